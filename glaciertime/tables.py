@@ -1,0 +1,273 @@
+"""The corridor: the four tidy tables that pass between rooms, their schemas and their checks.
+
+``fronts`` (a geopandas table), ``observations``, ``forecasts`` and ``scores`` (pandas tables) carry the same
+column names in memory, in the archive and in CSV. :func:`validate` is the only door: what leaves a room has
+passed it.
+
+Conventions
+-----------
+- ``front_position_m`` grows towards the sea; ``length_change_m`` grows as the glacier lengthens; retreat is
+  positive inland and is only ever derived.
+- ``sigma`` is one standard deviation in the unit of the value; unknown is NaN, not 0.
+- ``date`` is the day of acquisition in UTC, ``datetime64[ns]`` at midnight; in text it is ``YYYY-MM-DD``.
+- ``source`` is ``observed`` or ``simulated`` and is never empty.
+- ``quality`` is ``ok`` or flags of :data:`QUALITY_FLAGS` joined by ``;``, each optionally followed by ``: reason``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from glaciertime.errors import InputError
+
+__all__ = [
+    "QUALITY_FLAGS",
+    "SCHEMAS",
+    "SERIES_KEY",
+    "SOURCES",
+    "VARIABLES",
+    "Schema",
+    "Variable",
+    "empty",
+    "flags_of",
+    "has_flag",
+    "join_flags",
+    "validate",
+]
+
+SOURCES = ("observed", "simulated")
+
+#: A series is one glacier, variable, method, footprint and dataset; different ones are never joined.
+SERIES_KEY = ("glacier", "variable", "method", "footprint", "dataset")
+
+#: The flags a ``quality`` or ``QualFlag`` may hold, and what each says of the observation.
+QUALITY_FLAGS = {
+    "ok": "nothing is known against the observation",
+    "censored": "the value is a bound: the ice reaches, or has left, the edge of what was imaged",
+    "no-front": "the scene shows no boundary between ice and ocean inside the fjord",
+    "year-only": "only the year is known; the date is written as 1 January",
+    "nominal-date": "the date stands for a mosaic of several acquisitions",
+    "partial-coverage": "the image does not cover the whole footprint",
+    "interpolated": "the value lies on an exact straight line through its neighbours",
+    "outlier-length": "the front is too short or too long for this glacier",
+    "outlier-complexity": "the front is too winding for this glacier",
+    "outlier-jump": "the change is undone faster than ice can flow",
+    "outlier-advance": "the front advanced faster than the ice flows",
+    "sensor-offset": "an offset estimated for the sensor was removed",
+    "unregistered": "the image is not known to be registered to its neighbours: differences count, the series does not",
+    "manual": "traced by hand",
+    "failed": "the measurement failed for the reason given",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What can be measured of a glacier, and what its number means."""
+
+    name: str
+    unit: str
+    label: str
+    #: Whether zero means "none": only then is a relative error such as MAPE defined.
+    ratio_scale: bool
+
+
+VARIABLES = {
+    variable.name: variable
+    for variable in (
+        Variable("area_km2", "km2", "area", True),
+        Variable("length_m", "m", "length", True),
+        Variable("front_width_m", "m", "front width", True),
+        Variable("front_position_m", "m", "front position (towards the sea)", False),
+        Variable("length_change_m", "m", "length change", False),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The columns of a table, in order, by kind."""
+
+    name: str
+    columns: dict[str, str]
+    #: Columns in which a missing value is allowed.
+    nullable: frozenset[str]
+    #: Rows equal in these columns are one and the same fact.
+    key: tuple[str, ...]
+
+
+SCHEMAS = {
+    schema.name: schema
+    for schema in (
+        Schema(
+            "fronts",
+            {
+                "GlacierID": "text", "Date": "date", "DecDate": "number", "QualFlag": "text", "Satellite": "text",
+                "ImageID": "text", "Author": "text", "sigma_m": "number", "coverage": "number",
+                "resolution_m": "number", "model": "text", "source": "text", "geometry": "geometry",
+            },
+            frozenset({"Satellite", "sigma_m", "coverage", "resolution_m", "model"}),
+            ("GlacierID", "Date", "ImageID", "Author", "model"),
+        ),
+        Schema(
+            "observations",
+            {
+                "glacier": "text", "date": "date", "variable": "text", "value": "number", "sigma": "number",
+                "unit": "text", "method": "text", "footprint": "text", "dataset": "text", "sensor": "text",
+                "image_id": "text", "coverage": "number", "quality": "text", "source": "text",
+            },
+            frozenset({"value", "sigma", "sensor", "coverage"}),
+            (*SERIES_KEY, "date", "image_id"),
+        ),
+        Schema(
+            "forecasts",
+            {
+                "glacier": "text", "variable": "text", "method": "text", "footprint": "text", "dataset": "text",
+                "model": "text", "cutoff": "date", "target_date": "date", "horizon_days": "number",
+                "quantile": "number", "value": "number", "unit": "text", "status": "text", "source": "text",
+            },
+            frozenset({"target_date", "horizon_days", "quantile", "value"}),
+            (*SERIES_KEY, "model", "cutoff", "target_date", "quantile"),
+        ),
+        Schema(
+            "scores",
+            {
+                "glacier": "text", "variable": "text", "method": "text", "footprint": "text", "dataset": "text",
+                "model": "text", "horizon": "text", "metric": "text", "value": "number", "n": "integer",
+                "n_failed": "integer", "source": "text",
+            },
+            frozenset({"value"}),
+            (*SERIES_KEY, "model", "horizon", "metric"),
+        ),
+    )
+}  # fmt: skip
+
+
+def empty(name: str) -> pd.DataFrame:
+    """Return a table without rows, its columns in order and typed.
+
+    Examples
+    --------
+    >>> list(empty("scores").columns)[:3]
+    ['glacier', 'variable', 'method']
+    """
+    kinds = {"text": "object", "number": "float64", "integer": "int64", "date": "datetime64[ns]", "geometry": "object"}
+    columns = {column: pd.Series(dtype=kinds[kind]) for column, kind in SCHEMAS[name].columns.items()}
+    frame = pd.DataFrame(columns)
+    return gpd.GeoDataFrame(frame, geometry="geometry") if "geometry" in columns else frame
+
+
+def validate(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Return the table with its columns in order and typed, or say what is wrong with it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows in any order; missing nullable columns are added as unknown, other columns are dropped.
+    name : str
+        A key of :data:`SCHEMAS`.
+
+    Returns
+    -------
+    DataFrame
+        A copy with a fresh index; a GeoDataFrame that keeps its CRS for ``fronts``.
+
+    Raises
+    ------
+    InputError
+        On a missing or empty required column, a value of the wrong type, an unknown source or flag, a negative
+        sigma, or a unit that is not that of its variable.
+    """
+    schema = SCHEMAS[name]
+    missing = [column for column in schema.columns if column not in table.columns and column not in schema.nullable]
+    if missing:
+        raise InputError(f"table {name}: column {', '.join(missing)} is missing; it has {', '.join(map(str, table))}")
+    out: dict[str, Any] = {}
+    for column, kind in schema.columns.items():
+        values = table[column] if column in table else pd.Series([None] * len(table), index=table.index)
+        out[column] = _typed(values, kind, f"table {name}, column {column}")
+        if column not in schema.nullable and len(table) and kind != "geometry":
+            unknown = out[column].isna() | (out[column] == "") if kind == "text" else out[column].isna()
+            if unknown.any():
+                raise InputError(f"table {name}: column {column} is empty in {int(unknown.sum())} of {len(table)} rows")
+    crs = table.crs if isinstance(table, gpd.GeoDataFrame) else None
+    frame = pd.DataFrame(out).reset_index(drop=True)
+    _check_values(frame, name)
+    return gpd.GeoDataFrame(frame, geometry="geometry", crs=crs) if "geometry" in schema.columns else frame
+
+
+def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
+    try:
+        if kind == "number":
+            return pd.to_numeric(values).astype("float64")
+        if kind == "integer":
+            return pd.to_numeric(values).astype("int64")
+        if kind == "date":
+            return pd.to_datetime(values).astype("datetime64[ns]").dt.normalize()
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{where}: {error}; expected a {kind}") from error
+    if kind == "text":
+        return values.astype(object).where(values.notna(), "").map(str)
+    return values
+
+
+def _check_values(frame: pd.DataFrame, name: str) -> None:
+    unknown = sorted(set(frame["source"]) - set(SOURCES))
+    if unknown:
+        raise InputError(f"table {name}: source is {unknown[0]!r}, expected one of {', '.join(SOURCES)}")
+    sigma = frame[next((column for column in ("sigma", "sigma_m") if column in frame), "source")]
+    if sigma.dtype == float and ((sigma < 0) | np.isinf(sigma)).any():
+        raise InputError(
+            f"table {name}: sigma is negative or infinite; one standard deviation is expected, NaN if unknown"
+        )
+    if "unit" in frame:
+        for variable, unit in frame[["variable", "unit"]].drop_duplicates().itertuples(index=False):
+            if variable in VARIABLES and unit != VARIABLES[variable].unit:
+                raise InputError(
+                    f"table {name}: {variable} is given in {unit!r}, expected {VARIABLES[variable].unit!r}; convert it first"
+                )
+    for column in {"quality", "QualFlag"} & set(frame.columns):
+        for text in frame[column].unique():
+            flags_of(text)
+
+
+def flags_of(quality: str) -> dict[str, str]:
+    """Return the flags of a quality text with their reasons.
+
+    Examples
+    --------
+    >>> flags_of("censored: the ice fills the box;year-only")
+    {'censored': 'the ice fills the box', 'year-only': ''}
+    """
+    flags: dict[str, str] = {}
+    for part in quality.split(";"):
+        flag, _, reason = part.strip().partition(":")
+        if flag not in QUALITY_FLAGS:
+            raise InputError(f"quality flag {flag!r} is not known; known are {', '.join(QUALITY_FLAGS)}")
+        flags[flag] = reason.strip()
+    return flags
+
+
+def join_flags(flags: dict[str, str]) -> str:
+    """Return flags with their reasons as one quality text; no flag gives ``ok``.
+
+    Examples
+    --------
+    >>> join_flags({"no-front": "the ice fills the box", "year-only": ""})
+    'no-front: the ice fills the box;year-only'
+    """
+    real = {flag: reason.replace(";", ",") for flag, reason in flags.items() if flag != "ok"}
+    text = ";".join(f"{flag}: {reason}" if reason else flag for flag, reason in real.items()) or "ok"
+    flags_of(text)
+    return text
+
+
+def has_flag(quality: pd.Series, flag: str) -> pd.Series:
+    """Return, row by row, whether a quality text holds the flag."""
+    if flag not in QUALITY_FLAGS:
+        raise InputError(f"quality flag {flag!r} is not known; known are {', '.join(QUALITY_FLAGS)}")
+    return quality.map(lambda text: flag in flags_of(text)).astype(bool)

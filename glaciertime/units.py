@@ -1,0 +1,236 @@
+"""Every conversion in one place: pixels, metres, true areas on the ellipsoid, dates and years.
+
+Conventions of the whole package
+--------------------------------
+- An area is the true area on the WGS84 ellipsoid, never the area on the plane of a map projection: in polar
+  stereographic the two differ by several percent away from the standard parallel.
+- A year of a rate or of a horizon has 365.25 days. A decimal year divides by the days that its own year has.
+- A coordinate system of ``None`` is a local metric frame: plane coordinates in metres without a place on Earth.
+"""
+
+from __future__ import annotations
+
+import calendar
+import datetime as dt
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+from affine import Affine
+from numpy.typing import ArrayLike, NDArray
+
+from glaciertime.errors import InputError
+
+__all__ = [
+    "DAYS_PER_YEAR",
+    "M2_PER_KM2",
+    "as_date",
+    "decimal_year",
+    "mask_area_km2",
+    "pixel_area_m2",
+    "polygon_area_km2",
+    "resolution_m",
+    "years_between",
+]
+
+DAYS_PER_YEAR = 365.25
+M2_PER_KM2 = 1.0e6
+
+# Edges are densified to this length before they leave a map plane, on which they are straight.
+_EDGE_M = 2_000.0
+_EDGE_DEGREES = 0.02
+# Pixels of one block share one area, taken at the centroid of the block's counted pixels.
+_BLOCK_PIXELS = 32
+
+
+def as_date(value: Any) -> dt.date:
+    """Return the calendar day (UTC) of a date given as text, ``date``, ``datetime`` or numpy datetime.
+
+    Raises
+    ------
+    InputError
+        If the value is not a date.
+
+    Examples
+    --------
+    >>> as_date("2002-03-15")
+    datetime.date(2002, 3, 15)
+    """
+    try:
+        stamp = pd.Timestamp(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"'{value}' is not a date; give it as YYYY-MM-DD") from error
+    if stamp is pd.NaT:
+        raise InputError(f"'{value}' is not a date; give it as YYYY-MM-DD")
+    return stamp.tz_convert("UTC").date() if stamp.tzinfo else stamp.date()
+
+
+def decimal_year(value: Any) -> float:
+    """Return a date as a decimal year; the denominator knows leap years.
+
+    Examples
+    --------
+    >>> decimal_year("2004-01-01"), round(decimal_year("2004-12-31"), 6)
+    (2004.0, 2004.997268)
+    """
+    day = as_date(value)
+    days_in_year = 366 if calendar.isleap(day.year) else 365
+    return day.year + (day.timetuple().tm_yday - 1) / days_in_year
+
+
+def years_between(start: Any, end: Any) -> float:
+    """Return the time from start to end in years of 365.25 days; negative where end is earlier.
+
+    Examples
+    --------
+    >>> years_between("2001-01-01", "2005-01-01")
+    4.0
+    """
+    return (as_date(end) - as_date(start)).days / DAYS_PER_YEAR
+
+
+@lru_cache(maxsize=512)
+def _to_equal_area(crs_text: str, longitude: float, latitude: float) -> pyproj.Transformer:
+    equal_area = f"+proj=laea +lat_0={latitude} +lon_0={longitude} +ellps=WGS84 +units=m +no_defs"
+    return pyproj.Transformer.from_crs(crs_text, equal_area, always_xy=True)
+
+
+def _equal_area_transformer(crs: Any, x: float, y: float) -> pyproj.Transformer:
+    """Return the transformer to a Lambert azimuthal equal-area plane centred near (x, y)."""
+    text = pyproj.CRS.from_user_input(crs).to_wkt()
+    longitude, latitude = _to_geographic(text).transform(x, y)
+    if not (np.isfinite(longitude) and np.isfinite(latitude)):
+        raise InputError(f"coordinates ({x:.6g}, {y:.6g}) do not lie in the domain of {_crs_name(crs)}; check the CRS")
+    return _to_equal_area(text, round(float(longitude)), round(float(latitude)))
+
+
+@lru_cache(maxsize=128)
+def _to_geographic(crs_text: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(crs_text, "EPSG:4326", always_xy=True)
+
+
+def _crs_name(crs: Any) -> str:
+    return pyproj.CRS.from_user_input(crs).name
+
+
+def polygon_area_km2(geometry: shapely.Geometry, *, crs: Any) -> float:
+    """Return the true area of polygons on the WGS84 ellipsoid.
+
+    The outline is densified in its own coordinate system, transformed to a Lambert azimuthal equal-area plane
+    centred on it, and measured there. Lines and points have no area.
+
+    Parameters
+    ----------
+    geometry : polygon or multi-polygon, with or without holes, in ``crs``
+    crs : anything pyproj reads, or None for a local metric frame (then the plane area is returned)
+
+    Returns
+    -------
+    float
+        km2, never negative.
+
+    Examples
+    --------
+    One degree by one degree at the equator:
+
+    >>> round(polygon_area_km2(shapely.box(0, 0, 1, 1), crs="EPSG:4326"), 1)
+    12308.5
+    """
+    if geometry.is_empty:
+        return 0.0
+    if crs is None:
+        return float(geometry.area) / M2_PER_KM2
+    edge = _EDGE_DEGREES if pyproj.CRS.from_user_input(crs).is_geographic else _EDGE_M
+    x_min, y_min, x_max, y_max = geometry.bounds
+    transformer = _equal_area_transformer(crs, (x_min + x_max) / 2, (y_min + y_max) / 2)
+    dense = shapely.segmentize(geometry, edge)
+    plane = shapely.transform(dense, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+    return float(plane.area) / M2_PER_KM2
+
+
+def pixel_area_m2(rows: ArrayLike, columns: ArrayLike, *, transform: Affine, crs: Any) -> NDArray[np.float64]:
+    """Return the true area on the ellipsoid of pixels given by their row and column.
+
+    The area is the Jacobian determinant of (column, row) -> equal-area plane, by central differences over one
+    pixel, at the (fractional) pixel centre ``(column + 0.5, row + 0.5)``.
+
+    Parameters
+    ----------
+    rows, columns : array_like, (N,)
+        Pixel indices, fractions allowed.
+    transform : Affine
+        Geotransform of the raster; may be rotated.
+    crs : anything pyproj reads, or None for a local metric frame
+
+    Returns
+    -------
+    (N,) float64
+        m2 per pixel.
+    """
+    row = np.atleast_1d(np.asarray(rows, dtype=float)) + 0.5
+    column = np.atleast_1d(np.asarray(columns, dtype=float)) + 0.5
+    if crs is None:
+        return np.full(row.shape, abs(transform.determinant))
+    if row.size == 0:
+        return np.empty(0)
+    x_middle, y_middle = transform * (float(column.mean()), float(row.mean()))
+    transformer = _equal_area_transformer(crs, x_middle, y_middle)
+
+    def plane(d_column: float, d_row: float) -> NDArray[np.float64]:
+        x, y = transform * (column + d_column, row + d_row)
+        return np.stack(transformer.transform(x, y))
+
+    along_column = plane(0.5, 0.0) - plane(-0.5, 0.0)
+    along_row = plane(0.0, 0.5) - plane(0.0, -0.5)
+    return np.abs(along_column[0] * along_row[1] - along_column[1] * along_row[0])
+
+
+def mask_area_km2(mask: NDArray[np.bool_], *, transform: Affine, crs: Any) -> float:
+    """Return the true area on the ellipsoid that the true pixels of a mask cover.
+
+    Pixels are counted in blocks; a block's count is multiplied by the true area of a pixel at the centroid of
+    its counted pixels, which is exact to first order in the change of scale across the block.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+    transform : Affine
+    crs : anything pyproj reads, or None for a local metric frame
+
+    Returns
+    -------
+    float
+        km2.
+    """
+    if crs is None:
+        return int(np.count_nonzero(mask)) * abs(transform.determinant) / M2_PER_KM2
+    height, width = mask.shape
+    row_starts = np.arange(0, height, _BLOCK_PIXELS)
+    column_starts = np.arange(0, width, _BLOCK_PIXELS)
+    # Per block row: the sums along rows give the column moments, the sums along columns the row moments.
+    counts = np.add.reduceat(
+        np.add.reduceat(mask.astype(np.int32), row_starts, axis=0, dtype=np.int32), column_starts, axis=1
+    ).astype(float)
+    per_column = np.add.reduceat(mask, row_starts, axis=0, dtype=np.int32)
+    column_moment = np.add.reduceat(per_column * np.arange(width), column_starts, axis=1)
+    per_row = np.add.reduceat(mask, column_starts, axis=1, dtype=np.int32)
+    row_moment = np.add.reduceat(per_row * np.arange(height)[:, None], row_starts, axis=0)
+    filled = counts > 0
+    counts = counts[filled]
+    areas = pixel_area_m2(row_moment[filled] / counts, column_moment[filled] / counts, transform=transform, crs=crs)
+    return float(np.sum(counts * areas)) / M2_PER_KM2
+
+
+def resolution_m(transform: Affine, *, shape: tuple[int, int], crs: Any) -> float:
+    """Return the ground size of a pixel: the square root of its true area at the middle of the raster.
+
+    Examples
+    --------
+    >>> resolution_m(Affine.scale(20, -20), shape=(10, 10), crs=None)
+    20.0
+    """
+    area = pixel_area_m2([(shape[0] - 1) / 2], [(shape[1] - 1) / 2], transform=transform, crs=crs)
+    return float(np.sqrt(area[0]))
