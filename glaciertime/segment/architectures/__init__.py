@@ -1,0 +1,1 @@
+"""The segmentation architectures, each behind one name in :mod:`.registry`."""
