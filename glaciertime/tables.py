@@ -228,7 +228,8 @@ def _check_values(frame: pd.DataFrame, name: str) -> None:
         for variable, unit in frame[["variable", "unit"]].drop_duplicates().itertuples(index=False):
             if variable in VARIABLES and unit != VARIABLES[variable].unit:
                 raise InputError(
-                    f"table {name}: {variable} is given in {unit!r}, expected {VARIABLES[variable].unit!r}; convert it first"
+                    f"table {name}: {variable} is given in {unit!r}, expected {VARIABLES[variable].unit!r}; "
+                    "convert it first"
                 )
     for column in {"quality", "QualFlag"} & set(frame.columns):
         for text in frame[column].unique():

@@ -1,0 +1,305 @@
+"""The catalog: what is known of a glacier and of a data set before any image is opened.
+
+One YAML file per glacier or data set, in ``data_manifests`` (installed with the package) or given by the user.
+A glacier has names, a coordinate system, a box, and where known a fjord, a centreline and sources in order of
+preference; a data set has a citation, a licence and files to download with their checksums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyproj
+import shapely
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+
+__all__ = [
+    "TEMPLATE",
+    "Catalog",
+    "DataFile",
+    "DataSet",
+    "Glacier",
+    "Line",
+    "Region",
+    "Source",
+    "load_catalog",
+    "manifest_folder",
+    "read_manifest",
+]
+
+Coordinates = Annotated[list[tuple[float, float]], Field(min_length=2)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Region(_Entry):
+    """A polygon in the glacier's coordinate system, and where it comes from."""
+
+    coordinates: Annotated[list[tuple[float, float]], Field(min_length=4)]
+    drawn_by: str
+
+    @property
+    def polygon(self) -> shapely.Polygon:
+        """The polygon."""
+        return shapely.Polygon(self.coordinates)
+
+    @model_validator(mode="after")
+    def _is_valid(self) -> Region:
+        if not self.polygon.is_valid:
+            raise ValueError(f"the polygon is not simple: {shapely.is_valid_reason(self.polygon)}")
+        return self
+
+
+class Line(_Entry):
+    """A centreline in the glacier's coordinate system, from inland to the sea, and where it comes from."""
+
+    coordinates: Coordinates
+    drawn_by: str
+
+    @property
+    def linestring(self) -> shapely.LineString:
+        """The line; distance along it grows towards the sea."""
+        return shapely.LineString(self.coordinates)
+
+
+class Source(_Entry):
+    """One place a glacier's scenes can come from.
+
+    ``path`` is relative to the folder of data that the user names. ``layer``, ``boxes_layer`` and
+    ``centreline_layer`` name layers of a vector file; ``code`` is the glacier's name inside the source.
+    """
+
+    dataset: str
+    format: Literal["outlines", "traces", "caffe", "masks", "landsat-fronts", "simulation"]
+    path: str = ""
+    layer: str = ""
+    boxes_layer: str = ""
+    centreline_layer: str = ""
+    #: Whether the centreline of the source runs from the sea inland and has to be turned round.
+    centreline_runs_inland: bool = False
+    code: str = ""
+    #: One standard deviation of the position of a boundary that was drawn, and of the image it was drawn on.
+    delineation_sigma_m: float | None = Field(default=None, gt=0)
+    georeferencing_sigma_m: float | None = Field(default=None, ge=0)
+    resolution_m: float | None = Field(default=None, gt=0)
+    flags: dict[str, str] = Field(default_factory=dict)
+
+
+class Glacier(_Entry):
+    """A glacier as the catalog knows it. All coordinates are in ``crs``."""
+
+    kind: Literal["glacier"] = "glacier"
+    name: str
+    aliases: tuple[str, ...] = ()
+    region: str = ""
+    hemisphere: Literal["north", "south"] | None = None
+    terminus_type: Literal["ice shelf", "tidewater", "land"] | None = None
+    crs: str | None = None
+    box: tuple[float, float, float, float] | None = None
+    fjord: Region | None = None
+    centreline: Line | None = None
+    notes: str = ""
+    sources: tuple[Source, ...] = ()
+
+    @field_validator("crs")
+    @classmethod
+    def _crs_exists(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                pyproj.CRS.from_user_input(value)
+            except pyproj.exceptions.CRSError as error:
+                raise ValueError(
+                    f"'{value}' is not a coordinate system; give an EPSG code such as EPSG:3031"
+                ) from error
+        return value
+
+    @model_validator(mode="after")
+    def _geometry_has_a_crs(self) -> Glacier:
+        if self.crs is None and (self.box or self.fjord or self.centreline):
+            raise ValueError("box, fjord and centreline are coordinates: name their coordinate system in 'crs'")
+        if self.box is not None and not (self.box[0] < self.box[2] and self.box[1] < self.box[3]):
+            raise ValueError(f"box is x_min, y_min, x_max, y_max in {self.crs}; given {list(self.box)}")
+        return self
+
+    @property
+    def box_polygon(self) -> shapely.Polygon | None:
+        """The box as a polygon."""
+        return None if self.box is None else shapely.box(*self.box)
+
+    @property
+    def projection(self) -> pyproj.CRS | None:
+        """The coordinate system."""
+        return None if self.crs is None else pyproj.CRS.from_user_input(self.crs)
+
+
+class DataFile(_Entry):
+    """One file of a data set: where it is downloaded from and what it must then be."""
+
+    url: str
+    path: str
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
+    md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
+    size_bytes: int | None = Field(default=None, gt=0)
+
+
+class DataSet(_Entry):
+    """A data set: citation, licence, files, and how to get it where no direct download exists."""
+
+    kind: Literal["dataset"]
+    name: str
+    aliases: tuple[str, ...] = ()
+    title: str
+    citation: str
+    doi: str = ""
+    licence: str
+    #: What has to be done by hand, where a file cannot be downloaded without an account.
+    by_hand: str = ""
+    files: tuple[DataFile, ...] = ()
+
+
+TEMPLATE = """\
+# A glacier of your own. Only `name` is required; give the rest where you know it.
+kind: glacier
+name: My Glacier
+aliases: []
+region: ""
+hemisphere: north            # north or south: which months are winter
+terminus_type: tidewater     # ice shelf, tidewater or land
+crs: EPSG:3413               # of all coordinates below
+box: [-205000, -2283000, -179000, -2263000]   # x_min, y_min, x_max, y_max: areas are measured inside
+fjord:                       # only a front inside it is a calving front
+  drawn_by: your name
+  coordinates: [[-205000, -2283000], [-179000, -2283000], [-179000, -2263000], [-205000, -2263000]]
+centreline:                  # from inland to the sea
+  drawn_by: your name
+  coordinates: [[-180000, -2273000], [-204000, -2273000]]
+sources:                     # used when the folder given with --data holds them; first found wins
+  - dataset: my masks
+    format: masks            # outlines, traces, caffe, masks
+    path: my_glacier/masks
+"""
+
+
+class Catalog:
+    """Glaciers and data sets by any of their names."""
+
+    def __init__(self, glaciers: Iterable[Glacier], datasets: Iterable[DataSet]) -> None:
+        self.glaciers = {glacier.name: glacier for glacier in glaciers}
+        self.datasets = {dataset.name: dataset for dataset in datasets}
+        self._glacier_names = _by_name(self.glaciers.values())
+        self._dataset_names = _by_name(self.datasets.values())
+
+    def glacier(self, name: str) -> Glacier:
+        """Return the glacier of that name or alias, upper and lower case alike.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name; the nearest known ones are offered.
+        """
+        found = self._glacier_names.get(name.casefold())
+        if found is None:
+            raise UsageError(
+                f"unknown glacier '{name}'{_did_you_mean(name, self._all_names(self.glaciers.values()))}; known are "
+                f"{', '.join(sorted(self.glaciers))}. For a glacier of your own give --manifest FILE "
+                "(glaciertime catalog --template prints one)"
+            )
+        return self.glaciers[found]
+
+    def dataset(self, name: str) -> DataSet:
+        """Return the data set of that name or alias, upper and lower case alike.
+
+        Raises
+        ------
+        UsageError
+            For an unknown name; the nearest known ones are offered.
+        """
+        found = self._dataset_names.get(name.casefold())
+        if found is None:
+            raise UsageError(
+                f"unknown data set '{name}'{_did_you_mean(name, self._all_names(self.datasets.values()))}; known are "
+                f"{', '.join(sorted(self.datasets))}"
+            )
+        return self.datasets[found]
+
+    @staticmethod
+    def _all_names(entries: Iterable[Glacier | DataSet]) -> list[str]:
+        return [name for entry in entries for name in (entry.name, *entry.aliases)]
+
+
+def _by_name(entries: Iterable[Glacier | DataSet]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for entry in entries:
+        for name in (entry.name, *entry.aliases):
+            other = names.setdefault(name.casefold(), entry.name)
+            if other != entry.name:
+                raise InputError(f"the name '{name}' belongs to two manifests, {other} and {entry.name}; rename one")
+    return names
+
+
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = nearest_names(name, known)
+    return f", did you mean {' or '.join(near)}?" if near else ""
+
+
+def manifest_folder() -> Path:
+    """Return the folder of the manifests: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / "data_manifests"
+    return inside if inside.is_dir() else package.parent / "data_manifests"
+
+
+def read_manifest(path: Path) -> Glacier | DataSet:
+    """Read and check one manifest.
+
+    Raises
+    ------
+    DataNotFoundError
+        Where there is no such file.
+    InputError
+        Where it is not YAML, or a field is unknown, missing or of the wrong form; the message names the field.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataNotFoundError(f"manifest {path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"manifest {path} is not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"manifest {path} holds no fields; glaciertime catalog --template prints an example")
+    model = DataSet if content.get("kind") == "dataset" else Glacier
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise InputError(
+            f"manifest {path}, field {where}: {first['msg']}; glaciertime catalog --template prints an example"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def load_catalog(manifests: tuple[Path, ...] = ()) -> Catalog:
+    """Return the catalog of the package, with the user's own manifests before it.
+
+    Parameters
+    ----------
+    manifests : tuple of Path
+        Files of the user; one that bears the name of a catalog entry replaces it.
+    """
+    own = [read_manifest(path) for path in manifests]
+    replaced = {entry.name for entry in own}
+    shipped = [read_manifest(path) for path in sorted(manifest_folder().glob("*.yaml"))]
+    entries = own + [entry for entry in shipped if entry.name not in replaced]
+    return Catalog(
+        [entry for entry in entries if isinstance(entry, Glacier)],
+        [entry for entry in entries if isinstance(entry, DataSet)],
+    )
