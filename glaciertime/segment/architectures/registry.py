@@ -72,6 +72,19 @@ _TABLE = (
     _smp(
         "pan", "PAN:resnet34", "arXiv:1805.10180", "its pyramid halves the stride-16 features three times", multiple=128
     ),
+    Architecture(
+        "unet-classic",
+        "conv_unet",
+        "classic",
+        16,
+        "doi:10.1007/978-3-319-24574-4_28",
+        "64 first features, 31.0 M parameters, with batch norm and padding",
+    ),
+    Architecture("unet-ps1", "conv_unet", "ps1", 16, "doi:10.1007/978-3-319-24574-4_28", "32 first features"),
+    Architecture("boundary-unet", "conv_unet", "boundary", 16, "doi:10.7557/18.6789", "32 first features"),
+    Architecture("ma-resunet", "ma_resunet", "resnet34", 32, "doi:10.1109/LGRS.2021.3063381"),
+    Architecture("wavemix", "wavemix", "256/16", 64, "arXiv:2205.14375", "256 channels, 16 blocks, four levels"),
+    Architecture("glavitu", "glavitu", "published", 16, "doi:10.1109/IGARSS52108.2023.10281828"),
 )
 
 ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _TABLE}

@@ -1,0 +1,145 @@
+"""The front between ocean and glacier in a probability map with the ocean up, and how far it lies from a traced one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glaciertime.errors import InputError
+
+__all__ = ["front_deviation_px", "front_pixels", "zones_from_ocean"]
+
+GLACIER, OCEAN = 127, 254
+
+
+def zones_from_ocean(
+    ocean: NDArray[np.floating], *, smoothness: float = 0.5, clip_logit: float = 4.0
+) -> NDArray[np.uint8]:
+    """Part an image into ocean above and glacier below, along the most probable line from left to right.
+
+    In every column one row parts ocean from glacier. The rows y(x) minimise
+
+    ``sum_x [ sum_{y < y(x)} -log p(y, x) + sum_{y >= y(x)} -log(1 - p(y, x)) ] + smoothness sum_x |y(x+1) - y(x)|``
+
+    exactly, by dynamic programming. The result has one front, whatever the probabilities: islands of either class
+    cannot occur, and at least the first row is ocean and the last one glacier.
+
+    Parameters
+    ----------
+    ocean : (H, W)
+        Probability of ocean, 0 to 1; NaN counts as one half.
+    smoothness : float
+        Cost of a step of one row between neighbouring columns, nats.
+    clip_logit : float
+        Log-odds are limited to plus and minus this, so that no single pixel decides.
+
+    Returns
+    -------
+    (H, W) uint8
+        127 glacier, 254 ocean.
+
+    Raises
+    ------
+    InputError
+        If the map has fewer than two rows.
+
+    Examples
+    --------
+    >>> ocean = np.array([[0.9, 0.9, 0.8], [0.9, 0.2, 0.9], [0.1, 0.1, 0.1]])
+    >>> zones_from_ocean(ocean, smoothness=0.0)
+    array([[254, 254, 254],
+           [254, 127, 254],
+           [127, 127, 127]], dtype=uint8)
+    """
+    if ocean.ndim != 2 or ocean.shape[0] < 2:
+        raise InputError(f"probability map of shape {ocean.shape} given, at least two rows expected")
+    height, width = ocean.shape
+    probability = np.clip(np.nan_to_num(np.asarray(ocean, dtype=np.float64), nan=0.5), 1e-6, 1 - 1e-6)
+    logit = np.clip(np.log(probability / (1 - probability)), -clip_logit, clip_logit)
+    # Cost of parting at row r relative to parting at row 0: every ocean pixel above saves its log-odds.
+    cost = -np.cumsum(logit, axis=0)[:-1]
+    rows = np.arange(height - 1)
+    came_from = np.empty((width, height - 1), dtype=np.int64)
+    best = cost[:, 0]
+    for column in range(1, width):
+        moved, origin = _cheapest_move(best, smoothness=smoothness, rows=rows)
+        came_from[column] = origin
+        best = moved + cost[:, column]
+    row = int(np.argmin(best))
+    zones = np.empty(ocean.shape, dtype=np.uint8)
+    for column in range(width - 1, -1, -1):
+        zones[: row + 1, column] = OCEAN
+        zones[row + 1 :, column] = GLACIER
+        row = int(came_from[column, row]) if column else row
+    return zones
+
+
+def _cheapest_move(
+    best: NDArray[np.float64], *, smoothness: float, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return min over r' of best[r'] + smoothness |r - r'|, and the minimising r', for every r."""
+    down, from_above = _running_minimum(best - smoothness * rows)
+    up, from_below = _running_minimum((best + smoothness * rows)[::-1])
+    down = down + smoothness * rows
+    up = up[::-1] - smoothness * rows
+    origin = np.where(down <= up, from_above, len(rows) - 1 - from_below[::-1])
+    return np.minimum(down, up), origin
+
+
+def _running_minimum(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    lowest = np.minimum.accumulate(values)
+    fresh = np.concatenate([[True], values[1:] < lowest[:-1]])
+    return lowest, np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
+
+
+def front_pixels(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return the ocean pixels (254) with a glacier pixel (127) among their four neighbours.
+
+    Examples
+    --------
+    >>> front_pixels(np.array([[254, 254], [254, 127], [127, 127]], np.uint8)).astype(int)
+    array([[0, 1],
+           [1, 0],
+           [0, 0]])
+    """
+    glacier = np.pad(zones == GLACIER, 1)
+    beside = glacier[:-2, 1:-1] | glacier[2:, 1:-1] | glacier[1:-1, :-2] | glacier[1:-1, 2:]
+    return (zones == OCEAN) & beside
+
+
+def front_deviation_px(front: NDArray[np.bool_], traced: NDArray[np.bool_]) -> float:
+    """Return the symmetric mean nearest distance between two fronts, within the columns of the traced one.
+
+    ``(mean_p d(p, traced) + mean_t d(t, front)) / 2`` over the pixels p of the front in those columns and the pixels
+    t of the trace.
+
+    Parameters
+    ----------
+    front, traced : (H, W) bool
+
+    Returns
+    -------
+    float
+        Pixels, at least 0; NaN where the front has no pixel in those columns.
+
+    Raises
+    ------
+    InputError
+        If the sizes differ or nothing is traced.
+
+    Examples
+    --------
+    >>> traced = np.zeros((9, 5), bool); traced[2, 1:4] = True
+    >>> front = np.zeros((9, 5), bool); front[4] = True
+    >>> front_deviation_px(front, traced)
+    2.0
+    """
+    if front.shape != traced.shape or not traced.any():
+        raise InputError(f"front {front.shape} and trace {traced.shape} given; equal sizes and a traced pixel expected")
+    inside = front & traced.any(axis=0)[None]
+    if not inside.any():
+        return float("nan")
+    to_traced = ndimage.distance_transform_edt(~traced)[inside].mean()
+    to_front = ndimage.distance_transform_edt(~inside)[traced].mean()
+    return float((to_traced + to_front) / 2)
