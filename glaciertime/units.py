@@ -180,7 +180,8 @@ def pixel_area_m2(rows: ArrayLike, columns: ArrayLike, *, transform: Affine, crs
     transformer = _equal_area_transformer(crs, x_middle, y_middle)
 
     def plane(d_column: float, d_row: float) -> NDArray[np.float64]:
-        x, y = transform * (column + d_column, row + d_row)
+        u, v = column + d_column, row + d_row
+        x, y = transform.a * u + transform.b * v + transform.c, transform.d * u + transform.e * v + transform.f
         return np.stack(transformer.transform(x, y))
 
     along_column = plane(0.5, 0.0) - plane(-0.5, 0.0)
