@@ -1,0 +1,144 @@
+"""The selective scan of Mamba: the one entry, its checks, and the choice of what runs it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from glaciertime.errors import InputError
+from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
+from glaciertime.nn.reference import selective_scan_reference
+
+__all__ = ["selective_scan"]
+
+_NAME = "selective_scan"
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    *,
+    delta_softplus: bool = False,
+    h0: Tensor | None = None,
+    return_last_state: bool = False,
+    dt: Tensor | None = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Run a linear recurrence whose coefficients depend on the input, over a sequence.
+
+    For every channel d and state n, with s = softplus if ``delta_softplus`` else the identity::
+
+        e[t]   = s(delta[t] + delta_bias)
+        h[t]   = exp(e[t] dt[t] A) h[t-1] + e[t] B[t] u[t]
+        y[t]   = (sum over n of C[t] h[t] + D u[t]) silu(z[t])
+
+    ``dt`` is the gap in real time between a sample and the one before. It scales the decay only: an observation
+    is an impulse of weight e, and what was remembered fades for as long as nothing was seen. So a sample at twice
+    the gap decays twice as far, and a gap split in two by a sample with zero input changes nothing.
+
+    Parameters
+    ----------
+    u : (B, D, L) float; the input, any strides, L at least 1.
+    delta : (B, D, L); the step, positive after the bias and the softplus.
+    A : (D, N); the rates, negative for a state that fades.
+    B, C : (B, N, L), (D, N) or (B, G, N, L) with D a multiple of G; what enters and what is read.
+    D : (D,); weight of the input passed straight through.
+    z : (B, D, L); the gate.
+    delta_bias : (D,)
+    delta_softplus : whether the step passes through log(1 + exp(.)).
+    h0 : (B, D, N); the state before the first sample, zero if not given.
+    return_last_state : whether the state after the last sample is returned too.
+    dt : (B, L); gaps of at least 0, in one unit throughout (years here); 1 everywhere if not given.
+
+    Returns
+    -------
+    y : (B, D, L)
+    last_state : (B, D, N), only if ``return_last_state``.
+
+    Raises
+    ------
+    InputError
+        If a shape does not fit, dtypes or devices are mixed, a gap is negative, or a value on the CPU is not finite.
+
+    References
+    ----------
+    Gu and Dao 2023, doi:10.48550/arXiv.2312.00752.
+
+    Examples
+    --------
+    A state that halves with every unit of time, driven once, read after gaps of 1 and 2:
+
+    >>> import torch
+    >>> u = torch.tensor([[[1.0, 0.0, 0.0]]])
+    >>> ones = torch.ones(1, 1, 3)
+    >>> A = torch.tensor([[-0.6931472]])
+    >>> selective_scan(u, ones, A, ones, ones, dt=torch.tensor([[1.0, 1.0, 2.0]]))
+    tensor([[[1.0000, 0.5000, 0.1250]]])
+    """
+    _check(u, delta, A, B, C, D, z, delta_bias, h0, dt)
+    y, last_state = selective_scan_reference(
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus=delta_softplus, h0=h0, dt=dt
+    )
+    return (y, last_state) if return_last_state else y
+
+
+def _check(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    h0: Tensor | None,
+    dt: Tensor | None,
+) -> None:
+    check_shape(_NAME, "u", u, {"B": None, "D": None, "L": None})
+    batch, channels, length = u.shape
+    check_shape(_NAME, "delta", delta, {"B": batch, "D": channels, "L": length})
+    check_shape(_NAME, "A", A, {"D": channels, "N": None})
+    states = A.shape[1]
+    if length == 0 or channels == 0 or states == 0:
+        raise InputError(
+            f"{_NAME}: u has shape {tuple(u.shape)} and A {tuple(A.shape)}, expected at least one channel, one state "
+            "and one sample"
+        )
+    for name, matrix in (("B", B), ("C", C)):
+        if isinstance(matrix, Tensor) and matrix.ndim == 2:
+            check_shape(_NAME, name, matrix, {"D": channels, "N": states})
+        elif isinstance(matrix, Tensor) and matrix.ndim == 4:
+            check_shape(_NAME, name, matrix, {"B": batch, "G": None, "N": states, "L": length})
+            if matrix.shape[1] == 0 or channels % matrix.shape[1] != 0:
+                raise InputError(
+                    f"{_NAME}: {name} has shape {tuple(matrix.shape)} with {matrix.shape[1]} groups, expected a number "
+                    f"of groups that divides D={channels}"
+                )
+        else:
+            check_shape(_NAME, name, matrix, {"B": batch, "N": states, "L": length})
+    if D is not None:
+        check_shape(_NAME, "D", D, {"D": channels})
+    if z is not None:
+        check_shape(_NAME, "z", z, {"B": batch, "D": channels, "L": length})
+    if delta_bias is not None:
+        check_shape(_NAME, "delta_bias", delta_bias, {"D": channels})
+    if h0 is not None:
+        check_shape(_NAME, "h0", h0, {"B": batch, "D": channels, "N": states})
+    everything = {
+        "u": u,
+        "delta": delta,
+        "A": A,
+        "B": B,
+        "C": C,
+        "D": D,
+        "z": z,
+        "delta_bias": delta_bias,
+        "h0": h0,
+    }
+    check_one_kind(_NAME, everything | {"dt": dt})
+    check_gaps(_NAME, dt, batch, length)
+    check_finite(_NAME, everything)

@@ -1,0 +1,193 @@
+"""The state-space-duality form of the scan (Mamba-2): one decay per head, computed as matrix products over chunks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from glaciertime.errors import InputError
+from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
+
+__all__ = ["ssd_scan"]
+
+_NAME = "ssd_scan"
+
+
+def ssd_scan(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    *,
+    delta_softplus: bool = False,
+    h0: Tensor | None = None,
+    return_last_state: bool = False,
+    dt: Tensor | None = None,
+    chunk_size: int = 64,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Run the scan of Mamba-2, whose decay is one number per head and sample.
+
+    With s = softplus if ``delta_softplus`` else the identity, for every head::
+
+        e[t]   = s(delta[t] + delta_bias)
+        h[t]   = exp(e[t] dt[t] A) h[t-1] + e[t] x[t] B[t]^T
+        y[t]   = (h[t] C[t] + D x[t]) silu(z[t])
+
+    Within a chunk the recurrence is one masked matrix product, between chunks one product over their states.
+    ``dt`` means what it means for :func:`glaciertime.nn.selective_scan`.
+
+    Parameters
+    ----------
+    x : (B, L, H, P) float; H heads of P channels, L at least 1.
+    delta : (B, L, H); the step, positive after the bias and the softplus.
+    A : (H,); the rates, negative for a state that fades.
+    B, C : (B, L, G, N) with H a multiple of G.
+    D : (H,) or (H, P)
+    z : (B, L, H, P); the gate.
+    delta_bias : (H,)
+    delta_softplus : whether the step passes through log(1 + exp(.)).
+    h0 : (B, H, P, N); the state before the first sample, zero if not given.
+    return_last_state : whether the state after the last sample is returned too.
+    dt : (B, L); gaps of at least 0; 1 everywhere if not given.
+    chunk_size : samples per chunk, at least 1; changes speed, not the result.
+
+    Returns
+    -------
+    y : (B, L, H, P)
+    last_state : (B, H, P, N), only if ``return_last_state``.
+
+    Raises
+    ------
+    InputError
+        If a shape does not fit, dtypes or devices are mixed, a gap is negative, or a value on the CPU is not finite.
+
+    References
+    ----------
+    Dao and Gu 2024, doi:10.48550/arXiv.2405.21060.
+
+    Examples
+    --------
+    >>> import torch
+    >>> x = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 3, 1, 1)
+    >>> ones = torch.ones(1, 3, 1)
+    >>> y = ssd_scan(x, ones, torch.tensor([-0.6931472]), ones[..., None], ones[..., None])
+    >>> y.flatten()
+    tensor([1.0000, 0.5000, 0.2500])
+    """
+    _check(x, delta, A, B, C, D, z, delta_bias, h0, dt, chunk_size)
+    if delta_bias is not None:
+        delta = delta + delta_bias
+    if delta_softplus:
+        delta = functional.softplus(delta)
+    log_decay = delta * A if dt is None else delta * dt[..., None] * A
+    y, last_state = _chunked(x * delta[..., None], log_decay, B, C, h0, chunk_size)
+    if D is not None:
+        y = y + x * (D[:, None] if D.ndim == 1 else D)
+    if z is not None:
+        y = y * functional.silu(z)
+    return (y, last_state) if return_last_state else y
+
+
+def _chunked(
+    drive: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, h0: Tensor | None, chunk_size: int
+) -> tuple[Tensor, Tensor]:
+    batch, length, heads, width = drive.shape
+    groups, states = B.shape[2], B.shape[3]
+    # Padding by up to a whole chunk keeps the length symbolic in an exported graph.
+    pad = (-length) % chunk_size
+    chunks = (length + chunk_size - 1) // chunk_size
+    drive = functional.pad(drive, (0, 0, 0, 0, 0, pad)).reshape(batch, chunks, chunk_size, heads, width)
+    log_decay = functional.pad(log_decay, (0, 0, 0, pad)).reshape(batch, chunks, chunk_size, heads)
+    B = functional.pad(B, (0, 0, 0, 0, 0, pad)).reshape(batch, chunks, chunk_size, groups, states)
+    C = functional.pad(C, (0, 0, 0, 0, 0, pad)).reshape(batch, chunks, chunk_size, groups, states)
+    per_group = heads // groups
+    # (batch, chunks, heads, chunk_size)
+    cumulated = log_decay.movedim(-1, 2).cumsum(-1)
+    B = B.movedim(3, 2)
+    C = C.movedim(3, 2)
+    drive = drive.movedim(3, 2)
+    mixing = (C @ B.mT).repeat_interleave(per_group, dim=2) * _decay_between(cumulated)
+    within = mixing @ drive
+    to_end = torch.exp(cumulated[..., -1:] - cumulated)
+    B_heads = B.repeat_interleave(per_group, dim=2)
+    C_heads = C.repeat_interleave(per_group, dim=2)
+    # What each chunk adds to the state at its end: (batch, chunks, heads, width, states).
+    added = (drive * to_end[..., None]).mT @ B_heads
+    first = drive.new_zeros(batch, 1, heads, width, states) if h0 is None else h0[:, None]
+    boundary = torch.cat([first, added], dim=1)
+    per_chunk = functional.pad(cumulated[..., -1].movedim(1, -1), (1, 0)).cumsum(-1)
+    carry = _decay_between(per_chunk)
+    flat = boundary.movedim(1, 2).reshape(batch, heads, chunks + 1, width * states)
+    entering = (carry @ flat).reshape(batch, heads, chunks + 1, width, states).movedim(2, 1)
+    across = (C_heads * torch.exp(cumulated)[..., None]) @ entering[:, :-1].mT
+    y = (within + across).movedim(2, 3).reshape(batch, chunks * chunk_size, heads, width)
+    return y[:, :length], entering[:, -1]
+
+
+def _decay_between(cumulated: Tensor) -> Tensor:
+    """Return exp(c[i] - c[j]) for i >= j and 0 above the diagonal."""
+    size = cumulated.shape[-1]
+    difference = cumulated[..., :, None] - cumulated[..., None, :]
+    above = torch.ones(size, size, dtype=torch.bool, device=cumulated.device).triu(1)
+    return torch.exp(difference.masked_fill(above, float("-inf")))
+
+
+def _check(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    h0: Tensor | None,
+    dt: Tensor | None,
+    chunk_size: int,
+) -> None:
+    check_shape(_NAME, "x", x, {"B": None, "L": None, "H": None, "P": None})
+    batch, length, heads, width = x.shape
+    check_shape(_NAME, "delta", delta, {"B": batch, "L": length, "H": heads})
+    check_shape(_NAME, "A", A, {"H": heads})
+    check_shape(_NAME, "B", B, {"B": batch, "L": length, "G": None, "N": None})
+    groups, states = B.shape[2], B.shape[3]
+    check_shape(_NAME, "C", C, {"B": batch, "L": length, "G": groups, "N": states})
+    if length == 0 or heads == 0 or width == 0 or states == 0:
+        raise InputError(
+            f"{_NAME}: x has shape {tuple(x.shape)} and B {tuple(B.shape)}, expected at least one head, channel, "
+            "state and sample"
+        )
+    if groups == 0 or heads % groups != 0:
+        raise InputError(
+            f"{_NAME}: B has shape {tuple(B.shape)} with {groups} groups, expected a number of groups that divides "
+            f"H={heads}"
+        )
+    if D is not None:
+        check_shape(_NAME, "D", D, {"H": heads} if D.ndim == 1 else {"H": heads, "P": width})
+    if z is not None:
+        check_shape(_NAME, "z", z, {"B": batch, "L": length, "H": heads, "P": width})
+    if delta_bias is not None:
+        check_shape(_NAME, "delta_bias", delta_bias, {"H": heads})
+    if h0 is not None:
+        check_shape(_NAME, "h0", h0, {"B": batch, "H": heads, "P": width, "N": states})
+    if chunk_size < 1:
+        raise InputError(f"{_NAME}: chunk_size is {chunk_size}, expected at least 1")
+    everything = {
+        "x": x,
+        "delta": delta,
+        "A": A,
+        "B": B,
+        "C": C,
+        "D": D,
+        "z": z,
+        "delta_bias": delta_bias,
+        "h0": h0,
+    }
+    check_one_kind(_NAME, everything | {"dt": dt})
+    check_gaps(_NAME, dt, batch, length)
+    check_finite(_NAME, everything)
