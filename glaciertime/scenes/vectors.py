@@ -23,7 +23,7 @@ from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene
 from glaciertime.scenes.names import EARLIEST, sensor_in_name
 from glaciertime.units import as_date
 
-__all__ = ["VECTOR_ENDINGS", "outline_scenes", "read_layer", "source_centreline", "trace_scenes"]
+__all__ = ["VECTOR_ENDINGS", "glacier_in_file", "outline_scenes", "read_layer", "source_centreline", "trace_scenes"]
 
 VECTOR_ENDINGS = (".gpkg", ".shp", ".geojson", ".json", ".parquet", ".fgb")
 
@@ -48,7 +48,7 @@ def read_layer(path: Path, layer: str = "") -> gpd.GeoDataFrame:
         if path.suffix.lower() == ".parquet":
             table = gpd.read_parquet(path)
         else:
-            layers = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+            layers = _layers(path)
             if layer and layer not in layers:
                 raise InputError(f"{path.name} has no layer '{layer}'; it has {', '.join(layers) or 'none'}")
             table = gpd.read_file(path, layer=layer or layers[0])
@@ -147,6 +147,32 @@ def _renamed(acquisition: Acquisition, image_id: str) -> Acquisition:
     return Acquisition(**{**acquisition.__dict__, "image_id": image_id})
 
 
+def glacier_in_file(path: Path, glacier: Glacier) -> tuple[str, bool] | None:
+    """Return the first dated layer of a vector file that names a glacier, and whether it holds polygons."""
+    wanted = {name.casefold() for name in (glacier.name, *glacier.aliases)}
+    for layer in _layers(path):
+        try:
+            table = read_layer(path, layer)
+        except InputError:
+            continue
+        column = _column(table, _GLACIER_COLUMNS)
+        if column is None or _column(table, _DATE_COLUMNS) is None:
+            continue
+        rows = table[table[column].astype(str).str.casefold().isin(wanted)]
+        if not rows.empty:
+            return layer, bool(rows.geom_type.isin(["Polygon", "MultiPolygon"]).mean() > 0.5)
+    return None
+
+
+def _layers(path: Path) -> list[str]:
+    if path.suffix.lower() == ".parquet":
+        return [""]
+    try:
+        return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+    except pyogrio.errors.DataSourceError:
+        return []
+
+
 def outline_scenes(path: Path, *, glacier: Glacier, source: Source) -> Iterator[OutlineScene | UnreadableScene]:
     """Yield the ice outlines of a glacier in order of date.
 
@@ -179,7 +205,7 @@ def _polygons(geometry: shapely.Geometry) -> shapely.MultiPolygon:
 
 
 def _boxes(path: Path, glacier: Glacier, source: Source) -> shapely.Polygon | None:
-    if not source.boxes_layer:
+    if source.boxes_layer not in _layers(path):
         return None
     table = read_layer(path, source.boxes_layer)
     column = _column(table, _GLACIER_COLUMNS)
@@ -211,7 +237,7 @@ def trace_scenes(path: Path, *, glacier: Glacier, source: Source) -> Iterator[Tr
 
 def source_centreline(path: Path, *, source: Source) -> tuple[Line, str] | None:
     """Return the centreline that a source brings along, from inland to the sea, with its CRS as text."""
-    if not source.centreline_layer:
+    if source.centreline_layer not in _layers(path):
         return None
     table = read_layer(path, source.centreline_layer)
     if table.empty:

@@ -1,0 +1,148 @@
+"""The CaFFe data set (Gourmelon et al. 2022, doi:10.1594/PANGAEA.940950): zones of SAR images with their boxes.
+
+The images have no georeference. A scene lies in a local metric frame whose origin is the lower left corner of the
+image's bounding box, with y upwards: the boxes register the images of one glacier onto each other.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import shapely
+from affine import Affine
+
+from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
+from glaciertime.scenes.acquisition import MaskScene, UnreadableScene
+from glaciertime.scenes.rasters import mask_scene
+
+__all__ = ["CaffeName", "bounding_box", "caffe_root", "caffe_scenes", "parse_caffe_name"]
+
+SENSORS = {
+    "ERS": "ERS",
+    "ENVISAT": "ENVISAT",
+    "RSAT": "RADARSAT",
+    "PALSAR": "PALSAR",
+    "TSX": "TerraSAR-X",
+    "TDX": "TanDEM-X",
+    "S1": "Sentinel-1",
+}
+
+_NAME = re.compile(
+    r"(?P<glacier>[^_]+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<sensor>[^_]+)_(?P<res>\d+)_(?P<q>\d)_(?P<orbit>\d+)"
+)
+
+
+@dataclass(frozen=True)
+class CaffeName:
+    """What the name of a CaFFe image says."""
+
+    glacier: str
+    date: dt.date
+    sensor: str
+    resolution_m: float
+    #: 1 (best) to 6.
+    quality: int
+    #: Zero-padded, so a text.
+    orbit: str
+    stem: str
+
+
+def parse_caffe_name(name: str) -> CaffeName:
+    """Return what a file name says.
+
+    Examples
+    --------
+    >>> parsed = parse_caffe_name("Crane_2002-11-09_ERS_20_2_061_zones.png")
+    >>> parsed.glacier, parsed.date.isoformat(), parsed.resolution_m, parsed.orbit
+    ('Crane', '2002-11-09', 20.0, '061')
+    """
+    match = _NAME.match(name)
+    if match is None:
+        raise InputError(
+            f"{name} is no CaFFe name; expected Glacier_YYYY-MM-DD_Sensor_Resolution_Quality_Orbit, "
+            "for example Crane_2002-11-09_ERS_20_2_061_zones.png"
+        )
+    return CaffeName(
+        glacier=match["glacier"],
+        date=dt.date.fromisoformat(match["date"]),
+        sensor=SENSORS.get(match["sensor"], match["sensor"]),
+        resolution_m=float(match["res"]),
+        quality=int(match["q"]),
+        orbit=match["orbit"],
+        stem=match[0],
+    )
+
+
+def caffe_root(folder: Path) -> Path | None:
+    """Return the folder that holds ``zones`` and ``bounding_boxes``, or None where there is no CaFFe tree."""
+    return next((root for root in (folder, folder / "data_raw", folder / "caffe" / "data_raw", folder / "caffe")
+                 if (root / "zones").is_dir()), None)  # fmt: skip
+
+
+def bounding_box(path: Path) -> tuple[float, float, float, float]:
+    """Read a bounding box: (x_min, y_min, x_max, y_max) in pixels, y downwards.
+
+    The file has the header ``x,y`` and the four corners.
+    """
+    try:
+        corners = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path.name} is no bounding box; expected the header x,y and four corners") from error
+    if corners.shape != (4, 2) or not np.isfinite(corners).all():
+        raise InputError(f"{path.name} holds {corners.shape[0]} corners; expected the header x,y and four corners")
+    (x_min, y_min), (x_max, y_max) = corners.min(axis=0), corners.max(axis=0)
+    return float(x_min), float(y_min), float(x_max), float(y_max)
+
+
+def caffe_scenes(folder: Path, *, glacier: str, code: str, dataset: str) -> Iterator[MaskScene | UnreadableScene]:
+    """Yield the zones of a glacier, of the training and the test part, in order of date.
+
+    Parameters
+    ----------
+    folder : Path
+        A CaFFe tree, or a folder that holds one.
+    glacier : str
+        Name in the tables.
+    code : str
+        Name in the files: Crane, DBE, JAC, Jorum, SI, COL or Mapple.
+    """
+    root = caffe_root(folder)
+    files = [] if root is None else sorted((root / "zones").rglob(f"{code}_*_zones.png"), key=lambda path: path.name)
+    if not files:
+        raise DataNotFoundError(f"{folder} holds no CaFFe zones of {code}; expected zones/train/{code}_*_zones.png")
+    scenes: list[MaskScene] = []
+    for path in files:
+        try:
+            scenes.append(_scene(path, root or folder, glacier, dataset))
+        except GlacierTimeError as error:
+            yield UnreadableScene(input=str(path), reason=str(error))
+    yield from sorted(scenes, key=lambda scene: (scene.acquisition.date, scene.acquisition.image_id))
+
+
+def _scene(path: Path, root: Path, glacier: str, dataset: str) -> MaskScene:
+    name = parse_caffe_name(path.name)
+    scene = mask_scene(
+        path,
+        glacier=glacier,
+        date=name.date,
+        dataset=dataset,
+        sensor=name.sensor,
+        local_resolution_m=name.resolution_m,
+        flags={} if name.quality < 6 else {"manual": "image quality 6 of 6 (worst)"},
+    )
+    scene = replace(scene, acquisition=replace(scene.acquisition, image_id=name.stem))
+    box_file = root / "bounding_boxes" / f"{name.stem}_front_extent_coord.txt"
+    if not box_file.is_file():
+        return scene
+    x_min, y_min, x_max, y_max = bounding_box(box_file)
+    size = name.resolution_m
+    return replace(
+        scene,
+        transform=Affine(size, 0, -x_min * size, 0, -size, y_max * size),
+        box=shapely.box(0, 0, (x_max - x_min) * size, (y_max - y_min) * size),
+    )
