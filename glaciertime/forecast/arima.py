@@ -1,0 +1,116 @@
+"""ARIMA: pmdarima on even series without gaps, the state-space form of statsmodels where there are gaps."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import FitError
+from glaciertime.forecast.grid import Grid, to_grid
+from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, from_normal
+from glaciertime.forecast.series import Series
+
+__all__ = ["Arima"]
+
+
+@dataclass(frozen=True)
+class _FittedArima:
+    grid: Grid
+    result: Any
+    order: tuple[int, int, int]
+    #: The series was divided by this before fitting, so that a change of unit changes nothing.
+    scale: float
+    centre: float
+
+    def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
+        ahead = self.grid.steps_ahead(dates)
+        count = int(np.ceil(ahead.max()))
+        forecast = self.result.get_forecast(count)
+        mean = np.asarray(forecast.predicted_mean) * self.scale + self.centre
+        variance = np.asarray(forecast.var_pred_mean) * self.scale**2
+        centre = self.grid.at(ahead, mean, start=float(self.grid.values[-1]))
+        spread = np.sqrt(np.maximum(self.grid.at(ahead, variance, start=0.0), 0.0))
+        if not (np.isfinite(centre).all() and np.isfinite(spread).all()):
+            raise FitError("the fitted ARIMA gives no finite forecast")
+        return from_normal(dates, centre, spread, levels=levels)
+
+
+@dataclass(frozen=True)
+class Arima:
+    """ARIMA(p, d, q) whose order is chosen by the corrected Akaike criterion, d by a KPSS test.
+
+    An even series without gaps goes to ``pmdarima.auto_arima`` (stepwise search). Any other is put on a regular
+    grid with its gaps open, and every order up to (2, d, 2), with and without drift, is fitted in the
+    state-space form by an exact Kalman filter; nothing is interpolated.
+
+    Attributes
+    ----------
+    max_order : int
+        Largest p and q.
+    """
+
+    max_order: int = 2
+
+    def fit(self, series: Series) -> _FittedArima:
+        """Return the fitted model.
+
+        Raises
+        ------
+        FitError
+            If no order converges.
+        """
+        # Imported before warnings are silenced: both packages set filters of their own on import.
+        import pmdarima  # noqa: F401
+        import statsmodels.tsa.statespace.sarimax  # noqa: F401
+
+        grid = to_grid(series)
+        centre = float(np.nanmedian(grid.values))
+        scale = float(np.nanmean(np.abs(grid.values - centre)))
+        if scale == 0:
+            raise FitError(f'{series.label}: all values are equal, there is no order to choose; use model "last"')
+        values = (grid.values - centre) / scale
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            order, result = self._even(values) if grid.is_even else self._gaps(values)
+        if result is None:
+            raise FitError(f'{series.label}: no ARIMA order converged on {len(series)} observations; use "drift"')
+        return _FittedArima(grid, result, order, scale, centre)
+
+    def _even(self, values: NDArray[np.float64]) -> tuple[tuple[int, int, int], Any]:
+        import pmdarima
+
+        model = pmdarima.auto_arima(
+            values, seasonal=False, max_p=self.max_order, max_q=self.max_order, information_criterion="aicc",
+            error_action="ignore", suppress_warnings=True,
+        )  # fmt: skip
+        return model.order, model.arima_res_
+
+    def _gaps(self, values: NDArray[np.float64]) -> tuple[tuple[int, int, int], Any]:
+        import pmdarima
+        from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+        observed = values[np.isfinite(values)]
+        try:
+            d = int(pmdarima.arima.ndiffs(observed, test="kpss", max_d=2)) if len(observed) > 5 else 1
+        except ValueError:
+            d = 1
+        trends = {0: ["c"], 1: ["n", "t"]}.get(d, ["n"])
+        best: tuple[float, tuple[int, int, int], Any] = (np.inf, (0, d, 0), None)
+        span = range(self.max_order + 1)
+        for p, q, trend in itertools.product(span, span, trends):
+            if p + q + (trend != "n") + 1 > len(observed) - d - 2:
+                continue
+            try:
+                model = SARIMAX(values, order=(p, d, q), trend=trend)
+                result = model.fit(disp=False, maxiter=50)
+            except (ValueError, np.linalg.LinAlgError):
+                continue
+            if np.isfinite(result.aicc) and result.aicc < best[0]:
+                best = (float(result.aicc), (p, d, q), result)
+        return best[1], best[2]

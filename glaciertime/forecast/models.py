@@ -1,0 +1,106 @@
+"""The one table of forecasters: name, what it is, what it needs, and where it is made."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from glaciertime.errors import UsageError, nearest_names
+from glaciertime.forecast.prediction import Forecaster
+
+__all__ = ["MODELS", "Model", "get_model", "model_names", "model_table"]
+
+
+@dataclass(frozen=True)
+class Model:
+    """One forecaster.
+
+    Attributes
+    ----------
+    name, description, needs : str
+        One line each, for a reader.
+    location : str
+        ``module:attribute`` of what makes it, imported on first use.
+    min_observations : int
+        Fewer before the cutoff, and the model refuses.
+    is_global : bool
+        Whether it learns from other glaciers; then it is made with them (see :mod:`glaciertime.forecast.pool`).
+    """
+
+    name: str
+    description: str
+    needs: str
+    location: str
+    min_observations: int
+    is_global: bool = False
+
+    def load(self) -> Any:
+        """Return what ``location`` points to."""
+        module, _, attribute = self.location.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def make(self) -> Forecaster:
+        """Return a local forecaster with its default settings."""
+        forecaster: Forecaster = self.load()()
+        return forecaster
+
+
+_ROOM = "glaciertime.forecast."
+
+MODELS = {
+    model.name: model
+    for model in (
+        Model("last", "the last value, a random walk around it", "2 observations", _ROOM + "simple:Last", 2),
+        Model("drift", "the mean rate of the whole record carried on", "3 observations", _ROOM + "simple:Drift", 3),
+        Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
+              "8 observations", _ROOM + "arima:Arima", 8),
+    )
+}  # fmt: skip
+
+
+def model_names() -> list[str]:
+    """Return the names of all forecasters, simplest first.
+
+    Examples
+    --------
+    >>> model_names()[:2]
+    ['last', 'drift']
+    """
+    return list(MODELS)
+
+
+def model_table() -> pd.DataFrame:
+    """Return one row per forecaster: ``model, description, needs``.
+
+    Examples
+    --------
+    >>> list(model_table().columns)
+    ['model', 'description', 'needs']
+    """
+    rows = [(model.name, model.description, model.needs) for model in MODELS.values()]
+    return pd.DataFrame(rows, columns=["model", "description", "needs"])
+
+
+def get_model(name: str) -> Model:
+    """Return a forecaster of the table.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
+    if name not in MODELS:
+        near = nearest_names(name, MODELS) or model_names()
+        raise UsageError(f"there is no model {name!r}; did you mean {', '.join(near)}?")
+    return MODELS[name]
+
+
+def get_models(names: Sequence[str]) -> list[Model]:
+    """Return the forecasters of several names, each once, in the order given."""
+    if isinstance(names, str):
+        names = [names]
+    return [get_model(name) for name in dict.fromkeys(names)]

@@ -1,0 +1,329 @@
+"""A dated series as a forecaster sees it: values at exact dates, with their uncertainties, of one thing only.
+
+A series is one glacier, variable, method, footprint and dataset; rows that differ in any of these, or in their
+source, are never joined.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glaciertime.errors import InputError, nearest_names
+from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, join_flags, validate
+from glaciertime.units import DAYS_PER_YEAR, as_date
+
+__all__ = ["Series", "as_days", "observations_from_table", "series_from_observations"]
+
+_log = logging.getLogger(__name__)
+
+#: A row with one of these holds no value of the thing itself: a bound, a part, or nothing.
+_NOT_A_VALUE = ("failed", "censored", "no-front", "partial-coverage")
+_OUTLIER = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Observations of one quantity of one glacier, in order of date.
+
+    Attributes
+    ----------
+    glacier, variable, method, footprint, dataset, unit, source : str
+        The key of the series, its unit, and ``observed`` or ``simulated``.
+    dates : (N,) datetime64[D]
+        Strictly increasing.
+    values : (N,) float64
+        Finite, in ``unit``.
+    sigma : (N,) float64
+        One standard deviation in ``unit``; NaN where unknown.
+    quality : (N,) object
+        Flags of :data:`glaciertime.tables.QUALITY_FLAGS`.
+    notes : tuple of str
+        What was dropped or combined on the way from the table.
+    """
+
+    glacier: str
+    variable: str
+    method: str
+    footprint: str
+    dataset: str
+    unit: str
+    source: str
+    dates: NDArray[np.datetime64]
+    values: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    quality: NDArray[np.object_]
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "dates", as_days(self.dates))
+        set_(self, "values", np.asarray(self.values, dtype=float))
+        set_(self, "sigma", np.asarray(self.sigma, dtype=float))
+        set_(self, "quality", np.asarray(self.quality, dtype=object))
+        lengths = {array.shape for array in (self.dates, self.values, self.sigma, self.quality)}
+        if lengths != {(len(self.dates),)}:
+            raise InputError(f"{self.label}: dates, values, sigma and quality differ in length: {sorted(lengths)}")
+        if not np.isfinite(self.values).all():
+            count = int((~np.isfinite(self.values)).sum())
+            raise InputError(f"{self.label}: {count} values are not finite; drop those rows first")
+        if (np.diff(self.dates) <= np.timedelta64(0, "D")).any():
+            raise InputError(f"{self.label}: dates must increase; sort the rows and combine those of one day")
+        if (self.sigma < 0).any() or np.isinf(self.sigma).any():
+            raise InputError(f"{self.label}: sigma must be zero or positive and finite, or NaN where unknown")
+        if self.is_ratio_scale and (self.values < 0).any():
+            raise InputError(f"{self.label}: {self.variable} is negative ({self.values.min():g} {self.unit}); "
+                             "an area, length or width cannot be: correct or drop those rows")  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """The five values of :data:`glaciertime.tables.SERIES_KEY`."""
+        return (self.glacier, self.variable, self.method, self.footprint, self.dataset)
+
+    @property
+    def label(self) -> str:
+        """Glacier and variable, for messages."""
+        return f"{self.glacier}, {self.variable}"
+
+    @property
+    def is_ratio_scale(self) -> bool:
+        """Whether zero means "none", so that values are never negative and percentages mean something."""
+        return self.variable in VARIABLES and VARIABLES[self.variable].ratio_scale
+
+    @property
+    def years(self) -> NDArray[np.float64]:
+        """Dates as years of 365.25 days since 1970-01-01, (N,)."""
+        return as_years(self.dates)
+
+    def has_flag(self, *flags: str) -> NDArray[np.bool_]:
+        """Return, per observation, whether its quality holds one of the flags."""
+        return np.array([bool(set(flags) & set(flags_of(text))) for text in self.quality], dtype=bool)
+
+    def until(self, cutoff: Any) -> Series:
+        """Return the observations up to and including the cutoff."""
+        return self.take(self.dates <= as_days([cutoff])[0])
+
+    def take(self, keep: NDArray[Any] | slice) -> Series:
+        """Return the observations that a mask or a slice of indices keeps."""
+        return replace(self, dates=self.dates[keep], values=self.values[keep], sigma=self.sigma[keep],
+                       quality=self.quality[keep])  # fmt: skip
+
+    def screened(self) -> Series:
+        """Return the series without the observations that screening flagged as outliers.
+
+        Such flags are made from the whole record: they may be used at its end, not at an earlier cutoff.
+        """
+        bad = self.has_flag(*_OUTLIER)
+        if not bad.any():
+            return self
+        return replace(self.take(~bad), notes=(*self.notes, f"{int(bad.sum())} dropped: flagged as outliers"))
+
+
+def as_days(dates: Any) -> NDArray[np.datetime64]:
+    """Return dates as (N,) datetime64[D].
+
+    Raises
+    ------
+    InputError
+        If one of them is not a date.
+
+    Examples
+    --------
+    >>> as_days(["2002-03-15"])
+    array(['2002-03-15'], dtype='datetime64[D]')
+    """
+    array = np.asarray(dates)
+    if array.dtype.kind != "M":
+        array = np.array([as_date(value) for value in np.atleast_1d(np.asarray(dates, dtype=object))],
+                         dtype="datetime64[D]")  # fmt: skip
+    array = np.atleast_1d(array).astype("datetime64[D]")
+    if np.isnat(array).any():
+        raise InputError("a date is missing; give it as YYYY-MM-DD")
+    return array
+
+
+def as_years(dates: NDArray[np.datetime64]) -> NDArray[np.float64]:
+    """Return days as years of 365.25 days since 1970-01-01."""
+    return dates.astype("datetime64[D]").astype(np.int64) / DAYS_PER_YEAR
+
+
+def series_from_observations(
+    observations: pd.DataFrame,
+    *,
+    glacier: str | Iterable[str] | None = None,
+    variable: str | None = None,
+    method: str | None = None,
+    footprint: str | None = None,
+    dataset: str | None = None,
+) -> list[Series]:
+    """Return the series that a table of observations holds, one per key, in order of key.
+
+    Rows without a value, and rows flagged ``failed``, ``censored``, ``no-front`` or ``partial-coverage``, are
+    dropped and counted in ``notes`` and the log: a bound is not a value. Rows flagged as outliers stay, flagged:
+    whether they may be left out depends on the cutoff (:meth:`Series.screened`). Several rows of one day become
+    their inverse-variance mean, or their plain mean with unknown sigma where a sigma is unknown.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        The corridor's table, rows in any order.
+    glacier, variable, method, footprint, dataset : str, optional
+        Keep only the rows that bear this name; several glaciers may be given.
+
+    Returns
+    -------
+    list of Series
+        Never empty; each with at least one observation.
+
+    Raises
+    ------
+    InputError
+        If nothing matches or nothing is left, or a series mixes units or sources, or holds a value that is not
+        finite or a negative area.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"glacier": "Crane", "date": ["2003-03-15", "2002-03-15"], "variable": "area_km2",
+    ...     "value": [630.0, 654.1], "unit": "km2", "method": "polygon", "footprint": "box", "dataset": "Greene",
+    ...     "image_id": "-", "quality": "ok", "source": "observed"})
+    >>> series_from_observations(table)[0].values
+    array([654.1, 630. ])
+    """
+    infinite = np.isinf(pd.to_numeric(observations.get("value", pd.Series(dtype=float)), errors="coerce"))
+    if infinite.any():
+        raise InputError(f"observations: {int(infinite.sum())} values are infinite; correct or drop those rows")
+    _refuse_mixed(observations)
+    table = validate(observations, "observations")
+    wanted = {"glacier": glacier, "variable": variable, "method": method, "footprint": footprint, "dataset": dataset}
+    for column, names in wanted.items():
+        if names is not None:
+            table = _select(table, column, [names] if isinstance(names, str) else list(names))
+    found = []
+    for key, rows in table.groupby(list(SERIES_KEY), sort=True):
+        series = _one_series(tuple(map(str, key)), rows)
+        if series is not None:
+            found.append(series)
+    if not found:
+        raise InputError(f"observations: none of {len(table)} rows holds a value that can be forecast from; "
+                         "look at the quality column")  # fmt: skip
+    return found
+
+
+def _refuse_mixed(table: pd.DataFrame) -> None:
+    if not {*SERIES_KEY, "unit", "source"} <= set(table.columns):
+        return
+    for column in ("unit", "source"):
+        kinds = table.groupby(list(SERIES_KEY), dropna=False)[column].unique()
+        mixed = kinds[kinds.map(len) > 1]
+        if len(mixed):
+            names = ", ".join(sorted(map(str, mixed.iloc[0])))
+            raise InputError(f"{mixed.index[0][0]}, {mixed.index[0][1]}: one series mixes {column}s {names}; "
+                             f"bring the rows to one {column}, or give them different datasets")  # fmt: skip
+
+
+def _select(table: pd.DataFrame, column: str, names: list[str]) -> pd.DataFrame:
+    known = sorted(table[column].unique())
+    for name in names:
+        if name not in known:
+            near = nearest_names(name, known) or known[:5]
+            raise InputError(f"no observations with {column} {name!r}; there are {', '.join(near) or 'none'}")
+    return table[table[column].isin(names)]
+
+
+def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
+    notes = []
+    flags = rows["quality"].map(flags_of)
+    no_value = rows["value"].isna()
+    for flag in _NOT_A_VALUE:
+        bad = flags.map(lambda held, flag=flag: flag in held) & ~no_value
+        if bad.any():
+            notes.append(f"{int(bad.sum())} dropped: {flag}")
+        no_value |= bad
+    empty = int(rows["value"].isna().sum())
+    if empty:
+        notes.append(f"{empty} dropped: no value")
+    rows = rows[~no_value]
+    days = rows.groupby(rows["date"].to_numpy().astype("datetime64[D]"), sort=True)
+    if len(days) < len(rows):
+        notes.append(f"{len(rows)} rows on {len(days)} days: rows of one day combined")
+    combined = [_combine(day) for _, day in days]
+    label = f"{key[0]}, {key[1]}"
+    for note in notes:
+        _log.info("%s: %s", label, note)
+    if not combined:
+        return None
+    values, sigma, quality = zip(*combined, strict=True)
+    dates = np.array([date for date, _ in days], dtype="datetime64[D]")
+    unit, source = rows["unit"].iloc[0], rows["source"].iloc[0]
+    glacier, variable, method, footprint, dataset = key
+    return Series(glacier, variable, method, footprint, dataset, unit, source, dates, np.array(values),
+                  np.array(sigma), np.array(quality, dtype=object), tuple(notes))  # fmt: skip
+
+
+def _combine(rows: pd.DataFrame) -> tuple[float, float, str]:
+    if len(rows) == 1:
+        row = rows.iloc[0]
+        return float(row["value"]), float(row["sigma"]), str(row["quality"])
+    # Sorted, so that the order of the rows does not change the last bit of a sum.
+    rows = rows.sort_values(["value", "sigma"], kind="stable")
+    value, sigma = rows["value"].to_numpy(), rows["sigma"].to_numpy()
+    merged: dict[str, str] = {}
+    for text in sorted(rows["quality"]):
+        merged.update(flags_of(text))
+    quality = join_flags(merged)
+    if np.isnan(sigma).any():
+        return float(value.mean()), float("nan"), quality
+    if (sigma == 0).any():
+        return float(value[sigma == 0].mean()), 0.0, quality
+    weight = sigma**-2.0
+    return float(weight @ value / weight.sum()), float(weight.sum() ** -0.5), quality
+
+
+def observations_from_table(table: pd.DataFrame, *, source: str = "observed") -> pd.DataFrame:
+    """Return an observations table from a plain table of dated values.
+
+    Columns ``glacier, date, variable, value, unit`` are needed; a ``source`` column that holds a citation is
+    read as ``dataset``. A date that is a bare year becomes 1 January, flagged ``year-only``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per value.
+    source : {"observed", "simulated"}
+        What the values are.
+
+    Examples
+    --------
+    >>> plain = pd.DataFrame({"glacier": ["A"], "date": [1950], "variable": ["length_change_m"], "value": [-3.0],
+    ...                       "unit": ["m"], "source": ["WGMS"]})
+    >>> observations_from_table(plain)[["date", "dataset", "quality", "source"]].iloc[0].tolist()
+    [Timestamp('1950-01-01 00:00:00'), 'WGMS', 'year-only', 'observed']
+    """
+    needed = ("glacier", "date", "variable", "value", "unit")
+    missing = [column for column in needed if column not in table]
+    if missing:
+        raise InputError(f"table of values: column {', '.join(missing)} is missing; expected {', '.join(needed)}")
+    out = table.copy()
+    if "source" in out and not set(out["source"].dropna().unique()) <= {"observed", "simulated"}:
+        out = out.rename(columns={"source": "dataset"}) if "dataset" not in out else out.drop(columns="source")
+    text = out["date"].astype(str).str.strip().str.replace(r"\.0$", "", regex=True)
+    year_only = text.str.fullmatch(r"\d{4}")
+    out["date"] = text.where(~year_only, text + "-01-01")
+    defaults = {"method": "-", "footprint": "-", "dataset": "-", "image_id": "-", "source": source}
+    for column, value in defaults.items():
+        out[column] = out[column].fillna(value) if column in out else value
+    quality = out["quality"].fillna("ok") if "quality" in out else pd.Series("ok", index=out.index)
+    out["quality"] = [
+        join_flags({**flags_of(given), "year-only": ""}) if bare else given
+        for given, bare in zip(quality, year_only, strict=True)
+    ]
+    return validate(out, "observations")

@@ -1,0 +1,134 @@
+"""Forecast tasks: one series cut off at a date, the dates asked for, and running many of them at once.
+
+A task is cut off before any model sees it, and so are the series of other glaciers that global models learn from:
+nothing after the cutoff reaches a model.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import GlacierTimeError, SeriesTooShortError
+from glaciertime.forecast.models import Model, get_models
+from glaciertime.forecast.prediction import quantiles_of
+from glaciertime.forecast.series import Series
+
+__all__ = ["Outcome", "Task", "run_tasks"]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A series up to its cutoff, and the dates to forecast.
+
+    Attributes
+    ----------
+    series : Series
+        Nothing after the cutoff.
+    cutoff : datetime64[D]
+    dates : (D,) datetime64[D]
+        After the cutoff, increasing.
+    """
+
+    series: Series
+    cutoff: np.datetime64
+    dates: NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a model made of a task: quantiles (D, Q) and ``ok``, or NaN and the reason."""
+
+    values: NDArray[np.float64]
+    status: str
+
+
+def run_tasks(
+    tasks: Sequence[Task],
+    *,
+    models: Sequence[str],
+    levels: Sequence[float],
+    training: Sequence[Series] = (),
+    jobs: int = 1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, list[Outcome]]:
+    """Return, per model, the outcome of every task, in the order of the tasks.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    models : sequence of str
+        Names of :data:`glaciertime.forecast.models.MODELS`.
+    levels : sequence of float in (0, 1)
+    training : sequence of Series
+        Series that global models may learn from, each up to the cutoff of a task and never of its glacier.
+    jobs : int
+        Processes.
+    seed : int
+        For models that draw random numbers.
+    progress : callable, optional
+        Called with (done, total).
+    """
+    total = len(tasks) * len(models)
+    done = 0
+    outcomes: dict[str, list[Outcome]] = {}
+    for model in get_models(models):
+        offset = done
+
+        def report(count: int, offset: int = offset) -> None:
+            if progress is not None:
+                progress(offset + count, total)
+
+        outcomes[model.name] = _run_local(model, tasks, levels, jobs, report)
+        done += len(tasks)
+    return outcomes
+
+
+def _run_local(
+    model: Model, tasks: Sequence[Task], levels: Sequence[float], jobs: int, report: Callable[[int], None]
+) -> list[Outcome]:
+    results: list[Outcome] = []
+    if jobs <= 1 or len(tasks) < 4:
+        for task in tasks:
+            results.append(_run_one(model, task, tuple(levels)))
+            report(len(results))
+        return results
+    with ProcessPoolExecutor(jobs) as pool:
+        arguments = ([model] * len(tasks), tasks, [tuple(levels)] * len(tasks))
+        for outcome in pool.map(_run_one, *arguments, chunksize=max(1, len(tasks) // (8 * jobs))):
+            results.append(outcome)
+            report(len(results))
+    return results
+
+
+def _run_one(model: Model, task: Task, levels: tuple[float, ...]) -> Outcome:
+    series = task.series
+    nothing = np.full((len(task.dates), len(quantiles_of(levels))), np.nan)
+    try:
+        if len(series) < model.min_observations:
+            raise SeriesTooShortError(f"{series.label}", len(series), model.name, model.min_observations,
+                                      'use model "last", or a later cutoff')  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            values = model.make().fit(series).predict(task.dates, levels=levels).values
+    except GlacierTimeError as error:
+        return Outcome(nothing, str(error))
+    except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        return Outcome(nothing, f"{model.name} could not be fitted: {type(error).__name__}: {error}")
+    if not np.isfinite(values).all():
+        return Outcome(nothing, f"{model.name} gave a forecast that is not finite")
+    return Outcome(bound(values, series), "ok")
+
+
+def bound(values: NDArray[np.float64], series: Series) -> NDArray[np.float64]:
+    """Return quantiles in order and, where zero means none, not below zero."""
+    values = np.sort(values, axis=1)
+    return np.maximum(values, 0.0) if series.is_ratio_scale else values
