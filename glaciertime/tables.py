@@ -1,7 +1,8 @@
-"""The corridor: the four tidy tables that pass between rooms, their schemas and their checks.
+"""The corridor: the tidy tables that pass between rooms, their schemas and their checks.
 
 ``fronts`` (a geopandas table), ``observations``, ``forecasts`` and ``scores`` (pandas tables) carry the same
-column names in memory, in the archive and in CSV. :func:`validate` is the only door: what leaves a room has
+column names in memory, in the archive and in CSV; ``footprints`` (a geopandas table) holds the polygons that areas
+were measured in. :func:`validate` is the only door: what leaves a room has
 passed it.
 
 Conventions
@@ -122,6 +123,19 @@ SCHEMAS = {
             },
             frozenset({"value", "sigma", "sensor", "coverage"}),
             (*SERIES_KEY, "date", "image_id"),
+        ),
+        Schema(
+            "footprints",
+            {
+                "glacier": "text",
+                "footprint": "text",
+                "dataset": "text",
+                "area_km2": "number",
+                "source": "text",
+                "geometry": "geometry",
+            },
+            frozenset({"geometry"}),
+            ("glacier", "footprint", "dataset"),
         ),
         Schema(
             "forecasts",
