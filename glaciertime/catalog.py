@@ -144,10 +144,13 @@ class DataFile(_Entry):
     """One file of a data set: where it is downloaded from and what it must then be."""
 
     url: str
+    #: Where it goes, relative to the folder of downloads.
     path: str
     sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     md5: str | None = Field(default=None, pattern="^[0-9a-f]{32}$")
     size_bytes: int | None = Field(default=None, gt=0)
+    #: Whether it is a zip archive whose content is what is wanted.
+    unpack: bool = False
 
 
 class DataSet(_Entry):

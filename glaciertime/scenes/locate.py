@@ -75,7 +75,7 @@ def locate(
         return _from_data(glacier, data, reading, dataset)
     if downloads is not None and downloads.is_dir():
         for source in glacier.sources:
-            if source.path and (downloads / source.path).exists():
+            if _is_there(source, downloads):
                 return _from_source(glacier, source, downloads / source.path, reading)
     if any(source.format == "simulation" for source in glacier.sources):
         return Located(
@@ -91,6 +91,12 @@ def locate(
     )
 
 
+def _is_there(source: Source, folder: Path) -> bool:
+    if not source.path or not (folder / source.path).exists():
+        return False
+    return source.format != "caffe" or caffe_root(folder / source.path) is not None
+
+
 def _sources(glacier: Glacier) -> str:
     paths = [f"{source.path} ({source.dataset})" for source in glacier.sources if source.path]
     return ", ".join(paths) or "none"
@@ -102,7 +108,7 @@ def _from_data(glacier: Glacier, data: Path, reading: MaskReading, dataset: str)
     if data.is_file():
         return _from_file(glacier, data, dataset)
     for source in glacier.sources:
-        if source.path and (data / source.path).exists():
+        if _is_there(source, data):
             return _from_source(glacier, source, data / source.path, reading)
         if source.format == "caffe" and caffe_root(data) is not None:
             return _from_source(glacier, source, data, reading)
