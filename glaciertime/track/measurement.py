@@ -1,0 +1,41 @@
+"""What one scene tells: areas of ice inside footprints and the calving front as a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyproj
+import shapely
+
+__all__ = ["Area", "Measurement"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """Ice inside one footprint.
+
+    ``footprint_area_km2`` and ``area_km2`` are true areas; ``coverage`` is the share of the footprint that the scene
+    shows; ``flags`` are those of :data:`glaciertime.tables.QUALITY_FLAGS`.
+    """
+
+    footprint: str
+    polygon: shapely.Polygon
+    footprint_area_km2: float
+    area_km2: float
+    method: str
+    coverage: float = 1.0
+    flags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """What one scene tells, in the coordinates ``crs``.
+
+    ``front`` is None where the scene shows no boundary between ice and ocean; ``front_flags`` say why.
+    """
+
+    crs: pyproj.CRS | None
+    areas: tuple[Area, ...]
+    front: shapely.LineString | shapely.MultiLineString | None
+    front_flags: dict[str, str] = field(default_factory=dict)
+    coverage: float = 1.0

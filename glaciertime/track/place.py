@@ -1,0 +1,113 @@
+"""Where a glacier is measured: its box, its fjord and its centreline, in the coordinates of the work at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyproj
+import shapely
+
+from glaciertime.catalog import Glacier
+from glaciertime.errors import InputError
+
+__all__ = ["Place", "place_of", "reproject"]
+
+# Edges are straight on the map they were drawn on; they are densified to this before they leave it.
+_EDGE_M = 500.0
+_EDGE_DEGREES = 0.005
+
+
+@lru_cache(maxsize=64)
+def _transformer(source: str, target: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+def reproject(
+    geometry: shapely.Geometry, *, source: pyproj.CRS | None, target: pyproj.CRS | None, densify: bool = True
+) -> shapely.Geometry:
+    """Return a geometry in another coordinate system, its straight edges densified first.
+
+    Raises
+    ------
+    InputError
+        Between a local metric frame and a place on Earth, or where a coordinate has no image in the target.
+    """
+    if source is None or target is None:
+        if source is target:
+            return geometry
+        raise InputError(
+            "one geometry has a coordinate system and another is in a local metric frame; give both the same with --crs"
+        )
+    if source == target:
+        return geometry
+    if densify and geometry.length > 0:
+        geometry = shapely.segmentize(geometry, _EDGE_DEGREES if source.is_geographic else _EDGE_M)
+    transformer = _transformer(source.to_wkt(), target.to_wkt())
+    moved = shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
+    if not np.isfinite(shapely.get_coordinates(moved)).all():
+        raise InputError(f"coordinates do not lie in the domain of {target.name}; check the CRS")
+    return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A glacier's geometry in one plane, metric coordinate system (None: a local metric frame)."""
+
+    name: str
+    crs: pyproj.CRS | None
+    box: shapely.Polygon | None = None
+    fjord: shapely.Polygon | None = None
+    centreline: shapely.LineString | None = None
+
+    def to(self, crs: pyproj.CRS | None) -> Place:
+        """Return the same place in other coordinates."""
+        if crs == self.crs:
+            return self
+
+        def move(geometry: shapely.Geometry | None) -> shapely.Geometry | None:
+            return None if geometry is None else reproject(geometry, source=self.crs, target=crs)
+
+        return Place(
+            name=self.name, crs=crs, box=move(self.box), fjord=move(self.fjord), centreline=move(self.centreline)
+        )
+
+    @property
+    def fjord_span_m(self) -> tuple[float, float] | None:
+        """Distances along the centreline at which it enters the fjord from inland and leaves it to the sea."""
+        if self.fjord is None or self.centreline is None:
+            return None
+        inside = self.centreline.intersection(self.fjord)
+        if inside.is_empty:
+            return None
+        along = shapely.line_locate_point(self.centreline, shapely.points(shapely.get_coordinates(inside)))
+        return float(along.min()), float(along.max())
+
+    @property
+    def fjord_width_m(self) -> float | None:
+        """Mean width of the fjord: its plane area over the length of the centreline inside it."""
+        span = self.fjord_span_m
+        if span is None or self.fjord is None or span[1] <= span[0]:
+            return None
+        return float(self.fjord.area) / (span[1] - span[0])
+
+
+def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None) -> Place:
+    """Return where a glacier's scenes are measured.
+
+    The glacier's own coordinate system is used where the catalog has one and the scene lies on Earth; else that of
+    the scene, longitude and latitude replaced by the equal-area plane around it at the first measurement. A local
+    metric frame knows nothing of the catalog's coordinates.
+    """
+    if scene_crs is None:
+        return Place(name=glacier.name, crs=None)
+    if glacier.projection is None:
+        return Place(name=glacier.name, crs=scene_crs)
+    return Place(
+        name=glacier.name,
+        crs=glacier.projection,
+        box=glacier.box_polygon,
+        fjord=glacier.fjord.polygon if glacier.fjord else None,
+        centreline=glacier.centreline.linestring if glacier.centreline else None,
+    )

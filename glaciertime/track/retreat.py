@@ -1,0 +1,206 @@
+"""The retreat table: what a glacier lost between two dates, with its uncertainty."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from glaciertime.errors import InputError
+from glaciertime.tables import has_flag
+from glaciertime.units import as_date, decimal_year, polygon_area_km2, years_between
+
+__all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
+
+RETREAT_COLUMNS = (
+    "glacier", "start_date", "end_date", "start_area_km2", "end_area_km2", "loss_km2", "loss_percent",
+    "loss_sigma_km2", "loss_percent_sigma", "loss_per_year_km2", "footprint", "footprint_area_km2", "qualifier",
+    "note", "dataset", "source",
+)  # fmt: skip
+
+# Day of the year more than this apart: the seasonal cycle of a front can pass for a change.
+_SEASON_YEARS = 0.17
+
+
+def retreat_table(
+    observations: pd.DataFrame,
+    *,
+    date_from: Any = None,
+    date_to: Any = None,
+    max_gap_days: float = 180,
+    footprint: str = "box",
+    footprints: gpd.GeoDataFrame | None = None,
+) -> pd.DataFrame:
+    """Return what each glacier lost in area between two dates.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        The table ``observations``; rows of other variables and footprints are passed over, so are failed ones.
+    date_from, date_to : date or text, optional
+        The nearest observation is taken and its true date given; by default the first and the last.
+    max_gap_days : float
+        An observation farther than this from the date asked for is refused.
+    footprint : str
+        Where the areas were measured.
+    footprints : GeoDataFrame, optional
+        ``Tracked.footprints``, for the column ``footprint_area_km2`` (NaN without).
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`RETREAT_COLUMNS`, one row per glacier and dataset. A loss is positive; ``loss_percent`` is of
+        the ice in the footprint at the start; sigma is one standard deviation, NaN where unknown. ``qualifier`` is
+        ``at least`` where the ice filled the footprint at the start, or had left it at the end, so that more may
+        have been lost than was seen.
+
+    Raises
+    ------
+    InputError
+        Where no area was observed, or none near enough to a date.
+
+    Examples
+    --------
+    >>> def area(date, value):
+    ...     return dict(
+    ...         glacier="Toy", date=date, variable="area_km2", value=value, sigma=0.3, unit="km2", method="mask",
+    ...         footprint="box", dataset="toy", sensor="", image_id=date, coverage=1.0, quality="ok", source="simulated"
+    ...     )
+    >>> table = retreat_table(pd.DataFrame([area("2000-01-01", 50.0), area("2010-01-01", 40.0)]))
+    >>> table[["loss_km2", "loss_percent"]].values.tolist()
+    [[10.0, 20.0]]
+    """
+    rows = observations[(observations["variable"] == "area_km2") & (observations["footprint"] == footprint)]
+    rows = rows[rows["value"].notna()]
+    if len(rows):
+        rows = rows[~has_flag(rows["quality"], "failed")]
+    if rows.empty:
+        known = sorted(observations.loc[observations["variable"] == "area_km2", "footprint"].unique())
+        raise InputError(
+            f"no areas inside the footprint '{footprint}'; areas were measured in {', '.join(known) or 'none'}"
+        )
+    rows = rows.assign(date=pd.to_datetime(rows["date"]))
+    table = [
+        _change(key, series, date_from, date_to, max_gap_days, footprints)
+        for key, series in rows.groupby(["glacier", "dataset", "source", "method"], sort=True)
+    ]
+    return pd.DataFrame(table, columns=list(RETREAT_COLUMNS))
+
+
+def _nearest(series: pd.DataFrame, date: Any, glacier: str, max_gap_days: float, *, first: bool) -> pd.Series:
+    if date is None:
+        return series.iloc[0 if first else -1]
+    wanted = pd.Timestamp(as_date(date))
+    gaps = (series["date"] - wanted).abs()
+    row = series.iloc[int(gaps.to_numpy().argmin())]
+    gap_days = int(gaps.min().days)
+    if gap_days > max_gap_days:
+        raise InputError(
+            f"{glacier}: the observation nearest to {wanted.date()} is of {row['date'].date()}, {gap_days} days away; "
+            f"allowed are {max_gap_days:g}; give a nearer date or --max-gap {gap_days}"
+        )
+    return row
+
+
+def _change(
+    key: tuple[Hashable, ...],
+    series: pd.DataFrame,
+    date_from: Any,
+    date_to: Any,
+    max_gap_days: float,
+    footprints: gpd.GeoDataFrame | None,
+) -> dict[str, Any]:
+    glacier, dataset, source = str(key[0]), str(key[1]), str(key[2])
+    series = series.sort_values(["date", "image_id"]).reset_index(drop=True)
+    start = _nearest(series, date_from, glacier, max_gap_days, first=True)
+    end = _nearest(series, date_to, glacier, max_gap_days, first=False)
+    loss = start["value"] - end["value"]
+    sigma = math.hypot(_sigma(start), _sigma(end))
+    share_sigma = math.hypot(_sigma(end) / start["value"], end["value"] * _sigma(start) / start["value"] ** 2)
+    years = years_between(start["date"], end["date"])
+    bound = _is_censored(start) or _is_censored(end)
+    footprint = str(start["footprint"])
+    return {
+        "glacier": glacier,
+        "start_date": start["date"],
+        "end_date": end["date"],
+        "start_area_km2": start["value"],
+        "end_area_km2": end["value"],
+        "loss_km2": loss,
+        "loss_percent": 100 * loss / start["value"] if start["value"] > 0 else math.nan,
+        "loss_sigma_km2": sigma,
+        "loss_percent_sigma": 100 * share_sigma if start["value"] > 0 else math.nan,
+        "loss_per_year_km2": loss / years if years else math.nan,
+        "footprint": footprint,
+        "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
+        "qualifier": "at least" if bound else "",
+        "note": _note(start, end),
+        "dataset": dataset,
+        "source": source,
+    }
+
+
+def _is_censored(row: pd.Series) -> bool:
+    return "censored" in str(row["quality"])
+
+
+def _sigma(row: pd.Series) -> float:
+    """Return the sigma of an area; ice that fills its footprint has no boundary that could be in error."""
+    return 0.0 if _is_censored(row) else float(row["sigma"])
+
+
+def _footprint_area(footprints: gpd.GeoDataFrame | None, glacier: str, footprint: str, dataset: str) -> float:
+    if footprints is None:
+        return math.nan
+    chosen = footprints[
+        (footprints["glacier"] == glacier)
+        & (footprints["footprint"] == footprint)
+        & (footprints["dataset"] == dataset)
+    ]  # fmt: skip
+    return float(chosen["area_km2"].iloc[0]) if len(chosen) else math.nan
+
+
+def _note(start: pd.Series, end: pd.Series) -> str:
+    notes = []
+    if start["date"] == end["date"]:
+        notes.append("both dates have the same nearest observation")
+    apart = abs(decimal_year(start["date"]) % 1 - decimal_year(end["date"]) % 1)
+    if min(apart, 1 - apart) > _SEASON_YEARS:
+        notes.append("the dates fall in different seasons")
+    for name, row in (("start", start), ("end", end)):
+        if row["coverage"] < 1:
+            notes.append(f"{row['coverage']:.1%} of the footprint imaged at the {name}")
+    return "; ".join(notes)
+
+
+def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
+    """Return the sum of a retreat table over glaciers whose footprints do not overlap.
+
+    Raises
+    ------
+    InputError
+        Where two footprints overlap: what lies in both would be counted twice.
+    """
+    shapes = {
+        row.glacier: row.geometry
+        for row in footprints.itertuples()
+        if (row.glacier, row.footprint) in set(zip(table["glacier"], table["footprint"], strict=True))
+    }
+    names = list(shapes)
+    for index, one in enumerate(names):
+        for other in names[index + 1 :]:
+            common = shapes[one].intersection(shapes[other])
+            if common.area > 0:
+                shared = polygon_area_km2(common, crs=footprints.crs)
+                raise InputError(
+                    f"the footprints of {one} and {other} share {shared:.1f} km2, which a sum would count twice; "
+                    "sum the footprint 'fjord' instead"
+                )
+    total = table.sum(numeric_only=True)
+    total["loss_sigma_km2"] = math.sqrt(float((table["loss_sigma_km2"] ** 2).sum(skipna=False)))
+    total["loss_percent"] = 100 * total["loss_km2"] / total["start_area_km2"]
+    total["loss_percent_sigma"] = 100 * total["loss_sigma_km2"] / total["start_area_km2"]
+    return total
