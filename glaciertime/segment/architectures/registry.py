@@ -50,6 +50,11 @@ def _smp(name: str, variant: str, reference: str, note: str = "", *, multiple: i
     return Architecture(name, "smp", variant, multiple, reference, note)
 
 
+def _glacier_seg(variant: str, note: str) -> Architecture:
+    name = "glacier-seg" if variant == "default" else f"glacier-seg-{variant}"
+    return Architecture(name, "glacier_seg", variant, 16, "Glacier-Seg, thesis", note)
+
+
 _TABLE = (
     _smp(
         "unet",
@@ -85,6 +90,27 @@ _TABLE = (
     Architecture("ma-resunet", "ma_resunet", "resnet34", 32, "doi:10.1109/LGRS.2021.3063381"),
     Architecture("wavemix", "wavemix", "256/16", 64, "arXiv:2205.14375", "256 channels, 16 blocks, four levels"),
     Architecture("glavitu", "glavitu", "published", 16, "doi:10.1109/IGARSS52108.2023.10281828"),
+    Architecture("vim-seg", "vim", "tiny", 8, "arXiv:2401.09417", "no class token, a linear head"),
+    Architecture("glacier-seg-fast", "glacier_seg_fast", "default", 16, "", "Mamba-2 at strides 8 and 16"),
+    _glacier_seg("default", "the thesis's 0.68 M: involution in stages 1 and 2, Mamba in all four"),
+    _glacier_seg("text", "a 3 x 3 convolution after the involution, as its text has it"),
+    _glacier_seg("shallow", "equal to glacier-seg, as in the thesis's own count"),
+    _glacier_seg("deep", "two blocks a stage"),
+    _glacier_seg("wider", "twice the channels"),
+    _glacier_seg("involution", "involution in all four stages"),
+    _glacier_seg("involution-deep", "involution in all four stages, two blocks a stage"),
+    _glacier_seg("involution-wider", "involution in all four stages, twice the channels"),
+    _glacier_seg("conv", "convolution in all four stages"),
+    _glacier_seg("conv-deep", "convolution in all four stages, two blocks a stage"),
+    _glacier_seg("conv-wider", "convolution in all four stages, twice the channels"),
+    _glacier_seg("s12", "Mamba in stages 1 and 2, attention in 3 and 4: the thesis's best"),
+    _glacier_seg("s12-d2", "Mamba in stages 1 and 2, attention in 3 and 4, two blocks a stage"),
+    _glacier_seg("s1", "Mamba in stage 1, attention in the others"),
+    _glacier_seg("s1-d2", "Mamba in stage 1, attention in the others, two blocks a stage"),
+    _glacier_seg("s4", "Mamba in stage 4, attention in the others"),
+    _glacier_seg("s4-d2", "Mamba in stage 4, attention in the others, two blocks a stage"),
+    _glacier_seg("s1234", "equal to glacier-seg"),
+    _glacier_seg("s1234-d2", "equal to glacier-seg-deep"),
 )
 
 ARCHITECTURES: dict[str, Architecture] = {entry.name: entry for entry in _TABLE}
