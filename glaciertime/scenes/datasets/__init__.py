@@ -1,0 +1,1 @@
+"""Training data: one reader per data set, splits that keep a glacier whole, augmentation, simulated scenes."""

@@ -1,0 +1,283 @@
+"""Random changes of an image, and of its labels where they move pixels, for training.
+
+Every function takes ``seed``, an integer or a :class:`numpy.random.Generator`, and leaves its input alone. NaN
+(not observed) stays NaN. The radiometric ones that know physics (speckle, gain) are in :mod:`.radiometry`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.datasets.radiometry import add_speckle
+from glaciertime.scenes.datasets.sample import IGNORE
+
+__all__ = [
+    "Augmentation",
+    "Seed",
+    "augment",
+    "brightness_contrast",
+    "gamma",
+    "illumination",
+    "scan_line_gaps",
+    "warp",
+]
+
+Seed = int | np.random.Generator
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far each change may go; the defaults suit one optical band with the ocean up.
+
+    Attributes
+    ----------
+    size : (int, int) or None
+        Height and width of the patch cut out, pixels; None keeps the image's.
+    flip_columns, flip_rows : bool
+        Mirror left and right, up and down, each with probability one half.
+    rotation_deg : float
+        Largest rotation either way, degrees.
+    scale : (float, float)
+        Smallest and largest magnification, drawn evenly in its logarithm.
+    shift_px : (float, float)
+        Largest shift of the patch's centre along rows and along columns, pixels.
+    elastic_px : float
+        Standard deviation of a smooth random displacement, pixels.
+    brightness, contrast, gamma_log : float
+        Largest offset in standard deviations, largest relative change of contrast, largest |ln gamma|.
+    illumination : float
+        Amplitude of a smooth additive field, standard deviations.
+    noise : float
+        Largest standard deviation of white noise, in standard deviations of the image.
+    blur_px : float
+        Largest standard deviation of a Gaussian blur, pixels.
+    gaps : float
+        Probability of scan-line gaps as of Landsat 7 after May 2003.
+    invert : float
+        Probability of turning bright into dark.
+    speckle_looks : (float, float) or None
+        Range of the number of looks of added speckle (image in intensity); None for none.
+    missing : float
+        Probability that one band that is present is dropped (only where there are several).
+    """
+
+    size: tuple[int, int] | None = None
+    flip_columns: bool = True
+    flip_rows: bool = False
+    rotation_deg: float = 25.0
+    scale: tuple[float, float] = (0.7, 1.4)
+    shift_px: tuple[float, float] = (30.0, 20.0)
+    elastic_px: float = 2.0
+    brightness: float = 0.4
+    contrast: float = 0.4
+    gamma_log: float = 0.5
+    illumination: float = 0.3
+    noise: float = 0.2
+    blur_px: float = 0.8
+    gaps: float = 0.1
+    invert: float = 0.0
+    speckle_looks: tuple[float, float] | None = None
+    missing: float = 0.0
+
+
+def warp(
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    *,
+    size: tuple[int, int],
+    centre: tuple[float, float],
+    rotation_deg: float = 0.0,
+    scale: float = 1.0,
+    flip_rows: bool = False,
+    flip_columns: bool = False,
+    elastic_px: float = 0.0,
+    seed: Seed = 0,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Cut a patch out of an image, turned, scaled, mirrored and bent; linear for the image, nearest for labels.
+
+    Parameters
+    ----------
+    image : (C, H, W) float32
+    labels : (H, W) uint8
+    size : (int, int)
+        Height and width of the patch.
+    centre : (float, float)
+        Row and column of the image that the patch's centre shows.
+    rotation_deg : float
+        Degrees, counter-clockwise as seen with rows growing downwards.
+    scale : float
+        Above 1 magnifies.
+    flip_rows, flip_columns : bool
+    elastic_px : float
+        Standard deviation of a smooth displacement, pixels.
+
+    Returns
+    -------
+    (C, h, w) float32, (h, w) uint8
+        Outside the image the edge is mirrored and the label is :data:`IGNORE`.
+
+    Examples
+    --------
+    >>> image = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    >>> patch, labels = warp(image, np.zeros((3, 4), np.uint8), size=(3, 4), centre=(1, 1.5), flip_columns=True)
+    >>> patch[0, 0]
+    array([3., 2., 1., 0.], dtype=float32)
+    """
+    height, width = size
+    rows = np.arange(height, dtype=np.float32) - (height - 1) / 2
+    columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
+    down, right = np.meshgrid(rows * (-1 if flip_rows else 1), columns * (-1 if flip_columns else 1), indexing="ij")
+    angle = np.deg2rad(rotation_deg)
+    source_rows = (np.cos(angle) * down + np.sin(angle) * right) / scale + centre[0]
+    source_columns = (-np.sin(angle) * down + np.cos(angle) * right) / scale + centre[1]
+    if elastic_px > 0:
+        rng = np.random.default_rng(seed)
+        source_rows = source_rows + elastic_px * _smooth_field(size, cells=5, rng=rng)
+        source_columns = source_columns + elastic_px * _smooth_field(size, cells=5, rng=rng)
+    places = np.stack([source_rows, source_columns])
+    patch = np.stack([ndimage.map_coordinates(band, places, order=1, mode="mirror") for band in image])
+    cut = ndimage.map_coordinates(labels, places, order=0, mode="constant", cval=IGNORE)
+    return patch.astype(np.float32, copy=False), cut
+
+
+def _smooth_field(size: tuple[int, int], *, cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    coarse = rng.standard_normal((cells, cells)).astype(np.float32)
+    rows = np.linspace(0, cells - 1, size[0], dtype=np.float32)
+    columns = np.linspace(0, cells - 1, size[1], dtype=np.float32)
+    return ndimage.map_coordinates(coarse, np.meshgrid(rows, columns, indexing="ij"), order=3, mode="nearest")
+
+
+def brightness_contrast(image: NDArray[np.float32], *, contrast: float, brightness: float) -> NDArray[np.float32]:
+    """Return ``contrast * (image - mean) + mean + brightness * std``, band by band.
+
+    Examples
+    --------
+    >>> brightness_contrast(np.array([[[0.0, 2.0]]], np.float32), contrast=2.0, brightness=1.0)
+    array([[[0., 4.]]], dtype=float32)
+    """
+    mean = np.nanmean(image, axis=(1, 2), keepdims=True)
+    spread = np.nanstd(image, axis=(1, 2), keepdims=True)
+    return (contrast * (image - mean) + mean + brightness * spread).astype(np.float32)
+
+
+def gamma(image: NDArray[np.float32], *, exponent: float) -> NDArray[np.float32]:
+    """Return the image with each band's range mapped to 0 .. 1, raised to a power, and mapped back.
+
+    Examples
+    --------
+    >>> gamma(np.array([[[0.0, 2.0, 4.0]]], np.float32), exponent=2.0)
+    array([[[0., 1., 4.]]], dtype=float32)
+    """
+    if not exponent > 0:
+        raise InputError(f"gamma exponent {exponent} given, a positive number expected")
+    low = np.nanmin(image, axis=(1, 2), keepdims=True)
+    spread = np.nanmax(image, axis=(1, 2), keepdims=True) - low
+    unit = (image - low) / np.where(spread > 0, spread, 1)
+    return (low + spread * unit**exponent).astype(np.float32)
+
+
+def illumination(image: NDArray[np.float32], *, amplitude: float, seed: Seed) -> NDArray[np.float32]:
+    """Add a smooth field of the given amplitude in standard deviations of each band: haze, slope, vignetting."""
+    field = _smooth_field((image.shape[1], image.shape[2]), cells=3, rng=np.random.default_rng(seed))
+    return (image + amplitude * np.nanstd(image, axis=(1, 2), keepdims=True) * field).astype(np.float32)
+
+
+def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> NDArray[np.float32]:
+    """Blank slanted stripes, as Landsat 7 has since its scan-line corrector failed in May 2003.
+
+    Parameters
+    ----------
+    image : (C, H, W) float32
+    value : float
+        What a gap holds.
+    seed : int or Generator
+
+    Returns
+    -------
+    (C, H, W) float32
+    """
+    rng = np.random.default_rng(seed)
+    period, width = rng.uniform(18, 40), rng.uniform(2, 7)
+    angle = np.deg2rad(rng.uniform(0, 180))
+    rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
+    phase = (rows * np.cos(angle) + columns * np.sin(angle) + rng.uniform(0, period)) % period
+    return np.where((phase < width)[None], np.float32(value), image).astype(np.float32)
+
+
+def augment(
+    image: NDArray[np.float32], labels: NDArray[np.uint8], *, plan: Augmentation, seed: Seed
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Change an image and its labels at random within the limits of a plan.
+
+    Parameters
+    ----------
+    image : (C, H, W) float32
+        NaN where not observed.
+    labels : (H, W) uint8
+    plan : Augmentation
+    seed : int or Generator
+
+    Returns
+    -------
+    (C, h, w) float32, (h, w) uint8
+        The same seed gives the same patch.
+
+    Examples
+    --------
+    >>> patch, labels = augment(np.ones((1, 40, 40), np.float32), np.zeros((40, 40), np.uint8),
+    ...                         plan=Augmentation(size=(32, 24)), seed=1)
+    >>> patch.shape, labels.shape
+    ((1, 32, 24), (32, 24))
+    """
+    rng = np.random.default_rng(seed)
+    height, width = image.shape[1:]
+    size = plan.size or (height, width)
+    centre = (
+        (height - 1) / 2 + rng.uniform(-1, 1) * plan.shift_px[0],
+        (width - 1) / 2 + rng.uniform(-1, 1) * plan.shift_px[1],
+    )
+    patch, cut = warp(
+        image,
+        labels,
+        size=size,
+        centre=centre,
+        rotation_deg=rng.uniform(-1, 1) * plan.rotation_deg,
+        scale=float(np.exp(rng.uniform(*np.log(plan.scale)))),
+        flip_rows=plan.flip_rows and rng.random() < 0.5,
+        flip_columns=plan.flip_columns and rng.random() < 0.5,
+        elastic_px=plan.elastic_px * rng.random(),
+        seed=rng,
+    )
+    return _recolour(patch, plan=plan, rng=rng), cut
+
+
+def _recolour(patch: NDArray[np.float32], *, plan: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+    if plan.speckle_looks is not None:
+        patch = add_speckle(patch, looks=rng.uniform(*plan.speckle_looks), seed=rng)
+    if rng.random() < 0.5:
+        patch = gamma(patch, exponent=float(np.exp(rng.uniform(-1, 1) * plan.gamma_log)))
+    if rng.random() < plan.invert:
+        patch = -patch
+    patch = brightness_contrast(
+        patch,
+        contrast=float(np.exp(rng.uniform(-1, 1) * np.log1p(plan.contrast))),
+        brightness=rng.uniform(-1, 1) * plan.brightness,
+    )
+    if rng.random() < 0.5:
+        patch = illumination(patch, amplitude=plan.illumination, seed=rng)
+    blur = rng.uniform(-1, 1) * plan.blur_px
+    if blur > 0.2:
+        patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))
+    spread = np.nanstd(patch, axis=(1, 2), keepdims=True)
+    level = max(0.0, rng.uniform(-1, 1)) * plan.noise
+    patch = patch + level * spread * rng.standard_normal(patch.shape, dtype=np.float32)
+    if rng.random() < plan.gaps:
+        patch = scan_line_gaps(patch, value=float(np.nanmin(patch)), seed=rng)
+    if patch.shape[0] > 1 and rng.random() < plan.missing:
+        patch[rng.integers(patch.shape[0])] = np.nan
+    return patch.astype(np.float32)

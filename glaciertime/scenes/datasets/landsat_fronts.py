@@ -1,0 +1,116 @@
+"""Landsat subsets of Greenland's outlet glaciers with a traced front each.
+
+Mohajerani et al. 2019, doi:10.3390/rs11010074, data doi:10.5281/zenodo.4044770.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from skimage import io
+
+from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
+from glaciertime.scenes.datasets.traced_zones import zones_from_trace
+from glaciertime.units import as_date
+
+__all__ = ["RESOLUTION_M", "LandsatFronts"]
+
+# The published mean deviation is 96.3 m and 1.97 pixels.
+RESOLUTION_M = 96.3 / 1.97
+
+_COLUMNS = ("glacier", "date", "sensor", "pathrow", "image", "front")
+
+
+@dataclass(frozen=True)
+class LandsatFronts:
+    """Read images, traces and the two zones that a trace separates.
+
+    Parameters
+    ----------
+    root : Path
+        Folder with ``index.csv``, ``images`` and ``fronts``.
+
+    Examples
+    --------
+    >>> LandsatFronts(Path("nowhere")).infos  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    glaciertime.errors.DataNotFoundError: nowhere/index.csv does not exist; give the folder that holds index.csv, ...
+    """
+
+    root: Path
+    bands: tuple[str, ...] = ("grey",)
+    classes: tuple[str, ...] = ("glacier", "ocean")
+    codes: tuple[int, ...] = (127, 254)
+
+    @cached_property
+    def index(self) -> pd.DataFrame:
+        """Return ``index.csv``, one row per image, ordered by glacier, date and image name."""
+        path = Path(self.root) / "index.csv"
+        if not path.is_file():
+            raise DataNotFoundError(
+                f"{path} does not exist; give the folder that holds index.csv, images/ and fronts/ of landsat_fronts"
+            )
+        table = pd.read_csv(path, dtype=str)
+        missing = [column for column in _COLUMNS if column not in table]
+        if missing:
+            raise InputError(f"{path}: columns {missing} are missing, {list(_COLUMNS)} expected")
+        return table.sort_values(["glacier", "date", "image"], ignore_index=True)
+
+    @cached_property
+    def infos(self) -> Sequence[SampleInfo]:
+        """Return glacier, date, sensor and path/row (as the block) of each image."""
+        return tuple(
+            SampleInfo(
+                name=Path(row.image).stem,
+                glacier=row.glacier,
+                block=row.pathrow,
+                date=as_date(row.date),
+                sensor=row.sensor,
+                resolution_m=RESOLUTION_M,
+            )
+            for row in self.index.itertuples()
+        )
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[TrainingSample]:
+        return (self[position] for position in range(len(self)))
+
+    def read_image(self, index: int) -> NDArray[np.uint8]:
+        """Return the grey image, (H, W) uint8."""
+        return _grey(Path(self.root) / "images" / self.index["image"][index])
+
+    def read_trace(self, index: int) -> NDArray[np.bool_]:
+        """Return the traced front, (H, W) bool."""
+        return _grey(Path(self.root) / "fronts" / self.index["front"][index]) == 0
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        image, trace = self.read_image(index), self.read_trace(index)
+        if image.shape != trace.shape:
+            raise InputError(
+                f"{self.infos[index].name}: image {image.shape} and front {trace.shape} differ in size; "
+                "they must cover the same pixels"
+            )
+        labels = remap_labels(zones_from_trace(trace), {0: IGNORE, 127: 0, 254: 1}, name=self.infos[index].name)
+        return TrainingSample(
+            image=image[None].astype(np.float32),
+            labels=labels,
+            present=np.ones(1, dtype=bool),
+            info=self.infos[index],
+        )
+
+
+def _grey(path: Path) -> NDArray[np.uint8]:
+    if not path.is_file():
+        raise DataNotFoundError(f"{path} is named in index.csv but does not exist; complete the folder")
+    picture = io.imread(path)
+    return picture if picture.ndim == 2 else picture[..., 0]

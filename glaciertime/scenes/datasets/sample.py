@@ -1,0 +1,134 @@
+"""What every training reader hands out: an image, its labels, and where and when it was taken."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import InputError
+
+__all__ = ["IGNORE", "SampleInfo", "TrainingData", "TrainingSample", "remap_labels"]
+
+IGNORE = 255
+"""Label of a pixel that no loss and no metric looks at."""
+
+
+@dataclass(frozen=True)
+class SampleInfo:
+    """Where and when a sample was taken; known without reading its pixels.
+
+    Attributes
+    ----------
+    name : str
+        Unique within a data set.
+    glacier : str
+        Glacier, region or city: the unit that is never split between training and test.
+    block : str
+        Spatial block within the glacier, such as the scene a tile was cut from.
+    date : datetime.date or None
+        Day of acquisition (UTC).
+    sensor : str
+        Empty where unknown.
+    resolution_m : float
+        Side of a pixel, metres; NaN where unknown.
+    split : str
+        The data set's own split, empty where it has none.
+    """
+
+    name: str
+    glacier: str
+    block: str = ""
+    date: dt.date | None = None
+    sensor: str = ""
+    resolution_m: float = float("nan")
+    split: str = ""
+
+
+@dataclass(frozen=True)
+class TrainingSample:
+    """One image with its labels.
+
+    Attributes
+    ----------
+    image : (C, H, W) float32
+        Bands in the unit of the data set; NaN where a pixel was not observed.
+    labels : (H, W) uint8
+        Class indices 0 .. K-1, or :data:`IGNORE`.
+    present : (C,) bool
+        False for a band whose modality is missing; such a band is all NaN, never zero-filled.
+    info : SampleInfo
+    """
+
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    present: NDArray[np.bool_]
+    info: SampleInfo
+
+
+@runtime_checkable
+class TrainingData(Protocol):
+    """A data set as the training loop sees it.
+
+    ``bands`` names the channels of every image, ``classes`` the labels 0 .. K-1, ``codes`` the value that
+    stands for each class in a mask on disk.
+    """
+
+    bands: tuple[str, ...]
+    classes: tuple[str, ...]
+    codes: tuple[int, ...]
+
+    @property
+    def infos(self) -> Sequence[SampleInfo]:
+        """Return what is known of each sample, in the order of the indices."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> TrainingSample: ...
+
+    def __iter__(self) -> Iterator[TrainingSample]: ...
+
+
+def remap_labels(labels: NDArray[np.integer], mapping: Mapping[int, int], *, name: str = "mask") -> NDArray[np.uint8]:
+    """Replace the values of a mask by class indices.
+
+    Parameters
+    ----------
+    labels : (H, W) integer
+        Values as stored.
+    mapping : dict
+        Stored value -> class index, or :data:`IGNORE`.
+    name : str
+        Named in the message.
+
+    Returns
+    -------
+    (H, W) uint8
+
+    Raises
+    ------
+    InputError
+        If the mask holds a value that ``mapping`` does not name.
+
+    Examples
+    --------
+    >>> remap_labels(np.array([[0, 254], [127, 254]]), {0: IGNORE, 127: 0, 254: 1})
+    array([[255,   1],
+           [  0,   1]], dtype=uint8)
+    """
+    values = np.unique(labels)
+    unknown = [int(value) for value in values if int(value) not in mapping]
+    if unknown:
+        raise InputError(
+            f"{name}: labels {unknown[:8]} given, only {sorted(mapping)} expected; "
+            "map the others to a class or to the ignore label"
+        )
+    out = np.empty(labels.shape, dtype=np.uint8)
+    for value in values:
+        out[labels == value] = mapping[int(value)]
+    return out

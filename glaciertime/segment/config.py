@@ -1,0 +1,131 @@
+"""What a training is told: data, model, loss, split, schedule; read from YAML and kept beside the weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glaciertime.errors import DataNotFoundError, InputError, nearest_names
+
+__all__ = ["TrainConfig", "read_config", "template"]
+
+
+class TrainConfig(BaseModel):
+    """One training; every field has the meaning its comment in :func:`template` gives.
+
+    Examples
+    --------
+    >>> TrainConfig(data="landsat-fronts", root="data").model
+    'glacier-seg-fast'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    data: str
+    root: Path
+    data_options: dict[str, Any] = Field(default_factory=dict)
+    model: str = "glacier-seg-fast"
+    fold: int = Field(default=1, ge=1, le=8)
+    loss: str = "front"
+    metric: str = "iou"
+    test: tuple[str, ...] = ()
+    validation: tuple[str, ...] = ()
+    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
+    own_split: bool = False
+    balance: float = Field(default=0.5, ge=0, le=1)
+    class_balance: float = Field(default=0.0, ge=0, le=1)
+    normalisation: Literal["image", "fixed"] = "image"
+    mask_bands: bool = False
+    log: bool = False
+    augmentation: dict[str, Any] = Field(default_factory=dict)
+    patch: tuple[int, int] = (256, 192)
+    epochs: int = Field(default=30, ge=1)
+    draws: int | None = Field(default=None, ge=1)
+    batch: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    average: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    devices: int | Literal["auto"] = "auto"
+    workers: int = Field(default=0, ge=0)
+    seed: int = 0
+    zones: Literal["argmax", "line"] = "argmax"
+
+
+_COMMENTS = {
+    "data": "reader: landsat-fronts, caffe, nird, hkh, glacierhack, cityscapes, cdw-seg, simulated",
+    "root": "folder that holds the data",
+    "data_options": "further arguments of the reader",
+    "model": "architecture, one of `glaciertime models`",
+    "fold": "n: the network sees blocks of n x n pixels as channels, at 1/n^2 of the cost",
+    "loss": "front (weighted towards the boundary), or one of the package's losses",
+    "metric": "the checkpoint kept is the best by this, on the validation part",
+    "test": "glaciers never looked at in training",
+    "validation": "glaciers to choose the checkpoint by; without, whole blocks are drawn",
+    "validation_fraction": "of the samples, where no validation glacier is named",
+    "own_split": "use the split that the data set names",
+    "balance": "0 every image equally often, 1 every glacier",
+    "class_balance": "0 patches anywhere, 1 patches centred on every class equally often",
+    "normalisation": "image: by its own mean and spread; fixed: by those of the training part",
+    "mask_bands": "one more channel per band that says where it was observed",
+    "log": "log10 of the values first (radar intensity)",
+    "augmentation": "limits of the random changes, see glaciertime.scenes.datasets.augmentation.Augmentation",
+    "patch": "height and width, pixels",
+    "draws": "patches per epoch, the number of training images by default",
+    "learning_rate": "its peak, after a twentieth of the steps; it then falls as a cosine",
+    "average": "decay of a running average of the weights that is kept in their place; 0 for none",
+    "precision": "32-true, bf16-mixed or 16-mixed",
+    "devices": "number of GPUs or processes, or auto",
+    "workers": "processes that read patches",
+    "zones": "how a mask is made of probabilities: argmax, or line (ocean above, glacier below)",
+}
+
+
+def template() -> str:
+    """Return a commented YAML of all settings with their defaults.
+
+    Examples
+    --------
+    >>> print(template().splitlines()[0])
+    data: landsat-fronts  # reader: landsat-fronts, caffe, nird, hkh, glacierhack, cityscapes, cdw-seg, simulated
+    """
+    values = TrainConfig(data="landsat-fronts", root=Path("data/landsat_fronts")).model_dump(mode="json")
+    lines = []
+    for key, value in values.items():
+        text = yaml.safe_dump({key: value}, default_flow_style=None).strip()
+        lines.append(f"{text}  # {_COMMENTS[key]}" if key in _COMMENTS else text)
+    return "\n".join(lines) + "\n"
+
+
+def read_config(source: Path | dict[str, Any]) -> TrainConfig:
+    """Read a training's settings from YAML or from a dict.
+
+    Raises
+    ------
+    DataNotFoundError
+        If the file does not exist.
+    InputError
+        If a setting is unknown or out of range; the message names it, and the nearest known one.
+    """
+    if isinstance(source, Path):
+        if not source.is_file():
+            raise DataNotFoundError(f"{source} does not exist; write one with `glaciertime train --template-config`")
+        try:
+            values = yaml.safe_load(source.read_text())
+        except yaml.YAMLError as error:
+            raise InputError(f"{source} is not YAML: {str(error).splitlines()[0]}") from error
+    else:
+        values = source
+    if not isinstance(values, dict):
+        raise InputError(f"{source}: 'name: value' lines expected; see `glaciertime train --template-config`")
+    try:
+        return TrainConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        near = nearest_names(name, TrainConfig.model_fields) if first["type"] == "extra_forbidden" else []
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise InputError(f"setting '{name}': {first['msg']}, {first['input']!r} given{hint}") from error

@@ -1,0 +1,282 @@
+"""Trained models on disk: what they expect and what they return, beside their weights, never as a pickle.
+
+A model is one file: ``.onnx`` for use without torch, or ``.safetensors`` for fine-tuning. Both carry the same JSON,
+the :class:`ModelSpec`, in their metadata.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+from glaciertime.segment.normalisation import Normalisation
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["ModelSpec", "load_model", "read_spec", "save_model", "shipped_names", "weights_path"]
+
+KEY = "glaciertime"
+_PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib")
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What a trained model expects and returns.
+
+    Attributes
+    ----------
+    name : str
+        Name of the trained model.
+    model : str
+        Architecture, one of ``glaciertime models``.
+    bands : tuple of str
+        Bands expected, in order.
+    classes : tuple of str
+        What each output channel stands for.
+    codes : tuple of int
+        Value of each class in a mask, 0 to 255.
+    normalisation : Normalisation
+    fold : int
+        The architecture works on blocks of that many pixels squared, see :mod:`glaciertime.segment.folding`.
+    zones : str
+        ``argmax``: each pixel gets its most probable class. ``line``: one line across the image parts ocean above
+        from glacier below (see :func:`glaciertime.segment.front_line.zones_from_ocean`).
+    temperature : float
+        Logits are divided by it.
+    patch_px : int
+        Side of the patches that a large raster is predicted in.
+    resolution_m : float
+        Pixel size of the training data, NaN where it has none.
+    augmented : bool
+        Average over the image and its mirror image by default.
+    trained_on, licence, note : str
+    scores : dict of str to float
+    """
+
+    name: str
+    model: str
+    bands: tuple[str, ...]
+    classes: tuple[str, ...]
+    codes: tuple[int, ...]
+    normalisation: Normalisation = field(default_factory=Normalisation)
+    fold: int = 1
+    zones: str = "argmax"
+    temperature: float = 1.0
+    patch_px: int = 512
+    resolution_m: float = float("nan")
+    augmented: bool = False
+    trained_on: str = ""
+    licence: str = ""
+    note: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.classes) != len(self.codes) or len(set(self.codes)) != len(self.codes):
+            raise InputError(f"classes {self.classes} and codes {self.codes} given, one distinct code each expected")
+        if self.zones not in ("argmax", "line"):
+            raise InputError(f"zones '{self.zones}' given, 'argmax' or 'line' expected")
+        if self.zones == "line" and not {127, 254} <= set(self.codes):
+            raise InputError(f"zones 'line' needs the classes 127 and 254, codes {self.codes} given")
+        if not self.temperature > 0:
+            raise InputError(f"temperature {self.temperature} given, a positive number expected")
+
+    @property
+    def channels(self) -> int:
+        """Return the channels of the network's input."""
+        return self.normalisation.channels(len(self.bands))
+
+    def to_json(self) -> str:
+        """Return the JSON that a weights file carries; NaN is written as null."""
+        values = asdict(self)
+        values["resolution_m"] = None if self.resolution_m != self.resolution_m else self.resolution_m
+        return json.dumps(values, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, *, path: Path | str = "weights") -> ModelSpec:
+        """Return the spec written by :meth:`to_json`.
+
+        Raises
+        ------
+        InputError
+            If the JSON is damaged or lacks a field.
+        """
+        try:
+            values = json.loads(text)
+            values["normalisation"] = Normalisation.from_dict(values.get("normalisation", {}))
+            for key in ("bands", "classes", "codes"):
+                values[key] = tuple(values[key])
+            if values.get("resolution_m") is None:
+                values["resolution_m"] = float("nan")
+            return cls(**values)
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"{path}: the description of the model is damaged ({error}); export it again with `glaciertime train`"
+            ) from error
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the models that come with the package.
+
+    Examples
+    --------
+    >>> "landsat-fronts" in shipped_names()
+    True
+    """
+    folder = resources.files("glaciertime.segment") / "shipped"
+    return sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".onnx"))
+
+
+def weights_path(name_or_file: str | Path, *, suffix: str = ".onnx") -> Path:
+    """Return the file of a shipped model by its name, or of a given path.
+
+    Parameters
+    ----------
+    name_or_file : str or Path
+        A name of :func:`shipped_names`, or a file that ends in .onnx or .safetensors.
+    suffix : str
+        Which file of a shipped model: ``.onnx`` or ``.safetensors``.
+
+    Raises
+    ------
+    UsageError
+        If it is neither a shipped name nor a file.
+    InputError
+        If the file is of a kind that would have to be unpickled.
+    DataNotFoundError
+        If it looks like a file and does not exist.
+    """
+    names = shipped_names()
+    if str(name_or_file) in names:
+        return Path(str(resources.files("glaciertime.segment") / "shipped" / f"{name_or_file}{suffix}"))
+    path = Path(name_or_file)
+    if path.suffix.lower() in _PICKLES:
+        raise InputError(
+            f"{path}: a {path.suffix} file can run code when it is loaded and is never opened; "
+            "give .onnx or .safetensors as written by `glaciertime train`"
+        )
+    if path.suffix.lower() not in (".onnx", ".safetensors"):
+        near = nearest_names(str(name_or_file), names) or names
+        raise UsageError(f"weights '{name_or_file}' are neither a shipped name ({', '.join(near)}) nor .onnx/.safetensors")
+    if not path.is_file():
+        raise DataNotFoundError(f"{path} does not exist; give a weights file or one of {names}")
+    return path
+
+
+def _safetensors_metadata(path: Path) -> dict[str, str]:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > size - 8:
+            raise InputError(f"{path} is not a safetensors file; give one as written by `glaciertime train`")
+        try:
+            header = json.loads(stream.read(length))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise InputError(
+                f"{path} is not a safetensors file; give one as written by `glaciertime train`"
+            ) from error
+    return header.get("__metadata__", {}) if isinstance(header, dict) else {}
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """Return what the model in a weights file expects; reads no weights and no code.
+
+    Parameters
+    ----------
+    path : Path
+        ``.onnx`` or ``.safetensors``.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or was not written by this package.
+    """
+    path = weights_path(path)
+    if path.suffix.lower() == ".safetensors":
+        metadata = _safetensors_metadata(path)
+    else:
+        from glaciertime.segment.engine import open_session
+
+        metadata = open_session(path).get_modelmeta().custom_metadata_map
+    if KEY not in metadata:
+        raise InputError(f"{path} does not say what it expects (no '{KEY}' metadata); export it with `glaciertime train`")
+    return ModelSpec.from_json(metadata[KEY], path=path)
+
+
+def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path) -> Path:
+    """Write the weights of a model and its spec as safetensors; replaces the file only when complete.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+    spec : ModelSpec
+    path : Path
+        Ends in ``.safetensors``.
+
+    Returns
+    -------
+    Path
+        The file written.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    partial = path.with_suffix(".partial")
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    save_file(tensors, str(partial), metadata={KEY: spec.to_json()})
+    partial.replace(path)
+    return path
+
+
+def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module, ModelSpec]:
+    """Build the architecture named in a safetensors file and fill in its weights.
+
+    Parameters
+    ----------
+    path : Path
+    model : str, optional
+        The architecture expected.
+
+    Returns
+    -------
+    torch.nn.Module, ModelSpec
+        The model in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the file holds another architecture, or tensors that do not fit it.
+    """
+    from safetensors.torch import load_file
+
+    from glaciertime.segment.folding import build_network
+
+    path = weights_path(path, suffix=".safetensors")
+    if path.suffix.lower() != ".safetensors":
+        raise InputError(f"{path}: torch loads .safetensors only; ONNX is run with --engine onnx")
+    spec = read_spec(path)
+    if model is not None and model != spec.model:
+        raise InputError(f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights")
+    network = build_network(spec.model, in_channels=spec.channels, classes=len(spec.classes), fold=spec.fold)
+    missing, unexpected = network.load_state_dict(_fitting(network, load_file(str(path)), path), strict=False)
+    if missing or unexpected:
+        raise InputError(
+            f"{path}: {len(missing)} tensors of '{spec.model}' are missing and {len(unexpected)} are unknown; "
+            "the file is of another architecture or version"
+        )
+    return network.eval(), spec
+
+
+def _fitting(network: torch.nn.Module, tensors: dict[str, Any], path: Path) -> dict[str, Any]:
+    expected = network.state_dict()
+    for name, tensor in tensors.items():
+        if name in expected and expected[name].shape != tensor.shape:
+            raise InputError(
+                f"{path}: '{name}' has shape {tuple(tensor.shape)}, {tuple(expected[name].shape)} expected; "
+                "the file is of another architecture or version"
+            )
+    return tensors
