@@ -23,7 +23,7 @@ import shapely
 
 from glaciertime.errors import ArchiveError
 from glaciertime.qgis_style import FRONTS_STYLE
-from glaciertime.tables import SCHEMAS, empty, validate
+from glaciertime.tables import SCHEMAS, empty, has_flag, validate
 
 __all__ = ["Archive"]
 
@@ -89,8 +89,11 @@ class Archive:
         observations: pd.DataFrame,
         footprints: gpd.GeoDataFrame,
         inputs: Iterable[tuple[str, str, str, str]],
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Store what was measured; it replaces what the same inputs and images gave before.
+
+        An image that was measured before and fails now keeps its earlier rows: a damaged file is no news of a
+        glacier.
 
         Parameters
         ----------
@@ -98,19 +101,27 @@ class Archive:
             Tables of the corridor; fronts and footprints in any CRS, or without one for a local frame.
         inputs : iterable of (glacier, dataset, image_id, input)
             Which file each image came from.
+
+        Returns
+        -------
+        tuple of str
+            The images that failed and kept their earlier rows.
         """
-        images = list(dict.fromkeys(inputs))
+        checked = validate(observations, "observations")
+        lines = validate(fronts, "fronts")
+        areas = validate(footprints, "footprints")
         with self._open(write=True) as database:
             assert database is not None
-            gone = set(images)
+            kept = _measured_before(database, _only_failed(checked))
+            images = [row for row in dict.fromkeys(inputs) if row[:3] not in kept]
+            gone = {row[:3] for row in images}
             for glacier, dataset, _, source in images:
                 found = database.execute(
-                    "SELECT glacier, dataset, image_id, input FROM inputs "
-                    "WHERE glacier = ? AND dataset = ? AND input = ?",
+                    "SELECT glacier, dataset, image_id FROM inputs WHERE glacier = ? AND dataset = ? AND input = ?",
                     (glacier, dataset, source),
                 )
                 gone.update(found.fetchall())
-            keys = [row[:3] for row in gone]
+            keys = sorted(gone - kept)
             for table in ("fronts", _LOCAL_FRONTS):
                 database.executemany(
                     f'DELETE FROM {table} WHERE "GlacierID" = ? AND "dataset" = ? AND "ImageID" = ?', keys
@@ -118,17 +129,17 @@ class Archive:
             for table in ("observations", "inputs"):
                 database.executemany(f"DELETE FROM {table} WHERE glacier = ? AND dataset = ? AND image_id = ?", keys)
             database.executemany("INSERT INTO inputs (glacier, dataset, image_id, input) VALUES (?, ?, ?, ?)", images)
-            self._insert(database, "observations", validate(observations, "observations"))
+            new = [key not in kept for key in _image_keys(checked)]
+            self._insert(database, "observations", checked[new])
             dataset_of = {(glacier, image): dataset for glacier, dataset, image, _ in images}
-            lines = validate(fronts, "fronts")
             extra = [dataset_of.get(key, "") for key in zip(lines["GlacierID"], lines["ImageID"], strict=True)]
             layer = _LOCAL_FRONTS if lines.crs is None else "fronts"
             self._insert(database, layer, _geographic(lines), extra={"dataset": extra})
-            areas = validate(footprints, "footprints")
             for row in areas.drop_duplicates(["glacier", "dataset"]).itertuples():
                 database.execute("DELETE FROM footprints WHERE glacier = ? AND dataset = ?", (row.glacier, row.dataset))
             if areas.crs is not None:
                 self._insert(database, "footprints", _geographic(areas))
+        return tuple(sorted(image for _, _, image in kept))
 
     def store_forecasts(self, forecasts: pd.DataFrame) -> None:
         """Store forecasts; those of the same series, model and cutoff are replaced."""
@@ -217,6 +228,24 @@ class Archive:
                 f"{self.path} is no archive of glaciertime (it lacks {', '.join(sorted(wanted - names))}); "
                 "name another file with --archive"
             )
+
+
+def _image_keys(observations: pd.DataFrame) -> list[tuple[str, str, str]]:
+    return list(zip(observations["glacier"], observations["dataset"], observations["image_id"], strict=True))
+
+
+def _only_failed(observations: pd.DataFrame) -> set[tuple[str, str, str]]:
+    """Return the images that gave nothing but failures."""
+    failed = has_flag(observations["quality"], "failed")
+    return set(_image_keys(observations[failed])) - set(_image_keys(observations[~failed]))
+
+
+def _measured_before(database: sqlite3.Connection, images: set[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Return those of the images that the archive holds a value of."""
+    query = (
+        "SELECT 1 FROM observations WHERE glacier = ? AND dataset = ? AND image_id = ? AND value IS NOT NULL LIMIT 1"
+    )
+    return {key for key in images if database.execute(query, key).fetchone()}
 
 
 def _reason(path: Path, error: sqlite3.Error) -> str:

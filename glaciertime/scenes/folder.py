@@ -11,7 +11,7 @@ from pathlib import Path
 import pyproj
 
 from glaciertime.errors import DataNotFoundError, GlacierTimeError
-from glaciertime.scenes.acquisition import MaskScene, UnreadableScene
+from glaciertime.scenes.acquisition import Acquisition, MaskScene, UnreadableScene
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
 from glaciertime.scenes.rasters import mask_scene
 
@@ -83,7 +83,11 @@ def masks_in_folder(
                 )
             )
         except GlacierTimeError as error:
-            yield UnreadableScene(input=str(path), reason=str(error), date=date)
+            acquisition = Acquisition(
+                glacier=glacier, date=date, dataset=dataset, image_id=path.stem, source="observed",
+                input=str(path.resolve()),
+            )  # fmt: skip
+            yield UnreadableScene(input=str(path), reason=str(error), date=date, acquisition=acquisition)
     scenes.sort(key=lambda scene: (scene.acquisition.date, scene.acquisition.image_id))
     scenes, copies = _without_copies(scenes)
     yield from copies

@@ -1,0 +1,159 @@
+"""Composes the rooms: track a glacier, track many, forecast and backtest what an archive holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from glaciertime.archive import Archive
+from glaciertime.catalog import Glacier, load_catalog
+from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.scenes.acquisition import Scene, UnreadableScene
+from glaciertime.scenes.folder import MaskReading
+from glaciertime.scenes.locate import glacier_in_data, locate
+from glaciertime.track import Tracked, TrackSettings, track_scenes
+
+__all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier", "track_many"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackRequest:
+    """What is to be tracked, and how: everything a process of the pool needs."""
+
+    glacier: str
+    data: Path | None = None
+    downloads: Path | None = None
+    manifests: tuple[Path, ...] = ()
+    dataset: str = ""
+    reading: MaskReading = field(default_factory=MaskReading)
+    settings: TrackSettings = field(default_factory=TrackSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackOutcome:
+    """What came of tracking one glacier: its tables, or the reason why there are none.
+
+    ``problems`` are sentences about single inputs that could not be used; the others were.
+    """
+
+    glacier: str
+    dataset: str = ""
+    origin: str = ""
+    simulated: bool = False
+    tracked: Tracked | None = None
+    inputs: tuple[tuple[str, str, str, str], ...] = ()
+    problems: tuple[str, ...] = ()
+    error: str = ""
+    exit_code: int = 0
+
+
+def find_glacier(name: str, *, data: Path | None = None, manifests: tuple[Path, ...] = ()) -> Glacier:
+    """Return a glacier of the catalog, or one that only the data names.
+
+    Raises
+    ------
+    UsageError
+        For a name that neither knows; the nearest known ones are offered.
+    """
+    catalog = load_catalog(manifests)
+    try:
+        return catalog.glacier(name)
+    except UsageError:
+        found = glacier_in_data(name, data) if data is not None else None
+        if found is None:
+            raise
+        return found
+
+
+def track_glacier(request: TrackRequest) -> TrackOutcome:
+    """Track one glacier from its best source.
+
+    Raises
+    ------
+    GlacierTimeError
+        Where the glacier is unknown or has no input; what is wrong with single inputs is in ``problems``.
+    """
+    glacier = find_glacier(request.glacier, data=request.data, manifests=request.manifests)
+    located = locate(
+        glacier, data=request.data, downloads=request.downloads, reading=request.reading, dataset=request.dataset
+    )
+    inputs: list[tuple[str, str, str, str]] = []
+    problems: list[str] = []
+
+    def seen() -> Iterator[Scene | UnreadableScene]:
+        for scene in located.scenes:
+            if isinstance(scene, UnreadableScene):
+                problems.append(scene.reason)
+            acquisition = scene.acquisition
+            if acquisition is not None:
+                inputs.append((acquisition.glacier, acquisition.dataset, acquisition.image_id, acquisition.input))
+            yield scene
+
+    tracked = track_scenes(seen(), glacier=located.glacier, settings=request.settings)
+    problems += failures_of(tracked, known=problems)
+    if not inputs:
+        raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
+    return TrackOutcome(
+        glacier=glacier.name,
+        dataset=located.dataset,
+        origin=located.origin,
+        simulated=located.simulated,
+        tracked=tracked,
+        inputs=tuple(inputs),
+        problems=tuple(problems),
+        exit_code=1 if problems else 0,
+    )
+
+
+def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:
+    """Return one sentence per observation that failed, those already told left out."""
+    sentences = []
+    for row in tracked.observations.itertuples():
+        quality = str(row.quality)
+        if "failed: " not in quality:
+            continue
+        reason = quality.split("failed: ", 1)[1].split(";")[0]
+        if not any(reason == text.replace(";", ",") for text in known):
+            sentences.append(f"{row.image_id}: {reason}")
+    return list(dict.fromkeys(sentences))
+
+
+def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1) -> Iterator[TrackOutcome]:
+    """Yield the outcome of every request as it comes; a failure is an outcome and stops nothing.
+
+    Parameters
+    ----------
+    requests : sequence of TrackRequest
+    jobs : int
+        Processes; 1 stays in this one.
+    """
+    if jobs <= 1 or len(requests) == 1:
+        yield from map(_outcome, requests)
+        return
+    # spawn, because forking a process that holds GDAL's threads can hang
+    with ProcessPoolExecutor(max_workers=min(jobs, len(requests)), mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_outcome, request) for request in requests]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def _outcome(request: TrackRequest) -> TrackOutcome:
+    try:
+        return track_glacier(request)
+    except GlacierTimeError as error:
+        return TrackOutcome(glacier=request.glacier, error=str(error), exit_code=error.exit_code)
+
+
+def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
+    """Store an outcome; return the images whose earlier, good measurement was kept instead of a failure."""
+    if outcome.tracked is None:
+        return ()
+    return archive.store_tracked(
+        fronts=outcome.tracked.fronts,
+        observations=outcome.tracked.observations,
+        footprints=outcome.tracked.footprints,
+        inputs=outcome.inputs,
+    )
