@@ -5,6 +5,7 @@ from glaciertime.forecast.models import MODELS, model_names, model_table
 from glaciertime.forecast.origins import Origins
 from glaciertime.forecast.predict import forecast_series, target_dates_until
 from glaciertime.forecast.prediction import DEFAULT_LEVELS
+from glaciertime.forecast.screening import flag_interpolated
 from glaciertime.forecast.series import Series, observations_from_table, series_from_observations
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Origins",
     "Series",
     "backtest",
+    "flag_interpolated",
     "forecast_series",
     "model_names",
     "model_table",

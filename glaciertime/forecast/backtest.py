@@ -17,14 +17,12 @@ from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast import metrics
 from glaciertime.forecast.origins import Origins, parse_horizon, targets_at
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
+from glaciertime.forecast.screening import FROM_THE_WHOLE_RECORD, forget_later_flags
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.tasks import Progress, Task, run_tasks
 from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["METRICS", "Backtest", "backtest", "run_backtest", "scores_of"]
-
-#: A value flagged so says nothing about a forecast.
-_NOT_SCORED = ("interpolated", "outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance")
 
 METRICS = {
     "mae": "mean absolute error, unit of the value",
@@ -112,12 +110,12 @@ def run_backtest(
     tasks: list[Task] = []
     meta: list[tuple[Series, list[tuple[str, int]]]] = []
     for series in series_list:
-        scored = ~series.has_flag(*_NOT_SCORED)
+        scored = ~series.has_flag(*FROM_THE_WHOLE_RECORD)
         for origin in rule.indices(series):
             targets = [(h.label, index) for h, index in targets_at(series, origin, asked) if scored[index]]
             if not targets:
                 continue
-            history = series.take(slice(0, origin + 1))
+            history = forget_later_flags(series.take(slice(0, origin + 1)))
             if window_years is not None:
                 history = history.take(history.years > history.years[-1] - window_years)
             dates = series.dates[sorted({index for _, index in targets})]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
+from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days
 from glaciertime.forecast.tasks import Outcome, Progress, Task, run_tasks
 from glaciertime.tables import empty, validate
@@ -138,7 +139,7 @@ def make_task(series: Series, *, cutoff: Any, target_dates: Any) -> Task:
     last = series.dates[-1]
     cut = last if cutoff is None else as_days([cutoff])[0]
     # Outlier flags are made from the whole record: at an earlier cutoff they would tell of what came later.
-    seen = series.screened() if cut >= last else series.until(cut)
+    seen = series.screened() if cut >= last else forget_later_flags(series.until(cut))
     if len(seen) == 0:
         raise InputError(f"{series.label}: no observation up to {cut}, the first is of {series.dates[0]}; "
                          "give a later cutoff")  # fmt: skip

@@ -1,0 +1,270 @@
+"""Score every forecaster on collections of real series, beside the statistical baselines of statsforecast.
+
+Protocol: at least 20 values up to an origin, up to six origins five observations apart, counted back from the end;
+the next five observations are scored at their true dates, interpolated ones never. A series shorter than 26 has at
+least 12 values before an origin and four origins two apart. The relative error is a series' mean absolute error
+over that of the last value, the ratio clipped to 0.001..1000, and its geometric mean over series.
+
+The baselines (names in ``statsforecast-*``) see the values in order as if they were evenly spaced, which is how that
+package takes them. The judged model is ``auto``.
+
+    python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json
+    python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json --models last,drift,auto --jobs 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from glaciertime.errors import GlacierTimeError
+from glaciertime.forecast import (
+    DEFAULT_LEVELS,
+    Backtest,
+    Origins,
+    flag_interpolated,
+    model_names,
+    observations_from_table,
+    run_backtest,
+    series_from_observations,
+)
+from glaciertime.forecast.metrics import interval_score
+from glaciertime.forecast.prediction import quantiles_of
+
+LONG = Origins(min_train=20, step=5, limit=6, ahead=5)
+SHORT = Origins(min_train=12, step=2, limit=4, ahead=5)
+LEADS = (1, 2, 3, 4, 5)
+BASELINES = ("last", "statsforecast-drift", "statsforecast-theta", "statsforecast-ets", "statsforecast-arima")
+MEDIAN = "statsforecast-median"
+
+
+def origins_of(series):
+    return LONG if len(series) >= 26 else SHORT
+
+
+def baseline_quantiles(values: np.ndarray) -> dict[str, np.ndarray]:
+    """Quantiles (5, Q) of each baseline, the values taken as evenly spaced."""
+    from statsforecast.models import AutoARIMA, AutoETS, RandomWalkWithDrift, Theta
+
+    makers = {
+        "statsforecast-drift": lambda: RandomWalkWithDrift(),
+        "statsforecast-theta": lambda: Theta(season_length=1),
+        "statsforecast-ets": lambda: AutoETS(season_length=1),
+        "statsforecast-arima": lambda: AutoARIMA(season_length=1),
+    }
+    quantiles = quantiles_of(DEFAULT_LEVELS)
+    found = {}
+    for name, make in makers.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                got = make().forecast(y=values.astype(float), h=5, level=[100 * level for level in DEFAULT_LEVELS])
+            columns = []
+            for q in quantiles:
+                level = 100 * abs(1 - 2 * q)
+                key = "mean" if abs(q - 0.5) < 1e-9 else f"{'lo' if q < 0.5 else 'hi'}-{level:.6g}"
+                key = (
+                    key if key in got else next(k for k in got if k[:2] == key[:2] and abs(float(k[3:]) - level) < 1e-6)
+                )
+                columns.append(np.asarray(got[key], dtype=float))
+            found[name] = np.sort(np.column_stack(columns), axis=1)
+        except Exception as error:
+            print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)
+            found[name] = np.full((5, len(quantiles)), np.nan)
+    return found
+
+
+def add_baselines(result: Backtest, series_list, jobs: int) -> Backtest:
+    """The backtest with the baselines' forecasts of the same origins and targets added."""
+    by_key = {series.key: series for series in series_list}
+    template = result.rows[result.rows["model"] == result.rows["model"].iloc[0]]
+    tasks = template.drop_duplicates(["glacier", "variable", "method", "footprint", "dataset", "cutoff"])
+    histories = {}
+    for row in tasks.itertuples():
+        series = by_key[(row.glacier, row.variable, row.method, row.footprint, row.dataset)]
+        histories[(series.key, row.cutoff)] = series.until(row.cutoff).values
+    with ProcessPoolExecutor(jobs) as pool:
+        answers = dict(zip(histories, pool.map(baseline_quantiles, histories.values(), chunksize=8), strict=True))
+    is_last = (result.rows["model"] == "last").to_numpy()
+    values_of_last = result.values[is_last]
+    rows, values = [result.rows], [result.values]
+    names = [name for name in BASELINES if name != "last"]
+    stacked = {}
+    for name in [*names, MEDIAN]:
+        matrix = np.empty((len(template), len(result.quantiles)))
+        for i, row in enumerate(template.itertuples()):
+            key = (row.glacier, row.variable, row.method, row.footprint, row.dataset)
+            if name == MEDIAN:
+                matrix[i] = np.median([stacked[each][i] for each in names], axis=0)
+            else:
+                matrix[i] = answers[(key, row.cutoff)][name][int(row.horizon.split()[1]) - 1]
+        if len(values_of_last) and template["variable"].eq("area_km2").all():
+            matrix = np.maximum(matrix, 0.0)
+        stacked[name] = matrix
+        failed = ~np.isfinite(matrix).all(axis=1)
+        rows.append(template.assign(model=name, forecast=matrix[:, len(result.quantiles) // 2],
+                                    status=np.where(failed, "failed", "ok")))  # fmt: skip
+        values.append(matrix)
+    return Backtest(pd.concat(rows, ignore_index=True), result.quantiles, np.concatenate(values))
+
+
+def run_all(series_list, models, jobs, progress) -> Backtest:
+    parts = []
+    for rule in (LONG, SHORT):
+        some = [series for series in series_list if origins_of(series) is rule]
+        if any(rule.indices(series) for series in some):
+            others = [series for series in series_list if origins_of(series) is not rule]
+            parts.append(run_backtest(some, models=models, horizons=LEADS, origins=rule, training=others, jobs=jobs,
+                                      progress=progress))  # fmt: skip
+    if not parts:
+        raise SystemExit("no series is long enough: at least 17 values are needed (12 before an origin, five after)")
+    return Backtest(pd.concat([part.rows for part in parts], ignore_index=True), parts[0].quantiles,
+                    np.concatenate([part.values for part in parts]))  # fmt: skip
+
+
+def per_series(result: Backtest) -> pd.DataFrame:
+    """One row per series, model and lead (and 'all'): mae, coverage, interval score, counts."""
+    lower, upper = result.bounds(0.9)
+    rows = result.rows.assign(
+        error=np.abs(result.rows["forecast"] - result.rows["observed"]),
+        inside=((result.rows["observed"] >= lower) & (result.rows["observed"] <= upper)).astype(float),
+        score=interval_score(result.rows["observed"].to_numpy(), lower, upper, level=0.9),
+        lead=result.rows["horizon"].str.split().str[1],
+        failed=(result.rows["status"] != "ok").astype(int),
+    )
+    rows.loc[rows["failed"] == 1, "inside"] = np.nan
+    both = pd.concat([rows, rows.assign(lead="all")])
+    keys = ["dataset", "variable", "glacier", "model", "lead"]
+    return both.groupby(keys, sort=False).agg(
+        mae=("error", "mean"), inside_sum=("inside", "sum"), inside_n=("inside", "count"), score=("score", "mean"),
+        n_origins=("cutoff", "nunique"), n_failed=("failed", "sum"),
+    ).reset_index()  # fmt: skip
+
+
+def with_ratio(table: pd.DataFrame) -> pd.DataFrame:
+    keys = ["dataset", "variable", "glacier", "lead"]
+    base = table[table["model"] == "last"].set_index(keys)[["mae", "score"]].rename(
+        columns={"mae": "mae_last", "score": "score_last"})  # fmt: skip
+    out = table.join(base, on=keys)
+    for column, name in (("mae", "ratio"), ("score", "score_ratio")):
+        numerator, denominator = out[column].to_numpy(), out[f"{column}_last"].to_numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where((numerator == 0) & (denominator == 0), 1.0, numerator / denominator)
+        out[name] = np.where(np.isnan(numerator), np.nan, np.clip(ratio, 0.001, 1000))
+    return out
+
+
+def summarise(table: pd.DataFrame) -> list[dict]:
+    found = []
+    for (dataset, variable, lead, model), rows in table.groupby(["dataset", "variable", "lead", "model"], sort=False):
+        ratio = rows["ratio"].dropna()
+        n = rows["inside_n"].sum()
+        found.append({
+            "dataset": dataset, "variable": variable, "lead": int(lead) if lead != "all" else "all", "model": model,
+            "rel_mae": round(float(np.exp(np.log(ratio).mean())), 6) if len(ratio) else None,
+            "coverage90": round(float(rows["inside_sum"].sum() / n), 6) if n else None,
+            "n_series": len(ratio), "n_origins": int(rows["n_origins"].sum()),
+            "n_failed": int(rows["n_failed"].sum()),
+        })  # fmt: skip
+    return found
+
+
+def bootstrap(logs: np.ndarray, *, count: int = 2000, seed: int = 0) -> np.ndarray:
+    """Means of resampled series, (count,)."""
+    draws = np.random.default_rng(seed).integers(0, len(logs), (count, len(logs)))
+    return logs[draws].mean(axis=1)
+
+
+def print_collection(result: Backtest, table: pd.DataFrame, dataset: str, variable: str) -> None:
+    part = table[(table["dataset"] == dataset) & (table["variable"] == variable)]
+    print(f"\n{dataset}, {variable}: {part['glacier'].nunique()} series")
+    whole = part[part["lead"] == "all"]
+    best = min((name for name in (*BASELINES, MEDIAN) if name in set(whole["model"])),
+               key=lambda name: np.log(whole.loc[whole["model"] == name, "ratio"]).mean())  # fmt: skip
+    log_best = np.log(whole[whole["model"] == best].set_index("glacier")["ratio"])
+    print(f"{'model':24s} {'lead 1':>7s} {'lead 2':>7s} {'lead 5':>7s} {'all':>7s} {'95 % interval':>15s} "
+          f"{'cover':>6s} {'IS/last':>8s} {'worse':>6s} {'failed':>6s}  against {best}")  # fmt: skip
+    for model in dict.fromkeys(whole["model"]):
+        mine = part[part["model"] == model]
+        cells = []
+        for lead in ("1", "2", "5", "all"):
+            cells.append(np.exp(np.log(mine.loc[mine["lead"] == lead, "ratio"].dropna()).mean()))
+        rows = mine[mine["lead"] == "all"].set_index("glacier")
+        logs = np.log(rows["ratio"].dropna())
+        low, high = np.exp(np.quantile(bootstrap(logs.to_numpy()), [0.025, 0.975]))
+        cover = rows["inside_sum"].sum() / max(rows["inside_n"].sum(), 1)
+        score = np.exp(np.log(rows["score_ratio"].dropna()).mean())
+        difference = (logs - log_best).dropna()
+        p = float((bootstrap(difference.to_numpy()) >= np.log(1.0)).mean())
+        print(f"{model:24s} " + " ".join(f"{cell:7.3f}" for cell in cells)
+              + f"   {low:.3f}..{high:.3f} {cover:6.3f} {score:8.3f} {(difference > 0).mean():6.2f} "
+              + f"{int(rows['n_failed'].sum()):6d}  {np.exp(difference.mean()):.3f} (p {p:.3f})")  # fmt: skip
+
+
+def print_coverage(result: Backtest, model: str) -> None:
+    lower, upper = result.bounds(0.9)
+    rows = result.rows.assign(inside=(result.rows["observed"] >= lower) & (result.rows["observed"] <= upper))
+    rows = rows[(rows["model"] == model) & (rows["status"] == "ok")]
+    for (dataset, variable), part in rows.groupby(["dataset", "variable"], sort=False):
+        print(f"\ncoverage of the 90 % interval of {model} by origin year and lead: {dataset}, {variable}")
+        year = part["cutoff"].dt.year
+        label = year if year.nunique() <= 12 else (year // 5 * 5)
+        grid = part.groupby([label, part["horizon"].str[5:]])["inside"].agg(["mean", "count"]).unstack()
+        for when, line in grid.iterrows():
+            cells = [f"{line[('mean', lead)]:.2f} ({int(line[('count', lead)] or 0)})" for lead in "12345"
+                     if ("mean", lead) in grid.columns and line[("mean", lead)] == line[("mean", lead)]]  # fmt: skip
+            print(f"  {when}  " + "  ".join(cells))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, help="CSV: source, glacier, date, variable, value, unit")
+    parser.add_argument("--json", help="write the scores here")
+    parser.add_argument("--rows", help="write every forecast beside its observation here, CSV")
+    parser.add_argument("--models", help=f"comma-separated, from {', '.join(model_names())}; all by default")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--no-baselines", action="store_true", help="leave the statsforecast baselines out")
+    options = parser.parse_args()
+    try:
+        observations = observations_from_table(pd.read_csv(options.data))
+        series_list = [flag_interpolated(series) for series in series_from_observations(observations)]
+        models = options.models.split(",") if options.models else model_names()
+        models = list(dict.fromkeys(["last", *models]))
+        start = time.perf_counter()
+
+        def progress(done: int, total: int) -> None:
+            if done % 200 == 0 or done == total:
+                print(f"\r{done}/{total}", end="", file=sys.stderr, flush=True)
+
+        result = run_all(series_list, models, options.jobs, progress)
+        print(f"\n{time.perf_counter() - start:.0f} s", file=sys.stderr)
+    except (GlacierTimeError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    if not options.no_baselines:
+        result = add_baselines(result, series_list, options.jobs)
+    table = with_ratio(per_series(result))
+    for dataset, variable in dict.fromkeys(zip(table["dataset"], table["variable"], strict=True)):
+        print_collection(result, table, dataset, variable)
+    for model in ("auto",):
+        if model in models:
+            print_coverage(result, model)
+    print(f"\n{time.perf_counter() - start:.0f} s in all")
+    if options.json:
+        Path(options.json).write_text(json.dumps(summarise(table), indent=1), encoding="utf-8")
+    if options.rows:
+        lower, upper = result.bounds(0.9)
+        result.rows.assign(lower90=lower, upper90=upper).to_csv(options.rows, index=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
