@@ -56,6 +56,8 @@ MODELS = {
     for model in (
         Model("last", "the last value, a random walk around it", "2 observations", _ROOM + "simple:Last", 2),
         Model("drift", "the mean rate of the whole record carried on", "3 observations", _ROOM + "simple:Drift", 3),
+        Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",
+              "4 observations", _ROOM + "kalman:Kalman", 4),
         Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
               "8 observations", _ROOM + "arima:Arima", 8),
     )

@@ -1,0 +1,212 @@
+"""A Kalman filter at exact dates for a level with a damped rate, a mean rate and an annual cycle; compiled.
+
+State: level, departure of the rate from its mean, mean rate, then a cosine and a sine coefficient per harmonic of
+the year. Between dates the level is a Brownian motion driven by the rate, and the departure of the rate is an
+Ornstein-Uhlenbeck process, both integrated exactly: a gap split in two changes nothing.
+
+Parameters of a model, as one row: ``obs`` (variance of an observation besides its own sigma squared), ``level``
+(variance per year of the level), ``rate`` (variance per year of the rate), ``tau`` (years in which a departure of
+the rate decays by e), ``cycle`` (variance per year of the cycle's coefficients), ``mean_rate`` and ``cycle_0``
+(prior variances of the mean rate and of each coefficient of the cycle).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["N_PARAMETERS", "filter_grid", "filter_one", "forecast_moments"]
+
+N_PARAMETERS = 7
+_LOG_2PI = math.log(2 * math.pi)
+_TWO_PI = 2 * math.pi
+
+
+@njit(cache=True)
+def _transition(dt: float, level: float, rate: float, tau: float, out: NDArray[np.float64]) -> None:
+    """Fill out with: decay of the rate, its effect on the level, and the variances LL, Lr, rr added over dt."""
+    x = dt / tau
+    if x < 0.02:
+        # Series in x, exact in the limit of a rate that never decays.
+        out[0] = math.exp(-x)
+        out[1] = dt * (1 - x / 2 + x * x / 6)
+        out[2] = level * dt + rate * dt**3 * (1 / 3 - x / 4 + 7 * x * x / 60)
+        out[3] = rate * dt**2 * (0.5 - x / 2 + 7 * x * x / 24)
+        out[4] = rate * dt * (1 - x + 2 * x * x / 3)
+    else:
+        a = math.exp(-x)
+        out[0] = a
+        out[1] = tau * (1 - a)
+        out[2] = level * dt + rate * tau * tau * (dt - 2 * tau * (1 - a) + tau / 2 * (1 - a * a))
+        out[3] = rate * tau * tau / 2 * (1 - a) ** 2
+        out[4] = rate * tau / 2 * (1 - a * a)
+
+
+@njit(cache=True)
+def _predict_state(
+    mean: NDArray[np.float64], cov: NDArray[np.float64], dt: float, step: NDArray[np.float64], cycle: float
+) -> None:
+    """Move mean (S,) and covariance (S, S) ahead by dt in place."""
+    size = len(mean)
+    decay, reach = step[0], step[1]
+    mean[0] += reach * mean[1] + dt * mean[2]
+    mean[1] *= decay
+    for j in range(size):
+        cov[0, j] += reach * cov[1, j] + dt * cov[2, j]
+        cov[1, j] *= decay
+    for i in range(size):
+        cov[i, 0] += reach * cov[i, 1] + dt * cov[i, 2]
+        cov[i, 1] *= decay
+    cov[0, 0] += step[2]
+    cov[0, 1] += step[3]
+    cov[1, 0] += step[3]
+    cov[1, 1] += step[4]
+    for j in range(3, size):
+        cov[j, j] += cycle * dt
+
+
+@njit(cache=True)
+def _fill_design(design: NDArray[np.float64], year: float) -> None:
+    design[0], design[1], design[2] = 1.0, 0.0, 0.0
+    for k in range((len(design) - 3) // 2):
+        phase = _TWO_PI * (k + 1) * year
+        design[3 + 2 * k] = math.cos(phase)
+        design[4 + 2 * k] = math.sin(phase)
+
+
+@njit(cache=True)
+def filter_one(
+    years: NDArray[np.float64],
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    parameters: NDArray[np.float64],
+    harmonics: int,
+    mean: NDArray[np.float64],
+    cov: NDArray[np.float64],
+) -> tuple[float, float, int]:
+    """Filter one series with one row of parameters; the first value starts the level.
+
+    Parameters
+    ----------
+    years, values : (N,)
+    noise : (N,)
+        Known variance of each observation.
+    shift : (N,)
+        Variance added to the level before each observation: a change point.
+    parameters : (7,)
+    harmonics : int
+    mean, cov : (S,), (S, S)
+        Overwritten with the state after the last observation.
+
+    Returns
+    -------
+    sum_log_variance, sum_square, count : float, float, int
+        Sums over the observations after the first of the log of the innovation's variance and of its square over
+        its variance; the log-likelihood given the first observation is minus half of their sum and of
+        ``count log(2 pi)``.
+    """
+    size = 3 + 2 * harmonics
+    obs, level, rate, tau, cycle = parameters[0], parameters[1], parameters[2], parameters[3], parameters[4]
+    mean_rate_variance, cycle_variance = parameters[5], parameters[6]
+    step = np.empty(5)
+    design = np.empty(size)
+    gain = np.empty(size)
+    for i in range(size):
+        mean[i] = 0.0
+        for j in range(size):
+            cov[i, j] = 0.0
+    first = obs + noise[0]
+    mean[0] = values[0]
+    _fill_design(design, years[0])
+    # Given the first value with a flat prior on the level: level = value - cycle - error.
+    cov[0, 0] = first
+    for j in range(3, size):
+        cov[j, j] = cycle_variance
+        cov[0, 0] += design[j] ** 2 * cycle_variance
+        cov[0, j] = -design[j] * cycle_variance
+        cov[j, 0] = cov[0, j]
+    cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance)
+    cov[2, 2] = mean_rate_variance
+    sum_log, sum_square, count = 0.0, 0.0, 0
+    for t in range(1, len(years)):
+        dt = years[t] - years[t - 1]
+        _transition(dt, level, rate, tau, step)
+        _predict_state(mean, cov, dt, step, cycle)
+        cov[0, 0] += shift[t]
+        _fill_design(design, years[t])
+        innovation = values[t]
+        for i in range(size):
+            innovation -= design[i] * mean[i]
+            total = 0.0
+            for j in range(size):
+                total += cov[i, j] * design[j]
+            gain[i] = total
+        variance = obs + noise[t]
+        for i in range(size):
+            variance += design[i] * gain[i]
+        variance = max(variance, 1e-14)
+        sum_log += math.log(variance)
+        sum_square += innovation * innovation / variance
+        count += 1
+        for i in range(size):
+            mean[i] += gain[i] * innovation / variance
+        for i in range(size):
+            for j in range(i, size):
+                cov[i, j] -= gain[i] * gain[j] / variance
+                cov[j, i] = cov[i, j]
+    return sum_log, sum_square, count
+
+
+@njit(cache=True)
+def filter_grid(
+    years: NDArray[np.float64],
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    harmonics: int,
+) -> NDArray[np.float64]:
+    """Return, per row of parameters (K, 7), the two sums of :func:`filter_one` and the count, (K, 3)."""
+    size = 3 + 2 * harmonics
+    mean, cov = np.empty(size), np.empty((size, size))
+    out = np.empty((len(grid), 3))
+    for k in range(len(grid)):
+        a, b, n = filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov)
+        out[k, 0], out[k, 1], out[k, 2] = a, b, n
+    return out
+
+
+@njit(cache=True)
+def forecast_moments(
+    years: NDArray[np.float64],
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    harmonics: int,
+    ahead: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance of an observation (K, D) at increasing years (D,) after the last."""
+    size = 3 + 2 * harmonics
+    mean, cov = np.empty(size), np.empty((size, size))
+    design, step = np.empty(size), np.empty(5)
+    means, variances = np.empty((len(grid), len(ahead))), np.empty((len(grid), len(ahead)))
+    for k in range(len(grid)):
+        filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov)
+        now = years[-1]
+        for d in range(len(ahead)):
+            _transition(ahead[d] - now, grid[k, 1], grid[k, 2], grid[k, 3], step)
+            _predict_state(mean, cov, ahead[d] - now, step, grid[k, 4])
+            now = ahead[d]
+            _fill_design(design, now)
+            centre, variance = 0.0, grid[k, 0]
+            for i in range(size):
+                centre += design[i] * mean[i]
+                for j in range(size):
+                    variance += design[i] * cov[i, j] * design[j]
+            means[k, d], variances[k, d] = centre, variance
+    return means, variances

@@ -1,0 +1,239 @@
+"""Level, damped rate, mean rate and annual cycle at exact dates, averaged over what the likelihood allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, quantiles_of
+from glaciertime.forecast.series import Series, as_years
+
+__all__ = ["FittedKalman", "Kalman"]
+
+#: Ratios that span what records of glaciers show: observation and rate noise against that of the level, and the
+#: memory of the rate, all in units of the record's median step.
+_OBS = (1e-3, 0.05, 0.3, 1.0, 3.0, 15.0)
+_RATE = (1e-5, 1e-3, 1e-2, 0.06, 0.3, 1.5, 8.0)
+_TAU = (1.0, 3.0, 9.0, 27.0, 1e6)
+#: Prior standard deviation of the mean rate, in units of a typical step.
+_MEAN_RATE_STEPS = 3.0
+#: How much the log-likelihood must gain for an outlier or a change point to be believed.
+_GAIN = 8.0
+_MAX_BREAKS = 3
+
+
+@lru_cache(maxsize=4)
+def _ratios() -> NDArray[np.float64]:
+    obs, rate, tau = (axis.ravel() for axis in np.meshgrid(_OBS, _RATE, _TAU, indexing="ij"))
+    rows = np.column_stack([obs, np.ones_like(obs), rate, tau])
+    # A level that hardly moves by itself: a smooth trend under noise.
+    smooth = rows.copy()
+    smooth[:, 1] = 1e-4
+    keep = (rows[:, 0] >= 0.3) & (rows[:, 2] >= 1e-3)
+    return np.concatenate([rows, smooth[keep]])
+
+
+@dataclass(frozen=True, eq=False)
+class FittedKalman:
+    """The models that the likelihood allows, with their weights.
+
+    Attributes
+    ----------
+    grid : (K, 7) float64
+        Parameters, in units of the series' scale squared; see :mod:`glaciertime.forecast.filter`.
+    weights : (K,) float64
+    log_likelihood : float
+        Of the best row, given the first observation, in the unit of the series.
+    outliers, breaks : tuple of int
+        Observations set aside, and observations before which the level jumped.
+    """
+
+    years: NDArray[np.float64]
+    values: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    grid: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    harmonics: int
+    centre: float
+    scale: float
+    log_likelihood: float
+    outliers: tuple[int, ...]
+    breaks: tuple[int, ...]
+
+    def moments(self, dates: NDArray[np.datetime64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and variance of an observation under each model, (K, D) each, in scaled units."""
+        from glaciertime.forecast.filter import forecast_moments
+
+        return forecast_moments(
+            self.years, self.values, self.noise, self.shift, self.grid, self.harmonics, as_years(dates),
+        )  # fmt: skip
+
+    def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
+        """Return the quantiles of the mixture of the models' normal distributions."""
+        means, variances = self.moments(dates)
+        quantiles = quantiles_of(levels)
+        values = mixture_quantiles(means, np.sqrt(variances), self.weights, quantiles)
+        return Prediction(dates, quantiles, self.centre + self.scale * values)
+
+
+def mixture_quantiles(
+    means: NDArray[np.float64], sds: NDArray[np.float64], weights: NDArray[np.float64], quantiles: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return quantiles (D, Q) of mixtures of K normal distributions with means and sds (K, D), weights (K,).
+
+    Examples
+    --------
+    >>> mixture_quantiles(np.zeros((1, 1)), np.ones((1, 1)), np.ones(1), np.array([0.5, 0.975])).round(2)
+    array([[0.  , 1.96]])
+    """
+    from scipy.special import ndtr
+
+    centre = weights @ means
+    spread = np.sqrt(weights @ (sds**2 + (means - centre) ** 2))
+    steps = np.linspace(-6.0, 6.0, 241)
+    out = np.empty((means.shape[1], len(quantiles)))
+    for d in range(means.shape[1]):
+        if spread[d] == 0:
+            out[d] = centre[d]
+            continue
+        x = centre[d] + spread[d] * steps
+        cdf = weights @ ndtr((x[None, :] - means[:, d, None]) / np.maximum(sds[:, d, None], 1e-12))
+        out[d] = np.interp(quantiles, np.maximum.accumulate(cdf), x)
+    return out
+
+
+@dataclass(frozen=True)
+class Kalman:
+    """State-space model at exact dates, fitted by its closed-form likelihood.
+
+    The likelihood is evaluated on a grid of variance ratios, its scale in closed form where no sigma is known;
+    the forecast is the mixture of all models weighted by it, so that what the record cannot tell widens the
+    interval. An observation's own sigma enters as known variance. One observation at a time is set aside as an
+    outlier, or given a jump of the level before it, where that raises the log-likelihood by more than 8; the last
+    two observations are left as they are, because an outlier and a jump look alike there.
+
+    Attributes
+    ----------
+    cycle : bool or None
+        Whether to model an annual cycle; None for records denser than five a year and longer than two.
+    robust : bool
+        Whether to look for outliers and change points.
+    """
+
+    cycle: bool | None = None
+    robust: bool = True
+
+    def fit(self, series: Series) -> FittedKalman:
+        """Return the model fitted to at least three observations."""
+        years, raw = series.years, series.values
+        steps, gaps = np.diff(raw), np.diff(years)
+        gap = float(np.median(gaps))
+        # Robust and never zero unless nothing ever changed.
+        typical = float(np.median(np.abs(steps) / np.sqrt(gaps))) * np.sqrt(gap) / 0.6745
+        scale = max(typical, 0.2 * float(np.sqrt(np.mean(steps**2 / gaps)) * np.sqrt(gap)))
+        known = np.where(np.isnan(series.sigma), 0.0, series.sigma)
+        if scale == 0:
+            scale = float(np.max(known)) or 1.0
+        centre = float(raw[-1])
+        values, noise = (raw - centre) / scale, (known / scale) ** 2
+        has_cycle = self.cycle if self.cycle is not None else gap < 0.2 and years[-1] - years[0] > 2
+        work = _Work(years, values, noise, gap, 2 if has_cycle else 0, bool((steps == 0).all()))
+        outliers, breaks = work.find_breaks() if self.robust and len(raw) >= 8 else ((), ())
+        grid, weights, best = work.weigh()
+        return FittedKalman(
+            years, values, work.noise, work.shift, grid, weights, work.harmonics, centre, scale, best - (len(raw) - 1) * float(np.log(scale)), outliers, breaks,
+        )  # fmt: skip
+
+
+class _Work:
+    """One series in scaled units while it is being fitted."""
+
+    def __init__(
+        self, years: NDArray[np.float64], values: NDArray[np.float64], noise: NDArray[np.float64], gap: float,
+        harmonics: int, constant: bool,
+    ) -> None:  # fmt: skip
+        self.years, self.values, self.noise = years, values, noise.copy()
+        self.shift = np.zeros(len(years))
+        self.gap, self.harmonics, self.constant = gap, harmonics, constant
+        self.cycle_variance = float(np.var(values)) if harmonics else 0.0
+        self.has_sigma = bool((noise > 0).any())
+
+    def grid(self) -> NDArray[np.float64]:
+        """Return the ratios in scaled units, for a variance of one per median step."""
+        ratios = _ratios()
+        rows = np.zeros((len(ratios), 7))
+        rows[:, :4] = ratios
+        rows[:, 1] /= self.gap
+        rows[:, 2] /= self.gap**3
+        rows[:, 3] *= self.gap
+        # The typical variance of a step is one under every row.
+        step = rows[:, 0] * 2 + rows[:, 1] * self.gap + rows[:, 2] * self.gap**3
+        rows[:, :3] /= step[:, None]
+        rows[:, 5] = (_MEAN_RATE_STEPS / self.gap) ** 2
+        rows[:, 6] = self.cycle_variance
+        return rows
+
+    def evaluate(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the rows with their scale, and their log-likelihoods."""
+        from glaciertime.forecast.filter import filter_grid
+
+        fixed = np.array([False, False, False, True, False, False, False])
+        if self.has_sigma:
+            factors = np.array([1e-3, 0.03, 0.12, 0.4, 1.0, 2.5, 6.0])
+            rows = np.concatenate([np.where(fixed, rows, rows * factor) for factor in factors])
+            sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
+            return rows, -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
+        sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
+        count = sums[:, 2]
+        # Two pseudo-observations at the scale of the record keep short or nearly constant records proper.
+        scale = (sums[:, 1] + (0.0 if self.constant else 1.0)) / (count + 1.0)
+        scale = np.maximum(scale, 1e-12)
+        likelihood = -0.5 * (sums[:, 0] + count * np.log(2 * np.pi * scale) + sums[:, 1] / scale)
+        return np.where(fixed, rows, rows * scale[:, None]), likelihood
+
+    def weigh(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+        """Return the parameter rows that matter, their weights, and the best log-likelihood."""
+        rows, likelihood = self.evaluate(self.grid())
+        best = float(likelihood.max())
+        keep = likelihood > best - 7.0
+        weights = np.exp(likelihood[keep] - best)
+        return rows[keep], weights / weights.sum(), best
+
+    def find_breaks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Set outliers aside and open change points, greedily; return their indices."""
+        from glaciertime.forecast.filter import filter_one
+
+        outliers: list[int] = []
+        breaks: list[int] = []
+        spread = max(float(np.max(np.abs(self.values))) ** 2, 1.0) * 10
+        size = 3 + 2 * self.harmonics
+        mean, cov = np.empty(size), np.empty((size, size))
+        for _ in range(_MAX_BREAKS):
+            rows, likelihood = self.evaluate(self.grid())
+            best = rows[int(np.argmax(likelihood))]
+
+            def value() -> float:
+                a, b, n = filter_one(self.years, self.values, self.noise, self.shift, best, self.harmonics,
+                                     mean, cov)  # noqa: B023  # fmt: skip
+                return -0.5 * (a + b)
+
+            base, gains = value(), []
+            for index in range(1, len(self.years) - 2):
+                for kind, array in (("outlier", self.noise), ("break", self.shift)):
+                    if index in outliers or index in breaks:
+                        continue
+                    before = array[index]
+                    array[index] += spread
+                    gains.append((value() - base, index, kind))
+                    array[index] = before
+            gain, index, kind = max(gains, default=(0.0, 0, ""))
+            if gain < _GAIN:
+                break
+            (self.noise if kind == "outlier" else self.shift)[index] += spread
+            (outliers if kind == "outlier" else breaks).append(index)
+        return tuple(sorted(outliers)), tuple(sorted(breaks))
