@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from glaciertime.errors import InputError
+from glaciertime.nn.backends import choose_backend, run_backend
 from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
-from glaciertime.nn.reference import selective_scan_reference
 
 __all__ = ["selective_scan"]
 
@@ -80,9 +81,15 @@ def selective_scan(
     tensor([[[1.0000, 0.5000, 0.1250]]])
     """
     _check(u, delta, A, B, C, D, z, delta_bias, h0, dt)
-    y, last_state = selective_scan_reference(
-        u, delta, A, B, C, D, z, delta_bias, delta_softplus=delta_softplus, h0=h0, dt=dt
-    )
+    kind = u.dtype
+    given: tuple[Tensor | None, ...] = (u, delta, A, B, C, D, z, delta_bias)
+    backend = choose_backend(u, B, C, plain=h0 is None and dt is None)
+    if kind in (torch.float16, torch.bfloat16) and backend != "mamba_ssm":
+        # The decays of a long sequence are lost in half precision.
+        given = tuple(None if tensor is None else tensor.float() for tensor in given)
+        h0, dt = (None if tensor is None else tensor.float() for tensor in (h0, dt))
+    y, last_state = run_backend(backend, *given, delta_softplus=delta_softplus, h0=h0, dt=dt)
+    y, last_state = y.to(kind), last_state.to(kind)
     return (y, last_state) if return_last_state else y
 
 
