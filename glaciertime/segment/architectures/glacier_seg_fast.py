@@ -54,7 +54,7 @@ class FastVariant:
 
 
 VARIANTS = {
-    "default": FastVariant((8, 24, 40, 96, 128), (8, 24, 40, 64), (1, 2), (1, 2), d_state=32, drop_path=0.05),
+    "default": FastVariant((8, 24, 40, 96, 128), (8, 24, 40, 64), (1, 1), (1, 2), d_state=16, drop_path=0.05),
 }
 
 _HEAD_WIDTH = 32

@@ -5,8 +5,9 @@ from __future__ import annotations
 import segmentation_models_pytorch as smp
 import torch
 from torch import nn
+from torch.nn import functional
 
-__all__ = ["AdaptiveMean", "LibraryModel", "build"]
+__all__ = ["AdaptiveMean", "LibraryModel", "PyramidLevel", "build"]
 
 
 class AdaptiveMean(nn.Module):
@@ -46,6 +47,31 @@ class AdaptiveMean(nn.Module):
         return rows @ x @ columns.T
 
 
+class PyramidLevel(nn.Module):
+    """Mean over a grid, a convolution, and back to the size of the input.
+
+    The library takes another way to the mean while exporting, which freezes the
+    cells at the size of the example and is silently wrong at any other.
+
+    Parameters
+    ----------
+    bins : int
+        Cells along each axis.
+    conv : torch.nn.Module
+        What is applied to the means.
+    """
+
+    def __init__(self, bins: int, conv: nn.Module) -> None:
+        super().__init__()
+        self.mean = AdaptiveMean(bins)
+        self.conv = conv
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, channels of the convolution, H, W) from (B, C, H, W)."""
+        size = (x.shape[-2], x.shape[-1])
+        return functional.interpolate(self.conv(self.mean(x)), size=size, mode="bilinear", align_corners=True)
+
+
 class LibraryModel(nn.Module):
     """A model of the library without its own check of the input size.
 
@@ -53,24 +79,15 @@ class LibraryModel(nn.Module):
     padding around every model here makes it superfluous.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: smp.base.SegmentationModel) -> None:
         super().__init__()
-        self.encoder = model.encoder
-        self.decoder = model.decoder
-        self.segmentation_head = model.segmentation_head
+        self.encoder: nn.Module = model.encoder
+        self.decoder: nn.Module = model.decoder
+        self.segmentation_head: nn.Module = model.segmentation_head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits (B, classes, H, W) for H and W divisible by 32."""
         return self.segmentation_head(self.decoder(self.encoder(x)))
-
-
-def _replace_adaptive_pools(module: nn.Module) -> None:
-    for name, child in module.named_children():
-        if isinstance(child, nn.AdaptiveAvgPool2d) and child.output_size not in (1, (1, 1)):
-            bins = child.output_size if isinstance(child.output_size, int) else child.output_size[0]
-            setattr(module, name, AdaptiveMean(bins))
-        else:
-            _replace_adaptive_pools(child)
 
 
 def build(variant: str, *, in_channels: int, classes: int) -> nn.Module:
@@ -89,5 +106,10 @@ def build(variant: str, *, in_channels: int, classes: int) -> nn.Module:
         # The classifier's last convolution gets no gradient here, which breaks training on several GPUs.
         model.encoder._conv_head = nn.Identity()
         model.encoder._bn1 = nn.Identity()
-    _replace_adaptive_pools(model)
+    if architecture == "PSPNet":
+        blocks = model.decoder.psp.blocks
+        model.decoder.psp.blocks = nn.ModuleList(PyramidLevel(block.pool_size, block.pool[1]) for block in blocks)
+        # The decoder reads the first half of the encoder only.
+        model.encoder.layer3 = nn.Identity()
+        model.encoder.layer4 = nn.Identity()
     return LibraryModel(model)

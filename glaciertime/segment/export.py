@@ -1,0 +1,249 @@
+"""Models as ONNX: exported with a free batch and size, and checked against torch."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from glaciertime.errors import InputError, MissingExtraError
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+    import torch
+
+__all__ = ["ExportCheck", "check_onnx", "export_onnx", "open_session", "run_onnx"]
+
+INPUT, OUTPUT = "image", "logits"
+_OPSET = 20
+_CHECK_SHAPES = ((1, 64, 64), (2, 50, 70), (1, 131, 97))
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """How far an exported model is from the one in torch.
+
+    Attributes
+    ----------
+    relative_error : float
+        Largest difference of logits over the largest logit, over all shapes tried.
+    shapes : tuple of (batch, height, width)
+        What was tried.
+    size_bytes : int
+        Size of the file.
+    """
+
+    relative_error: float
+    shapes: tuple[tuple[int, int, int], ...]
+    size_bytes: int
+
+
+def export_onnx(
+    model: torch.nn.Module, path: str | Path, *, in_channels: int, metadata: Mapping[str, str] | None = None
+) -> int:
+    """Write a model as one ONNX file with dynamic batch, height and width.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Maps (B, in_channels, H, W) float32 to logits (B, classes, H, W). It is
+        exported in evaluation mode and put back into the mode it had.
+    path : path-like
+        File to write; an existing one is replaced once the new one is complete.
+    in_channels : int
+        Channels of the input.
+    metadata : mapping of str to str, optional
+        Kept in the file: for example ``normalisation`` or ``classes`` as JSON.
+
+    Returns
+    -------
+    int
+        Size of the file in bytes.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist, or the model cannot be exported.
+    MissingExtraError
+        If torch or the exporter is not installed.
+
+    Notes
+    -----
+    The input is named ``image``, the output ``logits``. Traces of the source that
+    the exporter writes into the graph are removed: they can exceed the weights.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401
+        import torch
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("exporting a model", "train") from error
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent} is not a folder; create it before exporting to {path.name}")
+    training = model.training
+    model.eval()
+    # Any size but the two that exporters specialise to, 0 and 1, and none equal to another.
+    example = torch.zeros(2, in_channels, 72, 88, device=next(model.parameters()).device)
+    free = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
+    logger = logging.getLogger("onnxscript")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                model,
+                (example,),
+                dynamo=True,
+                verbose=False,
+                opset_version=_OPSET,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=(free,),
+            )
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise InputError(f"the model cannot be exported to ONNX: {str(error).splitlines()[0]}") from error
+    finally:
+        logger.setLevel(level)
+        model.train(training)
+    proto = program.model_proto
+    _strip(proto)
+    for key, value in (metadata or {}).items():
+        proto.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(proto)
+    partial = path.with_name(path.name + ".part")
+    onnx.save_model(proto, str(partial))
+    partial.replace(path)
+    return path.stat().st_size
+
+
+def _strip(proto: onnx.ModelProto) -> None:
+    def graphs(graph: onnx.GraphProto) -> Iterable[onnx.GraphProto]:
+        yield graph
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.HasField("g"):
+                    yield from graphs(attribute.g)
+
+    for graph in graphs(proto.graph):
+        graph.ClearField("doc_string")
+        graph.ClearField("value_info")
+        for item in (*graph.node, *graph.input, *graph.output, *graph.initializer):
+            item.ClearField("doc_string")
+            item.ClearField("metadata_props")
+    for function in proto.functions:
+        for node in function.node:
+            node.ClearField("doc_string")
+            node.ClearField("metadata_props")
+    proto.ClearField("metadata_props")
+
+
+def run_onnx(
+    path: str | Path, image: npt.NDArray[np.float32], *, threads: int | None = None
+) -> npt.NDArray[np.float32]:
+    """Return the logits of one batch, computed by onnxruntime on the CPU.
+
+    Parameters
+    ----------
+    path : path-like
+        An ONNX file with one input and one output.
+    image : (B, C, H, W) float32
+    threads : int, optional
+        Threads of onnxruntime; all by default.
+
+    Returns
+    -------
+    (B, classes, H, W) float32
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not an ONNX model, or the input does not fit it.
+    """
+    session = open_session(path, threads=threads)
+    try:
+        (logits,) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(image, dtype=np.float32)})
+    except Exception as error:
+        wanted = session.get_inputs()[0].shape
+        raise InputError(f"{path}: input of shape {image.shape} given, {wanted} expected ({error})") from error
+    return np.asarray(logits)
+
+
+def open_session(path: str | Path, *, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Open an ONNX model for the CPU.
+
+    Parameters
+    ----------
+    path : path-like
+        An ONNX file.
+    threads : int, optional
+        Threads of onnxruntime; all by default.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is not an ONNX model.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise InputError(f"{path} is not a readable ONNX model ({str(error).splitlines()[0]})") from error
+
+
+def check_onnx(
+    path: str | Path,
+    model: torch.nn.Module,
+    *,
+    in_channels: int,
+    shapes: Sequence[tuple[int, int, int]] = _CHECK_SHAPES,
+    seed: int = 0,
+) -> ExportCheck:
+    """Compare an exported model with the one in torch on random images of several sizes.
+
+    Parameters
+    ----------
+    path : path-like
+        The exported model.
+    model : torch.nn.Module
+        The model it was exported from.
+    in_channels : int
+        Channels of the input.
+    shapes : sequence of (batch, height, width)
+        What to try; the example that was exported is not among the default.
+    seed : int
+        Of the random images.
+
+    Returns
+    -------
+    ExportCheck
+    """
+    import torch
+
+    training = model.training
+    model.eval()
+    generator = np.random.default_rng(seed)
+    worst = 0.0
+    try:
+        for batch, height, width in shapes:
+            image = generator.standard_normal((batch, in_channels, height, width), dtype=np.float32)
+            with torch.no_grad():
+                expected = model(torch.from_numpy(image)).numpy()
+            difference = float(np.abs(run_onnx(path, image) - expected).max())
+            worst = max(worst, difference / float(np.abs(expected).max()))
+    finally:
+        model.train(training)
+    return ExportCheck(worst, tuple(shapes), Path(path).stat().st_size)
