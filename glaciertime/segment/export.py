@@ -114,6 +114,8 @@ def export_onnx(
     finally:
         logger.setLevel(level)
         model.train(training)
+    if program is None:
+        raise InputError("the exporter returned no model; a torch of at least 2.9 is needed")
     proto = program.model_proto
     _strip(proto)
     for key, value in (metadata or {}).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import nn
@@ -36,11 +37,14 @@ class _Direction(nn.Module):
         self.D = nn.Parameter(torch.ones(inner))
 
     def forward(self, u: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        u = causal_conv1d(u, self.conv1d.weight[:, 0], self.conv1d.bias, activation="silu")
+        u = cast(torch.Tensor, causal_conv1d(u, self.conv1d.weight[:, 0], self.conv1d.bias, activation="silu"))
         rank, enter, read = self.x_proj(u.mT).split([self.rank, self.states, self.states], dim=-1)
         delta = functional.linear(rank, self.dt_proj.weight).mT
         rates = -torch.exp(self.A_log)
-        return selective_scan(u, delta, rates, enter.mT, read.mT, self.D, z, self.dt_proj.bias, delta_softplus=True)
+        return cast(
+            torch.Tensor,
+            selective_scan(u, delta, rates, enter.mT, read.mT, self.D, z, self.dt_proj.bias, delta_softplus=True),
+        )
 
 
 class VisionMambaBlock(nn.Module):
