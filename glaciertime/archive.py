@@ -21,7 +21,7 @@ import pandas as pd
 import pyogrio
 import shapely
 
-from glaciertime.errors import ArchiveError
+from glaciertime.errors import ArchiveError, UsageError
 from glaciertime.qgis_style import FRONTS_STYLE
 from glaciertime.tables import SCHEMAS, empty, has_flag, validate
 
@@ -81,6 +81,19 @@ class Archive:
         geometry = [_from_blob(blob) for blob in frame["geometry"]]
         crs = None if table == _LOCAL_FRONTS else _GEOGRAPHIC
         return validate(gpd.GeoDataFrame(frame.drop(columns="geometry"), geometry=geometry, crs=crs), schema)
+
+    def read_for_export(self, table: str) -> pd.DataFrame:
+        """Return all rows of a table; fronts of local frames where it holds no others.
+
+        Raises
+        ------
+        UsageError
+            For a table that does not exist.
+        """
+        if table not in ("fronts", "observations", "forecasts", "scores"):
+            raise UsageError(f"--table '{table}' is not known; known are fronts, observations, forecasts and scores")
+        rows = self.read(table)
+        return self.read(_LOCAL_FRONTS) if table == "fronts" and rows.empty else rows
 
     def store_tracked(
         self,

@@ -8,15 +8,28 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+import pandas as pd
+
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.forecast import Series, model_names, series_from_observations
 from glaciertime.scenes.acquisition import Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.locate import glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
 
-__all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier", "track_many"]
+__all__ = [
+    "TrackOutcome",
+    "TrackRequest",
+    "choose_series",
+    "default_models",
+    "find_glacier",
+    "other_glaciers",
+    "store",
+    "track_glacier",
+    "track_many",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,3 +170,57 @@ def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
         footprints=outcome.tracked.footprints,
         inputs=outcome.inputs,
     )
+
+
+def choose_series(
+    observations: pd.DataFrame,
+    *,
+    glacier: str,
+    variable: str | None = None,
+    method: str | None = None,
+    footprint: str | None = None,
+    dataset: str | None = None,
+) -> list[Series]:
+    """Return the series of a glacier that are to be forecast.
+
+    Where no more is said: the area in the box and the front position along the centreline, or what there is instead;
+    observed series, and simulated ones only where nothing was observed.
+
+    Raises
+    ------
+    InputError
+        Where nothing matches; the message names what there is.
+    """
+    series = series_from_observations(
+        observations, glacier=glacier, variable=variable, method=method, footprint=footprint, dataset=dataset
+    )
+    if dataset is None and any(one.source == "observed" for one in series):
+        series = [one for one in series if one.source == "observed"]
+    if variable is not None:
+        return series
+    chosen: list[Series] = []
+    for name, first in (("area_km2", ("box", "fjord")), ("front_position_m", ("centreline", "curvilinear-box"))):
+        of_variable = [one for one in series if one.variable == name]
+        ranked = sorted(of_variable, key=lambda one: _rank(one, first))
+        best = _rank(ranked[0], first) if ranked else None
+        chosen += [one for one in ranked if _rank(one, first) == best]
+    if chosen:
+        return chosen
+    return [one for one in series if one.variable == series[0].variable]
+
+
+def default_models() -> list[str]:
+    """Return the forecasters that are run where none is named: the simple ones to compare with, and the best."""
+    return [name for name in ("last", "drift", "arima", "auto") if name in model_names()]
+
+
+def _rank(series: Series, first: Sequence[str]) -> int:
+    named = [name for name in first if name in (series.footprint, series.method)]
+    return first.index(named[0]) if named else len(first)
+
+
+def other_glaciers(observations: pd.DataFrame, series: Series) -> list[Series]:
+    """Return the series of the same variable of other glaciers: what a global model may learn from."""
+    rows = observations[(observations["variable"] == series.variable) & (observations["glacier"] != series.glacier)]
+    rows = rows[rows["source"] == series.source]
+    return series_from_observations(rows) if rows["value"].notna().any() else []

@@ -1,0 +1,58 @@
+"""The commands, one short module each. Importing them imports nothing heavy: that waits until a command runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from glaciertime.cli.backtest import backtest
+from glaciertime.cli.catalog import catalog
+from glaciertime.cli.data import data_app
+from glaciertime.cli.export import export
+from glaciertime.cli.forecast import forecast
+from glaciertime.cli.report import report
+from glaciertime.cli.table import table
+from glaciertime.cli.track import track
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="glaciertime",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="From dated satellite scenes to glacier areas, calving fronts, time series and forecasts, with uncertainties.",
+    epilog="Examples:  glaciertime track --glacier Crane   |   glaciertime report --glacier Crane --out crane.html",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(version("glaciertime"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+for command, summary in (
+    (track, "Measure areas and calving fronts, and store them."),
+    (table, "Print what was lost between two dates."),
+    (forecast, "Forecast the series, with intervals."),
+    (backtest, "Score past forecasts on what came."),
+    (report, "Write one HTML page that tells it all."),
+    (export, "Write a table for another program."),
+    (catalog, "List the glaciers known by name."),
+):
+    app.command(short_help=summary)(command)
+app.add_typer(data_app, name="data")

@@ -1,0 +1,43 @@
+"""The command line: ``glaciertime`` and ``python -m glaciertime``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from glaciertime.errors import GlacierTimeError
+
+__all__ = ["main", "run"]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; return its exit code: 0, 1 (data or a fit failed), 2 (usage).
+
+    What is wrong is one sentence on stderr. Only a defect of the program shows a traceback.
+    """
+    from glaciertime.cli import app
+
+    try:
+        app(args=list(arguments), prog_name="glaciertime")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    except GlacierTimeError as error:
+        print(f"glaciertime: {' '.join(str(error).split())}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of a pipe has gone
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"glaciertime: {where}{error.strerror or error}; check the path and the free space", file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> None:
+    """Run the command given on the command line."""
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""``glaciertime backtest``: what the forecasts of a glacier would have been worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glaciertime.cli.common import (
+    ArchiveOption,
+    DatasetOption,
+    FootprintOption,
+    GlacierOption,
+    JobsOption,
+    JsonOption,
+    MethodOption,
+    ModelsOption,
+    VariableOption,
+    note,
+    open_archive,
+    print_json,
+    resolve_names,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["backtest"]
+
+
+def backtest(
+    glacier: GlacierOption,
+    model: ModelsOption = None,
+    horizon: Annotated[
+        list[str] | None, typer.Option(help="30d, 6m, 2y, or a number of observations; may be repeated.")
+    ] = None,
+    metric: Annotated[list[str] | None, typer.Option(help="A score to print; may be repeated.")] = None,
+    min_train: Annotated[int, typer.Option(min=2, help="Observations before the first origin.")] = 10,
+    variable: VariableOption = None,
+    method: MethodOption = None,
+    footprint: FootprintOption = None,
+    dataset: DatasetOption = None,
+    archive: ArchiveOption = Path("glaciertime.gpkg"),
+    jobs: JobsOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast again from past dates with what was known then, score on what came, and store the scores.
+
+    Examples:
+
+    glaciertime backtest --glacier Crane
+
+    glaciertime backtest --glacier Crane --horizon 1y --horizon 5y --model last,drift
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from glaciertime.forecast import Origins
+    from glaciertime.forecast import backtest as run
+    from glaciertime.pipeline import choose_series, default_models, other_glaciers
+
+    store = open_archive(archive)
+    observations = store.read("observations")
+    name = resolve_names([glacier], observations["glacier"].unique())[0]
+    chosen = choose_series(
+        observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
+    )
+    parts = []
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for series in chosen:
+            task = bar.add_task(series.label, total=None)
+
+            def advance(done: int, total: int, task: object = task) -> None:
+                bar.update(task, completed=done, total=total)  # type: ignore[arg-type]
+
+            parts.append(
+                run(
+                    [series], models=split_names(model) or default_models(), origins=Origins(min_train=min_train),
+                    horizons=split_names(horizon) or ("1y", "2y", "5y"), metrics=split_names(metric) or None,
+                    training=other_glaciers(observations, series), jobs=jobs, progress=advance,
+                )
+            )  # fmt: skip
+    for series in chosen:
+        for text in series.notes:
+            note(f"{series.label}: {text}")
+    import pandas as pd
+
+    rows = pd.concat(parts, ignore_index=True)
+    store.store_scores(rows)
+    if as_json:
+        print_json(rows)
+        return
+    _print(rows, split_names(metric))
+
+
+def _print(rows: pd.DataFrame, metrics: list[str]) -> None:
+    shown = metrics or ["mae", "rmse", "mape", "coverage_90"]
+    for names, series in rows.groupby(["glacier", "variable", "method", "footprint", "dataset", "source"], sort=False):
+        glacier, variable, method, footprint, dataset, source = names
+        typer.echo(f"{glacier}, {variable} ({method}, {footprint}; {dataset}, {source})")
+        wide = series.pivot_table(
+            index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
+        )
+        columns = [metric for metric in shown if metric in wide.columns]
+        typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + "".join(f"{name:>14}" for name in columns))
+        for index, row in wide[columns].dropna(how="all").iterrows():
+            horizon, model, count, failed = index
+            typer.echo(
+                f"  {horizon:<10}{model:<16}{count:>5}{failed:>8}" + "".join(f"{row[name]:>14,.3f}" for name in columns)
+            )

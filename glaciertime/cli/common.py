@@ -1,0 +1,151 @@
+"""What several commands share: their options, what they print to, and how rows become JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from glaciertime.archive import Archive
+
+__all__ = [
+    "ArchiveOption",
+    "DatasetOption",
+    "FootprintOption",
+    "GlacierOption",
+    "GlaciersOption",
+    "JobsOption",
+    "JsonOption",
+    "ManifestOption",
+    "MethodOption",
+    "ModelsOption",
+    "VariableOption",
+    "data_folder",
+    "note",
+    "open_archive",
+    "print_json",
+    "resolve_names",
+    "split_names",
+    "write_text",
+]
+
+ArchiveOption = Annotated[Path, typer.Option("--archive", metavar="FILE", help="Where results live.")]
+GlacierOption = Annotated[str, typer.Option("--glacier", metavar="NAME", help="A glacier, by any of its names.")]
+GlaciersOption = Annotated[
+    list[str] | None, typer.Option("--glacier", metavar="NAME", help="A glacier, by any of its names; may be repeated.")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines to stdout.")]
+ManifestOption = Annotated[
+    list[Path] | None,
+    typer.Option("--manifest", metavar="FILE", help="Manifest of a glacier of your own; may be repeated."),
+]
+
+ModelsOption = Annotated[
+    list[str] | None, typer.Option("--model", help="A forecaster; may be repeated or comma-separated.")
+]
+VariableOption = Annotated[str | None, typer.Option("--variable", help="area_km2, front_position_m, ...")]
+MethodOption = Annotated[str | None, typer.Option("--method", help="How it was measured, e.g. centreline.")]
+FootprintOption = Annotated[str | None, typer.Option("--footprint", help="Where it was measured, e.g. box or fjord.")]
+DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Whose scenes it was measured on.")]
+
+
+def split_names(given: Iterable[str] | None) -> list[str]:
+    """Return names from an option that may be repeated or hold several, separated by commas."""
+    return [part.strip() for text in given or () for part in text.split(",") if part.strip()]
+
+
+def note(text: str) -> None:
+    """Say something beside the result: to stderr, as one line."""
+    typer.echo(" ".join(text.split()), err=True)
+
+
+def data_folder(given: Path | None) -> Path | None:
+    """Return the folder of input: the one given, else ``GLACIERTIME_DATA``, else None."""
+    named = os.environ.get("GLACIERTIME_DATA")
+    return given if given is not None else Path(named) if named else None
+
+
+def open_archive(path: Path) -> Archive:
+    """Return an archive that must be there.
+
+    Raises
+    ------
+    DataNotFoundError
+        Where it is not; the message says how to make it.
+    """
+    from glaciertime.archive import Archive
+    from glaciertime.errors import DataNotFoundError
+
+    archive = Archive(path)
+    if not archive.exists():
+        raise DataNotFoundError(
+            f"there is no archive {path}; run glaciertime track --glacier NAME first, or give --archive"
+        )
+    return archive
+
+
+def resolve_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return the names as the archive has them, given any of their catalog names.
+
+    Raises
+    ------
+    DataNotFoundError
+        For a glacier that the archive holds nothing of.
+    """
+    from glaciertime.catalog import load_catalog
+    from glaciertime.errors import DataNotFoundError, UsageError
+
+    held = {name.casefold(): name for name in known}
+    out = []
+    for name in names:
+        found = held.get(name.casefold())
+        if found is None:
+            try:
+                found = held.get(load_catalog().glacier(name).name.casefold())
+            except UsageError:
+                if not held:
+                    raise
+        if found is None:
+            raise DataNotFoundError(
+                f"the archive holds nothing of '{name}'; it holds {', '.join(sorted(held.values())) or 'no glacier'}. "
+                f"Run glaciertime track --glacier {name} first"
+            )
+        out.append(found)
+    return out
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    if hasattr(value, "isoformat"):
+        return value.isoformat()[:10]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def print_json(rows: pd.DataFrame | list[Mapping[str, Any]]) -> None:
+    """Print rows as a JSON list of objects; unknown numbers are null, dates are YYYY-MM-DD."""
+    records = rows if isinstance(rows, list) else rows.astype(object).where(rows.notna(), None).to_dict("records")
+    plain = [{str(key): _plain(value) for key, value in record.items()} for record in records]
+    json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

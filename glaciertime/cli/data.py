@@ -1,0 +1,67 @@
+"""``glaciertime data``: data sets, and how to get them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glaciertime.cli.common import JsonOption, ManifestOption, note, print_json
+
+__all__ = ["data_app"]
+
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List data sets and download them.")
+
+
+@data_app.command("list")
+def list_datasets(as_json: JsonOption = False) -> None:
+    """List the data sets that are known, with their licences.
+
+    Examples:
+
+    glaciertime data list
+    """
+    from glaciertime.catalog import load_catalog
+
+    datasets = load_catalog().datasets.values()
+    if as_json:
+        print_json([dataset.model_dump(mode="json") for dataset in datasets])
+        return
+    for dataset in datasets:
+        how = "glaciertime data fetch" if dataset.files else "by hand"
+        typer.echo(f"{dataset.name}\n    {dataset.title}\n    doi:{dataset.doi}; {dataset.licence}; {how}")
+
+
+@data_app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set; glaciertime data list names them.")],
+    folder: Annotated[Path | None, typer.Option(help="Where it goes; default the downloads folder.")] = None,
+    manifest: ManifestOption = None,
+) -> None:
+    """Download a data set; a download that broke off is continued, and what came is verified.
+
+    Examples:
+
+    glaciertime data fetch CaFFe
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from glaciertime.catalog import load_catalog
+    from glaciertime.scenes.download import downloads_folder
+    from glaciertime.scenes.download import fetch as download
+
+    dataset = load_catalog(tuple(manifest or ())).dataset(name)
+    target = folder or downloads_folder()
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+
+        def started(file: str):  # type: ignore[no-untyped-def]
+            task = bar.add_task(file)
+            return lambda have, total: bar.update(task, completed=have, total=total)
+
+        paths = download(dataset, folder=target, progress=started)
+    for path in paths:
+        typer.echo(path)
+    note(f"{dataset.citation}; licence {dataset.licence}")

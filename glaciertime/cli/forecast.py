@@ -1,0 +1,112 @@
+"""``glaciertime forecast``: what the series of a glacier may do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glaciertime.cli.common import (
+    ArchiveOption,
+    DatasetOption,
+    FootprintOption,
+    GlacierOption,
+    JobsOption,
+    JsonOption,
+    MethodOption,
+    ModelsOption,
+    VariableOption,
+    note,
+    open_archive,
+    print_json,
+    resolve_names,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["forecast"]
+
+
+def forecast(
+    glacier: GlacierOption,
+    until: Annotated[str, typer.Option(metavar="YEAR", help="Year, or date, to forecast up to.")],
+    model: ModelsOption = None,
+    variable: VariableOption = None,
+    method: MethodOption = None,
+    footprint: FootprintOption = None,
+    dataset: DatasetOption = None,
+    cutoff: Annotated[
+        str | None, typer.Option(metavar="DATE", help="See no value after it; default the last observation.")
+    ] = None,
+    archive: ArchiveOption = Path("glaciertime.gpkg"),
+    jobs: JobsOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Forecast the series of a glacier at real dates, with prediction intervals, and store the forecasts.
+
+    Examples:
+
+    glaciertime forecast --glacier Crane --until 2026
+
+    glaciertime forecast --glacier Crane --until 2026 --model drift --variable front_position_m
+    """
+    import pandas as pd
+
+    from glaciertime.forecast import forecast_series, target_dates_until
+    from glaciertime.pipeline import choose_series, default_models, other_glaciers
+
+    store = open_archive(archive)
+    observations = store.read("observations")
+    name = resolve_names([glacier], observations["glacier"].unique())[0]
+    chosen = choose_series(
+        observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
+    )
+    parts = []
+    for series in chosen:
+        known = series if cutoff is None else series.until(cutoff)
+        targets = target_dates_until(known if len(known) else series, until)
+        parts.append(
+            forecast_series(
+                series, models=split_names(model) or default_models(), target_dates=targets, cutoff=cutoff,
+                training=other_glaciers(observations, series), jobs=jobs,
+            )
+        )  # fmt: skip
+        for text in series.notes:
+            note(f"{series.label}: {text}")
+    rows = pd.concat(parts, ignore_index=True)
+    store.store_forecasts(rows)
+    if as_json:
+        print_json(rows)
+    else:
+        _print(rows)
+    failed = rows[rows["status"] != "ok"]
+    for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
+        note(f"{failed_model} gave no forecast: {status}")
+    if len(failed) and failed["model"].nunique() == rows["model"].nunique():
+        raise typer.Exit(1)
+
+
+def _print(rows: pd.DataFrame) -> None:
+    key = ["glacier", "variable", "method", "footprint", "dataset", "source", "unit", "cutoff"]
+    for names, series in rows.groupby(key, sort=False):
+        glacier, variable, method, footprint, dataset, source, unit, cutoff = names
+        typer.echo(
+            f"{glacier}, {variable} ({method}, {footprint}; {dataset}, {source}); known up to {cutoff:%Y-%m-%d}; "
+            f"median and 90 % interval in {unit}"
+        )
+        good = series[series["status"] == "ok"].assign(quantile=lambda table: table["quantile"].round(4))
+        wide = good.pivot_table(index=["target_date", "model"], columns="quantile", values="value", sort=False)
+        models = list(dict.fromkeys(series["model"]))
+        typer.echo("  date        " + "".join(f"{model:>32}" for model in models))
+        for date in sorted(series["target_date"].dropna().unique()):
+            cells = []
+            for model in models:
+                if (date, model) in wide.index:
+                    row = wide.loc[(date, model)]
+                    cells.append(f"{row[0.5]:>12,.2f} [{row[0.05]:,.2f}, {row[0.95]:,.2f}]")
+                else:
+                    cells.append("failed")
+            typer.echo(f"  {str(date)[:10]}  " + "".join(f"{cell:>32}" for cell in cells))

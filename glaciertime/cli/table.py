@@ -1,0 +1,62 @@
+"""``glaciertime table``: what glaciers lost between two dates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glaciertime.cli.common import (
+    ArchiveOption,
+    GlaciersOption,
+    JsonOption,
+    open_archive,
+    print_json,
+    resolve_names,
+)
+
+__all__ = ["table"]
+
+
+def table(
+    glacier: GlaciersOption = None,
+    date_from: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="Start; the nearest observation counts.")
+    ] = None,
+    date_to: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="End; the nearest observation counts.")
+    ] = None,
+    max_gap: Annotated[
+        float, typer.Option(min=0, metavar="DAYS", help="How far the nearest observation may be.")
+    ] = 180,
+    footprint: Annotated[str, typer.Option(help="Where areas are compared: box or fjord.")] = "box",
+    form: Annotated[str, typer.Option("--format", help="text, csv, markdown or latex.")] = "text",
+    archive: ArchiveOption = Path("glaciertime.gpkg"),
+    as_json: JsonOption = False,
+) -> None:
+    """Print the retreat table: areas at two dates, the loss in km2 and in %, with one sigma, and per year.
+
+    Examples:
+
+    glaciertime table --glacier Crane --from 2002-03-15 --to 2010-03-15
+
+    glaciertime table --format markdown
+    """
+    from glaciertime.report import retreat_text
+    from glaciertime.track import retreat_table
+
+    store = open_archive(archive)
+    observations = store.read("observations")
+    if glacier:
+        names = resolve_names(glacier, observations["glacier"].unique())
+        observations = observations[observations["glacier"].isin(names)]
+    footprints = store.read("footprints")
+    rows = retreat_table(
+        observations, date_from=date_from, date_to=date_to, max_gap_days=max_gap, footprint=footprint,
+        footprints=footprints,
+    )  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    typer.echo(retreat_text(rows, form=form, footprints=footprints), nl=False)

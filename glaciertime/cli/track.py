@@ -1,0 +1,166 @@
+"""``glaciertime track``: from scenes to areas, calving fronts and dated series."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from glaciertime.cli.common import (
+    ArchiveOption,
+    GlaciersOption,
+    JobsOption,
+    JsonOption,
+    ManifestOption,
+    data_folder,
+    note,
+    print_json,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    from glaciertime.pipeline import TrackOutcome
+
+__all__ = ["track"]
+
+
+def track(
+    glacier: GlaciersOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Every glacier of the catalog.")] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder (or file) of real input; default GLACIERTIME_DATA, else downloads, else simulation."),
+    ] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="What the values of masks mean, e.g. 0=ocean,1=glacier; default CaFFe's codes.")
+    ] = None,
+    crs: Annotated[str | None, typer.Option(help="Coordinate system of masks that name none, e.g. EPSG:3031.")] = None,
+    resolution: Annotated[
+        float | None, typer.Option(min=0.001, help="Pixel size in metres of masks without georeference.")
+    ] = None,
+    dates: Annotated[Path | None, typer.Option(help="CSV with the columns file and date.")] = None,
+    dataset: Annotated[str, typer.Option(help="Name of the data set; default the folder's name.")] = "",
+    common_footprint: Annotated[
+        bool, typer.Option("--common-footprint", help="Compare masks of different grids inside the area they share.")
+    ] = False,
+    method: Annotated[
+        list[str] | None, typer.Option(help="How to measure the front position; may be repeated or comma-separated.")
+    ] = None,
+    box_width: Annotated[float, typer.Option(min=1.0, metavar="METRES", help="Width of the box methods.")] = 2000.0,
+    manifest: ManifestOption = None,
+    archive: ArchiveOption = Path("glaciertime.gpkg"),
+    jobs: JobsOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure areas, calving fronts and front positions of glaciers, and store them in the archive.
+
+    Examples:
+
+    glaciertime track --glacier Crane
+
+    glaciertime track --glacier Crane --glacier DBE --data /path/to/data
+    """
+    from rich.console import Console
+    from rich.progress import track as bar
+
+    from glaciertime.archive import Archive
+    from glaciertime.catalog import load_catalog
+    from glaciertime.errors import UsageError
+    from glaciertime.pipeline import TrackRequest, store, track_many
+    from glaciertime.scenes.download import downloads_folder
+    from glaciertime.scenes.folder import MaskReading
+    from glaciertime.scenes.names import read_dates
+    from glaciertime.scenes.rasters import parse_classes, parse_crs
+    from glaciertime.track import TrackSettings
+    from glaciertime.track.settings import DEFAULT_METHODS
+
+    manifests = tuple(manifest or ())
+    names = list(glacier or ())
+    if every:
+        names = sorted(load_catalog(manifests).glaciers)
+    if not names:
+        raise UsageError("name a glacier with --glacier NAME, or give --all; glaciertime catalog lists them")
+    reading = MaskReading(
+        classes=parse_classes(classes) if classes else None,
+        crs=parse_crs(crs) if crs else None,
+        local_resolution_m=resolution,
+        dates=read_dates(dates) if dates else {},
+        common_footprint=common_footprint,
+    )
+    settings = TrackSettings(methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width)
+    requests = [
+        TrackRequest(
+            glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
+            dataset=dataset, reading=reading, settings=settings,
+        )
+        for name in dict.fromkeys(names)
+    ]  # fmt: skip
+    target = Archive(archive)
+    outcomes: list[TrackOutcome] = []
+    console = Console(stderr=True)
+    many = track_many(requests, jobs=jobs)
+    shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
+    for outcome in shown:
+        kept = store(outcome, target)
+        outcomes.append(outcome)
+        for problem in outcome.problems:
+            note(f"{outcome.glacier}: {problem}")
+        if kept:
+            note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
+    if as_json:
+        print_json([_summary(outcome) for outcome in outcomes])
+    else:
+        for outcome in outcomes:
+            _print(outcome, archive)
+    for outcome in outcomes:
+        if outcome.error:
+            note(f"glaciertime: {outcome.error}")
+    code = max((outcome.exit_code for outcome in outcomes), default=0)
+    raise typer.Exit(code if len(outcomes) == 1 else min(code, 1))
+
+
+def _summary(outcome: TrackOutcome) -> dict[str, object]:
+    tracked = outcome.tracked
+    areas = None if tracked is None else tracked.observations.query("variable == 'area_km2'")
+    return {
+        "glacier": outcome.glacier,
+        "dataset": outcome.dataset,
+        "origin": outcome.origin,
+        "source": "" if tracked is None else "simulated" if outcome.simulated else "observed",
+        "scenes": len(outcome.inputs),
+        "fronts": 0 if tracked is None else len(tracked.fronts),
+        "observations": 0 if tracked is None else len(tracked.observations),
+        "first_date": None if areas is None or areas.empty else areas["date"].min().isoformat()[:10],
+        "last_date": None if areas is None or areas.empty else areas["date"].max().isoformat()[:10],
+        "problems": list(outcome.problems),
+        "error": outcome.error,
+    }
+
+
+def _print(outcome: TrackOutcome, archive: Path) -> None:
+    tracked = outcome.tracked
+    if tracked is None:
+        typer.echo(f"{outcome.glacier}: failed")
+        return
+    kind = "simulated" if outcome.simulated else "observed"
+    observations = tracked.observations
+    typer.echo(f"{outcome.glacier} ({kind}; {outcome.dataset}, from {outcome.origin})")
+    typer.echo(
+        f"  {len(outcome.inputs)} scenes, {observations['date'].min():%Y-%m-%d} to "
+        f"{observations['date'].max():%Y-%m-%d}: {len(tracked.fronts)} calving fronts, {len(observations)} observations in {archive}"
+    )
+    for (variable, method, footprint), rows in observations[observations["value"].notna()].groupby(
+        ["variable", "method", "footprint"], sort=False
+    ):
+        rows = rows.sort_values("date")
+        first, last = rows.iloc[0], rows.iloc[-1]
+        typer.echo(
+            f"  {variable:<18}{method:<20}{footprint:<12}{len(rows):>4} values   "
+            f"{first['value']:>12,.2f} ({first['date']:%Y-%m-%d})  {last['value']:>12,.2f} ({last['date']:%Y-%m-%d})"
+        )
+    if outcome.simulated:
+        typer.echo(
+            "  These numbers are simulated, not observed. For real ones give --data FOLDER, or run "
+            "glaciertime data fetch CaFFe."
+        )

@@ -1,0 +1,325 @@
+"""The report of a glacier: one HTML file with everything in it."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from html import escape
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+
+from glaciertime import __version__
+from glaciertime.archive import Archive
+from glaciertime.catalog import Catalog, load_catalog
+from glaciertime.errors import InputError, UsageError
+from glaciertime.report.plots import fan_plot, front_map, series_plot
+from glaciertime.report.retreat_text import retreat_rows
+from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of
+from glaciertime.track import retreat_table
+
+__all__ = ["report_page"]
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
+h1 { margin: 0 0 .25rem; } h2 { margin-top: 2.4rem; border-bottom: 1px solid #d9dee3; padding-bottom: .2rem; }
+h3 { margin: 1.4rem 0 .3rem; font-size: 1rem; }
+p.lead { color: #57606a; margin-top: 0; }
+figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
+figcaption, .note { color: #57606a; font-size: .875rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #e6e9ec; text-align: left; vertical-align: top; }
+td.number, th.number { text-align: right; white-space: nowrap; }
+.simulated { background: #fdecea; border: 2px solid #b00020; color: #8c0019; padding: .6rem .9rem; font-weight: 600; }
+.cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
+.card { border: 1px solid #d9dee3; border-radius: 6px; padding: .6rem .9rem; min-width: 11rem; }
+.card b { display: block; font-size: 1.25rem; } .card span { color: #57606a; font-size: .8rem; }
+@media print { body { max-width: none; } }
+"""
+
+
+def report_page(archive: Archive, *, glacier: str, catalog: Catalog | None = None) -> str:
+    """Return the report of a glacier as one self-contained HTML page.
+
+    Parameters
+    ----------
+    archive : Archive
+    glacier : str
+        Name in the archive.
+    catalog : Catalog, optional
+        For the centreline, the coordinate system and the citations; default the package's.
+
+    Raises
+    ------
+    InputError
+        Where the archive holds no observation of the glacier.
+    """
+    catalog = catalog or load_catalog()
+    observations = archive.read("observations")
+    observations = observations[observations["glacier"] == glacier]
+    if observations.empty:
+        raise InputError(
+            f"the archive holds no observation of {glacier}; run glaciertime track --glacier {glacier} first"
+        )
+    parts = [_header(observations, glacier)]
+    for source in ("observed", "simulated"):
+        rows = observations[observations["source"] == source]
+        if len(rows):
+            parts.append(_section_of(archive, rows, glacier, source, catalog))
+    parts.append(_sources(observations, catalog))
+    parts.append(_reading_notes())
+    body = "\n".join(parts)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(glacier)}</title>\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _header(observations: pd.DataFrame, glacier: str) -> str:
+    dates = observations.loc[observations["value"].notna(), "date"]
+    span = f"{dates.min():%Y-%m-%d} to {dates.max():%Y-%m-%d}" if len(dates) else "no measured date"
+    return (
+        f'<h1>{escape(glacier)}</h1>\n<p class="lead">{dates.nunique()} dates, {span}. Made by glaciertime '
+        f"{__version__} on {dt.date.today().isoformat()}.</p>"
+    )
+
+
+def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, source: str, catalog: Catalog) -> str:
+    """Return everything made from observed, or everything made from simulated scenes."""
+    datasets = sorted(observations["dataset"].unique())
+    parts = []
+    if source == "simulated":
+        parts.append(
+            '<p class="simulated">Simulated: the scenes below were drawn by a program. Nothing here was observed.</p>'
+        )
+    parts.append(_cards(observations))
+    parts.append(_map(archive, observations, glacier, source, catalog))
+    parts.append("<h2>Series</h2>")
+    for variable in [name for name in VARIABLES if name in set(observations["variable"])]:
+        rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
+        if len(rows):
+            caption = f"{_named(variable)}, error bars one standard deviation. {_from(datasets, source)}"
+            parts.append(_figure(series_plot(observations, variable=variable), f"{variable} against date", caption))
+    parts.append(_flag_table(observations))
+    parts.append(_forecasts(archive, observations, source))
+    parts.append(_retreat(archive, observations))
+    parts.append(_scores(archive, observations, glacier))
+    return "\n".join(part for part in parts if part)
+
+
+def _named(variable: str) -> str:
+    known = VARIABLES.get(variable)
+    return f"{known.label.capitalize()} in {known.unit}" if known else variable
+
+
+def _from(datasets: list[str], source: str) -> str:
+    return f"Source: {source}; {', '.join(datasets)}."
+
+
+def _figure(svg: str, alternative: str, caption: str) -> str:
+    data = base64.b64encode(svg.encode()).decode()
+    return (
+        f'<figure><img alt="{escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _cards(observations: pd.DataFrame) -> str:
+    cards = []
+    for (variable, footprint, method), rows in observations[observations["value"].notna()].groupby(
+        ["variable", "footprint", "method"], sort=False
+    ):
+        if (variable, footprint) not in (("area_km2", "box"), ("front_position_m", "centreline")):
+            continue
+        last = rows.sort_values("date").iloc[-1]
+        sigma = (
+            ""
+            if pd.isna(last["sigma"])
+            else f" ± {last['sigma']:,.2f}"
+            if variable == "area_km2"
+            else f" ± {last['sigma']:,.0f}"
+        )
+        value = f"{last['value']:,.2f}" if variable == "area_km2" else f"{last['value']:,.0f}"
+        label = VARIABLES[str(variable)].label
+        cards.append(
+            f'<div class="card"><span>{escape(label)}, {escape(str(footprint))} ({escape(str(method))})</span>'
+            f"<b>{value}{sigma} {escape(last['unit'])}</b><span>{last['date']:%Y-%m-%d}</span></div>"
+        )
+    return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str, catalog: Catalog) -> str:
+    fronts = archive.read_for_export("fronts")
+    fronts = fronts[(fronts["GlacierID"] == glacier) & (fronts["source"] == source)]
+    if fronts.empty:
+        return "<h2>Calving fronts</h2><p>No scene shows a calving front.</p>"
+    footprints = archive.read("footprints")
+    footprints = footprints[
+        (footprints["glacier"] == glacier)
+        & footprints["dataset"].isin(observations["dataset"])
+        & footprints["footprint"].isin(["box", "fjord", "common"])
+    ]
+    crs, centreline = _geometry(fronts, glacier, source, catalog)
+    svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
+    datasets = sorted(observations["dataset"].unique())
+    caption = f"{len(fronts)} calving fronts, coloured by date. {_from(datasets, source)}"
+    return "<h2>Calving fronts</h2>" + _figure(svg, f"Map of the calving fronts of {glacier}", caption)
+
+
+def _geometry(
+    fronts: gpd.GeoDataFrame, glacier: str, source: str, catalog: Catalog
+) -> tuple[Any, shapely.LineString | None]:
+    """Return the plane to draw in, and the centreline in it where the catalog has one."""
+    try:
+        known = catalog.glacier(glacier)
+    except UsageError:
+        known = None
+    if fronts.crs is None:
+        return None, None
+    if known is None or known.crs is None:
+        return fronts.estimate_utm_crs(), None
+    line = known.centreline.linestring if known.centreline is not None and source == "observed" else None
+    return known.crs, line
+
+
+def _flag_table(observations: pd.DataFrame) -> str:
+    counts: dict[str, int] = {}
+    reasons: dict[str, str] = {}
+    for quality in observations["quality"]:
+        for flag, reason in flags_of(quality).items():
+            counts[flag] = counts.get(flag, 0) + 1
+            reasons.setdefault(flag, reason)
+    if set(counts) <= {"ok"}:
+        return ""
+    rows = [
+        [flag, str(count), QUALITY_FLAGS[flag], reasons[flag]]
+        for flag, count in sorted(counts.items(), key=lambda pair: -pair[1])
+    ]
+    return "<h3>Quality of the observations</h3>" + _html_table(
+        ["flag", "rows", "meaning", "reason given (first)"], rows, numbers={1}
+    )
+
+
+def _html_table(head: list[str], rows: list[list[str]], *, numbers: set[int]) -> str:
+    def cells(values: list[str], tag: str) -> str:
+        out = []
+        for index, value in enumerate(values):
+            kind = ' class="number"' if index in numbers else ""
+            out.append(f"<{tag}{kind}>{escape(value)}</{tag}>")
+        return "<tr>" + "".join(out) + "</tr>"
+
+    body = "".join(cells(row, "td") for row in rows)
+    return f'<div class="wide"><table><thead>{cells(head, "th")}</thead><tbody>{body}</tbody></table></div>'
+
+
+def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str:
+    table = archive.read("forecasts")
+    glacier = observations["glacier"].iloc[0]
+    table = table[(table["glacier"] == glacier) & (table["source"] == source)]
+    if table.empty:
+        return f"<h2>Forecast</h2><p>None yet: glaciertime forecast --glacier {escape(glacier)} --until YEAR</p>"
+    parts = ["<h2>Forecast</h2>"]
+    for key, rows in table.groupby(list(SERIES_KEY), sort=False):
+        rows = rows[rows["cutoff"] == rows["cutoff"].max()]
+        seen = observations.loc[(observations[list(SERIES_KEY)] == list(key)).all(axis=1)]
+        if (rows["status"] == "ok").any():
+            caption = (
+                f"{_named(str(key[1]))} ({key[2]}, {key[3]}): median and prediction intervals from values up to "
+                f"{rows['cutoff'].iloc[0]:%Y-%m-%d}. {_from([str(key[4])], source)}"
+            )
+            parts.append(_figure(fan_plot(seen, rows), f"Forecast of {key[1]}", caption))
+        for (model, status), _ in rows[rows["status"] != "ok"].groupby(["model", "status"], sort=False):
+            parts.append(f'<p class="note">{escape(str(model))} gave no forecast: {escape(str(status))}</p>')
+    return "\n".join(parts)
+
+
+def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
+    footprint = "box" if "box" in set(observations["footprint"]) else None
+    areas = observations[observations["variable"] == "area_km2"]
+    if areas["value"].notna().sum() < 2:
+        return ""
+    footprint = footprint or str(areas["footprint"].iloc[0])
+    rows = retreat_rows(retreat_table(observations, footprint=footprint, footprints=archive.read("footprints")))
+    html = _html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(3, 8)))
+    return (
+        f"<h2>Retreat table</h2>{html}"
+        '<p class="note">A positive loss is less ice. One standard deviation of the moving boundary. The % is of the ice '
+        "in the footprint at the start, not of the glacier. Area loss is not mass loss.</p>"
+    )
+
+
+def _scores(archive: Archive, observations: pd.DataFrame, glacier: str) -> str:
+    scores = archive.read("scores")
+    scores = scores[(scores["glacier"] == glacier) & scores["dataset"].isin(observations["dataset"])]
+    if scores.empty:
+        return f"<h2>Backtest</h2><p>None yet: glaciertime backtest --glacier {escape(glacier)}</p>"
+    parts = ["<h2>Backtest</h2>"]
+    shown = ["mae", "rmse", "mape", "coverage_90"]
+    for key, rows in scores.groupby(list(SERIES_KEY), sort=False):
+        unit = VARIABLES[str(key[1])].unit if str(key[1]) in VARIABLES else ""
+        wide = rows.pivot_table(
+            index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
+        )
+        metrics = [name for name in shown if name in wide.columns]
+        wide = wide[metrics].dropna(how="all")
+        heads = {
+            "mae": f"MAE ({unit})",
+            "rmse": f"RMSE ({unit})",
+            "mape": "MAPE (%)",
+            "coverage_90": "in the 90 % interval",
+        }
+        body = [
+            [str(part) for part in index] + [_number(row[name], name) for name in metrics]
+            for index, row in zip(wide.index, wide.to_dict("records"), strict=True)
+        ]
+        parts.append(f"<h3>{escape(_named(str(key[1])))} ({escape(str(key[2]))}, {escape(str(key[3]))})</h3>")
+        parts.append(
+            _html_table(
+                ["horizon", "model", "forecasts", "failed", *(heads[name] for name in metrics)], body,
+                numbers=set(range(2, 4 + len(metrics))),
+            )
+        )  # fmt: skip
+    parts.append(
+        '<p class="note">Rolling origin: each forecast saw nothing after its origin and is scored at the true date of an '
+        "observation. Failed forecasts are counted, not replaced.</p>"
+    )
+    return "\n".join(parts)
+
+
+def _number(value: float, metric: str) -> str:
+    if pd.isna(value):
+        return ""
+    return (
+        f"{100 * value:.0f} %" if metric.startswith("coverage") else f"{value:,.3g}" if value < 100 else f"{value:,.0f}"
+    )
+
+
+def _sources(observations: pd.DataFrame, catalog: Catalog) -> str:
+    items = []
+    for name, source in observations[["dataset", "source"]].drop_duplicates().itertuples(index=False):
+        text = f"<b>{escape(name)}</b> ({escape(source)})"
+        try:
+            entry = catalog.dataset(name)
+            link = f' <a href="https://doi.org/{escape(entry.doi)}">doi:{escape(entry.doi)}</a>.' if entry.doi else ""
+            text += f": {escape(entry.citation)}.{link} Licence: {escape(entry.licence)}."
+        except UsageError:
+            text += "" if source == "simulated" else ": the user's own data."
+        items.append(f"<li>{text}</li>")
+    return f"<h2>Sources</h2><ul>{''.join(items)}</ul>"
+
+
+def _reading_notes() -> str:
+    return (
+        "<h2>How to read this</h2><ul>"
+        "<li>Areas are true areas on the WGS84 ellipsoid, not areas on a map plane.</li>"
+        "<li>The front position grows towards the sea, from the inland end of the centreline.</li>"
+        "<li>Uncertainties are one standard deviation. Unknown ones are not drawn.</li>"
+        "<li>Dates are days of acquisition (UTC). Gaps stay gaps.</li>"
+        "<li>An area that fills its footprint is a lower bound, and a loss from it is at least what is printed.</li>"
+        "<li>Area loss is not mass loss: frontal ablation needs the speed and the thickness of the ice.</li></ul>"
+    )

@@ -1,0 +1,253 @@
+"""The pictures of a report: fronts on a map, series with error bars, forecast fans; each as an SVG text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import geopandas as gpd
+import matplotlib as mpl
+import matplotlib.dates as mdates
+import numpy as np
+import pandas as pd
+import shapely
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from glaciertime.tables import VARIABLES, has_flag
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["fan_plot", "front_map", "series_plot"]
+
+_STYLE: dict[str, Any] = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "svg.hashsalt": "glaciertime",
+}
+#: Told apart also by readers who do not see red or green.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")
+_SIMULATED = "simulated, not observed"
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def _stamp(figure: Figure, source: str) -> None:
+    if source == "simulated":
+        figure.text(
+            0.5, 0.5, _SIMULATED, ha="center", va="center", rotation=20, fontsize=26, color="#b00020", alpha=0.18
+        )
+
+
+def _label(variable: str) -> str:
+    known = VARIABLES.get(variable)
+    return f"{known.label} ({known.unit})" if known else variable
+
+
+def front_map(
+    fronts: gpd.GeoDataFrame,
+    *,
+    footprints: gpd.GeoDataFrame,
+    centreline: shapely.LineString | None,
+    crs: Any,
+    source: str,
+) -> str:
+    """Return the map of the fronts coloured by date, as SVG.
+
+    Parameters
+    ----------
+    fronts : GeoDataFrame
+        The table ``fronts``; without a CRS for a local frame.
+    footprints : GeoDataFrame
+        The polygons in which areas were measured.
+    centreline : LineString, optional
+        In ``crs``.
+    crs : anything pyproj reads, or None
+        The plane to draw in.
+    source : str
+        ``simulated`` is written across the map.
+    """
+    drawn = fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)
+    areas = footprints if crs is None or footprints.crs is None or footprints.empty else footprints.to_crs(crs)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 6.2))
+        axes = figure.add_subplot()
+        for row in areas.itertuples():
+            _outline(axes, row.geometry, row.footprint)
+        if centreline is not None:
+            x, y = np.asarray(centreline.coords).T / 1000
+            axes.plot(x, y, color="#777777", linewidth=1.0, linestyle=(0, (4, 3)), label="centreline")
+            axes.annotate("sea", (x[-1], y[-1]), xytext=(3, 3), textcoords="offset points", color="#777777", fontsize=9)
+        years = drawn["DecDate"].to_numpy()
+        norm = Normalize(years.min(), max(years.max(), years.min() + 0.1))
+        for geometry, year in zip(drawn.geometry, years, strict=True):
+            pieces = [shapely.get_coordinates(part) / 1000 for part in shapely.get_parts(geometry)]
+            colour = mpl.colormaps["viridis"](norm(year))
+            axes.add_collection(LineCollection(pieces, colors=[colour], linewidths=1.6, capstyle="round"))
+        bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["viridis"]), ax=axes, shrink=0.8, pad=0.02)
+        bar.set_label("date of acquisition (year)")
+        bar.ax.yaxis.set_major_formatter("{x:.0f}" if np.ptp(years) > 4 else "{x:.1f}")
+        _frame(axes, drawn, areas)
+        name = "local frame" if crs is None or fronts.crs is None else _crs_label(crs)
+        axes.set(xlabel=f"easting (km, {name})", ylabel=f"northing (km, {name})", aspect="equal")
+        axes.legend(loc="best", fontsize=9)
+        _stamp(figure, source)
+        return _svg(figure)
+
+
+def _crs_label(crs: Any) -> str:
+    import pyproj
+
+    authority = pyproj.CRS.from_user_input(crs).to_authority()
+    return ":".join(authority) if authority else pyproj.CRS.from_user_input(crs).name
+
+
+def _outline(axes: Axes, geometry: shapely.Geometry, name: str) -> None:
+    style = {"box": ("#000000", "-", 0.8), "fjord": ("#d55e00", "-", 0.9)}.get(name, ("#999999", ":", 0.8))
+    for index, part in enumerate(shapely.get_parts(geometry)):
+        x, y = np.asarray(part.exterior.coords).T / 1000
+        axes.plot(x, y, color=style[0], linestyle=style[1], linewidth=style[2], label=name if index == 0 else None)
+
+
+def _frame(axes: Axes, fronts: gpd.GeoDataFrame, areas: gpd.GeoDataFrame) -> None:
+    """Look at the fronts, with the fjord around them where it is not much larger."""
+    x_min, y_min, x_max, y_max = fronts.total_bounds / 1000
+    fjord = areas[areas["footprint"] == "fjord"] if len(areas) else areas
+    if len(fjord):
+        bounds = fjord.total_bounds / 1000
+        x_min, y_min = min(x_min, bounds[0]), min(y_min, bounds[1])
+        x_max, y_max = max(x_max, bounds[2]), max(y_max, bounds[3])
+    margin = 0.15 * max(x_max - x_min, y_max - y_min, 1.0)
+    axes.set_xlim(x_min - margin, x_max + margin)
+    axes.set_ylim(y_min - margin, y_max + margin)
+
+
+def series_plot(observations: pd.DataFrame, *, variable: str) -> str:
+    """Return the series of a variable with error bars of one sigma, one colour per method and footprint, as SVG.
+
+    Values that are bounds are drawn as arrows, flagged ones hollow.
+    """
+    rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.8, 3.6))
+        axes = figure.add_subplot()
+        groups = rows.groupby(["footprint", "method", "dataset"], sort=False)
+        for colour, (key, group) in zip(_cycle(), groups, strict=False):
+            _draw_series(axes, group.sort_values("date"), colour, f"{key[1]}, {key[0]}")
+        axes.set_ylabel(_label(variable))
+        _date_axis(axes)
+        if len(groups) > 1 or has_flag(rows["quality"], "censored").any():
+            axes.legend(fontsize=9, loc="best")
+        _stamp(figure, "simulated" if (rows["source"] == "simulated").any() else "observed")
+        return _svg(figure)
+
+
+def _cycle() -> Sequence[str]:
+    return COLOURS * 3
+
+
+def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:
+    bound = has_flag(group["quality"], "censored").to_numpy()
+    flags = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance", "failed")
+    doubtful = np.any([has_flag(group["quality"], flag).to_numpy() for flag in flags], axis=0)
+    good = group[~bound & ~doubtful]
+    axes.plot(good["date"], good["value"], color=colour, linewidth=0.8, alpha=0.6)
+    sigma = good["sigma"].fillna(0.0)
+    axes.errorbar(
+        good["date"],
+        good["value"],
+        yerr=sigma,
+        fmt="o",
+        markersize=3.5,
+        color=colour,
+        elinewidth=1,
+        capsize=2,
+        label=label,
+    )
+    if doubtful.any():
+        axes.plot(
+            group["date"][doubtful], group["value"][doubtful], "o", markersize=4, markerfacecolor="none",
+            color=colour, alpha=0.7, label=f"{label}: flagged",
+        )  # fmt: skip
+    if bound.any():
+        axes.plot(
+            group["date"][bound], group["value"][bound], marker="$\\uparrow$", linestyle="none", markersize=8,
+            color=colour, label=f"{label}: at least (ice fills the footprint)",
+        )  # fmt: skip
+
+
+def _date_axis(axes: Axes) -> None:
+    locator = mdates.AutoDateLocator(maxticks=9)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
+
+
+def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
+    """Return what was observed and the forecasts of one series, one panel per model, as SVG.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        Rows of one series.
+    forecasts : DataFrame
+        Rows of the same series of any number of models; intervals of 50, 80 and 95 % are drawn where they are.
+    """
+    good = forecasts[forecasts["status"] == "ok"]
+    models = list(dict.fromkeys(good["model"]))
+    seen = observations[observations["value"].notna()].sort_values("date")
+    seen = seen[~has_flag(seen["quality"], "censored")]
+    cutoff = good["cutoff"].max()
+    span = good["target_date"].max() - cutoff
+    shown = seen[seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))]
+    with mpl.rc_context(_STYLE):
+        columns = min(len(models), 2)
+        rows = -(-len(models) // columns)
+        figure = Figure(figsize=(4.1 * columns, 2.9 * rows), layout="constrained")
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+        for axes, model in zip(panels, models, strict=False):
+            _draw_fan(axes, shown, good[good["model"] == model], model)
+        for axes in panels[len(models) :]:
+            axes.set_visible(False)
+        for axes in panels[::columns]:
+            axes.set_ylabel(_label(str(forecasts["variable"].iloc[0])))
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
+        _stamp(figure, str(forecasts["source"].iloc[0]))
+        return _svg(figure)
+
+
+def _draw_fan(axes: Axes, seen: pd.DataFrame, rows: pd.DataFrame, model: str) -> None:
+    axes.plot(seen["date"], seen["value"], color="#333333", linewidth=0.8)
+    axes.errorbar(
+        seen["date"], seen["value"], yerr=seen["sigma"].fillna(0.0), fmt="o", markersize=2.5, color="#333333",
+        elinewidth=0.8, label="series",
+    )  # fmt: skip
+    wide = rows.assign(quantile=rows["quantile"].round(4)).pivot_table(
+        index="target_date", columns="quantile", values="value"
+    )
+    last = seen[seen["date"] <= rows["cutoff"].iloc[0]].iloc[-1:]
+    dates = wide.index
+    for level, alpha in ((0.95, 0.15), (0.8, 0.22), (0.5, 0.32)):
+        low, high = round((1 - level) / 2, 4), round((1 + level) / 2, 4)
+        if low in wide and high in wide:
+            axes.fill_between(
+                dates, wide[low], wide[high], color="#0072b2", alpha=alpha, linewidth=0, label=f"{level:.0%}"
+            )
+    middle = pd.concat([last.set_index("date")["value"], wide[0.5]])
+    axes.plot(middle.index, middle, color="#0072b2", linewidth=1.4, label="median")
+    axes.set_title(model, fontsize=10, loc="left")
+    _date_axis(axes)

@@ -1,0 +1,116 @@
+"""The retreat table as a person reads it: text, CSV, Markdown or LaTeX."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import pandas as pd
+
+from glaciertime.errors import InputError, UsageError
+from glaciertime.track import sum_row
+
+__all__ = ["FORMATS", "retreat_rows", "retreat_text"]
+
+FORMATS = ("text", "csv", "markdown", "latex")
+
+
+def retreat_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the retreat table with values and one-sigma uncertainties as short texts, one row per glacier.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`glaciertime.track.retreat_table`.
+    """
+    rows = []
+    for row in table.itertuples():
+        bound = f"{row.qualifier} " if row.qualifier else ""
+        rows.append(
+            {
+                "Glacier": row.glacier,
+                "Start": f"{row.start_date:%Y-%m-%d}",
+                "End": f"{row.end_date:%Y-%m-%d}",
+                "Start area (km2)": f"{row.start_area_km2:.2f}",
+                "End area (km2)": f"{row.end_area_km2:.2f}",
+                "Loss (km2)": f"{bound}{row.loss_km2:.2f}{_sigma(row.loss_sigma_km2, 2)}",
+                "Loss (%)": f"{bound}{row.loss_percent:.2f}{_sigma(row.loss_percent_sigma, 2)}",
+                "Loss per year (km2)": f"{row.loss_per_year_km2:.3f}",
+                "Footprint": row.footprint,
+                "Footprint (km2)": "" if pd.isna(row.footprint_area_km2) else f"{row.footprint_area_km2:.1f}",
+                "Source": f"{row.source}: {row.dataset}",
+                "Note": row.note,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _sigma(value: float, digits: int) -> str:
+    return "" if pd.isna(value) else f" ± {value:.{digits}f}"
+
+
+def retreat_text(table: pd.DataFrame, *, form: str, footprints: gpd.GeoDataFrame | None = None) -> str:
+    """Return the retreat table in one of :data:`FORMATS`.
+
+    CSV has plain numbers; the others have values with their one-sigma uncertainty. Below a text table of several
+    glaciers stands their sum, or why there is none.
+
+    Raises
+    ------
+    UsageError
+        For an unknown format.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
+    if form == "csv":
+        return table.to_csv(index=False, date_format="%Y-%m-%d")
+    rows = retreat_rows(table)
+    if form == "latex":
+        return _latex(rows)
+    if form == "markdown":
+        return _markdown(rows)
+    caption = "Positive loss: less ice. One standard deviation. Loss (%) is of the ice in the footprint at the start."
+    lines = [_text(rows), "", caption]
+    if len(table) > 1 and footprints is not None:
+        lines.append(_sum(table, footprints))
+    if (table["source"] == "simulated").any():
+        lines.append("Rows marked simulated are no observations.")
+    return "\n".join(lines) + "\n"
+
+
+def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame) -> str:
+    if table["glacier"].duplicated().any():
+        return "No sum: a glacier has several rows (data sets)."
+    try:
+        total = sum_row(table, footprints=footprints)
+    except InputError as error:
+        return f"No sum: {error}."
+    return (
+        f"Sum: loss {total['loss_km2']:.2f}{_sigma(total['loss_sigma_km2'], 2)} km2 "
+        f"= {total['loss_percent']:.2f}{_sigma(total['loss_percent_sigma'], 2)} %"
+    )
+
+
+def _text(rows: pd.DataFrame) -> str:
+    shown = rows.loc[:, (rows != "").any(axis=0)]
+    widths = {column: max(len(column), *shown[column].map(len)) for column in shown}
+    head = "  ".join(f"{column:<{width}}" for column, width in widths.items()).rstrip()
+    body = ["  ".join(f"{row[column]:<{widths[column]}}" for column in shown).rstrip() for _, row in shown.iterrows()]
+    return "\n".join([head, "-" * len(head), *body])
+
+
+def _markdown(rows: pd.DataFrame) -> str:
+    head = "| " + " | ".join(rows.columns) + " |"
+    rule = "|" + "---|" * len(rows.columns)
+    body = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows.itertuples(index=False)]
+    return "\n".join([head, rule, *body]) + "\n"
+
+
+def _latex(rows: pd.DataFrame) -> str:
+    def escaped(text: str) -> str:
+        for given, wanted in (("\\", r"\textbackslash "), ("&", r"\&"), ("%", r"\%"), ("_", r"\_"), ("#", r"\#")):
+            text = text.replace(given, wanted)
+        return text.replace("±", r"$\pm$").replace("km2", r"km$^2$")
+
+    lines = [r"\begin{tabular}{" + "l" * len(rows.columns) + "}", r"\hline"]
+    lines.append(" & ".join(escaped(column) for column in rows.columns) + r" \\ \hline")
+    lines += [" & ".join(escaped(text) for text in row) + r" \\" for row in rows.itertuples(index=False)]
+    return "\n".join([*lines, r"\hline", r"\end{tabular}"]) + "\n"
