@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,8 +45,9 @@ class Arima:
     """ARIMA(p, d, q) whose order is chosen by the corrected Akaike criterion, d by a KPSS test.
 
     An even series without gaps goes to ``pmdarima.auto_arima`` (stepwise search). Any other is put on a regular
-    grid with its gaps open, and every order up to (2, d, 2), with and without drift, is fitted in the
-    state-space form by an exact Kalman filter; nothing is interpolated.
+    grid with its gaps open and fitted in the state-space form by an exact Kalman filter, with and without drift,
+    the orders searched stepwise from the small ones (Hyndman and Khandakar 2008, doi:10.18637/jss.v027.i03);
+    nothing is interpolated.
 
     Attributes
     ----------
@@ -102,15 +102,21 @@ class Arima:
             d = 1
         trends = {0: ["c"], 1: ["n", "t"]}.get(d, ["n"])
         best: tuple[float, tuple[int, int, int], Any] = (np.inf, (0, d, 0), None)
-        span = range(self.max_order + 1)
-        for p, q, trend in itertools.product(span, span, trends):
-            if p + q + (trend != "n") + 1 > len(observed) - d - 2:
+        tried: set[tuple[int, int, str]] = set()
+        queue = [(p, q, trend) for trend in trends for p, q in ((0, 0), (1, 0), (0, 1), (1, 1))]
+        while queue:
+            p, q, trend = queue.pop(0)
+            is_known = (p, q, trend) in tried or max(p, q) > self.max_order or min(p, q) < 0
+            if is_known or p + q + (trend != "n") + 1 > len(observed) - d - 2:
                 continue
+            tried.add((p, q, trend))
             try:
-                model = SARIMAX(values, order=(p, d, q), trend=trend)
-                result = model.fit(disp=False, maxiter=50)
+                model = SARIMAX(values, order=(p, d, q), trend=trend, concentrate_scale=True)
+                # The covariance of the parameters is not used, and costs more than the fit.
+                result = model.fit(disp=False, maxiter=50, cov_type="none")
             except (ValueError, np.linalg.LinAlgError):
                 continue
             if np.isfinite(result.aicc) and result.aicc < best[0]:
                 best = (float(result.aicc), (p, d, q), result)
+                queue += [(p + dp, q + dq, trend) for dp, dq in ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1))]
         return best[1], best[2]
