@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import pyproj
 import shapely
 
-__all__ = ["Area", "Measurement"]
+__all__ = ["Area", "Front", "Measurement"]
+
+Front: TypeAlias = shapely.LineString | shapely.MultiLineString
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +35,13 @@ class Measurement:
     """What one scene tells, in the coordinates ``crs``.
 
     ``front`` is None where the scene shows no boundary between ice and ocean; ``front_flags`` say why.
+    ``centreline_points_inland`` is true where the scene shows ocean at the inland end of the centreline and ice at the
+    seaward one.
     """
 
     crs: pyproj.CRS | None
     areas: tuple[Area, ...]
-    front: shapely.LineString | shapely.MultiLineString | None
+    front: Front | None
     front_flags: dict[str, str] = field(default_factory=dict)
     coverage: float = 1.0
+    centreline_points_inland: bool = False

@@ -84,4 +84,25 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
             front_flags = {"no-front": "the ice has no boundary there"}
         else:
             front = drop_short_pieces(front, min_length_m=settings.min_front_length_m)
-    return Measurement(crs=place.crs, areas=tuple(areas), front=front, front_flags=front_flags)
+    return Measurement(
+        crs=place.crs,
+        areas=tuple(areas),
+        front=front,
+        front_flags=front_flags,
+        centreline_points_inland=_points_inland(ice, place, box),
+    )
+
+
+def _points_inland(ice: shapely.Geometry, place: Place, box: shapely.Polygon | None) -> bool:
+    """Return whether the centreline starts in the ocean and ends in ice, within the fjord or the box."""
+    region = place.fjord if place.fjord is not None else box
+    if place.centreline is None or region is None:
+        return False
+    inside = place.centreline.intersection(region)
+    if inside.is_empty:
+        return False
+    vertices = shapely.points(shapely.get_coordinates(inside))
+    along = shapely.line_locate_point(place.centreline, vertices)
+    # Half a metre inside, since the ends lie on the edge of the region.
+    first, last = shapely.line_interpolate_point(place.centreline, [along.min() + 0.5, along.max() - 0.5])
+    return bool(not ice.covers(first) and ice.covers(last))

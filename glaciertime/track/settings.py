@@ -11,6 +11,11 @@ __all__ = ["DEFAULT_METHODS", "METHODS", "TrackSettings"]
 #: The ways to measure a front position, and what each takes as the position.
 METHODS = {
     "centreline": "where the front crosses the centreline",
+    "multi-centreline": "mean crossing of lines parallel to the centreline",
+    "rectilinear-box": "area behind the front in a straight box, divided by its width",
+    "curvilinear-box": "area behind the front in a strip along the centreline, divided by its width",
+    "extrapolated-centreline": "mean distance along the centreline over the whole width of the front",
+    "mean-trace": "foot on the centreline of the front's mean point",
     "area-change": "ice area inside the fjord divided by the fjord's width",
 }
 
@@ -27,6 +32,11 @@ class TrackSettings:
         Keys of :data:`METHODS`; each gives one series of front positions.
     box_width_m : float
         Width of the rectilinear and of the curvilinear box, and of the band of offset centrelines.
+    centreline_count : int
+        Number of lines of the multi-centreline method.
+    reach_m : (float, float), optional
+        Distances along the centreline between which the axis of the rectilinear box is drawn; by default those
+        between which it runs through the fjord, else its whole length.
     min_front_length_m : float
         Pieces of a front shorter than this are dropped unless no longer one is left; 750 m is the limit of the CaFFe
         reference.
@@ -34,6 +44,8 @@ class TrackSettings:
         Length along a front within which the error of its delineation is the same.
     delineation_sigma_m : float
         One standard deviation of the position of a drawn boundary, where the scene does not give its own.
+    count_icebergs : bool
+        Whether ice that does not hang together with the glacier counts in the areas of masks; it never bounds a front.
     simplify_m : float
         Fronts are simplified without moving by more than this; 0 keeps every vertex.
 
@@ -45,9 +57,12 @@ class TrackSettings:
 
     methods: tuple[str, ...] = DEFAULT_METHODS
     box_width_m: float = 2000.0
+    centreline_count: int = 11
+    reach_m: tuple[float, float] | None = None
     min_front_length_m: float = 750.0
     correlation_length_m: float = 1000.0
     delineation_sigma_m: float = float("nan")
+    count_icebergs: bool = True
     simplify_m: float = 0.0
 
     def __post_init__(self) -> None:
@@ -59,6 +74,8 @@ class TrackSettings:
         for name in ("box_width_m", "correlation_length_m"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a length above zero, in metres")
+        if self.centreline_count < 1:
+            raise UsageError(f"centreline_count is {self.centreline_count}; at least one line is needed")
         for name in ("min_front_length_m", "simplify_m"):
             if not getattr(self, name) >= 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a length of zero or more, in metres")

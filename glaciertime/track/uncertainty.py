@@ -12,7 +12,7 @@ from glaciertime.scenes.acquisition import Acquisition
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2
 
-__all__ = ["area_sigma_km2", "boundary_sigma_m", "position_sigma_m"]
+__all__ = ["area_sigma_km2", "averaged_sigma_m", "boundary_sigma_m", "partial_sigma_m", "position_sigma_m"]
 
 
 def boundary_sigma_m(acquisition: Acquisition, *, settings: TrackSettings) -> float:
@@ -57,3 +57,32 @@ def area_sigma_km2(
     swept = boundary_m * math.sqrt(front_length_m * min(front_length_m, correlation_m))
     shifted = 0.0 if math.isnan(georeferencing_m) else georeferencing_m * front_width_m
     return math.hypot(swept, shifted) / M2_PER_KM2
+
+
+def averaged_sigma_m(boundary_m: float, *, front_length_m: float, width_m: float, correlation_m: float) -> float:
+    """Return the error of a position that is an area behind a front divided by a width.
+
+    The error of the area, ``boundary_m * sqrt(length * min(length, correlation_m))``, over the width: along the front
+    the delineation errs alike within ``correlation_m`` and independently beyond.
+
+    Examples
+    --------
+    >>> averaged_sigma_m(30.0, front_length_m=4000, width_m=4000, correlation_m=1000)
+    15.0
+    """
+    return boundary_m * math.sqrt(front_length_m * min(front_length_m, correlation_m)) / width_m
+
+
+def partial_sigma_m(coverage: float, *, width_m: float) -> float:
+    """Return the error of a position whose front covers a share of the width only.
+
+    The missing part is taken to leave the end of the front at any slope up to 45 degrees, all alike: its mean differs
+    by up to half its width, uniformly, and enters with its share.
+
+    Examples
+    --------
+    >>> round(partial_sigma_m(0.5, width_m=2000), 1)
+    144.3
+    """
+    gap = 1 - coverage
+    return gap * (gap * width_m / 2) / math.sqrt(3)

@@ -1,0 +1,196 @@
+"""What is measured of one scene as rows of the tables of observations and of fronts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pyproj
+import shapely
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.acquisition import Acquisition
+from glaciertime.tables import join_flags
+from glaciertime.track.measurement import Area, Front, Measurement
+from glaciertime.track.measures import front_width_m
+from glaciertime.track.place import Place, reproject
+from glaciertime.track.ruler import FrontRuler
+from glaciertime.track.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
+from glaciertime.units import M2_PER_KM2, decimal_year
+
+__all__ = ["EARLIEST", "WGS84", "failed_row", "published", "rows_of"]
+
+#: No satellite and hardly a photograph is older.
+EARLIEST = dt.date(1850, 1, 1)
+
+WGS84 = pyproj.CRS.from_epsg(4326)
+
+_POSITION = ("front_position_m", "m")
+_AREA = ("area_km2", "km2")
+_WIDTH = ("front_width_m", "m")
+
+
+def published(geometry: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:
+    """Return a geometry as tables carry it: in longitude and latitude, or as it is in a local metric frame."""
+    return reproject(geometry, source=crs, target=None if crs is None else WGS84)
+
+
+def _row(
+    acquisition: Acquisition,
+    quantity: tuple[str, str],
+    *,
+    method: str,
+    footprint: str,
+    value: float,
+    sigma: float = math.nan,
+    coverage: float = 1.0,
+    flags: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    return {
+        "glacier": acquisition.glacier,
+        "date": acquisition.date,
+        "variable": quantity[0],
+        "value": value,
+        "sigma": sigma,
+        "unit": quantity[1],
+        "method": method,
+        "footprint": footprint,
+        "dataset": acquisition.dataset,
+        "sensor": acquisition.sensor,
+        "image_id": acquisition.image_id,
+        "coverage": coverage,
+        "quality": join_flags({**acquisition.flags, **(flags or {})}),
+        "source": acquisition.source,
+    }
+
+
+def failed_row(acquisition: Acquisition, reason: str) -> dict[str, Any]:
+    """Return the row of a scene that could not be measured."""
+    row = _row(
+        acquisition, _AREA, method="none", footprint="box", value=math.nan, coverage=math.nan, flags={"failed": reason}
+    )
+    # pandas holds no dates before 1678: the reason names the date that was given.
+    if not 1678 <= acquisition.date.year <= 2261:
+        row["date"] = EARLIEST
+    return row
+
+
+def rows_of(
+    acquisition: Acquisition, measurement: Measurement, ruler: FrontRuler
+) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Return the observations of one scene, and its front as a row or None."""
+    place, settings = ruler.place, ruler.settings
+    boundary_m = boundary_sigma_m(acquisition, settings=settings)
+    front = measurement.front
+    if front is not None and settings.simplify_m:
+        front = shapely.simplify(front, settings.simplify_m)
+    work_front = None if front is None else reproject(front, source=measurement.crs, target=place.crs)
+    width_m, sigma_km2 = math.nan, math.nan
+    if work_front is not None:
+        width_m = front_width_m(work_front)
+        sigma_km2 = area_sigma_km2(
+            front_length_m=work_front.length,
+            front_width_m=width_m,
+            boundary_m=boundary_m,
+            georeferencing_m=acquisition.georeferencing_sigma_m,
+            correlation_m=settings.correlation_length_m,
+        )
+    rows = [
+        _row(
+            acquisition,
+            _AREA,
+            method=area.method,
+            footprint=area.footprint,
+            value=area.area_km2,
+            sigma=math.nan if "censored" in area.flags else sigma_km2,
+            coverage=area.coverage,
+            flags=area.flags,
+        )
+        for area in measurement.areas
+    ]
+    for method in settings.methods:
+        if place.centreline is not None and (method != "area-change" or place.fjord is not None):
+            rows.append(_position_row(method, acquisition, measurement, ruler, work_front, boundary_m, sigma_km2))
+    if work_front is None:
+        return rows, None
+    footprint = (
+        "fjord" if place.fjord is not None else measurement.areas[-1].footprint if measurement.areas else "trace"
+    )
+    rows.append(
+        _row(
+            acquisition,
+            _WIDTH,
+            method="end-to-end",
+            footprint=footprint,
+            value=width_m,
+            sigma=math.sqrt(2) * boundary_m,
+            coverage=measurement.coverage,
+        )
+    )
+    record = {
+        "GlacierID": acquisition.glacier,
+        "Date": acquisition.date,
+        "DecDate": decimal_year(acquisition.date),
+        "QualFlag": join_flags({**acquisition.flags, **measurement.front_flags}),
+        "Satellite": acquisition.sensor,
+        "ImageID": acquisition.image_id,
+        "Author": acquisition.author or acquisition.dataset,
+        "sigma_m": position_sigma_m(boundary_m, georeferencing_m=acquisition.georeferencing_sigma_m),
+        "coverage": measurement.coverage,
+        "resolution_m": acquisition.resolution_m,
+        "model": "",
+        "source": acquisition.source,
+        "geometry": published(work_front, place.crs),
+    }
+    return rows, record
+
+
+def _position_row(
+    method: str,
+    acquisition: Acquisition,
+    measurement: Measurement,
+    ruler: FrontRuler,
+    front: Front | None,
+    boundary_m: float,
+    sigma_km2: float,
+) -> dict[str, Any]:
+    footprint = ruler.footprint(method)
+    value, sigma, coverage = math.nan, math.nan, measurement.coverage
+    flags = dict(measurement.front_flags)
+    try:
+        if measurement.centreline_points_inland:
+            raise InputError(
+                "the centreline runs from the sea inland; reverse it, or set centreline_runs_inland in the manifest"
+            )
+        fjord = next((area for area in measurement.areas if area.footprint == "fjord"), None)
+        if front is None:
+            pass
+        elif method == "area-change" and fjord is not None:
+            value, sigma = _area_position(fjord, ruler.place, sigma_km2)
+        else:
+            position = ruler.position(
+                method, front, boundary_m=boundary_m, georeferencing_m=acquisition.georeferencing_sigma_m
+            )
+            value, sigma, coverage = position.value_m, position.sigma_m, coverage * position.coverage
+            if position.coverage < 1:
+                flags["partial-coverage"] = f"the front covers {position.coverage:.0%} of the {footprint}"
+    except InputError as error:
+        flags["failed"] = str(error)
+    return _row(
+        acquisition, _POSITION, method=method, footprint=footprint, value=value, sigma=sigma, coverage=coverage,
+        flags=flags,
+    )  # fmt: skip
+
+
+def _area_position(fjord: Area, place: Place, sigma_km2: float) -> tuple[float, float]:
+    """Return the position at which a fjord of its mean width would hold the ice measured, and its sigma.
+
+    The share of ice in the fjord times the centreline's length inside it: the map's scale cancels.
+    """
+    span, width = place.fjord_span_m, place.fjord_width_m
+    if span is None or width is None:
+        raise InputError("the centreline does not run through the fjord; draw one that does")
+    share = fjord.area_km2 / (fjord.footprint_area_km2 * fjord.coverage)
+    return span[0] + share * (span[1] - span[0]), sigma_km2 * M2_PER_KM2 / width

@@ -1,0 +1,65 @@
+"""Compare the curvilinear box with MaQiT's, on the traces and the centreline of a data folder.
+
+    python scripts/compare_maqit.py --data ../shared/data
+
+MaQiT's position grows from the sea inland; both are compared after the median difference is removed. The other methods
+are printed beside it, with how far they disagree with the curvilinear box.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from glaciertime.catalog import load_catalog
+from glaciertime.scenes.vectors import source_centreline, trace_scenes
+from glaciertime.track import METHODS, TrackSettings, track_scenes
+from glaciertime.track.comparison import compare_methods, disagreement
+
+POSITION = "Terminus Position on flowline"
+
+
+def jakobshavn(data: Path, *, box_width_m: float) -> pd.DataFrame:
+    """Return the observations of Jakobshavn's traces by every method."""
+    glacier = load_catalog().glacier("Jakobshavn")
+    source = glacier.sources[0]
+    found = source_centreline(data / source.path, source=source)
+    if found is None:
+        raise SystemExit(f"{data / source.path} has no layer {source.centreline_layer}")
+    glacier = glacier.model_copy(update={"centreline": found[0]})
+    settings = TrackSettings(methods=tuple(METHODS), box_width_m=box_width_m)
+    scenes = trace_scenes(data / source.path, glacier=glacier, source=source)
+    return track_scenes(scenes, glacier=glacier, settings=settings).observations
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--box-width", type=float, default=2000.0, metavar="METRES")
+    given = parser.parse_args()
+    observations = jakobshavn(given.data, box_width_m=given.box_width)
+    ours = observations.query("variable == 'front_position_m' and method == 'curvilinear-box'").copy()
+    theirs = pd.read_csv(given.data / "jakobshavn" / "maqit_curvilinear_box.csv", parse_dates=["date"])
+    # Traces of one day bear no name in MaQiT's table: they are paired from the sea inland.
+    ours["nth"] = ours.sort_values("value", ascending=False).groupby("date").cumcount()
+    theirs["nth"] = theirs.sort_values(POSITION).groupby("date").cumcount()
+    joined = ours.merge(theirs, on=["date", "nth"], how="inner")
+    result = disagreement(joined["value"], -joined[POSITION])
+    print(f"traces {len(ours)}, in MaQiT's table {len(theirs)}, compared {result['n']}")
+    print(
+        f"curvilinear box {given.box_width:g} m against MaQiT, one constant removed: median absolute difference "
+        f"{result['median_abs_m']:.3f} m, 95 % within {result['p95_abs_m']:.3f} m, largest {result['max_abs_m']:.3f} m"
+    )
+    print("\nagainst our curvilinear box, one constant removed:")
+    columns = ["method", "n", "n_failed", "median_abs_m", "p95_abs_m", "max_abs_m", "sd_m"]
+    print(compare_methods(observations)[columns].round(1).to_string(index=False))
+    failed = observations[observations["quality"].str.contains("failed")]
+    for method, rows in failed.groupby("method"):
+        print(f"\n{method}: not measured {len(rows)}, for example {rows.iloc[0].date.date()}: {rows.iloc[0].quality}")
+
+
+if __name__ == "__main__":
+    main()
