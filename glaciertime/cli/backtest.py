@@ -17,6 +17,7 @@ from glaciertime.cli.common import (
     MethodOption,
     ModelsOption,
     VariableOption,
+    limit_threads,
     note,
     open_archive,
     print_json,
@@ -36,6 +37,9 @@ def backtest(
     horizon: Annotated[
         list[str] | None, typer.Option(help="30d, 6m, 2y, or a number of observations; may be repeated.")
     ] = None,
+    origins: Annotated[
+        int, typer.Option(min=1, help="Forecast again from at most so many past dates, evenly spaced over the record.")
+    ] = 20,
     metric: Annotated[list[str] | None, typer.Option(help="A score to print; may be repeated.")] = None,
     min_train: Annotated[int, typer.Option(min=2, help="Observations before the first origin.")] = 10,
     variable: VariableOption = None,
@@ -54,6 +58,7 @@ def backtest(
 
     glaciertime backtest --glacier Crane --horizon 1y --horizon 5y --model last,drift
     """
+    limit_threads()
     from rich.console import Console
     from rich.progress import Progress
 
@@ -75,13 +80,19 @@ def backtest(
             def advance(done: int, total: int, task: object = task) -> None:
                 bar.update(task, completed=done, total=total)  # type: ignore[arg-type]
 
+            rule = Origins(min_train=min_train, step=_step(len(series), min_train, origins))
             parts.append(
                 run(
-                    [series], models=split_names(model) or default_models(), origins=Origins(min_train=min_train),
-                    horizons=split_names(horizon) or ("1y", "2y", "5y"), metrics=split_names(metric) or None,
-                    training=other_glaciers(observations, series), jobs=jobs, progress=advance,
+                    [series],
+                    models=split_names(model) or default_models(),
+                    origins=rule,
+                    horizons=split_names(horizon) or ("1y", "2y", "5y"),
+                    metrics=split_names(metric) or None,
+                    training=other_glaciers(observations, series),
+                    jobs=jobs,
+                    progress=advance,
                 )
-            )  # fmt: skip
+            )
     for series in chosen:
         for text in series.notes:
             note(f"{series.label}: {text}")
@@ -95,6 +106,11 @@ def backtest(
     _print(rows, split_names(metric))
 
 
+def _step(count: int, min_train: int, origins: int) -> int:
+    """Return the observations between origins, so that at most so many of them fit behind the first."""
+    return max(1, -(-(count - min_train) // origins))
+
+
 def _print(rows: pd.DataFrame, metrics: list[str]) -> None:
     shown = metrics or ["mae", "rmse", "mape", "coverage_90"]
     for names, series in rows.groupby(["glacier", "variable", "method", "footprint", "dataset", "source"], sort=False):
@@ -105,8 +121,6 @@ def _print(rows: pd.DataFrame, metrics: list[str]) -> None:
         )
         columns = [metric for metric in shown if metric in wide.columns]
         typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + "".join(f"{name:>14}" for name in columns))
-        for index, row in wide[columns].dropna(how="all").iterrows():
-            horizon, model, count, failed = index
-            typer.echo(
-                f"  {horizon:<10}{model:<16}{count:>5}{failed:>8}" + "".join(f"{row[name]:>14,.3f}" for name in columns)
-            )
+        for (ahead, model, count, failed), scores in wide[columns].dropna(how="all").to_dict("index").items():
+            numbers = "".join(f"{scores[name]:>14,.3f}" for name in columns)
+            typer.echo(f"  {ahead:<10}{model:<16}{count:>5}{failed:>8}{numbers}")

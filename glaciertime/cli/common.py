@@ -30,6 +30,7 @@ __all__ = [
     "ModelsOption",
     "VariableOption",
     "data_folder",
+    "limit_threads",
     "note",
     "open_archive",
     "print_json",
@@ -73,6 +74,15 @@ def data_folder(given: Path | None) -> Path | None:
     """Return the folder of input: the one given, else ``GLACIERTIME_DATA``, else None."""
     named = os.environ.get("GLACIERTIME_DATA")
     return given if given is not None else Path(named) if named else None
+
+
+def limit_threads() -> None:
+    """Keep the linear algebra of small models on one thread; call it before numpy is imported.
+
+    Many threads on matrices of a few rows wait for each other more than they compute.
+    """
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def open_archive(path: Path) -> Archive:

@@ -17,6 +17,7 @@ from glaciertime.cli.common import (
     MethodOption,
     ModelsOption,
     VariableOption,
+    limit_threads,
     note,
     open_archive,
     print_json,
@@ -53,6 +54,7 @@ def forecast(
 
     glaciertime forecast --glacier Crane --until 2026 --model drift --variable front_position_m
     """
+    limit_threads()
     import pandas as pd
 
     from glaciertime.forecast import forecast_series, target_dates_until

@@ -148,7 +148,8 @@ def _print(outcome: TrackOutcome, archive: Path) -> None:
     typer.echo(f"{outcome.glacier} ({kind}; {outcome.dataset}, from {outcome.origin})")
     typer.echo(
         f"  {len(outcome.inputs)} scenes, {observations['date'].min():%Y-%m-%d} to "
-        f"{observations['date'].max():%Y-%m-%d}: {len(tracked.fronts)} calving fronts, {len(observations)} observations in {archive}"
+        f"{observations['date'].max():%Y-%m-%d}: {len(tracked.fronts)} calving fronts, "
+        f"{len(observations)} observations in {archive}"
     )
     for (variable, method, footprint), rows in observations[observations["value"].notna()].groupby(
         ["variable", "method", "footprint"], sort=False

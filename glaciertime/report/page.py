@@ -248,8 +248,8 @@ def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
     html = _html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(3, 8)))
     return (
         f"<h2>Retreat table</h2>{html}"
-        '<p class="note">A positive loss is less ice. One standard deviation of the moving boundary. The % is of the ice '
-        "in the footprint at the start, not of the glacier. Area loss is not mass loss.</p>"
+        '<p class="note">A positive loss is less ice. One standard deviation of the moving boundary. The % is of the '
+        "ice in the footprint at the start, not of the glacier. Area loss is not mass loss.</p>"
     )
 
 
@@ -285,8 +285,8 @@ def _scores(archive: Archive, observations: pd.DataFrame, glacier: str) -> str:
             )
         )  # fmt: skip
     parts.append(
-        '<p class="note">Rolling origin: each forecast saw nothing after its origin and is scored at the true date of an '
-        "observation. Failed forecasts are counted, not replaced.</p>"
+        '<p class="note">Rolling origin: each forecast saw nothing after its origin and is scored at the true date of '
+        "an observation. Failed forecasts are counted, not replaced.</p>"
     )
     return "\n".join(parts)
 

@@ -83,7 +83,7 @@ def front_map(
     """
     drawn = fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)
     areas = footprints if crs is None or footprints.crs is None or footprints.empty else footprints.to_crs(crs)
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.2, 6.2))
         axes = figure.add_subplot()
         for row in areas.itertuples():
@@ -142,7 +142,7 @@ def series_plot(observations: pd.DataFrame, *, variable: str) -> str:
     Values that are bounds are drawn as arrows, flagged ones hollow.
     """
     rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(7.8, 3.6))
         axes = figure.add_subplot()
         groups = rows.groupby(["footprint", "method", "dataset"], sort=False)
@@ -213,7 +213,7 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     cutoff = good["cutoff"].max()
     span = good["target_date"].max() - cutoff
     shown = seen[seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))]
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         columns = min(len(models), 2)
         rows = -(-len(models) // columns)
         figure = Figure(figsize=(4.1 * columns, 2.9 * rows), layout="constrained")
