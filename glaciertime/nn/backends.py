@@ -7,6 +7,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.nn.checks import is_tracing
 
-__all__ = ["BACKENDS", "choose_backend", "run_backend"]
+__all__ = ["BACKENDS", "choose_backend", "choose_ssd_backend", "full_precision", "run_backend"]
 
 BACKENDS = ("compiled", "chunked", "reference", "mamba_ssm")
 _VARIABLE = "GLACIERTIME_SCAN"
@@ -52,40 +53,88 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
     """
     if is_tracing():
         return "export" if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export() else "chunked"
-    asked = os.environ.get(_VARIABLE, "")
-    cuda = u.device.type == "cuda"
+    device = u.device.type
     fixed = B.ndim == 2 or C.ndim == 2
-    if asked:
-        return _forced(asked, u, cuda=cuda, fixed=fixed, plain=plain)
-    if u.device.type == "cpu" and not fixed:
-        return _told("compiled", "the CPU")
-    if cuda and plain and not fixed and _has_mamba_ssm():
-        return _told("mamba_ssm", "CUDA")
-    return _told("chunked", "CUDA" if cuda else str(u.device.type))
+    allowed = {
+        "compiled": "needs B and C with a time axis, (B, N, L) or (B, G, N, L)" if fixed else _only_on("cpu", u),
+        "mamba_ssm": "needs B and C with a time axis, and neither h0 nor dt"
+        if fixed or not plain
+        else _only_on("cuda", u),
+    }
+    return _forced("selective scan", allowed, u) or _automatic("selective scan", allowed, device)
 
 
-def _forced(asked: str, u: Tensor, *, cuda: bool, fixed: bool, plain: bool) -> str:
+def choose_ssd_backend(x: Tensor, *, plain: bool) -> str:
+    """Return the name of what should run the scan of Mamba-2: "compiled", "chunked" or "mamba_ssm".
+
+    Parameters
+    ----------
+    x : as in :func:`glaciertime.nn.ssd_scan`.
+    plain : whether ``dt`` is not given.
+
+    Raises
+    ------
+    InputError
+        As for :func:`choose_backend`. "reference" means "chunked" here.
+
+    Examples
+    --------
+    >>> choose_ssd_backend(torch.zeros(1, 2, 3, 4), plain=True)
+    'compiled'
+    """
+    if is_tracing():
+        return "chunked"
+    allowed = {
+        "compiled": _only_on("cpu", x),
+        "mamba_ssm": _only_on("cuda", x) if plain else "takes no dt",
+    }
+    return _forced("Mamba-2 scan", allowed, x) or _automatic("Mamba-2 scan", allowed, x.device.type)
+
+
+def full_precision(tensor: Tensor) -> AbstractContextManager[object]:
+    """Return a context without autocast, which would take the states to half precision.
+
+    Examples
+    --------
+    >>> with full_precision(torch.zeros(1)):
+    ...     pass
+    """
+    device = tensor.device.type
+    if is_tracing() or not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
+
+
+def _only_on(device: str, tensor: Tensor) -> str:
+    if tensor.device.type == device:
+        return ""
+    return f"runs on {device}, the input of shape {tuple(tensor.shape)} is on {tensor.device}"
+
+
+def _forced(scan: str, allowed: dict[str, str], tensor: Tensor) -> str:
+    asked = os.environ.get(_VARIABLE, "")
+    if not asked:
+        return ""
     if asked not in BACKENDS:
         near = nearest_names(asked, BACKENDS)
         hint = f'; did you mean "{near[0]}"?' if near else ""
         raise InputError(f'{_VARIABLE} is "{asked}", expected one of {", ".join(BACKENDS)}{hint}')
-    problem = ""
-    if asked == "compiled" and u.device.type != "cpu":
-        problem = f"runs on the CPU, u of shape {tuple(u.shape)} is on {u.device}"
-    elif asked == "mamba_ssm" and not cuda:
-        problem = f"runs on CUDA, u of shape {tuple(u.shape)} is on {u.device}"
-    elif asked == "mamba_ssm" and not plain:
-        problem = "takes neither h0 nor dt"
-    elif asked in ("compiled", "mamba_ssm") and fixed:
-        problem = "needs B and C with a time axis, (B, N, L) or (B, G, N, L)"
-    if problem:
-        raise InputError(f'{_VARIABLE} is "{asked}", which {problem}; unset it or choose "chunked"')
-    return _told(asked, f"all devices, as {_VARIABLE} says")
+    if allowed.get(asked):
+        raise InputError(f'{_VARIABLE} is "{asked}", which {allowed[asked]}; unset it or choose "chunked"')
+    return _told(scan, asked, f"{tensor.device.type}, as {_VARIABLE} says")
+
+
+def _automatic(scan: str, allowed: dict[str, str], device: str) -> str:
+    if not allowed["compiled"]:
+        return _told(scan, "compiled", device)
+    if not allowed["mamba_ssm"] and _has_mamba_ssm():
+        return _told(scan, "mamba_ssm", device)
+    return _told(scan, "chunked", device)
 
 
 @functools.cache
-def _told(backend: str, where: str) -> str:
-    _log.info("selective scan: %s for %s", backend, where)
+def _told(scan: str, backend: str, where: str) -> str:
+    _log.info("%s: %s on %s", scan, backend, where)
     return backend
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from glaciertime.errors import InputError
@@ -84,7 +85,7 @@ class _SequenceBlock(nn.Module):
         check_shape(name, "x", x, {"B": None, "L": None, "d_model": self.mixer.d_model})
         if dt is not None:
             check_gaps(name, dt, x.shape[0], x.shape[1])
-            dt = dt.to(x.dtype)
+            dt = dt.to(_gap_dtype(x))
         inner = self.norm(x)
         mixed = self.mixer(inner, dt=dt)
         if self.mixer_reverse is not None:
@@ -124,7 +125,7 @@ class _SequenceBlock(nn.Module):
         check_shape(name, "x", x, {"B": None, "d_model": self.mixer.d_model})
         if dt is not None:
             check_shape(name, "dt", dt, {"B": x.shape[0]})
-            dt = dt[:, None].to(x.dtype)
+            dt = dt[:, None].to(_gap_dtype(x))
         state = self.mixer.init_state(x.shape[0]) if state is None else state
         mixed, state = self.mixer(self.norm(x)[:, None], dt=dt, state=state, return_state=True)
         return x + self.drop_path(mixed[:, 0]), state
@@ -135,6 +136,11 @@ class _SequenceBlock(nn.Module):
                 f"{type(self).__name__}: step() of a bidirectional block would need samples not yet seen; build it "
                 "with bidirectional=False"
             )
+
+
+def _gap_dtype(x: Tensor) -> torch.dtype:
+    # Half precision would round a date to a week.
+    return torch.float32 if x.dtype.itemsize == 2 else x.dtype
 
 
 class MambaBlock(_SequenceBlock):

@@ -8,7 +8,7 @@ CUDA, where they would stall the stream, and while a graph is traced.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
@@ -65,8 +65,10 @@ def check_shape(function: str, name: str, tensor: Tensor, expected: Mapping[str,
         raise InputError(f"{function}: {name} has shape {tuple(tensor.shape)}, expected ({wanted})")
 
 
-def check_one_kind(function: str, tensors: Mapping[str, Tensor | None]) -> None:
+def check_one_kind(function: str, tensors: Mapping[str, Tensor | None], *, parameters: Collection[str] = ()) -> None:
     """Raise unless all tensors share one floating dtype and one device; None entries are passed over.
+
+    ``parameters`` names those that may be float32 beside data of half precision.
 
     Raises
     ------
@@ -89,7 +91,8 @@ def check_one_kind(function: str, tensors: Mapping[str, Tensor | None]) -> None:
     for name, tensor in tensors.items():
         if tensor is None:
             continue
-        if tensor.dtype != first.dtype:
+        kept_single = name in parameters and tensor.dtype == torch.float32 and first.dtype.itemsize == 2
+        if tensor.dtype != first.dtype and not kept_single:
             raise InputError(
                 f"{function}: {name} has dtype {_short(tensor.dtype)} and shape {tuple(tensor.shape)}, expected "
                 f"{_short(first.dtype)} like {first_name}; convert one of them with .to(...)"

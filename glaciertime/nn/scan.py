@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.errors import InputError
-from glaciertime.nn.backends import choose_backend, run_backend
+from glaciertime.nn.backends import choose_backend, full_precision, run_backend
 from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
 
 __all__ = ["selective_scan"]
@@ -88,7 +88,8 @@ def selective_scan(
         # The decays of a long sequence are lost in half precision.
         given = tuple(None if tensor is None else tensor.float() for tensor in given)
         h0, dt = (None if tensor is None else tensor.float() for tensor in (h0, dt))
-    y, last_state = run_backend(backend, *given, delta_softplus=delta_softplus, h0=h0, dt=dt)
+    with full_precision(u):
+        y, last_state = run_backend(backend, *given, delta_softplus=delta_softplus, h0=h0, dt=dt)
     y, last_state = y.to(kind), last_state.to(kind)
     return (y, last_state) if return_last_state else y
 
@@ -146,6 +147,6 @@ def _check(
         "delta_bias": delta_bias,
         "h0": h0,
     }
-    check_one_kind(_NAME, everything | {"dt": dt})
+    check_one_kind(_NAME, everything | {"dt": dt}, parameters=("A", "D", "delta_bias", "h0", "dt"))
     check_gaps(_NAME, dt, batch, length)
     check_finite(_NAME, everything)

@@ -1,4 +1,4 @@
-"""The state-space-duality form of the scan (Mamba-2): one decay per head, computed as matrix products over chunks."""
+"""The state-space-duality form of the scan (Mamba-2), one decay per head: the entry, its checks, what runs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from glaciertime.errors import InputError
+from glaciertime.nn.backends import choose_ssd_backend, full_precision
 from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
+from glaciertime.nn.ssd_chunked import ssd_chunked
 
 __all__ = ["ssd_scan"]
 
@@ -38,8 +40,8 @@ def ssd_scan(
         h[t]   = exp(e[t] dt[t] A) h[t-1] + e[t] x[t] B[t]^T
         y[t]   = (h[t] C[t] + D x[t]) silu(z[t])
 
-    Within a chunk the recurrence is one masked matrix product, between chunks one product over their states.
-    ``dt`` means what it means for :func:`glaciertime.nn.selective_scan`.
+    On the CPU it runs compiled, elsewhere and in an exported graph as matrix products over chunks. ``dt`` means
+    what it means for :func:`glaciertime.nn.selective_scan`.
 
     Parameters
     ----------
@@ -80,61 +82,65 @@ def ssd_scan(
     tensor([1.0000, 0.5000, 0.2500])
     """
     _check(x, delta, A, B, C, D, z, delta_bias, h0, dt, chunk_size)
-    if delta_bias is not None:
-        delta = delta + delta_bias
+    backend = choose_ssd_backend(x, plain=dt is None)
+    if backend == "mamba_ssm":
+        y, last_state = _mamba_ssm(x, delta, A, B, C, D, z, delta_bias, h0, delta_softplus, chunk_size)
+        return (y, last_state) if return_last_state else y
+    kind = x.dtype
+    if kind in (torch.float16, torch.bfloat16):
+        # Steps and decays add up over a sequence, which half precision cannot.
+        delta, A = delta.float(), A.float()
+        D, delta_bias, h0, dt = (None if given is None else given.float() for given in (D, delta_bias, h0, dt))
+        if backend == "compiled":
+            x, B, C = x.float(), B.float(), C.float()
+    step = delta if delta_bias is None else delta + delta_bias
     if delta_softplus:
-        delta = functional.softplus(delta)
-    log_decay = delta * A if dt is None else delta * dt[..., None] * A
-    y, last_state = _chunked(x * delta[..., None], log_decay, B, C, h0, chunk_size)
+        step = functional.softplus(step)
+    log_decay = step * A if dt is None else step * dt[..., None] * A
+    with full_precision(x):
+        if backend == "compiled":
+            from glaciertime.nn.ssd_compiled import ssd_compiled
+
+            y, last_state = ssd_compiled(x, step, log_decay, B, C, h0)
+        else:
+            y, last_state = ssd_chunked(x, step, log_decay, B, C, h0, chunk_size=chunk_size)
     if D is not None:
-        y = y + x * (D[:, None] if D.ndim == 1 else D)
+        y = torch.addcmul(y, x, (D[:, None] if D.ndim == 1 else D).to(y.dtype))
+    y = y.to(kind)
     if z is not None:
         y = y * functional.silu(z)
-    return (y, last_state) if return_last_state else y
+    return (y, last_state.to(kind)) if return_last_state else y
 
 
-def _chunked(
-    drive: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, h0: Tensor | None, chunk_size: int
+def _mamba_ssm(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    h0: Tensor | None,
+    delta_softplus: bool,
+    chunk_size: int,
 ) -> tuple[Tensor, Tensor]:
-    batch, length, heads, width = drive.shape
-    groups, states = B.shape[2], B.shape[3]
-    # Padding by up to a whole chunk keeps the length symbolic in an exported graph.
-    pad = (-length) % chunk_size
-    chunks = (length + chunk_size - 1) // chunk_size
-    drive = functional.pad(drive, (0, 0, 0, 0, 0, pad)).reshape(batch, chunks, chunk_size, heads, width)
-    log_decay = functional.pad(log_decay, (0, 0, 0, pad)).reshape(batch, chunks, chunk_size, heads)
-    B = functional.pad(B, (0, 0, 0, 0, 0, pad)).reshape(batch, chunks, chunk_size, groups, states)
-    C = functional.pad(C, (0, 0, 0, 0, 0, pad)).reshape(batch, chunks, chunk_size, groups, states)
-    per_group = heads // groups
-    # (batch, chunks, heads, chunk_size)
-    cumulated = log_decay.movedim(-1, 2).cumsum(-1)
-    B = B.movedim(3, 2)
-    C = C.movedim(3, 2)
-    drive = drive.movedim(3, 2)
-    mixing = (C @ B.mT).repeat_interleave(per_group, dim=2) * _decay_between(cumulated)
-    within = mixing @ drive
-    to_end = torch.exp(cumulated[..., -1:] - cumulated)
-    B_heads = B.repeat_interleave(per_group, dim=2)
-    C_heads = C.repeat_interleave(per_group, dim=2)
-    # What each chunk adds to the state at its end: (batch, chunks, heads, width, states).
-    added = (drive * to_end[..., None]).mT @ B_heads
-    first = drive.new_zeros(batch, 1, heads, width, states) if h0 is None else h0[:, None]
-    boundary = torch.cat([first, added], dim=1)
-    per_chunk = functional.pad(cumulated[..., -1].movedim(1, -1), (1, 0)).cumsum(-1)
-    carry = _decay_between(per_chunk)
-    flat = boundary.movedim(1, 2).reshape(batch, heads, chunks + 1, width * states)
-    entering = (carry @ flat).reshape(batch, heads, chunks + 1, width, states).movedim(2, 1)
-    across = (C_heads * torch.exp(cumulated)[..., None]) @ entering[:, :-1].mT
-    y = (within + across).movedim(2, 3).reshape(batch, chunks * chunk_size, heads, width)
-    return y[:, :length], entering[:, -1]
+    from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
 
-
-def _decay_between(cumulated: Tensor) -> Tensor:
-    """Return exp(c[i] - c[j]) for i >= j and 0 above the diagonal."""
-    size = cumulated.shape[-1]
-    difference = cumulated[..., :, None] - cumulated[..., None, :]
-    above = torch.ones(size, size, dtype=torch.bool, device=cumulated.device).triu(1)
-    return torch.exp(difference.masked_fill(above, float("-inf")))
+    return mamba_chunk_scan_combined(
+        x,
+        delta,
+        A,
+        B,
+        C,
+        chunk_size,
+        D=D,
+        z=z,
+        dt_bias=delta_bias,
+        initial_states=h0,
+        dt_softplus=delta_softplus,
+        return_final_states=True,
+    )
 
 
 def _check(
@@ -188,6 +194,6 @@ def _check(
         "delta_bias": delta_bias,
         "h0": h0,
     }
-    check_one_kind(_NAME, everything | {"dt": dt})
+    check_one_kind(_NAME, everything | {"dt": dt}, parameters=("A", "D", "delta_bias", "h0", "dt"))
     check_gaps(_NAME, dt, batch, length)
     check_finite(_NAME, everything)
