@@ -36,6 +36,8 @@ class Architecture:
         Publication, as a DOI or an arXiv number where there is one.
     note : str
         What was chosen where the publication leaves a choice.
+    mamba : bool
+        Whether it contains blocks of :mod:`glaciertime.nn`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Architecture:
     multiple: int
     reference: str
     note: str = ""
+    mamba: bool = False
 
 
 def _smp(name: str, variant: str, reference: str, note: str = "", *, multiple: int = 32) -> Architecture:
@@ -52,7 +55,7 @@ def _smp(name: str, variant: str, reference: str, note: str = "", *, multiple: i
 
 def _glacier_seg(variant: str, note: str) -> Architecture:
     name = "glacier-seg" if variant == "default" else f"glacier-seg-{variant}"
-    return Architecture(name, "glacier_seg", variant, 16, "Glacier-Seg, thesis", note)
+    return Architecture(name, "glacier_seg", variant, 16, "Glacier-Seg, thesis", note, mamba=True)
 
 
 _TABLE = (
@@ -90,8 +93,8 @@ _TABLE = (
     Architecture("ma-resunet", "ma_resunet", "resnet34", 32, "doi:10.1109/LGRS.2021.3063381"),
     Architecture("wavemix", "wavemix", "256/16", 64, "arXiv:2205.14375", "256 channels, 16 blocks, four levels"),
     Architecture("glavitu", "glavitu", "published", 16, "doi:10.1109/IGARSS52108.2023.10281828"),
-    Architecture("vim-seg", "vim", "tiny", 8, "arXiv:2401.09417", "no class token, a linear head"),
-    Architecture("glacier-seg-fast", "glacier_seg_fast", "default", 16, "", "Mamba-2 at strides 8 and 16"),
+    Architecture("vim-seg", "vim", "tiny", 8, "arXiv:2401.09417", "no class token, a linear head", mamba=True),
+    Architecture("glacier-seg-fast", "glacier_seg_fast", "default", 16, "", "Mamba-2 at strides 8 and 16", mamba=True),
     _glacier_seg("default", "the thesis's 0.68 M: involution in stages 1 and 2, Mamba in all four"),
     _glacier_seg("text", "a 3 x 3 convolution after the involution, as its text has it"),
     _glacier_seg("shallow", "equal to glacier-seg, as in the thesis's own count"),

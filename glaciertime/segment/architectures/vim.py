@@ -11,14 +11,14 @@ from torch.nn import functional
 
 from glaciertime.nn import causal_conv1d, selective_scan
 
-__all__ = ["VisionMamba", "VisionMambaBlock", "build"]
+__all__ = ["ScanDirection", "VisionMamba", "VisionMambaBlock", "build"]
 
 _PATCH = 16
 _STRIDE = 8
 _TABLE = 27  # tokens along one side of the published 224 px
 
 
-class _Direction(nn.Module):
+class ScanDirection(nn.Module):
     """Convolution, projections and scan of one reading direction."""
 
     def __init__(self, inner: int, *, rank: int, states: int, taps: int) -> None:
@@ -68,8 +68,8 @@ class VisionMambaBlock(nn.Module):
         self.norm = nn.RMSNorm(width, eps=1e-5)
         self.in_proj = nn.Linear(width, 2 * inner, bias=False)
         rank = math.ceil(width / 16)
-        self.ahead = _Direction(inner, rank=rank, states=states, taps=4)
-        self.back = _Direction(inner, rank=rank, states=states, taps=4)
+        self.ahead = ScanDirection(inner, rank=rank, states=states, taps=4)
+        self.back = ScanDirection(inner, rank=rank, states=states, taps=4)
         self.out_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
