@@ -95,7 +95,8 @@ def template() -> str:
     values = TrainConfig(data="landsat-fronts", root=Path("data/landsat_fronts")).model_dump(mode="json")
     lines = []
     for key, value in values.items():
-        text = yaml.safe_dump({key: value}, default_flow_style=None).strip()
+        shown = yaml.safe_dump(value, default_flow_style=True).replace("\n...", "").strip()
+        text = f"{key}: {shown}"
         lines.append(f"{text}  # {_COMMENTS[key]}" if key in _COMMENTS else text)
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ Every function takes ``seed``, an integer or a :class:`numpy.random.Generator`, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,16 +141,30 @@ def warp(
         source_rows = source_rows + elastic_px * _smooth_field(size, cells=5, rng=rng)
         source_columns = source_columns + elastic_px * _smooth_field(size, cells=5, rng=rng)
     places = np.stack([source_rows, source_columns])
+    cut = _nearest(labels, source_rows, source_columns)
     patch = np.stack([ndimage.map_coordinates(band, places, order=1, mode="mirror") for band in image])
-    cut = ndimage.map_coordinates(labels, places, order=0, mode="constant", cval=IGNORE)
     return patch.astype(np.float32, copy=False), cut
 
 
+def _nearest(
+    labels: NDArray[np.uint8], rows: NDArray[np.floating], columns: NDArray[np.floating]
+) -> NDArray[np.uint8]:
+    row, column = np.rint(rows).astype(np.int32), np.rint(columns).astype(np.int32)
+    inside = (row >= 0) & (row < labels.shape[0]) & (column >= 0) & (column < labels.shape[1])
+    cut = labels[row.clip(0, labels.shape[0] - 1), column.clip(0, labels.shape[1] - 1)]
+    return np.where(inside, cut, np.uint8(IGNORE))
+
+
 def _smooth_field(size: tuple[int, int], *, cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    coarse = rng.standard_normal((cells, cells)).astype(np.float32)
-    rows = np.linspace(0, cells - 1, size[0], dtype=np.float32)
-    columns = np.linspace(0, cells - 1, size[1], dtype=np.float32)
-    return ndimage.map_coordinates(coarse, np.meshgrid(rows, columns, indexing="ij"), order=3, mode="nearest")
+    coarse = rng.standard_normal((cells, cells))
+    return (_blend(size[0], cells) @ coarse @ _blend(size[1], cells).T).astype(np.float32)
+
+
+@lru_cache(maxsize=32)
+def _blend(length: int, cells: int) -> NDArray[np.float64]:
+    """Return (length, cells) weights that pass smoothly from one cell to the next."""
+    distance = np.abs(np.linspace(0, cells - 1, length)[:, None] - np.arange(cells)[None])
+    return np.where(distance < 1, 0.5 + 0.5 * np.cos(np.pi * distance), 0.0)
 
 
 def brightness_contrast(image: NDArray[np.float32], *, contrast: float, brightness: float) -> NDArray[np.float32]:
@@ -210,7 +225,12 @@ def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> N
 
 
 def augment(
-    image: NDArray[np.float32], labels: NDArray[np.uint8], *, plan: Augmentation, seed: Seed
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    *,
+    plan: Augmentation,
+    seed: Seed,
+    centre: tuple[float, float] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Change an image and its labels at random within the limits of a plan.
 
@@ -221,6 +241,8 @@ def augment(
     labels : (H, W) uint8
     plan : Augmentation
     seed : int or Generator
+    centre : (float, float), optional
+        Row and column the patch is centred on before it is shifted; the image's centre by default.
 
     Returns
     -------
@@ -237,15 +259,13 @@ def augment(
     rng = np.random.default_rng(seed)
     height, width = image.shape[1:]
     size = plan.size or (height, width)
-    centre = (
-        (height - 1) / 2 + rng.uniform(-1, 1) * plan.shift_px[0],
-        (width - 1) / 2 + rng.uniform(-1, 1) * plan.shift_px[1],
-    )
+    row, column = ((height - 1) / 2, (width - 1) / 2) if centre is None else centre
+    shifted = (row + rng.uniform(-1, 1) * plan.shift_px[0], column + rng.uniform(-1, 1) * plan.shift_px[1])
     patch, cut = warp(
         image,
         labels,
         size=size,
-        centre=centre,
+        centre=shifted,
         rotation_deg=rng.uniform(-1, 1) * plan.rotation_deg,
         scale=float(np.exp(rng.uniform(*np.log(plan.scale)))),
         flip_rows=plan.flip_rows and rng.random() < 0.5,

@@ -1,0 +1,137 @@
+"""One number per epoch to choose a checkpoint by, added up image by image."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import UsageError, nearest_names
+from glaciertime.scenes.datasets.sample import IGNORE
+from glaciertime.segment.front_line import front_deviation_px, front_pixels, zones_from_ocean
+
+__all__ = ["Score", "build_score", "score_names"]
+
+
+class Score(Protocol):
+    """Adds up images and returns one number."""
+
+    larger_is_better: bool
+
+    def reset(self) -> None: ...
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None: ...
+
+    def value(self) -> float: ...
+
+
+class ConfusionScore:
+    """A score of the confusion matrix of all labelled pixels together; 0 to 1, larger is better.
+
+    ``iou``, ``dice``, ``precision``, ``recall``: mean over the classes that occur in labels or prediction;
+    ``accuracy``: of all pixels. NaN where nothing is labelled.
+
+    Examples
+    --------
+    >>> score = ConfusionScore("iou", classes=2)
+    >>> score.update(np.array([[[[0.9, 0.2]], [[0.1, 0.8]]]]), np.array([[[0, 0]]]))
+    >>> score.value()
+    0.25
+    """
+
+    larger_is_better = True
+
+    def __init__(self, name: str, *, classes: int) -> None:
+        self.name = name
+        self.classes = classes
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.confusion = np.zeros((self.classes, self.classes), dtype=np.int64)
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+        """Add images: probabilities (B, K, H, W), labels (B, H, W)."""
+        known = labels != IGNORE
+        predicted = probability.argmax(axis=1)[known]
+        pairs = labels[known].astype(np.int64) * self.classes + predicted
+        self.confusion += np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+
+    def value(self) -> float:
+        """Return the score of what was added."""
+        hit = np.diag(self.confusion).astype(np.float64)
+        truth, said = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
+        if self.name == "accuracy":
+            return float(hit.sum() / truth.sum()) if truth.sum() else float("nan")
+        below = {"iou": truth + said - hit, "dice": (truth + said) / 2, "precision": said, "recall": truth}[self.name]
+        defined = below > 0
+        return float((hit[defined] / below[defined]).mean()) if defined.any() else float("nan")
+
+
+class DeviationScore:
+    """Mean deviation of the front in pixels over images, smaller is better; class 0 glacier, class 1 ocean.
+
+    An image without a labelled front is left out.
+
+    Examples
+    --------
+    >>> ocean = np.zeros((6, 3)); ocean[:2] = 0.9; ocean[2:] = 0.1
+    >>> labels = np.zeros((1, 6, 3), int); labels[0, :4] = 1
+    >>> score = DeviationScore(); score.update(np.stack([1 - ocean, ocean])[None], labels); score.value()
+    2.0
+    """
+
+    larger_is_better = False
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.deviations: list[float] = []
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+        """Add images: probabilities (B, 2, H, W), labels (B, H, W)."""
+        codes = np.zeros(256, dtype=np.uint8)
+        codes[:2] = 127, 254
+        for ocean, known in zip(probability[:, 1], labels, strict=True):
+            traced = front_pixels(codes[known])
+            if traced.any():
+                self.deviations.append(front_deviation_px(front_pixels(zones_from_ocean(ocean)), traced))
+
+    def value(self) -> float:
+        """Return the mean of what was added."""
+        return float(np.mean(self.deviations)) if self.deviations else float("nan")
+
+
+_CONFUSION = ("accuracy", "dice", "iou", "precision", "recall")
+
+
+def score_names() -> list[str]:
+    """Return the names that :func:`build_score` knows.
+
+    Examples
+    --------
+    >>> score_names()
+    ['accuracy', 'dice', 'front', 'iou', 'precision', 'recall']
+    """
+    return sorted((*_CONFUSION, "front"))
+
+
+def build_score(name: str, *, classes: int) -> Score:
+    """Return a score by name.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or ``front`` is asked for with other than two classes.
+    """
+    if name in _CONFUSION:
+        return ConfusionScore(name, classes=classes)
+    if name != "front":
+        near = nearest_names(name, score_names()) or score_names()
+        raise UsageError(f"metric '{name}' is not known; nearest: {', '.join(near)}")
+    if classes != 2:
+        raise UsageError(f"metric 'front' needs the two classes glacier and ocean, {classes} given; use 'iou'")
+    return DeviationScore()

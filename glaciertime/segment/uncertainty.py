@@ -1,0 +1,146 @@
+"""How sure a mask is: mirror images, ensembles, dropout left on, and what their spread says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import InputError
+from glaciertime.segment.engine import Engine
+
+__all__ = ["dropout_engine", "ensemble", "entropy", "mirrored", "mutual_information", "turned"]
+
+
+def mirrored(run: Engine) -> Engine:
+    """Return an engine that averages the probabilities of a patch and of its mirror image (left and right).
+
+    Examples
+    --------
+    >>> left = lambda batch: np.stack([batch[:, 0], 1 - batch[:, 0]], axis=1)
+    >>> patch = np.array([[[[0.2, 0.4]]]], np.float32)
+    >>> bool(np.allclose(mirrored(left)(patch), left(patch)))
+    True
+    """
+
+    def both(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return (run(batch) + run(batch[..., ::-1].copy())[..., ::-1]) / 2
+
+    return both
+
+
+def turned(run: Engine) -> Engine:
+    """Return an engine that averages over the eight flips and quarter turns of a square patch.
+
+    Only for models to which up and down mean nothing.
+    """
+
+    def all_eight(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        total: NDArray[np.float32] | float = 0.0
+        for turns in range(4):
+            rotated = np.rot90(batch, turns, axes=(2, 3))
+            for flip in (False, True):
+                patch = np.ascontiguousarray(rotated[..., ::-1] if flip else rotated)
+                out = run(patch)
+                out = out[..., ::-1] if flip else out
+                total = total + np.rot90(out, -turns, axes=(2, 3))
+        return np.asarray(total / 8, dtype=np.float32)
+
+    return all_eight
+
+
+def ensemble(engines: Sequence[Engine]) -> Engine:
+    """Return an engine that averages the probabilities of several models of the same classes.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if not engines:
+        raise InputError("an ensemble of no models asked for; give at least one")
+
+    def mean(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.mean([run(batch) for run in engines], axis=0, dtype=np.float32)
+
+    return mean
+
+
+def dropout_engine(path: Path, *, draws: int, seed: int) -> Engine:
+    """Return an engine that averages over random dropout masks (Gal and Ghahramani 2016, arXiv:1506.02142).
+
+    Parameters
+    ----------
+    path : Path
+        Safetensors.
+    draws : int
+    seed : int
+        The masks of every batch start from it.
+
+    Raises
+    ------
+    InputError
+        If the architecture has no dropout: all draws would be equal.
+    """
+    import torch
+
+    from glaciertime.segment.engine import probabilities_from_logits
+    from glaciertime.segment.weights import load_model
+
+    network, spec = load_model(path)
+    kinds = (torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d)
+    layers = [module for module in network.modules() if isinstance(module, kinds) and module.p > 0]
+    if not layers or draws < 1:
+        raise InputError(f"{path}: '{spec.model}' has {len(layers)} dropout layers, {draws} draws asked for; use tta")
+    for layer in layers:
+        layer.train()
+
+    def mean(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.random.fork_rng(devices=[]), torch.inference_mode():
+            torch.manual_seed(seed)
+            given = torch.from_numpy(np.ascontiguousarray(batch))
+            drawn = [
+                probabilities_from_logits(network(given).numpy(), temperature=spec.temperature) for _ in range(draws)
+            ]
+        return np.mean(drawn, axis=0, dtype=np.float32)
+
+    return mean
+
+
+def entropy(probability: NDArray[np.floating], *, axis: int = 0) -> NDArray[np.float32]:
+    """Return the entropy of class probabilities over its maximum log K: 0 sure, 1 no idea; NaN stays NaN.
+
+    Examples
+    --------
+    >>> entropy(np.array([[0.5, 1.0], [0.5, 0.0]])).tolist()
+    [1.0, 0.0]
+    """
+    safe = np.clip(probability, 1e-12, 1.0)
+    return (-(safe * np.log(safe)).sum(axis=axis) / np.log(probability.shape[axis])).clip(0, 1).astype(np.float32)
+
+
+def mutual_information(members: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return what the members of an ensemble disagree on: entropy of the mean less the mean entropy, over log K.
+
+    Parameters
+    ----------
+    members : (M, K, H, W)
+        Probabilities of each of M members.
+
+    Returns
+    -------
+    (H, W) float32
+        0 where all say the same, up to 1.
+
+    Examples
+    --------
+    >>> same = np.full((2, 2, 1, 1), 0.5)
+    >>> apart = np.array([[[[1.0]], [[0.0]]], [[[0.0]], [[1.0]]]])
+    >>> float(mutual_information(same)[0, 0]), float(mutual_information(apart)[0, 0])
+    (0.0, 1.0)
+    """
+    of_mean = entropy(members.mean(axis=0))
+    mean_of = np.mean([entropy(member) for member in members], axis=0)
+    return np.clip(of_mean - mean_of, 0, 1).astype(np.float32)
