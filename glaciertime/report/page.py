@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import re
 from html import escape
 from typing import Any
 
@@ -28,18 +29,25 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 62rem; m
 h1 { margin: 0 0 .25rem; } h2 { margin-top: 2.4rem; border-bottom: 1px solid #d9dee3; padding-bottom: .2rem; }
 h3 { margin: 1.4rem 0 .3rem; font-size: 1rem; }
 p.lead { color: #57606a; margin-top: 0; }
-figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
+figure { margin: 1rem 0; } figure img { width: 100%; height: auto; } figure.map img { max-width: 44rem; }
 figcaption, .note { color: #57606a; font-size: .875rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #e6e9ec; text-align: left; vertical-align: top; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td.number, th.number { text-align: right; }
+td { font-variant-numeric: tabular-nums; } td.date { white-space: nowrap; }
 .simulated { background: #fdecea; border: 2px solid #b00020; color: #8c0019; padding: .6rem .9rem; font-weight: 600; }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
 .card { border: 1px solid #d9dee3; border-radius: 6px; padding: .6rem .9rem; min-width: 11rem; }
 .card b { display: block; font-size: 1.25rem; } .card span { color: #57606a; font-size: .8rem; }
 @media print { body { max-width: none; } }
 """
+
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+# What a reader looks for first stands first.
+_ORDER = ("front_position_m", "area_km2", "length_m", "length_change_m", "front_width_m")
 
 
 def report_page(archive: Archive, *, glacier: str, catalog: Catalog | None = None) -> str:
@@ -100,7 +108,7 @@ def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, sour
     parts.append(_cards(observations))
     parts.append(_map(archive, observations, glacier, source, catalog))
     parts.append("<h2>Series</h2>")
-    for variable in [name for name in VARIABLES if name in set(observations["variable"])]:
+    for variable in [name for name in _ORDER if name in set(observations["variable"])]:
         rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
         if len(rows):
             caption = f"{_named(variable)}, error bars one standard deviation. {_from(datasets, source)}"
@@ -121,10 +129,10 @@ def _from(datasets: list[str], source: str) -> str:
     return f"Source: {source}; {', '.join(datasets)}."
 
 
-def _figure(svg: str, alternative: str, caption: str) -> str:
+def _figure(svg: str, alternative: str, caption: str, *, kind: str = "plot") -> str:
     data = base64.b64encode(svg.encode()).decode()
     return (
-        f'<figure><img alt="{escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure class="{kind}"><img alt="{escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 
@@ -168,7 +176,7 @@ def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str
     svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
     datasets = sorted(observations["dataset"].unique())
     caption = f"{len(fronts)} calving fronts, coloured by date. {_from(datasets, source)}"
-    return "<h2>Calving fronts</h2>" + _figure(svg, f"Map of the calving fronts of {glacier}", caption)
+    return "<h2>Calving fronts</h2>" + _figure(svg, f"Map of the calving fronts of {glacier}", caption, kind="map")
 
 
 def _geometry(
@@ -209,7 +217,7 @@ def _html_table(head: list[str], rows: list[list[str]], *, numbers: set[int]) ->
     def cells(values: list[str], tag: str) -> str:
         out = []
         for index, value in enumerate(values):
-            kind = ' class="number"' if index in numbers else ""
+            kind = ' class="number"' if index in numbers else ' class="date"' if _DATE.fullmatch(value) else ""
             out.append(f"<{tag}{kind}>{escape(value)}</{tag}>")
         return "<tr>" + "".join(out) + "</tr>"
 
@@ -244,8 +252,10 @@ def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
     if areas["value"].notna().sum() < 2:
         return ""
     footprint = footprint or str(areas["footprint"].iloc[0])
-    rows = retreat_rows(retreat_table(observations, footprint=footprint, footprints=archive.read("footprints")))
-    html = _html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(3, 8)))
+    table = retreat_table(observations, footprint=footprint, footprints=archive.read("footprints"))
+    rows = retreat_rows(table).drop(columns=["Glacier"])
+    rows = rows.rename(columns=lambda name: name.replace("(km2)", "km2").replace("(%)", "%"))
+    html = _html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(2, 7)))
     return (
         f"<h2>Retreat table</h2>{html}"
         '<p class="note">A positive loss is less ice. One standard deviation of the moving boundary. The % is of the '

@@ -16,6 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from glaciertime.tables import VARIABLES, has_flag
 
@@ -84,7 +85,7 @@ def front_map(
     drawn = fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)
     areas = footprints if crs is None or footprints.crs is None or footprints.empty else footprints.to_crs(crs)
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(7.2, 6.2))
+        figure = Figure(figsize=(8.6, 6.6))
         axes = figure.add_subplot()
         for row in areas.itertuples():
             _outline(axes, row.geometry, row.footprint)
@@ -100,7 +101,8 @@ def front_map(
             axes.add_collection(LineCollection(pieces, colors=[colour], linewidths=1.6, capstyle="round"))
         bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["viridis"]), ax=axes, shrink=0.8, pad=0.02)
         bar.set_label("date of acquisition (year)")
-        bar.ax.yaxis.set_major_formatter("{x:.0f}" if np.ptp(years) > 4 else "{x:.1f}")
+        if np.ptp(years) > 4:
+            bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         _frame(axes, drawn, areas)
         name = "local frame" if crs is None or fronts.crs is None else _crs_label(crs)
         axes.set(xlabel=f"easting (km, {name})", ylabel=f"northing (km, {name})", aspect="equal")
@@ -142,15 +144,16 @@ def series_plot(observations: pd.DataFrame, *, variable: str) -> str:
     Values that are bounds are drawn as arrows, flagged ones hollow.
     """
     rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
+    # Areas of different footprints differ by their size, not by the ice: each has its own panel.
+    panels = [one for _, one in rows.groupby("footprint", sort=False)] if variable == "area_km2" else [rows]
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(7.8, 3.6))
-        axes = figure.add_subplot()
-        groups = rows.groupby(["footprint", "method", "dataset"], sort=False)
-        for colour, (key, group) in zip(_cycle(), groups, strict=False):
-            _draw_series(axes, group.sort_values("date"), colour, f"{key[1]}, {key[0]}")
-        axes.set_ylabel(_label(variable))
-        _date_axis(axes)
-        if len(groups) > 1 or has_flag(rows["quality"], "censored").any():
+        figure = Figure(figsize=(9.0, 0.4 + 2.9 * len(panels)), layout="constrained")
+        for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False).ravel(), panels, strict=True):
+            groups = panel.groupby(["footprint", "method", "dataset"], sort=False)
+            for colour, (key, group) in zip(_cycle(), groups, strict=False):
+                _draw_series(axes, group.sort_values("date"), colour, f"{key[1]}, {key[0]}")
+            axes.set_ylabel(_label(variable))
+            _date_axis(axes)
             axes.legend(fontsize=9, loc="best")
         _stamp(figure, "simulated" if (rows["source"] == "simulated").any() else "observed")
         return _svg(figure)
@@ -216,7 +219,7 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         columns = min(len(models), 2)
         rows = -(-len(models) // columns)
-        figure = Figure(figsize=(4.1 * columns, 2.9 * rows), layout="constrained")
+        figure = Figure(figsize=(4.6 * columns, 3.0 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, model in zip(panels, models, strict=False):
             _draw_fan(axes, shown, good[good["model"] == model], model)
