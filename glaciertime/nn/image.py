@@ -122,7 +122,7 @@ class SS2DBlock(nn.Module):
     def _scan_channels(self, u: Tensor) -> Tensor:
         projected = torch.einsum("bkdl,kcd->bkcl", u, self.x_proj_weight)
         rank, B, C = projected.split([self.dt_rank, self.d_state, self.d_state], dim=2)
-        delta = torch.einsum("bkrl,kdr->bkdl", rank, self.dt_proj_weight)
+        delta = torch.einsum("bkrl,kdr->bkdl", rank, self.dt_proj_weight).to(u.dtype)
         y = selective_scan(
             u.flatten(1, 2),
             delta.flatten(1, 2),
