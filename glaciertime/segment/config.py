@@ -56,7 +56,7 @@ class TrainConfig(BaseModel):
 
 
 _COMMENTS = {
-    "data": "reader: landsat-fronts, caffe, nird, hkh, glacierhack, cityscapes, cdw-seg, simulated",
+    "data": "reader: landsat-fronts, caffe, nird, hkh-aryal, hkh-baraka, glacierhack, cityscapes, cdw-seg, simulated",
     "root": "folder that holds the data",
     "data_options": "further arguments of the reader",
     "model": "architecture, one of `glaciertime models`",
@@ -90,7 +90,7 @@ def template() -> str:
     Examples
     --------
     >>> print(template().splitlines()[0])
-    data: landsat-fronts  # reader: landsat-fronts, caffe, nird, hkh, glacierhack, cityscapes, cdw-seg, simulated
+    data: landsat-fronts  # reader: landsat-fronts, caffe, nird, hkh-aryal, hkh-baraka, glacierhack, cityscapes, cdw-seg, simulated
     """
     values = TrainConfig(data="landsat-fronts", root=Path("data/landsat_fronts")).model_dump(mode="json")
     lines = []

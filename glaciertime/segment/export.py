@@ -23,7 +23,8 @@ __all__ = ["ExportCheck", "check_onnx", "export_onnx", "open_session", "run_onnx
 
 INPUT, OUTPUT = "image", "logits"
 _OPSET = 20
-_CHECK_SHAPES = ((1, 64, 64), (2, 50, 70), (1, 131, 97))
+_EXAMPLE_PX = (1192, 1336)
+_CHECK_SHAPES = ((1, 64, 64), (2, 50, 70), (1, 256, 250))
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,9 @@ def export_onnx(
         raise InputError(f"{path.parent} is not a folder; create it before exporting to {path.name}")
     training = model.training
     model.eval()
-    # Any size but the two that exporters specialise to, 0 and 1, and none equal to another.
-    example = torch.zeros(2, in_channels, 72, 88, device=next(model.parameters()).device)
+    # A count that is 0 or 1 in the example is taken for a constant: the image must be so large that the scans of the
+    # coarsest stage have several chunks and blocks of chunks. Nothing is computed, so its size costs no time.
+    example = torch.zeros(2, in_channels, *_EXAMPLE_PX, device=next(model.parameters()).device)
     free = {0: torch.export.Dim.DYNAMIC, 2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     logger = logging.getLogger("onnxscript")
     level = logger.level

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,10 +111,10 @@ def count_arithmetic(model: torch.nn.Module, *, in_channels: int, size_px: int =
 
     scans: list[int] = []
 
-    def of_mamba(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], _: object) -> None:
+    def of_mamba(module: Mamba, arguments: tuple[torch.Tensor, ...], _: object) -> None:
         scans.append(arguments[0].shape[1] * module.A_log.numel())
 
-    def of_direction(module: torch.nn.Module, arguments: tuple[torch.Tensor, ...], _: object) -> None:
+    def of_direction(module: ScanDirection, arguments: tuple[torch.Tensor, ...], _: object) -> None:
         scans.append(arguments[0].shape[-1] * module.A_log.numel())
 
     handles = []
@@ -160,7 +160,7 @@ def model_table(
     latency : bool
         Whether to export every model and time it in onnxruntime; takes minutes.
     progress : callable
-        Told the name of each architecture before it is worked on.
+        Told what is worked on.
 
     Returns
     -------
@@ -195,8 +195,16 @@ def model_table(
         )
     if not latency:
         return rows
-    times = measure_latency([row.name for row in rows], in_channels=in_channels, classes=classes, size_px=size_px)
-    return [ModelRow(**{**vars(row), "latency_ms": round(times[row.name], 3)}) for row in rows]
+    from glaciertime.segment.export import export_onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        files = {row.name: Path(folder) / f"{row.name}.onnx" for row in rows}
+        for name, path in files.items():
+            progress(f"exporting {name}")
+            export_onnx(build_model(name, in_channels=in_channels, classes=classes), path, in_channels=in_channels)
+        progress("timing")
+        times = measure_latency(files, in_channels=in_channels, size_px=size_px)
+    return [replace(row, latency_ms=round(float(np.median(times[row.name])), 3)) for row in rows]
 
 
 def _countable(name: str, *, in_channels: int, classes: int) -> torch.nn.Module:
@@ -207,26 +215,24 @@ def _countable(name: str, *, in_channels: int, classes: int) -> torch.nn.Module:
 
 
 def measure_latency(
-    names: Sequence[str],
+    files: Mapping[str, Path],
     *,
     in_channels: int = 11,
-    classes: int = 2,
     size_px: int = 256,
     threads: int = 1,
     repeats: int = 15,
     seed: int = 0,
-) -> dict[str, float]:
-    """Return the time of one image in onnxruntime on the CPU, milliseconds, median.
+) -> dict[str, list[float]]:
+    """Return the times of one image in onnxruntime on the CPU, milliseconds.
 
-    All models are exported first; then they take turns, so that what else the
-    machine does falls on all of them.
+    The models take turns, so that what else the machine does falls on all of them.
 
     Parameters
     ----------
-    names : sequence of str
-        Architectures.
-    in_channels, classes, size_px : int
-        Bands, classes, height and width.
+    files : mapping of str to path
+        Exported models by name.
+    in_channels, size_px : int
+        Bands, and height and width of the image.
     threads : int
         Threads of onnxruntime.
     repeats : int
@@ -236,29 +242,25 @@ def measure_latency(
 
     Returns
     -------
-    dict of str to float
+    dict of str to list of float
+        ``repeats`` times each; those of one turn stand at the same place.
 
     Raises
     ------
     InputError
-        If ``repeats`` is not positive.
+        If ``repeats`` is not positive or a file cannot be read.
     """
-    from glaciertime.segment.export import INPUT, export_onnx, open_session
+    from glaciertime.segment.export import INPUT, open_session
 
     if repeats < 1:
         raise InputError(f"repeats={repeats} given, at least 1 expected")
     image = np.random.default_rng(seed).standard_normal((1, in_channels, size_px, size_px), dtype=np.float32)
-    with tempfile.TemporaryDirectory() as folder:
-        sessions = {}
-        for name in names:
-            path = Path(folder) / f"{name}.onnx"
-            export_onnx(build_model(name, in_channels=in_channels, classes=classes), path, in_channels=in_channels)
-            sessions[name] = open_session(path, threads=threads)
-        times: dict[str, list[float]] = {name: [] for name in sessions}
-        for turn in range(repeats + 1):
-            for name, session in sessions.items():
-                start = time.perf_counter()
-                session.run(None, {INPUT: image})
-                if turn:
-                    times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: float(np.median(values)) for name, values in times.items()}
+    sessions = {name: open_session(path, threads=threads) for name, path in files.items()}
+    times: dict[str, list[float]] = {name: [] for name in sessions}
+    for turn in range(repeats + 1):
+        for name, session in sessions.items():
+            start = time.perf_counter()
+            session.run(None, {INPUT: image})
+            if turn:
+                times[name].append(1e3 * (time.perf_counter() - start))
+    return times

@@ -158,7 +158,7 @@ class _Keeper(lightning.Callback):
         if math.isnan(row["score"]) or not past or self.sign * row["score"] >= max(past):
             save_model(pl_module.best_network(), replace(self.spec, scores=_finite(row)), self.out / "weights.safetensors")
         partial = self.out / "history.partial"
-        partial.write_text(json.dumps(self.history, indent=1))
+        partial.write_text(json.dumps([_finite(entry) for entry in self.history], indent=1))
         partial.replace(self.out / "history.json")
 
 

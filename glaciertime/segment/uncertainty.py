@@ -114,7 +114,7 @@ def entropy(probability: NDArray[np.floating], *, axis: int = 0) -> NDArray[np.f
 
     Examples
     --------
-    >>> entropy(np.array([[0.5, 1.0], [0.5, 0.0]])).tolist()
+    >>> entropy(np.array([[0.5, 1.0], [0.5, 0.0]])).round(6).tolist()
     [1.0, 0.0]
     """
     safe = np.clip(probability, 1e-12, 1.0)

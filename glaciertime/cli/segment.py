@@ -1,0 +1,217 @@
+"""``glaciertime segment``: an image to a mask of zones, with a shipped model or one of your own, without torch."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glaciertime.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.segment.engine import Engine
+    from glaciertime.segment.weights import ModelSpec
+
+__all__ = ["segment"]
+
+_TILE = 256
+
+
+def segment(
+    image: Annotated[Path, typer.Argument(help="A raster: GeoTIFF, or a grey PNG without georeference.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The mask to write: .tif or .png, one uint8 band.")],
+    weights: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="landsat-fronts, sar-zones, or an .onnx/.safetensors file.")
+    ] = "landsat-fronts",
+    engine: Annotated[str, typer.Option(help="onnx, or torch (needs the extra 'train').")] = "onnx",
+    bands: Annotated[str | None, typer.Option(help="Bands to use, from 1, comma-separated.")] = None,
+    probabilities: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write each class's probability and the uncertainty.")
+    ] = None,
+    tta: Annotated[
+        bool | None, typer.Option("--tta/--no-tta", help="Average over the mirror image; by default as the model says.")
+    ] = None,
+    mc_dropout: Annotated[int, typer.Option(min=0, help="Average over that many dropout masks (engine torch).")] = 0,
+    smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 2.0,
+    window: Annotated[int, typer.Option(min=256, help="Columns of a large raster held in memory at a time.")] = 16384,
+    batch: Annotated[int, typer.Option(min=1, help="Patches at a time.")] = 1,
+    cog: Annotated[bool, typer.Option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,
+    threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime; 0: its own choice.")] = 0,
+) -> None:
+    """Part an image into zones: 0 no data, 64 rock, 127 glacier, 254 ocean and ice melange.
+
+    The front is where 254 meets 127. With landsat-fronts the ocean must be up in the image.
+
+    Examples:
+
+    glaciertime segment landsat.png --out zones.png
+
+    glaciertime segment sentinel1.tif --weights sar-zones --out zones.tif --probabilities p.tif
+    """
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.segment.engine import load_engine
+
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: folder {out.parent} does not exist; create it first")
+    run, spec = load_engine(weights, engine=engine, threads=threads)
+    if mc_dropout:
+        run = _dropout(weights, engine=engine, draws=mc_dropout)
+    if spec.augmented if tta is None else tta:
+        from glaciertime.segment.uncertainty import mirrored
+
+        run = mirrored(run)
+    chosen = _band_numbers(bands)
+    with Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels:
+        whole = max(pixels.height, pixels.width) <= spec.patch_px
+        if spec.zones == "line" or whole:
+            _whole(pixels, run=run, spec=spec, out=out, probabilities=probabilities, smoothness=smoothness, whole=whole)
+        else:
+            _strips(pixels, run=run, spec=spec, out=out, probabilities=probabilities, window=window, batch=batch)
+        if cog:
+            _to_cog(out)
+    typer.echo(f"{image}: {spec.name}, {pixels.width} x {pixels.height} pixels, zones in {out}", err=True)
+
+
+def _dropout(weights: str, *, engine: str, draws: int) -> Engine:
+    from glaciertime.segment.uncertainty import dropout_engine
+    from glaciertime.segment.weights import weights_path
+
+    if engine != "torch":
+        raise UsageError("--mc-dropout needs --engine torch: dropout is not part of an exported model")
+    return dropout_engine(weights_path(weights, suffix=".safetensors"), draws=draws, seed=0)
+
+
+def _band_numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--bands '{text}': numbers from 1 expected, such as --bands 3,2,1") from error
+
+
+def _whole(
+    pixels: Imagery,
+    *,
+    run: Engine,
+    spec: ModelSpec,
+    out: Path,
+    probabilities: Path | None,
+    smoothness: float,
+    whole: bool,
+) -> None:
+    import numpy as np
+
+    from glaciertime.segment.prediction import predict_image, predict_strips, zones_from_probability
+
+    if whole:
+        probability = predict_image(pixels.read_all(), run=run, spec=spec)
+    else:
+        probability = np.full((len(spec.codes), pixels.height, pixels.width), np.nan, dtype=np.float32)
+        for strip in predict_strips(pixels, run=run, spec=spec):
+            rows = slice(strip.row, strip.row + strip.probability.shape[1])
+            columns = slice(strip.column, strip.column + strip.probability.shape[2])
+            probability[:, rows, columns] = strip.probability
+    zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
+    with ExitStack() as files:
+        files.enter_context(_mask_file(out, pixels)).write(zones, 1)
+        if probabilities is not None:
+            target = files.enter_context(_probability_file(probabilities, pixels, spec))
+            target.write(_with_uncertainty(probability))
+
+
+def _strips(
+    pixels: Imagery,
+    *,
+    run: Engine,
+    spec: ModelSpec,
+    out: Path,
+    probabilities: Path | None,
+    window: int,
+    batch: int,
+) -> None:
+    from rasterio.windows import Window
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from glaciertime.segment.prediction import predict_strips, zones_from_probability
+
+    if out.suffix.lower() == ".png":
+        raise InputError(f"{out}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot")
+    with ExitStack() as files:
+        mask = files.enter_context(_mask_file(out, pixels))
+        target = None
+        if probabilities is not None:
+            target = files.enter_context(_probability_file(probabilities, pixels, spec))
+        bar = files.enter_context(Progress(console=Console(stderr=True), transient=True))
+        task = bar.add_task("segment", total=None)
+        # A multiple of the tiles of the output: no tile is written twice.
+        window = max(_TILE, window // _TILE * _TILE)
+        for strip in predict_strips(
+            pixels,
+            run=run,
+            spec=spec,
+            window_px=window,
+            batch=batch,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ):
+            height, width = strip.observed.shape
+            place = Window(strip.column, strip.row, width, height)
+            mask.write(zones_from_probability(strip.probability, spec=spec), 1, window=place)
+            if target is not None:
+                target.write(_with_uncertainty(strip.probability), window=place)
+
+
+def _with_uncertainty(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    import numpy as np
+
+    from glaciertime.segment.uncertainty import entropy
+
+    return np.concatenate([probability, entropy(probability)[None]])
+
+
+def _mask_file(path: Path, pixels: Imagery) -> Any:
+    return _open(path, pixels, count=1, dtype="uint8", options={"nodata": None, "compress": "deflate"})
+
+
+def _probability_file(path: Path, pixels: Imagery, spec: ModelSpec) -> Any:
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"--probabilities {path}: float bands are written as .tif")
+    options = {"nodata": float("nan"), "compress": "deflate", "predictor": 3}
+    target = _open(path, pixels, count=len(spec.codes) + 1, dtype="float32", options=options)
+    for number, name in enumerate((*spec.classes, "uncertainty (entropy, 0 to 1)"), start=1):
+        target.set_band_description(number, name)
+    return target
+
+
+def _open(path: Path, pixels: Imagery, *, count: int, dtype: str, options: dict[str, Any]) -> Any:
+    import warnings
+
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    shape = {"height": pixels.height, "width": pixels.width, "count": count, "dtype": dtype}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        if path.suffix.lower() == ".png":
+            return rasterio.open(path, "w", driver="PNG", **shape)
+        if path.suffix.lower() not in (".tif", ".tiff"):
+            raise UsageError(f"{path}: .tif or .png expected")
+        tiles = {"tiled": True, "blockxsize": _TILE, "blockysize": _TILE, "BIGTIFF": "IF_SAFER"}
+        return rasterio.open(path, "w", driver="GTiff", **shape, **tiles, **options, **pixels.georeference)
+
+
+def _to_cog(path: Path) -> None:
+    from rasterio.shutil import copy
+
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        raise UsageError(f"--cog: {path} is not a .tif")
+    partial = path.with_name(path.name + ".cog")
+    copy(str(path), str(partial), driver="COG", compress="deflate", overview_resampling="nearest")
+    partial.replace(path)

@@ -1,0 +1,94 @@
+"""``glaciertime train``: a segmentation model from labelled images; stopped, it goes on where it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from glaciertime.errors import MissingExtraError, UsageError
+
+__all__ = ["train"]
+
+
+def train(
+    config: Annotated[Path | None, typer.Argument(help="YAML of the settings; see --template-config.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Weights, history and state; resumed from.")] = None,
+    data: Annotated[str | None, typer.Option(help="Reader: landsat-fronts, caffe, nird, hkh-aryal, ...")] = None,
+    root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the data lie.")] = None,
+    model: Annotated[str | None, typer.Option(help="Architecture, one of `glaciertime models`.")] = None,
+    loss: Annotated[str | None, typer.Option(help="front, bce-dice, focal, ...")] = None,
+    metric: Annotated[str | None, typer.Option(help="What the checkpoint is chosen by: iou, dice, front, ...")] = None,
+    test: Annotated[list[str] | None, typer.Option("--test", help="Glacier to leave out; may be repeated.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    initial: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Fine-tune these .safetensors or shipped weights.")
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")] = True,
+    template_config: Annotated[bool, typer.Option("--template-config", help="Print commented settings.")] = False,
+) -> None:
+    """Train a model; options win over the file. Splits are by glacier or block, never by patch.
+
+    Examples:
+
+    glaciertime train --template-config > train.yaml
+
+    glaciertime train train.yaml --model glacier-seg-fast --test Sverdrup --out runs/sverdrup
+    """
+    try:
+        from glaciertime.segment.config import read_config, template
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("training", "train") from error
+
+    if template_config:
+        typer.echo(template(), nl=False)
+        return
+    given: dict[str, Any] = {
+        "data": data,
+        "root": root,
+        "model": model,
+        "loss": loss,
+        "metric": metric,
+        "test": test,
+        "epochs": epochs,
+        "seed": seed,
+    }
+    settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
+    if out is None:
+        raise UsageError("--out is missing; give the folder for weights, history and state")
+    trained = _train(settings, out=out, initial=initial)
+    if onnx:
+        from glaciertime.segment.export import export_onnx
+        from glaciertime.segment.weights import KEY, load_model
+
+        network, spec = load_model(trained.weights)
+        export_onnx(network, out / "model.onnx", in_channels=spec.channels, metadata={KEY: spec.to_json()})
+    last = trained.history[-1] if trained.history else {}
+    typer.echo(f"{trained.weights}", err=False)
+    typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)
+
+
+def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
+    from glaciertime.segment.config import read_config
+
+    if config is None:
+        missing = [name for name in ("data", "root") if name not in options]
+        if missing:
+            raise UsageError(f"--{missing[0]} is missing; give it, or a file as of --template-config")
+        return options
+    return {**read_config(config).model_dump(exclude_unset=True), **options}
+
+
+def _train(settings: Any, *, out: Path, initial: str | None) -> Any:
+    from glaciertime.scenes.datasets.readers import open_training_data
+
+    try:
+        from glaciertime.segment.training import train as run
+        from glaciertime.segment.weights import weights_path
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("training", "train") from error
+    opened = open_training_data(settings.data, root=settings.root, options=settings.data_options)
+    start = None if initial is None else weights_path(initial, suffix=".safetensors")
+    return run(opened, settings, out=out, name=out.name, initial=start)

@@ -1,0 +1,95 @@
+"""GlacierHack 2025: tiles of five bands, each its own TIFF, with four classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.errors import RasterioError
+from skimage import io
+
+from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample, remap_labels
+
+__all__ = ["GlacierHack"]
+
+_LABELS = {0: 0, 85: 1, 170: 2, 255: 3}
+
+
+@dataclass(frozen=True)
+class GlacierHack:
+    """Read ``Band1`` to ``Band5`` and ``labels``, one ``imgNNN.tif`` each.
+
+    Parameters
+    ----------
+    root : Path
+        The folder that holds ``Band1``, or ``train`` with it.
+    stretch : bool
+        Scale each band of a tile from its 2 % to its 98 % point to 0 .. 1, as entrants did.
+
+    Notes
+    -----
+    The tiles say nothing about where they lie: each is its own block, and neighbours can fall on both sides of a
+    split. A score on them is not one for an unseen region.
+    """
+
+    root: Path
+    stretch: bool = True
+    bands: tuple[str, ...] = ("Band1", "Band2", "Band3", "Band4", "Band5")
+    classes: tuple[str, ...] = ("background", "clean ice", "debris-covered ice", "water")
+    codes: tuple[int, ...] = (0, 85, 170, 255)
+
+    @cached_property
+    def _folder(self) -> Path:
+        root = Path(self.root)
+        folder = root if (root / "Band1").is_dir() else root / "train"
+        if not (folder / "Band1").is_dir() or not (folder / "labels").is_dir():
+            raise DataNotFoundError(f"{root} holds no Band1 to Band5 and labels; give the folder GlacierHack lies in")
+        return folder
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(sorted(path.name for path in (self._folder / "labels").glob("*.tif")))
+
+    @cached_property
+    def infos(self) -> Sequence[SampleInfo]:
+        """Return one entry per tile."""
+        return tuple(SampleInfo(name=name[:-4], glacier="", block=name[:-4]) for name in self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[TrainingSample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> TrainingSample:
+        name = self._names[index]
+        labels = _plane(self._folder / "labels" / name)
+        parts, present = [], []
+        for band in self.bands:
+            path = self._folder / band / name
+            present.append(path.is_file())
+            plane = _plane(path).astype(np.float32) if path.is_file() else np.full(labels.shape, np.nan, np.float32)
+            if plane.shape != labels.shape:
+                raise InputError(f"{band}/{name}: {plane.shape} given, {labels.shape} as of its labels expected")
+            parts.append(_stretched(plane) if self.stretch and path.is_file() else plane)
+        return TrainingSample(
+            np.stack(parts), remap_labels(labels, _LABELS, name=f"labels/{name}"), np.array(present), self.infos[index]
+        )
+
+
+def _plane(path: Path) -> NDArray[np.generic]:
+    try:
+        array = io.imread(path)
+    except (OSError, ValueError, RasterioError) as error:
+        raise InputError(f"{path} cannot be read as TIFF; fetch it again") from error
+    return array[..., 0] if array.ndim == 3 else array
+
+
+def _stretched(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = np.nanpercentile(plane, [2, 98])
+    return np.clip((plane - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)

@@ -1,0 +1,144 @@
+"""Images to be segmented: any raster GDAL reads, in windows, with what was not observed as NaN."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import rasterio
+from numpy.typing import NDArray
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window
+
+from glaciertime.errors import DataNotFoundError, InputError
+
+__all__ = ["Imagery"]
+
+_SAMPLED_PX = 4_000_000
+
+
+class Imagery:
+    """One raster, opened for windowed reading.
+
+    Parameters
+    ----------
+    path : Path
+        GeoTIFF, PNG or whatever else GDAL reads; a georeference is carried along where there is one.
+    bands : sequence of int, optional
+        Numbers of the bands to use, from 1; by default all but a transparency band, and only the first of three that
+        are equal (a grey picture stored in colour) where one is expected.
+    expected : int, optional
+        Number of bands a model needs.
+
+    Raises
+    ------
+    DataNotFoundError
+        If the file does not exist.
+    InputError
+        If it cannot be read, or has another number of bands than expected.
+    """
+
+    def __init__(self, path: Path, *, bands: Sequence[int] | None = None, expected: int | None = None) -> None:
+        if not Path(path).is_file():
+            raise DataNotFoundError(f"{path} does not exist; give an image file")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            try:
+                self._source = rasterio.open(path)
+            except RasterioError as error:
+                raise InputError(f"{path} cannot be read as an image; give a GeoTIFF or PNG") from error
+        self.path = Path(path)
+        self.height, self.width = self._source.height, self._source.width
+        try:
+            self.bands = self._choose(bands, expected)
+        except InputError:
+            self._source.close()
+            raise
+
+    def __enter__(self) -> Imagery:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._source.close()
+
+    @property
+    def georeference(self) -> dict[str, Any]:
+        """Return CRS and transform for an output of the same pixels; empty for a picture without them."""
+        if self._source.crs is None and self._source.transform.is_identity:
+            return {}
+        return {"crs": self._source.crs, "transform": self._source.transform}
+
+    def _choose(self, bands: Sequence[int] | None, expected: int | None) -> list[int]:
+        count = self._source.count
+        if bands is not None:
+            chosen = list(bands)
+            wrong = [band for band in chosen if not 1 <= band <= count]
+            if wrong:
+                raise InputError(f"{self.path} has bands 1 to {count}, {wrong} asked for")
+        else:
+            chosen = [
+                band
+                for band, meaning in zip(self._source.indexes, self._source.colorinterp, strict=True)
+                if meaning != ColorInterp.alpha
+            ]
+            if expected == 1 and len(chosen) == 3 and self._all_equal(chosen):
+                chosen = chosen[:1]
+        if expected is not None and len(chosen) != expected:
+            raise InputError(
+                f"{self.path} has {len(chosen)} bands, the model expects {expected}; "
+                f"choose them with --bands, for example --bands {','.join(str(1 + i) for i in range(expected))}"
+            )
+        return chosen
+
+    def _all_equal(self, bands: list[int]) -> bool:
+        shape = (min(self.height, 256), min(self.width, 256))
+        picture = self._source.read(bands, out_shape=(len(bands), *shape))
+        return bool((picture == picture[:1]).all())
+
+    def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        """Return (C, height, width) float32 of a window inside the raster, NaN where not observed."""
+        return self._read(window=Window(column, row, width, height))
+
+    def read_all(self) -> NDArray[np.float32]:
+        """Return the whole raster, (C, H, W) float32, NaN where not observed."""
+        return self.read(0, 0, self.height, self.width)
+
+    def _read(self, **place: Any) -> NDArray[np.float32]:
+        try:
+            pixels = self._source.read(self.bands, **place).astype(np.float32)
+            for number, band in enumerate(self.bands):
+                if self._source.mask_flag_enums[band - 1] != [MaskFlags.all_valid]:
+                    pixels[number][self._source.read_masks(band, **place) == 0] = np.nan
+        except RasterioError as error:
+            raise InputError(f"{self.path} is damaged: {error}; fetch or export it again") from error
+        return pixels
+
+    def statistics(self, rule: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return mean and spread of each band after ``rule.prepare``, of at most four million pixels.
+
+        A larger raster is sampled in whole rows of its blocks, evenly over its height: the same rows however the
+        raster is processed afterwards.
+        """
+        total = self.height * self.width
+        step = max(1, int(np.ceil(total / _SAMPLED_PX)))
+        rows = range(step // 2, self.height, step)
+        count = np.zeros(len(self.bands))
+        summed, squared = np.zeros_like(count), np.zeros_like(count)
+        for row in rows:
+            values = rule.prepare(self.read(row, 0, 1, self.width)).astype(np.float64)
+            seen = np.isfinite(values)
+            filled = np.where(seen, values, 0.0)
+            count += seen.sum(axis=(1, 2))
+            summed += filled.sum(axis=(1, 2))
+            squared += (filled**2).sum(axis=(1, 2))
+        known = np.maximum(count, 1)
+        mean = summed / known
+        spread = np.sqrt(np.maximum(squared / known - mean**2, 0))
+        return np.float32(mean), np.float32(np.where(spread > 1e-6, spread, 1.0))
