@@ -28,7 +28,8 @@ class Model:
     min_observations : int
         Fewer before the cutoff, and the model refuses.
     is_global : bool
-        Whether it learns from other glaciers; then it is made with them (see :mod:`glaciertime.forecast.pool`).
+        Whether it learns from other glaciers; ``location`` is then a function of a
+        :class:`glaciertime.forecast.pooled.Workbench` that returns an outcome per task.
     """
 
     name: str
@@ -55,11 +56,27 @@ MODELS = {
     model.name: model
     for model in (
         Model("last", "the last value, a random walk around it", "2 observations", _ROOM + "simple:Last", 2),
+        Model("seasonal-last", "the latest value of the same season", "3 observations",
+              _ROOM + "simple:SeasonalLast", 3),
         Model("drift", "the mean rate of the whole record carried on", "3 observations", _ROOM + "simple:Drift", 3),
+        Model("damped-drift", "the recent rate carried on and fading", "5 observations",
+              _ROOM + "simple:DampedDrift", 5),
+        Model("theta", "the theta method of statsforecast, on the last stretch without gaps",
+              "8 even observations", _ROOM + "classical:Theta", 8),
+        Model("ets", "exponential smoothing of statsforecast, on the last stretch without gaps",
+              "8 even observations", _ROOM + "classical:Ets", 8),
+        Model("gp", "Gaussian process at exact dates: trend, slow variation, season", "5 observations",
+              _ROOM + "gp:GaussianProcess", 5),
         Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",
               "4 observations", _ROOM + "kalman:Kalman", 4),
         Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
               "8 observations", _ROOM + "arima:Arima", 8),
+        Model("gbm", "boosted trees on scaled past changes, trained on other glaciers up to the cutoff",
+              "4 observations and 300 earlier values of other glaciers", _ROOM + "pooled:run_gbm", 4, is_global=True),
+        Model("ensemble", "median of last, drift, kalman and gbm, weighted by past skill on other glaciers",
+              "as gbm", _ROOM + "pooled:run_ensemble", 4, is_global=True),
+        Model("auto", "the mix of last, drift, kalman and gbm that served other glaciers best before the cutoff",
+              "4 observations; better with other glaciers", _ROOM + "pooled:run_auto", 4, is_global=True),
     )
 }  # fmt: skip
 
@@ -69,8 +86,8 @@ def model_names() -> list[str]:
 
     Examples
     --------
-    >>> model_names()[:2]
-    ['last', 'drift']
+    >>> model_names()[:3]
+    ['last', 'seasonal-last', 'drift']
     """
     return list(MODELS)
 

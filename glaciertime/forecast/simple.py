@@ -1,4 +1,4 @@
-"""The forecasters any other must beat: the last value, and the mean rate carried on."""
+"""The forecasters any other must beat: the last value, the last of the same season, and rates carried on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, from_student
 from glaciertime.forecast.series import Series, as_years
 
-__all__ = ["Drift", "Last"]
+__all__ = ["DampedDrift", "Drift", "Last", "SeasonalLast"]
+
+_SEASON_YEARS = 45 / 365.25
 
 
 @dataclass(frozen=True)
@@ -80,3 +82,118 @@ class Drift:
         departure = np.diff(values) - rate * step
         degrees = len(step) - 1
         return _Walk(years[-1], values[-1], rate, float(np.sum(departure**2 / step)) / degrees, record, degrees)
+
+
+@dataclass(frozen=True, eq=False)
+class _FittedSeasonal:
+    series: Series
+    walk: _Walk
+    #: Variance of a change over one year.
+    variance_per_year: float
+
+    def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
+        years = self.series.years
+        centre, scale = [], []
+        for when in as_years(dates):
+            back = int(np.ceil(when - years[-1] - 1e-9))
+            same = when - back
+            nearest = int(np.argmin(np.abs(years - same)))
+            if abs(years[nearest] - same) <= _SEASON_YEARS:
+                centre.append(self.series.values[nearest])
+                scale.append(np.sqrt(self.variance_per_year * (when - years[nearest])))
+            else:
+                centre.append(self.walk.last_value)
+                scale.append(np.sqrt(self.walk.variance_per_year * (when - years[-1])))
+        return from_student(dates, np.array(centre), np.array(scale), degrees=self.walk.degrees, levels=levels)
+
+
+@dataclass(frozen=True)
+class SeasonalLast:
+    """The latest value of the same season: within 45 days of the date a whole number of years before.
+
+    Where none lies so near, the last value.
+    """
+
+    def fit(self, series: Series) -> _FittedSeasonal:
+        """Return the model fitted to at least three observations."""
+        walk = Last().fit(series)
+        years, values = series.years, series.values
+        nearest = np.abs(years[None, :] - (years[:, None] - 1.0)).argmin(axis=1)
+        gap = years - years[nearest]
+        near = np.abs(gap - 1.0) <= _SEASON_YEARS
+        if near.sum() < 3:
+            return _FittedSeasonal(series, walk, walk.variance_per_year)
+        variance = float(np.mean((values - values[nearest])[near] ** 2))
+        return _FittedSeasonal(series, walk, variance)
+
+
+_MEMORY_STEPS = (2.0, 5.0, 15.0)
+_DAMPING_STEPS = (2.0, 5.0, 15.0, 60.0)
+
+
+@dataclass(frozen=True)
+class _Damped:
+    last_years: float
+    last_value: float
+    rate_per_year: float
+    damping_years: float
+    variance_per_year: float
+    degrees: float
+
+    def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
+        ahead = as_years(dates) - self.last_years
+        reach = self.damping_years * (1 - np.exp(-ahead / self.damping_years))
+        scale = np.sqrt(self.variance_per_year * ahead)
+        return from_student(dates, self.last_value + self.rate_per_year * reach, scale, degrees=self.degrees,
+                            levels=levels)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DampedDrift:
+    r"""The recent rate carried on, and fading.
+
+    .. math:: \hat y(t) = y_n + r \tau (1 - e^{-(t - t_n) / \tau})
+
+    The rate *r* is that of the exponentially weighted past. Its memory and the damping time are those with the
+    least mean absolute error, one to five observations ahead, over the record's own earlier origins.
+    """
+
+    def fit(self, series: Series) -> _Damped:
+        """Return the model fitted to at least five observations."""
+        years, values = series.years, series.values
+        gap = float(np.median(np.diff(years)))
+        best: tuple[float, float, float, float] = (np.inf, 0.0, gap, 0.0)
+        for memory in _MEMORY_STEPS:
+            rates = _smoothed_rates(years, values, memory * gap)
+            for damping in _DAMPING_STEPS:
+                error, variance = _replay(years, values, rates, damping * gap)
+                if error < best[0]:
+                    best = (error, float(rates[-1]), damping * gap, variance)
+        return _Damped(years[-1], values[-1], best[1], best[2], best[3], len(values) - 2)
+
+
+def _smoothed_rates(
+    years: NDArray[np.float64], values: NDArray[np.float64], memory_years: float
+) -> NDArray[np.float64]:
+    """Return the rate known at each observation, (N,), zero at the first."""
+    rates = np.zeros(len(years))
+    moved = elapsed = 0.0
+    for i in range(1, len(years)):
+        step = years[i] - years[i - 1]
+        fade = np.exp(-step / memory_years)
+        moved, elapsed = fade * moved + values[i] - values[i - 1], fade * elapsed + step
+        rates[i] = moved / elapsed
+    return rates
+
+
+def _replay(
+    years: NDArray[np.float64], values: NDArray[np.float64], rates: NDArray[np.float64], damping_years: float
+) -> tuple[float, float]:
+    """Return mean absolute error per root year, and mean squared error per year, over earlier origins."""
+    errors = []
+    for lead in range(1, min(6, len(years) - 2)):
+        ahead = years[2 + lead :] - years[2:-lead]
+        reach = damping_years * (1 - np.exp(-ahead / damping_years))
+        errors.append((values[2 + lead :] - values[2:-lead] - rates[2:-lead] * reach) / np.sqrt(ahead))
+    joined = np.concatenate(errors)
+    return float(np.mean(np.abs(joined))), float(np.mean(joined**2))

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,16 +81,45 @@ def run_tasks(
     total = len(tasks) * len(models)
     done = 0
     outcomes: dict[str, list[Outcome]] = {}
-    for model in get_models(models):
+    chosen = get_models(models)
+    benches = _benches(tasks, training, levels, jobs, seed) if any(model.is_global for model in chosen) else []
+    for model in chosen:
         offset = done
 
         def report(count: int, offset: int = offset) -> None:
             if progress is not None:
                 progress(offset + count, total)
 
-        outcomes[model.name] = _run_local(model, tasks, levels, jobs, report)
+        if model.is_global:
+            outcomes[model.name] = _run_global(model, benches, len(tasks))
+            report(len(tasks))
+        else:
+            outcomes[model.name] = _run_local(model, tasks, levels, jobs, report)
         done += len(tasks)
     return outcomes
+
+
+def _benches(
+    tasks: Sequence[Task], training: Sequence[Series], levels: Sequence[float], jobs: int, seed: int
+) -> list[tuple[list[int], Any]]:
+    """Return one workbench per variable, with the places of its tasks."""
+    from glaciertime.forecast.pooled import Workbench
+
+    found = []
+    for variable in dict.fromkeys(task.series.variable for task in tasks):
+        places = [index for index, task in enumerate(tasks) if task.series.variable == variable]
+        others = [series for series in training if series.variable == variable]
+        found.append((places, Workbench([tasks[index] for index in places], others, tuple(levels), jobs, seed)))
+    return found
+
+
+def _run_global(model: Model, benches: list[tuple[list[int], Any]], count: int) -> list[Outcome]:
+    results: list[Outcome | None] = [None] * count
+    run = model.load()
+    for places, bench in benches:
+        for place, outcome in zip(places, run(bench), strict=True):
+            results[place] = outcome
+    return [outcome for outcome in results if outcome is not None]
 
 
 def _run_local(

@@ -1,0 +1,86 @@
+"""How much of each candidate goes into the blend: what would have served other glaciers best, up to the cutoff."""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["blend_weights", "own_weights", "relative_errors", "simplex"]
+
+_STEPS = 10
+#: Mixes whose mean log relative error lies within this of the best one's are averaged.
+_NEAR = 0.004
+_MIN_SERIES = 5
+#: What is used where nothing is known of other glaciers, and how many own targets weigh as much.
+_PRIOR = {"last": 0.3, "kalman": 0.7}
+_PRIOR_TARGETS = 20.0
+
+
+@lru_cache(maxsize=8)
+def simplex(count: int) -> NDArray[np.float64]:
+    """Return all mixes of ``count`` candidates in steps of a tenth, (M, count).
+
+    Examples
+    --------
+    >>> len(simplex(2))
+    11
+    """
+    rows = [row for row in itertools.product(range(_STEPS + 1), repeat=count - 1) if sum(row) <= _STEPS]
+    return np.array([(*row, _STEPS - sum(row)) for row in rows], dtype=float) / _STEPS
+
+
+def relative_errors(
+    candidates: NDArray[np.float64], target: NDArray[np.float64], series: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return log relative errors of every mix for every series, (S, M): MAE over that of no change.
+
+    Parameters
+    ----------
+    candidates : (R, C)
+        Forecast changes.
+    target : (R,)
+        Observed changes.
+    series : (R,) int
+        Increasing.
+    """
+    starts = np.flatnonzero(np.append(True, series[1:] != series[:-1]))
+    mixes = simplex(candidates.shape[1]).astype(np.float32)
+    error = np.abs(target[:, None].astype(np.float32) - candidates.astype(np.float32) @ mixes.T)
+    totals = np.add.reduceat(error, starts, axis=0).astype(float)
+    naive = np.add.reduceat(np.abs(target), starts)[:, None]
+    moved = naive[:, 0] > 0
+    ratio: NDArray[np.float64] = np.log(np.clip(totals[moved] / naive[moved], 1e-2, 1e2))
+    return ratio
+
+
+def blend_weights(
+    candidates: NDArray[np.float64], target: NDArray[np.float64], series: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Return the mix with the least geometric mean relative error over other glaciers, (C,).
+
+    Mixes nearly as good are averaged with it. None where fewer than five series tell.
+    """
+    if len(target) == 0:
+        return None
+    errors = relative_errors(candidates, target, series)
+    if len(errors) < _MIN_SERIES:
+        return None
+    mean = errors.mean(axis=0)
+    near = mean <= mean.min() + _NEAR
+    weights: NDArray[np.float64] = simplex(candidates.shape[1])[near].mean(axis=0)
+    return weights
+
+
+def own_weights(names: list[str], candidates: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mix that served the glacier itself at its earlier origins, drawn towards a fixed one, (C,)."""
+    prior = np.array([_PRIOR.get(name, 0.0) for name in names])
+    if len(target) == 0 or np.abs(target).sum() == 0:
+        return prior
+    mixes = simplex(len(names))
+    error = np.abs(target[:, None] - candidates @ mixes.T).mean(axis=0) / np.abs(target).mean()
+    penalty = _PRIOR_TARGETS / len(target) * np.sum((mixes - prior) ** 2, axis=1)
+    best: NDArray[np.float64] = mixes[int(np.argmin(error + penalty))]
+    return best
