@@ -1,7 +1,7 @@
 """Fronts in Landsat images of a glacier that was left out of training, for several architectures.
 
-For each architecture, seed and glacier: train on the images of the other glaciers, mixed with simulated optical
-scenes, then predict every image of the glacier left out and measure how far the predicted front lies from the traced
+For each architecture: train on simulated optical scenes alone. Then, for each seed and glacier: go on with the images
+of the other glaciers, mixed with simulated ones, predict every image of the glacier left out, and measure how far the predicted front lies from the traced
 one, in pixels: mean over images of the symmetric mean nearest distance within the columns of the trace. Nothing is
 chosen by the glacier left out: the number of steps is fixed and the last (averaged) weights are used.
 
@@ -35,13 +35,16 @@ class Plan:
     learning_rate: float
     precision: str
     seeds: tuple[int, ...]
+    simulated_epochs: int
+    epochs: int
 
 
+# An epoch is 40 batches of 8 patches. The slower an architecture, the fewer it gets: all ran on two CPU cores.
 PLANS = (
-    Plan("glacier-seg-fast", 2e-3, "32-true", (0, 1, 2)),
-    Plan("unet", 1e-3, "bf16-mixed", (0,)),
-    Plan("segformer-b0", 1e-3, "bf16-mixed", (0,)),
-    Plan("glacier-seg", 2e-3, "32-true", (0,)),
+    Plan("glacier-seg-fast", 2e-3, "32-true", (0, 1, 2), simulated_epochs=15, epochs=6),
+    Plan("unet", 1e-3, "bf16-mixed", (0,), simulated_epochs=10, epochs=5),
+    Plan("segformer-b0", 1e-3, "bf16-mixed", (0,), simulated_epochs=15, epochs=6),
+    Plan("glacier-seg", 2e-3, "32-true", (0,), simulated_epochs=8, epochs=4),
 )
 
 
@@ -53,9 +56,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", default=",".join(plan.model for plan in PLANS))
     parser.add_argument("--glaciers", default="Jakobshavn,Kangerlussuaq,Sverdrup")
     parser.add_argument("--seeds", help="in place of the planned ones, comma-separated")
-    parser.add_argument("--epochs", type=int, default=10, help="of 40 batches of 8 patches")
-    parser.add_argument("--simulated", type=int, default=300, help="number of simulated scenes")
-    parser.add_argument("--share", type=float, default=0.5, help="of the patches that are simulated; 1: no real one")
+    parser.add_argument("--epochs", type=int, help="of each part, in place of the planned ones; for a trial")
+    parser.add_argument("--simulated", type=int, default=400, help="number of simulated scenes")
+    parser.add_argument("--share", type=float, default=0.5, help="of the patches that are simulated")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--table", action="store_true", help="only print what there is")
     return parser.parse_args()
@@ -88,8 +91,10 @@ def simulated_scenes(count: int, cache: Path):
     return InMemory(samples, bands=source.bands, classes=source.classes, codes=source.codes)
 
 
-def train_without(glacier: str, plan: Plan, seed: int, options: argparse.Namespace) -> Path:
-    """Return the weights of a model that saw every glacier but one (all, for the name 'none')."""
+def train_without(
+    glacier: str, plan: Plan, seed: int, options: argparse.Namespace, *, initial: Path | None = None
+) -> Path:
+    """Return the weights of a model that saw every glacier but one; of one that saw simulated scenes alone, for ''."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
     from glaciertime.scenes.datasets.mixture import Mixture
     from glaciertime.scenes.datasets.splits import Split
@@ -99,7 +104,9 @@ def train_without(glacier: str, plan: Plan, seed: int, options: argparse.Namespa
 
     real = LandsatFronts(options.data)
     data = Mixture((real, simulated_scenes(options.simulated, options.work)), (1 - options.share, options.share))
-    chosen = [i for i, info in enumerate(data.infos) if info.glacier != glacier and (options.share < 1 or i >= len(real))]
+    chosen = [
+        i for i, info in enumerate(data.infos) if info.glacier != glacier and (options.share < 1 or i >= len(real))
+    ]
     if options.share == 0:
         chosen = [i for i in chosen if i < len(real)]
     config = TrainConfig(
@@ -109,26 +116,27 @@ def train_without(glacier: str, plan: Plan, seed: int, options: argparse.Namespa
         fold=2,
         loss="front",
         metric="front",
-        test=(glacier,) if glacier != "none" else (),
+        test=(glacier,) if glacier else (),
         validation_fraction=0.0,
         patch=(256, 192),
-        epochs=options.epochs,
+        epochs=epochs,
         draws=320,
         batch=8,
-        learning_rate=plan.learning_rate,
+        learning_rate=plan.learning_rate * (0.5 if initial else 1.0),
         average=0.98,
         precision=plan.precision,
         seed=seed,
         zones="line",
         augmentation={"shift_px": [45.0, 35.0]},
     )
-    out = options.work / f"{plan.model}_{training_name(options)}_{seed}_{glacier}"
+    out = options.work / f"{plan.model}_{seed}_{glacier or 'simulated'}"
     within = group_weights([data.infos[i] for i in chosen], power=0.5)
     trained = train(
         data,
         config,
         out=out,
-        name=f"{plan.model}-without-{glacier}",
+        name=f"{plan.model}-without-{glacier}" if glacier else f"{plan.model}-simulated",
+        initial=initial,
         split=Split(train=tuple(chosen), validation=(), test=()),
         draw_weights=list(data.draw_weights(chosen, within=within)),
         progress=False,
@@ -136,14 +144,8 @@ def train_without(glacier: str, plan: Plan, seed: int, options: argparse.Namespa
     return trained.weights
 
 
-def training_name(options: argparse.Namespace) -> str:
-    if options.share >= 1:
-        return f"simulated-{options.epochs * 40}"
-    return f"{'real' if not options.share else 'mixed'}-{options.epochs * 40}"
-
-
 def measure(weights: Path, glacier: str, options: argparse.Namespace) -> list[dict[str, object]]:
-    """Return one row per image of the glacier (of all, for 'none'): its deviation, NaN without a front."""
+    """Return one row per image of the glacier (of all, for ''): its deviation, NaN without a front."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
     from glaciertime.segment.engine import load_engine
     from glaciertime.segment.front_line import front_deviation_px, front_pixels
@@ -154,7 +156,7 @@ def measure(weights: Path, glacier: str, options: argparse.Namespace) -> list[di
     data = LandsatFronts(options.data)
     rows = []
     for index, info in enumerate(data.infos):
-        if glacier not in (info.glacier, "none"):
+        if glacier not in (info.glacier, ""):
             continue
         image = data.read_image(index)[None].astype(np.float32)
         zones = zones_from_probability(predict_image(image, run=mirrored(run), spec=spec), spec=spec)
@@ -175,14 +177,14 @@ def table(results: Path) -> str:
     if not results.is_file():
         return "no results yet"
     rows = pd.read_csv(results)
-    lines = [f"{'model':18} {'training':14} {'left out':14} seeds images  mean (90 % interval)   median  without front"]
+    lines = [f"{'model':18} {'training':18} {'left out':14} seeds images  mean (90 % interval)   median  without front"]
     for (model, training), group in rows.groupby(["model", "training"], sort=False):
         for glacier, part in [*group.groupby("glacier"), ("all", group)]:
             per_image = part.groupby("image")["deviation_px"].mean()
             known = per_image.dropna().to_numpy()
             low, high = bootstrap(known) if len(known) else (math.nan, math.nan)
             lines.append(
-                f"{model:18} {training:14} {glacier:14} {part['seed'].nunique():5} {len(per_image):6} "
+                f"{model:18} {training:18} {glacier:14} {part['seed'].nunique():5} {len(per_image):6} "
                 f"{known.mean():6.2f} ({low:5.2f} to {high:5.2f}) {np.median(known):8.2f} "
                 f"{int(part['deviation_px'].isna().sum()):6}"
             )
@@ -203,21 +205,31 @@ def main() -> None:
 
         torch.set_num_threads(options.threads)
         for plan in (plan for name in options.models.split(",") for plan in PLANS if plan.model == name):
+            initial = run(plan, 0, "", options, initial=None)
             seeds = plan.seeds if options.seeds is None else tuple(int(seed) for seed in options.seeds.split(","))
             for seed in seeds:
-                for glacier in ["none"] if options.share >= 1 else options.glaciers.split(","):
-                    done = pd.read_csv(options.results) if options.results.is_file() else pd.DataFrame(columns=KEYS)
-                    same = (done["model"] == plan.model) & (done["training"] == training_name(options))
-                    same &= (done["seed"] == seed) & ((done["glacier"] == glacier) | (glacier == "none"))
-                    if same.any():
-                        continue
-                    weights = train_without(glacier, plan, seed, options)
-                    rows = measure(weights, glacier, options)
-                    common = {"model": plan.model, "training": training_name(options), "seed": seed}
-                    append(options.results, [{**common, **row} for row in rows])
-                    mean = np.nanmean([float(row["deviation_px"]) for row in rows])
-                    print(f"{plan.model} seed {seed} without {glacier}: {mean:.2f} px", flush=True)
+                for glacier in options.glaciers.split(","):
+                    run(plan, seed, glacier, options, initial=initial)
     print(table(options.results))
+
+
+def run(plan: Plan, seed: int, glacier: str, options: argparse.Namespace, *, initial: Path | None) -> Path:
+    """Train and measure unless the results hold it already; return the weights."""
+    training = "real and simulated" if glacier else "simulated alone"
+    done = pd.read_csv(options.results) if options.results.is_file() else pd.DataFrame(columns=KEYS)
+    same = (done["model"] == plan.model) & (done["training"] == training) & (done["seed"] == seed)
+    if glacier:
+        same &= done["glacier"] == glacier
+    weights = options.work / f"{plan.model}_{seed}_{glacier or 'simulated'}" / "weights.safetensors"
+    if same.any() and (glacier or weights.is_file()):
+        return weights
+    weights = train_without(glacier, plan, seed, options, initial=initial)
+    rows = measure(weights, glacier, options)
+    if not same.any():
+        append(options.results, [{"model": plan.model, "training": training, "seed": seed, **row} for row in rows])
+    mean = np.nanmean([float(row["deviation_px"]) for row in rows])
+    print(f"{plan.model} seed {seed} {training} without {glacier or 'any'}: {mean:.2f} px", flush=True)
+    return weights
 
 
 if __name__ == "__main__":

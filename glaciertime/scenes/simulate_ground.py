@@ -128,6 +128,7 @@ def simulate_ground(
     side_ice = (relief + rng.uniform(-2.0, 1.5)) > 0
     side_water = (relief + rng.uniform(-3.0, 0.5)) > 0.5
     zones[wall & ~(side_ice & ~ocean) & ~(side_water & ocean)] = ROCK
+    zones = _side_ice(zones, wall=wall, across=across, rows=rows, front_row=front_row, rng=rng)
     islands = fractal_field(size, slope=1.4, rng=rng) > rng.uniform(2.2, 4.0)
     zones[islands & (np.abs(rows - front_row[None]) > 12)] = ROCK
     dem_m = np.where(zones == OCEAN, 0.0, 60.0 + 0.6 * np.clip(rows - front_row[None], 0, None))
@@ -141,6 +142,26 @@ def simulate_ground(
         dem_m=np.maximum(ndimage.gaussian_filter(dem_m, 0.7), 0).astype(np.float32),
         flow=(across * half.mean()).astype(np.float32),
     )
+
+
+def _side_ice(
+    zones: NDArray[np.uint8],
+    *,
+    wall: NDArray[np.bool_],
+    across: NDArray[np.floating],
+    rows: NDArray[np.floating],
+    front_row: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.uint8]:
+    """Let slow ice stand beside the fjord where the trunk has retreated, so that the front turns along the wall."""
+    out = zones.copy()
+    for side in (-1, 1):
+        chance, reach = rng.random(), rng.uniform(0.05, 0.35) * zones.shape[0]
+        breadth = rng.uniform(0.3, 2.0)
+        if chance < 0.3:
+            beside = wall & (side * across > 0) & (np.abs(across) < 1 + breadth)
+            out[beside & (rows > front_row[None] - reach)] = GLACIER
+    return out
 
 
 def _front_line(width: int, *, centre: float, half: float, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -66,7 +66,12 @@ def simulate_optical(ground: Ground, *, seed: int, cloud: float = 0.15) -> NDArr
     snow = fractal_field(size, slope=1.4, rng=rng) > rng.uniform(-0.5, 3.0)
     rock = np.where(snow, rng.uniform(0.3, 1.2) + 0.3 * shade, rock)
     level = rng.uniform(-0.4, 0.9)
-    scene = np.where(ground.zones == ROCK, rock, level + _ice(ground, rng=rng))
+    ice = level + _ice(ground, rng=rng)
+    bumps = _hillshade(30 * fractal_field(size, slope=rng.uniform(1.0, 1.8), rng=rng), azimuth=0.7, strength=1.0)
+    ice = ice + rng.uniform(0, 0.5) * bumps
+    margin = np.exp(-(((np.abs(ground.flow) - np.abs(ground.flow).mean()) / rng.uniform(3, 12)) ** 2))
+    ice = ice + rng.normal(0, 0.25) * margin
+    scene = np.where(ground.zones == ROCK, rock, ice)
     ocean = _ocean(ground, level=level, rng=rng)
     scene = np.where(ground.zones == OCEAN, ocean, scene)
     scene = scene + _front_edge(ground, rng=rng)

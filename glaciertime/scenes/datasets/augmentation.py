@@ -25,6 +25,7 @@ __all__ = [
     "gamma",
     "illumination",
     "scan_line_gaps",
+    "tone_step",
     "warp",
 ]
 
@@ -57,6 +58,8 @@ class Augmentation:
         Largest standard deviation of white noise, in standard deviations of the image.
     blur_px : float
         Largest standard deviation of a Gaussian blur, pixels.
+    tone_step : float
+        Probability that one side of a line is darker or brighter: a cloud's shadow, the seam of a mosaic.
     gaps : float
         Probability of scan-line gaps as of Landsat 7 after May 2003.
     invert : float
@@ -80,6 +83,7 @@ class Augmentation:
     illumination: float = 0.3
     noise: float = 0.2
     blur_px: float = 0.8
+    tone_step: float = 0.15
     gaps: float = 0.1
     invert: float = 0.0
     speckle_looks: tuple[float, float] | None = None
@@ -202,6 +206,20 @@ def illumination(image: NDArray[np.float32], *, amplitude: float, seed: Seed) ->
     return (image + amplitude * np.nanstd(image, axis=(1, 2), keepdims=True) * field).astype(np.float32)
 
 
+def tone_step(
+    image: NDArray[np.float32], *, amplitude: float, width_px: float, seed: Seed
+) -> NDArray[np.float32]:
+    """Brighten one side of a random line by ``amplitude`` standard deviations, over a width of ``width_px``."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
+    angle = rng.uniform(0, 2 * np.pi)
+    along = np.cos(angle) * (rows - rng.uniform(0, image.shape[1])) + np.sin(angle) * (
+        columns - rng.uniform(0, image.shape[2])
+    )
+    side = 0.5 + 0.5 * np.tanh(along / width_px)
+    return (image + amplitude * np.nanstd(image, axis=(1, 2), keepdims=True) * side).astype(np.float32)
+
+
 def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> NDArray[np.float32]:
     """Blank slanted stripes, as Landsat 7 has since its scan-line corrector failed in May 2003.
 
@@ -290,6 +308,8 @@ def _recolour(patch: NDArray[np.float32], *, plan: Augmentation, rng: np.random.
     )
     if rng.random() < 0.5:
         patch = illumination(patch, amplitude=plan.illumination, seed=rng)
+    if rng.random() < plan.tone_step:
+        patch = tone_step(patch, amplitude=rng.uniform(-1, 1), width_px=rng.uniform(1, 12), seed=rng)
     blur = rng.uniform(-1, 1) * plan.blur_px
     if blur > 0.2:
         patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))
