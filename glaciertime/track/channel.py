@@ -31,12 +31,14 @@ _LEAST_SHARE = 0.5
 class InlandArea:
     """The area of a channel behind a front.
 
-    ``share`` is that of the channel's width which the front covers; ``front_length_m`` the length of front inside.
+    ``share`` is that of the channel's width which the front covers; ``front_length_m`` the length of front inside, and
+    ``chord_m`` the straight distance between the banks where it meets them.
     """
 
     area_m2: float
     share: float
     front_length_m: float
+    chord_m: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +80,12 @@ class Channel:
 
     def inland_area_of(self, coordinates: NDArray[np.float64], parts: NDArray[np.int64]) -> InlandArea:
         """Do what :meth:`inland_area` does for vertices (N, 2) and where the pieces start, (P + 1,), N at the end."""
-        area, share, outcome, length = inland_area(
+        area, share, outcome, length, chord = inland_area(
             coordinates - self.origin, parts, self.ring, self.sides, self.starts,
             self.left, self.right, self.left_moment, self.right_moment,
         )  # fmt: skip
         if outcome == SPANS or (outcome == PARTIAL and share >= _LEAST_SHARE):
-            return InlandArea(area_m2=area, share=share, front_length_m=length)
+            return InlandArea(area_m2=area, share=share, front_length_m=length, chord_m=chord)
         if outcome == PARTIAL:
             raise InputError(
                 f"the front covers {share:.0%} of the width of the {self.name}, at least {_LEAST_SHARE:.0%} is needed"
@@ -195,10 +197,11 @@ def fjord_channel(fjord: shapely.Polygon, *, centreline: shapely.LineString) -> 
     InputError
         Where the centreline does not run through the fjord from one end to the other.
     """
-    hits = shapely.get_coordinates(fjord.exterior.intersection(centreline))
+    line, before_m = _prolonged(centreline, fjord)
+    hits = shapely.get_coordinates(fjord.exterior.intersection(line))
     if len(hits) < 2:
         raise InputError("the centreline does not run through the fjord; draw one that enters and leaves it")
-    along = shapely.line_locate_point(centreline, shapely.points(hits))
+    along = shapely.line_locate_point(line, shapely.points(hits)) - before_m
     inland, sea = hits[along.argmin()], hits[along.argmax()]
     length = float(np.ptp(along))
     polygon = fjord
@@ -206,6 +209,19 @@ def fjord_channel(fjord: shapely.Polygon, *, centreline: shapely.LineString) -> 
         polygon = _with_vertex(polygon, x, y)
     corners = np.array([inland, inland, sea, sea])
     return _channel("fjord", polygon, corners, width_m=fjord.area / length, start_m=float(along.min()))
+
+
+def _prolonged(centreline: shapely.LineString, fjord: shapely.Polygon) -> tuple[shapely.LineString, float]:
+    """Return a centreline prolonged straight where it ends inside the fjord or on its edge, and by how much inland."""
+    x_min, y_min, x_max, y_max = fjord.bounds
+    reach = float(np.hypot(x_max - x_min, y_max - y_min))
+    vertices = shapely.get_coordinates(centreline)
+    by = []
+    for point, direction in ((vertices[0], vertices[0] - vertices[1]), (vertices[-1], vertices[-1] - vertices[-2])):
+        inside = fjord.distance(shapely.Point(point)) <= 1e-6 * reach
+        by.append((reach if inside else 0.0) * direction / np.hypot(*direction))
+    line = shapely.LineString(np.vstack([vertices[0] + by[0], vertices, vertices[-1] + by[1]]))
+    return line, float(np.hypot(*by[0]))
 
 
 def _with_vertex(polygon: shapely.Polygon, x: float, y: float) -> shapely.Polygon:

@@ -149,7 +149,7 @@ def inland_area(
     right: NDArray[np.float64],
     left_moment: NDArray[np.float64],
     right_moment: NDArray[np.float64],
-) -> tuple[float, float, int, float]:
+) -> tuple[float, float, int, float, float]:
     """Return the area of a channel between its inland cap and a front.
 
     Parameters
@@ -166,12 +166,12 @@ def inland_area(
     Returns
     -------
     tuple
-        Area in m2, share of the channel's width that the front covers, what became of it, and the length of the
-        front inside the channel, which bounds the error.
+        Area in m2, share of the channel's width that the front covers, what became of it, the length of the front
+        inside the channel and the straight distance between the points where it meets the banks.
     """
     cap_moment = right[0, 0] * left[0, 1] - left[0, 0] * right[0, 1]
-    inside_length = 0.0
-    partial_area, partial_share, beyond = np.nan, 0.0, False
+    inside_length, chord = 0.0, 0.0
+    partial_area, partial_share, partial_chord, beyond = np.nan, 0.0, 0.0, False
     # Per cut: kind (0 spans, 1 bites into the left bank, 2 into the right), positions along the banks, area.
     cut = np.empty((16, 4))
     n_cuts, n_spans = 0, 0
@@ -211,19 +211,21 @@ def inland_area(
                         at_left, at_right = (p[2], q[2]) if p_side == LEFT else (q[2], p[2])
                         cut[n_cuts] = np.array([0.0, at_left, at_right, area])
                         n_spans += 1
+                        chord = max(chord, np.hypot(p[3] - q[3], p[4] - q[4]))
                     n_cuts += 1
                 else:
                     share, p, q, moment = _extended(p, q, moment, left, right)
                     if share > partial_share:
                         partial_share = share
+                        partial_chord = np.hypot(p[3] - q[3], p[4] - q[4])
                         partial_area = _spanned(p, q, moment, left, right, left_moment, right_moment, cap_moment)
             if c < k:
                 inside = not inside
     if n_spans > 0:
-        return _alternating(cut[:n_cuts]), 1.0, SPANS, inside_length
+        return _alternating(cut[:n_cuts]), 1.0, SPANS, inside_length, chord
     if partial_share > 0:
-        return partial_area, partial_share, PARTIAL, inside_length
-    return np.nan, 0.0, BEYOND if beyond else OUTSIDE, inside_length
+        return partial_area, partial_share, PARTIAL, inside_length, partial_chord
+    return np.nan, 0.0, BEYOND if beyond else OUTSIDE, inside_length, 0.0
 
 
 @njit(cache=True)

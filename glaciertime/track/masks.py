@@ -141,7 +141,9 @@ def _points_inland(zones: NDArray[np.uint8], scene: MaskScene, centreline: shape
         return False
     spacing = math.sqrt(abs(scene.transform.determinant))
     count = min(2_000, int(centreline.length / spacing) + 2)
-    points = shapely.get_coordinates(shapely.line_interpolate_point(centreline, np.linspace(0, 1, count), normalized=True))
+    points = shapely.get_coordinates(
+        shapely.line_interpolate_point(centreline, np.linspace(0, 1, count), normalized=True)
+    )
     column, row = np.floor(to_map(points, ~scene.transform)).astype(int).T
     inside = (row >= 0) & (row < scene.shape[0]) & (column >= 0) & (column < scene.shape[1])
     seen = zones[row[inside], column[inside]]

@@ -21,6 +21,7 @@ from glaciertime.track.measurement import Front
 __all__ = [
     "centreline_position_m",
     "extrapolated_centreline_position_m",
+    "front_obliquity",
     "front_width_m",
     "mean_trace_position_m",
     "offset_centrelines",
@@ -66,6 +67,41 @@ def centreline_position_m(front: Front, *, centreline: shapely.LineString) -> fl
         raise InputError(f"the front does not cross the centreline; it passes {gap:.0f} m from it")
     points = shapely.points(shapely.get_coordinates(crossing))
     return float(np.max(shapely.line_locate_point(centreline, points)))
+
+
+def front_obliquity(front: Front, *, centreline: shapely.LineString, position_m: float, reach_m: float) -> float:
+    """Return one over the cosine of the angle between a front's normal and the centreline where they cross.
+
+    Parameters
+    ----------
+    front, centreline : lines
+    position_m : float
+        Of :func:`centreline_position_m`.
+    reach_m : float
+        The front's direction is that of the chord between the points this far along it on both sides.
+
+    Returns
+    -------
+    float
+        1 for a front square to the centreline, at most 5.
+
+    Examples
+    --------
+    >>> front, line = shapely.LineString([(0, -50), (100, 50)]), shapely.LineString([(0, 0), (100, 0)])
+    >>> round(front_obliquity(front, centreline=line, position_m=50, reach_m=20), 4)
+    1.4142
+    """
+    crossing = shapely.line_interpolate_point(centreline, position_m)
+    piece = min(shapely.get_parts(front), key=lambda part: part.distance(crossing))
+    at = shapely.line_locate_point(piece, crossing)
+    ends = shapely.line_interpolate_point(piece, [max(0.0, at - reach_m), min(piece.length, at + reach_m)])
+    step = max(1e-6 * centreline.length, 0.1)
+    around = [max(0.0, position_m - step), min(centreline.length, position_m + step)]
+    (ax, ay), (bx, by) = shapely.get_coordinates(ends)
+    (cx, cy), (dx, dy) = shapely.get_coordinates(shapely.line_interpolate_point(centreline, around))
+    across = abs((dx - cx) * (by - ay) - (dy - cy) * (bx - ax))
+    lengths = math.hypot(bx - ax, by - ay) * math.hypot(dx - cx, dy - cy)
+    return min(5.0, float(lengths / across)) if across > 0 else 5.0
 
 
 def offset_centrelines(

@@ -104,7 +104,13 @@ def _cuts(starts, stops, n_lines, width):  # type: ignore[no-untyped-def]  # com
                     spans[pointers[line] + filled[line]] = min(max(x, 0.0), width)
                     filled[line] += 1
     for line in range(n_lines):
-        spans[pointers[line] : pointers[line + 1]].sort()
+        # Few crossings a line: insertion sort.
+        for i in range(pointers[line] + 1, pointers[line + 1]):
+            x, j = spans[i], i
+            while j > pointers[line] and spans[j - 1] > x:
+                spans[j] = spans[j - 1]
+                j -= 1
+            spans[j] = x
     return pointers, spans
 
 

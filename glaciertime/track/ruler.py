@@ -16,6 +16,7 @@ from glaciertime.track.measurement import Front
 from glaciertime.track.measures import (
     centreline_position_m,
     extrapolated_centreline_position_m,
+    front_obliquity,
     mean_trace_position_m,
     offset_centrelines,
     offset_positions_m,
@@ -119,10 +120,14 @@ class FrontRuler:
             Where the front does not lie so that the method can measure it.
         """
         settings = self.settings
-        coverage = 1.0
+        coverage, chord = 1.0, 0.0
         if method == "centreline":
             value = centreline_position_m(front, centreline=self.centreline)
-            return Position(value_m=value, sigma_m=position_sigma_m(boundary_m, georeferencing_m=georeferencing_m))
+            obliquity = front_obliquity(
+                front, centreline=self.centreline, position_m=value, reach_m=settings.correlation_length_m / 2
+            )
+            sigma = position_sigma_m(boundary_m, georeferencing_m=georeferencing_m, obliquity=obliquity)
+            return Position(value_m=value, sigma_m=sigma)
         if method == "multi-centreline":
             at = self.offset_positions(front)
             coverage = float(np.isfinite(at).mean())
@@ -135,6 +140,7 @@ class FrontRuler:
             inland = box.inland_area(front)
             value = box.start_m + inland.area_m2 / box.width_m
             coverage, width, length = inland.share, box.width_m, inland.front_length_m
+            chord = inland.chord_m
         else:
             measure = {
                 "extrapolated-centreline": extrapolated_centreline_position_m,
@@ -142,10 +148,14 @@ class FrontRuler:
             }[method]
             value = measure(front, centreline=self.centreline)
             width = length = front.length
-        averaged = averaged_sigma_m(
-            boundary_m, front_length_m=length, width_m=width, correlation_m=settings.correlation_length_m
+        sigma = averaged_sigma_m(
+            boundary_m,
+            front_length_m=length,
+            width_m=width,
+            correlation_m=settings.correlation_length_m,
+            georeferencing_m=georeferencing_m,
+            chord_m=max(width, chord),
         )
-        sigma = position_sigma_m(averaged, georeferencing_m=georeferencing_m)
         if coverage < 1:
             sigma = math.hypot(sigma, partial_sigma_m(coverage, width_m=width))
         return Position(value_m=value, sigma_m=sigma, coverage=coverage)

@@ -23,6 +23,7 @@ from glaciertime.track.outlines import measure_outline
 from glaciertime.track.place import Place, place_of, reproject
 from glaciertime.track.rows import EARLIEST, WGS84, failed_row, published, rows_of
 from glaciertime.track.ruler import FrontRuler
+from glaciertime.track.screening import screen, screen_fronts
 from glaciertime.track.settings import TrackSettings
 
 __all__ = ["FOOTPRINT_COLUMNS", "Tracked", "track_scenes"]
@@ -126,9 +127,13 @@ def track_scenes(
     observations = validate(observations, "observations")
     order = ["glacier", "variable", "method", "footprint", "dataset", "date", "image_id"]
     fronts = gpd.GeoDataFrame(validate(fronts.sort_values(["Date", "ImageID"], kind="stable"), "fronts"))
+    observations = observations.sort_values(order, kind="stable").reset_index(drop=True)
+    if settings.screening is not None:
+        fronts = screen_fronts(fronts, settings=settings.screening)
+        observations = screen(observations, fronts=fronts, settings=settings.screening)
     return Tracked(
         fronts=fronts,
-        observations=observations.sort_values(order, kind="stable").reset_index(drop=True),
+        observations=observations,
         footprints=footprints,
     )
 

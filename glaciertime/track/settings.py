@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from glaciertime.errors import UsageError, nearest_names
+from glaciertime.track.screening import ScreeningSettings
 
 __all__ = ["DEFAULT_METHODS", "METHODS", "TrackSettings"]
 
@@ -46,6 +47,8 @@ class TrackSettings:
         One standard deviation of the position of a drawn boundary, where the scene does not give its own.
     count_icebergs : bool
         Whether ice that does not hang together with the glacier counts in the areas of masks; it never bounds a front.
+    screening : ScreeningSettings or None
+        Limits of the screening in time; None: no flags from it.
     simplify_m : float
         Fronts are simplified without moving by more than this; 0 keeps every vertex.
 
@@ -63,6 +66,7 @@ class TrackSettings:
     correlation_length_m: float = 1000.0
     delineation_sigma_m: float = float("nan")
     count_icebergs: bool = True
+    screening: ScreeningSettings | None = field(default_factory=ScreeningSettings)
     simplify_m: float = 0.0
 
     def __post_init__(self) -> None:

@@ -1,0 +1,100 @@
+"""Series made of observations: periods, cycles, breaks and flowlines of known size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glaciertime.errors import InputError, SeriesTooShortError
+from glaciertime.track import TrackSettings, track_scenes
+from glaciertime.track.changepoints import change_points, change_table, segment_table
+from glaciertime.track.flowlines import flowline_positions, flowline_retreat
+from glaciertime.track.products import period_means, seasonal_cycle
+
+from .test_screening import series
+from .test_series import crane, mask_scene, toy_glacier  # noqa: F401  # a fixture
+
+
+def test_a_month_without_an_observation_has_no_row():
+    table = series([1.0, 2.0, 3.0], every_days=45)
+    months = period_means(table, period="month")
+    assert months["start_date"].dt.month.tolist() == [1, 2, 3]
+    gap = period_means(series([1.0, 3.0], every_days=100), period="month")
+    assert gap["start_date"].dt.month.tolist() == [1, 4]
+
+
+def test_a_year_is_the_mean_of_its_months_not_of_its_images():
+    table = series([10.0] * 9 + [50.0], every_days=3)
+    table.loc[9, "date"] = pd.Timestamp("2020-07-01")
+    assert period_means(table, period="year")["value"].tolist() == [30.0]
+
+
+def test_december_belongs_to_the_next_winter():
+    table = series([1.0, 2.0, 3.0])
+    table["date"] = pd.to_datetime(["2019-12-10", "2020-01-10", "2020-02-10"])
+    winter = period_means(table, period="season")
+    assert winter[["start_date", "value", "n"]].values.tolist() == [[pd.Timestamp("2019-12-01"), 2.0, 3]]
+    with pytest.raises(InputError, match="unknown period 'week'"):
+        period_means(table, period="week")
+
+
+def test_seasonal_cycle_has_the_amplitude_and_the_dates_put_in():
+    days = np.arange(0, 3 * 365, 10)
+    values = 300 * np.cos(2 * np.pi * (days - 150) / 365.25)
+    cycle = seasonal_cycle(series(values, every_days=10))
+    assert cycle["year"].tolist()[:2] == [2020, 2021]
+    assert cycle["amplitude"].iloc[0] == pytest.approx(600, abs=3)
+    assert cycle["maximum_date"].iloc[0].dayofyear == pytest.approx(151, abs=5)
+
+
+def test_a_break_is_found_where_it_is_and_noise_has_none():
+    rng = np.random.default_rng(6)
+    values = rng.normal(0, 1, 40)
+    assert change_points(values) == []
+    values[25:] -= 6
+    (point,) = change_points(values)
+    assert point.index == 25
+    assert point.step == pytest.approx(-6, abs=4 * point.sigma)
+    assert point.p_value <= 0.001
+
+
+def test_false_breaks_are_as_rare_as_stated():
+    rng = np.random.default_rng(7)
+    found = sum(bool(change_points(rng.standard_t(3, size=24), seed=k)) for k in range(100))
+    # 5 % of 100, three standard errors.
+    assert found <= 5 + 3 * np.sqrt(100 * 0.05 * 0.95)
+
+
+def test_a_short_series_has_no_break_to_test():
+    with pytest.raises(SeriesTooShortError, match="5 observations"):
+        change_points([1, 2, 3, 4, 5])
+
+
+def test_crane_broke_in_2002_by_at_least_100_km2(crane):  # noqa: F811
+    breaks = change_table(crane.observations).query("variable == 'area_km2' and footprint == 'box'")
+    collapse = breaks.iloc[0]
+    assert (str(collapse["after"].date()), str(collapse["before"].date())) == ("2001-03-15", "2002-03-15")
+    assert collapse["qualifier"] == "at least"
+    assert collapse["step"] < -100
+    assert collapse["p_value"] < 0.05
+
+
+def test_crane_after_2010_reads_as_stable_not_as_retreating(crane):  # noqa: F811
+    segments = segment_table(crane.observations).query("variable == 'area_km2' and footprint == 'box'")
+    assert segments["reading"].tolist()[0] == "bound"
+    last = segments.iloc[-1]
+    assert last["end_date"].year == 2021
+    assert last["reading"] in ("stable", "growing")
+    assert last["rate_per_year"] > 0
+
+
+def test_flowlines_retreat_by_what_the_masks_lost():
+    settings = TrackSettings(box_width_m=3_000, centreline_count=5)
+    tracked = track_scenes([mask_scene(6_000, 0), mask_scene(5_400, 100)], glacier=toy_glacier(), settings=settings)
+    matrix = flowline_positions(tracked.fronts, glacier=toy_glacier(), settings=settings)
+    assert matrix.shape == (2, 5)
+    np.testing.assert_allclose(matrix.iloc[0] - matrix.iloc[1], 600, atol=1)
+    retreat = flowline_retreat(tracked.fronts, glacier=toy_glacier(), settings=settings)
+    np.testing.assert_allclose(retreat["retreat_m"], 600, atol=1)
+    np.testing.assert_allclose(retreat.to_crs(toy_glacier().crs).length, 600, atol=1)
