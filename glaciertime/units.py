@@ -176,7 +176,7 @@ def pixel_area_m2(rows: ArrayLike, columns: ArrayLike, *, transform: Affine, crs
         return np.full(row.shape, abs(transform.determinant))
     if row.size == 0:
         return np.empty(0)
-    x_middle, y_middle = transform * (float(column.mean()), float(row.mean()))
+    x_middle, y_middle = transform @ (float(column.mean()), float(row.mean()))
     transformer = _equal_area_transformer(crs, x_middle, y_middle)
 
     def plane(d_column: float, d_row: float) -> NDArray[np.float64]:

@@ -10,10 +10,14 @@ from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
 from glaciertime.cli.data import data_app
 from glaciertime.cli.export import export
+from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
+from glaciertime.cli.models import models
 from glaciertime.cli.report import report
+from glaciertime.cli.segment import segment
 from glaciertime.cli.table import table
 from glaciertime.cli.track import track
+from glaciertime.cli.train import train
 
 __all__ = ["app"]
 
@@ -53,6 +57,10 @@ for command, summary in (
     (report, "Write one HTML page that tells it all."),
     (export, "Write a table for another program."),
     (catalog, "List the glaciers known by name."),
+    (segment, "Turn an image into a mask of zones."),
+    (train, "Train a segmentation model."),
+    (models, "List the segmentation architectures."),
+    (export_model, "Write a model as ONNX."),
 ):
     app.command(short_help=summary)(command)
 app.add_typer(data_app, name="data")

@@ -55,10 +55,12 @@ def forecast(
     glaciertime forecast --glacier Crane --until 2026 --model drift --variable front_position_m
     """
     limit_threads()
+    import numpy as np
     import pandas as pd
 
     from glaciertime.forecast import forecast_series, target_dates_until
     from glaciertime.pipeline import choose_series, default_models, other_glaciers
+    from glaciertime.units import as_date
 
     store = open_archive(archive)
     observations = store.read("observations")
@@ -70,6 +72,8 @@ def forecast(
     for series in chosen:
         known = series if cutoff is None else series.until(cutoff)
         targets = target_dates_until(known if len(known) else series, until)
+        if cutoff is not None:
+            targets = targets[targets > np.datetime64(as_date(cutoff))]
         parts.append(
             forecast_series(
                 series, models=split_names(model) or default_models(), target_dates=targets, cutoff=cutoff,

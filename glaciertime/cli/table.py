@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,9 @@ from glaciertime.cli.common import (
     print_json,
     resolve_names,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["table"]
 
@@ -30,7 +33,9 @@ def table(
     max_gap: Annotated[
         float, typer.Option(min=0, metavar="DAYS", help="How far the nearest observation may be.")
     ] = 180,
-    footprint: Annotated[str, typer.Option(help="Where areas are compared: box or fjord.")] = "box",
+    footprint: Annotated[
+        str | None, typer.Option(help="Where areas are compared: box, fjord, ...; default the box, else the image.")
+    ] = None,
     form: Annotated[str, typer.Option("--format", help="text, csv, markdown or latex.")] = "text",
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     as_json: JsonOption = False,
@@ -52,11 +57,17 @@ def table(
         names = resolve_names(glacier, observations["glacier"].unique())
         observations = observations[observations["glacier"].isin(names)]
     footprints = store.read("footprints")
-    rows = retreat_table(
-        observations, date_from=date_from, date_to=date_to, max_gap_days=max_gap, footprint=footprint,
-        footprints=footprints,
-    )  # fmt: skip
+
+    def between(where: str) -> pd.DataFrame:
+        return retreat_table(
+            observations, date_from=date_from, date_to=date_to, max_gap_days=max_gap, footprint=where,
+            footprints=footprints,
+        )  # fmt: skip
+
+    held = set(observations.loc[observations["variable"] == "area_km2", "footprint"])
+    rows = between(footprint or next((name for name in ("box", "common", "image") if name in held), "box"))
     if as_json:
         print_json(rows)
         return
-    typer.echo(retreat_text(rows, form=form, footprints=footprints), nl=False)
+    fjords = between("fjord") if len(rows) > 1 and (observations["footprint"] == "fjord").any() else None
+    typer.echo(retreat_text(rows, form=form, footprints=footprints, fjords=fjords), nl=False)

@@ -247,11 +247,11 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
 
 
 def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
-    footprint = "box" if "box" in set(observations["footprint"]) else None
     areas = observations[observations["variable"] == "area_km2"]
     if areas["value"].notna().sum() < 2:
         return ""
-    footprint = footprint or str(areas["footprint"].iloc[0])
+    held = set(areas["footprint"])
+    footprint = next((name for name in ("box", "common", "image") if name in held), str(areas["footprint"].iloc[0]))
     table = retreat_table(observations, footprint=footprint, footprints=archive.read("footprints"))
     rows = retreat_rows(table).drop(columns=["Glacier"])
     rows = rows.rename(columns=lambda name: name.replace("(km2)", "km2").replace("(%)", "%"))

@@ -47,11 +47,27 @@ def _sigma(value: float, digits: int) -> str:
     return "" if pd.isna(value) else f" ± {value:.{digits}f}"
 
 
-def retreat_text(table: pd.DataFrame, *, form: str, footprints: gpd.GeoDataFrame | None = None) -> str:
+def retreat_text(
+    table: pd.DataFrame,
+    *,
+    form: str,
+    footprints: gpd.GeoDataFrame | None = None,
+    fjords: pd.DataFrame | None = None,
+) -> str:
     """Return the retreat table in one of :data:`FORMATS`.
 
     CSV has plain numbers; the others have values with their one-sigma uncertainty. Below a text table of several
-    glaciers stands their sum, or why there is none.
+    glaciers stands their sum; where their footprints overlap it is taken over the fjords, which do not.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`glaciertime.track.retreat_table`.
+    form : str
+    footprints : GeoDataFrame, optional
+        The polygons that areas were measured in; no sum without them.
+    fjords : DataFrame, optional
+        The same table inside the footprint ``fjord``.
 
     Raises
     ------
@@ -61,7 +77,7 @@ def retreat_text(table: pd.DataFrame, *, form: str, footprints: gpd.GeoDataFrame
     if form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
     if form == "csv":
-        return table.to_csv(index=False, date_format="%Y-%m-%d")
+        return str(table.to_csv(index=False, date_format="%Y-%m-%d"))
     rows = retreat_rows(table)
     if form == "latex":
         return _latex(rows)
@@ -70,21 +86,31 @@ def retreat_text(table: pd.DataFrame, *, form: str, footprints: gpd.GeoDataFrame
     caption = "Positive loss: less ice. One standard deviation. Loss (%) is of the ice in the footprint at the start."
     lines = [_text(rows), "", caption]
     if len(table) > 1 and footprints is not None:
-        lines.append(_sum(table, footprints))
+        lines += _sum(table, footprints, fjords)
     if (table["source"] == "simulated").any():
         lines.append("Rows marked simulated are no observations.")
     return "\n".join(lines) + "\n"
 
 
-def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame) -> str:
+def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame | None) -> list[str]:
     if table["glacier"].duplicated().any():
-        return "No sum: a glacier has several rows (data sets)."
+        return ["No sum: a glacier has several rows (data sets)."]
     try:
-        total = sum_row(table, footprints=footprints)
+        return [f"Sum: {_total(sum_row(table, footprints=footprints))}"]
     except InputError as error:
-        return f"No sum: {error}."
+        overlap = str(error)
+    if fjords is None or set(fjords["glacier"]) != set(table["glacier"]):
+        return [f"No sum: {overlap}."]
+    try:
+        total = sum_row(fjords, footprints=footprints)
+    except InputError as error:
+        return [f"No sum: {error}."]
+    return [f"Sum over the fjords: {_total(total)} (not over the boxes: {overlap.split(', which')[0]})"]
+
+
+def _total(total: pd.Series) -> str:
     return (
-        f"Sum: loss {total['loss_km2']:.2f}{_sigma(total['loss_sigma_km2'], 2)} km2 "
+        f"loss {total['loss_km2']:.2f}{_sigma(total['loss_sigma_km2'], 2)} km2 "
         f"= {total['loss_percent']:.2f}{_sigma(total['loss_percent_sigma'], 2)} %"
     )
 

@@ -137,5 +137,5 @@ def _zones(date: dt.date, transform: Affine) -> NDArray[np.uint8]:
     for _ in range(int(random.integers(2, 7))):
         along = random.uniform(position + 600.0, max(position + 900.0, _LENGTH_M - 500.0))
         centre = _to_map(np.array([[along, random.uniform(-1_800.0, 1_800.0)]]))[0]
-        layers.append((shapely.Point(centre).buffer(random.uniform(60.0, 180.0)), GLACIER))
+        layers.append((shapely.Point(centre).buffer(random.uniform(40.0, 110.0)), GLACIER))
     return rasterio.features.rasterize(layers, out_shape=shape, transform=transform, fill=ROCK, dtype="uint8")

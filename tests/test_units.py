@@ -1,0 +1,117 @@
+"""Conversions against closed forms."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import geopandas as gpd
+import numpy as np
+import pyproj
+import pytest
+import shapely
+from affine import Affine
+from hypothesis import given
+from hypothesis import strategies as st
+
+from glaciertime.errors import InputError
+from glaciertime.units import as_date, decimal_year, mask_area_km2, polygon_area_km2, resolution_m, years_between
+
+
+def cap_area_km2(latitude: float) -> float:
+    """The area of the ellipsoid poleward of a latitude, in closed form (Snyder 1987, eq. 3-12)."""
+    a, f = 6378.137, 1 / 298.257223563
+    e = np.sqrt(f * (2 - f))
+
+    def q(phi: float) -> float:
+        s = np.sin(phi)
+        return (1 - e**2) * (s / (1 - e**2 * s**2) - np.log((1 - e * s) / (1 + e * s)) / (2 * e))
+
+    return float(np.pi * a**2 * (q(np.pi / 2) - q(np.deg2rad(latitude))))
+
+
+@pytest.mark.parametrize("crs", ["EPSG:3031", "EPSG:3413"])
+def test_a_polar_cap_has_its_closed_form_area(crs: str) -> None:
+    # In a polar stereographic plane a cap about the pole is a disc, whose plane area is not the true one.
+    latitude = 80.0
+    sign = -1 if crs == "EPSG:3031" else 1
+    transformer = pyproj.Transformer.from_crs("EPSG:4326", crs, always_xy=True)
+    radius = np.hypot(*transformer.transform(0.0, sign * latitude))
+    disc = shapely.Point(0, 0).buffer(radius, quad_segs=2000)
+    assert polygon_area_km2(disc, crs=crs) == pytest.approx(cap_area_km2(latitude), rel=1e-6)
+    assert abs(disc.area / 1e6 / cap_area_km2(latitude) - 1) > 0.02
+
+
+def test_the_true_area_does_not_depend_on_the_projection() -> None:
+    box = shapely.box(-2_422_000, 1_250_000, -2_394_000, 1_278_000)
+    there = polygon_area_km2(box, crs="EPSG:3031")
+    dense = gpd.GeoSeries([shapely.segmentize(box, 200)], crs="EPSG:3031")
+    for crs in ("EPSG:4326", "EPSG:32720", "EPSG:6932"):
+        assert polygon_area_km2(dense.to_crs(crs).iloc[0], crs=crs) == pytest.approx(there, rel=1e-6)
+
+
+def test_a_mask_has_the_area_of_its_polygon() -> None:
+    transform = Affine(30, 0, -2_422_000, 0, -30, 1_278_000)
+    mask = np.zeros((700, 900), dtype=bool)
+    mask[100:650, 200:777] = True
+    polygon = shapely.box(*(transform @ (200, 650)), *(transform @ (777, 100)))
+    assert mask_area_km2(mask, transform=transform, crs="EPSG:3031") == pytest.approx(
+        polygon_area_km2(polygon, crs="EPSG:3031"), rel=1e-7
+    )
+
+
+def test_a_mask_in_degrees_has_the_area_of_its_polygon() -> None:
+    transform = Affine(0.01, 0, -70.9, 0, -0.01, -13.83)
+    mask = np.zeros((40, 50), dtype=bool)
+    mask[5:33, 7:41] = True
+    polygon = shapely.box(*(transform @ (7, 33)), *(transform @ (41, 5)))
+    assert mask_area_km2(mask, transform=transform, crs="EPSG:4326") == pytest.approx(
+        polygon_area_km2(polygon, crs="EPSG:4326"), rel=1e-5
+    )
+
+
+@given(st.integers(0, 2**31), st.integers(1, 40), st.integers(1, 40))
+def test_areas_add_up_over_a_mosaic(seed: int, row: int, column: int) -> None:
+    mask = np.random.default_rng(seed).random((41, 41)) < 0.5
+    transform = Affine(240, 0, -2_400_000, 0, -240, 1_260_000)
+    whole = mask_area_km2(mask, transform=transform, crs="EPSG:3031")
+    parts = sum(
+        mask_area_km2(mask[rows, columns], transform=transform @ Affine.translation(x, y), crs="EPSG:3031")
+        for rows, y in ((slice(0, row), 0), (slice(row, None), row))
+        for columns, x in ((slice(0, column), 0), (slice(column, None), column))
+    )
+    assert parts == pytest.approx(whole, rel=1e-6)
+
+
+def test_a_local_frame_has_plane_areas() -> None:
+    assert mask_area_km2(np.ones((10, 10), dtype=bool), transform=Affine.scale(20, -20), crs=None) == 0.04
+    assert polygon_area_km2(shapely.box(0, 0, 200, 200), crs=None) == 0.04
+
+
+def test_the_true_pixel_is_smaller_than_the_map_pixel_off_the_standard_parallel() -> None:
+    there = resolution_m(Affine(30, 0, -2_422_000, 0, -30, 1_278_000), shape=(900, 900), crs="EPSG:3031")
+    assert there == pytest.approx(29.43, abs=0.02)
+
+
+def test_leap_years_count() -> None:
+    assert decimal_year("2004-07-01") == pytest.approx(2004 + 182 / 366)
+    assert decimal_year("2003-07-01") == pytest.approx(2003 + 181 / 365)
+    assert years_between("2003-01-01", "2004-01-01") == pytest.approx(365 / 365.25)
+
+
+@given(st.dates(dt.date(1850, 1, 1), dt.date(2100, 1, 1)))
+def test_decimal_years_keep_the_order_of_days(day: dt.date) -> None:
+    assert decimal_year(day) < decimal_year(day + dt.timedelta(days=1))
+
+
+def test_a_time_zone_is_brought_to_utc() -> None:
+    assert as_date("2002-03-15T23:30:00-05:00") == dt.date(2002, 3, 16)
+
+
+def test_what_is_no_date_is_named() -> None:
+    with pytest.raises(InputError, match="'soon' is not a date; give it as YYYY-MM-DD"):
+        as_date("soon")
+
+
+def test_coordinates_outside_the_projection_are_refused() -> None:
+    with pytest.raises(InputError, match="do not lie in the domain"):
+        polygon_area_km2(shapely.box(1e12, 1e12, 1e12 + 1, 1e12 + 1), crs="EPSG:32645")
