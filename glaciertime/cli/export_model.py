@@ -1,0 +1,77 @@
+"""``glaciertime export-model``: an architecture or a trained model as ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glaciertime.cli.common import note
+
+__all__ = ["export_model"]
+
+
+def export_model(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="An architecture, or a model that comes with the package.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.onnx", help="Where to write it.")],
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE.safetensors", help="Trained weights of that architecture.")
+    ] = None,
+    in_channels: Annotated[int, typer.Option(min=1, help="Bands, where there are no weights to tell.")] = 3,
+    classes: Annotated[int, typer.Option(min=1, help="Classes, where there are no weights to tell.")] = 2,
+    check: Annotated[bool, typer.Option(help="Compare it with torch at several sizes.")] = True,
+    int8: Annotated[
+        Path | None, typer.Option("--int8", metavar="FILE.onnx", help="Write an eight-bit version as well.")
+    ] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="Image to find the ranges of --int8 on; may be repeated.")
+    ] = None,
+) -> None:
+    """Write a model as ONNX with a free batch and size.
+
+    Without weights the model is untrained: good for timing, not for masks.
+
+    Examples:
+
+    glaciertime export-model pspnet --out pspnet.onnx
+
+    glaciertime export-model landsat-fronts --out fronts.onnx --int8 fronts-int8.onnx --image scene.png
+    """
+    from glaciertime.errors import InputError, UsageError
+    from glaciertime.segment.architectures.registry import build_model
+    from glaciertime.segment.export import check_onnx, export_onnx
+    from glaciertime.segment.weights import KEY, load_model, shipped_names, weights_path
+
+    if int8 is not None and not image:
+        raise UsageError("--int8 given without --image; give images like those it will see, 20 or more do well")
+    spec = None
+    if weights is not None:
+        model, spec = load_model(weights, model=name)
+    elif name in shipped_names():
+        model, spec = load_model(weights_path(name, suffix=".safetensors"))
+    else:
+        model = build_model(name, in_channels=in_channels, classes=classes)
+        note(f"{name}: exported with random weights; give --weights for trained ones")
+    channels = in_channels if spec is None else spec.channels
+    size = export_onnx(model, out, in_channels=channels, metadata={} if spec is None else {KEY: spec.to_json()})
+    typer.echo(f"{out}: {size / 1e6:.2f} MB")
+    if check:
+        done = check_onnx(out, model, in_channels=channels)
+        typer.echo(f"largest relative difference from torch over {len(done.shapes)} sizes: {done.relative_error:.1e}")
+        if done.relative_error > 1e-3:
+            raise InputError(f"{out} differs from torch by {done.relative_error:.1e}; do not use it")
+    if int8 is not None:
+        from glaciertime.scenes.datasets.images import read_image
+        from glaciertime.segment.normalisation import Normalisation
+        from glaciertime.segment.quantise import quantise_onnx
+
+        rule = Normalisation() if spec is None else spec.normalisation
+        batches = [rule.apply(read_image(path))[None] for path in image or ()]
+        loss = quantise_onnx(out, int8, images=batches)
+        typer.echo(
+            f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "
+            f"{100 * loss.agreement:.2f} % of pixels get the same class, mean IoU of the masks {loss.mean_iou:.4f}"
+        )
