@@ -139,10 +139,8 @@ def _advance(factors: Tensor, added: Tensor, first: Tensor) -> Tensor:
     whole = chunks * size
     shape = (chunks, size, *factors.shape[1:])
     a = factors[:whole].reshape(shape)
-    states = torch.empty_like(added)
-    inner = states[:whole].view(shape)
-    inner.copy_(added[:whole].reshape(shape))
-    product = a.clone()
+    inner = added[:whole].reshape(shape).clone(memory_format=torch.contiguous_format)
+    product = a.clone(memory_format=torch.contiguous_format)
     for t in range(1, size):
         inner[:, t].addcmul_(a[:, t], inner[:, t - 1])
         product[:, t].mul_(product[:, t - 1])
@@ -150,6 +148,11 @@ def _advance(factors: Tensor, added: Tensor, first: Tensor) -> Tensor:
     for k in range(chunks):
         inner[k].addcmul_(product[k], state)
         state = inner[k, -1]
+    states = inner.flatten(0, 1)
+    if whole == length:
+        return states
+    tail = []
     for t in range(whole, length):
-        state = torch.addcmul(added[t], factors[t], state, out=states[t])
-    return states
+        state = torch.addcmul(added[t], factors[t], state)
+        tail.append(state)
+    return torch.cat([states, torch.stack(tail)])

@@ -140,7 +140,8 @@ class _Plan:
         self.blocks = -(-(self.channels // groups) // self.lanes)
         self.units = self.batch * groups * self.blocks
         # A longer run keeps fewer states, so that what is kept stays of the order of the input.
-        self.run = max(32, -(-2 * states // self.lanes) * self.lanes)
+        longest = max(64, -(-2 * states // self.lanes) * self.lanes)
+        self.run = min(longest, -(-self.length // self.lanes) * self.lanes)
         self.runs = -(-self.length // self.run)
         self.vectors = self.units * self.length * states
 
