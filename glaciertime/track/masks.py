@@ -101,9 +101,14 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
     cleaned = clean_runs(runs)
     counted = runs if settings.count_icebergs else cleaned
     areas = [mask_area(counted, box, name=name, scene=scene)]
+    front, front_flags = None, {}
     if here.fjord is not None:
-        areas.append(mask_area(counted, here.fjord, name="fjord", scene=scene))
-    front, front_flags = None, {key: text for key, text in areas[-1].flags.items() if key == "no-front"}
+        try:
+            areas.append(mask_area(counted, here.fjord, name="fjord", scene=scene))
+        except InputError as error:
+            # The box may be seen where the fjord is not.
+            front_flags = {"no-front": str(error)}
+    front_flags = front_flags or {key: text for key, text in areas[-1].flags.items() if key == "no-front"}
     if not front_flags:
         regions = [region for region in (box if name == "box" else None, here.fjord) if region is not None]
         front = _front(cleaned, scene, regions=regions, min_length_m=settings.min_front_length_m)

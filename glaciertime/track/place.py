@@ -60,6 +60,8 @@ class Place:
     box: shapely.Polygon | None = None
     fjord: shapely.Polygon | None = None
     centreline: shapely.LineString | None = None
+    #: Whether the centreline was drawn automatically from a mask.
+    is_drawn: bool = False
 
     def to(self, crs: pyproj.CRS | None) -> Place:
         """Return the same place in other coordinates."""
@@ -70,8 +72,9 @@ class Place:
             return None if geometry is None else reproject(geometry, source=self.crs, target=crs)
 
         return Place(
-            name=self.name, crs=crs, box=move(self.box), fjord=move(self.fjord), centreline=move(self.centreline)
-        )
+            name=self.name, crs=crs, box=move(self.box), fjord=move(self.fjord), centreline=move(self.centreline),
+            is_drawn=self.is_drawn,
+        )  # fmt: skip
 
     @property
     def fjord_span_m(self) -> tuple[float, float] | None:

@@ -17,10 +17,11 @@ from glaciertime.track.measurement import Area, Front, Measurement
 from glaciertime.track.measures import front_width_m
 from glaciertime.track.place import Place, reproject
 from glaciertime.track.ruler import FrontRuler
+from glaciertime.track.settings import TrackSettings
 from glaciertime.track.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
 from glaciertime.units import M2_PER_KM2, decimal_year
 
-__all__ = ["EARLIEST", "WGS84", "failed_row", "published", "rows_of"]
+__all__ = ["EARLIEST", "WGS84", "area_row", "failed_row", "front_sigma_km2", "published", "rows_of"]
 
 #: No satellite and hardly a photograph is older.
 EARLIEST = dt.date(1850, 1, 1)
@@ -77,6 +78,33 @@ def failed_row(acquisition: Acquisition, reason: str) -> dict[str, Any]:
     return row
 
 
+def area_row(acquisition: Acquisition, area: Area, *, sigma_km2: float) -> dict[str, Any]:
+    """Return an area as a row of observations; a bound has no sigma."""
+    return _row(
+        acquisition,
+        _AREA,
+        method=area.method,
+        footprint=area.footprint,
+        value=area.area_km2,
+        sigma=math.nan if "censored" in area.flags else sigma_km2,
+        coverage=area.coverage,
+        flags=area.flags,
+    )
+
+
+def front_sigma_km2(acquisition: Acquisition, front: Front | None, settings: TrackSettings) -> float:
+    """Return the error of an area that a front bounds; NaN without a front."""
+    if front is None:
+        return math.nan
+    return area_sigma_km2(
+        front_length_m=front.length,
+        front_width_m=front_width_m(front),
+        boundary_m=boundary_sigma_m(acquisition, settings=settings),
+        georeferencing_m=acquisition.georeferencing_sigma_m,
+        correlation_m=settings.correlation_length_m,
+    )
+
+
 def rows_of(
     acquisition: Acquisition, measurement: Measurement, ruler: FrontRuler
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
@@ -87,29 +115,9 @@ def rows_of(
     if front is not None and settings.simplify_m:
         front = shapely.simplify(front, settings.simplify_m)
     work_front = None if front is None else reproject(front, source=measurement.crs, target=place.crs)
-    width_m, sigma_km2 = math.nan, math.nan
-    if work_front is not None:
-        width_m = front_width_m(work_front)
-        sigma_km2 = area_sigma_km2(
-            front_length_m=work_front.length,
-            front_width_m=width_m,
-            boundary_m=boundary_m,
-            georeferencing_m=acquisition.georeferencing_sigma_m,
-            correlation_m=settings.correlation_length_m,
-        )
-    rows = [
-        _row(
-            acquisition,
-            _AREA,
-            method=area.method,
-            footprint=area.footprint,
-            value=area.area_km2,
-            sigma=math.nan if "censored" in area.flags else sigma_km2,
-            coverage=area.coverage,
-            flags=area.flags,
-        )
-        for area in measurement.areas
-    ]
+    width_m = math.nan if work_front is None else front_width_m(work_front)
+    sigma_km2 = front_sigma_km2(acquisition, work_front, settings)
+    rows = [area_row(acquisition, area, sigma_km2=sigma_km2) for area in measurement.areas]
     for method in settings.methods:
         if place.centreline is not None and (method != "area-change" or place.fjord is not None):
             rows.append(_position_row(method, acquisition, measurement, ruler, work_front, boundary_m, sigma_km2))

@@ -91,17 +91,25 @@ class FrontRuler:
         )
 
     def footprint(self, method: str) -> str:
-        """Return what of the glacier a method looks at, as the column ``footprint`` names it."""
+        """Return what of the glacier a method looks at, as the column ``footprint`` names it.
+
+        It starts with ``drawn`` where the centreline was drawn automatically: positions along another line are another
+        series.
+        """
         width = f"{self.settings.box_width_m:g} m"
-        return {
-            "centreline": "centreline",
-            "multi-centreline": f"{self.settings.centreline_count} lines over {width}",
-            "rectilinear-box": f"rectangle {width}",
-            "curvilinear-box": f"strip {width}",
-            "extrapolated-centreline": "whole front",
-            "mean-trace": "whole front",
-            "area-change": "fjord",
-        }[method]
+        drawn = "drawn " if self.place.is_drawn else ""
+        return (
+            drawn
+            + {
+                "centreline": "centreline",
+                "multi-centreline": f"{self.settings.centreline_count} lines over {width}",
+                "rectilinear-box": f"rectangle {width}",
+                "curvilinear-box": f"strip {width}",
+                "extrapolated-centreline": "whole front",
+                "mean-trace": "whole front",
+                "area-change": "fjord",
+            }[method]
+        )
 
     def position(self, method: str, front: Front, *, boundary_m: float, georeferencing_m: float) -> Position:
         """Return the position of a front by one method.

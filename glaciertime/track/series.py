@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 import pyproj
 import shapely
+from rasterio.features import geometry_mask
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.tables import empty, validate
+from glaciertime.track.centrelines import centreline_from_zones
+from glaciertime.track.common import MeasuredMask, common_areas, needs_common_footprint
 from glaciertime.track.lines import clean_line, drop_short_pieces, merge_lines
 from glaciertime.track.masks import image_polygon, measure_mask
 from glaciertime.track.measurement import Measurement
 from glaciertime.track.outlines import measure_outline
 from glaciertime.track.place import Place, place_of, reproject
-from glaciertime.track.rows import EARLIEST, WGS84, failed_row, published, rows_of
+from glaciertime.track.rows import EARLIEST, WGS84, area_row, failed_row, front_sigma_km2, published, rows_of
 from glaciertime.track.ruler import FrontRuler
 from glaciertime.track.screening import screen, screen_fronts
 from glaciertime.track.settings import TrackSettings
@@ -84,75 +87,145 @@ def track_scenes(
     [8.0]
     """
     settings = settings or TrackSettings()
-    front_rows: list[dict[str, Any]] = []
-    observation_rows: list[dict[str, Any]] = []
-    footprint_rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    rulers: dict[str, FrontRuler] = {}
-    local = False
+    run = _Run(glacier=glacier, settings=settings)
     for scene in scenes:
         if isinstance(scene, UnreadableScene):
             if scene.acquisition is not None:
-                observation_rows.append(failed_row(scene.acquisition, scene.reason))
+                run.observations.append(failed_row(scene.acquisition, scene.reason))
             continue
-        acquisition = scene.acquisition
         try:
-            _check_date(acquisition.date)
-            ruler = _ruler(acquisition, scene, glacier, settings, rulers)
-            measurement = _measure(scene, ruler.place, settings)
-            rows, front = rows_of(acquisition, measurement, ruler)
+            run.measure(scene)
         except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
-            observation_rows.append(failed_row(acquisition, str(error)))
-            continue
-        local = local or acquisition.crs is None
-        observation_rows.extend(rows)
+            run.observations.append(failed_row(scene.acquisition, str(error)))
+    if needs_common_footprint(run.masks):
+        run.measure_common_footprint()
+    return run.tables()
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """What has been gathered of one glacier's scenes so far: rows, not pixels."""
+
+    glacier: Glacier
+    settings: TrackSettings
+    rulers: dict[str, FrontRuler] = field(default_factory=dict)
+    fronts: list[dict[str, Any]] = field(default_factory=list)
+    observations: list[dict[str, Any]] = field(default_factory=list)
+    footprints: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    masks: list[MeasuredMask] = field(default_factory=list)
+    is_local: bool = False
+
+    def measure(self, scene: Scene) -> None:
+        """Measure one scene and keep its rows."""
+        acquisition = scene.acquisition
+        _check_date(acquisition.date)
+        ruler = self._ruler(scene)
+        measurement = _measure(scene, ruler.place, self.settings)
+        if measurement.front is not None and ruler.place.centreline is None and isinstance(scene, MaskScene):
+            ruler = self._with_drawn_centreline(scene, ruler)
+        rows, front = rows_of(acquisition, measurement, ruler)
+        self.is_local = self.is_local or acquisition.crs is None
+        self.observations.extend(rows)
         if front is not None:
-            front_rows.append(front)
+            self.fronts.append(front)
         for area in measurement.areas:
-            key = (area.footprint, acquisition.dataset, acquisition.source)
-            if key not in footprint_rows:
-                footprint_rows[key] = {
-                    "glacier": glacier.name,
-                    "footprint": area.footprint,
-                    "dataset": acquisition.dataset,
-                    "area_km2": area.footprint_area_km2,
-                    "source": acquisition.source,
-                    "geometry": published(area.polygon, measurement.crs),
-                }
-    crs = None if local else WGS84
-    fronts = gpd.GeoDataFrame(front_rows or empty("fronts"), geometry="geometry", crs=crs)
-    footprints = gpd.GeoDataFrame(
-        list(footprint_rows.values()), columns=list(FOOTPRINT_COLUMNS), geometry="geometry", crs=crs
-    )
-    observations = pd.DataFrame(observation_rows) if observation_rows else empty("observations")
-    observations = validate(observations, "observations")
-    order = ["glacier", "variable", "method", "footprint", "dataset", "date", "image_id"]
-    fronts = gpd.GeoDataFrame(validate(fronts.sort_values(["Date", "ImageID"], kind="stable"), "fronts"))
-    observations = observations.sort_values(order, kind="stable").reset_index(drop=True)
-    if settings.screening is not None:
-        fronts = screen_fronts(fronts, settings=settings.screening)
-        observations = screen(observations, fronts=fronts, settings=settings.screening)
-    return Tracked(
-        fronts=fronts,
-        observations=observations,
-        footprints=footprints,
-    )
+            self._keep_footprint(acquisition, area.footprint, area.footprint_area_km2, area.polygon, measurement.crs)
+        if isinstance(scene, MaskScene):
+            self._keep_mask(scene, measurement, ruler.place)
+
+    def measure_common_footprint(self) -> None:
+        """Measure the areas once more inside the footprint that all masks share."""
+        try:
+            areas, footprint = common_areas(self.masks, settings=self.settings)
+        except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
+            self.observations.append(failed_row(self.masks[0].scene.acquisition, f"common footprint: {error}"))
+            return
+        for mask, area, front in areas:
+            acquisition = mask.scene.acquisition
+            sigma_km2 = front_sigma_km2(acquisition, front, self.settings)
+            self.observations.append(area_row(acquisition, area, sigma_km2=sigma_km2))
+            self._keep_footprint(acquisition, "common", area.footprint_area_km2, footprint, mask.crs)
+
+    def tables(self) -> Tracked:
+        """Return what was gathered as validated, screened tables."""
+        crs = None if self.is_local else WGS84
+        fronts = gpd.GeoDataFrame(self.fronts or empty("fronts"), geometry="geometry", crs=crs)
+        fronts = gpd.GeoDataFrame(validate(fronts.sort_values(["Date", "ImageID"], kind="stable"), "fronts"))
+        observations = pd.DataFrame(self.observations) if self.observations else empty("observations")
+        observations = validate(observations, "observations")
+        order = ["glacier", "variable", "method", "footprint", "dataset", "date", "image_id"]
+        observations = observations.sort_values(order, kind="stable").reset_index(drop=True)
+        screening = self.settings.screening
+        if screening is not None:
+            fronts = screen_fronts(fronts, settings=screening)
+            observations = screen(observations, fronts=fronts, settings=screening)
+        footprints = gpd.GeoDataFrame(
+            list(self.footprints.values()), columns=list(FOOTPRINT_COLUMNS), geometry="geometry", crs=crs
+        )
+        return Tracked(fronts=fronts, observations=observations, footprints=footprints)
+
+    def _ruler(self, scene: Scene) -> FrontRuler:
+        crs = scene.acquisition.crs
+        key = "local" if crs is None else crs.to_wkt()
+        if key not in self.rulers:
+            place = place_of(self.glacier, scene_crs=crs)
+            if place.crs is not None and place.crs.is_geographic:
+                place = place.to(_plane_around(scene, place.crs))
+            self.rulers[key] = FrontRuler(place=place, settings=self.settings)
+        return self.rulers[key]
+
+    def _with_drawn_centreline(self, scene: MaskScene, ruler: FrontRuler) -> FrontRuler:
+        """Return the ruler with a centreline drawn from a mask, kept for later scenes; as it is where none can be."""
+        if not self.settings.draw_centreline:
+            return ruler
+        crs = scene.acquisition.crs
+        box = scene.box if scene.box is not None else ruler.place.to(crs).box
+        region = None if box is None else ~geometry_mask([box], scene.shape, scene.transform)
+        try:
+            line = centreline_from_zones(scene.read(), transform=scene.transform, region=region)
+        except InputError:
+            return ruler
+        line = reproject(line, source=crs, target=ruler.place.crs)
+        drawn = FrontRuler(place=replace(ruler.place, centreline=line, is_drawn=True), settings=self.settings)
+        self.rulers["local" if crs is None else crs.to_wkt()] = drawn
+        return drawn
+
+    def _keep_mask(self, scene: MaskScene, measurement: Measurement, place: Place) -> None:
+        main = measurement.areas[0]
+        front = measurement.front
+        self.masks.append(
+            MeasuredMask(
+                scene=scene,
+                crs=place.crs,
+                main=main,
+                region=reproject(main.polygon, source=measurement.crs, target=place.crs),
+                front=None if front is None else reproject(front, source=measurement.crs, target=place.crs),
+            )
+        )
+
+    def _keep_footprint(
+        self,
+        acquisition: Acquisition,
+        name: str,
+        area_km2: float,
+        polygon: shapely.Geometry,
+        crs: pyproj.CRS | None,
+    ) -> None:
+        key = (name, acquisition.dataset, acquisition.source)
+        if key not in self.footprints:
+            self.footprints[key] = {
+                "glacier": self.glacier.name,
+                "footprint": name,
+                "dataset": acquisition.dataset,
+                "area_km2": area_km2,
+                "source": acquisition.source,
+                "geometry": published(polygon, crs),
+            }
 
 
 def _check_date(date: dt.date) -> None:
     if not EARLIEST <= date <= dt.date.today():
         raise InputError(f"{date} is before {EARLIEST.year} or in the future; correct the date")
-
-
-def _ruler(
-    acquisition: Acquisition, scene: Scene, glacier: Glacier, settings: TrackSettings, rulers: dict[str, FrontRuler]
-) -> FrontRuler:
-    key = "local" if acquisition.crs is None else acquisition.crs.to_wkt()
-    if key not in rulers:
-        place = place_of(glacier, scene_crs=acquisition.crs)
-        if place.crs is not None and place.crs.is_geographic:
-            place = place.to(_plane_around(scene, place.crs))
-        rulers[key] = FrontRuler(place=place, settings=settings)
-    return rulers[key]
 
 
 def _plane_around(scene: Scene, crs: pyproj.CRS) -> pyproj.CRS:

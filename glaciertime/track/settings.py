@@ -47,6 +47,10 @@ class TrackSettings:
         One standard deviation of the position of a drawn boundary, where the scene does not give its own.
     count_icebergs : bool
         Whether ice that does not hang together with the glacier counts in the areas of masks; it never bounds a front.
+    least_coverage : float
+        Images that show less than this share of the footprint stay out of the footprint that all dates share.
+    draw_centreline : bool
+        Whether to draw a centreline from the first mask that shows a front where the catalog has none.
     screening : ScreeningSettings or None
         Limits of the screening in time; None: no flags from it.
     simplify_m : float
@@ -66,6 +70,8 @@ class TrackSettings:
     correlation_length_m: float = 1000.0
     delineation_sigma_m: float = float("nan")
     count_icebergs: bool = True
+    least_coverage: float = 0.5
+    draw_centreline: bool = True
     screening: ScreeningSettings | None = field(default_factory=ScreeningSettings)
     simplify_m: float = 0.0
 
@@ -78,6 +84,8 @@ class TrackSettings:
         for name in ("box_width_m", "correlation_length_m"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a length above zero, in metres")
+        if not 0 < self.least_coverage <= 1:
+            raise UsageError(f"least_coverage is {self.least_coverage}; expected a share above 0, up to 1")
         if self.centreline_count < 1:
             raise UsageError(f"centreline_count is {self.centreline_count}; at least one line is needed")
         for name in ("min_front_length_m", "simplify_m"):
