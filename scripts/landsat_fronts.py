@@ -41,10 +41,10 @@ class Plan:
 
 # An epoch is 40 batches of 8 patches. The slower an architecture, the fewer it gets: all ran on two CPU cores.
 PLANS = (
-    Plan("glacier-seg-fast", 2e-3, "32-true", (0, 1, 2), simulated_epochs=15, epochs=6),
-    Plan("unet", 1e-3, "bf16-mixed", (0,), simulated_epochs=10, epochs=5),
-    Plan("segformer-b0", 1e-3, "bf16-mixed", (0,), simulated_epochs=15, epochs=6),
-    Plan("glacier-seg", 2e-3, "32-true", (0,), simulated_epochs=8, epochs=4),
+    Plan("glacier-seg-fast", 2e-3, "32-true", (0, 1, 2), simulated_epochs=6, epochs=6),
+    Plan("unet", 1e-3, "bf16-mixed", (0,), simulated_epochs=4, epochs=3),
+    Plan("segformer-b0", 1e-3, "bf16-mixed", (0,), simulated_epochs=5, epochs=4),
+    Plan("glacier-seg", 2e-3, "32-true", (0,), simulated_epochs=4, epochs=2),
 )
 
 
@@ -103,12 +103,11 @@ def train_without(
     from glaciertime.segment.training import train
 
     real = LandsatFronts(options.data)
-    data = Mixture((real, simulated_scenes(options.simulated, options.work)), (1 - options.share, options.share))
-    chosen = [
-        i for i, info in enumerate(data.infos) if info.glacier != glacier and (options.share < 1 or i >= len(real))
-    ]
-    if options.share == 0:
-        chosen = [i for i in chosen if i < len(real)]
+    share = options.share if glacier else 1.0
+    data = Mixture((real, simulated_scenes(options.simulated, options.work)), (1 - share, share))
+    known = [info.glacier != glacier and bool(glacier) for info in real.infos] + [share > 0] * options.simulated
+    chosen = [index for index, used in enumerate(known) if used]
+    epochs = options.epochs or (plan.epochs if glacier else plan.simulated_epochs)
     config = TrainConfig(
         data="landsat-fronts",
         root=options.data,

@@ -179,9 +179,17 @@ def brightness_contrast(image: NDArray[np.float32], *, contrast: float, brightne
     >>> brightness_contrast(np.array([[[0.0, 2.0]]], np.float32), contrast=2.0, brightness=1.0)
     array([[[0., 4.]]], dtype=float32)
     """
-    mean = np.nanmean(image, axis=(1, 2), keepdims=True)
-    spread = np.nanstd(image, axis=(1, 2), keepdims=True)
+    mean, spread = _moments(image)
     return (contrast * (image - mean) + mean + brightness * spread).astype(np.float32)
+
+
+def _moments(image: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation of the observed pixels of each band; 0 where there are none."""
+    observed = np.isfinite(image)
+    count = np.maximum(observed.sum(axis=(1, 2), keepdims=True), 1)
+    mean = np.where(observed, image, 0).sum(axis=(1, 2), keepdims=True, dtype=np.float64) / count
+    square = (np.where(observed, image - mean, 0) ** 2).sum(axis=(1, 2), keepdims=True) / count
+    return mean, np.sqrt(square)
 
 
 def gamma(image: NDArray[np.float32], *, exponent: float) -> NDArray[np.float32]:
@@ -194,16 +202,19 @@ def gamma(image: NDArray[np.float32], *, exponent: float) -> NDArray[np.float32]
     """
     if not exponent > 0:
         raise InputError(f"gamma exponent {exponent} given, a positive number expected")
-    low = np.nanmin(image, axis=(1, 2), keepdims=True)
-    spread = np.nanmax(image, axis=(1, 2), keepdims=True) - low
-    unit = (image - low) / np.where(spread > 0, spread, 1)
-    return (low + spread * unit**exponent).astype(np.float32)
+    observed = np.isfinite(image)
+    low = np.where(observed, image, np.inf).min(axis=(1, 2), keepdims=True)
+    spread = np.where(observed, image, -np.inf).max(axis=(1, 2), keepdims=True) - low
+    low = np.where(np.isfinite(low), low, 0)
+    spread = np.where(np.isfinite(spread), spread, 0)
+    unit = np.where(observed, image - low, 0) / np.where(spread > 0, spread, 1)
+    return np.where(observed, low + spread * unit**exponent, np.nan).astype(np.float32)
 
 
 def illumination(image: NDArray[np.float32], *, amplitude: float, seed: Seed) -> NDArray[np.float32]:
     """Add a smooth field of the given amplitude in standard deviations of each band: haze, slope, vignetting."""
     field = _smooth_field((image.shape[1], image.shape[2]), cells=3, rng=np.random.default_rng(seed))
-    return (image + amplitude * np.nanstd(image, axis=(1, 2), keepdims=True) * field).astype(np.float32)
+    return (image + amplitude * _moments(image)[1] * field).astype(np.float32)
 
 
 def tone_step(
@@ -217,7 +228,7 @@ def tone_step(
         columns - rng.uniform(0, image.shape[2])
     )
     side = 0.5 + 0.5 * np.tanh(along / width_px)
-    return (image + amplitude * np.nanstd(image, axis=(1, 2), keepdims=True) * side).astype(np.float32)
+    return (image + amplitude * _moments(image)[1] * side).astype(np.float32)
 
 
 def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> NDArray[np.float32]:
@@ -313,11 +324,11 @@ def _recolour(patch: NDArray[np.float32], *, plan: Augmentation, rng: np.random.
     blur = rng.uniform(-1, 1) * plan.blur_px
     if blur > 0.2:
         patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))
-    spread = np.nanstd(patch, axis=(1, 2), keepdims=True)
+    spread = _moments(patch)[1]
     level = max(0.0, rng.uniform(-1, 1)) * plan.noise
     patch = patch + level * spread * rng.standard_normal(patch.shape, dtype=np.float32)
     if rng.random() < plan.gaps:
-        patch = scan_line_gaps(patch, value=float(np.nanmin(patch)), seed=rng)
+        patch = scan_line_gaps(patch, value=float(np.min(patch, initial=np.inf, where=np.isfinite(patch))), seed=rng)
     if patch.shape[0] > 1 and rng.random() < plan.missing:
         patch[rng.integers(patch.shape[0])] = np.nan
     return patch.astype(np.float32)

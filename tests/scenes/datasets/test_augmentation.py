@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.datasets.augmentation import Augmentation, augment, scan_line_gaps, warp
+from glaciertime.scenes.datasets.radiometry import add_speckle, gain_as_printed, shift_gain, speckle_as_printed
+from glaciertime.scenes.datasets.sample import IGNORE
+
+
+def scene():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(2, 40, 30)).astype(np.float32), (np.arange(40)[:, None] < 20).repeat(30, 1).astype(np.uint8)
+
+
+def test_nothing_changes_where_nothing_may():
+    image, labels = scene()
+    patch, cut = warp(image, labels, size=(40, 30), centre=(19.5, 14.5))
+    assert np.allclose(patch, image, atol=1e-6) and (cut == labels).all()
+
+
+def test_a_quarter_turn_is_the_quarter_turn_of_an_array():
+    image, labels = scene()
+    patch, cut = warp(image, labels, size=(30, 40), centre=(19.5, 14.5), rotation_deg=90)
+    turned = [np.rot90(image, turns, axes=(1, 2)) for turns in (1, 3)]
+    assert any(np.allclose(patch, one, atol=1e-4) for one in turned)
+    assert any((cut == np.rot90(labels, turns)).all() for turns in (1, 3))
+
+
+def test_labels_outside_the_image_are_ignored():
+    image, labels = scene()
+    _, cut = warp(image, labels, size=(40, 30), centre=(0, 14.5))
+    assert (cut[:19] == IGNORE).all() and (cut[20:] != IGNORE).all()
+
+
+def test_doubling_the_scale_doubles_the_area_twice():
+    image, labels = scene()
+    labels[:] = 0
+    labels[18:22, 13:17] = 1
+    _, cut = warp(image, labels, size=(40, 30), centre=(19.5, 14.5), scale=2.0)
+    assert (cut == 1).sum() == pytest.approx(64, abs=8)
+
+
+def test_image_and_labels_move_together():
+    labels = (np.arange(60)[:, None] < 30).repeat(50, 1).astype(np.uint8)
+    image = np.where(labels == 1, 100.0, -100.0)[None].astype(np.float32)
+    plan = Augmentation(size=(48, 40), noise=0, gaps=0, tone_step=0, illumination=0, brightness=0, contrast=0, blur_px=0)
+    for seed in range(8):
+        patch, cut = augment(image, labels, plan=plan, seed=seed)
+        known = cut != IGNORE
+        assert ((patch[0] > 0) == (cut == 1))[known].mean() > 0.97
+
+
+def test_the_same_seed_gives_the_same_patch_and_another_another():
+    image, labels = scene()
+    plan = Augmentation(size=(32, 24))
+    first, again, other = (augment(image, labels, plan=plan, seed=seed)[0] for seed in (1, 1, 2))
+    assert (first == again).all() and not (first == other).all()
+
+
+def test_not_observed_stays_not_observed():
+    image, labels = scene()
+    image[1] = np.nan
+    patch, _ = augment(image, labels, plan=Augmentation(size=(32, 24)), seed=3)
+    assert np.isnan(patch[1]).all() and np.isfinite(patch[0]).all()
+
+
+def test_gaps_hold_the_value_they_are_given():
+    gapped = scan_line_gaps(np.ones((1, 80, 80), np.float32), value=-7.0, seed=0)
+    assert set(np.unique(gapped)) == {-7.0, 1.0}
+
+
+def test_the_printed_formulas_are_the_physical_ones_under_each_others_names():
+    ones = np.ones((256, 256))
+    speckle, printed_gain = add_speckle(ones, looks=3, seed=0), gain_as_printed(ones, looks=3, seed=0)
+    gain, printed_speckle = shift_gain(ones, sigma_db=2, seed=0), speckle_as_printed(ones, sigma_db=2, seed=0)
+    assert speckle.std() == pytest.approx(1 / np.sqrt(3), rel=0.02) and printed_gain.std() < 1e-6
+    assert gain.std() < 1e-6 and printed_speckle.std() > 0.3
+    assert speckle.mean() == pytest.approx(1.0, abs=0.01)
+    assert printed_speckle.mean() == pytest.approx(np.exp((np.log(10) / 10 * 2) ** 2 / 2), rel=0.01)
+
+
+def test_speckle_needs_looks():
+    with pytest.raises(InputError, match="0 looks given"):
+        add_speckle(np.ones(3), looks=0, seed=0)

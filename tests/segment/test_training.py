@@ -1,0 +1,172 @@
+"""Training: resumed after a kill, refused where it cannot go on, and never unpickling."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("lightning")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from glaciertime.errors import InputError, UsageError  # noqa: E402
+from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
+from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
+from glaciertime.segment.config import TrainConfig, read_config, template  # noqa: E402
+from glaciertime.segment.training import train  # noqa: E402
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+import torch
+torch.set_num_threads(1)
+from glaciertime.scenes.simulate_images import SimulatedFronts
+from glaciertime.segment.config import TrainConfig
+from glaciertime.segment import training
+data = SimulatedFronts(count=6, size=(48, 48), scenes_per_fjord=1)
+config = TrainConfig(data="simulated", root=".", model="pspnet", epochs=4, patch=(32, 32), batch=3, average=0.9,
+                     validation_fraction=0.3)
+slow = float(sys.argv[2])
+if slow:
+    keep = training._Keeper.on_train_epoch_end
+    def wait(self, *given):
+        keep(self, *given)
+        time.sleep(slow)
+    training._Keeper.on_train_epoch_end = wait
+training.train(data, config, out=Path(sys.argv[1]), progress=False)
+"""
+
+
+def run(out: Path, slow: float = 0.0) -> subprocess.Popen:
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(out), str(slow)]
+    return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
+
+
+def test_a_killed_training_ends_at_the_weights_of_one_that_was_not(tmp_path):
+    assert run(tmp_path / "whole").wait(timeout=300) == 0
+    killed = run(tmp_path / "killed", slow=2.0)
+    for _ in range(600):
+        history = tmp_path / "killed" / "history.json"
+        if (tmp_path / "killed" / "state.safetensors").is_file() and len(json.loads(history.read_text())) >= 2:
+            break
+        time.sleep(0.1)
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait(timeout=60) == -signal.SIGKILL
+    assert len(json.loads(history.read_text())) < 4
+    assert run(tmp_path / "killed").wait(timeout=300) == 0
+    one, other = (load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed"))
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    histories = [json.loads((tmp_path / name / "history.json").read_text()) for name in ("whole", "killed")]
+    assert histories[0] == histories[1] and len(histories[0]) == 4
+
+
+def data(count=4, *, classes=2, nodata=False):
+    rng = np.random.default_rng(0)
+    samples = []
+    for index in range(count):
+        labels = (np.arange(32)[:, None] < 16 + index).repeat(32, 1).astype(np.uint8)
+        image = (labels * 2.0 - 1 + 0.1 * rng.normal(size=(32, 32)))[None].astype(np.float32)
+        image = np.full_like(image, np.nan) if nodata else image
+        info = SampleInfo(f"s{index}", glacier=f"g{index}")
+        samples.append(TrainingSample(image, labels, np.ones(1, bool), info))
+    names = ("glacier", "ocean", "rock")[:classes]
+    return InMemory(tuple(samples), bands=("b",), classes=names, codes=(127, 254, 64)[:classes])
+
+
+CONFIG = TrainConfig(
+    data="simulated", root=Path("."), model="pspnet", epochs=1, patch=(32, 32), batch=2, test=("g0",), validation=("g1",)
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained")
+    return train(data(), CONFIG, out=out, name="tiny", progress=False), out
+
+
+def test_weights_carry_what_they_expect(trained):
+    result, _ = trained
+    from glaciertime.segment.weights import load_model
+
+    network, spec = load_model(result.weights)
+    assert (spec.name, spec.model, spec.codes, spec.normalisation.kind) == ("tiny", "pspnet", (127, 254), "image")
+    assert "g2" in spec.trained_on and "g0" not in spec.trained_on
+    assert network(torch.zeros(1, 1, 40, 33)).shape == (1, 2, 40, 33)
+    assert not network.training
+
+
+def test_another_training_is_not_mixed_into_a_folder(trained):
+    _, out = trained
+    before = (out / "weights.safetensors").read_bytes()
+    with pytest.raises(InputError, match=r"other settings \(learning_rate\)"):
+        train(data(), CONFIG.model_copy(update={"learning_rate": 0.5}), out=out, progress=False)
+    assert (out / "weights.safetensors").read_bytes() == before
+
+
+def test_a_poisoned_state_is_refused_and_the_weights_stay(trained, tmp_path):
+    _, out = trained
+    trap = tmp_path / "trap"
+
+    class Planted:
+        def __reduce__(self):
+            return (open, (str(trap), "w"))
+
+    state = out / "state.safetensors"
+    kept, before = state.read_bytes(), (out / "weights.safetensors").read_bytes()
+    torch.save({"epoch": Planted()}, state)
+    trap.unlink(missing_ok=True)
+    with pytest.raises(InputError, match="not a training state"):
+        train(data(), CONFIG, out=out, progress=False)
+    state.write_bytes(kept)
+    assert not trap.exists()
+    assert (out / "weights.safetensors").read_bytes() == before
+
+
+def test_labels_outside_the_classes_are_named(tmp_path):
+    wrong = data(classes=2)
+    wrong.samples[2].labels[0, 0] = 7
+    with pytest.raises(InputError, match="s2: label 7 given, 0 to 1"):
+        train(wrong, CONFIG, out=tmp_path, progress=False)
+
+
+def test_a_sample_without_an_observed_pixel_is_named(tmp_path):
+    with pytest.raises(InputError, match="no pixel is observed"):
+        train(data(nodata=True), CONFIG, out=tmp_path, progress=False)
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no sample to train on"):
+        train(data(2), CONFIG, out=tmp_path, progress=False)
+
+
+def test_a_mistyped_setting_gets_the_nearest_one(tmp_path):
+    with pytest.raises(InputError, match="did you mean epochs"):
+        read_config({"data": "simulated", "root": ".", "epoch": 3})
+
+
+def test_the_template_can_be_read_back(tmp_path):
+    path = tmp_path / "train.yaml"
+    path.write_text(template())
+    assert read_config(path) == TrainConfig(data="landsat-fronts", root=Path("data/landsat_fronts"))
+
+
+def test_a_mistyped_metric_gets_the_nearest_one(tmp_path):
+    with pytest.raises(UsageError, match="nearest: iou"):
+        train(data(), CONFIG.model_copy(update={"metric": "io"}), out=tmp_path, progress=False)
+
+
+def test_it_learns_what_is_easy(tmp_path):
+    config = CONFIG.model_copy(
+        update={"epochs": 12, "draws": 16, "model": "linknet", "augmentation": {"rotation_deg": 0.0}, "metric": "iou"}
+    )
+    history = train(data(6), config, out=tmp_path, progress=False).history
+    assert max(row["score"] for row in history) > 0.9
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
