@@ -1,0 +1,144 @@
+"""The page holds what the archive holds, says where it comes from, and needs nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+from glaciertime.archive import Archive
+from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast import Origins, backtest, forecast_series, series_from_observations
+from glaciertime.report import retreat_text
+from glaciertime.report.page import report_page
+from glaciertime.track import retreat_table
+
+GLACIER = "Toy & <Sons>"
+
+
+def observations(source: str) -> pd.DataFrame:
+    dates = pd.date_range("2000-03-15", periods=16, freq="365D")
+    rows = []
+    for index, date in enumerate(dates):
+        base = {"glacier": GLACIER, "date": date, "dataset": f"{source} set", "sensor": "",
+                "image_id": f"{source}{index}",
+                "coverage": 1.0, "quality": "ok", "source": source}  # fmt: skip
+        rows.append({**base, "variable": "area_km2", "value": 100.0 - index, "sigma": 0.2, "unit": "km2",
+                     "method": "mask", "footprint": "box"})  # fmt: skip
+        rows.append({**base, "variable": "front_position_m", "value": 9000.0 - 50 * index, "sigma": 20.0, "unit": "m",
+                     "method": "centreline", "footprint": "centreline"})  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.loc[0, ["sigma", "quality"]] = [np.nan, "censored: the ice fills the box"]
+    return table
+
+
+def fronts(source: str) -> gpd.GeoDataFrame:
+    dates = pd.date_range("2000-03-15", periods=16, freq="365D")
+    return gpd.GeoDataFrame(
+        {"GlacierID": GLACIER, "Date": dates, "DecDate": 2000.2 + np.arange(16), "QualFlag": "ok",
+         "ImageID": [f"{source}{index}" for index in range(16)], "Author": "test", "source": source},
+        geometry=[shapely.LineString([(500_000 + 50 * i, 7e6), (500_000 + 50 * i, 7.004e6)]) for i in range(16)],
+        crs="EPSG:32622",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
+    store = Archive(tmp_path_factory.mktemp("report") / "a.gpkg")
+    for source in ("observed", "simulated"):
+        rows = observations(source)
+        footprints = gpd.GeoDataFrame(
+            {"glacier": [GLACIER], "footprint": ["box"], "dataset": [f"{source} set"], "area_km2": [120.0],
+             "source": [source]},
+            geometry=[shapely.box(495_000, 6.999e6, 505_000, 7.005e6)], crs="EPSG:32622",
+        )  # fmt: skip
+        inputs = [(GLACIER, f"{source} set", image, "a.tif") for image in rows["image_id"]]
+        store.store_tracked(fronts=fronts(source), observations=rows, footprints=footprints, inputs=inputs)
+        for series in series_from_observations(rows):
+            store.store_forecasts(forecast_series(series, models=["last", "drift"], target_dates=["2020-03-15"]))
+            store.store_scores(backtest([series], models=["last"], horizons=["1y"], origins=Origins(min_train=12)))
+    return store
+
+
+@pytest.fixture(scope="module")
+def page(archive: Archive) -> str:
+    return report_page(archive, glacier=GLACIER)
+
+
+def pictures(page: str) -> list[str]:
+    return [base64.b64decode(data).decode() for data in re.findall(r"data:image/svg\+xml;base64,([^\"]+)", page)]
+
+
+def test_names_are_escaped(page: str) -> None:
+    assert "<Sons>" not in page
+    assert "Toy &amp; &lt;Sons&gt;" in page
+
+
+def test_the_page_needs_nothing_from_outside(page: str) -> None:
+    assert re.findall(r"(?:src|href)=\"(?!data:|https://doi\.org/)", page) == []
+    assert "<script" not in page
+
+
+def test_every_picture_is_sound(page: str) -> None:
+    # For either source: a map, two series and two forecasts.
+    assert len(pictures(page)) == 10
+    for svg in pictures(page):
+        assert ET.fromstring(svg).tag.endswith("svg")
+
+
+def test_observed_and_simulated_stand_apart(page: str) -> None:
+    before, after = page.split("Nothing here was observed")
+    assert "simulated set" not in before
+    assert "observed set" not in after.split("<h2>Sources")[0]
+
+
+def test_the_numbers_are_those_of_the_archive(page: str) -> None:
+    assert "85.00 ± 0.20 km2" in page
+    assert "8,250 ± 20 m" in page
+    assert "at least 15.00" in page
+    assert "the ice fills the box" in page
+
+
+def test_a_glacier_without_observations_says_what_to_do(archive: Archive) -> None:
+    with pytest.raises(InputError, match="run glaciertime track --glacier Other first"):
+        report_page(archive, glacier="Other")
+
+
+def test_the_same_archive_gives_the_same_pictures(archive: Archive, page: str) -> None:
+    assert pictures(report_page(archive, glacier=GLACIER)) == pictures(page)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    return retreat_table(observations("observed"))
+
+
+def test_latex_is_escaped(table: pd.DataFrame) -> None:
+    text = retreat_text(table, form="latex")
+    assert r"Toy \& <Sons>" in text
+    assert r"Loss (\%)" in text
+    assert text.count(r"\\") == 2
+
+
+def test_markdown_has_as_many_cells_in_every_row(table: pd.DataFrame) -> None:
+    lines = retreat_text(table, form="markdown").strip().splitlines()
+    assert len({line.count("|") for line in lines}) == 1
+
+
+def test_csv_has_plain_numbers(table: pd.DataFrame, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(retreat_text(table, form="csv"))
+    read = pd.read_csv(tmp_path / "t.csv")
+    assert read["loss_km2"].item() == 15.0
+    assert read["start_date"].item() == "2000-03-15"
+
+
+def test_an_unknown_format_is_named(table: pd.DataFrame) -> None:
+    with pytest.raises(UsageError, match="known are text, csv, markdown, latex"):
+        retreat_text(table, form="html")
