@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
+import geopandas as gpd
 import pandas as pd
 
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, load_catalog
-from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.errors import GlacierTimeError, InputError, UsageError, nearest_names
 from glaciertime.forecast import Series, model_names, series_from_observations
 from glaciertime.scenes.acquisition import Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.locate import glacier_in_data, locate
+from glaciertime.tables import SERIES_KEY
 from glaciertime.track import Tracked, TrackSettings, track_scenes
+from glaciertime.track.changepoints import change_table, segment_table
+from glaciertime.track.comparison import compare_methods
+from glaciertime.track.flowlines import flowline_retreat
+from glaciertime.track.products import period_means, seasonal_cycle
+from glaciertime.track.screening import keep, screen, screen_fronts
+from glaciertime.track.sensors import remove_sensor_offsets, sensor_offsets
+from glaciertime.track.trends import rate_table
 
 __all__ = [
     "TrackOutcome",
@@ -26,6 +36,8 @@ __all__ = [
     "default_models",
     "find_glacier",
     "other_glaciers",
+    "screened",
+    "series_product",
     "store",
     "track_glacier",
     "track_many",
@@ -105,7 +117,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
                 inputs.append((acquisition.glacier, acquisition.dataset, acquisition.image_id, acquisition.input))
             yield scene
 
-    tracked = track_scenes(seen(), glacier=located.glacier, settings=request.settings)
+    tracked = screened(track_scenes(seen(), glacier=located.glacier, settings=request.settings))
     problems += failures_of(tracked, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
@@ -119,6 +131,12 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         problems=tuple(problems),
         exit_code=1 if problems else 0,
     )
+
+
+def screened(tracked: Tracked) -> Tracked:
+    """Return what was tracked with flags on what does not fit its neighbours in time; nothing is deleted."""
+    fronts = screen_fronts(tracked.fronts)
+    return replace(tracked, fronts=fronts, observations=screen(tracked.observations, fronts=fronts))
 
 
 def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:
@@ -224,3 +242,81 @@ def other_glaciers(observations: pd.DataFrame, series: Series) -> list[Series]:
     rows = observations[(observations["variable"] == series.variable) & (observations["glacier"] != series.glacier)]
     rows = rows[rows["source"] == series.source]
     return series_from_observations(rows) if rows["value"].notna().any() else []
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of series, and how many observations were left out of it."""
+
+    table: pd.DataFrame
+    left_out: int
+
+
+#: Flags that say nothing against a value of a product; a bound counts as one where the product can say so.
+_PASSING = ("year-only", "unregistered")
+_PASSING_BOUNDS = (*_PASSING, "censored", "no-front")
+
+
+def series_product(
+    name: str,
+    *,
+    observations: pd.DataFrame,
+    fronts: gpd.GeoDataFrame,
+    glacier: Callable[[], Glacier],
+    allow: Sequence[str] = (),
+) -> Product:
+    """Return a product of the series of one glacier.
+
+    Parameters
+    ----------
+    name : str
+        ``raw``, ``monthly``, ``seasonal``, ``annual``, ``cycle``, ``rates``, ``changes``, ``segments``, ``methods``,
+        ``offsets`` or ``flowlines``.
+    observations : DataFrame
+        Rows of the table ``observations``.
+    fronts : GeoDataFrame
+        Rows of the table ``fronts``, for ``flowlines``.
+    glacier : callable
+        Returns the glacier with its centreline, for ``flowlines``.
+    allow : sequence of str
+        Quality flags that pass besides the harmless ones, or ``all``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown product.
+    """
+    periods: dict[str, Literal["month", "season", "year"]] = {
+        "monthly": "month", "seasonal": "season", "annual": "year",
+    }  # fmt: skip
+    bounds = {"changes": change_table, "segments": segment_table, "rates": rate_table}
+    passing = (*(_PASSING_BOUNDS if name in bounds else _PASSING), *allow)
+    kept = keep(observations, allow=passing)
+    left_out = len(observations) - len(kept)
+    if name == "raw":
+        return Product(kept, left_out)
+    if name in periods:
+        return Product(period_means(remove_sensor_offsets(kept), period=periods[name]), left_out)
+    if name == "cycle":
+        return Product(seasonal_cycle(remove_sensor_offsets(kept)), left_out)
+    if name in bounds:
+        return Product(bounds[name](kept), left_out)
+    if name == "methods":
+        return Product(compare_methods(kept, reference=_reference(kept)), left_out)
+    if name == "offsets":
+        groups = kept.groupby(list(SERIES_KEY), sort=False)
+        parts = [sensor_offsets(rows).assign(**dict(zip(SERIES_KEY, key, strict=True))) for key, rows in groups]
+        return Product(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), left_out)
+    if name == "flowlines":
+        lines = flowline_retreat(fronts, glacier=glacier())
+        return Product(pd.DataFrame(lines.drop(columns="geometry")), 0)
+    known = ["raw", *periods, "cycle", *bounds, "methods", "offsets", "flowlines"]
+    near = nearest_names(name, known)
+    hint = f", did you mean {near[0]}?" if near else ""
+    raise UsageError(f"unknown product '{name}'{hint}; known are {', '.join(known)}")
+
+
+def _reference(observations: pd.DataFrame) -> str:
+    """Return the method that the others are compared with: the curvilinear box where there is one."""
+    held = list(dict.fromkeys(observations.loc[observations["variable"] == "front_position_m", "method"]))
+    return "curvilinear-box" if "curvilinear-box" in held or not held else str(held[0])

@@ -15,6 +15,7 @@ from glaciertime.cli.forecast import forecast
 from glaciertime.cli.models import models
 from glaciertime.cli.report import report
 from glaciertime.cli.segment import segment
+from glaciertime.cli.series import series
 from glaciertime.cli.table import table
 from glaciertime.cli.track import track
 from glaciertime.cli.train import train
@@ -52,6 +53,7 @@ def _options(
 for command, summary in (
     (track, "Measure areas and calving fronts, and store them."),
     (table, "Print what was lost between two dates."),
+    (series, "Print means, cycles, rates and breaks."),
     (forecast, "Forecast the series, with intervals."),
     (backtest, "Score past forecasts on what came."),
     (report, "Write one HTML page that tells it all."),

@@ -20,6 +20,10 @@ from glaciertime.report.plots import fan_plot, front_map, series_plot
 from glaciertime.report.retreat_text import retreat_rows
 from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of
 from glaciertime.track import retreat_table
+from glaciertime.track.changepoints import change_table
+from glaciertime.track.products import seasonal_cycle
+from glaciertime.track.screening import keep
+from glaciertime.track.trends import rate_table
 
 __all__ = ["report_page"]
 
@@ -113,6 +117,8 @@ def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, sour
         if len(rows):
             caption = f"{_named(variable)}, error bars one standard deviation. {_from(datasets, source)}"
             parts.append(_figure(series_plot(observations, variable=variable), f"{variable} against date", caption))
+    parts.append(_rates_and_breaks(observations))
+    parts.append(_cycle(observations))
     parts.append(_flag_table(observations))
     parts.append(_forecasts(archive, observations, source))
     parts.append(_retreat(archive, observations))
@@ -193,6 +199,65 @@ def _geometry(
         return fronts.estimate_utm_crs(), None
     line = known.centreline.linestring if known.centreline is not None and source == "observed" else None
     return known.crs, line
+
+
+_PASSING = ("year-only", "unregistered", "censored", "no-front")
+
+
+def _rates_and_breaks(observations: pd.DataFrame) -> str:
+    """Return the rate of every series over its whole span, and the dates at which its level broke."""
+    kept = keep(observations, allow=_PASSING)
+    if kept.empty:
+        return ""
+    parts = []
+    rates = rate_table(kept)
+    if len(rates):
+        rows = [
+            [
+                f"{VARIABLES[row.variable].label}, {row.method}, {row.footprint}", f"{row.start_date:%Y-%m-%d}",
+                f"{row.end_date:%Y-%m-%d}", str(row.n), f"{row.rate_per_year:,.2f} [{row.low:,.2f}, {row.high:,.2f}]",
+                f"{row.robust_rate_per_year:,.2f} [{row.robust_low:,.2f}, {row.robust_high:,.2f}]",
+                f"{row.unit} per year", row.qualifier,
+            ]
+            for row in rates.itertuples()
+        ]  # fmt: skip
+        heads = ["series", "from", "to", "dates", "weighted rate", "Theil-Sen rate", "unit", ""]
+        parts.append("<h3>Rates, with 95 % intervals</h3>" + _html_table(heads, rows, numbers={3, 4, 5}))
+    changes = change_table(kept)
+    if len(changes):
+        rows = [
+            [
+                f"{VARIABLES[row.variable].label}, {row.method}, {row.footprint}",
+                f"{row.after:%Y-%m-%d}", f"{row.before:%Y-%m-%d}",
+                f"{row.qualifier} {row.step:+,.4g}{_plus_minus(row.sigma)} {row.unit}".strip(), f"{row.p_value:.3f}",
+            ]
+            for row in changes.itertuples()
+        ]  # fmt: skip
+        heads = ["series", "last date before", "first date after", "step of the mean", "p"]
+        parts.append("<h3>Breaks</h3>" + _html_table(heads, rows, numbers={3, 4}))
+    return "\n".join(parts)
+
+
+def _plus_minus(sigma: float) -> str:
+    return "" if pd.isna(sigma) else f" ± {sigma:,.2g}"
+
+
+def _cycle(observations: pd.DataFrame) -> str:
+    """Return the seasonal cycle of the front position, year by year, where images are dense enough."""
+    rows = observations[observations["variable"] == "front_position_m"]
+    kept = keep(rows, allow=_PASSING[:2])
+    cycle = seasonal_cycle(kept) if len(kept) else pd.DataFrame()
+    if cycle.empty:
+        return ""
+    body = [
+        [
+            row.method, str(row.year), str(row.n), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
+            f"{row.maximum:,.0f} ({row.maximum_date:%d %b})", f"{row.amplitude:,.0f}{_plus_minus(row.amplitude_sigma)}",
+        ]
+        for row in cycle.itertuples()
+    ]  # fmt: skip
+    heads = ["method", "year", "months", "minimum (m)", "maximum (m)", "amplitude, peak to peak (m)"]
+    return "<h3>Seasonal cycle of the front position</h3>" + _html_table(heads, body, numbers={1, 2, 3, 4, 5})
 
 
 def _flag_table(observations: pd.DataFrame) -> str:

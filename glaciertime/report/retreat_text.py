@@ -8,7 +8,7 @@ import pandas as pd
 from glaciertime.errors import InputError, UsageError
 from glaciertime.track import sum_row
 
-__all__ = ["FORMATS", "retreat_rows", "retreat_text"]
+__all__ = ["FORMATS", "retreat_rows", "retreat_text", "text_table"]
 
 FORMATS = ("text", "csv", "markdown", "latex")
 
@@ -121,6 +121,28 @@ def _text(rows: pd.DataFrame) -> str:
     head = "  ".join(f"{column:<{width}}" for column, width in widths.items()).rstrip()
     body = ["  ".join(f"{row[column]:<{widths[column]}}" for column in shown).rstrip() for _, row in shown.iterrows()]
     return "\n".join([head, "-" * len(head), *body])
+
+
+def text_table(table: pd.DataFrame) -> str:
+    """Return any table as text in aligned columns: days as YYYY-MM-DD, numbers to four digits, unknown as nothing.
+
+    Columns that hold the same value in every row stand once, above the table.
+    """
+    rows = pd.DataFrame({str(column): table[column].map(_cell) for column in table.columns})
+    constant = [column for column in rows if len(rows) > 1 and rows[column].nunique() == 1]
+    head = ", ".join(f"{column} {rows[column].iloc[0]}" for column in constant if rows[column].iloc[0])
+    if rows.empty:
+        return ""
+    varying = rows.drop(columns=constant)
+    return "\n".join(part for part in (head, _text(varying)) if part) + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+    return "" if value is None else str(value)
 
 
 def _markdown(rows: pd.DataFrame) -> str:
