@@ -29,7 +29,7 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
     ========== =============================================================================================
     compiled   numba, on the CPU, where B and C have a time axis
     mamba_ssm  its CUDA kernel, on CUDA where it imports, for a scan from zero and without real time
-    chunked    torch operations, parallel over chunks: everywhere else, and while a graph is compiled
+    chunked    torch operations, parallel over chunks: everywhere else
     export     torch's scan operator, while a graph is exported
     reference  a plain loop: only when asked for
     ========== =============================================================================================
@@ -52,7 +52,7 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
     'compiled'
     """
     if is_tracing():
-        return "export" if torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export() else "chunked"
+        return "export"
     device = u.device.type
     fixed = B.ndim == 2 or C.ndim == 2
     allowed = {

@@ -81,6 +81,28 @@ def selective_scan(
     tensor([[[1.0000, 0.5000, 0.1250]]])
     """
     _check(u, delta, A, B, C, D, z, delta_bias, h0, dt)
+    run = _run
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+        # A compiled graph is interrupted here: what runs eagerly is faster than what could be traced.
+        run = torch.compiler.disable(_run)
+    y, last_state = run(u, delta, A, B, C, D, z, delta_bias, delta_softplus=delta_softplus, h0=h0, dt=dt)
+    return (y, last_state) if return_last_state else y
+
+
+def _run(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    delta_bias: Tensor | None,
+    *,
+    delta_softplus: bool,
+    h0: Tensor | None,
+    dt: Tensor | None,
+) -> tuple[Tensor, Tensor]:
     kind = u.dtype
     given: tuple[Tensor | None, ...] = (u, delta, A, B, C, D, z, delta_bias)
     backend = choose_backend(u, B, C, plain=h0 is None and dt is None)
@@ -90,8 +112,7 @@ def selective_scan(
         h0, dt = (None if tensor is None else tensor.float() for tensor in (h0, dt))
     with full_precision(u):
         y, last_state = run_backend(backend, *given, delta_softplus=delta_softplus, h0=h0, dt=dt)
-    y, last_state = y.to(kind), last_state.to(kind)
-    return (y, last_state) if return_last_state else y
+    return y.to(kind), last_state.to(kind)
 
 
 def _check(
