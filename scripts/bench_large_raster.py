@@ -1,4 +1,4 @@
-"""Predict a raster of 10,000 x 10,000 x 3 bytes: memory, speed beside the model's own, and the cut that must not matter.
+"""Predict a raster of 10,000 x 10,000 x 3 bytes: memory, speed beside the model's own, independence of the cut.
 
 Speed is that of patches per second of CPU time, the raster's over the bare model's on a stack of the same patches;
 pieces of the bare model are run before, between and after, in one process. Memory is the peak of the process above

@@ -1,9 +1,10 @@
 """Fronts in Landsat images of a glacier that was left out of training, for several architectures.
 
 For each architecture: train on simulated optical scenes alone. Then, for each seed and glacier: go on with the images
-of the other glaciers, mixed with simulated ones, predict every image of the glacier left out, and measure how far the predicted front lies from the traced
-one, in pixels: mean over images of the symmetric mean nearest distance within the columns of the trace. Nothing is
-chosen by the glacier left out: the number of steps is fixed and the last (averaged) weights are used.
+of the other glaciers, mixed with simulated ones, predict every image of the glacier left out, and measure how far the
+predicted front lies from the traced one, in pixels: mean over images of the symmetric mean nearest distance within the
+columns of the trace. Nothing is chosen by the glacier left out: the number of steps is fixed and the last (averaged)
+weights are used.
 
 A run that was killed goes on where it stopped; what is finished is in ``scripts/results/landsat_fronts.csv``, one row
 per image, and is not repeated.

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-import landsat_fronts as fronts  # noqa: E402
+import landsat_fronts as fronts
 
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
@@ -173,7 +173,9 @@ def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
         if path.stat().st_size > LIMIT_BYTES:
             raise SystemExit(f"{path} has {path.stat().st_size} bytes, at most {LIMIT_BYTES} expected")
     batch = np.random.default_rng(0).normal(size=(1, spec.channels, 150, 101)).astype(np.float32)
-    difference = np.abs(load_engine(target, engine="torch")[0](batch) - load_engine(target.with_suffix(".onnx"))[0](batch))
+    difference = np.abs(
+        load_engine(target, engine="torch")[0](batch) - load_engine(target.with_suffix(".onnx"))[0](batch)
+    )
     if difference.max() > 1e-3:
         raise SystemExit(f"{spec.name}: ONNX and torch differ by {difference.max()} in probability")
     lines = [
@@ -193,7 +195,14 @@ def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
         *(f"- {name}: {value}" for name, value in spec.scores.items()),
     ]
     if "table" in card:
-        lines += ["", "Leave one glacier out (`python scripts/landsat_fronts.py --table`):", "", "```", card["table"], "```"]
+        lines += [
+            "",
+            "Leave one glacier out (`python scripts/landsat_fronts.py --table`):",
+            "",
+            "```",
+            card["table"],
+            "```",
+        ]
     if "temperature" in card:
         lines += ["", f"Calibration on glaciers left out: `{json.dumps(card['temperature'])}`"]
     (out / f"{spec.name}.md").write_text("\n".join(lines) + "\n")

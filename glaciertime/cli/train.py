@@ -14,7 +14,9 @@ __all__ = ["train"]
 
 def train(
     config: Annotated[Path | None, typer.Argument(help="YAML of the settings; see --template-config.")] = None,
-    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Weights, history and state; resumed from.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Weights, history and state; resumed from.")
+    ] = None,
     data: Annotated[str | None, typer.Option(help="Reader: landsat-fronts, caffe, nird, hkh-aryal, ...")] = None,
     root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the data lie.")] = None,
     model: Annotated[str | None, typer.Option(help="Architecture, one of `glaciertime models`.")] = None,
@@ -26,7 +28,9 @@ def train(
     initial: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Fine-tune these .safetensors or shipped weights.")
     ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")] = True,
+    onnx: Annotated[
+        bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")
+    ] = True,
     template_config: Annotated[bool, typer.Option("--template-config", help="Print commented settings.")] = False,
 ) -> None:
     """Train a model; options win over the file. Splits are by glacier or block, never by patch.

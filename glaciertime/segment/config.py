@@ -89,8 +89,8 @@ def template() -> str:
 
     Examples
     --------
-    >>> print(template().splitlines()[0])
-    data: landsat-fronts  # reader: landsat-fronts, caffe, nird, hkh-aryal, hkh-baraka, glacierhack, cityscapes, cdw-seg, simulated
+    >>> print(template().splitlines()[0][:57])
+    data: landsat-fronts  # reader: landsat-fronts, caffe, ni
     """
     values = TrainConfig(data="landsat-fronts", root=Path("data/landsat_fronts")).model_dump(mode="json")
     lines = []

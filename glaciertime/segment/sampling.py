@@ -53,7 +53,12 @@ class EpochSampler:
         self._probability: NDArray[np.float64] | None = None
         if weights is not None:
             values = np.asarray(weights, dtype=np.float64)
-            if len(values) != len(self.indices) or not np.isfinite(values).all() or values.min() < 0 or not values.sum():
+            if (
+                len(values) != len(self.indices)
+                or not np.isfinite(values).all()
+                or values.min() < 0
+                or not values.sum()
+            ):
                 raise InputError(f"{len(values)} weights given for {len(self.indices)} samples; one >= 0 each expected")
             self._probability = values / values.sum()
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import UsageError, nearest_names
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.segment.front_line import front_deviation_px, front_pixels, zones_from_ocean
+from glaciertime.segment.metrics import confusion_matrix, scores_from_confusion
 
 __all__ = ["Score", "build_score", "score_names"]
 
@@ -29,8 +30,9 @@ class Score(Protocol):
 class ConfusionScore:
     """A score of the confusion matrix of all labelled pixels together; 0 to 1, larger is better.
 
-    ``iou``, ``dice``, ``precision``, ``recall``: mean over the classes that occur in labels or prediction;
-    ``accuracy``: of all pixels. NaN where nothing is labelled.
+    ``iou``, ``dice``, ``precision``, ``recall``: mean over the classes where they are defined; with ``_k`` after the
+    name, of class k alone. ``accuracy``: of all pixels. ``mcc``: Matthews correlation, -1 to 1. NaN where nothing is
+    labelled.
 
     Examples
     --------
@@ -53,20 +55,15 @@ class ConfusionScore:
 
     def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
         """Add images: probabilities (B, K, H, W), labels (B, H, W)."""
-        known = labels != IGNORE
-        predicted = probability.argmax(axis=1)[known]
-        pairs = labels[known].astype(np.int64) * self.classes + predicted
-        self.confusion += np.bincount(pairs, minlength=self.classes**2).reshape(self.classes, self.classes)
+        self.confusion += confusion_matrix(
+            probability.argmax(axis=1), labels, classes=self.classes, ignore_label=IGNORE
+        )
 
     def value(self) -> float:
         """Return the score of what was added."""
-        hit = np.diag(self.confusion).astype(np.float64)
-        truth, said = self.confusion.sum(axis=1), self.confusion.sum(axis=0)
-        if self.name == "accuracy":
-            return float(hit.sum() / truth.sum()) if truth.sum() else float("nan")
-        below = {"iou": truth + said - hit, "dice": (truth + said) / 2, "precision": said, "recall": truth}[self.name]
-        defined = below > 0
-        return float((hit[defined] / below[defined]).mean()) if defined.any() else float("nan")
+        values = scores_from_confusion(self.confusion).as_dict()
+        key = {"accuracy": "pixel_accuracy"}.get(self.name, self.name)
+        return values[f"{key}_macro" if key in _MEANS else key]
 
 
 class DeviationScore:
@@ -105,18 +102,18 @@ class DeviationScore:
         return float(np.mean(self.deviations)) if self.deviations else float("nan")
 
 
-_CONFUSION = ("accuracy", "dice", "iou", "precision", "recall")
+_MEANS = ("dice", "iou", "precision", "recall")
 
 
 def score_names() -> list[str]:
-    """Return the names that :func:`build_score` knows.
+    """Return the names that :func:`build_score` knows; with ``_k`` after a mean, it is that of class k.
 
     Examples
     --------
     >>> score_names()
-    ['accuracy', 'dice', 'front', 'iou', 'precision', 'recall']
+    ['accuracy', 'dice', 'front', 'iou', 'mcc', 'precision', 'recall']
     """
-    return sorted((*_CONFUSION, "front"))
+    return sorted((*_MEANS, "accuracy", "mcc", "front"))
 
 
 def build_score(name: str, *, classes: int) -> Score:
@@ -127,7 +124,8 @@ def build_score(name: str, *, classes: int) -> Score:
     UsageError
         If the name is unknown, or ``front`` is asked for with other than two classes.
     """
-    if name in _CONFUSION:
+    of_one = [f"{mean}_{label}" for mean in _MEANS for label in range(classes)]
+    if name in (*_MEANS, "accuracy", "mcc", *of_one):
         return ConfusionScore(name, classes=classes)
     if name != "front":
         near = nearest_names(name, score_names()) or score_names()

@@ -72,11 +72,15 @@ class Segmenter(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.averaged = torch.optim.swa_utils.AveragedModel(
-            network,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
-            use_buffers=True,
-        ) if config.average else None
+        self.averaged = (
+            torch.optim.swa_utils.AveragedModel(
+                network,
+                multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
+                use_buffers=True,
+            )
+            if config.average
+            else None
+        )
         self.loss = loss
         self.score = score
         self.config = config
@@ -119,7 +123,9 @@ class Segmenter(lightning.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         """Return AdamW with its schedule."""
         optimiser = torch.optim.AdamW(
-            [*self.network.parameters(), *self.loss.parameters()], lr=self.config.learning_rate, weight_decay=self.config.weight_decay
+            [*self.network.parameters(), *self.loss.parameters()],
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
         )
         warm = max(1, self.steps // 20)
 
@@ -156,7 +162,9 @@ class _Keeper(lightning.Callback):
             return
         assert isinstance(pl_module, Segmenter)
         if math.isnan(row["score"]) or not past or self.sign * row["score"] >= max(past):
-            save_model(pl_module.best_network(), replace(self.spec, scores=_finite(row)), self.out / "weights.safetensors")
+            save_model(
+                pl_module.best_network(), replace(self.spec, scores=_finite(row)), self.out / "weights.safetensors"
+            )
         partial = self.out / "history.partial"
         partial.write_text(json.dumps([_finite(entry) for entry in self.history], indent=1))
         partial.replace(self.out / "history.json")

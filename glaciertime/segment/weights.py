@@ -161,7 +161,9 @@ def weights_path(name_or_file: str | Path, *, suffix: str = ".onnx") -> Path:
         )
     if path.suffix.lower() not in (".onnx", ".safetensors"):
         near = nearest_names(str(name_or_file), names) or names
-        raise UsageError(f"weights '{name_or_file}' are neither a shipped name ({', '.join(near)}) nor .onnx/.safetensors")
+        raise UsageError(
+            f"weights '{name_or_file}' are neither a shipped name ({', '.join(near)}) nor .onnx/.safetensors"
+        )
     if not path.is_file():
         raise DataNotFoundError(f"{path} does not exist; give a weights file or one of {names}")
     return path
@@ -176,9 +178,7 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
         try:
             header = json.loads(stream.read(length))
         except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(
-                f"{path} is not a safetensors file; give one as written by `glaciertime train`"
-            ) from error
+            raise InputError(f"{path} is not a safetensors file; give one as written by `glaciertime train`") from error
     return header.get("__metadata__", {}) if isinstance(header, dict) else {}
 
 
@@ -203,7 +203,9 @@ def read_spec(path: Path) -> ModelSpec:
 
         metadata = open_session(path).get_modelmeta().custom_metadata_map
     if KEY not in metadata:
-        raise InputError(f"{path} does not say what it expects (no '{KEY}' metadata); export it with `glaciertime train`")
+        raise InputError(
+            f"{path} does not say what it expects (no '{KEY}' metadata); export it with `glaciertime train`"
+        )
     return ModelSpec.from_json(metadata[KEY], path=path)
 
 
@@ -260,7 +262,9 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
         raise InputError(f"{path}: torch loads .safetensors only; ONNX is run with --engine onnx")
     spec = read_spec(path)
     if model is not None and model != spec.model:
-        raise InputError(f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights")
+        raise InputError(
+            f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights"
+        )
     network = build_network(spec.model, in_channels=spec.channels, classes=len(spec.classes), fold=spec.fold)
     missing, unexpected = network.load_state_dict(_fitting(network, load_file(str(path)), path), strict=False)
     if missing or unexpected:

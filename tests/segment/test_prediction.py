@@ -19,7 +19,10 @@ class Array:
         self.largest = 0
 
     def read(self, row, column, height, width):
-        assert row >= 0 and column >= 0 and row + height <= self.height and column + width <= self.width
+        assert row >= 0
+        assert column >= 0
+        assert row + height <= self.height
+        assert column + width <= self.width
         self.largest = max(self.largest, height * width)
         return self.pixels[:, row : row + height, column : column + width].copy()
 
@@ -66,7 +69,8 @@ def test_the_cut_changes_nothing(window, batch):
 
 def test_probabilities_add_to_one_up_to_the_corners():
     out = assemble(Array(scene()), run=smooth, spec=spec(), window_px=90)
-    assert np.allclose(out.sum(axis=0), 1, atol=1e-5) and out.min() >= 0
+    assert np.allclose(out.sum(axis=0), 1, atol=1e-5)
+    assert out.min() >= 0
 
 
 def test_a_model_without_context_gives_itself_at_every_pixel():
@@ -97,11 +101,13 @@ def test_nodata_stays_nodata_and_empty_patches_are_not_run():
         return smooth(batch)
 
     out = assemble(Array(pixels), run=counted, spec=spec(), window_px=4096, batch=2)
-    assert np.isnan(out[:, :, 100:]).all() and np.isfinite(out[:, :, :100]).all()
+    assert np.isnan(out[:, :, 100:]).all()
+    assert np.isfinite(out[:, :, :100]).all()
     total = len(PatchGrid(150, 213, 64).rows()) * len(PatchGrid(150, 213, 64).columns(0, 213))
     assert sum(calls) < total
     zones = zones_from_probability(out, spec=spec())
-    assert (zones[:, 100:] == 0).all() and set(np.unique(zones[:, :100])) <= {127, 254}
+    assert (zones[:, 100:] == 0).all()
+    assert set(np.unique(zones[:, :100])) <= {127, 254}
 
 
 def test_a_raster_of_nodata_is_one_sentence():
@@ -136,4 +142,5 @@ def test_no_weight_is_zero_and_the_profile_is_gaussian():
 def test_a_line_that_must_be_drawn_needs_no_certain_pixel():
     rule = spec(zones="line")
     zones = zones_from_probability(np.full((2, 20, 10), 0.5, np.float32), spec=rule)
-    assert (zones[0] == 254).all() and (zones[-1] == 127).all()
+    assert (zones[0] == 254).all()
+    assert (zones[-1] == 127).all()

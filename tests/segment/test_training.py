@@ -65,7 +65,8 @@ def test_a_killed_training_ends_at_the_weights_of_one_that_was_not(tmp_path):
     assert one.keys() == other.keys()
     assert all(torch.equal(one[key], other[key]) for key in one)
     histories = [json.loads((tmp_path / name / "history.json").read_text()) for name in ("whole", "killed")]
-    assert histories[0] == histories[1] and len(histories[0]) == 4
+    assert histories[0] == histories[1]
+    assert len(histories[0]) == 4
 
 
 def data(count=4, *, classes=2, nodata=False):
@@ -82,7 +83,14 @@ def data(count=4, *, classes=2, nodata=False):
 
 
 CONFIG = TrainConfig(
-    data="simulated", root=Path("."), model="pspnet", epochs=1, patch=(32, 32), batch=2, test=("g0",), validation=("g1",)
+    data="simulated",
+    root=Path("."),
+    model="pspnet",
+    epochs=1,
+    patch=(32, 32),
+    batch=2,
+    test=("g0",),
+    validation=("g1",),
 )
 
 
@@ -98,7 +106,8 @@ def test_weights_carry_what_they_expect(trained):
 
     network, spec = load_model(result.weights)
     assert (spec.name, spec.model, spec.codes, spec.normalisation.kind) == ("tiny", "pspnet", (127, 254), "image")
-    assert "g2" in spec.trained_on and "g0" not in spec.trained_on
+    assert "g2" in spec.trained_on
+    assert "g0" not in spec.trained_on
     assert network(torch.zeros(1, 1, 40, 33)).shape == (1, 2, 40, 33)
     assert not network.training
 

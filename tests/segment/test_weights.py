@@ -34,7 +34,8 @@ def saved(tmp_path_factory):
 def test_what_was_saved_comes_back(saved):
     path, network = saved
     loaded, spec = load_model(path)
-    assert spec.to_json() == SPEC.to_json() and spec.channels == 4
+    assert spec.to_json() == SPEC.to_json()
+    assert spec.channels == 4
     image = torch.randn(1, 4, 37, 41)
     with torch.inference_mode():
         assert torch.equal(loaded(image), network(image))

@@ -150,9 +150,7 @@ def warp(
     return patch.astype(np.float32, copy=False), cut
 
 
-def _nearest(
-    labels: NDArray[np.uint8], rows: NDArray[np.floating], columns: NDArray[np.floating]
-) -> NDArray[np.uint8]:
+def _nearest(labels: NDArray[np.uint8], rows: NDArray[np.floating], columns: NDArray[np.floating]) -> NDArray[np.uint8]:
     row, column = np.rint(rows).astype(np.int32), np.rint(columns).astype(np.int32)
     inside = (row >= 0) & (row < labels.shape[0]) & (column >= 0) & (column < labels.shape[1])
     cut = labels[row.clip(0, labels.shape[0] - 1), column.clip(0, labels.shape[1] - 1)]
@@ -217,9 +215,7 @@ def illumination(image: NDArray[np.float32], *, amplitude: float, seed: Seed) ->
     return (image + amplitude * _moments(image)[1] * field).astype(np.float32)
 
 
-def tone_step(
-    image: NDArray[np.float32], *, amplitude: float, width_px: float, seed: Seed
-) -> NDArray[np.float32]:
+def tone_step(image: NDArray[np.float32], *, amplitude: float, width_px: float, seed: Seed) -> NDArray[np.float32]:
     """Brighten one side of a random line by ``amplitude`` standard deviations, over a width of ``width_px``."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]

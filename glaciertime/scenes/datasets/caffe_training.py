@@ -80,7 +80,9 @@ class CaffeTraining:
             raise DataNotFoundError(f"{zones_path} does not exist; {image_path.name} has no zones")
         image, zones = io.imread(image_path), io.imread(zones_path)
         if image.ndim != 2 or image.shape != zones.shape:
-            raise InputError(f"{image_path.name}: image {image.shape} and zones {zones.shape}, equal grey ones expected")
+            raise InputError(
+                f"{image_path.name}: image {image.shape} and zones {zones.shape}, equal grey ones expected"
+            )
         labels = remap_labels(zones, {code: place for place, code in enumerate(_CODES)}, name=zones_path.name)
         values = image.astype(np.float32)
         # Outside the swath nothing was observed, but the class "no data" is to be learned there: 0 stays 0.

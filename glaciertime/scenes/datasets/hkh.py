@@ -172,7 +172,9 @@ class HkhAryal:
         if image.ndim != 3 or image.shape[2] < self.channels:
             raise InputError(f"{path.name} of shape {image.shape}, at least {self.channels} channels expected")
         # Slices at the edge of a scene were padded, which turned their masks into float64.
-        labels = remap_labels(np.nan_to_num(mask, nan=255).astype(int), {0: 0, 1: 1, 2: 2, 255: 255}, name=mask_path.name)
+        labels = remap_labels(
+            np.nan_to_num(mask, nan=255).astype(int), {0: 0, 1: 1, 2: 2, 255: 255}, name=mask_path.name
+        )
         return _sample(image[..., : self.channels], labels, self.infos[index])
 
 

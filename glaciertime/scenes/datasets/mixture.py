@@ -62,7 +62,9 @@ class Mixture:
 
     def __post_init__(self) -> None:
         if len(self.parts) != len(self.shares) or not self.parts or min(self.shares) < 0 or not sum(self.shares):
-            raise InputError(f"{len(self.parts)} data sets and shares {self.shares} given, one share >= 0 each expected")
+            raise InputError(
+                f"{len(self.parts)} data sets and shares {self.shares} given, one share >= 0 each expected"
+            )
         kinds = {(part.bands, part.codes) for part in self.parts}
         if len(kinds) > 1:
             raise InputError(f"data sets of different bands and codes given, {sorted(kinds)}; only equal ones mix")

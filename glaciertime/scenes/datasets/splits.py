@@ -26,9 +26,7 @@ class Split:
             raise InputError("the split leaves no sample to train on; hold out fewer glaciers or blocks")
 
 
-def split_by_glacier(
-    infos: Sequence[SampleInfo], *, test: Iterable[str] = (), validation: Iterable[str] = ()
-) -> Split:
+def split_by_glacier(infos: Sequence[SampleInfo], *, test: Iterable[str] = (), validation: Iterable[str] = ()) -> Split:
     """Hold whole glaciers out.
 
     Parameters

@@ -15,7 +15,8 @@ def scene():
 def test_nothing_changes_where_nothing_may():
     image, labels = scene()
     patch, cut = warp(image, labels, size=(40, 30), centre=(19.5, 14.5))
-    assert np.allclose(patch, image, atol=1e-6) and (cut == labels).all()
+    assert np.allclose(patch, image, atol=1e-6)
+    assert (cut == labels).all()
 
 
 def test_a_quarter_turn_is_the_quarter_turn_of_an_array():
@@ -29,7 +30,8 @@ def test_a_quarter_turn_is_the_quarter_turn_of_an_array():
 def test_labels_outside_the_image_are_ignored():
     image, labels = scene()
     _, cut = warp(image, labels, size=(40, 30), centre=(0, 14.5))
-    assert (cut[:19] == IGNORE).all() and (cut[20:] != IGNORE).all()
+    assert (cut[:19] == IGNORE).all()
+    assert (cut[20:] != IGNORE).all()
 
 
 def test_doubling_the_scale_doubles_the_area_twice():
@@ -43,7 +45,9 @@ def test_doubling_the_scale_doubles_the_area_twice():
 def test_image_and_labels_move_together():
     labels = (np.arange(60)[:, None] < 30).repeat(50, 1).astype(np.uint8)
     image = np.where(labels == 1, 100.0, -100.0)[None].astype(np.float32)
-    plan = Augmentation(size=(48, 40), noise=0, gaps=0, tone_step=0, illumination=0, brightness=0, contrast=0, blur_px=0)
+    plan = Augmentation(
+        size=(48, 40), noise=0, gaps=0, tone_step=0, illumination=0, brightness=0, contrast=0, blur_px=0
+    )
     for seed in range(8):
         patch, cut = augment(image, labels, plan=plan, seed=seed)
         known = cut != IGNORE
@@ -54,14 +58,16 @@ def test_the_same_seed_gives_the_same_patch_and_another_another():
     image, labels = scene()
     plan = Augmentation(size=(32, 24))
     first, again, other = (augment(image, labels, plan=plan, seed=seed)[0] for seed in (1, 1, 2))
-    assert (first == again).all() and not (first == other).all()
+    assert (first == again).all()
+    assert not (first == other).all()
 
 
 def test_not_observed_stays_not_observed():
     image, labels = scene()
     image[1] = np.nan
     patch, _ = augment(image, labels, plan=Augmentation(size=(32, 24)), seed=3)
-    assert np.isnan(patch[1]).all() and np.isfinite(patch[0]).all()
+    assert np.isnan(patch[1]).all()
+    assert np.isfinite(patch[0]).all()
 
 
 def test_gaps_hold_the_value_they_are_given():
@@ -73,8 +79,10 @@ def test_the_printed_formulas_are_the_physical_ones_under_each_others_names():
     ones = np.ones((256, 256))
     speckle, printed_gain = add_speckle(ones, looks=3, seed=0), gain_as_printed(ones, looks=3, seed=0)
     gain, printed_speckle = shift_gain(ones, sigma_db=2, seed=0), speckle_as_printed(ones, sigma_db=2, seed=0)
-    assert speckle.std() == pytest.approx(1 / np.sqrt(3), rel=0.02) and printed_gain.std() < 1e-6
-    assert gain.std() < 1e-6 and printed_speckle.std() > 0.3
+    assert speckle.std() == pytest.approx(1 / np.sqrt(3), rel=0.02)
+    assert printed_gain.std() < 1e-6
+    assert gain.std() < 1e-6
+    assert printed_speckle.std() > 0.3
     assert speckle.mean() == pytest.approx(1.0, abs=0.01)
     assert printed_speckle.mean() == pytest.approx(np.exp((np.log(10) / 10 * 2) ** 2 / 2), rel=0.01)
 

@@ -44,12 +44,13 @@ def test_labels_are_ocean_above_and_ice_below_and_unknown_beside_the_trace(folde
     assert sample.image.shape == (1, 20, 12)
     assert (sample.labels[:6, 3:9] == 1).all()
     assert (sample.labels[6:, 3:9] == 0).all()
-    assert (sample.labels[:, :3] == IGNORE).all() and (sample.labels[:, 9:] == IGNORE).all()
+    assert (sample.labels[:, :3] == IGNORE).all()
+    assert (sample.labels[:, 9:] == IGNORE).all()
 
 
 def test_a_missing_picture_is_named(folder):
     next((folder / "images").iterdir()).unlink()
-    with pytest.raises(DataNotFoundError, match="is named in index.csv but does not exist"):
+    with pytest.raises(DataNotFoundError, match=r"is named in index\.csv but does not exist"):
         list(LandsatFronts(folder))
 
 
@@ -69,7 +70,10 @@ def test_zones_give_the_trace_back_for_a_steep_front():
     assert not (front & ~trace).any()
     # The pixel in the inner corner touches glacier with no side.
     assert (trace & ~front).sum() <= 1
-    assert zones[5, 4] == 254 and zones[25, 4] == 127 and zones[15, 12] == 254 and zones[15, 4] == 127
+    assert zones[5, 4] == 254
+    assert zones[25, 4] == 127
+    assert zones[15, 12] == 254
+    assert zones[15, 4] == 127
 
 
 def test_a_trace_with_a_gap_is_refused():

@@ -41,7 +41,9 @@ def test_caffe_zones_with_an_unknown_value_are_refused(tmp_path):
 
 def test_caffe_official_validation_set():
     chosen = official_validation(559)
-    assert len(chosen) == 56 and len(set(chosen)) == 56 and max(chosen) < 559
+    assert len(chosen) == 56
+    assert len(set(chosen)) == 56
+    assert max(chosen) < 559
 
 
 def test_nird_masks_a_missing_modality_instead_of_filling_it(tmp_path):
@@ -56,7 +58,8 @@ def test_nird_masks_a_missing_modality_instead_of_filling_it(tmp_path):
             tile.attrs["region"], tile.attrs["subregion"] = "HMA", "east"
     data = open_training_data("nird", root=tmp_path)
     full, partial = data[0], data[1]
-    assert full.present.all() and partial.present.tolist() == [True] * 8 + [False] * 2
+    assert full.present.all()
+    assert partial.present.tolist() == [True] * 8 + [False] * 2
     assert np.isnan(partial.image[8:]).all()
     assert full.image[8, 0, 0] == pytest.approx(-1.0, abs=1e-4)
     assert full.image[7, 0, 0] == pytest.approx(0.5, abs=1e-4)
@@ -91,7 +94,8 @@ def test_hkh_of_aryal_reads_padded_float_masks_and_sorts_by_number(tmp_path):
     np.save(tmp_path / "normalize_train.npy", np.arange(48.0).reshape(4, 12))
     data = open_training_data("hkh-aryal", root=tmp_path)
     assert [info.name for info in data.infos] == ["tiff_1_slice_2", "tiff_1_slice_10"]
-    assert data[0].image.shape == (8, 8, 8) and data.bands[5] == "B6_VCID1"
+    assert data[0].image.shape == (8, 8, 8)
+    assert data.bands[5] == "B6_VCID1"
     assert np.unique(data[0].labels).tolist() == [0, 2]
     assert data.statistics()["std"].tolist() == list(range(12, 20))
 
@@ -120,12 +124,15 @@ def test_glacierhack_stretches_bands_and_masks_a_missing_one(tmp_path):
     labels = np.repeat(np.array([0, 85, 170, 255], np.uint8), 64).reshape(16, 16)
     write(tmp_path / "train" / "labels" / "img001.tif", labels)
     for band in range(1, 5):
-        write(tmp_path / "train" / f"Band{band}" / "img001.tif", np.arange(256, dtype=np.float32).reshape(16, 16) * band)
+        write(
+            tmp_path / "train" / f"Band{band}" / "img001.tif", np.arange(256, dtype=np.float32).reshape(16, 16) * band
+        )
     (tmp_path / "train" / "Band5").mkdir()
     sample = open_training_data("glacierhack", root=tmp_path)[0]
     assert sample.labels[::4, 0].tolist() == [0, 1, 2, 3]
     assert sample.present.tolist() == [True] * 4 + [False]
-    assert sample.image[3].min() == 0 and sample.image[3].max() == 1
+    assert sample.image[3].min() == 0
+    assert sample.image[3].max() == 1
 
 
 def test_cityscapes_ignores_what_the_benchmark_does_not_score(tmp_path):
@@ -143,14 +150,16 @@ def test_cdw_seg_reads_the_lists(tmp_path):
     (tmp_path / "ImageSets" / "Segmentation").mkdir(parents=True)
     (tmp_path / "ImageSets" / "Segmentation" / "val.txt").write_text("p1\n")
     data = open_training_data("cdw-seg", root=tmp_path)
-    assert data.infos[0].split == "val" and (data[0].labels == 9).all() and len(data.classes) == 10
+    assert data.infos[0].split == "val"
+    assert (data[0].labels == 9).all()
+    assert len(data.classes) == 10
 
 
 @pytest.mark.parametrize("name", ["caffe", "nird", "hkh-aryal", "hkh-baraka", "glacierhack", "cityscapes", "cdw-seg"])
 def test_an_empty_folder_is_refused_in_one_sentence(name, tmp_path):
-    with pytest.raises(DataNotFoundError, match="hold|names|holds"):
-        data = open_training_data(name, root=tmp_path)
-        _ = data.infos
+    data = open_training_data(name, root=tmp_path)
+    with pytest.raises(DataNotFoundError, match=r"holds? no|holds none|names no"):
+        len(data.infos)
 
 
 def test_a_mistyped_reader_gets_the_nearest_name(tmp_path):

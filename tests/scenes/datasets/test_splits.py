@@ -4,7 +4,9 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.sample import SampleInfo
 from glaciertime.scenes.datasets.splits import split_by_block, split_by_glacier
 
-INFOS = [SampleInfo(f"{g}{b}{i}", g, block=str(b)) for g in ("Crane", "Jorum", "DBE") for b in range(4) for i in range(3)]
+INFOS = [
+    SampleInfo(f"{g}{b}{i}", g, block=str(b)) for g in ("Crane", "Jorum", "DBE") for b in range(4) for i in range(3)
+]
 
 
 def test_no_glacier_is_on_two_sides():
@@ -17,7 +19,9 @@ def test_no_glacier_is_on_two_sides():
 def test_no_block_is_on_two_sides(seed):
     split = split_by_block(INFOS, test_fraction=0.25, validation_fraction=0.25, seed=seed)
     sides = [{(INFOS[i].glacier, INFOS[i].block) for i in part} for part in (split.train, split.validation, split.test)]
-    assert not sides[0] & sides[1] and not sides[0] & sides[2] and not sides[1] & sides[2]
+    assert not sides[0] & sides[1]
+    assert not sides[0] & sides[2]
+    assert not sides[1] & sides[2]
     assert len(split.test) == len(split.validation) == 9
 
 
