@@ -17,6 +17,9 @@ def export(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
     table: Annotated[str, typer.Option(help="fronts, observations, forecasts or scores.")] = "observations",
     form: Annotated[str, typer.Option("--format", help="csv, gpkg, geojson, parquet or shp.")] = "csv",
+    columns: Annotated[
+        str | None, typer.Option(help="Name the columns of fronts as termpicks, measures or calfin do.")
+    ] = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
 ) -> None:
     """Write all rows of a table, flagged ones too, with the columns of the archive.
@@ -27,6 +30,7 @@ def export(
 
     glaciertime export --glacier Crane --table observations --format csv --out crane.csv
     """
+    from glaciertime.errors import UsageError
     from glaciertime.report.files import write_table
 
     store = open_archive(archive)
@@ -34,5 +38,11 @@ def export(
     column = "GlacierID" if table == "fronts" else "glacier"
     name = resolve_names([glacier], rows[column].unique())[0]
     rows = rows[rows[column] == name].reset_index(drop=True)
+    if columns is not None:
+        if table != "fronts":
+            raise UsageError(f"--columns renames fronts; the table asked for is {table}")
+        from glaciertime.track.formats import to_archive_columns
+
+        rows = to_archive_columns(rows, archive=columns)
     write_table(rows, out, form=form)
     note(f"{len(rows)} rows of {table} written to {out}")

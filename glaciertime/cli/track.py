@@ -157,7 +157,7 @@ def _print(outcome: TrackOutcome, archive: Path) -> None:
         rows = rows.sort_values("date")
         first, last = rows.iloc[0], rows.iloc[-1]
         typer.echo(
-            f"  {variable:<18}{method:<20}{footprint:<12}{len(rows):>4} values   "
+            f"  {variable:<18}{method:<25}{footprint:<24}{len(rows):>4} values  "
             f"{first['value']:>12,.2f} ({first['date']:%Y-%m-%d})  {last['value']:>12,.2f} ({last['date']:%Y-%m-%d})"
         )
     if outcome.simulated:

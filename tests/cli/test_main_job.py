@@ -263,6 +263,19 @@ def test_export_writes_all_rows(command: Command, simulated: Path, tmp_path: Pat
         assert shapely.equals_exact(read.geometry.to_numpy(), stored.geometry.to_numpy(), tolerance=1e-6).all()
 
 
+@pytest.mark.parametrize(("columns", "date"), [("termpicks", "Date"), ("measures", "SourceDate"), ("calfin", "Date")])
+def test_fronts_are_exported_under_the_names_of_the_archives(
+    command: Command, simulated: Path, tmp_path: Path, columns: str, date: str
+) -> None:
+    path = tmp_path / "fronts.shp"
+    result = command(
+        "export", "--glacier", "Crane", "--table", "fronts", "--format", "shp", "--columns", columns, "--out", path,
+        "--archive", simulated,
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert gpd.read_file(path)[date].astype(str).str.slice(0, 10).iloc[0] == "1995-01-21"
+
+
 def test_catalog_and_data_list(command: Command) -> None:
     assert "Crane" in command("catalog").out
     names = [row["name"] for row in command("catalog", "--json").json]
