@@ -15,6 +15,8 @@ from glaciertime.nn.checks import is_tracing
 __all__ = ["ssd_chunked"]
 
 _CHUNKS_PER_BLOCK = 64
+# An exported graph always carries whole blocks, and an image's sequence is often shorter than one of 64.
+_CHUNKS_PER_EXPORTED_BLOCK = 16
 
 
 def ssd_chunked(
@@ -83,7 +85,7 @@ def _carry(log_decay: Tensor, added: Tensor, h0: Tensor | None) -> tuple[Tensor,
     batch, chunks = added.shape[:2]
     if not is_tracing() and chunks <= _CHUNKS_PER_BLOCK:
         return _carry_block(log_decay, added, h0)
-    size = _CHUNKS_PER_BLOCK
+    size = _CHUNKS_PER_EXPORTED_BLOCK if is_tracing() else _CHUNKS_PER_BLOCK
     pad = (-chunks) % size
     blocks = functional.pad(log_decay, (0, 0, 0, pad)).unflatten(1, (-1, size))
     inner = functional.pad(added, (0, 0, 0, 0, 0, 0, 0, pad)).unflatten(1, (-1, size))
