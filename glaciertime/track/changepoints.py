@@ -28,6 +28,8 @@ SEGMENT_COLUMNS = (
 )  # fmt: skip
 
 _PERMUTATIONS = 999
+# From so many days in some year on, a season would pass for a break: years are searched instead.
+_DENSE_PER_YEAR = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,18 +155,43 @@ def _mean_variance(values: NDArray[np.float64], weights: NDArray[np.float64]) ->
     return mean, float(np.average((values - mean) ** 2, weights=weights)) / (len(values) - 1)
 
 
-def _daily(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, ...], pd.DataFrame, pd.DataFrame]]:
+def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, ...], pd.DataFrame, pd.DataFrame]]:
+    """Return key, rows and what is searched for breaks of every series: its days, or its years where it is dense."""
     rows = observations[observations["value"].notna()]
     found = []
     for key, series in rows.groupby(list(SERIES_KEY), sort=True):
         daily = one_per_day(series)
+        per_year = daily.groupby(daily["date"].dt.year)["value"].size()
+        if len(per_year) >= least and per_year.max() >= _DENSE_PER_YEAR:
+            daily = _yearly(daily)
         if len(daily) >= least:
-            found.append((key, series, daily))
+            found.append((key, series, daily.assign(start=daily.get("start", daily["date"]))))
     return found
+
+
+def _yearly(daily: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a year; ``date`` is its last day with a value and ``start`` its first."""
+    out = []
+    for _, days in daily.groupby(daily["date"].dt.year, sort=True):
+        months = days.groupby(days["date"].dt.month)["value"].mean()
+        out.append(
+            {
+                "start": days["date"].iloc[0],
+                "date": days["date"].iloc[-1],
+                "value": months.mean(),
+                # One image in a year stands for a season: years count alike.
+                "sigma": math.nan,
+                "censored": bool(days["censored"].any()),
+            }
+        )
+    return pd.DataFrame(out)
 
 
 def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int = 0) -> pd.DataFrame:
     """Return the change points of every series of at least six days.
+
+    Of a series with six days or more in some year, and six years or more, the means of the years (of their months'
+    means) are searched: else every season is a break.
 
     Parameters
     ----------
@@ -180,7 +207,7 @@ def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int =
         the segments rests on bounds, ``qualifier`` is ``at least``.
     """
     table = []
-    for key, series, daily in _daily(observations, 6):
+    for key, series, daily in _steps_of(observations, 6):
         points = change_points(daily["value"], sigmas=daily["sigma"], level=level, seed=seed)
         edges = [0, *[point.index for point in points], len(daily)]
         for k, point in enumerate(points):
@@ -189,7 +216,7 @@ def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int =
                 {
                     **dict(zip(SERIES_KEY, key, strict=True)),
                     "after": daily["date"].iloc[point.index - 1],
-                    "before": daily["date"].iloc[point.index],
+                    "before": daily["start"].iloc[point.index],
                     "step": point.step,
                     "sigma": point.sigma,
                     "p_value": point.p_value,
@@ -223,7 +250,7 @@ def segment_table(
         with fewer than four days. Segments hold no step: their rate is what goes on between the breaks.
     """
     table = []
-    for key, series, daily in _daily(observations, 6):
+    for key, series, daily in _steps_of(observations, 6):
         points = change_points(daily["value"], sigmas=daily["sigma"], level=level, seed=seed)
         edges = [0, *[point.index for point in points], len(daily)]
         for start, stop in pairwise(edges):
@@ -241,7 +268,7 @@ def segment_table(
             table.append(
                 {
                     **dict(zip(SERIES_KEY, key, strict=True)),
-                    "start_date": part["date"].iloc[0],
+                    "start_date": part["start"].iloc[0],
                     "end_date": part["date"].iloc[-1],
                     "n": len(part),
                     "mean": part["value"].mean(),

@@ -104,7 +104,8 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
     front, front_flags = None, {}
     if here.fjord is not None:
         try:
-            areas.append(mask_area(counted, here.fjord, name="fjord", scene=scene))
+            # What drifts in the fjord is no glacier: the area there is that behind the front.
+            areas.append(mask_area(cleaned, here.fjord, name="fjord", scene=scene))
         except InputError as error:
             # The box may be seen where the fjord is not.
             front_flags = {"no-front": str(error)}

@@ -6,12 +6,20 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from glaciertime.errors import InputError
 from glaciertime.tables import SERIES_KEY
 from glaciertime.track.combining import one_per_day
 
-__all__ = ["CYCLE_COLUMNS", "PERIOD_COLUMNS", "period_means", "seasonal_cycle"]
+__all__ = [
+    "ANNUAL_RATE_COLUMNS",
+    "CYCLE_COLUMNS",
+    "PERIOD_COLUMNS",
+    "annual_rates",
+    "period_means",
+    "seasonal_cycle",
+]
 
 Period = Literal["month", "season", "year"]
 
@@ -22,6 +30,10 @@ PERIOD_COLUMNS = (
 CYCLE_COLUMNS = (
     *SERIES_KEY, "year", "n", "minimum", "minimum_date", "mean", "mean_sigma", "maximum", "maximum_date", "amplitude",
     "amplitude_sigma", "months", "unit", "source",
+)  # fmt: skip
+
+ANNUAL_RATE_COLUMNS = (
+    *SERIES_KEY, "year", "months", "rate_per_year", "sigma", "low", "high", "level", "unit", "source",
 )  # fmt: skip
 
 # Meteorological seasons start in December, March, June and September.
@@ -157,3 +169,61 @@ def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.D
                 }
             )
     return pd.DataFrame(table, columns=list(CYCLE_COLUMNS))
+
+
+def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
+    """Return how far every series moved from one year to the next, month against the same month.
+
+    The rate is the mean difference of the monthly means that both years have, so that a year seen only in summer is
+    not compared with one seen only in winter.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        The table ``observations``, screened as wished.
+    level : float
+        Probability that the interval is meant to hold.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`ANNUAL_RATE_COLUMNS`, one row per year that shares a month with the year before. The interval
+        holds the scatter of the months' differences (Student's t) where three or more are shared, else the errors of
+        the two months alone (NaN where unknown); neighbouring months are not independent, so it is rather too narrow.
+    """
+    table: list[dict[str, Any]] = []
+    monthly = period_means(observations, period="month")
+    for key, series in monthly.groupby(list(SERIES_KEY), sort=True):
+        by_month = series.set_index([series["start_date"].dt.year, series["start_date"].dt.month])
+        years = sorted(set(series["start_date"].dt.year))
+        for year in years:
+            if year - 1 not in years:
+                continue
+            pair = by_month.loc[year][["value", "sigma"]].join(
+                by_month.loc[year - 1][["value", "sigma"]], how="inner", rsuffix="_before"
+            )
+            count = len(pair)
+            if count == 0:
+                continue
+            change = pair["value"] - pair["value_before"]
+            errors = float(np.mean(pair["sigma"] ** 2 + pair["sigma_before"] ** 2)) / count
+            sigma, factor = float(np.sqrt(errors)), float(stats.norm.ppf(0.5 + level / 2))
+            if count >= 3:
+                sigma = float(np.sqrt(np.fmax(change.var(ddof=1) / count, errors)))
+                factor = float(stats.t.ppf(0.5 + level / 2, count - 1))
+            rate = float(change.mean())
+            table.append(
+                {
+                    **dict(zip(SERIES_KEY, key, strict=True)),
+                    "year": int(year),
+                    "months": count,
+                    "rate_per_year": rate,
+                    "sigma": sigma,
+                    "low": rate - factor * sigma,
+                    "high": rate + factor * sigma,
+                    "level": level,
+                    "unit": series["unit"].iloc[0],
+                    "source": series["source"].iloc[0],
+                }
+            )
+    return pd.DataFrame(table, columns=list(ANNUAL_RATE_COLUMNS))

@@ -46,7 +46,8 @@ class TrackSettings:
     delineation_sigma_m : float
         One standard deviation of the position of a drawn boundary, where the scene does not give its own.
     count_icebergs : bool
-        Whether ice that does not hang together with the glacier counts in the areas of masks; it never bounds a front.
+        Whether ice that does not hang together with the glacier counts in the areas of masks in the box; it counts
+        neither in the fjord nor as a boundary of the front.
     least_coverage : float
         Images that show less than this share of the footprint stay out of the footprint that all dates share.
     draw_centreline : bool

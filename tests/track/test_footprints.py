@@ -6,6 +6,8 @@ import dataclasses
 import datetime as dt
 
 import numpy as np
+import pandas as pd
+import pyproj
 import pytest
 import shapely
 from affine import Affine
@@ -16,6 +18,7 @@ from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, MaskSc
 from glaciertime.track import TrackSettings, retreat_table, sum_row, track_scenes
 from glaciertime.track.centrelines import centreline_from_elevation, centreline_from_zones
 from glaciertime.track.lines import clean_line
+from glaciertime.track.place import reproject
 
 from .test_series import ORIGIN, acquired, mask_scene, toy_glacier, values
 
@@ -224,8 +227,6 @@ def test_overlapping_footprints_are_not_summed_twice():
         glacier = Glacier(name=name, crs="EPSG:3413", box=(X, Y + shift, X + 12_000, Y + 6_000 + shift))
         return track_scenes(moved, glacier=glacier)
 
-    import pandas as pd
-
     def total(shift: float):
         both = [tracked("A", 0.0), tracked("B", shift)]
         table = retreat_table(pd.concat([each.observations for each in both]))
@@ -235,3 +236,58 @@ def test_overlapping_footprints_are_not_summed_twice():
         total(3_000.0)
     table, row = total(7_000.0)
     assert row.loss_km2 == pytest.approx(table.loss_km2.sum())
+
+
+def moved_to(geometry, crs: str):
+    return reproject(shapely.segmentize(geometry, 25.0), source=toy_glacier().projection, target=pyproj.CRS(crs))
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32622", "EPSG:3996"])
+def test_the_coordinate_system_of_the_input_changes_no_result(crs):
+    settings = TrackSettings(methods=("centreline", "curvilinear-box", "area-change", "mean-trace"))
+    slanted = front((5_600, 500), (6_100, 2_500), (6_400, 5_500))
+    ice = shapely.Polygon([(X, Y), *slanted.coords, (X, Y + 6_000)])
+    plain = [TraceScene(acquisition=acquired(0), line=slanted), OutlineScene(acquisition=acquired(1), ice=ice)]
+    what = [dataclasses.replace(scene.acquisition, crs=pyproj.CRS(crs)) for scene in plain]
+    moved = [
+        TraceScene(acquisition=what[0], line=moved_to(slanted, crs)),
+        OutlineScene(acquisition=what[1], ice=moved_to(ice, crs)),
+    ]
+    first, second = (
+        track_scenes(scenes, glacier=toy_glacier(), settings=settings).observations for scenes in (plain, moved)
+    )
+    np.testing.assert_allclose(second["value"], first["value"], rtol=2e-6, atol=0.05)
+
+
+def test_mixed_coordinate_systems_make_one_series():
+    moved = TraceScene(acquisition=acquired(10, crs=pyproj.CRS("EPSG:32622")), line=moved_to(STRAIGHT, "EPSG:32622"))
+    tracked = track_scenes([TraceScene(acquisition=acquired(0), line=STRAIGHT), moved], glacier=toy_glacier())
+    np.testing.assert_allclose(values(tracked, "front_position_m", "centreline"), 6_000, atol=0.05)
+
+
+def test_a_line_without_a_place_on_earth_does_not_mix_with_the_catalog():
+    tracked = track_scenes([TraceScene(acquisition=acquired(0, crs=None), line=STRAIGHT)], glacier=toy_glacier())
+    assert tracked.fronts.crs is None
+    assert values(tracked, "front_position_m", "centreline") == []
+
+
+def test_order_of_scenes_changes_no_row():
+    scenes = [mask_scene(6_000 - 60 * k, k) for k in range(6)]
+    forward = track_scenes(scenes, glacier=toy_glacier())
+    backward = track_scenes(scenes[::-1], glacier=toy_glacier())
+    pd.testing.assert_frame_equal(forward.observations, backward.observations)
+    assert forward.fronts.geometry.geom_equals(backward.fronts.geometry).all()
+
+
+def test_an_iceberg_counts_in_the_box_but_neither_in_the_fjord_nor_as_front():
+    scene = mask_scene(6_000, 0)
+    zones = scene.read().copy()
+    zones[95:105, 300:310] = GLACIER
+    with_iceberg = dataclasses.replace(scene, read=lambda: zones)
+    plain = track_scenes([scene], glacier=toy_glacier())
+    drifting = track_scenes([with_iceberg], glacier=toy_glacier())
+    assert areas(drifting, "box")[0] > areas(plain, "box")[0] + 0.08
+    assert areas(drifting, "fjord") == pytest.approx(areas(plain, "fjord"))
+    assert drifting.fronts.geometry.geom_equals(plain.fronts.geometry).all()
+    dropped = track_scenes([with_iceberg], glacier=toy_glacier(), settings=TrackSettings(count_icebergs=False))
+    assert areas(dropped, "box") == pytest.approx(areas(plain, "box"))

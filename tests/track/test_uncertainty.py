@@ -27,13 +27,13 @@ def covered() -> pd.DataFrame:
     spec = importlib.util.spec_from_file_location("check_uncertainty", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.coverage(series=150, seed=11).set_index("quantity")
+    return module.coverage(series=100, seed=11).set_index("quantity")
 
 
 @pytest.mark.parametrize("quantity", ["position, curvilinear-box", "position, area-change", "area", "change of area"])
 def test_truth_lies_within_the_intervals_as_often_as_stated(covered, quantity):
     row = covered.loc[quantity]
-    # 600 to 1200 draws: three points of model error and two standard errors of the count.
+    # 400 to 800 draws: three points of model error and two standard errors of the count.
     slack = 3 + 200 * math.sqrt(0.683 * 0.317 / row["n"])
     assert abs(row["within 68 %"] - 68.3) < slack
     assert abs(row["within 95 %"] - 95.0) < 3 + 200 * math.sqrt(0.95 * 0.05 / row["n"])
