@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Literal
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError, nearest_names
 from glaciertime.forecast import Series, model_names, series_from_observations
-from glaciertime.scenes.acquisition import Scene, UnreadableScene
+from glaciertime.scenes.acquisition import ImageScene, MaskScene, Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
+from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import glacier_in_data, locate
 from glaciertime.tables import SERIES_KEY
 from glaciertime.track import Tracked, TrackSettings, track_scenes
@@ -53,6 +56,8 @@ class TrackRequest:
     downloads: Path | None = None
     manifests: tuple[Path, ...] = ()
     dataset: str = ""
+    #: The segmentation model for images: a shipped name or a file; by default the one made for their kind.
+    weights: str = ""
     reading: MaskReading = field(default_factory=MaskReading)
     settings: TrackSettings = field(default_factory=TrackSettings)
 
@@ -109,7 +114,8 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     problems: list[str] = []
 
     def seen() -> Iterator[Scene | UnreadableScene]:
-        for scene in located.scenes:
+        for found in located.scenes:
+            scene = mask_of_image(found, weights=request.weights) if isinstance(found, ImageScene) else found
             if isinstance(scene, UnreadableScene):
                 problems.append(scene.reason)
             acquisition = scene.acquisition
@@ -131,6 +137,30 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         problems=tuple(problems),
         exit_code=1 if problems else 0,
     )
+
+
+def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
+    """Return an image as a mask that is segmented when it is read.
+
+    Parameters
+    ----------
+    scene : ImageScene
+    weights : str
+        A shipped model or a file; by default the one made for images of this kind.
+    """
+    from glaciertime.segment.engine import load_engine
+    from glaciertime.segment.prediction import zones_of_image
+
+    run, spec = load_engine(weights or scene.weights)
+
+    def read() -> NDArray[np.uint8]:
+        with Imagery(scene.path, expected=len(spec.bands)) as pixels:
+            return zones_of_image(pixels, run=run, spec=spec)
+
+    acquisition = replace(scene.acquisition, model=spec.name)
+    return MaskScene(
+        acquisition=acquisition, shape=scene.shape, transform=scene.transform, read=read, box=scene.box
+    )  # fmt: skip
 
 
 def screened(tracked: Tracked) -> Tracked:

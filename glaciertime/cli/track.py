@@ -40,7 +40,12 @@ def track(
         float | None, typer.Option(min=0.001, help="Pixel size in metres of masks without georeference.")
     ] = None,
     dates: Annotated[Path | None, typer.Option(help="CSV with the columns file and date.")] = None,
-    dataset: Annotated[str, typer.Option(help="Name of the data set; default the folder's name.")] = "",
+    dataset: Annotated[
+        str, typer.Option(help="Use this source of the catalog; or the name of your own data set.")
+    ] = "",
+    weights: Annotated[
+        str, typer.Option(help="Model that segments images: a shipped name or a file; default that of their kind.")
+    ] = "",
     common_footprint: Annotated[
         bool, typer.Option("--common-footprint", help="Compare masks of different grids inside the area they share.")
     ] = False,
@@ -92,7 +97,7 @@ def track(
     requests = [
         TrackRequest(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
-            dataset=dataset, reading=reading, settings=settings,
+            dataset=dataset, weights=weights, reading=reading, settings=settings,
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip

@@ -10,6 +10,7 @@ import datetime as dt
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "ROCK",
     "ZONES",
     "Acquisition",
+    "ImageScene",
     "MaskScene",
     "OutlineScene",
     "Scene",
@@ -57,6 +59,8 @@ class Acquisition:
     resolution_m: float = math.nan
     georeferencing_sigma_m: float = math.nan
     delineation_sigma_m: float = math.nan
+    #: The segmentation model that drew the boundary; empty where a person or the data set did.
+    model: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,6 +76,18 @@ class MaskScene:
     shape: tuple[int, int]
     transform: Affine
     read: Callable[[], NDArray[np.uint8]]
+    box: shapely.Polygon | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageScene:
+    """An image that has to be segmented before it can be measured; ``weights`` names the model made for its kind."""
+
+    acquisition: Acquisition
+    path: Path
+    shape: tuple[int, int]
+    transform: Affine
+    weights: str
     box: shapely.Polygon | None = None
 
 

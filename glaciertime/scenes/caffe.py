@@ -20,7 +20,7 @@ from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import MaskScene, UnreadableScene
 from glaciertime.scenes.rasters import mask_scene
 
-__all__ = ["CaffeName", "bounding_box", "caffe_root", "caffe_scenes", "parse_caffe_name"]
+__all__ = ["CaffeName", "bounding_box", "caffe_has_zones", "caffe_root", "caffe_scenes", "parse_caffe_name"]
 
 SENSORS = {
     "ERS": "ERS",
@@ -78,10 +78,16 @@ def parse_caffe_name(name: str) -> CaffeName:
     )
 
 
+def caffe_has_zones(folder: Path, code: str) -> bool:
+    """Return whether a CaFFe tree holds zones of a glacier; if not, its images have to be segmented."""
+    root = caffe_root(folder)
+    return root is not None and next((root / "zones").rglob(f"{code}_*_zones.png"), None) is not None
+
+
 def caffe_root(folder: Path) -> Path | None:
-    """Return the folder that holds ``zones`` and ``bounding_boxes``, or None where there is no CaFFe tree."""
+    """Return the folder that holds ``zones`` or ``sar_images``, or None where there is no CaFFe tree."""
     return next((root for root in (folder, folder / "data_raw", folder / "caffe" / "data_raw", folder / "caffe")
-                 if (root / "zones").is_dir()), None)  # fmt: skip
+                 if (root / "zones").is_dir() or (root / "sar_images").is_dir()), None)  # fmt: skip
 
 
 def bounding_box(path: Path) -> tuple[float, float, float, float]:

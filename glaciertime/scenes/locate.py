@@ -11,10 +11,11 @@ import shapely
 
 from glaciertime.catalog import Glacier, Line, Source
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
-from glaciertime.scenes.acquisition import Scene, UnreadableScene
-from glaciertime.scenes.caffe import caffe_root, caffe_scenes
+from glaciertime.scenes.acquisition import ImageScene, Scene, UnreadableScene
+from glaciertime.scenes.caffe import caffe_has_zones, caffe_root, caffe_scenes
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
 from glaciertime.scenes.folder import MaskReading, mask_files, masks_in_folder
+from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
 from glaciertime.scenes.vectors import (
     VECTOR_ENDINGS,
     glacier_in_file,
@@ -36,7 +37,7 @@ class Located:
     #: Where the scenes come from, as a text for a person.
     origin: str
     simulated: bool
-    scenes: Iterator[Scene | UnreadableScene]
+    scenes: Iterator[Scene | ImageScene | UnreadableScene]
 
 
 def locate(
@@ -63,7 +64,8 @@ def locate(
     reading : MaskReading, optional
         How masks are to be read.
     dataset : str
-        Name of the data set for input that the catalog does not know; default the folder's or the file's name.
+        Only that source of the catalog's; or, for input that the catalog does not know, the name it is to have,
+        default the folder's or the file's.
 
     Raises
     ------
@@ -71,6 +73,9 @@ def locate(
         Where nothing of the glacier is found; the message says what was looked for.
     """
     reading = reading or MaskReading()
+    named = tuple(source for source in glacier.sources if source.dataset.casefold() == dataset.casefold())
+    if named:
+        glacier = glacier.model_copy(update={"sources": named})
     if data is not None:
         return _from_data(glacier, data, reading, dataset)
     if downloads is not None and downloads.is_dir():
@@ -136,20 +141,27 @@ def _vector_files(folder: Path) -> list[Path]:
 
 
 def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskReading) -> Located:
-    scenes: Iterator[Scene | UnreadableScene]
+    scenes: Iterator[Scene | ImageScene | UnreadableScene]
     if source.format == "outlines":
         scenes = outline_scenes(path, glacier=glacier, source=source)
     elif source.format == "traces":
         scenes = trace_scenes(path, glacier=glacier, source=source)
         glacier = _with_centreline(glacier, source, path)
     elif source.format == "caffe":
-        scenes = caffe_scenes(path, glacier=glacier.name, code=source.code or glacier.name, dataset=source.dataset)
+        code = source.code or glacier.name
+        if caffe_has_zones(path, code):
+            scenes = caffe_scenes(path, glacier=glacier.name, code=code, dataset=source.dataset)
+        else:
+            scenes = caffe_images(path, glacier=glacier.name, code=code, dataset=source.dataset)
     elif source.format == "masks":
         scenes = masks_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=reading)
+    elif source.format == "landsat-fronts":
+        images = list(landsat_front_images(path, glacier=glacier.name, code=source.code, dataset=source.dataset))
+        scenes = iter(images)
+        height, width = next((scene.shape for scene in images if isinstance(scene, ImageScene)), (0, 0))
+        glacier = upright_glacier(glacier, width_px=width, height_px=height)
     else:
-        raise UsageError(
-            f"{glacier.name}: {path} holds images, not masks; segment them first: glaciertime segment IMAGE --out MASK"
-        )
+        raise UsageError(f"{glacier.name}: source {source.dataset} is no folder of input")
     return Located(glacier=glacier, dataset=source.dataset, origin=str(path), simulated=False, scenes=scenes)
 
 

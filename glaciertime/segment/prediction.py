@@ -161,6 +161,30 @@ def predict_strips(
         raise InputError("no pixel of the raster is observed (all nodata or NaN); there is nothing to segment")
 
 
+def zones_of_image(source: Any, *, run: Engine, spec: ModelSpec, smoothness: float = 2.0) -> NDArray[np.uint8]:
+    """Return the zones of an image of any size, held in memory, (H, W) uint8 in the codes of the model.
+
+    Parameters
+    ----------
+    source : Imagery
+        An opened image.
+    run : Engine
+    spec : ModelSpec
+    smoothness : float
+        Of a front that is drawn as one line, see :func:`zones_from_probability`.
+    """
+    if max(source.height, source.width) <= spec.patch_px:
+        probability = predict_image(source.read_all(), run=run, spec=spec)
+    else:
+        probability = np.full((len(spec.codes), source.height, source.width), np.nan, dtype=np.float32)
+        for strip in predict_strips(source, run=run, spec=spec):
+            rows = slice(strip.row, strip.row + strip.probability.shape[1])
+            columns = slice(strip.column, strip.column + strip.probability.shape[2])
+            probability[:, rows, columns] = strip.probability
+    zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec, smoothness=smoothness)
+    return zones
+
+
 def _read_line(
     source: PixelSource, grid: PatchGrid, *, top: int, first: int, last: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], tuple[int, int]]:

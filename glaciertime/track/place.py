@@ -101,11 +101,9 @@ def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None) -> Place:
 
     The glacier's own coordinate system is used where the catalog has one and the scene lies on Earth; else that of
     the scene, longitude and latitude replaced by the equal-area plane around it at the first measurement. A local
-    metric frame knows nothing of the catalog's coordinates.
+    metric frame knows nothing of coordinates on Earth; a glacier without a coordinate system has those of the frame.
     """
-    if scene_crs is None:
-        return Place(name=glacier.name, crs=None)
-    if glacier.projection is None:
+    if (scene_crs is None) != (glacier.projection is None):
         return Place(name=glacier.name, crs=scene_crs)
     return Place(
         name=glacier.name,

@@ -148,7 +148,7 @@ def rows_of(
         "sigma_m": position_sigma_m(boundary_m, georeferencing_m=acquisition.georeferencing_sigma_m),
         "coverage": measurement.coverage,
         "resolution_m": acquisition.resolution_m,
-        "model": "",
+        "model": acquisition.model,
         "source": acquisition.source,
         "geometry": published(work_front, place.crs),
     }
