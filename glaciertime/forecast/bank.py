@@ -58,6 +58,8 @@ class OriginRow:
         Mean rate of the record, in scales per year.
     ahead, mean, spread : (D,) float64
         Years to the dates asked for; mean and standard deviation of the Kalman forecast of the change, in scales.
+    width : (D,) float64
+        Geometric mean of that standard deviation and the one of a random walk, which knows of no outliers.
     """
 
     features: NDArray[np.float64]
@@ -68,6 +70,7 @@ class OriginRow:
     ahead: NDArray[np.float64]
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
+    width: NDArray[np.float64]
 
 
 def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow:
@@ -76,13 +79,16 @@ def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow
     years, last = history.years, float(history.values[-1])
     ahead = as_years(dates) - years[-1]
     mean = spread = np.empty(0)
+    steps, gaps = np.diff(history.values), np.diff(years)
+    walk = np.sqrt(np.mean(steps**2 / gaps) * ahead) / fitted.scale
     if len(dates):
         means, variances = fitted.moments(dates)
         mean = fitted.weights @ means
         spread = np.sqrt(fitted.weights @ (variances + (means - mean) ** 2))
     drift = float((last - history.values[0]) / (years[-1] - years[0]) / fitted.scale)
     features = origin_features(years, history.values, fitted.scale, fitted.grid, fitted.weights)
-    return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread)
+    return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread,
+                     np.sqrt(walk * spread) if walk.any() else spread)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +104,9 @@ class Bank:
     origin_features : (O, F)
     origin : (R,) int
         Origin of each row.
-    ahead, mean, spread, drift, target : (R,) float64
-        Years ahead; Kalman mean and spread, drift and observed change, all in scales of the origin.
+    ahead, mean, spread, width, drift, target : (R,) float64
+        Years ahead; Kalman mean and spread, width of an interval, drift and observed change, all in scales of
+        the origin.
     target_year : (R,) float64
     dropped_from : (R,) float64
         The year from which the target is known to lie on a straight line between its neighbours; infinite if not.
@@ -113,6 +120,7 @@ class Bank:
     ahead: NDArray[np.float64]
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
+    width: NDArray[np.float64]
     drift: NDArray[np.float64]
     target: NDArray[np.float64]
     target_year: NDArray[np.float64]
@@ -192,14 +200,14 @@ def build_bank(
             for place, target in enumerate(targets):
                 dropped = years[target + 1] if straight[target] else np.inf
                 change = (series.values[target] - row.last) / row.scale
-                rows.append((len(origins), row.ahead[place], row.mean[place], row.spread[place],
+                rows.append((len(origins), row.ahead[place], row.mean[place], row.spread[place], row.width[place],
                              row.drift * row.ahead[place], change, years[target], dropped))  # fmt: skip
             origins.append((index, row.year, row.features))
-    table = np.array(rows, dtype=float).reshape(len(rows), 8)
+    table = np.array(rows, dtype=float).reshape(len(rows), 9)
     return Bank(
         np.array([series.glacier for series in ordered], dtype=object),
         np.array([origin[0] for origin in origins], dtype=np.int64),
         np.array([origin[1] for origin in origins], dtype=float),
         np.array([origin[2] for origin in origins], dtype=float).reshape(len(origins), len(FEATURES)),
-        table[:, 0].astype(np.int64), *(table[:, column] for column in range(1, 8)),
+        table[:, 0].astype(np.int64), *(table[:, column] for column in range(1, 9)),
     )  # fmt: skip

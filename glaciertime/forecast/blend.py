@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +12,12 @@ from numpy.typing import NDArray
 __all__ = ["blend_weights", "own_weights", "relative_errors", "simplex"]
 
 _STEPS = 10
-#: Mixes whose mean log relative error lies within this of the best one's are averaged.
+#: Mixes whose penalised mean log relative error lies within this of the best one's are averaged.
 _NEAR = 0.004
+#: The mix that evidence has to speak against: equal shares are hard to beat (Smith and Wallis 2009,
+#: doi:10.1111/j.1468-0084.2008.00541.x), and of the candidates only these two adapt to a record.
+_EQUAL = {"kalman": 0.5, "gbm": 0.5}
+_PULL = 0.05
 _MIN_SERIES = 5
 #: What is used where nothing is known of other glaciers, and how many own targets weigh as much.
 _PRIOR = {"last": 0.3, "kalman": 0.7}
@@ -57,20 +62,29 @@ def relative_errors(
 
 
 def blend_weights(
-    candidates: NDArray[np.float64], target: NDArray[np.float64], series: NDArray[np.int64]
+    names: Sequence[str], candidates: NDArray[np.float64], target: NDArray[np.float64], series: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
     """Return the mix with the least geometric mean relative error over other glaciers, (C,).
 
-    Mixes nearly as good are averaged with it. None where fewer than five series tell.
+    It is drawn slightly towards equal shares of ``kalman`` and ``gbm``; mixes nearly as good are averaged with it.
+    None where fewer than five series tell.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the candidates.
+    candidates, target, series
+        As in :func:`relative_errors`.
     """
     if len(target) == 0:
         return None
     errors = relative_errors(candidates, target, series)
     if len(errors) < _MIN_SERIES:
         return None
-    mean = errors.mean(axis=0)
-    near = mean <= mean.min() + _NEAR
-    weights: NDArray[np.float64] = simplex(candidates.shape[1])[near].mean(axis=0)
+    mixes = simplex(candidates.shape[1])
+    equal = np.array([_EQUAL.get(name, 0.0) for name in names])
+    loss = errors.mean(axis=0) + _PULL * np.sum((mixes - equal / equal.sum()) ** 2, axis=1)
+    weights: NDArray[np.float64] = mixes[loss <= loss.min() + _NEAR].mean(axis=0)
     return weights
 
 

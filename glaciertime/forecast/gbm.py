@@ -79,8 +79,8 @@ class GlobalTrees:
 
     @classmethod
     def train(
-        cls, bank: Bank, tasks: list[OriginRow], glaciers: list[str], cutoffs: NDArray[np.float64], *, jobs: int = 1, seed: int = 0,
-        with_bank: bool = True, use_gaps: bool = True,
+        cls, bank: Bank, tasks: list[OriginRow], glaciers: list[str], cutoffs: NDArray[np.float64], *,
+        jobs: int = 1, seed: int = 0, with_bank: bool = True, use_gaps: bool = True,
     ) -> GlobalTrees:  # fmt: skip
         """Train one model per fold and refit date that is needed, and ask it.
 

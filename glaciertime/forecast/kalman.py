@@ -149,9 +149,9 @@ class Kalman:
         work = _Work(years, values, noise, gap, 2 if has_cycle else 0, bool((steps == 0).all()))
         outliers, breaks = work.find_breaks() if self.robust and len(raw) >= 8 else ((), ())
         grid, weights, best = work.weigh()
-        return FittedKalman(
-            years, values, work.noise, work.shift, grid, weights, work.harmonics, centre, scale, best - (len(raw) - 1) * float(np.log(scale)), outliers, breaks,
-        )  # fmt: skip
+        likelihood = best - (len(raw) - 1) * float(np.log(scale))
+        return FittedKalman(years, values, work.noise, work.shift, grid, weights, work.harmonics, centre, scale,
+                            likelihood, outliers, breaks)  # fmt: skip
 
 
 class _Work:

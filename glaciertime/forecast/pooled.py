@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError
 from glaciertime.forecast.bank import MIN_HISTORY, Bank, OriginRow, build_bank, describe_origin, fold_of
 from glaciertime.forecast.blend import blend_weights, own_weights
-from glaciertime.forecast.conformal import error_quantiles
+from glaciertime.forecast.conformal import half_widths
 from glaciertime.forecast.gbm import MIN_ROWS, GlobalTrees
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
@@ -27,7 +27,9 @@ __all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm"]
 
 #: What ``auto`` and ``ensemble`` are made of.
 CANDIDATES = ("last", "drift", "kalman", "gbm")
+#: How long past errors count for intervals, and for the mix, which follows the climate of the day.
 _MEMORY_YEARS = 30.0
+_MIX_MEMORY_YEARS = 12.0
 
 
 @dataclass(eq=False)
@@ -124,25 +126,22 @@ class Workbench:
     ) -> NDArray[np.float64]:
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
-        ``bank_change`` (R,) is what the same model forecast for the bank. Where too little is known of past errors,
-        the spread is that of the Kalman forecast itself.
+        ``bank_change`` (R,) is what the same model forecast for the bank.
         """
         row, bank = self.rows[index], self.bank
         assert isinstance(row, OriginRow)
         cutoff = float(self.cutoffs[index])
-        known = evidence[np.isfinite(bank_change[evidence]) & (bank.spread[evidence] > 0)]
-        errors = (bank.target[known] - bank_change[known]) / bank.spread[known]
+        known = evidence[np.isfinite(bank_change[evidence]) & (bank.width[evidence] > 0)]
+        errors = np.abs(bank.target[known] - bank_change[known]) / bank.width[known]
+        native = _native(self.quantiles)
+        side = np.sign(np.round(native, 12))
         out = np.empty((len(row.ahead), len(self.quantiles)))
         for place, ahead in enumerate(row.ahead):
-            found = error_quantiles(
-                errors, lead_years=bank.ahead[known], age_years=cutoff - bank.target_year[known],
-                group=bank.series[known], ahead=float(ahead), quantiles=self.quantiles,
-            ) if len(known) else None  # fmt: skip
-            shape = _native(self.quantiles) if found is None else found
-            # The point forecast is the median that is given; past errors may lie to one side of it.
-            shape = np.where(self.quantiles < 0.5 - 1e-9, np.minimum(shape, 0.0), np.maximum(shape, 0.0))
-            shape[np.abs(self.quantiles - 0.5) < 1e-9] = 0.0
-            out[place] = row.last + row.scale * (change[place] + row.spread[place] * shape)
+            half = half_widths(
+                errors, np.abs(native), lead_years=bank.ahead[known], age_years=cutoff - bank.target_year[known],
+                group=bank.series[known], ahead=float(ahead), levels=np.abs(2 * self.quantiles - 1),
+            )  # fmt: skip
+            out[place] = row.last + row.scale * (change[place] + row.width[place] * side * half)
         return out
 
 
@@ -247,12 +246,14 @@ def run_auto(bench: Workbench) -> list[Outcome]:
 def _mix(bench: Workbench, index: int, evidence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return which candidates are mixed, and the weights."""
     bank, candidates = bench.bank, bench.bank_candidates
+    evidence = evidence[bank.target_year[evidence] > bench.cutoffs[index] - _MIX_MEMORY_YEARS]
     choices = [np.arange(3)]
     if np.isfinite(bench.trees.task_change[index]).all():
         choices.insert(0, np.arange(4))
     for use in choices:
         told = evidence[np.isfinite(candidates[evidence][:, use]).all(axis=1)]
-        weights = blend_weights(candidates[np.ix_(told, use)], bank.target[told], bank.series[told])
+        names = [CANDIDATES[place] for place in use]
+        weights = blend_weights(names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told])
         if weights is not None:
             return use, weights
     if len(bench.tasks[index].series) <= MIN_HISTORY:
