@@ -38,7 +38,7 @@ SIZES = ((32, 64), (32, 256), (1, 1024), (1, 4096), (1, 16384))
 FLOORS = {"forward": 2.5, "forward+backward": 4.0}
 ERROR_LIMIT = 1e-5
 # A contender whose run would take longer than this is not run: it cannot be the best.
-LONGEST_S = 20.0
+LONGEST_S = 5.0
 
 Scan = Callable[..., Tensor]
 

@@ -77,6 +77,10 @@ def _forward(one: Any, arguments: Any, work: int, first: int, stop: int) -> None
     rates = work + 4 * tile
     hs = rates + states * vector
     row = hs + states * vector
+    # The record is read here once: after a store the compiler would read it again in every turn of a loop.
+    B_at, B_step, C_at, C_step = m.B, m.B_t, m.C, m.C_t
+    gated, timed, bent = m.z != 0, m.dt != 0, m.softplus != 0
+    dt_at, dt_step = m.dt, m.dt_t
     per_group = m.channels // m.groups
     for unit in range(first, stop):
         b = unit // (m.groups * m.blocks)
@@ -93,6 +97,7 @@ def _forward(one: Any, arguments: Any, work: int, first: int, stop: int) -> None
         for r in range(m.runs):
             t0 = r * run
             count = min(run, m.length - t0)
+            dt_first = b * m.dt_b + t0 * dt_step
             if m.kept != 0:
                 for n in range(states):
                     store(m.kept, ((unit * m.runs + r) * states + n) * lanes, load(one, hs, n * lanes))
@@ -101,13 +106,13 @@ def _forward(one: Any, arguments: Any, work: int, first: int, stop: int) -> None
             load_tile(one, m.delta, start, m.delta_d, m.delta_t, channels, count, lanes, decays)
             for t in range(count):
                 step = load(one, decays, t * lanes) + bias
-                if m.softplus != 0:
+                if bent:
                     step = softplus(step)
                 u = load(one, us, t * lanes)
                 store(drives, t * lanes, step * u)
                 store(ys, t * lanes, through * u)
-                if m.dt != 0:
-                    step = step * fill(one, load_one(one, m.dt, b * m.dt_b + (t0 + t) * m.dt_t))
+                if timed:
+                    step = step * fill(one, load_one(one, dt_at, dt_first + t * dt_step))
                 store(decays, t * lanes, step)
             for n in range(states):
                 rate = load(one, rates, n * lanes)
@@ -115,12 +120,12 @@ def _forward(one: Any, arguments: Any, work: int, first: int, stop: int) -> None
                 B = b * m.B_b + g * m.B_g + n * m.B_n + t0 * m.B_t
                 C = b * m.C_b + g * m.C_g + n * m.C_n + t0 * m.C_t
                 for t in range(count):
-                    drive = load(one, drives, t * lanes) * fill(one, load_one(one, m.B, B + t * m.B_t))
+                    drive = load(one, drives, t * lanes) * fill(one, load_one(one, B_at, B + t * B_step))
                     h = fma(exp2(load(one, decays, t * lanes) * rate), h, drive)
-                    y = fma(fill(one, load_one(one, m.C, C + t * m.C_t)), h, load(one, ys, t * lanes))
+                    y = fma(fill(one, load_one(one, C_at, C + t * C_step)), h, load(one, ys, t * lanes))
                     store(ys, t * lanes, y)
                 store(hs, n * lanes, h)
-            if m.z != 0:
+            if gated:
                 load_tile(one, m.z, b * m.z_b + d0 * m.z_d + t0 * m.z_t, m.z_d, m.z_t, channels, count, lanes, drives)
                 for t in range(count):
                     z = load(one, drives, t * lanes)
@@ -155,6 +160,10 @@ def _block_backward(
     one: Any, m: Any, work: int, tile: int, vector: int, b: int, g: int, block: int, task: int, thread: int
 ) -> None:
     lanes, states, run = m.lanes, m.states, m.run
+    # The record is read here once: after a store the compiler would read it again in every turn of a loop.
+    B_at, B_step, C_at, C_step = m.B, m.B_t, m.C, m.C_t
+    gated, timed, bent = m.z != 0, m.dt != 0, m.softplus != 0
+    dt_at, dt_step = m.dt, m.dt_t
     per_group = m.channels // m.groups
     d0 = g * per_group + block * lanes
     channels = min(lanes, (g + 1) * per_group - d0)
@@ -184,24 +193,25 @@ def _block_backward(
     for r in range(m.runs - 1, -1, -1):
         t0 = r * run
         count = min(run, m.length - t0)
+        dt_first = b * m.dt_b + t0 * dt_step
         whole = (count + lanes - 1) // lanes * lanes
         load_tile(one, m.u, b * m.u_b + d0 * m.u_d + t0 * m.u_t, m.u_d, m.u_t, channels, count, lanes, us)
         start = b * m.delta_b + d0 * m.delta_d + t0 * m.delta_t
         load_tile(one, m.delta, start, m.delta_d, m.delta_t, channels, count, lanes, raws)
         load_tile(one, m.gy, b * m.gy_b + d0 * m.gy_d + t0 * m.gy_t, m.gy_d, m.gy_t, channels, count, lanes, gys)
-        if m.z != 0:
+        if gated:
             load_tile(one, m.z, b * m.z_b + d0 * m.z_d + t0 * m.z_t, m.z_d, m.z_t, channels, count, lanes, zs)
         for t in range(count):
             u = load(one, us, t * lanes)
             raw = load(one, raws, t * lanes) + bias
             store(raws, t * lanes, raw)
-            step = softplus(raw) if m.softplus != 0 else raw
+            step = softplus(raw) if bent else raw
             store(steps, t * lanes, step)
             store(drives, t * lanes, step * u)
-            if m.dt != 0:
-                step = step * fill(one, load_one(one, m.dt, b * m.dt_b + (t0 + t) * m.dt_t))
+            if timed:
+                step = step * fill(one, load_one(one, dt_at, dt_first + t * dt_step))
             store(decays, t * lanes, step)
-            if m.z != 0:
+            if gated:
                 # The gate's own gradient needs the gradient before the gate, which the scan takes after it.
                 z = load(one, zs, t * lanes)
                 gy = load(one, gys, t * lanes)
@@ -224,17 +234,17 @@ def _block_backward(
                 rest = factor * h
                 store(factors, t * lanes, factor)
                 store(faded, t * lanes, rest)
-                h = fma(load(one, drives, t * lanes), fill(one, load_one(one, m.B, B + t * m.B_t)), rest)
+                h = fma(load(one, drives, t * lanes), fill(one, load_one(one, B_at, B + t * B_step)), rest)
                 store(row_C, t * lanes, h * load(one, gys, t * lanes))
-                if m.z != 0:
-                    y = fma(fill(one, load_one(one, m.C, C + t * m.C_t)), h, load(one, ys, t * lanes))
+                if gated:
+                    y = fma(fill(one, load_one(one, C_at, C + t * C_step)), h, load(one, ys, t * lanes))
                     store(ys, t * lanes, y)
             gh = load(one, ghs, n * lanes)
             grate = load(one, gAs, n * lanes)
             for t in range(count - 1, -1, -1):
-                gh = fma(fill(one, load_one(one, m.C, C + t * m.C_t)), load(one, gys, t * lanes), gh)
+                gh = fma(fill(one, load_one(one, C_at, C + t * C_step)), load(one, gys, t * lanes), gh)
                 store(row_B, t * lanes, gh * load(one, drives, t * lanes))
-                B_t = fill(one, load_one(one, m.B, B + t * m.B_t))
+                B_t = fill(one, load_one(one, B_at, B + t * B_step))
                 store(gdrives, t * lanes, fma(B_t, gh, load(one, gdrives, t * lanes)))
                 change = gh * load(one, faded, t * lanes)
                 store(gdecays, t * lanes, fma(change, rate, load(one, gdecays, t * lanes)))
@@ -254,15 +264,15 @@ def _block_backward(
             gthrough = fma(gy, u, gthrough)
             store(us, t * lanes, fma(gdrive, step, gy * through))
             gstep = gdrive * u
-            if m.dt != 0:
+            if timed:
                 store(row_B, t * lanes, gdecay * step)
-                gdecay = gdecay * fill(one, load_one(one, m.dt, b * m.dt_b + (t0 + t) * m.dt_t))
+                gdecay = gdecay * fill(one, load_one(one, dt_at, dt_first + t * dt_step))
             gstep = gstep + gdecay
-            if m.softplus != 0:
+            if bent:
                 gstep = gstep * sigmoid(load(one, raws, t * lanes))
             gbias = gbias + gstep
             store(raws, t * lanes, gstep)
-            if m.z != 0:
+            if gated:
                 store(zs, t * lanes, load(one, zs, t * lanes) * load(one, ys, t * lanes))
         if m.gdt != 0:
             for t in range(0, whole, lanes):
@@ -270,7 +280,7 @@ def _block_backward(
         store_tile(one, m.gu, b * m.gu_b + d0 * m.gu_d + t0 * m.gu_t, m.gu_d, m.gu_t, channels, count, lanes, us)
         start = b * m.gdelta_b + d0 * m.gdelta_d + t0 * m.gdelta_t
         store_tile(one, m.gdelta, start, m.gdelta_d, m.gdelta_t, channels, count, lanes, raws)
-        if m.z != 0:
+        if gated:
             start = b * m.gz_b + d0 * m.gz_d + t0 * m.gz_t
             store_tile(one, m.gz, start, m.gz_d, m.gz_t, channels, count, lanes, zs)
     for n in range(states):

@@ -45,6 +45,9 @@ def ssd_workspace_numbers(run: int, states: int, lanes: int) -> int:
 def _forward(one: Any, arguments: Any, work: int, first: int, stop: int) -> None:
     m = arguments[0]
     lanes, states, run = m.lanes, m.states, m.run
+    # The record is read here once: after a store the compiler would read it again in every turn of a loop.
+    B_at, B_step, C_at, C_step = m.B, m.B_n, m.C, m.C_n
+    factor_at, step_at = m.factor, m.step
     vector = lanes * m.itemsize
     xs, ys, hs = work, work + run * vector, work + 2 * run * vector
     for unit in range(first, stop):
@@ -68,32 +71,32 @@ def _forward(one: Any, arguments: Any, work: int, first: int, stop: int) -> None
             start = b * m.x_b + head * m.x_h + p0 * m.x_p + t0 * m.x_t
             load_tile(one, m.x, start, m.x_p, m.x_t, channels, count, lanes, xs)
             for t in range(count):
-                factor = fill(one, load_one(one, m.factor, line + t0 + t))
-                drive = load(one, xs, t * lanes) * fill(one, load_one(one, m.step, line + t0 + t))
+                factor = fill(one, load_one(one, factor_at, line + t0 + t))
+                drive = load(one, xs, t * lanes) * fill(one, load_one(one, step_at, line + t0 + t))
                 B = b * m.B_b + (t0 + t) * m.B_t + g * m.B_g
                 C = b * m.C_b + (t0 + t) * m.C_t + g * m.C_g
                 y0, y1, y2, y3 = fill(one, 0.0), fill(one, 0.0), fill(one, 0.0), fill(one, 0.0)
                 # Four sums side by side, since one alone would wait for itself.
                 for n in range(0, states - 3, 4):
-                    h = fma(drive, fill(one, load_one(one, m.B, B + n * m.B_n)), factor * load(one, hs, n * lanes))
+                    h = fma(drive, fill(one, load_one(one, B_at, B + n * B_step)), factor * load(one, hs, n * lanes))
                     store(hs, n * lanes, h)
-                    y0 = fma(h, fill(one, load_one(one, m.C, C + n * m.C_n)), y0)
+                    y0 = fma(h, fill(one, load_one(one, C_at, C + n * C_step)), y0)
                     k = n + 1
-                    h = fma(drive, fill(one, load_one(one, m.B, B + k * m.B_n)), factor * load(one, hs, k * lanes))
+                    h = fma(drive, fill(one, load_one(one, B_at, B + k * B_step)), factor * load(one, hs, k * lanes))
                     store(hs, k * lanes, h)
-                    y1 = fma(h, fill(one, load_one(one, m.C, C + k * m.C_n)), y1)
+                    y1 = fma(h, fill(one, load_one(one, C_at, C + k * C_step)), y1)
                     k = n + 2
-                    h = fma(drive, fill(one, load_one(one, m.B, B + k * m.B_n)), factor * load(one, hs, k * lanes))
+                    h = fma(drive, fill(one, load_one(one, B_at, B + k * B_step)), factor * load(one, hs, k * lanes))
                     store(hs, k * lanes, h)
-                    y2 = fma(h, fill(one, load_one(one, m.C, C + k * m.C_n)), y2)
+                    y2 = fma(h, fill(one, load_one(one, C_at, C + k * C_step)), y2)
                     k = n + 3
-                    h = fma(drive, fill(one, load_one(one, m.B, B + k * m.B_n)), factor * load(one, hs, k * lanes))
+                    h = fma(drive, fill(one, load_one(one, B_at, B + k * B_step)), factor * load(one, hs, k * lanes))
                     store(hs, k * lanes, h)
-                    y3 = fma(h, fill(one, load_one(one, m.C, C + k * m.C_n)), y3)
+                    y3 = fma(h, fill(one, load_one(one, C_at, C + k * C_step)), y3)
                 for n in range(states // 4 * 4, states):
-                    h = fma(drive, fill(one, load_one(one, m.B, B + n * m.B_n)), factor * load(one, hs, n * lanes))
+                    h = fma(drive, fill(one, load_one(one, B_at, B + n * B_step)), factor * load(one, hs, n * lanes))
                     store(hs, n * lanes, h)
-                    y0 = fma(h, fill(one, load_one(one, m.C, C + n * m.C_n)), y0)
+                    y0 = fma(h, fill(one, load_one(one, C_at, C + n * C_step)), y0)
                 store(ys, t * lanes, (y0 + y1) + (y2 + y3))
             start = b * m.y_b + head * m.y_h + p0 * m.y_p + t0 * m.y_t
             store_tile(one, m.y, start, m.y_p, m.y_t, channels, count, lanes, ys)
@@ -120,9 +123,13 @@ def _backward(one: Any, arguments: Any, work: int, first: int, stop: int) -> Non
 @njit(nogil=True)
 def _block_backward(one: Any, m: Any, work: int, b: int, g: int, head: int, block: int, task: int) -> None:
     lanes, states, run = m.lanes, m.states, m.run
+    # The record is read here once: after a store the compiler would read it again in every turn of a loop.
+    B_at, B_step, C_at, C_step = m.B, m.B_n, m.C, m.C_n
+    factor_at, step_at = m.factor, m.step
     vector = lanes * m.itemsize
     tile = run * vector
     padded_states = (states + lanes - 1) // lanes * lanes
+    gB_at, gC_at, kept_at = m.gB, m.gC, m.kept
     p0 = block * lanes
     channels = min(lanes, m.width - p0)
     unit = (b * m.heads + head) * m.blocks + block
@@ -149,23 +156,23 @@ def _block_backward(one: Any, m: Any, work: int, b: int, g: int, head: int, bloc
         start = b * m.gy_b + head * m.gy_h + p0 * m.gy_p + t0 * m.gy_t
         load_tile(one, m.gy, start, m.gy_p, m.gy_t, channels, count, lanes, gys)
         for n in range(states):
-            store(past, n * lanes, load(one, m.kept, ((unit * m.runs + r) * states + n) * lanes))
+            store(past, n * lanes, load(one, kept_at, ((unit * m.runs + r) * states + n) * lanes))
         for t in range(count):
-            factor = fill(one, load_one(one, m.factor, line + t0 + t))
-            drive = load(one, xs, t * lanes) * fill(one, load_one(one, m.step, line + t0 + t))
+            factor = fill(one, load_one(one, factor_at, line + t0 + t))
+            drive = load(one, xs, t * lanes) * fill(one, load_one(one, step_at, line + t0 + t))
             B = b * m.B_b + (t0 + t) * m.B_t + g * m.B_g
             before = t * padded_states
             after = before + padded_states
             for n in range(states):
                 h = factor * load(one, past, (before + n) * lanes)
-                h = fma(drive, fill(one, load_one(one, m.B, B + n * m.B_n)), h)
+                h = fma(drive, fill(one, load_one(one, B_at, B + n * B_step)), h)
                 store(past, (after + n) * lanes, h)
         for t in range(count, whole):
             store(gsteps, t * lanes, fill(one, 0.0))
             store(gfactors, t * lanes, fill(one, 0.0))
         for t in range(count - 1, -1, -1):
-            factor = fill(one, load_one(one, m.factor, line + t0 + t))
-            step = fill(one, load_one(one, m.step, line + t0 + t))
+            factor = fill(one, load_one(one, factor_at, line + t0 + t))
+            step = fill(one, load_one(one, step_at, line + t0 + t))
             x, gy = load(one, xs, t * lanes), load(one, gys, t * lanes)
             drive = x * step
             B = b * m.B_b + (t0 + t) * m.B_t + g * m.B_g
@@ -177,17 +184,17 @@ def _block_backward(one: Any, m: Any, work: int, b: int, g: int, head: int, bloc
             for n0 in range(0, padded_states, lanes):
                 for k in range(lanes):
                     store(sums, k * lanes, gy * load(one, past, (after + n0 + k) * lanes))
-                add_into(m.gC, place + n0, sum_rows(one, sums))
+                add_into(gC_at, place + n0, sum_rows(one, sums))
                 for k in range(min(lanes, states - n0)):
                     n = n0 + k
-                    gh = fma(fill(one, load_one(one, m.C, C + n * m.C_n)), gy, load(one, ghs, n * lanes))
+                    gh = fma(fill(one, load_one(one, C_at, C + n * C_step)), gy, load(one, ghs, n * lanes))
                     store(sums, k * lanes, gh * drive)
-                    gdrive = fma(fill(one, load_one(one, m.B, B + n * m.B_n)), gh, gdrive)
+                    gdrive = fma(fill(one, load_one(one, B_at, B + n * B_step)), gh, gdrive)
                     gfactor = fma(gh, load(one, past, (before + n) * lanes), gfactor)
                     store(ghs, n * lanes, gh * factor)
                 for k in range(states - n0, lanes):
                     store(sums, k * lanes, fill(one, 0.0))
-                add_into(m.gB, place + n0, sum_rows(one, sums))
+                add_into(gB_at, place + n0, sum_rows(one, sums))
             store(gsteps, t * lanes, gdrive * x)
             store(gfactors, t * lanes, gfactor)
             store(xs, t * lanes, gdrive * step)
