@@ -33,6 +33,17 @@ Blocks, each x + drop_path(mixer(norm(x))), shape of the output that of the inpu
     Mamba, Mamba2, MixerState, DropPath: the parts.
 
 ``dt`` scales the decay between samples, see :func:`selective_scan`.
+
+What runs a scan is chosen by device and logged once (logger ``glaciertime.nn.backends``, level INFO): on the CPU
+kernels compiled by numba, with their own backward pass and memory of the order of the input; on CUDA mamba-ssm where
+it imports, else chunks in plain torch. The environment variable GLACIERTIME_SCAN overrides: compiled, chunked,
+reference or mamba_ssm. Numba compiles at the first call and keeps the result in its cache folder (NUMBA_CACHE_DIR).
+Threads follow ``torch.set_num_threads``.
+
+To export a block for any batch and length, with ``free = torch.export.Dim.DYNAMIC``::
+
+    torch.onnx.export(block, (x,), kwargs={"dt": dt}, dynamo=True,
+                      dynamic_shapes={"x": {0: free, 1: free}, "dt": {0: free, 1: free}})
 """
 
 from glaciertime.nn.blocks import DropPath, Mamba2Block, MambaBlock, MambaStack
