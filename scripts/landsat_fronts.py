@@ -42,6 +42,7 @@ class Plan:
 
 # An epoch is 40 batches of 8 patches. The slower an architecture, the fewer it gets: all ran on two CPU cores.
 PLANS = (
+    Plan("unet-small", 2e-3, "bf16-mixed", (0,), simulated_epochs=4, epochs=10),
     Plan("glacier-seg-fast", 2e-3, "32-true", (0, 1, 2), simulated_epochs=6, epochs=6),
     Plan("unet", 1e-3, "bf16-mixed", (0,), simulated_epochs=4, epochs=3),
     Plan("segformer-b0", 1e-3, "bf16-mixed", (0,), simulated_epochs=5, epochs=4),

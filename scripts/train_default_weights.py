@@ -22,7 +22,7 @@ import landsat_fronts as fronts
 
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
-ARCHITECTURE = "glacier-seg-fast"
+FRONT_ARCHITECTURE, ZONE_ARCHITECTURE = "unet-small", "glacier-seg-fast"
 SAR_SIZE = (256, 256)
 
 
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
 
 def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, object]]:
     options.epochs = None
-    plan = next(plan for plan in fronts.PLANS if plan.model == ARCHITECTURE)
+    plan = next(plan for plan in fronts.PLANS if plan.model == FRONT_ARCHITECTURE)
     initial = fronts.run(plan, 0, "", options, initial=None)
     options.epochs = options.front_epochs
     weights = fronts.train_without("none", plan, 0, options, initial=initial)
@@ -68,7 +68,7 @@ def leave_one_out_scores(results: Path) -> dict[str, float]:
     if not results.is_file():
         return {}
     rows = pd.read_csv(results)
-    rows = rows[(rows["model"] == ARCHITECTURE) & (rows["training"] == "real and simulated")]
+    rows = rows[(rows["model"] == FRONT_ARCHITECTURE) & (rows["training"] == "real and simulated")]
     per_glacier = rows.groupby("glacier")["deviation_px"].mean().round(3)
     return {f"front_deviation_px_without_{glacier}": float(value) for glacier, value in per_glacier.items()}
 
@@ -82,7 +82,7 @@ def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
     data = LandsatFronts(options.data)
     pairs = []
     for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
-        weights = options.work / f"{ARCHITECTURE}_0_{glacier}" / "weights.safetensors"
+        weights = options.work / f"{FRONT_ARCHITECTURE}_0_{glacier}" / "weights.safetensors"
         if not weights.is_file():
             continue
         run, spec = load_engine(weights, engine="torch")
@@ -108,7 +108,7 @@ def train_sar_zones(options: argparse.Namespace) -> tuple[Path, dict[str, object
     config = TrainConfig(
         data="simulated",
         root=Path("."),
-        model=ARCHITECTURE,
+        model=ZONE_ARCHITECTURE,
         fold=2,
         loss="front",
         metric="iou",

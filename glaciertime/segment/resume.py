@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from glaciertime.errors import InputError
 
@@ -65,7 +65,7 @@ def write_state(state: dict[str, Any], path: Path) -> None:
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_encode(dict(state), tensors))
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, str(partial), metadata={_KEY: text})
+    partial.write_bytes(save(tensors, metadata={_KEY: text}))
     partial.replace(path)
 
 

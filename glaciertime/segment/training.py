@@ -71,7 +71,7 @@ class Segmenter(lightning.LightningModule):
         steps: int,
     ) -> None:
         super().__init__()
-        self.network = network
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = (
             torch.optim.swa_utils.AveragedModel(
                 network,
@@ -97,6 +97,8 @@ class Segmenter(lightning.LightningModule):
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         """Return the loss of one batch."""
         image, labels = batch
+        # Convolutions of few channels run half again as fast with the channels last.
+        image = image.contiguous(memory_format=torch.channels_last)
         loss = self.loss(self.network(image).float(), labels)
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image), prog_bar=True)
         return loss

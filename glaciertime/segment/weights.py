@@ -224,12 +224,12 @@ def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path) -> Path:
     Path
         The file written.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     path = Path(path)
     partial = path.with_suffix(".partial")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    save_file(tensors, str(partial), metadata={KEY: spec.to_json()})
+    partial.write_bytes(save(tensors, metadata={KEY: spec.to_json()}))
     partial.replace(path)
     return path
 

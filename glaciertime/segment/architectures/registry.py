@@ -93,6 +93,7 @@ _TABLE = (
     Architecture("ma-resunet", "ma_resunet", "resnet34", 32, "doi:10.1109/LGRS.2021.3063381"),
     Architecture("wavemix", "wavemix", "256/16", 64, "arXiv:2205.14375", "256 channels, 16 blocks, four levels"),
     Architecture("glavitu", "glavitu", "published", 16, "doi:10.1109/IGARSS52108.2023.10281828"),
+    Architecture("unet-small", "small_unet", "default", 16, "", "residual, 0.27 M parameters"),
     Architecture("vim-seg", "vim", "tiny", 8, "arXiv:2401.09417", "no class token, a linear head", mamba=True),
     Architecture("glacier-seg-fast", "glacier_seg_fast", "default", 16, "", "Mamba-2 at strides 8 and 16", mamba=True),
     _glacier_seg("default", "the thesis's 0.68 M: involution in stages 1 and 2, Mamba in all four"),
