@@ -30,7 +30,7 @@ def causal_conv1d(
     Parameters
     ----------
     x : (B, D, L) float
-    weight : (D, K)
+    weight : (D, K); may be float32 beside data of half precision, as may bias and initial_state.
     bias : (D,)
     activation : "silu" or None.
     initial_state : (B, D, K-1); the samples before the first one, zero if not given.
@@ -62,7 +62,10 @@ def causal_conv1d(
         check_shape(name, "bias", bias, {"D": channels})
     if initial_state is not None:
         check_shape(name, "initial_state", initial_state, {"B": batch, "D": channels, "K-1": taps - 1})
-    check_one_kind(name, {"x": x, "weight": weight, "bias": bias, "initial_state": initial_state})
+    tensors = {"x": x, "weight": weight, "bias": bias, "initial_state": initial_state}
+    check_one_kind(name, tensors, parameters=("weight", "bias", "initial_state"))
+    weight = weight.to(x.dtype)
+    bias, initial_state = (None if given is None else given.to(x.dtype) for given in (bias, initial_state))
     if activation not in (None, "silu"):
         raise InputError(f'{name}: activation is {activation!r}, expected "silu" or None')
     padded = functional.pad(x, (taps - 1, 0)) if initial_state is None else torch.cat([initial_state, x], dim=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -88,8 +88,8 @@ class Mamba(nn.Module):
         u, z = self.in_proj(x).mT.chunk(2, dim=1)
         u, conv_state = causal_conv1d(
             u,
-            self.conv1d.weight[:, 0].to(u.dtype),
-            cast(Tensor, self.conv1d.bias).to(u.dtype),
+            self.conv1d.weight[:, 0],
+            self.conv1d.bias,
             activation="silu",
             initial_state=None if state is None else state.conv,
             return_last_state=True,
@@ -192,8 +192,8 @@ class Mamba2(nn.Module):
         z, xBC, delta = self.in_proj(x).split([self.d_inner, self.conv_channels, self.nheads], dim=-1)
         xBC, conv_state = causal_conv1d(
             xBC.mT,
-            self.conv1d.weight[:, 0].to(xBC.dtype),
-            cast(Tensor, self.conv1d.bias).to(xBC.dtype),
+            self.conv1d.weight[:, 0],
+            self.conv1d.bias,
             activation="silu",
             initial_state=None if state is None else state.conv,
             return_last_state=True,

@@ -41,6 +41,13 @@ def test_gradients_are_those_of_finite_differences() -> None:
     assert torch.autograd.gradcheck(convolve, (x, weight, bias, state))
 
 
+def test_weights_in_float32_serve_data_of_half_precision() -> None:
+    x, weight, bias = torch.randn(1, 2, 9), torch.randn(2, 4), torch.randn(2)
+    y = causal_conv1d(x.bfloat16(), weight, bias)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), causal_conv1d(x, weight, bias), rtol=0.05, atol=0.05)
+
+
 def test_wrong_arguments_are_named() -> None:
     x, weight = torch.zeros(1, 2, 3), torch.zeros(2, 4)
     with pytest.raises(InputError, match=r"weight has shape \(3, 4\), expected \(D=2, K\)"):
