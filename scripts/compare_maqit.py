@@ -18,6 +18,12 @@ from glaciertime.scenes.vectors import source_centreline, trace_scenes
 from glaciertime.track import METHODS, TrackSettings, track_scenes
 from glaciertime.track.comparison import compare_methods, disagreement
 
+WHY = """
+centreline: one point of the front, which moves with every bay. multi-centreline: the same band as the box, line by
+line; it parts from it where a line is crossed several times. rectilinear-box: its straight axis leaves the bending
+fjord and meets the front elsewhere. extrapolated-centreline and mean-trace: the whole trace, with the rock and the
+northern tributary that it follows from 2004 on: they measure another front than the trunk's."""
+
 POSITION = "Terminus Position on flowline"
 
 
@@ -56,6 +62,7 @@ def main() -> None:
     print("\nagainst our curvilinear box, one constant removed:")
     columns = ["method", "n", "n_failed", "median_abs_m", "p95_abs_m", "max_abs_m", "sd_m"]
     print(compare_methods(observations)[columns].round(1).to_string(index=False))
+    print(WHY)
     failed = observations[observations["quality"].str.contains("failed")]
     for method, rows in failed.groupby("method"):
         print(f"\n{method}: not measured {len(rows)}, for example {rows.iloc[0].date.date()}: {rows.iloc[0].quality}")

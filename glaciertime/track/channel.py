@@ -78,6 +78,16 @@ class Channel:
         coordinates, index = shapely.get_coordinates(shapely.get_parts(front), return_index=True)
         return self.inland_area_of(coordinates, np.append(np.unique(index, return_index=True)[1], len(coordinates)))
 
+    def covered_share(self, front: shapely.LineString | shapely.MultiLineString) -> float:
+        """Return the share of the channel's width that a front covers, from 0 to 1; NaN where it leaves by an end."""
+        coordinates, index = shapely.get_coordinates(shapely.get_parts(front), return_index=True)
+        parts = np.append(np.unique(index, return_index=True)[1], len(coordinates))
+        _, share, outcome, _, _ = inland_area(
+            coordinates - self.origin, parts, self.ring, self.sides, self.starts,
+            self.left, self.right, self.left_moment, self.right_moment,
+        )  # fmt: skip
+        return float("nan") if outcome == BEYOND else float(share)
+
     def inland_area_of(self, coordinates: NDArray[np.float64], parts: NDArray[np.int64]) -> InlandArea:
         """Do what :meth:`inland_area` does for vertices (N, 2) and where the pieces start, (P + 1,), N at the end."""
         area, share, outcome, length, chord = inland_area(

@@ -16,6 +16,8 @@ LEFT, RIGHT, INLAND_CAP, SEA_CAP = 0, 1, 2, 3
 #: What became of a front: it spans the channel, it ends inside it, it lies outside, it runs through a cap.
 SPANS, PARTIAL, OUTSIDE, BEYOND = 0, 1, 2, 3
 
+_LONGER_M = 0.01
+
 
 @njit(cache=True)
 def bank_moment(bank: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -139,6 +141,20 @@ def _nearest_on(bank: NDArray[np.float64], x: float, y: float) -> NDArray[np.flo
 
 
 @njit(cache=True)
+def _with_longer_ends(piece: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a polyline a centimetre longer at both ends: one that was cut at a bank then crosses it for sure."""
+    out = piece.copy()
+    last = piece.shape[0] - 1
+    for end, inner in ((0, 1), (last, last - 1)):
+        dx, dy = piece[end, 0] - piece[inner, 0], piece[end, 1] - piece[inner, 1]
+        length = np.hypot(dx, dy)
+        if length > 0:
+            out[end, 0] += _LONGER_M * dx / length
+            out[end, 1] += _LONGER_M * dy / length
+    return out
+
+
+@njit(cache=True)
 def inland_area(
     front: NDArray[np.float64],
     parts: NDArray[np.int64],
@@ -176,7 +192,7 @@ def inland_area(
     cut = np.empty((16, 4))
     n_cuts, n_spans = 0, 0
     for part in range(parts.shape[0] - 1):
-        piece = front[parts[part] : parts[part + 1]]
+        piece = _with_longer_ends(front[parts[part] : parts[part + 1]])
         n = piece.shape[0]
         cuts = crossings(piece, ring, sides, starts)
         k = cuts.shape[0]

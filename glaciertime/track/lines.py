@@ -12,6 +12,8 @@ __all__ = ["clean_line", "drop_short_pieces", "front_of_ice", "merge_lines"]
 
 def merge_lines(geometry: shapely.Geometry) -> shapely.LineString | shapely.MultiLineString | None:
     """Return the line parts of a geometry joined end to end; None where it holds no line."""
+    if geometry.geom_type == "LineString":
+        return geometry if geometry.length > 0 else None
     parts = [part for part in shapely.get_parts(geometry) if part.geom_type in ("LineString", "LinearRing")]
     parts = [shapely.LineString(part.coords) for part in parts if part.length > 0]
     if not parts:
@@ -25,6 +27,8 @@ def drop_short_pieces(
     line: shapely.LineString | shapely.MultiLineString, *, min_length_m: float
 ) -> shapely.LineString | shapely.MultiLineString:
     """Return a line without its pieces shorter than a limit; the longest piece always stays."""
+    if line.geom_type == "LineString":
+        return line
     pieces = sorted(shapely.get_parts(line), key=lambda piece: -piece.length)
     kept = [piece for piece in pieces if piece.length >= min_length_m] or pieces[:1]
     return kept[0] if len(kept) == 1 else shapely.MultiLineString(kept)

@@ -293,5 +293,8 @@ def front_width_m(front: Front) -> float:
     >>> front_width_m(shapely.LineString([(0, 0), (3, 0), (3, 4)]))
     5.0
     """
+    if front.geom_type == "LineString":
+        coordinates = shapely.get_coordinates(front)
+        return math.dist(coordinates[0], coordinates[-1])
     ends = np.array([piece.coords[index] for piece in shapely.get_parts(front) for index in (0, -1)])
     return math.sqrt(float(((ends[:, None] - ends[None]) ** 2).sum(axis=2).max()))

@@ -20,8 +20,22 @@ _EDGE_DEGREES = 0.005
 
 
 @lru_cache(maxsize=64)
-def _transformer(source: str, target: str) -> pyproj.Transformer:
+def _transformer_by_text(source: str, target: str) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+# A CRS takes longer to write out or to hash than a front to transform: the few in use are told apart by identity.
+_recent: dict[tuple[int, int], tuple[pyproj.CRS, pyproj.CRS, pyproj.Transformer]] = {}
+
+
+def _transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
+    key = (id(source), id(target))
+    held = _recent.get(key)
+    if held is None or held[0] is not source or held[1] is not target:
+        if len(_recent) > 64:
+            _recent.clear()
+        held = _recent[key] = (source, target, _transformer_by_text(source.to_wkt(), target.to_wkt()))
+    return held[2]
 
 
 def reproject(
@@ -40,11 +54,11 @@ def reproject(
         raise InputError(
             "one geometry has a coordinate system and another is in a local metric frame; give both the same with --crs"
         )
-    if source == target:
+    if source is target or source == target:
         return geometry
     if densify and geometry.length > 0:
         geometry = shapely.segmentize(geometry, _EDGE_DEGREES if source.is_geographic else _EDGE_M)
-    transformer = _transformer(source.to_wkt(), target.to_wkt())
+    transformer = _transformer(source, target)
     moved = shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     if not np.isfinite(shapely.get_coordinates(moved)).all():
         raise InputError(f"coordinates do not lie in the domain of {target.name}; check the CRS")

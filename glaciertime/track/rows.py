@@ -146,13 +146,24 @@ def rows_of(
         "ImageID": acquisition.image_id,
         "Author": acquisition.author or acquisition.dataset,
         "sigma_m": position_sigma_m(boundary_m, georeferencing_m=acquisition.georeferencing_sigma_m),
-        "coverage": measurement.coverage,
+        "coverage": _front_coverage(work_front, measurement, ruler),
         "resolution_m": acquisition.resolution_m,
         "model": acquisition.model,
         "source": acquisition.source,
         "geometry": published(work_front, place.crs),
     }
     return rows, record
+
+
+def _front_coverage(front: Front, measurement: Measurement, ruler: FrontRuler) -> float:
+    """Return the share of the fjord's width that a front covers; without a fjord, of the footprint imaged."""
+    if ruler.place.fjord is None or ruler.place.centreline is None:
+        return measurement.coverage
+    try:
+        share = ruler.fjord.covered_share(front)
+    except InputError:
+        return measurement.coverage
+    return measurement.coverage if math.isnan(share) else share
 
 
 def _position_row(

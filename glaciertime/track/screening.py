@@ -67,14 +67,21 @@ def _fences(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the lower and the upper limit of each value from the quartiles of its neighbours in time."""
     low, high = np.empty_like(values), np.empty_like(values)
-    for i, day in enumerate(days):
-        apart = np.abs(days - day)
-        nearest = np.sort(apart)[min(settings.least_neighbours, len(apart) - 1)]
-        chosen = values[apart <= max(settings.shape_window_days, nearest)]
-        first, middle, third = np.quantile(chosen, [0.25, 0.5, 0.75])
+    order = np.argsort(days, kind="stable")
+    day, value = days[order], values[order]
+    count = len(day)
+    starts = np.searchsorted(day, day - settings.shape_window_days, side="left")
+    stops = np.searchsorted(day, day + settings.shape_window_days, side="right")
+    for k in range(count):
+        start, stop = starts[k], stops[k]
+        while stop - start <= settings.least_neighbours and stop - start < count:
+            before = day[k] - day[start - 1] if start > 0 else np.inf
+            after = day[stop] - day[k] if stop < count else np.inf
+            start, stop = (start - 1, stop) if before <= after else (start, stop + 1)
+        first, middle, third = np.quantile(value[start:stop], [0.25, 0.5, 0.75])
         # Fronts that are all alike would make an outlier of the smallest difference.
         spread = max(third - first, _LEAST_SPREAD * middle)
-        low[i], high[i] = first - fence * spread, third + fence * spread
+        low[order[k]], high[order[k]] = first - fence * spread, third + fence * spread
     return low, high
 
 
@@ -208,9 +215,10 @@ def too_fast(
         earlier += [i] * len(found)
         later += found.tolist()
     a, b = np.array(earlier, dtype=int), np.array(later, dtype=int)
-    apart_from_others = np.array(
-        [abs(x - np.median(position[np.abs(day - t) <= window_days])) for t, x in zip(day, position, strict=True)]
-    )
+    apart_from_others = np.zeros(len(day))
+    for i in np.union1d(a, b):
+        near = slice(*np.searchsorted(day, [day[i] - window_days, day[i] + window_days]))
+        apart_from_others[i] = abs(position[i] - np.median(position[near]))
     out: dict[int, tuple[str, str]] = {}
     while len(a):
         as_earlier, as_later = np.bincount(a, minlength=len(day)), np.bincount(b, minlength=len(day))
@@ -278,14 +286,18 @@ def screen(
 
 def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: gpd.GeoDataFrame) -> None:
     by_image: dict[tuple[Hashable, ...], dict[str, str]] = {}
-    for row in fronts.itertuples():
-        found = {key: text for key, text in flags_of(row.QualFlag).items() if key.startswith("outlier-")}
+    for glacier, date, image, text in zip(
+        fronts["GlacierID"], fronts["Date"], fronts["ImageID"], fronts["QualFlag"], strict=True
+    ):
+        found = {key: reason for key, reason in flags_of(text).items() if key.startswith("outlier-")}
         if found:
-            by_image[(row.GlacierID, row.Date, row.ImageID)] = found
-    of_front = out["variable"].isin(["front_position_m", "front_width_m"])
-    for i in np.flatnonzero(of_front):
-        row = out.iloc[i]
-        flags[i].update(by_image.get((row["glacier"], row["date"], row["image_id"]), {}))
+            by_image[(glacier, date, image)] = found
+    if not by_image:
+        return
+    rows = zip(out["variable"], out["glacier"], out["date"], out["image_id"], flags, strict=True)
+    for variable, glacier, date, image, row_flags in rows:
+        if variable in ("front_position_m", "front_width_m"):
+            row_flags.update(by_image.get((glacier, date, image), {}))
 
 
 def keep(observations: pd.DataFrame, *, allow: Collection[str] = ()) -> pd.DataFrame:

@@ -109,6 +109,8 @@ class _Run:
     glacier: Glacier
     settings: TrackSettings
     rulers: dict[str, FrontRuler] = field(default_factory=dict)
+    #: The ruler of the scene before, which mostly is that of the next: to write out a CRS takes longer than to measure.
+    last: tuple[pyproj.CRS | None, FrontRuler] | None = None
     fronts: list[dict[str, Any]] = field(default_factory=list)
     observations: list[dict[str, Any]] = field(default_factory=list)
     footprints: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
@@ -166,12 +168,15 @@ class _Run:
 
     def _ruler(self, scene: Scene) -> FrontRuler:
         crs = scene.acquisition.crs
+        if self.last is not None and self.last[0] is crs:
+            return self.last[1]
         key = "local" if crs is None else crs.to_wkt()
         if key not in self.rulers:
             place = place_of(self.glacier, scene_crs=crs)
             if place.crs is not None and place.crs.is_geographic:
                 place = place.to(_plane_around(scene, place.crs))
             self.rulers[key] = FrontRuler(place=place, settings=self.settings)
+        self.last = (crs, self.rulers[key])
         return self.rulers[key]
 
     def _with_drawn_centreline(self, scene: MaskScene, ruler: FrontRuler) -> FrontRuler:
@@ -188,6 +193,7 @@ class _Run:
         line = reproject(line, source=crs, target=ruler.place.crs)
         drawn = FrontRuler(place=replace(ruler.place, centreline=line, is_drawn=True), settings=self.settings)
         self.rulers["local" if crs is None else crs.to_wkt()] = drawn
+        self.last = (crs, drawn)
         return drawn
 
     def _keep_mask(self, scene: MaskScene, measurement: Measurement, place: Place) -> None:

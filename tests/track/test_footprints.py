@@ -291,3 +291,29 @@ def test_an_iceberg_counts_in_the_box_but_neither_in_the_fjord_nor_as_front():
     assert drifting.fronts.geometry.geom_equals(plain.fronts.geometry).all()
     dropped = track_scenes([with_iceberg], glacier=toy_glacier(), settings=TrackSettings(count_icebergs=False))
     assert areas(dropped, "box") == pytest.approx(areas(plain, "box"))
+
+
+def test_a_front_records_how_much_of_the_fjord_it_covers():
+    # The fjord reaches from 1 to 5 km.
+    half = TraceScene(acquisition=acquired(0), line=front((6_000, 1_000), (6_000, 4_000)))
+    whole = TraceScene(acquisition=acquired(1), line=STRAIGHT)
+    assert track_scenes([half, whole], glacier=toy_glacier()).fronts.coverage.tolist() == pytest.approx(
+        [0.75, 1.0], abs=1e-4
+    )
+    settings = TrackSettings(methods=("area-change",))
+    positions = track_scenes([half, whole], glacier=toy_glacier(), settings=settings)
+    assert values(positions, "front_position_m", "area-change") == pytest.approx([6_000, 6_000], abs=0.1)
+
+
+def test_simplified_fronts_move_no_further_than_stated():
+    x = 6_000 + 30 * np.sin(np.linspace(0, 40, 400))
+    line = front(*np.column_stack([x, np.linspace(500, 5_500, 400)]))
+    scene = TraceScene(acquisition=acquired(0), line=line)
+    plain, simple = (
+        track_scenes([scene], glacier=toy_glacier(), settings=TrackSettings(simplify_m=tolerance)).fronts.to_crs(3413)
+        for tolerance in (0.0, 10.0)
+    )
+    assert (
+        shapely.get_num_coordinates(simple.geometry.iloc[0]) < shapely.get_num_coordinates(plain.geometry.iloc[0]) / 3
+    )
+    assert simple.geometry.iloc[0].hausdorff_distance(plain.geometry.iloc[0]) <= 10.01
