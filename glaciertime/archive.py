@@ -1,8 +1,8 @@
 """The archive: one GeoPackage per project, readable by QGIS and by SQL.
 
 Layers ``fronts`` (longitude and latitude), ``fronts_local`` (fronts of images without georeference, in metres of
-their own frame) and ``footprints``; tables ``observations``, ``forecasts`` and ``scores``. Every change is one
-transaction: it happens as a whole or not at all, and what the archive held stays.
+their own frame), ``footprints``, ``centrelines`` and ``contours``; tables ``observations``, ``forecasts`` and
+``scores``. Every change is one transaction: it happens as a whole or not at all, and what the archive held stays.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ __all__ = ["Archive"]
 
 _GEOGRAPHIC = "EPSG:4326"
 _LOCAL_FRONTS = "fronts_local"
-_LAYERS = {"fronts": ("LineString", 4326), _LOCAL_FRONTS: ("LineString", -1), "footprints": ("Polygon", 4326)}
+_LAYERS = {
+    "fronts": ("LineString", 4326),
+    _LOCAL_FRONTS: ("LineString", -1),
+    "footprints": ("Polygon", 4326),
+    "centrelines": ("LineString", 4326),
+    "contours": ("Unknown", 4326),
+}
 _SQL_TYPES = {"text": "TEXT", "number": "REAL", "integer": "INTEGER", "date": "DATE"}
 _WAIT_SECONDS = 5.0
 
@@ -102,6 +108,7 @@ class Archive:
         observations: pd.DataFrame,
         footprints: gpd.GeoDataFrame,
         inputs: Iterable[tuple[str, str, str, str]],
+        centrelines: gpd.GeoDataFrame | None = None,
     ) -> tuple[str, ...]:
         """Store what was measured; it replaces what the same inputs and images gave before.
 
@@ -114,6 +121,8 @@ class Archive:
             Tables of the corridor; fronts and footprints in any CRS, or without one for a local frame.
         inputs : iterable of (glacier, dataset, image_id, input)
             Which file each image came from.
+        centrelines : GeoDataFrame, optional
+            The lines that positions were measured along.
 
         Returns
         -------
@@ -148,11 +157,28 @@ class Archive:
             extra = [dataset_of.get(key, "") for key in zip(lines["GlacierID"], lines["ImageID"], strict=True)]
             layer = _LOCAL_FRONTS if lines.crs is None else "fronts"
             self._insert(database, layer, _geographic(lines), extra={"dataset": extra})
-            for row in areas.drop_duplicates(["glacier", "dataset"]).itertuples():
-                database.execute("DELETE FROM footprints WHERE glacier = ? AND dataset = ?", (row.glacier, row.dataset))
-            if areas.crs is not None:
-                self._insert(database, "footprints", _geographic(areas))
+            self._replace_geometry(database, "footprints", areas)
+            if centrelines is not None:
+                self._replace_geometry(database, "centrelines", validate(centrelines, "centrelines"))
         return tuple(sorted(image for _, _, image in kept))
+
+    def _replace_geometry(self, database: sqlite3.Connection, layer: str, rows: gpd.GeoDataFrame) -> None:
+        """Replace what a layer holds of the glaciers and data sets of the rows; local frames have no place in it."""
+        for row in rows.drop_duplicates(["glacier", "dataset"]).itertuples():
+            database.execute(f"DELETE FROM {layer} WHERE glacier = ? AND dataset = ?", (row.glacier, row.dataset))
+        if rows.crs is not None:
+            self._insert(database, layer, _geographic(rows))
+
+    def store_contours(self, contours: gpd.GeoDataFrame) -> None:
+        """Store predicted fronts and their bands; those of the same glacier, source and model are replaced."""
+        checked = validate(contours, "contours")
+        key = ["glacier", "source", "model"]
+        with self._open(write=True) as database:
+            assert database is not None
+            for row in _plain(pd.DataFrame(checked[key].drop_duplicates()), SCHEMAS["contours"].columns):
+                database.execute("DELETE FROM contours WHERE glacier = ? AND source = ? AND model = ?", row)
+            if checked.crs is not None:
+                self._insert(database, "contours", _geographic(checked))
 
     def store_forecasts(self, forecasts: pd.DataFrame) -> None:
         """Store forecasts; those of the same series, model and cutoff are replaced."""
@@ -303,8 +329,11 @@ def _write_empty(path: Path) -> None:
             # Rebuilt so that dates are dates and the column names are exactly those of the schema.
             schema = SCHEMAS["fronts" if layer == _LOCAL_FRONTS else layer]
             columns = [f'"{name}" {_SQL_TYPES[kind]}' for name, kind in schema.columns.items() if kind != "geometry"]
-            extra = [] if layer == "footprints" else ['"dataset" TEXT']
-            shape = ["fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL", f"geom {_LAYERS[layer][0].upper()}"]
+            extra = ['"dataset" TEXT'] if layer in ("fronts", _LOCAL_FRONTS) else []
+            shape = [
+                "fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL",
+                f"geom {_LAYERS[layer][0].upper().replace('UNKNOWN', 'GEOMETRY')}",
+            ]
             database.execute(f"DROP TABLE {layer}")
             database.execute(f"CREATE TABLE {layer} ({', '.join([*shape, *columns, *extra])})")
             database.execute(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -16,21 +16,15 @@ from numpy.typing import NDArray
 
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, load_catalog
-from glaciertime.errors import GlacierTimeError, InputError, UsageError, nearest_names
-from glaciertime.forecast import Series, model_names, series_from_observations
+from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.forecast import Series, model_names, series_from_observations, target_dates_until
+from glaciertime.forecast.contour import forecast_contour
 from glaciertime.scenes.acquisition import ImageScene, MaskScene, Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
-from glaciertime.scenes.locate import glacier_in_data, locate
-from glaciertime.tables import SERIES_KEY
+from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
-from glaciertime.track.changepoints import change_table, segment_table
-from glaciertime.track.comparison import compare_methods
-from glaciertime.track.flowlines import flowline_retreat
-from glaciertime.track.products import period_means, seasonal_cycle
-from glaciertime.track.screening import keep, screen, screen_fronts
-from glaciertime.track.sensors import remove_sensor_offsets, sensor_offsets
-from glaciertime.track.trends import rate_table
+from glaciertime.track.screening import screen, screen_fronts
 
 __all__ = [
     "TrackOutcome",
@@ -39,8 +33,9 @@ __all__ = [
     "default_models",
     "find_glacier",
     "other_glaciers",
+    "plane_of",
+    "predict_contours",
     "screened",
-    "series_product",
     "store",
     "track_glacier",
     "track_many",
@@ -74,6 +69,7 @@ class TrackOutcome:
     origin: str = ""
     simulated: bool = False
     tracked: Tracked | None = None
+    centrelines: gpd.GeoDataFrame | None = None
     inputs: tuple[tuple[str, str, str, str], ...] = ()
     problems: tuple[str, ...] = ()
     error: str = ""
@@ -133,10 +129,25 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         origin=located.origin,
         simulated=located.simulated,
         tracked=tracked,
+        centrelines=_centreline(located),
         inputs=tuple(inputs),
         problems=tuple(problems),
         exit_code=1 if problems else 0,
     )
+
+
+def _centreline(located: Located) -> gpd.GeoDataFrame | None:
+    """Return the line that positions are measured along as a table, where it has a place on Earth."""
+    glacier = located.glacier
+    if glacier.centreline is None or glacier.crs is None:
+        return None
+    row = {
+        "glacier": glacier.name,
+        "dataset": located.dataset,
+        "drawn_by": glacier.centreline.drawn_by,
+        "source": "simulated" if located.simulated else "observed",
+    }
+    return gpd.GeoDataFrame([row], geometry=[glacier.centreline.linestring], crs=glacier.crs)
 
 
 def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
@@ -217,6 +228,7 @@ def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
         observations=outcome.tracked.observations,
         footprints=outcome.tracked.footprints,
         inputs=outcome.inputs,
+        centrelines=outcome.centrelines,
     )
 
 
@@ -274,79 +286,47 @@ def other_glaciers(observations: pd.DataFrame, series: Series) -> list[Series]:
     return series_from_observations(rows) if rows["value"].notna().any() else []
 
 
-@dataclass(frozen=True)
-class Product:
-    """A product of series, and how many observations were left out of it."""
-
-    table: pd.DataFrame
-    left_out: int
-
-
-#: Flags that say nothing against a value of a product; a bound counts as one where the product can say so.
-_PASSING = ("year-only", "unregistered")
-_PASSING_BOUNDS = (*_PASSING, "censored", "no-front")
-
-
-def series_product(
-    name: str,
-    *,
-    observations: pd.DataFrame,
-    fronts: gpd.GeoDataFrame,
-    glacier: Callable[[], Glacier],
-    allow: Sequence[str] = (),
-) -> Product:
-    """Return a product of the series of one glacier.
-
-    Parameters
-    ----------
-    name : str
-        ``raw``, ``monthly``, ``seasonal``, ``annual``, ``cycle``, ``rates``, ``changes``, ``segments``, ``methods``,
-        ``offsets`` or ``flowlines``.
-    observations : DataFrame
-        Rows of the table ``observations``.
-    fronts : GeoDataFrame
-        Rows of the table ``fronts``, for ``flowlines``.
-    glacier : callable
-        Returns the glacier with its centreline, for ``flowlines``.
-    allow : sequence of str
-        Quality flags that pass besides the harmless ones, or ``all``.
+def predict_contours(
+    archive: Archive, *, glacier: str, until: str, model: str, cutoff: str | None = None, source: str | None = None
+) -> gpd.GeoDataFrame:
+    """Return the fronts predicted for a glacier up to a date, with their bands; see ``forecast.forecast_contour``.
 
     Raises
     ------
-    UsageError
-        For an unknown product.
+    InputError
+        Where the archive holds no front of the glacier, or no centreline to carry it along.
     """
-    periods: dict[str, Literal["month", "season", "year"]] = {
-        "monthly": "month", "seasonal": "season", "annual": "year",
-    }  # fmt: skip
-    bounds = {"changes": change_table, "segments": segment_table, "rates": rate_table}
-    passing = (*(_PASSING_BOUNDS if name in bounds else _PASSING), *allow)
-    kept = keep(observations, allow=passing)
-    left_out = len(observations) - len(kept)
-    if name == "raw":
-        return Product(kept, left_out)
-    if name in periods:
-        return Product(period_means(remove_sensor_offsets(kept), period=periods[name]), left_out)
-    if name == "cycle":
-        return Product(seasonal_cycle(remove_sensor_offsets(kept)), left_out)
-    if name in bounds:
-        return Product(bounds[name](kept), left_out)
-    if name == "methods":
-        return Product(compare_methods(kept, reference=_reference(kept)), left_out)
-    if name == "offsets":
-        groups = kept.groupby(list(SERIES_KEY), sort=False)
-        parts = [sensor_offsets(rows).assign(**dict(zip(SERIES_KEY, key, strict=True))) for key, rows in groups]
-        return Product(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), left_out)
-    if name == "flowlines":
-        lines = flowline_retreat(fronts, glacier=glacier())
-        return Product(pd.DataFrame(lines.drop(columns="geometry")), 0)
-    known = ["raw", *periods, "cycle", *bounds, "methods", "offsets", "flowlines"]
-    near = nearest_names(name, known)
-    hint = f", did you mean {near[0]}?" if near else ""
-    raise UsageError(f"unknown product '{name}'{hint}; known are {', '.join(known)}")
+    fronts = archive.read("fronts")
+    fronts = fronts[fronts["GlacierID"] == glacier]
+    sources = sorted(fronts["source"].unique())
+    if not sources:
+        raise InputError(
+            f"{glacier}: the archive holds no calving front with a place on Earth; there is none to predict"
+        )
+    chosen = source or sources[0]
+    fronts = fronts[fronts["source"] == chosen]
+    lines = archive.read("centrelines")
+    lines = lines[(lines["glacier"] == glacier) & (lines["source"] == chosen)]
+    if lines.empty:
+        raise InputError(f"{glacier}: no centreline to carry its front along; draw one in a manifest and track again")
+    crs = plane_of(glacier, fronts)
+    observations = archive.read("observations")
+    positions = observations[(observations["variable"] == "front_position_m") & (observations["source"] == chosen)]
+    series = series_from_observations(positions, glacier=glacier)[0]
+    if cutoff is not None:
+        series = series.until(cutoff)
+    centreline = lines.to_crs(crs).geometry.iloc[0]
+    return forecast_contour(
+        fronts,
+        centreline=centreline,
+        crs=crs,
+        target_dates=target_dates_until(series, until),
+        model=model,
+        cutoff=cutoff,
+    )
 
 
-def _reference(observations: pd.DataFrame) -> str:
-    """Return the method that the others are compared with: the curvilinear box where there is one."""
-    held = list(dict.fromkeys(observations.loc[observations["variable"] == "front_position_m", "method"]))
-    return "curvilinear-box" if "curvilinear-box" in held or not held else str(held[0])
+def plane_of(glacier: str, table: gpd.GeoDataFrame) -> Any:
+    """Return the plane that a glacier is worked on: the catalog's, or the UTM zone of what is there."""
+    known = load_catalog().glaciers.get(glacier)
+    return known.crs if known is not None and known.crs is not None else table.estimate_utm_crs()

@@ -1,8 +1,9 @@
 """The corridor: the tidy tables that pass between rooms, their schemas and their checks.
 
 ``fronts`` (a geopandas table), ``observations``, ``forecasts`` and ``scores`` (pandas tables) carry the same
-column names in memory, in the archive and in CSV; ``footprints`` (a geopandas table) holds the polygons that areas
-were measured in. :func:`validate` is the only door: what leaves a room has
+column names in memory, in the archive and in CSV; three more geopandas tables hold
+the ``footprints`` that areas were measured in, the ``centrelines`` that positions were measured along, and the
+``contours`` that fronts are predicted to take. :func:`validate` is the only door: what leaves a room has
 passed it.
 
 Conventions
@@ -136,6 +137,31 @@ SCHEMAS = {
             },
             frozenset({"geometry"}),
             ("glacier", "footprint", "dataset"),
+        ),
+        Schema(
+            "centrelines",
+            {"glacier": "text", "dataset": "text", "drawn_by": "text", "source": "text", "geometry": "geometry"},
+            frozenset({"geometry"}),
+            ("glacier", "dataset"),
+        ),
+        Schema(
+            "contours",
+            {
+                "glacier": "text",
+                "cutoff": "date",
+                "target_date": "date",
+                "horizon_days": "number",
+                "model": "text",
+                "kind": "text",
+                "level": "number",
+                "half_width_m": "number",
+                "n_calibration": "number",
+                "status": "text",
+                "source": "text",
+                "geometry": "geometry",
+            },
+            frozenset({"level", "half_width_m", "n_calibration", "geometry"}),
+            ("glacier", "source", "cutoff", "target_date", "model", "kind", "level"),
         ),
         Schema(
             "forecasts",

@@ -28,6 +28,8 @@ from glaciertime.cli.common import (
 if TYPE_CHECKING:
     import pandas as pd
 
+    from glaciertime.archive import Archive
+
 __all__ = ["forecast"]
 
 
@@ -42,6 +44,9 @@ def forecast(
     cutoff: Annotated[
         str | None, typer.Option(metavar="DATE", help="See no value after it; default the last observation.")
     ] = None,
+    contour: Annotated[
+        bool, typer.Option("--contour", help="Predict the calving front itself, and the band it will lie in.")
+    ] = False,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
     as_json: JsonOption = False,
@@ -53,6 +58,8 @@ def forecast(
     glaciertime forecast --glacier Crane --until 2026
 
     glaciertime forecast --glacier Crane --until 2026 --model drift --variable front_position_m
+
+    glaciertime forecast --glacier Crane --until 2026 --contour
     """
     limit_threads()
     import numpy as np
@@ -65,6 +72,9 @@ def forecast(
     store = open_archive(archive)
     observations = store.read("observations")
     name = resolve_names([glacier], observations["glacier"].unique())[0]
+    if contour:
+        _contour(store, name, until=until, models=split_names(model) or ["kalman"], cutoff=cutoff, as_json=as_json)
+        return
     chosen = choose_series(
         observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
     )
@@ -92,6 +102,31 @@ def forecast(
     for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
         note(f"{failed_model} gave no forecast: {status}")
     if len(failed) and failed["model"].nunique() == rows["model"].nunique():
+        raise typer.Exit(1)
+
+
+def _contour(store: Archive, glacier: str, *, until: str, models: list[str], cutoff: str | None, as_json: bool) -> None:
+    from glaciertime.pipeline import predict_contours
+
+    failed = 0
+    for model in models:
+        rows = predict_contours(store, glacier=glacier, until=until, model=model, cutoff=cutoff)
+        store.store_contours(rows)
+        failed += int((rows["status"] != "ok").all())
+        table = rows.drop(columns="geometry")
+        if as_json:
+            print_json(table)
+            continue
+        source = rows["source"].iloc[0]
+        typer.echo(
+            f"{glacier}, calving front by {model}, {source}; lines and bands in the layer contours of {store.path}"
+        )
+        for row in table[table["kind"] != "front"].itertuples():
+            what = "of its length" if row.kind == "band-share" else "chance of the whole front"
+            typer.echo(f"  {row.target_date:%Y-%m-%d}  within {row.half_width_m:>8,.0f} m: {row.level:.0%} {what}")
+        for status in table.loc[table["status"] != "ok", "status"].unique():
+            note(f"{model} gave no front: {status}")
+    if failed == len(models):
         raise typer.Exit(1)
 
 

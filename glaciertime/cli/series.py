@@ -56,7 +56,8 @@ def series(
     import pandas as pd
 
     from glaciertime.errors import InputError
-    from glaciertime.pipeline import find_glacier, series_product
+    from glaciertime.pipeline import find_glacier
+    from glaciertime.report.products import series_product
     from glaciertime.units import as_date
 
     store = open_archive(archive)

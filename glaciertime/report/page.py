@@ -16,7 +16,8 @@ from glaciertime import __version__
 from glaciertime.archive import Archive
 from glaciertime.catalog import Catalog, load_catalog
 from glaciertime.errors import InputError, UsageError
-from glaciertime.report.plots import fan_plot, front_map, series_plot
+from glaciertime.report.plots import contour_map, fan_plot, front_map, series_plot
+from glaciertime.report.products import PASSING, PASSING_BOUNDS
 from glaciertime.report.retreat_text import retreat_rows
 from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of
 from glaciertime.track import retreat_table
@@ -178,7 +179,7 @@ def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str
         & footprints["dataset"].isin(observations["dataset"])
         & footprints["footprint"].isin(["box", "fjord", "common"])
     ]
-    crs, centreline = _geometry(fronts, glacier, source, catalog)
+    crs, centreline = _geometry(archive, fronts, glacier, source, catalog)
     svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
     datasets = sorted(observations["dataset"].unique())
     caption = f"{len(fronts)} calving fronts, coloured by date. {_from(datasets, source)}"
@@ -186,27 +187,21 @@ def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str
 
 
 def _geometry(
-    fronts: gpd.GeoDataFrame, glacier: str, source: str, catalog: Catalog
+    archive: Archive, fronts: gpd.GeoDataFrame, glacier: str, source: str, catalog: Catalog
 ) -> tuple[Any, shapely.LineString | None]:
-    """Return the plane to draw in, and the centreline in it where the catalog has one."""
-    try:
-        known = catalog.glacier(glacier)
-    except UsageError:
-        known = None
+    """Return the plane to draw in, and the centreline in it where there is one."""
     if fronts.crs is None:
         return None, None
-    if known is None or known.crs is None:
-        return fronts.estimate_utm_crs(), None
-    line = known.centreline.linestring if known.centreline is not None and source == "observed" else None
-    return known.crs, line
-
-
-_PASSING = ("year-only", "unregistered", "censored", "no-front")
+    known = catalog.glaciers.get(glacier)
+    crs = known.crs if known is not None and known.crs is not None else fronts.estimate_utm_crs()
+    lines = archive.read("centrelines")
+    lines = lines[(lines["glacier"] == glacier) & (lines["source"] == source)]
+    return crs, None if lines.empty else lines.to_crs(crs).geometry.iloc[0]
 
 
 def _rates_and_breaks(observations: pd.DataFrame) -> str:
     """Return the rate of every series over its whole span, and the dates at which its level broke."""
-    kept = keep(observations, allow=_PASSING)
+    kept = keep(observations, allow=PASSING_BOUNDS)
     if kept.empty:
         return ""
     parts = []
@@ -245,7 +240,7 @@ def _plus_minus(sigma: float) -> str:
 def _cycle(observations: pd.DataFrame) -> str:
     """Return the seasonal cycle of the front position, year by year, where images are dense enough."""
     rows = observations[observations["variable"] == "front_position_m"]
-    kept = keep(rows, allow=_PASSING[:2])
+    kept = keep(rows, allow=PASSING)
     cycle = seasonal_cycle(kept) if len(kept) else pd.DataFrame()
     if cycle.empty:
         return ""
@@ -297,6 +292,7 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
     if table.empty:
         return f"<h2>Forecast</h2><p>None yet: glaciertime forecast --glacier {escape(glacier)} --until YEAR</p>"
     parts = ["<h2>Forecast</h2>"]
+    parts.append(_predicted_front(archive, str(glacier), source))
     for key, rows in table.groupby(list(SERIES_KEY), sort=False):
         rows = rows[rows["cutoff"] == rows["cutoff"].max()]
         seen = observations.loc[(observations[list(SERIES_KEY)] == list(key)).all(axis=1)]
@@ -309,6 +305,31 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
         for (model, status), _ in rows[rows["status"] != "ok"].groupby(["model", "status"], sort=False):
             parts.append(f'<p class="note">{escape(str(model))} gave no forecast: {escape(str(status))}</p>')
     return "\n".join(parts)
+
+
+def _predicted_front(archive: Archive, glacier: str, source: str) -> str:
+    """Return the map of the front predicted for the last date, where one was."""
+    contours = archive.read("contours")
+    contours = contours[
+        (contours["glacier"] == glacier) & (contours["source"] == source) & (contours["status"] == "ok")
+    ]
+    fronts = archive.read("fronts")
+    fronts = fronts[(fronts["GlacierID"] == glacier) & (fronts["source"] == source)]
+    if contours.empty or fronts.empty:
+        return ""
+    last = contours[contours["target_date"] == contours["target_date"].max()]
+    known = load_catalog().glaciers.get(glacier)
+    crs = known.crs if known is not None and known.crs is not None else fronts.estimate_utm_crs()
+    row = last.iloc[0]
+    caption = (
+        f"Calving front predicted for {row['target_date']:%Y-%m-%d} by {row['model']} from fronts up to "
+        f"{row['cutoff']:%Y-%m-%d}, and where 50 % and 90 % of its length should lie. {_from_source(source)}"
+    )
+    return _figure(contour_map(fronts, last, crs=crs, source=source), "Predicted calving front", caption, kind="map")
+
+
+def _from_source(source: str) -> str:
+    return f"Source: {source} fronts."
 
 
 def _retreat(archive: Archive, observations: pd.DataFrame) -> str:

@@ -23,7 +23,7 @@ from glaciertime.tables import VARIABLES, has_flag
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["fan_plot", "front_map", "series_plot"]
+__all__ = ["contour_map", "fan_plot", "front_map", "series_plot"]
 
 _STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -105,6 +105,44 @@ def front_map(
             bar.ax.yaxis.set_major_locator(MaxNLocator(integer=True))
         _frame(axes, drawn, areas)
         name = "local frame" if crs is None or fronts.crs is None else _crs_label(crs)
+        axes.set(xlabel=f"easting (km, {name})", ylabel=f"northing (km, {name})", aspect="equal")
+        axes.legend(loc="best", fontsize=9)
+        _stamp(figure, source)
+        return _svg(figure)
+
+
+def contour_map(fronts: gpd.GeoDataFrame, contours: gpd.GeoDataFrame, *, crs: Any, source: str) -> str:
+    """Return the map of a predicted front with the bands that hold a share of its length, as SVG.
+
+    Parameters
+    ----------
+    fronts : GeoDataFrame
+        The table ``fronts``; the last one is drawn.
+    contours : GeoDataFrame
+        Rows of the table ``contours`` of one target date.
+    crs : anything pyproj reads
+        The plane to draw in.
+    source : str
+        ``simulated`` is written across the map.
+    """
+    contours, last = contours.to_crs(crs), fronts.to_crs(crs).sort_values("Date").iloc[-1:]
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(8.0, 6.2))
+        axes = figure.add_subplot()
+        bands = contours[contours["kind"] == "band-share"].sort_values("level", ascending=False)
+        for row, alpha in zip(bands.itertuples(), (0.18, 0.36, 0.5), strict=False):
+            for index, part in enumerate(shapely.get_parts(row.geometry)):
+                x, y = np.asarray(part.exterior.coords).T / 1000
+                label = f"{row.level:.0%} of its length" if index == 0 else None
+                axes.fill(x, y, color="#0072b2", alpha=alpha, linewidth=0, label=label)
+        for table, colour, label in (
+            (last, "#333333", f"last front, {last['Date'].iloc[0]:%Y-%m-%d}"),
+            (contours[contours["kind"] == "front"], "#0072b2", "predicted front"),
+        ):
+            for index, part in enumerate(shapely.get_parts(table.geometry.to_numpy())):
+                x, y = np.asarray(part.coords).T / 1000
+                axes.plot(x, y, color=colour, linewidth=1.6, label=label if index == 0 else None)
+        name = _crs_label(crs)
         axes.set(xlabel=f"easting (km, {name})", ylabel=f"northing (km, {name})", aspect="equal")
         axes.legend(loc="best", fontsize=9)
         _stamp(figure, source)

@@ -13,7 +13,7 @@ import shapely
 
 from glaciertime.archive import Archive
 from glaciertime.catalog import load_catalog
-from glaciertime.scenes.crane_simulation import known_ice, known_position_m
+from glaciertime.scenes.crane_simulation import known_ice, known_position_m, simulated_crane
 from glaciertime.units import polygon_area_km2
 
 from .conftest import Command, write_mask, zones
@@ -274,6 +274,26 @@ def test_fronts_are_exported_under_the_names_of_the_archives(
     )  # fmt: skip
     assert result.code == 0, result.err
     assert gpd.read_file(path)[date].astype(str).str.slice(0, 10).iloc[0] == "1995-01-21"
+
+
+def test_a_front_is_predicted_as_a_line_with_bands(command: Command, simulated: Path, tmp_path: Path) -> None:
+    archive = ("--archive", simulated)
+    result = command(
+        "forecast", "--glacier", "Crane", "--until", "2025-03-01", "--contour", "--model", "last", *archive
+    )
+    assert result.code == 0, result.err
+    contours = Archive(simulated).read("contours")
+    assert set(contours["source"]) == {"simulated"}
+    last = contours[contours["target_date"] == contours["target_date"].max()].to_crs("EPSG:3031")
+    line = last.loc[last["kind"] == "front"].geometry.iloc[0]
+    inner, outer = last[last["kind"] == "band-share"].sort_values("level").geometry
+    assert outer.buffer(1).contains(line)
+    assert inner.area < outer.area
+    truth = shapely.LineString(simulated_crane(load_catalog().glacier("Crane")).centreline.coordinates).interpolate(
+        known_position_m(pd.Timestamp("2024-10-11").date())
+    )
+    assert line.distance(truth) < 60
+    command("report", "--glacier", "Crane", "--out", tmp_path / "page.html", *archive)
 
 
 def test_catalog_and_data_list(command: Command) -> None:

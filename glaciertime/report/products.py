@@ -1,0 +1,101 @@
+"""Products of the series: means per period, cycles, rates, breaks, and how far methods disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import geopandas as gpd
+import pandas as pd
+
+from glaciertime.catalog import Glacier
+from glaciertime.errors import UsageError, nearest_names
+from glaciertime.tables import SERIES_KEY
+from glaciertime.track.changepoints import change_table, segment_table
+from glaciertime.track.comparison import compare_methods
+from glaciertime.track.flowlines import flowline_retreat
+from glaciertime.track.products import period_means, seasonal_cycle
+from glaciertime.track.screening import keep
+from glaciertime.track.sensors import remove_sensor_offsets, sensor_offsets
+from glaciertime.track.trends import rate_table
+
+__all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of series, and how many observations were left out of it."""
+
+    table: pd.DataFrame
+    left_out: int
+
+
+#: Flags that say nothing against a value of a product; a bound counts as one where the product can say so.
+PASSING = ("year-only", "unregistered")
+PASSING_BOUNDS = (*PASSING, "censored", "no-front")
+
+
+def series_product(
+    name: str,
+    *,
+    observations: pd.DataFrame,
+    fronts: gpd.GeoDataFrame,
+    glacier: Callable[[], Glacier],
+    allow: Sequence[str] = (),
+) -> Product:
+    """Return a product of the series of one glacier.
+
+    Parameters
+    ----------
+    name : str
+        ``raw``, ``monthly``, ``seasonal``, ``annual``, ``cycle``, ``rates``, ``changes``, ``segments``, ``methods``,
+        ``offsets`` or ``flowlines``.
+    observations : DataFrame
+        Rows of the table ``observations``.
+    fronts : GeoDataFrame
+        Rows of the table ``fronts``, for ``flowlines``.
+    glacier : callable
+        Returns the glacier with its centreline, for ``flowlines``.
+    allow : sequence of str
+        Quality flags that pass besides the harmless ones, or ``all``.
+
+    Raises
+    ------
+    UsageError
+        For an unknown product.
+    """
+    periods: dict[str, Literal["month", "season", "year"]] = {
+        "monthly": "month", "seasonal": "season", "annual": "year",
+    }  # fmt: skip
+    bounds = {"changes": change_table, "segments": segment_table, "rates": rate_table}
+    passing = (*(PASSING_BOUNDS if name in bounds else PASSING), *allow)
+    kept = keep(observations, allow=passing)
+    left_out = len(observations) - len(kept)
+    if name == "raw":
+        return Product(kept, left_out)
+    if name in periods:
+        return Product(period_means(remove_sensor_offsets(kept), period=periods[name]), left_out)
+    if name == "cycle":
+        return Product(seasonal_cycle(remove_sensor_offsets(kept)), left_out)
+    if name in bounds:
+        return Product(bounds[name](kept), left_out)
+    if name == "methods":
+        return Product(compare_methods(kept, reference=_reference(kept)), left_out)
+    if name == "offsets":
+        groups = kept.groupby(list(SERIES_KEY), sort=False)
+        parts = [sensor_offsets(rows).assign(**dict(zip(SERIES_KEY, key, strict=True))) for key, rows in groups]
+        return Product(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), left_out)
+    if name == "flowlines":
+        lines = flowline_retreat(fronts, glacier=glacier())
+        return Product(pd.DataFrame(lines.drop(columns="geometry")), 0)
+    known = ["raw", *periods, "cycle", *bounds, "methods", "offsets", "flowlines"]
+    near = nearest_names(name, known)
+    hint = f", did you mean {near[0]}?" if near else ""
+    raise UsageError(f"unknown product '{name}'{hint}; known are {', '.join(known)}")
+
+
+def _reference(observations: pd.DataFrame) -> str:
+    """Return the method that the others are compared with: the curvilinear box where there is one."""
+    held = list(dict.fromkeys(observations.loc[observations["variable"] == "front_position_m", "method"]))
+    return "curvilinear-box" if "curvilinear-box" in held or not held else str(held[0])
