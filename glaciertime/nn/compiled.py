@@ -74,7 +74,7 @@ class _Scan(torch.autograd.Function):
         launch.add("y", y, "bdt")
         launch.add("last", last)
         launch.add("kept", kept)
-        plan.run_kernel(launch, kernels.forward, plan.units)
+        plan.run_kernel(launch, kernels.forward, plan.units, usable_threads(plan.units, plan.vectors))
         ctx.delta_softplus = delta_softplus
         ctx.save_for_backward(u, delta, A, B, C, D, z, delta_bias, h0, dt, kept)
         ctx.set_materialize_grads(False)
@@ -109,7 +109,7 @@ class _Scan(torch.autograd.Function):
         launch.add("kept", kept)
         for name, grad in grads.items():
             launch.add(name, grad, "bdt" if name in ("gu", "gdelta", "gz") else "")
-        plan.run_kernel(launch, kernels.backward, tasks)
+        plan.run_kernel(launch, kernels.backward, tasks, threads)
         shape = (u.shape[0], B.shape[1], slots, plan.states, padded)
         gB, gC = (grads[name].view(shape).sum(2)[..., : plan.length] for name in ("gB", "gC"))
         gdt = None if dt is None else grads["gdt"].view(u.shape[0], -1, padded).sum(1)[:, : plan.length]
@@ -183,9 +183,9 @@ class _Plan:
             launch.add(name, plain)
         return launch
 
-    def run_kernel(self, launch: Launch, kernel: Callable[..., Any], tasks: int) -> None:
+    def run_kernel(self, launch: Launch, kernel: Callable[..., Any], tasks: int, threads: int) -> None:
         numbers = kernels.workspace_numbers(self.run, self.states, self.lanes)
-        launch.run(kernel, tasks, vectors=self.vectors, work_numbers=numbers)
+        launch.run(kernel, tasks, threads=threads, work_numbers=numbers)
 
 
 def _spread(matrix: Tensor, groups: int) -> Tensor:

@@ -65,7 +65,7 @@ class Launch:
         """Return the record, 0 where nothing was given."""
         return np.array([self._values.get(name, 0) for name in self._fields.names or ()]).view(self._fields)
 
-    def run(self, kernel: Callable[..., Any], tasks: int, *, vectors: int, work_numbers: int) -> None:
+    def run(self, kernel: Callable[..., Any], tasks: int, *, threads: int, work_numbers: int) -> None:
         """Run a kernel over all tasks, every thread with its own room of ``work_numbers`` numbers."""
         record = self.record()
         one = _ONE[self._dtype]
@@ -76,16 +76,16 @@ class Launch:
             address = -(-space.data_ptr() // 64) * 64
             kernel(one, record, address, first, stop, thread)
 
-        share_out(tasks, vectors, work)
+        share_out(tasks, threads, work)
 
 
-def share_out(tasks: int, vectors: int, call: Callable[[int, int, int], Any]) -> None:
-    """Call ``call(first, stop, thread)`` for consecutive shares of the tasks, in as many threads as torch uses.
+def share_out(tasks: int, threads: int, call: Callable[[int, int, int], Any]) -> None:
+    """Call ``call(first, stop, thread)`` for consecutive shares of the tasks, each in a thread of its own.
 
     Parameters
     ----------
-    tasks : how many there are.
-    vectors : how much work they are together, to judge whether threads pay.
+    tasks : how many there are, at least as many as threads.
+    threads : how many to use, the caller's among them; see :func:`usable_threads`.
     call : releases the interpreter's lock.
 
     Examples
@@ -93,7 +93,6 @@ def share_out(tasks: int, vectors: int, call: Callable[[int, int, int], Any]) ->
     >>> share_out(3, 1, lambda first, stop, thread: print(first, stop, thread))
     0 3 0
     """
-    threads = usable_threads(tasks, vectors)
     if threads == 1:
         call(0, tasks, 0)
         return
@@ -111,7 +110,12 @@ def share_out(tasks: int, vectors: int, call: Callable[[int, int, int], Any]) ->
 
 
 def usable_threads(tasks: int, vectors: int) -> int:
-    """Return how many threads are worth starting.
+    """Return how many threads are worth using: no more than torch does, and one for little work.
+
+    Parameters
+    ----------
+    tasks : parts that cannot be divided further.
+    vectors : how much work all are together, in samples x states x blocks of LANES channels.
 
     Examples
     --------

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glaciertime.nn import ssd_kernels
-from glaciertime.nn.launch import LANES, Launch, divide_blocks
+from glaciertime.nn.launch import LANES, Launch, divide_blocks, usable_threads
 
 __all__ = ["ssd_compiled"]
 
@@ -128,4 +128,4 @@ class _Plan:
 
     def run_kernel(self, launch: Launch, kernel: Callable[..., Any], tasks: int) -> None:
         numbers = ssd_kernels.ssd_workspace_numbers(self.run, self.states, self.lanes)
-        launch.run(kernel, tasks, vectors=self.vectors, work_numbers=numbers)
+        launch.run(kernel, tasks, threads=usable_threads(tasks, self.vectors), work_numbers=numbers)
