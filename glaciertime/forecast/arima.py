@@ -74,7 +74,8 @@ class Arima:
         scale = float(np.nanmean(np.abs(grid.values - centre)))
         if scale == 0:
             raise FitError(f'{series.label}: all values are equal, there is no order to choose; use model "last"')
-        values = (grid.values - centre) / scale
+        # Rounded, so that the last bit of a unit change does not set the optimiser on another path.
+        values = np.round((grid.values - centre) / scale, 9)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             order, result = self._even(values) if grid.is_even else self._gaps(values)

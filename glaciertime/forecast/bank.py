@@ -58,8 +58,8 @@ class OriginRow:
         Mean rate of the record, in scales per year.
     ahead, mean, spread : (D,) float64
         Years to the dates asked for; mean and standard deviation of the Kalman forecast of the change, in scales.
-    width : (D,) float64
-        Geometric mean of that standard deviation and the one of a random walk, which knows of no outliers.
+    walk : (D,) float64
+        Standard deviation of a random walk with the mean squared step of the record, which knows of no outliers.
     """
 
     features: NDArray[np.float64]
@@ -70,7 +70,7 @@ class OriginRow:
     ahead: NDArray[np.float64]
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
-    width: NDArray[np.float64]
+    walk: NDArray[np.float64]
 
 
 def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow:
@@ -87,8 +87,7 @@ def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow
         spread = np.sqrt(fitted.weights @ (variances + (means - mean) ** 2))
     drift = float((last - history.values[0]) / (years[-1] - years[0]) / fitted.scale)
     features = origin_features(years, history.values, fitted.scale, fitted.grid, fitted.weights)
-    return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread,
-                     np.sqrt(walk * spread) if walk.any() else spread)  # fmt: skip
+    return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread, walk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +103,9 @@ class Bank:
     origin_features : (O, F)
     origin : (R,) int
         Origin of each row.
-    ahead, mean, spread, width, drift, target : (R,) float64
-        Years ahead; Kalman mean and spread, width of an interval, drift and observed change, all in scales of
-        the origin.
+    ahead, mean, spread, walk, drift, target : (R,) float64
+        Years ahead; Kalman mean and spread, spread of a random walk, drift and observed change, all in scales
+        of the origin.
     target_year : (R,) float64
     dropped_from : (R,) float64
         The year from which the target is known to lie on a straight line between its neighbours; infinite if not.
@@ -120,7 +119,7 @@ class Bank:
     ahead: NDArray[np.float64]
     mean: NDArray[np.float64]
     spread: NDArray[np.float64]
-    width: NDArray[np.float64]
+    walk: NDArray[np.float64]
     drift: NDArray[np.float64]
     target: NDArray[np.float64]
     target_year: NDArray[np.float64]
@@ -200,7 +199,7 @@ def build_bank(
             for place, target in enumerate(targets):
                 dropped = years[target + 1] if straight[target] else np.inf
                 change = (series.values[target] - row.last) / row.scale
-                rows.append((len(origins), row.ahead[place], row.mean[place], row.spread[place], row.width[place],
+                rows.append((len(origins), row.ahead[place], row.mean[place], row.spread[place], row.walk[place],
                              row.drift * row.ahead[place], change, years[target], dropped))  # fmt: skip
             origins.append((index, row.year, row.features))
     table = np.array(rows, dtype=float).reshape(len(rows), 9)

@@ -54,6 +54,7 @@ class Workbench:
     seed: int = 0
     report: Callable[[int, int], None] | None = None
     _own: dict[int, Bank] = field(default_factory=dict)
+    _mixes: dict[tuple[float, int, int], NDArray[np.float64] | None] = field(default_factory=dict)
 
     @cached_property
     def quantiles(self) -> NDArray[np.float64]:
@@ -122,17 +123,21 @@ class Workbench:
         return self._own[index]
 
     def interval(
-        self, index: int, evidence: NDArray[np.int64], change: NDArray[np.float64], bank_change: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+        self, index: int, evidence: NDArray[np.int64], change: NDArray[np.float64], bank_change: NDArray[np.float64],
+        *, kalman_share: float,
+    ) -> NDArray[np.float64]:  # fmt: skip
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
-        ``bank_change`` (R,) is what the same model forecast for the bank.
+        The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share``, and of a
+        random walk. ``bank_change`` (R,) is what the same model forecast for the bank.
         """
         row, bank = self.rows[index], self.bank
         assert isinstance(row, OriginRow)
         cutoff = float(self.cutoffs[index])
-        known = evidence[np.isfinite(bank_change[evidence]) & (bank.width[evidence] > 0)]
-        errors = np.abs(bank.target[known] - bank_change[known]) / bank.width[known]
+        known = evidence[np.isfinite(bank_change[evidence]) & (bank.walk[evidence] > 0)]
+        errors = np.abs(bank.target[known] - bank_change[known])
+        errors /= bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
+        width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
         native = _native(self.quantiles)
         side = np.sign(np.round(native, 12))
         out = np.empty((len(row.ahead), len(self.quantiles)))
@@ -141,7 +146,7 @@ class Workbench:
                 errors, np.abs(native), lead_years=bank.ahead[known], age_years=cutoff - bank.target_year[known],
                 group=bank.series[known], ahead=float(ahead), levels=np.abs(2 * self.quantiles - 1),
             )  # fmt: skip
-            out[place] = row.last + row.scale * (change[place] + row.width[place] * side * half)
+            out[place] = row.last + row.scale * (change[place] + width[place] * side * half)
         return out
 
 
@@ -189,7 +194,7 @@ def run_gbm(bench: Workbench) -> list[Outcome]:
             outcomes.append(_failed(bench, index, reason))
             continue
         change = bench.trees.task_change[index]
-        values = bench.interval(index, bench.evidence(index), change, bench.trees.bank_change)
+        values = bench.interval(index, bench.evidence(index), change, bench.trees.bank_change, kalman_share=0.5)
         outcomes.append(Outcome(bound(values, task.series), "ok"))
     return outcomes
 
@@ -209,7 +214,7 @@ def run_ensemble(bench: Workbench) -> list[Outcome]:
         change = _weighted_median(bench.task_candidates(index), skill)
         bank_change = np.full(len(bench.bank.origin), np.nan)
         bank_change[evidence] = _weighted_median(bench.bank_candidates[evidence], skill)
-        values = bench.interval(index, evidence, change, bank_change)
+        values = bench.interval(index, evidence, change, bank_change, kalman_share=0.5)
         outcomes.append(Outcome(bound(values, task.series), "ok"))
     return outcomes
 
@@ -237,8 +242,10 @@ def run_auto(bench: Workbench) -> list[Outcome]:
         evidence = bench.evidence(index)
         use, weights = _mix(bench, index, evidence)
         change = bench.task_candidates(index)[:, use] @ weights
+        # Drift and kalman carry a trend on, and share its uncertainty.
+        share = float(weights[(use == 1) | (use == 2)].sum())
         bank_change = bench.bank_candidates[:, use] @ weights
-        values = bench.interval(index, evidence, change, bank_change)
+        values = bench.interval(index, evidence, change, bank_change, kalman_share=share)
         outcomes.append(Outcome(bound(values, task.series), "ok"))
     return outcomes
 
@@ -251,9 +258,15 @@ def _mix(bench: Workbench, index: int, evidence: NDArray[np.int64]) -> tuple[NDA
     if np.isfinite(bench.trees.task_change[index]).all():
         choices.insert(0, np.arange(4))
     for use in choices:
-        told = evidence[np.isfinite(candidates[evidence][:, use]).all(axis=1)]
-        names = [CANDIDATES[place] for place in use]
-        weights = blend_weights(names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told])
+        # All glaciers of a fold have the same others at a cutoff.
+        key = (float(bench.cutoffs[index]), fold_of(bench.tasks[index].series.glacier), len(use))
+        if key not in bench._mixes:
+            told = evidence[np.isfinite(candidates[evidence][:, use]).all(axis=1)]
+            names = [CANDIDATES[place] for place in use]
+            bench._mixes[key] = blend_weights(
+                names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told]
+            )
+        weights = bench._mixes[key]
         if weights is not None:
             return use, weights
     if len(bench.tasks[index].series) <= MIN_HISTORY:
