@@ -1,0 +1,84 @@
+"""What is exported answers as torch does, at any size; what is quantised says what it lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glaciertime.errors import InputError
+from glaciertime.segment import build_model
+from glaciertime.segment.export import check_onnx, export_onnx, open_session, run_onnx
+from glaciertime.segment.quantise import measure_loss, quantise_onnx
+
+
+@pytest.fixture(scope="module")
+def model() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return build_model("pspnet", in_channels=2, classes=3)
+
+
+@pytest.fixture(scope="module")
+def exported(model: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("onnx") / "model.onnx"
+    export_onnx(model, path, in_channels=2, metadata={"classes": "ice, rock, ocean"})
+    return path
+
+
+def test_the_mode_is_left_as_it_was(model: torch.nn.Module, exported: Path) -> None:
+    assert model.training
+    assert exported.is_file()
+
+
+def test_onnx_equals_torch_at_sizes_it_was_not_exported_at(model: torch.nn.Module, exported: Path) -> None:
+    check = check_onnx(exported, model, in_channels=2, shapes=((1, 32, 32), (3, 45, 70), (1, 200, 130)))
+    assert check.relative_error < 1e-4
+    assert check.size_bytes == exported.stat().st_size
+
+
+def test_a_file_of_another_model_fails_the_check(exported: Path) -> None:
+    torch.manual_seed(1)
+    other = build_model("pspnet", in_channels=2, classes=3)
+    assert check_onnx(exported, other, in_channels=2, shapes=((1, 32, 32),)).relative_error > 0.01
+
+
+def test_metadata_and_little_else_is_in_the_file(model: torch.nn.Module, exported: Path) -> None:
+    assert open_session(exported).get_modelmeta().custom_metadata_map == {"classes": "ice, rock, ocean"}
+    weights = 4 * sum(parameter.numel() for parameter in model.parameters())
+    assert exported.stat().st_size < 1.05 * weights
+    assert b"/glaciertime/" not in exported.read_bytes()
+
+
+def test_eight_bits_are_smaller_and_say_what_they_lose(exported: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.standard_normal((1, 2, 64, 64), dtype=np.float32) for _ in range(3)]
+    loss = quantise_onnx(exported, tmp_path / "int8.onnx", images=images)
+    assert loss.size_after_bytes < 0.4 * loss.size_before_bytes
+    assert 0.8 < loss.agreement <= 1
+    masks = [run_onnx(exported, image).argmax(axis=1) for image in images]
+    against = measure_loss(exported, tmp_path / "int8.onnx", images=images, labels=masks)
+    assert against.accuracy_before == 1.0
+    assert against.accuracy_after == pytest.approx(loss.agreement)
+
+
+def test_a_model_against_itself_loses_nothing(exported: Path) -> None:
+    image = np.random.default_rng(1).standard_normal((1, 2, 40, 40), dtype=np.float32)
+    labels = run_onnx(exported, image).argmax(axis=1)
+    labels[:, :20] = 255
+    loss = measure_loss(exported, exported, images=[image], labels=[labels])
+    assert (loss.agreement, loss.mean_iou, loss.accuracy_after) == (1.0, 1.0, 1.0)
+
+
+def test_bad_input_is_told(exported: Path, model: torch.nn.Module, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"input of shape \(1, 5, 8, 8\) given"):
+        run_onnx(exported, np.zeros((1, 5, 8, 8), np.float32))
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    with pytest.raises(InputError, match=r"broken\.onnx is not a readable ONNX model"):
+        open_session(broken)
+    with pytest.raises(InputError, match="is not a folder"):
+        export_onnx(model, tmp_path / "nowhere" / "model.onnx", in_channels=2)
+    with pytest.raises(InputError, match="no image given"):
+        quantise_onnx(exported, tmp_path / "int8.onnx", images=[])
