@@ -1,7 +1,7 @@
 """Forecast the calving front itself: a line at a date, and the band that the front will lie in.
 
 The last front is carried along its flowlines. How far is forecast by a model of one series: of the mean position
-over all flowlines, beside which the shape returns to its recent mean (``joint``), or of every flowline by itself.
+over all flowlines, beside which the shape may return to its recent mean (``joint``), or of every flowline by itself.
 How wide the bands are is learned from how far forecasts from earlier dates of the same glacier lay from the fronts
 that came, at a similar lead; nothing after the cutoff is seen.
 """
@@ -32,12 +32,14 @@ CONTOUR_COLUMNS = {
     "kind": "text", "level": "number", "half_width_m": "number", "n_calibration": "number", "status": "text",
     "source": "text", "geometry": "geometry",
 }  # fmt: skip
-_MEMORIES_YEARS = (0.0, 0.1, 0.4, 1.5)
+#: What is chosen from on earlier dates: how much of the model's movement is believed, and over how many years the
+#: shape is averaged. The first leaves the last front where it is; the second is the model as it stands.
+_CHOICES = ((0.0, 0.0), (1.0, 0.0), (0.5, 0.0), (0.0, 0.4), (1.0, 0.4))
 _CALIBRATION_ORIGINS = 60
 _LEAD_FACTOR = 1.6
 _MIN_PAIRS = 12
 _AGE_HALF_LIFE_YEARS = 4.0
-#: Past error that another memory of the shape may have at most, relative to keeping the last shape.
+#: Past error that another choice may have at most, relative to leaving the front where it is.
 _HURDLE = 0.97
 
 Array = NDArray[np.float64]
@@ -54,7 +56,7 @@ class Bands:
 
 @dataclass(eq=False)
 class _Origin:
-    """What is forecast from one date, for any later date and each memory of the shape."""
+    """What is forecast from one date, for any later date and each choice."""
 
     record: FrontRecord
     model: Model
@@ -91,23 +93,21 @@ class _Origin:
         return found
 
     def move(self, date: np.datetime64) -> tuple[Array, Array]:
-        """Return how far each flowline's front moves, (M, J) per memory, and half the model's 90 % interval, (J,)."""
+        """Return how far each flowline's front moves, (M, J) per choice, and half the model's 90 % interval, (J,)."""
         if date not in self.moves:
             dates = np.array([date], dtype="datetime64[D]")
             found = [fit.predict(dates, levels=(0.9,)) for fit in self.fitted]
             median = np.array([prediction.median[0] for prediction in found])
             half = np.array([(prediction.values[0, -1] - prediction.values[0, 0]) / 2 for prediction in found])
-            last = self._last_positions()
+            still = self._shape(0.0)
             if len(found) == 1:
-                shape = np.array([self._shape(memory) for memory in _MEMORIES_YEARS])
-                move = median[0] + shape - last
+                by = median[0] - self.common.values[-1]
+                move = np.array([share * by + self._shape(memory) - still for share, memory in _CHOICES])
             else:
-                move = np.tile(median - last, (len(_MEMORIES_YEARS), 1))
+                by_line = median - self.common.values[-1] - still
+                move = np.array([share * by_line for share, _ in _CHOICES])
             self.moves[date] = move, np.broadcast_to(half, move.shape[1:])
         return self.moves[date]
-
-    def _last_positions(self) -> Array:
-        return self.common.values[-1] + self._shape(0.0)
 
     def _shape(self, memory: float) -> Array:
         """Return what each line adds to the mean, weighted towards the latest dates."""
@@ -131,9 +131,9 @@ class _Origin:
         across = self.record.across_m[self.lines]
         return float(across[0]), float(across[-1])
 
-    def predicted(self, date: np.datetime64, memory: int) -> Array:
+    def predicted(self, date: np.datetime64, choice: int) -> Array:
         """Return the predicted front between the edges, (P, 2) in fjord coordinates."""
-        move = self.move(date)[0][memory]
+        move = self.move(date)[0][choice]
         curve = clip(self.template, self.edges)
         step = np.interp(curve[:, 1], self.record.across_m[self.lines], move)
         return np.column_stack([curve[:, 0] + step, curve[:, 1]])
@@ -182,7 +182,7 @@ class ContourForecaster:
         return shapely.LineString(self.record.frame.to_plane(curve[:, 0], curve[:, 1]))
 
     def distances(self, origin: np.datetime64, target: np.datetime64) -> list[tuple[Array, Array]]:
-        """Return, per memory, how far each point of the fronts of a date lay from the forecast, and its weight."""
+        """Return, per choice, how far each point of the fronts of a date lay from the forecast, and its weight."""
         key = (origin, target)
         if key not in self._distances:
             made = self.origin(origin)
@@ -190,8 +190,8 @@ class ContourForecaster:
             true = np.concatenate([clip(self.record.points[index], made.edges) for index in found])
             points = shapely.points(self.record.frame.to_plane(true[:, 0], true[:, 1]))
             distance = []
-            for memory in range(len(_MEMORIES_YEARS)):
-                line = self.line(made.predicted(target, memory))
+            for choice in range(len(_CHOICES)):
+                line = self.line(made.predicted(target, choice))
                 shapely.prepare(line)
                 distance.append((shapely.distance(points, line), true[:, 2]))
             self._distances[key] = distance
@@ -204,7 +204,8 @@ class ContourForecaster:
         stride = 1
         while len(days) / stride > _CALIBRATION_ORIGINS:
             stride *= 2
-        near, far = [], []
+        near: list[tuple[np.datetime64, np.datetime64, float]] = []
+        far: list[tuple[np.datetime64, np.datetime64, float]] = []
         for index in range(max(self.model.min_observations, 4) - 1, len(days) - 1, stride):
             ahead = years[index + 1 :] - years[index]
             place = int(np.argmin(np.abs(np.log(ahead / lead_years))))
@@ -214,7 +215,7 @@ class ContourForecaster:
         return near if len(near) >= _MIN_PAIRS else near + far
 
     def bands(self, cutoff: np.datetime64, target: np.datetime64, levels: Sequence[float]) -> tuple[int, Bands]:
-        """Return the memory of the shape that served best, and the bands' half widths per level."""
+        """Return the choice that served best, and the bands' half widths per level."""
         made = self.origin(cutoff)
         lead = float(as_years(np.array([target]))[0] - made.common.years[-1])
         curves: list[list[tuple[Array, Array]]] = []
@@ -230,17 +231,17 @@ class ContourForecaster:
         wanted = np.array(levels, dtype=float)
         if count < 3:
             half = float(np.mean(made.move(target)[1]))
-            return 0, Bands(*_native(half, wanted, len(made.lines)), count)
+            return 1, Bands(*_native(half, wanted, len(made.lines)), count)
         recency = 0.5 ** (np.array(ages) / _AGE_HALF_LIFE_YEARS)
         error = [
             sum(
-                recency[k] * scales[k] * np.average(curves[k][memory][0], weights=curves[k][memory][1])
+                recency[k] * scales[k] * np.average(curves[k][choice][0], weights=curves[k][choice][1])
                 for k in range(count)
             )
-            for memory in range(len(_MEMORIES_YEARS))
+            for choice in range(len(_CHOICES))
         ]
-        # Memory must pay before it is used: a tie goes to the last shape.
-        best = int(np.argmin(np.array(error) * np.where(np.array(_MEMORIES_YEARS) > 0, 1 / _HURDLE, 1.0)))
+        # Moving the front must have paid before it is done: a tie goes to leaving it where it is.
+        best = int(np.argmin(np.array(error) * np.array([_HURDLE, *[1.0] * (len(_CHOICES) - 1)])))
         distance = np.concatenate([curves[k][best][0] * scales[k] for k in range(count)])
         weight = np.concatenate([recency[k] * curves[k][best][1] / curves[k][best][1].sum() for k in range(count)])
         farthest = np.array([curves[k][best][0].max() * scales[k] for k in range(count)])
@@ -275,8 +276,9 @@ def forecast_contour(
     """Return the calving front predicted at dates, and the bands that it will lie in.
 
     The last front is carried along its flowlines by the forecast change of their positions. With ``joint``, the
-    change is that of the mean position over the flowlines, plus the return of the shape to its mean over recent
-    dates; over how long a time is chosen on earlier dates. Otherwise every flowline is forecast by itself.
+    change is that of the mean position over the flowlines, beside which the shape may return to its mean over recent
+    dates; otherwise every flowline is forecast by itself. How much of the change is believed (all, half or none of
+    it) is chosen by what served best from earlier dates of the same glacier: where nothing did, the front stays.
 
     A band holds every place within a distance of the predicted front. Two distances are given per level: one such
     that a share ``level`` of the front's length will lie inside (kind ``band-share``), and one such that the whole
@@ -354,8 +356,8 @@ def forecast_contour(
                   "horizon_days": float((date - limit) / np.timedelta64(1, "D")), "model": model,
                   "source": record.source}  # fmt: skip
         try:
-            memory, found = maker.bands(last, date, levels)
-            line = maker.line(maker.origin(last).predicted(date, memory))
+            choice, found = maker.bands(last, date, levels)
+            line = maker.line(maker.origin(last).predicted(date, choice))
         except (GlacierTimeError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
             rows.append({**common, "kind": "front", "level": np.nan, "half_width_m": np.nan, "n_calibration": np.nan,
                          "status": str(error), "geometry": None})  # fmt: skip

@@ -160,8 +160,8 @@ def _score(
     row |= {"n_calibration": np.nan, "status": "ok", "source": record.source}
     try:
         made = maker.origin(origin)
-        memory, bands = maker.bands(origin, target, levels)
-        line = maker.line(made.predicted(target, memory))
+        choice, bands = maker.bands(origin, target, levels)
+        line = maker.line(made.predicted(target, choice))
     except (GlacierTimeError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         return row | {"status": str(error)}
     still = maker.line(clip(made.template, made.edges))

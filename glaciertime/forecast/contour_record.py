@@ -190,7 +190,7 @@ def front_record(
     mesh = max(edge, 1.0) / flowlines
     outermost = np.abs(np.concatenate([curve[:, 1] for curve in points])).max()
     count = int(outermost / mesh) + 1
-    across = np.arange(-count, count + 1) * mesh
+    across = np.asarray(np.arange(-count, count + 1) * mesh, dtype=np.float64)
     positions = np.array([positions_of(curve, across) for curve in points])
     return FrontRecord(glacier, source, frame, across, dates, points, positions, table["sigma_m"].to_numpy())
 
