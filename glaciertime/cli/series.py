@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["series"]
 
-PRODUCTS = "raw, monthly, seasonal, annual, cycle, rates, changes, segments, methods, offsets or flowlines"
+PRODUCTS = (
+    "raw, monthly, seasonal, annual, cycle, rates, annual-rates, changes, segments, methods, offsets or flowlines"
+)
 
 
 def series(

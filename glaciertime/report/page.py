@@ -17,12 +17,12 @@ from glaciertime.archive import Archive
 from glaciertime.catalog import Catalog, load_catalog
 from glaciertime.errors import InputError, UsageError
 from glaciertime.report.plots import contour_map, fan_plot, front_map, series_plot
-from glaciertime.report.products import PASSING, PASSING_BOUNDS
+from glaciertime.report.products import PASSING, PASSING_BOUNDS, thinned
 from glaciertime.report.retreat_text import retreat_rows
 from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of
 from glaciertime.track import retreat_table
 from glaciertime.track.changepoints import change_table
-from glaciertime.track.products import seasonal_cycle
+from glaciertime.track.products import annual_rates, seasonal_cycle
 from glaciertime.track.screening import keep
 from glaciertime.track.trends import rate_table
 
@@ -205,7 +205,8 @@ def _rates_and_breaks(observations: pd.DataFrame) -> str:
     if kept.empty:
         return ""
     parts = []
-    rates = rate_table(kept)
+    even = thinned(kept)
+    rates = rate_table(even)
     if len(rates):
         rows = [
             [
@@ -217,8 +218,9 @@ def _rates_and_breaks(observations: pd.DataFrame) -> str:
             for row in rates.itertuples()
         ]  # fmt: skip
         heads = ["series", "from", "to", "dates", "weighted rate", "Theil-Sen rate", "unit", ""]
-        parts.append("<h3>Rates, with 95 % intervals</h3>" + _html_table(heads, rows, numbers={3, 4, 5}))
-    changes = change_table(kept)
+        text = "" if len(even) == len(kept) else ", of annual means"
+        parts.append(f"<h3>Rates{text}, with 95 % intervals</h3>" + _html_table(heads, rows, numbers={3, 4, 5}))
+    changes = change_table(even)
     if len(changes):
         rows = [
             [
@@ -234,7 +236,7 @@ def _rates_and_breaks(observations: pd.DataFrame) -> str:
 
 
 def _plus_minus(sigma: float) -> str:
-    return "" if pd.isna(sigma) else f" ± {sigma:,.2g}"
+    return "" if pd.isna(sigma) else f" ± {sigma:,.0f}" if sigma >= 10 else f" ± {sigma:.2g}"
 
 
 def _cycle(observations: pd.DataFrame) -> str:
@@ -244,6 +246,7 @@ def _cycle(observations: pd.DataFrame) -> str:
     cycle = seasonal_cycle(kept) if len(kept) else pd.DataFrame()
     if cycle.empty:
         return ""
+    yearly = annual_rates(kept)
     body = [
         [
             row.method, str(row.year), str(row.n), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
@@ -252,7 +255,19 @@ def _cycle(observations: pd.DataFrame) -> str:
         for row in cycle.itertuples()
     ]  # fmt: skip
     heads = ["method", "year", "months", "minimum (m)", "maximum (m)", "amplitude, peak to peak (m)"]
-    return "<h3>Seasonal cycle of the front position</h3>" + _html_table(heads, body, numbers={1, 2, 3, 4, 5})
+    html = "<h3>Seasonal cycle of the front position</h3>" + _html_table(heads, body, numbers={1, 2, 3, 4, 5})
+    if yearly.empty:
+        return html
+    rates = [
+        [row.method, str(row.year), str(row.months), f"{row.rate_per_year:+,.0f} [{row.low:+,.0f}, {row.high:+,.0f}]"]
+        for row in yearly.itertuples()
+    ]
+    heads = ["method", "year against the year before", "months in both", "m per year"]
+    return (
+        html
+        + "<h3>Annual rates, month against the same month, with 95 % intervals</h3>"
+        + _html_table(heads, rates, numbers={1, 2, 3})
+    )
 
 
 def _flag_table(observations: pd.DataFrame) -> str:
@@ -268,8 +283,24 @@ def _flag_table(observations: pd.DataFrame) -> str:
         [flag, str(count), QUALITY_FLAGS[flag], reasons[flag]]
         for flag, count in sorted(counts.items(), key=lambda pair: -pair[1])
     ]
-    return "<h3>Quality of the observations</h3>" + _html_table(
-        ["flag", "rows", "meaning", "reason given (first)"], rows, numbers={1}
+    return (
+        "<h3>Quality of the observations</h3>"
+        + _html_table(["flag", "rows", "meaning", "reason given (first)"], rows, numbers={1})
+        + _flagged_fronts(observations)
+    )
+
+
+def _flagged_fronts(observations: pd.DataFrame) -> str:
+    """Return which fronts were flagged as outliers, and why."""
+    rows: dict[tuple[str, str, str], str] = {}
+    for row in observations[observations["variable"] == "front_position_m"].sort_values("date").itertuples():
+        for flag, reason in flags_of(row.quality).items():
+            if flag.startswith("outlier-"):
+                rows.setdefault((f"{row.date:%Y-%m-%d}", row.image_id, flag), reason)
+    if not rows:
+        return ""
+    return "<h3>Flagged fronts</h3>" + _html_table(
+        ["date", "image", "flag", "reason"], [[*key, reason] for key, reason in rows.items()], numbers=set()
     )
 
 
@@ -289,10 +320,10 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
     table = archive.read("forecasts")
     glacier = observations["glacier"].iloc[0]
     table = table[(table["glacier"] == glacier) & (table["source"] == source)]
-    if table.empty:
-        return f"<h2>Forecast</h2><p>None yet: glaciertime forecast --glacier {escape(glacier)} --until YEAR</p>"
-    parts = ["<h2>Forecast</h2>"]
-    parts.append(_predicted_front(archive, str(glacier), source))
+    front = _predicted_front(archive, str(glacier), source)
+    parts = ["<h2>Forecast</h2>", front]
+    if table.empty and not front:
+        parts.append(f"<p>None yet: glaciertime forecast --glacier {escape(glacier)} --until YEAR</p>")
     for key, rows in table.groupby(list(SERIES_KEY), sort=False):
         rows = rows[rows["cutoff"] == rows["cutoff"].max()]
         seen = observations.loc[(observations[list(SERIES_KEY)] == list(key)).all(axis=1)]

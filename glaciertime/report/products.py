@@ -15,12 +15,12 @@ from glaciertime.tables import SERIES_KEY
 from glaciertime.track.changepoints import change_table, segment_table
 from glaciertime.track.comparison import compare_methods
 from glaciertime.track.flowlines import flowline_retreat
-from glaciertime.track.products import period_means, seasonal_cycle
+from glaciertime.track.products import annual_rates, period_means, seasonal_cycle
 from glaciertime.track.screening import keep
 from glaciertime.track.sensors import remove_sensor_offsets, sensor_offsets
 from glaciertime.track.trends import rate_table
 
-__all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product"]
+__all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product", "thinned"]
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ def series_product(
     Parameters
     ----------
     name : str
-        ``raw``, ``monthly``, ``seasonal``, ``annual``, ``cycle``, ``rates``, ``changes``, ``segments``, ``methods``,
-        ``offsets`` or ``flowlines``.
+        ``raw``, ``monthly``, ``seasonal``, ``annual``, ``cycle``, ``rates``, ``annual-rates``, ``changes``,
+        ``segments``, ``methods``, ``offsets`` or ``flowlines``.
     observations : DataFrame
         Rows of the table ``observations``.
     fronts : GeoDataFrame
@@ -68,7 +68,11 @@ def series_product(
     periods: dict[str, Literal["month", "season", "year"]] = {
         "monthly": "month", "seasonal": "season", "annual": "year",
     }  # fmt: skip
-    bounds = {"changes": change_table, "segments": segment_table, "rates": rate_table}
+    bounds: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+        "changes": change_table,
+        "segments": segment_table,
+        "rates": rate_table,
+    }
     passing = (*(PASSING_BOUNDS if name in bounds else PASSING), *allow)
     kept = keep(observations, allow=passing)
     left_out = len(observations) - len(kept)
@@ -78,6 +82,8 @@ def series_product(
         return Product(period_means(remove_sensor_offsets(kept), period=periods[name]), left_out)
     if name == "cycle":
         return Product(seasonal_cycle(remove_sensor_offsets(kept)), left_out)
+    if name == "annual-rates":
+        return Product(annual_rates(remove_sensor_offsets(kept)), left_out)
     if name in bounds:
         return Product(bounds[name](kept), left_out)
     if name == "methods":
@@ -89,7 +95,7 @@ def series_product(
     if name == "flowlines":
         lines = flowline_retreat(fronts, glacier=glacier())
         return Product(pd.DataFrame(lines.drop(columns="geometry")), 0)
-    known = ["raw", *periods, "cycle", *bounds, "methods", "offsets", "flowlines"]
+    known = ["raw", *periods, "cycle", "annual-rates", *bounds, "methods", "offsets", "flowlines"]
     near = nearest_names(name, known)
     hint = f", did you mean {near[0]}?" if near else ""
     raise UsageError(f"unknown product '{name}'{hint}; known are {', '.join(known)}")
@@ -99,3 +105,25 @@ def _reference(observations: pd.DataFrame) -> str:
     """Return the method that the others are compared with: the curvilinear box where there is one."""
     held = list(dict.fromkeys(observations.loc[observations["variable"] == "front_position_m", "method"]))
     return "curvilinear-box" if "curvilinear-box" in held or not held else str(held[0])
+
+
+def thinned(observations: pd.DataFrame) -> pd.DataFrame:
+    """Return the observations with dense series replaced by their annual means, dated 1 July.
+
+    A slope through weekly dates of some years and yearly ones of others is the slope of the dense years; a series is
+    dense if some year has more than three dates. Bounds stay as they are: a series that holds one is left alone.
+    """
+    parts = []
+    for _, rows in observations.groupby(list(SERIES_KEY), sort=False):
+        days = rows.drop_duplicates("date")["date"]
+        bound = rows["quality"].str.contains("censored").any()
+        if bound or days.groupby(days.dt.year).size().max() <= 3:
+            parts.append(rows)
+            continue
+        means = period_means(rows, period="year")
+        means = means.assign(
+            date=pd.to_datetime(means["start_date"].dt.year.astype(str) + "-07-01"),
+            image_id="annual mean", sensor="", coverage=float("nan"), quality="ok",
+        )  # fmt: skip
+        parts.append(means[rows.columns])
+    return pd.concat(parts, ignore_index=True) if parts else observations

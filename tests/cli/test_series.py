@@ -45,7 +45,7 @@ def test_the_rate_of_a_window(tracked: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    "product", ["raw", "monthly", "seasonal", "cycle", "segments", "methods", "offsets", "flowlines"]
+    "product", ["raw", "monthly", "seasonal", "cycle", "annual-rates", "segments", "methods", "offsets", "flowlines"]
 )
 def test_every_product_prints(tracked: Command, manifest: Path, product: str) -> None:
     result = tracked("series", "--glacier", "Toy", "--product", product, "--manifest", manifest)
