@@ -64,12 +64,16 @@ def export_model(
         if done.relative_error > 1e-3:
             raise InputError(f"{out} differs from torch by {done.relative_error:.1e}; do not use it")
     if int8 is not None:
-        from glaciertime.scenes.datasets.images import read_image
+        from glaciertime.scenes.imagery import Imagery
         from glaciertime.segment.normalisation import Normalisation
         from glaciertime.segment.quantise import quantise_onnx
 
         rule = Normalisation() if spec is None else spec.normalisation
-        batches = [rule.apply(read_image(path))[None] for path in image or ()]
+        bands = in_channels if spec is None else len(spec.bands)
+        batches = []
+        for path in image or ():
+            with Imagery(path, expected=bands) as pixels:
+                batches.append(rule.apply(pixels.read_all())[None])
         loss = quantise_onnx(out, int8, images=batches)
         typer.echo(
             f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "

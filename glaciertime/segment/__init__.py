@@ -10,13 +10,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glaciertime.segment.architectures.registry import build_model, model_names
+    from glaciertime.segment.export import check_onnx, export_onnx, run_onnx
+    from glaciertime.segment.front_error import front_distances, mean_front_error
+    from glaciertime.segment.losses import build_loss, loss_names
+    from glaciertime.segment.metrics import SegmentationMetrics, confusion_matrix, scores_from_confusion
+    from glaciertime.segment.models_table import model_table
+    from glaciertime.segment.quantise import quantise_onnx
 
-_HOMES = {
-    "build_model": "glaciertime.segment.architectures.registry",
-    "model_names": "glaciertime.segment.architectures.registry",
+_NAMES = {
+    "architectures.registry": ("build_model", "model_names"),
+    "export": ("check_onnx", "export_onnx", "run_onnx"),
+    "front_error": ("front_distances", "mean_front_error"),
+    "losses": ("build_loss", "loss_names"),
+    "metrics": ("SegmentationMetrics", "confusion_matrix", "scores_from_confusion"),
+    "models_table": ("model_table",),
+    "quantise": ("quantise_onnx",),
 }
+_HOMES = {name: f"glaciertime.segment.{module}" for module, names in _NAMES.items() for name in names}
 
-__all__ = ["build_model", "model_names"]
+__all__ = [
+    "SegmentationMetrics",
+    "build_loss",
+    "build_model",
+    "check_onnx",
+    "confusion_matrix",
+    "export_onnx",
+    "front_distances",
+    "loss_names",
+    "mean_front_error",
+    "model_names",
+    "model_table",
+    "quantise_onnx",
+    "run_onnx",
+    "scores_from_confusion",
+]
 
 
 def __getattr__(name: str) -> Any:
