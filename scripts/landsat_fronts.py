@@ -166,6 +166,24 @@ def measure(weights: Path, glacier: str, options: argparse.Namespace) -> list[di
     return rows
 
 
+def without_an_image(options: argparse.Namespace) -> list[dict[str, object]]:
+    """Return what chance gives: a level line at the mean row of the fronts of the other glaciers."""
+    from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
+    from glaciertime.segment.front_line import front_deviation_px
+
+    data = LandsatFronts(options.data)
+    traces = [data.read_trace(index) for index in range(len(data))]
+    means = np.array([np.argwhere(trace)[:, 0].mean() for trace in traces])
+    glaciers = np.array([info.glacier for info in data.infos])
+    rows = []
+    for info, trace in zip(data.infos, traces, strict=True):
+        level = np.zeros(trace.shape, dtype=bool)
+        level[round(float(means[glaciers != info.glacier].mean()))] = True
+        deviation = front_deviation_px(level, trace)
+        rows.append({"glacier": info.glacier, "image": info.name, "deviation_px": round(deviation, 4)})
+    return rows
+
+
 def bootstrap(values: np.ndarray, *, seed: int = 0, draws: int = 5000) -> tuple[float, float]:
     """Return the 5 and 95 % points of the mean over images drawn with replacement."""
     rng = np.random.default_rng(seed)
@@ -205,6 +223,10 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(options.threads)
+        done = pd.read_csv(options.results) if options.results.is_file() else pd.DataFrame(columns=KEYS)
+        if "level line" not in set(done["model"]):
+            common = {"model": "level line", "training": "no image", "seed": 0}
+            append(options.results, [{**common, **row} for row in without_an_image(options)])
         for plan in (plan for name in options.models.split(",") for plan in PLANS if plan.model == name):
             initial = run(plan, 0, "", options, initial=None)
             seeds = plan.seeds if options.seeds is None else tuple(int(seed) for seed in options.seeds.split(","))

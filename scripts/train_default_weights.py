@@ -22,7 +22,7 @@ import landsat_fronts as fronts
 
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
-FRONT_ARCHITECTURE, ZONE_ARCHITECTURE = "unet-small", "glacier-seg-fast"
+ARCHITECTURE = "unet-small"
 SAR_SIZE = (256, 256)
 
 
@@ -34,8 +34,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--front-epochs", type=int, default=20, help="of 40 batches of 8 patches")
-    parser.add_argument("--sar-epochs", type=int, default=10)
-    parser.add_argument("--sar-scenes", type=int, default=300)
+    parser.add_argument("--sar-epochs", type=int, default=8)
+    parser.add_argument("--sar-scenes", type=int, default=200)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)
     parser.add_argument("--simulated", type=int, default=400)
     parser.add_argument("--share", type=float, default=0.4)
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
 
 def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, object]]:
     options.epochs = None
-    plan = next(plan for plan in fronts.PLANS if plan.model == FRONT_ARCHITECTURE)
+    plan = next(plan for plan in fronts.PLANS if plan.model == ARCHITECTURE)
     initial = fronts.run(plan, 0, "", options, initial=None)
     options.epochs = options.front_epochs
     weights = fronts.train_without("none", plan, 0, options, initial=initial)
@@ -68,7 +68,7 @@ def leave_one_out_scores(results: Path) -> dict[str, float]:
     if not results.is_file():
         return {}
     rows = pd.read_csv(results)
-    rows = rows[(rows["model"] == FRONT_ARCHITECTURE) & (rows["training"] == "real and simulated")]
+    rows = rows[(rows["model"] == ARCHITECTURE) & (rows["training"] == "real and simulated")]
     per_glacier = rows.groupby("glacier")["deviation_px"].mean().round(3)
     return {f"front_deviation_px_without_{glacier}": float(value) for glacier, value in per_glacier.items()}
 
@@ -82,7 +82,7 @@ def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
     data = LandsatFronts(options.data)
     pairs = []
     for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
-        weights = options.work / f"{FRONT_ARCHITECTURE}_0_{glacier}" / "weights.safetensors"
+        weights = options.work / f"{ARCHITECTURE}_0_{glacier}" / "weights.safetensors"
         if not weights.is_file():
             continue
         run, spec = load_engine(weights, engine="torch")
@@ -108,7 +108,7 @@ def train_sar_zones(options: argparse.Namespace) -> tuple[Path, dict[str, object
     config = TrainConfig(
         data="simulated",
         root=Path("."),
-        model=ZONE_ARCHITECTURE,
+        model=ARCHITECTURE,
         fold=2,
         loss="front",
         metric="iou",
@@ -121,6 +121,7 @@ def train_sar_zones(options: argparse.Namespace) -> tuple[Path, dict[str, object
         batch=8,
         learning_rate=2e-3,
         average=0.98,
+        precision="bf16-mixed",
         seed=0,
         augmentation={
             "rotation_deg": 180.0,
@@ -159,8 +160,8 @@ def score_zones(weights: Path, data, indices) -> dict[str, float]:
 
 def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
     from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.export import export_onnx
-    from glaciertime.segment.weights import KEY, load_model, save_model
+    from glaciertime.segment.folded_export import export_model
+    from glaciertime.segment.weights import load_model, save_model
 
     network, spec = load_model(weights)
     card = facts.pop("card")
@@ -168,7 +169,8 @@ def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     target = out / f"{spec.name}.safetensors"
     save_model(network, spec, target)
-    size = export_onnx(network, target.with_suffix(".onnx"), in_channels=spec.channels, metadata={KEY: spec.to_json()})
+    export_model(network, spec, target.with_suffix(".onnx"))
+    size = target.with_suffix(".onnx").stat().st_size
     for path in (target, target.with_suffix(".onnx")):
         if path.stat().st_size > LIMIT_BYTES:
             raise SystemExit(f"{path} has {path.stat().st_size} bytes, at most {LIMIT_BYTES} expected")

@@ -64,11 +64,11 @@ def train(
         raise UsageError("--out is missing; give the folder for weights, history and state")
     trained = _train(settings, out=out, initial=initial)
     if onnx:
-        from glaciertime.segment.export import export_onnx
-        from glaciertime.segment.weights import KEY, load_model
+        from glaciertime.segment.folded_export import export_model
+        from glaciertime.segment.weights import load_model
 
         network, spec = load_model(trained.weights)
-        export_onnx(network, out / "model.onnx", in_channels=spec.channels, metadata={KEY: spec.to_json()})
+        export_model(network, spec, out / "model.onnx")
     last = trained.history[-1] if trained.history else {}
     typer.echo(f"{trained.weights}", err=False)
     typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)

@@ -97,8 +97,11 @@ def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int 
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         _check_channels(batch, spec)
-        logits = session.run(None, {given: np.ascontiguousarray(batch, dtype=np.float32)})[0]
-        return probabilities_from_logits(logits, temperature=spec.temperature)
+        height, width = batch.shape[2:]
+        around = ((0, 0), (0, 0), (0, -height % spec.multiple), (0, -width % spec.multiple))
+        padded = np.pad(batch, around, mode="edge") if spec.multiple > 1 else batch
+        logits = session.run(None, {given: np.ascontiguousarray(padded, dtype=np.float32)})[0]
+        return probabilities_from_logits(logits[..., :height, :width], temperature=spec.temperature)
 
     return run, spec
 

@@ -6,9 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from glaciertime.segment.architectures.padding import PaddedModel
 from glaciertime.segment.architectures.registry import build_model
 
-__all__ = ["Folded", "build_network"]
+__all__ = ["Aligned", "Folded", "build_network"]
 
 
 class Folded(nn.Module):
@@ -19,13 +20,13 @@ class Folded(nn.Module):
 
     Parameters
     ----------
-    core : torch.nn.Module
+    core : PaddedModel
         (B, n^2 C, H/n, W/n) -> (B, n^2 K, H/n, W/n).
     factor : int
         n.
     """
 
-    def __init__(self, core: nn.Module, *, factor: int) -> None:
+    def __init__(self, core: PaddedModel, *, factor: int) -> None:
         super().__init__()
         self.core = core
         self.factor = factor
@@ -33,9 +34,25 @@ class Folded(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return logits (B, K, H, W) from (B, C, H, W) of any size."""
         height, width = image.shape[-2], image.shape[-1]
-        padded = functional.pad(image, (0, -width % self.factor, 0, -height % self.factor), mode="replicate")
-        logits = functional.pixel_shuffle(self.core(functional.pixel_unshuffle(padded, self.factor)), self.factor)
-        return logits[..., :height, :width]
+        # Padded once for both: an exporter would have to reason about the remainder of a remainder.
+        multiple = self.factor * self.core.multiple
+        padded = functional.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        logits = self.core.core(functional.pixel_unshuffle(padded, self.factor))
+        return functional.pixel_shuffle(logits, self.factor)[..., :height, :width]
+
+
+class Aligned(nn.Module):
+    """A folded network for sizes that are a multiple of :attr:`multiple` already: nothing to pad, easy to export."""
+
+    def __init__(self, folded: Folded) -> None:
+        super().__init__()
+        self.core = folded.core.core
+        self.factor = folded.factor
+        self.multiple = folded.factor * folded.core.multiple
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return logits (B, K, H, W) from (B, C, H, W), H and W divisible by :attr:`multiple`."""
+        return functional.pixel_shuffle(self.core(functional.pixel_unshuffle(image, self.factor)), self.factor)
 
 
 def build_network(name: str, *, in_channels: int, classes: int, fold: int = 1) -> nn.Module:
@@ -50,4 +67,5 @@ def build_network(name: str, *, in_channels: int, classes: int, fold: int = 1) -
     if fold == 1:
         return build_model(name, in_channels=in_channels, classes=classes)
     core = build_model(name, in_channels=in_channels * fold**2, classes=classes * fold**2)
+    assert isinstance(core, PaddedModel)
     return Folded(core, factor=fold)

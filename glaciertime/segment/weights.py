@@ -43,6 +43,8 @@ class ModelSpec:
     normalisation : Normalisation
     fold : int
         The architecture works on blocks of that many pixels squared, see :mod:`glaciertime.segment.folding`.
+    multiple : int
+        Height and width that the ONNX graph takes are a multiple of it; engines pad and crop.
     zones : str
         ``argmax``: each pixel gets its most probable class. ``line``: one line across the image parts ocean above
         from glacier below (see :func:`glaciertime.segment.front_line.zones_from_ocean`).
@@ -65,6 +67,7 @@ class ModelSpec:
     codes: tuple[int, ...]
     normalisation: Normalisation = field(default_factory=Normalisation)
     fold: int = 1
+    multiple: int = 1
     zones: str = "argmax"
     temperature: float = 1.0
     patch_px: int = 512
