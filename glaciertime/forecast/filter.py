@@ -18,14 +18,21 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["N_PARAMETERS", "filter_grid", "filter_one", "forecast_moments"]
+__all__ = [
+    "N_PARAMETERS",
+    "filter_grid",
+    "filter_one",
+    "forecast_moments",
+    "innovations",
+    "mixture_quantiles",
+]
 
 N_PARAMETERS = 7
 _LOG_2PI = math.log(2 * math.pi)
 _TWO_PI = 2 * math.pi
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _transition(dt: float, level: float, rate: float, tau: float, out: NDArray[np.float64]) -> None:
     """Fill out with: decay of the rate, its effect on the level, and the variances LL, Lr, rr added over dt."""
     x = dt / tau
@@ -45,7 +52,7 @@ def _transition(dt: float, level: float, rate: float, tau: float, out: NDArray[n
         out[4] = rate * tau / 2 * (1 - a * a)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _predict_state(
     mean: NDArray[np.float64], cov: NDArray[np.float64], dt: float, step: NDArray[np.float64], cycle: float
 ) -> None:
@@ -68,7 +75,7 @@ def _predict_state(
         cov[j, j] += cycle * dt
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _fill_design(design: NDArray[np.float64], year: float) -> None:
     design[0], design[1], design[2] = 1.0, 0.0, 0.0
     for k in range((len(design) - 3) // 2):
@@ -77,7 +84,68 @@ def _fill_design(design: NDArray[np.float64], year: float) -> None:
         design[4 + 2 * k] = math.sin(phase)
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
+def _filter_three(
+    years: NDArray[np.float64],
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    parameters: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    cov: NDArray[np.float64],
+    scaled: NDArray[np.float64],
+) -> tuple[float, float, int]:
+    """The loop of :func:`filter_one` without a cycle, written out: it is where a fit spends its time."""
+    obs, level, rate, tau = parameters[0], parameters[1], parameters[2], parameters[3]
+    step = np.empty(5)
+    m0, m1, m2 = mean[0], mean[1], mean[2]
+    p00, p01, p02, p11, p12, p22 = cov[0, 0], cov[0, 1], cov[0, 2], cov[1, 1], cov[1, 2], cov[2, 2]
+    # A product of variances needs one logarithm at the end, or whenever it grows out of range.
+    product, sum_log, sum_square, last_dt = 1.0, 0.0, 0.0, -1.0
+    for t in range(1, len(years)):
+        dt = years[t] - years[t - 1]
+        if dt != last_dt:
+            _transition(dt, level, rate, tau, step)
+            last_dt = dt
+        decay, reach = step[0], step[1]
+        m0 += reach * m1 + dt * m2
+        m1 *= decay
+        c0 = p00 + reach * p01 + dt * p02
+        c1 = p01 + reach * p11 + dt * p12
+        c2 = p02 + reach * p12 + dt * p22
+        p00 = c0 + reach * c1 + dt * c2 + step[2] + shift[t]
+        p01 = decay * c1 + step[3]
+        p02 = c2
+        p11 = decay * decay * p11 + step[4]
+        p12 = decay * p12
+        innovation = values[t] - m0
+        variance = max(p00 + obs + noise[t], 1e-14)
+        product *= variance
+        if product > 1e200 or product < 1e-200:
+            sum_log += math.log(product)
+            product = 1.0
+        inverse = 1.0 / variance
+        sum_square += innovation * innovation * inverse
+        if len(scaled):
+            scaled[t] = innovation * math.sqrt(inverse)
+        g0, g1, g2 = p00 * inverse, p01 * inverse, p02 * inverse
+        m0 += g0 * innovation
+        m1 += g1 * innovation
+        m2 += g2 * innovation
+        p22 -= g2 * p02
+        p12 -= g1 * p02
+        p11 -= g1 * p01
+        p02 -= g0 * p02
+        p01 -= g0 * p01
+        p00 -= g0 * p00
+    mean[0], mean[1], mean[2] = m0, m1, m2
+    cov[0, 0], cov[0, 1], cov[0, 2] = p00, p01, p02
+    cov[1, 0], cov[1, 1], cov[1, 2] = p01, p11, p12
+    cov[2, 0], cov[2, 1], cov[2, 2] = p02, p12, p22
+    return sum_log + math.log(product), sum_square, len(years) - 1
+
+
+@njit(cache=True, error_model="numpy")
 def filter_one(
     years: NDArray[np.float64],
     values: NDArray[np.float64],
@@ -87,6 +155,7 @@ def filter_one(
     harmonics: int,
     mean: NDArray[np.float64],
     cov: NDArray[np.float64],
+    scaled: NDArray[np.float64],
 ) -> tuple[float, float, int]:
     """Filter one series with one row of parameters; the first value starts the level.
 
@@ -101,6 +170,8 @@ def filter_one(
     harmonics : int
     mean, cov : (S,), (S, S)
         Overwritten with the state after the last observation.
+    scaled : (N,) or (0,)
+        Overwritten, if not empty, with the innovations over their standard deviations.
 
     Returns
     -------
@@ -131,10 +202,15 @@ def filter_one(
         cov[j, 0] = cov[0, j]
     cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance)
     cov[2, 2] = mean_rate_variance
+    if harmonics == 0:
+        return _filter_three(years, values, noise, shift, parameters, mean, cov, scaled)
     sum_log, sum_square, count = 0.0, 0.0, 0
+    last_dt = -1.0
     for t in range(1, len(years)):
         dt = years[t] - years[t - 1]
-        _transition(dt, level, rate, tau, step)
+        if dt != last_dt:
+            _transition(dt, level, rate, tau, step)
+            last_dt = dt
         _predict_state(mean, cov, dt, step, cycle)
         cov[0, 0] += shift[t]
         _fill_design(design, years[t])
@@ -152,6 +228,8 @@ def filter_one(
         sum_log += math.log(variance)
         sum_square += innovation * innovation / variance
         count += 1
+        if len(scaled):
+            scaled[t] = innovation / math.sqrt(variance)
         for i in range(size):
             mean[i] += gain[i] * innovation / variance
         for i in range(size):
@@ -161,7 +239,7 @@ def filter_one(
     return sum_log, sum_square, count
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def filter_grid(
     years: NDArray[np.float64],
     values: NDArray[np.float64],
@@ -174,13 +252,14 @@ def filter_grid(
     size = 3 + 2 * harmonics
     mean, cov = np.empty(size), np.empty((size, size))
     out = np.empty((len(grid), 3))
+    nothing = np.empty(0)
     for k in range(len(grid)):
-        a, b, n = filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov)
+        a, b, n = filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov, nothing)
         out[k, 0], out[k, 1], out[k, 2] = a, b, n
     return out
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def forecast_moments(
     years: NDArray[np.float64],
     values: NDArray[np.float64],
@@ -194,9 +273,10 @@ def forecast_moments(
     size = 3 + 2 * harmonics
     mean, cov = np.empty(size), np.empty((size, size))
     design, step = np.empty(size), np.empty(5)
+    nothing = np.empty(0)
     means, variances = np.empty((len(grid), len(ahead))), np.empty((len(grid), len(ahead)))
     for k in range(len(grid)):
-        filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov)
+        filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov, nothing)
         now = years[-1]
         for d in range(len(ahead)):
             _transition(ahead[d] - now, grid[k, 1], grid[k, 2], grid[k, 3], step)
@@ -210,3 +290,66 @@ def forecast_moments(
                     variance += design[i] * cov[i, j] * design[j]
             means[k, d], variances[k, d] = centre, variance
     return means, variances
+
+
+@njit(cache=True, error_model="numpy")
+def innovations(
+    years: NDArray[np.float64],
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    parameters: NDArray[np.float64],
+    harmonics: int,
+) -> NDArray[np.float64]:
+    """Return the innovations over their standard deviations, (N,), zero for the first."""
+    size = 3 + 2 * harmonics
+    scaled = np.zeros(len(years))
+    filter_one(years, values, noise, shift, parameters, harmonics, np.empty(size), np.empty((size, size)), scaled)
+    return scaled
+
+
+@njit(cache=True, error_model="numpy")
+def mixture_quantiles(
+    means: NDArray[np.float64],
+    sds: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    quantiles: NDArray[np.float64],
+    normal: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return quantiles (D, Q) of mixtures of K normal distributions with means and sds (K, D), weights (K,).
+
+    Newton's method from the normal quantiles (Q,), kept inside a shrinking bracket.
+    """
+    out = np.empty((means.shape[1], len(quantiles)))
+    for d in range(means.shape[1]):
+        centre, square = 0.0, 0.0
+        for k in range(len(weights)):
+            centre += weights[k] * means[k, d]
+        for k in range(len(weights)):
+            square += weights[k] * (sds[k, d] ** 2 + (means[k, d] - centre) ** 2)
+        spread = math.sqrt(square)
+        if spread <= 1e-12:
+            for j in range(len(quantiles)):
+                out[d, j] = centre
+            continue
+        for j in range(len(quantiles)):
+            x = centre + spread * normal[j]
+            low, high = centre - 40 * spread, centre + 40 * spread
+            for _ in range(60):
+                cdf, density = 0.0, 0.0
+                for k in range(len(weights)):
+                    sd = max(sds[k, d], 1e-12)
+                    z = (x - means[k, d]) / sd
+                    cdf += weights[k] * 0.5 * math.erfc(-z * 0.7071067811865476)
+                    density += weights[k] * math.exp(-0.5 * z * z) / (sd * 2.5066282746310002)
+                error = cdf - quantiles[j]
+                if error > 0:
+                    high = x
+                else:
+                    low = x
+                if abs(error) < 1e-8:
+                    break
+                move = x - error / density if density > 0 else low - 1.0
+                x = move if low < move < high else 0.5 * (low + high)
+            out[d, j] = x
+    return out

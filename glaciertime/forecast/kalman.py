@@ -24,6 +24,7 @@ _MEAN_RATE_STEPS = 3.0
 #: How much the log-likelihood must gain for an outlier or a change point to be believed.
 _GAIN = 8.0
 _MAX_BREAKS = 3
+_SURPRISE = 2.5
 
 
 @lru_cache(maxsize=4)
@@ -75,40 +76,19 @@ class FittedKalman:
 
     def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
         """Return the quantiles of the mixture of the models' normal distributions."""
-        means, variances = self.moments(dates)
+        from scipy.special import ndtri
+
+        from glaciertime.forecast.filter import forecast_moments, mixture_quantiles
+
+        # The lightest models together hold one part in two hundred: they move no quantile that is asked for.
+        order = np.argsort(self.weights, kind="stable")[::-1]
+        keep = order[: int(np.searchsorted(np.cumsum(self.weights[order]), 0.995)) + 1]
+        means, variances = forecast_moments(self.years, self.values, self.noise, self.shift, self.grid[keep],
+                                            self.harmonics, as_years(dates))  # fmt: skip
         quantiles = quantiles_of(levels)
-        values = mixture_quantiles(means, np.sqrt(variances), self.weights, quantiles)
+        weights = self.weights[keep] / self.weights[keep].sum()
+        values = mixture_quantiles(means, np.sqrt(variances), weights, quantiles, ndtri(quantiles))
         return Prediction(dates, quantiles, self.centre + self.scale * values)
-
-
-def mixture_quantiles(
-    means: NDArray[np.float64], sds: NDArray[np.float64], weights: NDArray[np.float64], quantiles: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return quantiles (D, Q) of mixtures of K normal distributions with means and sds (K, D), weights (K,).
-
-    Examples
-    --------
-    >>> mixture_quantiles(np.zeros((1, 1)), np.ones((1, 1)), np.ones(1), np.array([0.5, 0.975])).round(2)
-    array([[0.  , 1.96]])
-    """
-    from scipy.special import ndtr
-
-    # The lightest models together hold one part in ten thousand: they move no quantile that is asked for.
-    order = np.argsort(weights, kind="stable")[::-1]
-    keep = order[: int(np.searchsorted(np.cumsum(weights[order]), 0.9999)) + 1]
-    means, sds, weights = means[keep], sds[keep], weights[keep] / weights[keep].sum()
-    centre = weights @ means
-    spread = np.sqrt(weights @ (sds**2 + (means - centre) ** 2))
-    steps = np.linspace(-6.0, 6.0, 241)
-    out = np.empty((means.shape[1], len(quantiles)))
-    for d in range(means.shape[1]):
-        if spread[d] == 0:
-            out[d] = centre[d]
-            continue
-        x = centre[d] + spread[d] * steps
-        cdf = weights @ ndtr((x[None, :] - means[:, d, None]) / np.maximum(sds[:, d, None], 1e-12))
-        out[d] = np.interp(quantiles, np.maximum.accumulate(cdf), x)
-    return out
 
 
 @dataclass(frozen=True)
@@ -166,6 +146,8 @@ class _Work:
         self.gap, self.harmonics, self.constant = gap, harmonics, constant
         self.cycle_variance = float(np.var(values)) if harmonics else 0.0
         self.has_sigma = bool((noise > 0).any())
+        #: The grid evaluated for the breaks as they are, kept for the weights.
+        self.last: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
 
     def grid(self) -> NDArray[np.float64]:
         """Return the ratios in scaled units, for a variance of one per median step."""
@@ -202,7 +184,7 @@ class _Work:
 
     def weigh(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
         """Return the parameter rows that matter, their weights, and the best log-likelihood."""
-        rows, likelihood = self.evaluate(self.grid())
+        rows, likelihood = self.last if self.last is not None else self.evaluate(self.grid())
         best = float(likelihood.max())
         keep = likelihood > best - 7.0
         weights = np.exp(likelihood[keep] - best)
@@ -210,18 +192,23 @@ class _Work:
 
     def find_breaks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Set outliers aside and open change points, greedily; return their indices."""
+        from glaciertime.forecast.filter import innovations
+
         outliers: list[int] = []
         breaks: list[int] = []
         spread = max(float(np.max(np.abs(self.values))) ** 2, 1.0) * 10
         for _ in range(_MAX_BREAKS):
-            rows, likelihood = self.evaluate(self.grid())
+            rows, likelihood = self.last = self.evaluate(self.grid())
             best = rows[int(np.argmax(likelihood))]
 
             base, gains = self._fit_of(best), []
-            for index in range(1, len(self.years) - 2):
+            surprise = np.abs(innovations(self.years, self.values, self.noise, self.shift, best, self.harmonics))
+            # What is unlike the rest surprises when it comes, or when the next value does not follow it.
+            large = np.flatnonzero(surprise > _SURPRISE)
+            for index in sorted({int(i) for i in large} | {int(i) - 1 for i in large}):
+                if not 1 <= index < len(self.years) - 2 or index in outliers or index in breaks:
+                    continue
                 for kind, array in (("outlier", self.noise), ("break", self.shift)):
-                    if index in outliers or index in breaks:
-                        continue
                     before = array[index]
                     array[index] += spread
                     gains.append((self._fit_of(best) - base, index, kind))
@@ -230,6 +217,7 @@ class _Work:
             if gain < _GAIN:
                 break
             (self.noise if kind == "outlier" else self.shift)[index] += spread
+            self.last = None
             (outliers if kind == "outlier" else breaks).append(index)
         return tuple(sorted(outliers)), tuple(sorted(breaks))
 

@@ -9,7 +9,9 @@ from glaciertime.forecast.example import make_series
 from glaciertime.forecast.series import Series
 
 
-def simulate(name: str, *, seed: int, count: int = 36, variable: str = "length_change_m", first_year: int = 1950) -> Series:
+def simulate(
+    name: str, *, seed: int, count: int = 36, variable: str = "length_change_m", first_year: int = 1950
+) -> Series:
     """A record with a slowly changing rate, yearly with a few gaps."""
     rng = np.random.default_rng(seed)
     rate = np.cumsum(rng.normal(0, 2.0, count)) - 5.0
@@ -26,5 +28,5 @@ def simulate(name: str, *, seed: int, count: int = 36, variable: str = "length_c
 
 @pytest.fixture(scope="session")
 def glaciers() -> list[Series]:
-    """Fourteen glaciers observed over the same years."""
-    return [simulate(f"Glacier {number}", seed=number) for number in range(14)]
+    """Ten glaciers observed over the same years."""
+    return [simulate(f"Glacier {number}", seed=number) for number in range(10)]

@@ -57,7 +57,7 @@ def test_horizons_find_the_observation_at_their_true_dates():
 
 @pytest.mark.parametrize("text", ["0", "soon", "-1y", "0d"])
 def test_horizons_of_another_form_are_refused(text):
-    with pytest.raises(InputError, match="horizon .* is not known"):
+    with pytest.raises(InputError, match=r"horizon .* is not known"):
         parse_horizon(text)
 
 
