@@ -246,10 +246,19 @@ class ContourForecaster:
         weight = np.concatenate([recency[k] * curves[k][best][1] / curves[k][best][1].sum() for k in range(count)])
         farthest = np.array([curves[k][best][0].max() * scales[k] for k in range(count)])
         effective = recency.sum() ** 2 / (recency**2).sum()
-        outward = np.minimum(wanted * (effective + 1) / effective, 1.0)
-        share = weighted_quantile(distance, weight, outward)
-        whole = weighted_quantile(farthest, recency, outward)
+        # Points of one front err together: what they add to the count of fronts is what fronts do not explain.
+        means = np.array([np.average(curves[k][best][0] * scales[k], weights=curves[k][best][1]) for k in range(count)])
+        spread = float(np.average((distance - np.average(distance, weights=weight)) ** 2, weights=weight))
+        between = float(np.average((means - np.average(means, weights=recency)) ** 2, weights=recency))
+        alike = min(max(between / spread, 0.02), 1.0) if spread > 0 else 1.0
+        share = weighted_quantile(distance, weight, _outward(wanted, effective / alike))
+        whole = weighted_quantile(farthest, recency, _outward(wanted, effective))
         return best, Bands(share, np.maximum(whole, share), count)
+
+
+def _outward(levels: Array, count: float) -> Array:
+    """Return the quantiles of past errors that cover with the levels, for so many exchangeable fronts."""
+    return np.minimum(levels * (count + 1) / count, 1.0)
 
 
 def _native(half: float, levels: Array, lines: int) -> tuple[Array, Array]:
