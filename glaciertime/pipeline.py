@@ -24,7 +24,6 @@ from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
-from glaciertime.track.screening import screen, screen_fronts
 
 __all__ = [
     "TrackOutcome",
@@ -35,7 +34,6 @@ __all__ = [
     "other_glaciers",
     "plane_of",
     "predict_contours",
-    "screened",
     "store",
     "track_glacier",
     "track_many",
@@ -119,7 +117,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
                 inputs.append((acquisition.glacier, acquisition.dataset, acquisition.image_id, acquisition.input))
             yield scene
 
-    tracked = screened(track_scenes(seen(), glacier=located.glacier, settings=request.settings))
+    tracked = track_scenes(seen(), glacier=located.glacier, settings=request.settings)
     problems += failures_of(tracked, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
@@ -172,12 +170,6 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
     return MaskScene(
         acquisition=acquisition, shape=scene.shape, transform=scene.transform, read=read, box=scene.box
     )  # fmt: skip
-
-
-def screened(tracked: Tracked) -> Tracked:
-    """Return what was tracked with flags on what does not fit its neighbours in time; nothing is deleted."""
-    fronts = screen_fronts(tracked.fronts)
-    return replace(tracked, fronts=fronts, observations=screen(tracked.observations, fronts=fronts))
 
 
 def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:

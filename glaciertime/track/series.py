@@ -22,12 +22,14 @@ from glaciertime.track.common import MeasuredMask, common_areas, needs_common_fo
 from glaciertime.track.lines import clean_line, drop_short_pieces, merge_lines
 from glaciertime.track.masks import image_polygon, measure_mask
 from glaciertime.track.measurement import Measurement
+from glaciertime.track.moving import changed_zone, moving_length_m
 from glaciertime.track.outlines import measure_outline
 from glaciertime.track.place import Place, place_of, reproject
 from glaciertime.track.rows import EARLIEST, WGS84, area_row, failed_row, front_sigma_km2, published, rows_of
 from glaciertime.track.ruler import FrontRuler
 from glaciertime.track.screening import screen, screen_fronts
 from glaciertime.track.settings import TrackSettings
+from glaciertime.track.uncertainty import area_sigma_km2, boundary_sigma_m
 
 __all__ = ["FOOTPRINT_COLUMNS", "Tracked", "track_scenes"]
 
@@ -99,6 +101,7 @@ def track_scenes(
             run.observations.append(failed_row(scene.acquisition, str(error)))
     if needs_common_footprint(run.masks):
         run.measure_common_footprint()
+    run.count_moving_boundaries()
     return run.tables()
 
 
@@ -115,6 +118,8 @@ class _Run:
     observations: list[dict[str, Any]] = field(default_factory=list)
     footprints: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
     masks: list[MeasuredMask] = field(default_factory=list)
+    #: Outlines in the coordinates of their box: vectors, which cost little to hold.
+    outlines: list[tuple[Acquisition, shapely.Geometry, shapely.Polygon]] = field(default_factory=list)
     is_local: bool = False
 
     def measure(self, scene: Scene) -> None:
@@ -134,6 +139,36 @@ class _Run:
             self._keep_footprint(acquisition, area.footprint, area.footprint_area_km2, area.polygon, measurement.crs)
         if isinstance(scene, MaskScene):
             self._keep_mask(scene, measurement, ruler.place)
+        if isinstance(scene, OutlineScene):
+            box = next((area.polygon for area in measurement.areas if area.footprint == "box"), None)
+            if box is not None:
+                self.outlines.append(
+                    (acquisition, reproject(scene.ice, source=acquisition.crs, target=measurement.crs), box)
+                )
+
+    def count_moving_boundaries(self) -> None:
+        """Give the areas of outlines in their box the error of every boundary that moved there, not of one front."""
+        if len(self.outlines) < 2:
+            return
+        footprint = self.outlines[0][2]
+        if any(not box.equals(footprint) for _, _, box in self.outlines):
+            return
+        zone = changed_zone([ice for _, ice, _ in self.outlines], footprint=footprint)
+        sigmas: dict[tuple[str, str], float] = {}
+        for acquisition, ice, box in self.outlines:
+            length_m = moving_length_m(ice, zone=zone, footprint=box)
+            if length_m > 0:
+                sigmas[acquisition.dataset, acquisition.image_id] = area_sigma_km2(
+                    front_length_m=length_m,
+                    front_width_m=length_m,
+                    boundary_m=boundary_sigma_m(acquisition, settings=self.settings),
+                    georeferencing_m=acquisition.georeferencing_sigma_m,
+                    correlation_m=self.settings.correlation_length_m,
+                )
+        for row in self.observations:
+            is_box = row["variable"] == "area_km2" and row["footprint"] == "box"
+            if is_box and "censored" not in row["quality"]:
+                row["sigma"] = sigmas.get((row["dataset"], row["image_id"]), row["sigma"])
 
     def measure_common_footprint(self) -> None:
         """Measure the areas once more inside the footprint that all masks share."""

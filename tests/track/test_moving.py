@@ -1,0 +1,47 @@
+"""The error of an area inside a box counts every boundary that moves, and none that stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+import shapely
+
+from glaciertime.catalog import Glacier
+from glaciertime.scenes.acquisition import Acquisition, OutlineScene
+from glaciertime.track import track_scenes
+from glaciertime.track.uncertainty import area_sigma_km2
+
+BOX = shapely.box(0, 0, 30_000, 20_000)
+
+
+def outline(year: int, *fronts: float) -> OutlineScene:
+    """Ice of several glaciers, each 4 km wide between 1 km of rock, that reach from the left to their fronts."""
+    tongues = [shapely.box(0, 5_000 * index, front, 5_000 * index + 4_000) for index, front in enumerate(fronts)]
+    acquisition = Acquisition(
+        glacier="Toy", date=dt.date(year, 1, 1), dataset="toy", image_id=str(year), source="simulated", input="toy",
+        resolution_m=100.0, delineation_sigma_m=50.0,
+    )  # fmt: skip
+    return OutlineScene(acquisition=acquisition, ice=shapely.union_all(tongues), box=BOX)
+
+
+def sigma(*scenes: OutlineScene) -> float:
+    observations = track_scenes(scenes, glacier=Glacier(name="Toy")).observations
+    return float(observations.query("variable == 'area_km2' and footprint == 'box'")["sigma"].iloc[0])
+
+
+def expected(length_m: float) -> float:
+    return area_sigma_km2(
+        front_length_m=length_m, front_width_m=length_m, boundary_m=(50.0**2 + 100.0**2 / 12) ** 0.5,
+        georeferencing_m=float("nan"), correlation_m=1000.0,
+    )  # fmt: skip
+
+
+def test_one_front_that_moves() -> None:
+    assert sigma(outline(2000, 9_000, 7_000), outline(2001, 8_000, 7_000)) == pytest.approx(expected(4_000), rel=0.3)
+
+
+def test_two_fronts_that_move_err_independently() -> None:
+    one = sigma(outline(2000, 9_000, 7_000), outline(2001, 8_000, 7_000))
+    both = sigma(outline(2000, 9_000, 7_000), outline(2001, 8_000, 6_000))
+    assert both / one == pytest.approx(2**0.5, rel=0.1)
