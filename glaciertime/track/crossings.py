@@ -29,6 +29,16 @@ def bank_moment(bank: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @njit(cache=True)
+def _twice_as_long(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    rows, columns = table.shape
+    out = np.empty((2 * rows, columns))
+    for i in range(rows):
+        for j in range(columns):
+            out[i, j] = table[i, j]
+    return out
+
+
+@njit(cache=True)
 def crossings(
     front: NDArray[np.float64], ring: NDArray[np.float64], sides: NDArray[np.int64], starts: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -52,8 +62,11 @@ def crossings(
     count = 0
     found = np.empty((16, 5))
     m = ring.shape[0] - 1
-    low_x, high_x = ring[:, 0].min(), ring[:, 0].max()
-    low_y, high_y = ring[:, 1].min(), ring[:, 1].max()
+    low_x = low_y = np.inf
+    high_x = high_y = -np.inf
+    for j in range(m):
+        low_x, high_x = min(low_x, ring[j, 0]), max(high_x, ring[j, 0])
+        low_y, high_y = min(low_y, ring[j, 1]), max(high_y, ring[j, 1])
     for i in range(front.shape[0] - 1):
         ax, ay, bx, by = front[i, 0], front[i, 1], front[i + 1, 0], front[i + 1, 1]
         x0, x1 = min(ax, bx), max(ax, bx)
@@ -79,9 +92,7 @@ def crossings(
             t = from_ring_a / (from_ring_a - from_ring_b)
             u = from_front_c / (from_front_c - from_front_e)
             if count == found.shape[0]:
-                bigger = np.empty((2 * count, 5))
-                bigger[:count] = found
-                found = bigger
+                found = _twice_as_long(found)
             start = starts[j]
             found[count, 0] = i + t
             found[count, 1] = sides[j]
@@ -89,9 +100,13 @@ def crossings(
             found[count, 3] = ax + t * dx
             found[count, 4] = ay + t * dy
             count += 1
-        if count - first > 1:
-            order = np.argsort(found[first:count, 0])
-            found[first:count] = found[first:count][order]
+        # A segment of the front rarely crosses twice: insertion sort, which also compiles much faster than argsort.
+        for a in range(first + 1, count):
+            b = a
+            while b > first and found[b - 1, 0] > found[b, 0]:
+                for column in range(5):
+                    found[b - 1, column], found[b, column] = found[b, column], found[b - 1, column]
+                b -= 1
     return found[:count]
 
 
@@ -212,20 +227,19 @@ def inland_area(
                     beyond = True
                 elif p_side >= 0 and q_side >= 0:
                     if n_cuts == cut.shape[0]:
-                        bigger = np.empty((2 * n_cuts, 4))
-                        bigger[:n_cuts] = cut
-                        cut = bigger
+                        cut = _twice_as_long(cut)
                     if p_side == q_side:
                         bank = left if p_side == LEFT else right
                         bank_m = left_moment if p_side == LEFT else right_moment
                         along = _moment_at(bank_m, bank, q[2], q[3], q[4]) - _moment_at(bank_m, bank, p[2], p[3], p[4])
-                        cut[n_cuts] = np.array(
-                            [1.0 + p_side, min(p[2], q[2]), max(p[2], q[2]), abs(moment - along) / 2]
-                        )
+                        cut[n_cuts, 0] = 1.0 + p_side
+                        cut[n_cuts, 1], cut[n_cuts, 2] = min(p[2], q[2]), max(p[2], q[2])
+                        cut[n_cuts, 3] = abs(moment - along) / 2
                     else:
                         area = _spanned(p, q, moment, left, right, left_moment, right_moment, cap_moment)
                         at_left, at_right = (p[2], q[2]) if p_side == LEFT else (q[2], p[2])
-                        cut[n_cuts] = np.array([0.0, at_left, at_right, area])
+                        cut[n_cuts, 0], cut[n_cuts, 3] = 0.0, area
+                        cut[n_cuts, 1], cut[n_cuts, 2] = at_left, at_right
                         n_spans += 1
                         chord = max(chord, np.hypot(p[3] - q[3], p[4] - q[4]))
                     n_cuts += 1

@@ -59,46 +59,42 @@ def front_lines_of_runs(runs: Runs) -> list[NDArray[np.float64]]:
 @njit(cache=True)
 def _edges(rows, starts, stops, values, ocean, glacier):  # type: ignore[no-untyped-def]  # compiled
     """Return column, row, direction and side of every edge between an ocean and a glacier pixel."""
-    room = 1024
-    x = np.empty(room, dtype=np.int64)
-    y = np.empty(room, dtype=np.int64)
-    vertical = np.empty(room, dtype=np.bool_)
-    ocean_first = np.empty(room, dtype=np.bool_)
-    count = 0
-    for r in range(rows.shape[0] - 1):
-        needed = count + (rows[r + 1] - rows[r]) + (stops[rows[r + 1] - 1] if r > 0 else 0)
-        if needed > room:
-            room = 2 * needed
-            old_x, old_y, old_vertical, old_first = x, y, vertical, ocean_first
-            x = np.empty(room, dtype=np.int64)
-            y = np.empty(room, dtype=np.int64)
-            vertical = np.empty(room, dtype=np.bool_)
-            ocean_first = np.empty(room, dtype=np.bool_)
-            x[:count] = old_x[:count]
-            y[:count] = old_y[:count]
-            vertical[:count] = old_vertical[:count]
-            ocean_first[:count] = old_first[:count]
-        for k in range(rows[r] + 1, rows[r + 1]):
-            a, b = values[k - 1], values[k]
-            if (a == ocean and b == glacier) or (a == glacier and b == ocean):
-                x[count], y[count], vertical[count], ocean_first[count] = starts[k], r, True, a == ocean
-                count += 1
-        if r == 0:
-            continue
-        above, here = rows[r - 1], rows[r]
-        while above < rows[r] and here < rows[r + 1]:
-            a, b = values[above], values[here]
-            if (a == ocean and b == glacier) or (a == glacier and b == ocean):
-                for c in range(max(starts[above], starts[here]), min(stops[above], stops[here])):
-                    x[count], y[count], vertical[count], ocean_first[count] = c, r, False, a == ocean
+    n_rows = rows.shape[0] - 1
+    # Counted first, then filled: arrays that grow would take longer to compile than to count.
+    total = 0
+    for turn in range(2):
+        x = np.empty(total, dtype=np.int64)
+        y = np.empty(total, dtype=np.int64)
+        vertical = np.empty(total, dtype=np.bool_)
+        ocean_first = np.empty(total, dtype=np.bool_)
+        count = 0
+        for r in range(n_rows):
+            for k in range(rows[r] + 1, rows[r + 1]):
+                a, b = values[k - 1], values[k]
+                if (a == ocean and b == glacier) or (a == glacier and b == ocean):
+                    if turn == 1:
+                        x[count], y[count], vertical[count], ocean_first[count] = starts[k], r, True, a == ocean
                     count += 1
-            if stops[above] <= stops[here]:
-                if stops[above] == stops[here]:
+            if r == 0:
+                continue
+            above, here = rows[r - 1], rows[r]
+            while above < rows[r] and here < rows[r + 1]:
+                a, b = values[above], values[here]
+                if (a == ocean and b == glacier) or (a == glacier and b == ocean):
+                    first, last = max(starts[above], starts[here]), min(stops[above], stops[here])
+                    if turn == 1:
+                        for c in range(first, last):
+                            at = count + c - first
+                            x[at], y[at], vertical[at], ocean_first[at] = c, r, False, a == ocean
+                    count += max(0, last - first)
+                if stops[above] <= stops[here]:
+                    if stops[above] == stops[here]:
+                        here += 1
+                    above += 1
+                else:
                     here += 1
-                above += 1
-            else:
-                here += 1
-    return x[:count], y[:count], vertical[:count], ocean_first[:count]
+        total = count
+    return x, y, vertical, ocean_first
 
 
 @njit(cache=True)
