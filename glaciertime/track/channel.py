@@ -158,7 +158,7 @@ def strip(centreline: shapely.LineString, *, width_m: float, name: str = "curvil
     Examples
     --------
     >>> box = strip(shapely.LineString([(0, 0), (100, 0)]), width_m=20)
-    >>> box.inland_area(shapely.LineString([(30, -50), (40, 50)])).area_m2
+    >>> round(box.inland_area(shapely.LineString([(30, -50), (40, 50)])).area_m2, 6)
     700.0
     """
     polygon = shapely.buffer(centreline, width_m / 2, cap_style="flat", quad_segs=16)

@@ -214,7 +214,7 @@ def front_position(
     Examples
     --------
     >>> front = shapely.LineString([(2000, -3000), (4000, 3000)])
-    >>> front_position(front, centreline=shapely.LineString([(0, 0), (9000, 0)]))
+    >>> round(front_position(front, centreline=shapely.LineString([(0, 0), (9000, 0)])), 6)
     3000.0
     """
     place = Place(name="front", crs=None, fjord=fjord, centreline=centreline)
