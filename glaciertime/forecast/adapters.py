@@ -340,7 +340,7 @@ def ForSktime(name: str, *, season_length: int = 1) -> Any:
             index, steps, found = self._paths(fh, levels)
             place = [int(np.argmin(np.abs(found.quantiles - p))) for p in alpha]
             names = pd.MultiIndex.from_product([self._get_varnames(), alpha])
-            return pd.DataFrame(found.values[np.ix_(steps, place)], index=index, columns=names)
+            return pd.DataFrame(found.values[steps][:, place], index=index, columns=names)
 
     _local(name)
     return GlaciertimeForecaster(name, season_length)

@@ -141,4 +141,4 @@ class Imagery:
         known = np.maximum(count, 1)
         mean = summed / known
         spread = np.sqrt(np.maximum(squared / known - mean**2, 0))
-        return np.float32(mean), np.float32(np.where(spread > 1e-6, spread, 1.0))
+        return mean.astype(np.float32), np.where(spread > 1e-6, spread, 1.0).astype(np.float32)

@@ -44,15 +44,18 @@ def landsat_front_images(
         Where the index names no image of the glacier.
     """
     reader = LandsatFronts(folder)
-    chosen = [(info, name) for info, name in zip(reader.infos, reader.index["image"], strict=True)
-              if info.glacier.casefold() == code.casefold()]  # fmt: skip
+    chosen = [
+        (info.date, info, name)
+        for info, name in zip(reader.infos, reader.index["image"], strict=True)
+        if info.glacier.casefold() == code.casefold() and info.date is not None
+    ]
     if not chosen:
         known = ", ".join(sorted({info.glacier for info in reader.infos}))
         raise DataNotFoundError(f"{folder}/index.csv names no image of {code}; it names {known}")
-    for info, name in sorted(chosen, key=lambda pair: (pair[0].date, pair[0].name)):
+    for date, info, name in sorted(chosen, key=lambda row: (row[0], row[1].name)):
         acquisition = Acquisition(
             glacier=glacier,
-            date=info.date,
+            date=date,
             dataset=dataset,
             image_id=info.name,
             source="observed",

@@ -203,8 +203,8 @@ def simulate_sar(
     levels = {ROCK: rock_db, GLACIER: ice_db, OCEAN: ocean_db}
     sigma_db = np.zeros(size)
     for code, level in levels.items():
-        slope, amplitude = rng.uniform(0.4, 1.6), rng.uniform(0.3, 2.0)
-        sigma_db[ground.zones == code] = (level + amplitude * fractal_field(size, slope=slope, rng=rng))[
+        slope, spread_db = rng.uniform(0.4, 1.6), rng.uniform(0.3, 2.0)
+        sigma_db[ground.zones == code] = (level + spread_db * fractal_field(size, slope=slope, rng=rng))[
             ground.zones == code
         ]
     cliff = np.exp(-((np.arange(size[0])[:, None] - ground.front_row[None]) ** 2) / 2.0)
@@ -213,7 +213,7 @@ def simulate_sar(
     intensity = add_speckle(intensity, looks=looks, seed=rng)
     amplitude = np.sqrt(intensity)
     scale = rng.uniform(70, 140) / np.median(amplitude)
-    image = np.clip(amplitude * scale, 1, 255).round().astype(np.uint8)
+    image: NDArray[np.uint8] = np.clip(amplitude * scale, 1, 255).round().astype(np.uint8)
     if rng.random() < 0.4:
         outside = _outside_swath(size, rng=rng)
         image[outside], zones[outside] = 0, NO_DATA
@@ -230,8 +230,8 @@ def _geometry(
     local = incidence - np.arctan(slope)
     intensity = intensity * np.clip(np.sin(incidence) / np.maximum(np.sin(local), 0.15), 0.1, 6.0)
     intensity = np.where(local > np.pi / 2 - 0.05, intensity * 0.02, intensity)
-    shift = np.rint(-look * ground.dem_m / np.tan(incidence) / resolution_m * 0.3).astype(int)
-    rows, columns = np.indices(intensity.shape)
+    shift = np.rint(-look * ground.dem_m / np.tan(incidence) / resolution_m * 0.3).astype(np.int64)
+    rows, columns = (np.asarray(index) for index in np.indices(intensity.shape))
     target = np.clip(columns + shift, 0, intensity.shape[1] - 1)
     power = np.zeros_like(intensity)
     hits = np.zeros(intensity.shape)

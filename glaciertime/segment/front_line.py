@@ -137,7 +137,7 @@ def front_deviation_px(front: NDArray[np.bool_], traced: NDArray[np.bool_]) -> f
     """
     if front.shape != traced.shape or not traced.any():
         raise InputError(f"front {front.shape} and trace {traced.shape} given; equal sizes and a traced pixel expected")
-    inside = front & traced.any(axis=0)[None]
+    inside = front & traced.any(axis=0, keepdims=True)
     if not inside.any():
         return float("nan")
     to_traced = ndimage.distance_transform_edt(~traced)[inside].mean()

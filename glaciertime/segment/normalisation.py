@@ -87,7 +87,7 @@ class Normalisation:
         if self.kind == "fixed":
             if len(self.mean) != len(values):
                 raise InputError(f"image with {len(values)} bands given, {len(self.mean)} expected; select the bands")
-            mean, std = np.float32(self.mean), np.float32(self.std)
+            mean, std = np.asarray(self.mean, dtype=np.float32), np.asarray(self.std, dtype=np.float32)
         else:
             mean, std = band_statistics(values) if statistics is None else statistics
         scaled = (values - mean[:, None, None]) / std[:, None, None]
@@ -128,4 +128,4 @@ def band_statistics(image: NDArray[np.floating]) -> tuple[NDArray[np.float32], N
         means.append(seen.mean() if seen.size else 0.0)
         spread = seen.std() if seen.size else 1.0
         stds.append(spread if spread > 1e-6 else 1.0)
-    return np.float32(means), np.float32(stds)
+    return np.asarray(means, dtype=np.float32), np.asarray(stds, dtype=np.float32)

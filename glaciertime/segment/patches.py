@@ -36,7 +36,7 @@ class _Reader:
         if self.normalisation.kind == "image":
             mean, std = band_statistics(values)
         else:
-            mean, std = np.float32(self.normalisation.mean), np.float32(self.normalisation.std)
+            mean, std = (np.asarray(v, dtype=np.float32) for v in (self.normalisation.mean, self.normalisation.std))
         return (values - mean[:, None, None]) / std[:, None, None], sample.labels
 
     def finish(self, scaled: NDArray[np.float32]) -> torch.Tensor:

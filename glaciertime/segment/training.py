@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -28,7 +27,7 @@ from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.patches import PatchDataset, ValidationDataset, class_counts, training_statistics
 from glaciertime.segment.resume import SafeCheckpointIO, read_state
 from glaciertime.segment.sampling import EpochSampler, group_weights, inverse_frequency
-from glaciertime.segment.scoring import build_score
+from glaciertime.segment.scoring import Score, build_score
 from glaciertime.segment.weights import ModelSpec, load_model, save_model
 
 __all__ = ["Segmenter", "Trained", "make_split", "train"]
@@ -66,7 +65,7 @@ class Segmenter(lightning.LightningModule):
         network: nn.Module,
         *,
         loss: nn.Module,
-        score: Callable[[NDArray[np.floating], NDArray[np.integer]], None] | Any,
+        score: Score,
         config: TrainConfig,
         steps: int,
     ) -> None:
@@ -122,7 +121,7 @@ class Segmenter(lightning.LightningModule):
         """Log the score."""
         self.log("score", float(self.score.value()), prog_bar=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """Return AdamW with its schedule."""
         optimiser = torch.optim.AdamW(
             [*self.network.parameters(), *self.loss.parameters()],

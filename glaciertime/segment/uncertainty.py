@@ -26,7 +26,8 @@ def mirrored(run: Engine) -> Engine:
     """
 
     def both(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (run(batch) + run(batch[..., ::-1].copy())[..., ::-1]) / 2
+        total: NDArray[np.float32] = run(batch) + run(batch[..., ::-1].copy())[..., ::-1]
+        return total / np.float32(2)
 
     return both
 

@@ -322,7 +322,7 @@ def _recolour(patch: NDArray[np.float32], *, plan: Augmentation, rng: np.random.
         patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))
     spread = _moments(patch)[1]
     level = max(0.0, rng.uniform(-1, 1)) * plan.noise
-    patch = patch + level * spread * rng.standard_normal(patch.shape, dtype=np.float32)
+    patch = (patch + level * spread * rng.standard_normal(patch.shape, dtype=np.float32)).astype(np.float32)
     if rng.random() < plan.gaps:
         patch = scan_line_gaps(patch, value=float(np.min(patch, initial=np.inf, where=np.isfinite(patch))), seed=rng)
     if patch.shape[0] > 1 and rng.random() < plan.missing:

@@ -78,7 +78,10 @@ class GlacierHack:
                 raise InputError(f"{band}/{name}: {plane.shape} given, {labels.shape} as of its labels expected")
             parts.append(_stretched(plane) if self.stretch and path.is_file() else plane)
         return TrainingSample(
-            np.stack(parts), remap_labels(labels, _LABELS, name=f"labels/{name}"), np.array(present), self.infos[index]
+            np.stack(parts),
+            remap_labels(labels.astype(int), _LABELS, name=f"labels/{name}"),
+            np.array(present),
+            self.infos[index],
         )
 
 

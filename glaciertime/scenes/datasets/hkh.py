@@ -99,9 +99,10 @@ class HkhBaraka:
         remap_labels(np.nan_to_num(mask, nan=-1).astype(int), {0: 0, 1: 1}, name=mask_path.name)
         labels = mask[..., 0].astype(np.uint8)
         if not self.binary:
-            labels = np.where(mask[..., 0] > 0, 255, 0).astype(np.uint8)
-            labels[mask[..., 1] > 0] = 1
-            labels[mask[..., 2] > 0] = 2
+            is_glacier, is_clean, is_debris = (mask[..., channel].astype(bool) for channel in range(3))
+            labels = np.where(is_glacier, 255, 0).astype(np.uint8)
+            labels[is_clean] = 1
+            labels[is_debris] = 2
         return _sample(image, labels, self.infos[index])
 
 
@@ -180,7 +181,7 @@ class HkhAryal:
 
 def _sample(image: NDArray[np.generic], labels: NDArray[np.uint8], info: SampleInfo) -> TrainingSample:
     values = np.moveaxis(image, -1, 0).astype(np.float32)
-    return TrainingSample(values, labels, np.isfinite(values).any(axis=(1, 2)), info)
+    return TrainingSample(values, labels, np.asarray(np.isfinite(values).any(axis=(1, 2))), info)
 
 
 def _check_bands(path: Path, image: NDArray[np.generic], bands: int) -> None:

@@ -134,7 +134,7 @@ def _scaled(array: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
     if modality in _SAR:
         return np.log10(np.maximum(array, 0) + np.float32(1e-6))
     if modality in _LOW:
-        low, high = np.float32(_LOW[modality])[:, None, None], np.float32(_HIGH[modality])[:, None, None]
+        low, high = (np.asarray(limits[modality], dtype=np.float32)[:, None, None] for limits in (_LOW, _HIGH))
         return (array - low) / (high - low)
     return array
 
