@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,9 @@ _MEAN_RATE_STEPS = 3.0
 #: How much the log-likelihood must gain for an outlier or a change point to be believed.
 _GAIN = 8.0
 _MAX_BREAKS = 3
+#: Scales that are tried where a known sigma fixes the unit of the noise.
+_SCALES = (1e-3, 0.03, 0.12, 0.4, 1.0, 2.5, 6.0)
+_CUBE = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
 _SURPRISE = 2.5
 
 
@@ -48,7 +52,9 @@ class FittedKalman:
         Parameters, in units of the series' scale squared; see :mod:`glaciertime.forecast.filter`.
     weights : (K,) float64
     log_likelihood : float
-        Of the best row, given the first observation, in the unit of the series.
+        Of the most likely parameters, given the first observation, in the unit of the series.
+    best_row : (7,) float64
+        The most likely parameters.
     outliers, breaks : tuple of int
         Observations set aside, and observations before which the level jumped.
     """
@@ -63,6 +69,7 @@ class FittedKalman:
     centre: float
     scale: float
     log_likelihood: float
+    best_row: NDArray[np.float64]
     outliers: tuple[int, ...]
     breaks: tuple[int, ...]
 
@@ -128,10 +135,11 @@ class Kalman:
         has_cycle = self.cycle if self.cycle is not None else gap < 0.2 and years[-1] - years[0] > 2
         work = _Work(years, values, noise, gap, 2 if has_cycle else 0, bool((steps == 0).all()))
         outliers, breaks = work.find_breaks() if self.robust and len(raw) >= 8 else ((), ())
-        grid, weights, best = work.weigh()
+        grid, weights = work.weigh()
+        best_row, best = work.refine()
         likelihood = best - (len(raw) - 1) * float(np.log(scale))
         return FittedKalman(years, values, work.noise, work.shift, grid, weights, work.harmonics, centre, scale,
-                            likelihood, outliers, breaks)  # fmt: skip
+                            likelihood, best_row, outliers, breaks)  # fmt: skip
 
 
 class _Work:
@@ -164,13 +172,14 @@ class _Work:
         rows[:, 6] = self.cycle_variance
         return rows
 
-    def evaluate(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def evaluate(
+        self, rows: NDArray[np.float64], *, factors: Sequence[float] = _SCALES
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rows with their scale, and their log-likelihoods."""
         from glaciertime.forecast.filter import filter_grid
 
         fixed = np.array([False, False, False, True, False, False, False])
         if self.has_sigma:
-            factors = np.array([1e-3, 0.03, 0.12, 0.4, 1.0, 2.5, 6.0])
             rows = np.concatenate([np.where(fixed, rows, rows * factor) for factor in factors])
             sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
             return rows, -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
@@ -182,13 +191,28 @@ class _Work:
         likelihood = -0.5 * (sums[:, 0] + count * np.log(2 * np.pi * scale) + sums[:, 1] / scale)
         return np.where(fixed, rows, rows * scale[:, None]), likelihood
 
-    def weigh(self) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-        """Return the parameter rows that matter, their weights, and the best log-likelihood."""
+    def weigh(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the parameter rows that matter, and their weights."""
         rows, likelihood = self.last if self.last is not None else self.evaluate(self.grid())
         best = float(likelihood.max())
         keep = likelihood > best - 7.0
         weights = np.exp(likelihood[keep] - best)
-        return rows[keep], weights / weights.sum(), best
+        return rows[keep], weights / weights.sum()
+
+    def refine(self) -> tuple[NDArray[np.float64], float]:
+        """Return the most likely row and its log-likelihood, searched between the rows of the grid.
+
+        It is not added to the mixture, in which every row stands for its neighbourhood.
+        """
+        rows, likelihood = self.last if self.last is not None else self.evaluate(self.grid())
+        row, best = rows[int(np.argmax(likelihood))], float(likelihood.max())
+        for reach in (2.0, 1.5, 1.25, 1.12, 1.06, 1.03):
+            near = np.tile(row, (len(_CUBE), 1))
+            near[:, [0, 2, 3]] *= reach**_CUBE
+            rows, likelihood = self.evaluate(near, factors=(1.0, 1 / reach, reach))
+            if likelihood.max() > best:
+                row, best = rows[int(np.argmax(likelihood))], float(likelihood.max())
+        return row, best
 
     def find_breaks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Set outliers aside and open change points, greedily; return their indices."""

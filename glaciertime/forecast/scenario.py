@@ -1,0 +1,78 @@
+"""What if: the recent rate held, doubled or stopped. A scenario is an assumption, not a forecast, and is named so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast.predict import make_task, outcome_table
+from glaciertime.forecast.prediction import from_student
+from glaciertime.forecast.series import Series, as_years
+from glaciertime.forecast.simple import Last
+from glaciertime.forecast.tasks import Outcome, bound
+from glaciertime.tables import validate
+
+__all__ = ["SCENARIOS", "scenario_series"]
+
+#: What the recent rate is multiplied by.
+SCENARIOS = {"held": 1.0, "doubled": 2.0, "zero": 0.0}
+
+
+def scenario_series(
+    series: Series, *, scenario: str, target_dates: Any, recent_years: float = 10.0, cutoff: Any = None
+) -> pd.DataFrame:
+    """Return the values that would follow if the recent rate were held, doubled or zero from the last value on.
+
+    Parameters
+    ----------
+    series : Series
+    scenario : {"held", "doubled", "zero"}
+    target_dates : (D,) dates
+        After the cutoff.
+    recent_years : float
+        The rate is that of a line fitted by least squares to the last so many years, three values at least.
+    cutoff : date, optional
+
+    Returns
+    -------
+    DataFrame
+        The corridor's ``forecasts``, model ``scenario-held`` and so on. The interval is that of a random walk
+        around the scenario: it says nothing of how likely the scenario is.
+
+    Raises
+    ------
+    UsageError
+        If the scenario is not known.
+    InputError
+        If fewer than three values are known, or ``recent_years`` is not positive.
+
+    Examples
+    --------
+    >>> from glaciertime.forecast.example import straight_series
+    >>> line = straight_series(rate_per_year=-2.0)
+    >>> table = scenario_series(line, scenario="doubled", target_dates=["2011-01-01"])
+    >>> table.loc[table["quantile"] == 0.5, "value"].round(1).item()
+    76.0
+    """
+    if scenario not in SCENARIOS:
+        raise UsageError(f"there is no scenario {scenario!r}; give one of {', '.join(SCENARIOS)}")
+    if not recent_years > 0:
+        raise InputError(f"recent years {recent_years} must be positive")
+    task = make_task(series, cutoff=cutoff, target_dates=target_dates)
+    seen = task.series
+    if len(seen) < 3:
+        raise InputError(f"{series.label}: {len(seen)} observations, a rate needs 3; add more, or a later cutoff")
+    recent = seen.years >= seen.years[-1] - recent_years
+    recent[-3:] = True
+    years, values = seen.years[recent], seen.values[recent]
+    centred = years - years.mean()
+    rate = float(centred @ values / (centred @ centred)) * SCENARIOS[scenario]
+    walk = Last().fit(seen)
+    ahead = as_years(task.dates) - seen.years[-1]
+    prediction = from_student(task.dates, seen.values[-1] + rate * ahead, np.sqrt(walk.variance_per_year * ahead),
+                              degrees=walk.degrees, levels=(0.5, 0.8, 0.9, 0.95))  # fmt: skip
+    outcome = Outcome(bound(prediction.values, seen), "ok")
+    return validate(outcome_table(task, f"scenario-{scenario}", outcome, prediction.quantiles), "forecasts")

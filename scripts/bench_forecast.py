@@ -1,0 +1,124 @@
+"""Time the Kalman forecaster against the local linear trend of statsmodels, interleaved in one process.
+
+For each length, simulated local linear trends are fitted and forecast five steps ahead by both, in turn. Printed are
+the medians, the median of the ratios, and how often the log-likelihood given the first two values is equal or better
+(within 1e-6). With ``--data`` the statistical models together are timed against pmdarima on the same origins.
+
+    python scripts/bench_forecast.py
+    python scripts/bench_forecast.py --rounds 20 --lengths 30,240 --data benchmark.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from glaciertime.forecast import (
+    flag_interpolated,
+    forecast_series,
+    model_names,
+    observations_from_table,
+    series_from_observations,
+)
+from glaciertime.forecast.example import make_series
+from glaciertime.forecast.filter import filter_grid
+from glaciertime.forecast.kalman import Kalman
+from glaciertime.forecast.models import MODELS
+
+
+def after_two(fitted, count: int) -> float:
+    """The best row's log-likelihood of a series given its first two values, in the unit of the series."""
+
+    def total(rows, end):
+        sums = filter_grid(fitted.years[:end], fitted.values[:end], fitted.noise[:end], fitted.shift[:end], rows,
+                           fitted.harmonics)  # fmt: skip
+        return -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
+
+    rows = fitted.best_row[None, :]
+    whole = total(rows, count) - total(rows, 2)
+    return float(whole.max()) - (count - 2) * float(np.log(fitted.scale))
+
+
+def compare(count: int, rounds: int) -> None:
+    from statsmodels.tsa.statespace.structural import UnobservedComponents
+
+    rng = np.random.default_rng(count)
+    dates = np.array([f"{1700 + i}-01-01" for i in range(count)], dtype="datetime64[D]")
+    ahead = dates[-1] + 365 * np.arange(1, 6)
+    times, likelihoods = [], []
+    for number in range(rounds + 1):
+        rate = np.cumsum(rng.normal(0, 0.5, count)) - 5
+        values = np.cumsum(rate + rng.normal(0, 4, count)) + rng.normal(0, 3, count)
+        series = make_series(dates, values)
+        start = time.perf_counter()
+        fitted = Kalman().fit(series)
+        fitted.predict(ahead)
+        middle = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = UnobservedComponents(values, "lltrend").fit(disp=False)
+            result.get_forecast(5).conf_int()
+        end = time.perf_counter()
+        if number:
+            times.append((middle - start, end - middle))
+            plain = Kalman(robust=False).fit(series)
+            likelihoods.append((after_two(plain, count), float(result.llf_obs[2:].sum())))
+    ours, theirs = np.array(times).T
+    gain = np.subtract(*np.array(likelihoods).T)
+    print(f"{count} values: kalman {1e3 * np.median(ours):.2f} ms, lltrend {1e3 * np.median(theirs):.2f} ms, "
+          f"ratio {np.median(theirs / ours):.1f}; log-likelihood gain median {np.median(gain):+.2f}, "
+          f"equal or better in {np.mean(gain > -1e-6):.0%} of {rounds}")  # fmt: skip
+
+
+def against_pmdarima(path: str, limit: int) -> None:
+    """All local statistical models but arima, together, against pmdarima on the same origins, interleaved."""
+    import pmdarima
+
+    observations = observations_from_table(pd.read_csv(path))
+    series_list = [flag_interpolated(s) for s in series_from_observations(observations) if len(s) >= 26]
+    names = [
+        name for name, model in MODELS.items() if not model.is_global and name != "arima" and name in model_names()
+    ]
+    names = [name for name in names if name not in ("lstm", "mamba")]
+    ours = theirs = 0.0
+    count = 0
+    for series in series_list[:limit]:
+        origin = len(series) - 6
+        history = series.take(slice(0, origin + 1))
+        for number in range(2):
+            start = time.perf_counter()
+            forecast_series(history, models=names, target_dates=series.dates[origin + 1 : origin + 6])
+            middle = time.perf_counter()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                pmdarima.auto_arima(history.values, suppress_warnings=True, error_action="ignore").predict(
+                    5, return_conf_int=True)  # fmt: skip
+            if number or count:
+                ours += middle - start
+                theirs += time.perf_counter() - middle
+        count += 1
+    print(f"{count} origins: {', '.join(names)} together {ours:.2f} s, pmdarima {theirs:.2f} s, "
+          f"ratio {ours / theirs:.3f}")  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lengths", default="30,240")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--data", help="CSV of real series, for the comparison with pmdarima")
+    parser.add_argument("--origins", type=int, default=20)
+    options = parser.parse_args()
+    for count in map(int, options.lengths.split(",")):
+        compare(count, options.rounds)
+    if options.data:
+        against_pmdarima(options.data, options.origins)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
