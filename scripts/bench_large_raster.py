@@ -40,21 +40,21 @@ def write_raster(path: Path, size: int) -> None:
 
 
 def model(folder: Path, weights: str | None, patch: int):
-    """Return an engine of three bands: the given weights, or the fast architecture untrained."""
+    """Return an engine of three bands: the given weights, or the architecture of the shipped ones, untrained."""
     if weights:
-        run, spec = load_engine(weights, threads=0)
+        run, spec = load_engine(weights, threads=1)
         return run, spec
     import torch
 
-    from glaciertime.segment.export import export_onnx
+    from glaciertime.segment.folded_export import export_model
     from glaciertime.segment.folding import build_network
-    from glaciertime.segment.weights import KEY, ModelSpec
+    from glaciertime.segment.weights import ModelSpec
 
     torch.manual_seed(0)
-    network = build_network("glacier-seg-fast", in_channels=3, classes=4, fold=2)
+    network = build_network("unet-small", in_channels=3, classes=4, fold=2)
     spec = ModelSpec(
         name="untrained",
-        model="glacier-seg-fast",
+        model="unet-small",
         bands=("red", "green", "blue"),
         classes=("no data", "rock", "glacier", "ocean"),
         codes=(0, 64, 127, 254),
@@ -62,9 +62,8 @@ def model(folder: Path, weights: str | None, patch: int):
         patch_px=patch,
     )
     path = folder / "untrained.onnx"
-    export_onnx(network, path, in_channels=3, metadata={KEY: spec.to_json()})
-    run, _ = load_engine(path)
-    return run, spec
+    export_model(network.eval(), spec, path)
+    return load_engine(path, threads=1)
 
 
 def peak_mib() -> float:
@@ -86,7 +85,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=10_000)
     parser.add_argument("--patch", type=int, default=512)
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--weights", help="three-band ONNX in place of the untrained fast architecture")
+    parser.add_argument("--weights", help="three-band ONNX in place of untrained ones")
     parser.add_argument("--windows", default="1024,2560,4096", help="cut sizes compared, on a quarter of the side")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:

@@ -34,6 +34,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--front-epochs", type=int, default=20, help="of 40 batches of 8 patches")
+    parser.add_argument("--finish-epochs", type=int, default=8, help="with few simulated scenes; 0 for none")
+    parser.add_argument("--finish-share", type=float, default=0.15)
     parser.add_argument("--sar-epochs", type=int, default=8)
     parser.add_argument("--sar-scenes", type=int, default=200)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)
@@ -48,6 +50,8 @@ def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, o
     initial = fronts.run(plan, 0, "", options, initial=None)
     options.epochs = options.front_epochs
     weights = fronts.train_without("none", plan, 0, options, initial=initial)
+    if options.finish_epochs:
+        weights = finish(weights, "none", options)
     temperature = leave_one_out_temperature(options)
     found = fronts.table(options.results)
     return weights, {
@@ -60,6 +64,14 @@ def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, o
         "scores": leave_one_out_scores(options.results),
         "card": {"table": found, "temperature": temperature},
     }
+
+
+def finish(weights: Path, glacier: str, options: argparse.Namespace) -> Path:
+    """Go on with few simulated scenes among the real ones."""
+    plan = next(plan for plan in fronts.PLANS if plan.model == ARCHITECTURE)
+    later = argparse.Namespace(**vars(options))
+    later.work, later.share, later.epochs = options.work / "finish", options.finish_share, options.finish_epochs
+    return fronts.train_without(glacier, plan, 0, later, initial=weights)
 
 
 def leave_one_out_scores(results: Path) -> dict[str, float]:

@@ -38,7 +38,7 @@ def segment(
         bool | None, typer.Option("--tta/--no-tta", help="Average over the mirror image; by default as the model says.")
     ] = None,
     mc_dropout: Annotated[int, typer.Option(min=0, help="Average over that many dropout masks (engine torch).")] = 0,
-    smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 2.0,
+    smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 0.5,
     window: Annotated[int, typer.Option(min=256, help="Columns of a large raster held in memory at a time.")] = 16384,
     batch: Annotated[int, typer.Option(min=1, help="Patches at a time.")] = 1,
     cog: Annotated[bool, typer.Option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,

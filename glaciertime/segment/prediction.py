@@ -161,7 +161,7 @@ def predict_strips(
         raise InputError("no pixel of the raster is observed (all nodata or NaN); there is nothing to segment")
 
 
-def zones_of_image(source: Any, *, run: Engine, spec: ModelSpec, smoothness: float = 2.0) -> NDArray[np.uint8]:
+def zones_of_image(source: Any, *, run: Engine, spec: ModelSpec, smoothness: float = 0.5) -> NDArray[np.uint8]:
     """Return the zones of an image of any size, held in memory, (H, W) uint8 in the codes of the model.
 
     Parameters
@@ -191,7 +191,7 @@ def _read_line(
     row, column = max(top, 0), max(first, 0)
     height, width = min(top + grid.side, grid.height) - row, min(last, grid.width) - column
     pixels = source.read(row, column, height, width)
-    return pixels, np.isfinite(pixels).any(axis=0), (row, column)
+    return pixels, np.asarray(np.isfinite(pixels).any(axis=0)), (row, column)
 
 
 def _groups(lefts: list[int], pixels: NDArray[np.float32], grid: PatchGrid, batch: int) -> Iterator[list[int]]:
@@ -253,7 +253,7 @@ class _Blend:
         return strip
 
 
-def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec, smoothness: float = 2.0) -> Any:
+def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec, smoothness: float = 0.5) -> Any:
     """Return the mask that probabilities stand for.
 
     Parameters
