@@ -35,7 +35,7 @@ _SENSORS = (
     (re.compile(r"LE0?7", re.IGNORECASE), "Landsat 7"),
     (re.compile(r"LT0?5", re.IGNORECASE), "Landsat 5"),
     (re.compile(r"LT0?4", re.IGNORECASE), "Landsat 4"),
-    (re.compile(r"(?<![A-Za-z0-9])S1[A-D]?(?![A-Za-z0-9])|SENTINEL-?1", re.IGNORECASE), "Sentinel-1"),
+    (re.compile(r"(?<![A-Za-z0-9])S(?:EN)?1[A-D]?(?![A-Za-z0-9])|SENTINEL-?1", re.IGNORECASE), "Sentinel-1"),
     (re.compile(r"(?<![A-Za-z0-9])S2[A-D]?(?![A-Za-z0-9])|SENTINEL-?2", re.IGNORECASE), "Sentinel-2"),
     (re.compile(r"(?<![A-Za-z])(?:TSX|TERRASAR)", re.IGNORECASE), "TerraSAR-X"),
     (re.compile(r"(?<![A-Za-z])(?:TDX|TANDEM)", re.IGNORECASE), "TanDEM-X"),
