@@ -34,7 +34,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--front-epochs", type=int, default=20, help="of 40 batches of 8 patches")
-    parser.add_argument("--finish-epochs", type=int, default=8, help="with few simulated scenes; 0 for none")
+    parser.add_argument("--finish-epochs", type=int, default=8, help="of each round with few simulated scenes")
+    parser.add_argument("--finish-rounds", type=int, default=2)
     parser.add_argument("--finish-share", type=float, default=0.15)
     parser.add_argument("--sar-epochs", type=int, default=8)
     parser.add_argument("--sar-scenes", type=int, default=200)
@@ -50,7 +51,7 @@ def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, o
     initial = fronts.run(plan, 0, "", options, initial=None)
     options.epochs = options.front_epochs
     weights = fronts.train_without("none", plan, 0, options, initial=initial)
-    if options.finish_epochs:
+    if options.finish_rounds:
         weights = finish(weights, "none", options)
     temperature = leave_one_out_temperature(options)
     found = fronts.table(options.results)
@@ -67,11 +68,14 @@ def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, o
 
 
 def finish(weights: Path, glacier: str, options: argparse.Namespace) -> Path:
-    """Go on with few simulated scenes among the real ones."""
+    """Go on with few simulated scenes among the real ones, in rounds that each end at a learning rate of zero."""
     plan = next(plan for plan in fronts.PLANS if plan.model == ARCHITECTURE)
     later = argparse.Namespace(**vars(options))
-    later.work, later.share, later.epochs = options.work / "finish", options.finish_share, options.finish_epochs
-    return fronts.train_without(glacier, plan, 0, later, initial=weights)
+    later.share, later.epochs = options.finish_share, options.finish_epochs
+    for number in range(options.finish_rounds):
+        later.work = options.work / f"finish{number or ''}"
+        weights = fronts.train_without(glacier, plan, 0, later, initial=weights)
+    return weights
 
 
 def leave_one_out_scores(results: Path) -> dict[str, float]:
