@@ -83,8 +83,14 @@ def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow
     walk = np.sqrt(np.mean(steps**2 / gaps) * ahead) / fitted.scale
     if len(dates):
         means, variances = fitted.moments(dates)
-        mean = fitted.weights @ means
-        spread = np.sqrt(fitted.weights @ (variances + (means - mean) ** 2))
+        # Date by date: a product of matrices rounds by how many dates are asked for.
+        columns = [(np.ascontiguousarray(means[:, d]), variances[:, d]) for d in range(len(dates))]
+        mean = np.array([fitted.weights @ column for column, _ in columns])
+        total = [
+            fitted.weights @ (variance + (column - centre) ** 2)
+            for (column, variance), centre in zip(columns, mean, strict=True)
+        ]
+        spread = np.sqrt(np.array(total))
     drift = float((last - history.values[0]) / (years[-1] - years[0]) / fitted.scale)
     features = origin_features(years, history.values, fitted.scale, fitted.grid, fitted.weights)
     return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread, walk)

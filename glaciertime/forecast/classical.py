@@ -47,7 +47,11 @@ class _FittedSmoother:
                 key = next(k for k in answer if k.startswith(side) and abs(float(k[3:]) - level) < 1e-6)
                 path = answer[key]
             columns.append(self.grid.at(ahead, np.asarray(path, dtype=float), start=float(self.values[-1])))
-        return Prediction(dates, quantiles, self.centre + self.scale * np.column_stack(columns))
+        table = np.column_stack(columns)
+        # Some bounds come from random draws: the errors are symmetric, so both sides tell of the same width.
+        middle = table[:, [int(np.argmin(np.abs(quantiles - 0.5)))]]
+        table = middle + (table - table[:, ::-1]) / 2
+        return Prediction(dates, quantiles, self.centre + self.scale * table)
 
 
 def _stretch(series: Series, name: str) -> tuple[Grid, NDArray[np.float64], float, float]:

@@ -53,10 +53,10 @@ def test_global_models_do_not_see_later_values_of_any_glacier(glaciers):
 
 
 def test_a_glacier_does_not_train_its_own_global_model(glaciers):
-    own, *others = glaciers
-    alone = forecast_series(own, models=GLOBAL, target_dates=TARGETS, cutoff=CUTOFF, training=others)
-    with_itself = forecast_series(own, models=GLOBAL, target_dates=TARGETS, cutoff=CUTOFF, training=glaciers)
-    assert alone.to_csv() == with_itself.to_csv()
+    own = glaciers[0]
+    copies = [replace(own, dataset=f"archive {number}") for number in range(12)]
+    table = forecast_series(own, models=["gbm"], target_dates=TARGETS, cutoff=CUTOFF, training=[own, *copies])
+    assert table["status"].str.contains("0 known values of other glaciers").all()
 
 
 def test_earlier_values_of_other_glaciers_do_matter(glaciers):
@@ -95,7 +95,7 @@ def test_leclercq_forecasts_do_not_see_later_values(shared_data):
 
     plain = pd.read_csv(shared_data / "series" / "benchmark.csv")
     plain = plain[plain["source"].str.startswith("Leclercq")]
-    glaciers = series_from_observations(observations_from_table(plain))[:16]
+    glaciers = series_from_observations(observations_from_table(plain))[:9]
     cutoff = "1978-01-01"
     before = [series for series in glaciers if (series.dates <= np.datetime64(cutoff)).sum() >= 12]
     own = before[0]
