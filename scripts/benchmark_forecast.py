@@ -199,6 +199,9 @@ def print_collection(result: Backtest, table: pd.DataFrame, dataset: str, variab
             cells.append(np.exp(np.log(mine.loc[mine["lead"] == lead, "ratio"].dropna()).mean()))
         rows = mine[mine["lead"] == "all"].set_index("glacier")
         logs = np.log(rows["ratio"].dropna())
+        if len(logs) == 0:
+            print(f"{model:24s} no forecast: {int(rows['n_failed'].sum())} failed")
+            continue
         low, high = np.exp(np.quantile(bootstrap(logs.to_numpy()), [0.025, 0.975]))
         cover = rows["inside_sum"].sum() / max(rows["inside_n"].sum(), 1)
         score = np.exp(np.log(rows["score_ratio"].dropna()).mean())
