@@ -57,7 +57,7 @@ class Segmenter(lightning.LightningModule):
     """The network with its loss, its schedule and a running average of its weights.
 
     The learning rate rises over a twentieth of the steps and falls as a cosine. Randomness inside the network is
-    seeded anew at each epoch, so that a resumed epoch repeats an uninterrupted one.
+    seeded anew at each step, so that a resumed training repeats an uninterrupted one.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Segmenter(lightning.LightningModule):
         steps: int,
     ) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network
         self.averaged = (
             torch.optim.swa_utils.AveragedModel(
                 network,
@@ -89,9 +89,9 @@ class Segmenter(lightning.LightningModule):
         """Return the network to keep: the averaged one where there is one."""
         return self.network if self.averaged is None else self.averaged.module
 
-    def on_train_epoch_start(self) -> None:
-        """Seed what the network itself draws, such as dropout."""
-        torch.manual_seed(self.config.seed * 100_003 + self.current_epoch)
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Seed what the network itself draws, such as dropout: nothing else may shift it, a resumed run least."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
         """Return the loss of one batch."""
