@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--collection", default="Leclercq", help="start of the source that is learned from and scored")
     parser.add_argument("--until", default="1990-01-01")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=120, help="optimiser steps of every run")
+    parser.add_argument("--steps", type=int, default=80, help="optimiser steps of every run")
     parser.add_argument("--curve", default="8,16,32", help="numbers of glaciers of the learning curve, besides all")
     arguments = parser.parse_args()
     torch.set_num_threads(1)

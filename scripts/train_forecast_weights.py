@@ -1,6 +1,6 @@
 """Train the forecasters over many glaciers that the package ships, and write them with their cards.
 
-For every network and training cutoff, one set of weights per fold of glaciers, which has not seen that fold, so that
+For every network and training cutoff, one set of weights per group of glaciers, which has not seen that group, so that
 a glacier is never forecast by weights that were trained on it. Series of a collection that may not be passed on take
 no part. A set that exists with the same settings is kept: a run that was stopped goes on where it ended.
 
@@ -20,16 +20,30 @@ import pandas as pd
 import torch
 
 from glaciertime.forecast import observations_from_table, series_from_observations
-from glaciertime.forecast.bank import FOLDS
-from glaciertime.forecast.networks import QUANTILES
+from glaciertime.forecast.networks import QUANTILES, ChangeNetwork
 from glaciertime.forecast.neural_training import export_network, graph_of, train_network
 from glaciertime.forecast.sequences import CONTEXT, LENGTH, STEP, build_examples
 from glaciertime.forecast.series import as_days, as_years
 
+#: Folds of glaciers that a set of weights has not seen; together, all of them.
+GROUPS = {"a": (0, 2, 4), "b": (1, 3)}
 SOURCES = {
     "Leclercq et al. 2014": "lengths of glaciers, doi:10.5194/tc-8-659-2014",
     "Greene et al. 2022": "areas of ice shelves, doi:10.1038/s41586-022-05037-w, MIT",
 }
+
+
+def kept_graph(network: ChangeNetwork, name: str, folder: Path | None) -> object:
+    """Return the network's graph without weights, from the folder if it is there."""
+    import onnx
+
+    path = None if folder is None else folder / f"graph-{name}.onnx"
+    if path is not None and path.is_file():
+        return onnx.load(path)
+    graph = graph_of(network)
+    if path is not None:
+        path.write_bytes(graph.SerializeToString())
+    return graph
 
 
 def main() -> None:
@@ -39,8 +53,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", default="lstm,mamba")
     parser.add_argument("--until", default="1990-01-01,2010-01-01", help="training cutoffs")
-    parser.add_argument("--steps", type=int, default=120, help="optimiser steps of each network")
+    parser.add_argument("--steps", type=int, default=80, help="optimiser steps of each network")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--groups", default="a,b", help="groups to leave out, to share the work between processes")
+    parser.add_argument("--graphs", type=Path, help="folder that keeps the exported graphs without weights")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     plain = pd.read_csv(arguments.data)
@@ -61,10 +77,11 @@ def main() -> None:
                 "data": digest, "steps": LENGTH, "channels": list(STEP), "context": list(CONTEXT),
                 "quantiles": list(QUANTILES),
             }  # fmt: skip
-            for fold in range(FOLDS):
-                path = arguments.out / f"{name}-{until}-{fold}.onnx"
+            for group in arguments.groups.split(","):
+                left_out = np.isin(examples.fold, GROUPS[group])
+                path = arguments.out / f"{name}-{until}-{group}.onnx"
                 card_path = path.with_suffix(".json")
-                card = {**settings, "fold": fold}
+                card = {**settings, "left_out_folds": list(GROUPS[group])}
                 if path.is_file() and card_path.is_file():
                     held = json.loads(card_path.read_text())
                     if all(held.get(key) == value for key, value in card.items()):
@@ -74,20 +91,20 @@ def main() -> None:
                 network = train_network(
                     name,
                     examples,
-                    train=examples.fold != fold,
+                    train=~left_out,
                     known=known,
                     seed=arguments.seed,
                     steps=arguments.steps,
                 )
                 card |= {
-                    "series": int((np.array([examples.fold[examples.series == k][0] for k in learned]) != fold).sum()),
-                    "origins": int((known.any(axis=1) & (examples.fold != fold)).sum()),
+                    "series": len(np.setdiff1d(learned, examples.series[left_out])),
+                    "origins": int((known.any(axis=1) & ~left_out).sum()),
                     "parameters": sum(value.numel() for value in network.parameters()),
                     "trained_on": SOURCES,
-                    "left_out": f"glaciers whose name falls into fold {fold} of {FOLDS}",
+                    "left_out": "glaciers whose name falls into left_out_folds, see glaciertime.forecast.bank.fold_of",
                     "licence": "MIT; made from the series named under trained_on",
                 }
-                graph = graph_of(network) if graph is None else graph
+                graph = kept_graph(network, name, arguments.graphs) if graph is None else graph
                 size = export_network(network, path, graph=graph, card=card)
                 card_path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
                 print(f"{path.name}: {size} bytes, {time.perf_counter() - start:.0f} s", flush=True)
