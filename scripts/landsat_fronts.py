@@ -196,14 +196,14 @@ def table(results: Path) -> str:
     if not results.is_file():
         return "no results yet"
     rows = pd.read_csv(results)
-    lines = [f"{'model':18} {'training':18} {'left out':14} seeds images  mean (90 % interval)   median  without front"]
+    lines = [f"{'model':18} {'training':22} {'left out':14} seeds images  mean (90 % interval)   median  without front"]
     for (model, training), group in rows.groupby(["model", "training"], sort=False):
         for glacier, part in [*group.groupby("glacier"), ("all", group)]:
             per_image = part.groupby("image")["deviation_px"].mean()
             known = per_image.dropna().to_numpy()
             low, high = bootstrap(known) if len(known) else (math.nan, math.nan)
             lines.append(
-                f"{model:18} {training:18} {glacier:14} {part['seed'].nunique():5} {len(per_image):6} "
+                f"{model:18} {training:22} {glacier:14} {part['seed'].nunique():5} {len(per_image):6} "
                 f"{known.mean():6.2f} ({low:5.2f} to {high:5.2f}) {np.median(known):8.2f} "
                 f"{int(part['deviation_px'].isna().sum()):6}"
             )
