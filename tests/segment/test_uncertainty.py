@@ -1,0 +1,70 @@
+import numpy as np
+import pytest
+
+from glaciertime.errors import InputError
+from glaciertime.segment.calibration import expected_calibration_error, fit_temperature
+from glaciertime.segment.uncertainty import ensemble, entropy, mirrored, mutual_information, turned
+
+
+def pointwise(batch):
+    value = 1 / (1 + np.exp(-batch[:, :1]))
+    return np.concatenate([1 - value, value], axis=1).astype(np.float32)
+
+
+def lopsided(batch):
+    """A model that looks one pixel to the left."""
+    return pointwise(np.roll(batch, 1, axis=3))
+
+
+@pytest.mark.parametrize("wrap", [mirrored, turned])
+def test_a_model_that_looks_at_one_pixel_is_not_changed(wrap):
+    batch = np.random.default_rng(0).normal(size=(2, 1, 8, 8)).astype(np.float32)
+    assert np.allclose(wrap(pointwise)(batch), pointwise(batch), atol=1e-6)
+
+
+def test_mirroring_makes_a_lopsided_model_even():
+    batch = np.random.default_rng(0).normal(size=(1, 1, 6, 8)).astype(np.float32)
+    run = mirrored(lopsided)
+    assert np.allclose(run(batch[..., ::-1].copy())[..., ::-1], run(batch), atol=1e-6)
+    assert not np.allclose(lopsided(batch[..., ::-1].copy())[..., ::-1], lopsided(batch), atol=1e-3)
+
+
+def test_turning_makes_it_even_under_quarter_turns():
+    batch = np.random.default_rng(0).normal(size=(1, 1, 8, 8)).astype(np.float32)
+    run = turned(lopsided)
+    quarter = np.rot90(run(np.rot90(batch, 1, axes=(2, 3)).copy()), -1, axes=(2, 3))
+    assert np.allclose(quarter, run(batch), atol=1e-6)
+
+
+def test_an_ensemble_averages_and_needs_a_member():
+    batch = np.zeros((1, 1, 2, 2), np.float32)
+    flipped = lambda x: pointwise(x)[:, ::-1]  # noqa: E731
+    assert np.allclose(ensemble([pointwise, flipped])(batch + 3), 0.5)
+    with pytest.raises(InputError, match="no models"):
+        ensemble([])
+
+
+def test_members_that_agree_tell_each_other_nothing():
+    members = np.full((3, 2, 4, 4), 0.5)
+    assert (entropy(members[0]) == 1).all()
+    assert np.allclose(mutual_information(members), 0)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
+def test_the_temperature_that_labels_were_drawn_with_is_found(true):
+    rng = np.random.default_rng(0)
+    images = []
+    for _ in range(20):
+        logits = rng.normal(0, 2, size=(2, 40, 40))
+        ocean = 1 / (1 + np.exp(-(logits[1] - logits[0]) / true))
+        images.append((logits, (rng.uniform(size=ocean.shape) < ocean).astype(np.uint8)))
+    found = fit_temperature(images, resamples=10)
+    assert found.temperature == pytest.approx(true, rel=0.1)
+    assert found.log_loss_after <= found.log_loss_before + 1e-9
+    assert 0 < found.sigma < 0.2 * true
+
+
+def test_ignored_pixels_do_not_count_and_nothing_is_refused():
+    with pytest.raises(InputError, match="no labelled pixel"):
+        fit_temperature([(np.zeros((2, 3, 3)), np.full((3, 3), 255))])
+    assert np.isnan(expected_calibration_error(np.zeros((0, 2)), np.zeros(0, int)))
