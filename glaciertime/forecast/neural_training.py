@@ -150,6 +150,20 @@ def graph_of(network: ChangeNetwork) -> Any:
     return program.model_proto
 
 
+def _forget_source(graph: Any) -> None:
+    """Remove the traces of the source, with its paths, that the exporter writes into a graph and the graphs in it."""
+    del graph.metadata_props[:]
+    for held in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del held.metadata_props[:]
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                if inner.node:
+                    _forget_source(inner)
+
+
 def export_network(network: ChangeNetwork, path: str | Path, *, graph: Any = None, card: dict[str, object]) -> int:
     """Write a network as ONNX with a free batch and number of dates; return the size of the file in bytes.
 
@@ -172,8 +186,7 @@ def export_network(network: ChangeNetwork, path: str | Path, *, graph: Any = Non
     model.graph.input.extend(kept)
     for name, value in values.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(value.detach().numpy(), name))
-    for node in model.graph.node:
-        del node.metadata_props[:]
+    _forget_source(model.graph)
     onnx.helper.set_model_props(model, {"glaciertime": json.dumps(card, sort_keys=True)})
     onnx.checker.check_model(model)
     path = Path(path)

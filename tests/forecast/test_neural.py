@@ -125,6 +125,9 @@ def test_the_exported_network_answers_as_the_trained_one(name: str, glaciers: li
     network = make_network(name).eval()
     size = export_network(network, tmp_path / "network.onnx", card={"model": name})
     assert size < 3_000_000
+    held = (tmp_path / "network.onnx").read_bytes()
+    assert str(Path(torch.__file__).parents[1]).encode() not in held
+    assert b".py" not in held
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx")
     examples = build_examples(glaciers[:3])
     for count in (1, 7):
