@@ -6,7 +6,7 @@ Part one: a stack of masks of 3000 x 3000 pixels, written as deflated GeoTIFF in
 it, measures the areas in the box and in the fjord, cleans it by the reference steps, traces the front and measures it
 by four methods; `scipy.ndimage.label` labels the ocean of the same array. Both run in turn in this process, ten masks
 at a time, one thread each. Part two: 40,000 traced lines, made by moving and resampling real ones (or drawn ones
-where no data is at hand), through the box methods. Part three: peak memory for few and for many dates. """
+where no data is at hand), through the box methods. Part three: peak memory for few and for many dates."""
 
 from __future__ import annotations
 

@@ -64,7 +64,11 @@ def test_mixed_units_are_refused():
 
 @pytest.mark.parametrize(
     ("values", "match"),
-    [([1.0, np.inf], "values are infinite"), ([1.0, -2.0], "area_km2 is negative"), ([np.nan, np.nan], "none of 2 rows")],
+    [
+        ([1.0, np.inf], "values are infinite"),
+        ([1.0, -2.0], "area_km2 is negative"),
+        ([np.nan, np.nan], "none of 2 rows"),
+    ],
 )
 def test_values_that_cannot_be_are_refused(values, match):
     with pytest.raises(InputError, match=match):
