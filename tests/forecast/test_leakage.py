@@ -15,7 +15,8 @@ from glaciertime.forecast.screening import on_straight_line
 CUTOFF = np.datetime64("1976-01-01")
 TARGETS = ["1977-01-01", "1978-07-01", "1981-01-01"]
 LOCAL = [name for name in model_names() if not MODELS[name].is_global]
-GLOBAL = [name for name in model_names() if MODELS[name].is_global]
+# The networks come with weights, which are refused at so early a cutoff: test_neural.py looks at them.
+GLOBAL = [name for name in model_names() if MODELS[name].is_global and name not in ("lstm", "mamba")]
 
 
 def scrambled(series, *, seed):

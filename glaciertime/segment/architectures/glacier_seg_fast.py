@@ -114,7 +114,7 @@ class ImageOrder(nn.Module):
     ...     def forward(self, x):
     ...         return x.cumsum(dim=1)
     >>> ImageOrder(Total(), columns=True, backwards=True)(image).flatten().tolist()
-    [6.0, 4.0, 5.0, 3.0]
+    [6.0, 4.0, 6.0, 3.0]
     """
 
     def __init__(self, block: nn.Module, *, columns: bool, backwards: bool) -> None:
