@@ -158,13 +158,19 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
         A shipped model or a file; by default the one made for images of this kind.
     """
     from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.prediction import zones_of_image
+    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.uncertainty import mirrored
 
     run, spec = load_engine(weights or scene.weights)
+    if spec.augmented:
+        run = mirrored(run)
 
     def read() -> NDArray[np.uint8]:
         with Imagery(scene.path, expected=len(spec.bands)) as pixels:
-            return zones_of_image(pixels, run=run, spec=spec)
+            probability = probability_of_image(pixels, run=run, spec=spec)
+        # As stiff as the command segment draws a front by default.
+        zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec, smoothness=0.5)
+        return zones
 
     acquisition = replace(scene.acquisition, model=spec.name)
     return MaskScene(

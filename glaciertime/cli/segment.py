@@ -70,7 +70,7 @@ def segment(
     with Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels:
         whole = max(pixels.height, pixels.width) <= spec.patch_px
         if spec.zones == "line" or whole:
-            _whole(pixels, run=run, spec=spec, out=out, probabilities=probabilities, smoothness=smoothness, whole=whole)
+            _whole(pixels, run=run, spec=spec, out=out, probabilities=probabilities, smoothness=smoothness)
         else:
             _strips(pixels, run=run, spec=spec, out=out, probabilities=probabilities, window=window, batch=batch)
         if cog:
@@ -104,20 +104,10 @@ def _whole(
     out: Path,
     probabilities: Path | None,
     smoothness: float,
-    whole: bool,
 ) -> None:
-    import numpy as np
+    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
 
-    from glaciertime.segment.prediction import predict_image, predict_strips, zones_from_probability
-
-    if whole:
-        probability = predict_image(pixels.read_all(), run=run, spec=spec)
-    else:
-        probability = np.full((len(spec.codes), pixels.height, pixels.width), np.nan, dtype=np.float32)
-        for strip in predict_strips(pixels, run=run, spec=spec):
-            rows = slice(strip.row, strip.row + strip.probability.shape[1])
-            columns = slice(strip.column, strip.column + strip.probability.shape[2])
-            probability[:, rows, columns] = strip.probability
+    probability = probability_of_image(pixels, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
     with ExitStack() as files:
         files.enter_context(_mask_file(out, pixels)).write(zones, 1)

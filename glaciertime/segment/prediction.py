@@ -161,8 +161,8 @@ def predict_strips(
         raise InputError("no pixel of the raster is observed (all nodata or NaN); there is nothing to segment")
 
 
-def zones_of_image(source: Any, *, run: Engine, spec: ModelSpec, smoothness: float = 0.5) -> NDArray[np.uint8]:
-    """Return the zones of an image of any size, held in memory, (H, W) uint8 in the codes of the model.
+def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArray[np.float32]:
+    """Return the class probabilities of an image of any size, held in memory: (K, H, W) float32, NaN where unseen.
 
     Parameters
     ----------
@@ -170,19 +170,15 @@ def zones_of_image(source: Any, *, run: Engine, spec: ModelSpec, smoothness: flo
         An opened image.
     run : Engine
     spec : ModelSpec
-    smoothness : float
-        Of a front that is drawn as one line, see :func:`zones_from_probability`.
     """
     if max(source.height, source.width) <= spec.patch_px:
-        probability = predict_image(source.read_all(), run=run, spec=spec)
-    else:
-        probability = np.full((len(spec.codes), source.height, source.width), np.nan, dtype=np.float32)
-        for strip in predict_strips(source, run=run, spec=spec):
-            rows = slice(strip.row, strip.row + strip.probability.shape[1])
-            columns = slice(strip.column, strip.column + strip.probability.shape[2])
-            probability[:, rows, columns] = strip.probability
-    zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec, smoothness=smoothness)
-    return zones
+        return predict_image(source.read_all(), run=run, spec=spec)
+    probability = np.full((len(spec.codes), source.height, source.width), np.nan, dtype=np.float32)
+    for strip in predict_strips(source, run=run, spec=spec):
+        rows = slice(strip.row, strip.row + strip.probability.shape[1])
+        columns = slice(strip.column, strip.column + strip.probability.shape[2])
+        probability[:, rows, columns] = strip.probability
+    return probability
 
 
 def _read_line(
