@@ -172,7 +172,11 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
         zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec, smoothness=0.5)
         return zones
 
-    acquisition = replace(scene.acquisition, model=spec.name)
+    acquisition = replace(
+        scene.acquisition,
+        model=spec.name,
+        delineation_sigma_m=spec.front_sigma_px * scene.acquisition.resolution_m,
+    )
     return MaskScene(
         acquisition=acquisition, shape=scene.shape, transform=scene.transform, read=read, box=scene.box
     )  # fmt: skip

@@ -58,6 +58,7 @@ class ModelSpec:
         Average over the image and its mirror image by default.
     trained_on, licence, note : str
     scores : dict of str to float
+        Among them ``front_sigma_px``, where it was measured: see :attr:`front_sigma_px`.
     """
 
     name: str
@@ -92,6 +93,21 @@ class ModelSpec:
     def channels(self) -> int:
         """Return the channels of the network's input."""
         return self.normalisation.channels(len(self.bands))
+
+    @property
+    def front_sigma_px(self) -> float:
+        """Return one standard deviation of the front at one point, in pixels of the image; NaN where not measured.
+
+        Measured on glaciers that were left out of training, as the distance that 68 % of the fronts keep to: a few that
+        are missed altogether would make a root mean square say nothing of the others.
+
+        Examples
+        --------
+        >>> parts = {"name": "a", "model": "unet", "bands": ("b",), "classes": ("g", "o"), "codes": (127, 254)}
+        >>> ModelSpec(**parts).front_sigma_px, ModelSpec(**parts, scores={"front_sigma_px": 1.5}).front_sigma_px
+        (nan, 1.5)
+        """
+        return float(self.scores.get("front_sigma_px", float("nan")))
 
     def to_json(self) -> str:
         """Return the JSON that a weights file carries; NaN is written as null."""

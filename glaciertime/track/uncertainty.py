@@ -37,11 +37,14 @@ __all__ = [
 def boundary_sigma_m(acquisition: Acquisition, *, settings: TrackSettings) -> float:
     """Return the error of a boundary's position at one point, without that of the image's place; NaN if unknown.
 
-    The rounding to pixels (resolution / sqrt(12)) and the delineation add in quadrature.
+    The rounding to pixels (resolution / sqrt(12)) and the delineation add in quadrature. A boundary that a model drew
+    errs by several pixels: where nobody measured by how many, its error is unknown, not that of the rounding.
     """
     delineation = acquisition.delineation_sigma_m
     if math.isnan(delineation):
         delineation = settings.delineation_sigma_m
+    if acquisition.model and math.isnan(delineation):
+        return math.nan
     known = [value for value in (acquisition.resolution_m / math.sqrt(12), delineation) if not math.isnan(value)]
     return math.hypot(*known) if known else math.nan
 
