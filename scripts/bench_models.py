@@ -7,12 +7,16 @@ SegFormer-B0. Weights are random; they change neither time nor size.
 
     python scripts/bench_models.py
     python scripts/bench_models.py --model glacier-seg-fast,segformer-b0 --check --keep onnx_models
-    python scripts/bench_models.py --all --check
+    python scripts/bench_models.py --all --check --no-latency
+
+What a check found is appended to ``scripts/results/onnx_checks.csv`` as it is found; a model that is in there is not
+checked again.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import tempfile
@@ -21,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glaciertime.errors import GlacierTimeError
 from glaciertime.segment.architectures.registry import build_model, model_names
 from glaciertime.segment.export import check_onnx, export_onnx
 from glaciertime.segment.models_table import measure_latency
@@ -35,6 +40,10 @@ PUBLISHED: dict[str, tuple[float | None, float, float]] = {
     "glacier-seg": (14.91, 2.59, 10.68),
 }
 REFERENCE = "segformer-b0"
+RECORD = Path(__file__).parent / "results" / "onnx_checks.csv"
+COLUMNS = ["name", "parameters", "size_mb", "relative_error", "sizes_checked"]
+# Rounding of float32, added up over a network.
+LARGEST_ERROR = 1e-4
 DEFAULT = [*PUBLISHED, "glacier-seg-s12", "glacier-seg-fast"]
 
 
@@ -44,6 +53,7 @@ def main() -> int:
     parser.add_argument("--model", help="comma-separated architectures; those of the thesis's table by default")
     parser.add_argument("--all", action="store_true", help="every architecture")
     parser.add_argument("--check", action="store_true", help="compare each export with torch at several sizes")
+    parser.add_argument("--record", type=Path, default=RECORD, help="table of what --check found")
     parser.add_argument("--no-latency", action="store_true", help="export, and check if asked, only")
     parser.add_argument("--keep", type=Path, help="folder for the exported files; those already there are used again")
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall", help="cpu: on a machine that is busy")
@@ -57,6 +67,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
+        if options.check and options.no_latency:
+            return _check_all(names, folder, options)
         rows = {name: _export(name, folder, options) for name in names}
         if not options.no_latency:
             _time(rows, options)
@@ -64,7 +76,38 @@ def main() -> int:
         print(json.dumps(list(rows.values()), indent=2))
     else:
         _print(rows)
-    return int(any(float(str(row.get("relative_error", 0.0))) > 1e-4 for row in rows.values()))
+    return int(any(float(str(row.get("relative_error", 0.0))) > LARGEST_ERROR for row in rows.values()))
+
+
+def _check_all(names: list[str], folder: Path, options: argparse.Namespace) -> int:
+    """Check one after the other what the record does not hold yet, print the record, return 1 if one of it failed."""
+    for name in names:
+        if name in {row["name"] for row in _recorded(options.record)}:
+            continue
+        try:
+            row = _export(name, folder, options)
+        except GlacierTimeError as error:
+            row = {"name": name, "relative_error": "nan", "sizes_checked": f"not exported: {error}"}
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
+        is_new = not options.record.is_file()
+        with options.record.open("a", newline="") as stream:
+            writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", lineterminator="\n")
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+        if not options.keep:
+            Path(str(row.get("file", folder / "none"))).unlink(missing_ok=True)
+    rows = [row for row in _recorded(options.record) if row["name"] in names]
+    for row in rows:
+        print(f"{row['name']:<30} {row['size_mb']:>9} MB   {row['relative_error']:>8}   {row['sizes_checked']}")
+    return int(any(not float(row["relative_error"]) <= LARGEST_ERROR for row in rows))
+
+
+def _recorded(record: Path) -> list[dict[str, str]]:
+    if not record.is_file():
+        return []
+    with record.open(newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _export(name: str, folder: Path, options: argparse.Namespace) -> dict[str, object]:
@@ -84,7 +127,9 @@ def _export(name: str, folder: Path, options: argparse.Namespace) -> dict[str, o
         "export_s": round(time.perf_counter() - start, 1),
     }
     if options.check:
-        row["relative_error"] = check_onnx(path, model, in_channels=options.in_channels).relative_error
+        done = check_onnx(path, model, in_channels=options.in_channels)
+        row["relative_error"] = float(f"{done.relative_error:.2g}")
+        row["sizes_checked"] = " ".join("x".join(str(number) for number in shape) for shape in done.shapes)
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
 
