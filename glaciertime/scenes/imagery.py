@@ -54,6 +54,9 @@ class Imagery:
                 raise InputError(f"{path} cannot be read as an image; give a GeoTIFF or PNG") from error
         self.path = Path(path)
         self.height, self.width = self._source.height, self._source.width
+        # Asked of the file once: rasterio builds these lists anew each time.
+        self._mask_kinds = self._source.mask_flag_enums
+        self._nodata = self._source.nodatavals
         try:
             self.bands = self._choose(bands, expected)
         except InputError:
@@ -112,13 +115,24 @@ class Imagery:
 
     def _read(self, **place: Any) -> NDArray[np.float32]:
         try:
-            pixels = self._source.read(self.bands, **place).astype(np.float32)
+            stored = self._source.read(self.bands, **place)
+            pixels = stored.astype(np.float32)
             for number, band in enumerate(self.bands):
-                if self._source.mask_flag_enums[band - 1] != [MaskFlags.all_valid]:
-                    pixels[number][self._source.read_masks(band, **place) == 0] = np.nan
+                if self._mask_kinds[band - 1] != [MaskFlags.all_valid]:
+                    missing = self._missing(stored[number], band, place)
+                    np.copyto(pixels[number], np.float32(np.nan), where=missing)
         except RasterioError as error:
             raise InputError(f"{self.path} is damaged: {error}; fetch or export it again") from error
         return pixels
+
+    def _missing(self, stored: NDArray[Any], band: int, place: dict[str, Any]) -> NDArray[np.bool_]:
+        nodata = self._nodata[band - 1]
+        if self._mask_kinds[band - 1] == [MaskFlags.nodata] and stored.dtype.kind in "iu" and stored.itemsize <= 4:
+            limits = np.iinfo(stored.dtype)
+            if nodata is not None and nodata == round(nodata) and limits.min <= nodata <= limits.max:
+                # What GDAL would do, without reading the pixels once more.
+                return np.asarray(stored == stored.dtype.type(nodata))
+        return np.asarray(self._source.read_masks(band, **place) == 0)
 
     def statistics(self, rule: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return mean and spread of each band after ``rule.prepare``, of at most four million pixels.

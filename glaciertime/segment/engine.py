@@ -99,7 +99,7 @@ def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int 
         _check_channels(batch, spec)
         height, width = batch.shape[2:]
         around = ((0, 0), (0, 0), (0, -height % spec.multiple), (0, -width % spec.multiple))
-        padded = np.pad(batch, around, mode="edge") if spec.multiple > 1 else batch
+        padded = np.pad(batch, around, mode="edge") if any(map(any, around)) else batch
         logits = session.run(None, {given: np.ascontiguousarray(padded, dtype=np.float32)})[0]
         return probabilities_from_logits(logits[..., :height, :width], temperature=spec.temperature)
 

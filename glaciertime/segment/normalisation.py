@@ -90,9 +90,10 @@ class Normalisation:
             mean, std = np.asarray(self.mean, dtype=np.float32), np.asarray(self.std, dtype=np.float32)
         else:
             mean, std = band_statistics(values) if statistics is None else statistics
-        scaled = (values - mean[:, None, None]) / std[:, None, None]
+        scaled = np.subtract(values, mean[:, None, None], dtype=np.float32)
+        scaled /= std[:, None, None]
         observed = np.isfinite(scaled)
-        scaled = np.where(observed, scaled, np.float32(0)).astype(np.float32)
+        np.copyto(scaled, np.float32(0), where=~observed)
         return np.concatenate([scaled, observed.astype(np.float32)]) if self.mask_bands else scaled
 
     def to_dict(self) -> dict[str, Any]:

@@ -138,21 +138,16 @@ def predict_strips(
     seen = False
     for start, stop in windows:
         lefts = grid.columns(start, stop)
-        blend = _Blend(grid, classes=len(spec.codes), start=start, stop=stop)
+        blend = _Blend(grid, classes=len(spec.codes), lefts=lefts, start=start, stop=stop)
+        line = _Line(source, grid, rule=spec.normalisation, statistics=statistics, lefts=lefts)
         for top in grid.rows():
-            pixels, observed, offset = _read_line(source, grid, top=top, first=lefts[0], last=lefts[-1] + grid.side)
-            seen = seen or bool(observed.any())
-            for group in _groups(lefts, pixels, grid, batch):
-                patches = np.stack(
-                    [
-                        spec.normalisation.apply(_cut(pixels, grid, top, left, offset), statistics=statistics)
-                        for left in group
-                    ]
-                )
+            line.move(top)
+            seen = seen or bool(line.observed.any())
+            for group, patches in line.batches(batch):
                 for left, probability in zip(group, run(patches), strict=True):
                     blend.add(probability, left=left)
             done += len(lefts)
-            strip = blend.finish(top, observed=observed, offset=offset)
+            strip = blend.finish(top, observed=line.observed)
             if strip is not None:
                 yield strip
             if progress is not None:
@@ -181,72 +176,149 @@ def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArra
     return probability
 
 
-def _read_line(
-    source: PixelSource, grid: PatchGrid, *, top: int, first: int, last: int
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], tuple[int, int]]:
-    row, column = max(top, 0), max(first, 0)
-    height, width = min(top + grid.side, grid.height) - row, min(last, grid.width) - column
-    pixels = source.read(row, column, height, width)
-    return pixels, np.asarray(np.isfinite(pixels).any(axis=0)), (row, column)
+class _Line:
+    """The pixels of one line of patches, normalised; what the line before has read is not read again.
 
+    They are held as two halves, the lower of which is the upper one of the next line, with the raster's edge repeated
+    beyond it.
+    """
 
-def _groups(lefts: list[int], pixels: NDArray[np.float32], grid: PatchGrid, batch: int) -> Iterator[list[int]]:
-    first = max(lefts[0], 0)
-    wanted = [
-        left
-        for left in lefts
-        if np.isfinite(pixels[:, :, max(left - first, 0) : max(left + grid.side - first, 0)]).any()
-    ]
-    return (wanted[place : place + batch] for place in range(0, len(wanted), batch))
+    def __init__(
+        self,
+        source: PixelSource,
+        grid: PatchGrid,
+        *,
+        rule: Normalisation,
+        statistics: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
+        lefts: list[int],
+    ) -> None:
+        self.source, self.grid, self.rule, self.statistics, self.lefts = source, grid, rule, statistics, lefts
+        self.halves: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self.seen: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
+        self.observed = np.zeros((0, 0), dtype=bool)
 
+    def move(self, top: int) -> None:
+        """Go on to the line whose patches start at a row; lines come in order."""
+        if self.halves is None or self.seen is None:
+            upper, upper_seen = self._read(top)
+        else:
+            upper, upper_seen = self.halves[1], self.seen[1]
+        below = top + self.grid.stride
+        if below < self.grid.height:
+            lower, lower_seen = self._read(below)
+        else:
+            lower, lower_seen = np.repeat(upper[:, -1:], self.grid.stride, axis=1), np.zeros_like(upper_seen)
+        self.halves, self.seen = (upper, lower), (upper_seen, lower_seen)
+        self.observed = np.concatenate(self.seen)
 
-def _cut(
-    pixels: NDArray[np.float32], grid: PatchGrid, top: int, left: int, offset: tuple[int, int]
-) -> NDArray[np.float32]:
-    rows = np.clip(np.arange(top, top + grid.side), 0, grid.height - 1) - offset[0]
-    columns = np.clip(np.arange(left, left + grid.side), 0, grid.width - 1) - offset[1]
-    if rows[-1] - rows[0] == grid.side - 1 and columns[-1] - columns[0] == grid.side - 1:
-        return pixels[:, rows[0] : rows[0] + grid.side, columns[0] : columns[0] + grid.side]
-    return pixels[:, rows[:, None], columns[None, :]]
+    def _read(self, top: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        left, right = self.lefts[0], self.lefts[-1] + self.grid.side
+        row, column = max(top, 0), max(left, 0)
+        height, width = min(top + self.grid.stride, self.grid.height) - row, min(right, self.grid.width) - column
+        pixels = self.source.read(row, column, height, width)
+        around = (
+            (row - top, self.grid.stride - height - (row - top)),
+            (column - left, right - left - width - (column - left)),
+        )
+        observed = np.asarray(np.isfinite(pixels[0]))
+        for band in pixels[1:]:
+            observed |= np.isfinite(band)
+        normalised = self.rule.apply(pixels, statistics=self.statistics)
+        if any(max(pair) for pair in around):
+            normalised = np.pad(normalised, ((0, 0), *around), mode="edge")
+            observed = np.pad(observed, around)
+        return normalised, observed
+
+    def batches(self, size: int) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Yield the first columns of patches with an observed pixel, and the patches; overwritten by the next ones."""
+        if self.halves is None:
+            return
+        side, stride, origin = self.grid.side, self.grid.stride, self.lefts[0]
+        anything = np.asarray(self.observed.any(axis=0))
+        wanted = [left for left in self.lefts if anything[left - origin : left - origin + side].any()]
+        held = np.empty((size, len(self.halves[0]), side, side), dtype=np.float32)
+        for place in range(0, len(wanted), size):
+            group = wanted[place : place + size]
+            for patch, left in zip(held, group, strict=False):
+                columns = slice(left - origin, left - origin + side)
+                patch[:, :stride], patch[:, stride:] = (half[..., columns] for half in self.halves)
+            yield group, held[: len(group)]
 
 
 class _Blend:
-    """Weighted sums of the lines of patches that are not finished, over one window's columns."""
+    """Weighted sums of the lines of patches that are not finished, over one window's columns.
 
-    def __init__(self, grid: PatchGrid, *, classes: int, start: int, stop: int) -> None:
-        self.grid = grid
+    They are held in square blocks, of which a patch covers exactly four: each lies in one piece of memory.
+    """
+
+    def __init__(self, grid: PatchGrid, *, classes: int, lefts: list[int], start: int, stop: int) -> None:
+        self.grid, self.origin = grid, lefts[0]
         self.start, self.stop = start, stop
+        half = grid.stride
         self.weights = gaussian_weights(grid.side)
-        self.sums = np.zeros((classes, grid.side, stop - start), dtype=np.float32)
-        self.total = np.zeros((grid.side, stop - start), dtype=np.float32)
+        blocks = len(lefts) + 1
+        self.upper, self.lower = (np.zeros((blocks, classes, half, half), dtype=np.float32) for _ in range(2))
+        self.upper_total, self.lower_total = (np.zeros((blocks, half, half), dtype=np.float32) for _ in range(2))
+        self.product = np.empty((half, half), dtype=np.float32)
 
     def add(self, probability: NDArray[np.float32], *, left: int) -> None:
         """Add one patch of the current line."""
-        first, last = max(left, self.start), min(left + self.grid.side, self.stop)
-        there, here = slice(first - self.start, last - self.start), slice(first - left, last - left)
-        weights = self.weights[:, here]
-        self.sums[:, :, there] += probability[:, :, here] * weights
-        self.total[:, there] += weights
+        half = self.grid.stride
+        first = (left - self.origin) // half
+        for rows, sums, totals in (
+            (slice(half), self.upper, self.upper_total),
+            (slice(half, None), self.lower, self.lower_total),
+        ):
+            for block, columns in ((first, slice(half)), (first + 1, slice(half, None))):
+                weights = self.weights[rows, columns]
+                totals[block] += weights
+                for layer, of_class in zip(probability, sums[block], strict=True):
+                    np.multiply(layer[rows, columns], weights, out=self.product)
+                    of_class += self.product
 
-    def finish(self, top: int, *, observed: NDArray[np.bool_], offset: tuple[int, int]) -> Strip | None:
-        """Take out the rows that no later line of patches reaches, and move the others up."""
-        last_line = top + self.grid.stride >= self.grid.height - self.grid.side // 4
-        ready = self.grid.side if last_line else self.grid.stride
-        first, last = max(top, 0), min(top + ready, self.grid.height)
+    def finish(self, top: int, *, observed: NDArray[np.bool_]) -> Strip | None:
+        """Take out the rows that no later line of patches reaches; ``observed`` covers the whole line of patches."""
+        half = self.grid.stride
+        last_line = top + half >= self.grid.height - self.grid.side // 4
+        first, last = max(top, 0), min(top + (self.grid.side if last_line else half), self.grid.height)
         strip = None
         if last > first:
-            rows = slice(first - top, last - top)
-            seen = observed[first - offset[0] : last - offset[0], self.start - offset[1] : self.stop - offset[1]]
-            total = self.total[rows]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                probability = self.sums[:, rows] / total
-            probability[:, ~seen] = np.nan
-            strip = Strip(row=first, column=self.start, probability=probability, observed=seen.copy())
-        keep = self.grid.side - self.grid.stride
-        for array in (self.sums, self.total):
-            array[..., :keep, :] = array[..., self.grid.stride :, :].copy()
-            array[..., keep:, :] = 0
+            probability = np.empty((self.upper.shape[1], last - first, self.stop - self.start), dtype=np.float32)
+            for number, (sums, totals) in enumerate(
+                ((self.upper, self.upper_total), (self.lower, self.lower_total))[: 1 + last_line]
+            ):
+                row = top + number * half
+                rows = slice(max(row, first), min(row + half, last))
+                if rows.stop > rows.start:
+                    self._divide(sums, totals, rows=rows, row=row, into=probability[:, rows.start - first :])
+            seen = observed[first - top : last - top, self.start - self.origin : self.stop - self.origin].copy()
+            if not seen.all():
+                np.copyto(probability, np.float32(np.nan), where=~seen)
+            strip = Strip(row=first, column=self.start, probability=probability, observed=seen)
+        self.upper, self.lower = self.lower, self.upper
+        self.upper_total, self.lower_total = self.lower_total, self.upper_total
+        self.lower.fill(0)
+        self.lower_total.fill(0)
         return strip
+
+    def _divide(
+        self,
+        sums: NDArray[np.float32],
+        totals: NDArray[np.float32],
+        *,
+        rows: slice,
+        row: int,
+        into: NDArray[np.float32],
+    ) -> None:
+        within = slice(rows.start - row, rows.stop - row)
+        for block, (of_block, total) in enumerate(zip(sums, totals, strict=True)):
+            left = self.origin + block * self.grid.stride
+            first, last = max(left, self.start), min(left + self.grid.stride, self.stop)
+            if last > first:
+                columns = slice(first - left, last - left)
+                out = into[:, : within.stop - within.start, first - self.start : last - self.start]
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    np.divide(of_block[:, within, columns], total[within, columns], out=out)
 
 
 def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec, smoothness: float = 0.5) -> Any:
@@ -272,7 +344,9 @@ def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec,
     >>> zones_from_probability(np.array([[[0.9, np.nan]], [[0.1, np.nan]]], np.float32), spec=spec)
     array([[127,   0]], dtype=uint8)
     """
-    observed = np.isfinite(probability).all(axis=0)
+    observed = np.isfinite(probability[0])
+    for layer in probability[1:]:
+        observed &= np.isfinite(layer)
     if spec.zones == "line" and probability.shape[1] >= 2:
         from glaciertime.segment.front_line import zones_from_ocean
 
@@ -283,6 +357,10 @@ def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec,
             )
         zones = zones_from_ocean(probability[spec.codes.index(254)], smoothness=smoothness)
     else:
-        zones = np.asarray(spec.codes, dtype=np.uint8)[np.nan_to_num(probability).argmax(axis=0)]
+        zones = np.full(observed.shape, spec.codes[0], dtype=np.uint8)
+        best = probability[0]
+        for code, layer in zip(spec.codes[1:], probability[1:], strict=True):
+            np.copyto(zones, np.uint8(code), where=layer > best)
+            best = np.maximum(best, layer)
     zones[~observed] = NO_DATA
     return zones

@@ -1,0 +1,51 @@
+"""Images in windows: what was not observed is NaN, by whatever means the file says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from glaciertime.scenes.imagery import Imagery
+
+
+def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
+    bands, height, width = pixels.shape
+    profile = {"driver": "GTiff", "height": height, "width": width, "count": bands, "dtype": pixels.dtype.name}
+    with rasterio.open(path, "w", **profile, **options) as target:
+        target.write(pixels)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("dtype", "nodata"),
+    [("uint8", 0), ("uint8", 7), ("int16", -9999), ("uint16", 65535), ("float32", -9999.0), ("float32", np.nan)],
+)
+def test_nodata_is_nan_where_gdal_masks_it(tmp_path: Path, dtype: str, nodata: float) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 9, size=(2, 30, 40)).astype(dtype)
+    pixels[:, 5:9] = nodata
+    path = write(tmp_path / "image.tif", pixels, nodata=nodata)
+    with Imagery(path) as image, rasterio.open(path) as stored:
+        read = image.read(3, 2, 20, 30)
+        masked = stored.read_masks()[:, 3:23, 2:32] == 0
+    assert masked.any()
+    assert np.array_equal(np.isnan(read), masked)
+    assert np.array_equal(read[~masked], pixels[:, 3:23, 2:32][~masked])
+
+
+def test_a_mask_band_is_followed(tmp_path: Path) -> None:
+    path = write(tmp_path / "image.tif", np.full((1, 6, 6), 3, np.uint8))
+    seen = np.full((6, 6), 255, np.uint8)
+    seen[0] = 0
+    with rasterio.open(path, "r+") as target:
+        target.write_mask(seen)
+    with Imagery(path) as image:
+        assert np.array_equal(np.isnan(image.read_all()[0]), seen == 0)
+
+
+def test_without_nodata_every_pixel_is_observed(tmp_path: Path) -> None:
+    with Imagery(write(tmp_path / "image.tif", np.zeros((1, 6, 6), np.uint8))) as image:
+        assert np.array_equal(image.read_all(), np.zeros((1, 6, 6), np.float32))
