@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +26,6 @@ _GAIN = 8.0
 _MAX_BREAKS = 3
 #: Scales that are tried where a known sigma fixes the unit of the noise.
 _SCALES = (1e-3, 0.03, 0.12, 0.4, 1.0, 2.5, 6.0)
-_CUBE = np.array(list(itertools.product((-1.0, 0.0, 1.0), repeat=3)))
 _SURPRISE = 2.5
 
 
@@ -52,7 +50,8 @@ class FittedKalman:
         Parameters, in units of the series' scale squared; see :mod:`glaciertime.forecast.filter`.
     weights : (K,) float64
     log_likelihood : float
-        Of the most likely parameters, given the first observation, in the unit of the series.
+        Of the most likely parameters, given the first two observations and flat priors on level and rate, in the
+        unit of the series.
     best_row : (7,) float64
         The most likely parameters.
     outliers, breaks : tuple of int
@@ -137,7 +136,7 @@ class Kalman:
         outliers, breaks = work.find_breaks() if self.robust and len(raw) >= 8 else ((), ())
         grid, weights = work.weigh()
         best_row, best = work.refine()
-        likelihood = best - (len(raw) - 1) * float(np.log(scale))
+        likelihood = best - (len(raw) - 2) * float(np.log(scale))
         return FittedKalman(years, values, work.noise, work.shift, grid, weights, work.harmonics, centre, scale,
                             likelihood, best_row, outliers, breaks)  # fmt: skip
 
@@ -172,15 +171,13 @@ class _Work:
         rows[:, 6] = self.cycle_variance
         return rows
 
-    def evaluate(
-        self, rows: NDArray[np.float64], *, factors: Sequence[float] = _SCALES
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def evaluate(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rows with their scale, and their log-likelihoods."""
         from glaciertime.forecast.filter import filter_grid
 
         fixed = np.array([False, False, False, True, False, False, False])
         if self.has_sigma:
-            rows = np.concatenate([np.where(fixed, rows, rows * factor) for factor in factors])
+            rows = np.concatenate([np.where(fixed, rows, rows * factor) for factor in _SCALES])
             sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
             return rows, -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
         sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
@@ -200,19 +197,17 @@ class _Work:
         return rows[keep], weights / weights.sum()
 
     def refine(self) -> tuple[NDArray[np.float64], float]:
-        """Return the most likely row and its log-likelihood, searched between the rows of the grid.
+        """Return the most likely row and its log-likelihood given the first two values.
 
         It is not added to the mixture, in which every row stands for its neighbourhood.
         """
+        from glaciertime.forecast.likelihood import most_likely
+
         rows, likelihood = self.last if self.last is not None else self.evaluate(self.grid())
-        row, best = rows[int(np.argmax(likelihood))], float(likelihood.max())
-        for reach in (2.0, 1.5, 1.25, 1.12, 1.06, 1.03):
-            near = np.tile(row, (len(_CUBE), 1))
-            near[:, [0, 2, 3]] *= reach**_CUBE
-            rows, likelihood = self.evaluate(near, factors=(1.0, 1 / reach, reach))
-            if likelihood.max() > best:
-                row, best = rows[int(np.argmax(likelihood))], float(likelihood.max())
-        return row, best
+        if self.constant or len(self.years) < 4:
+            return rows[int(np.argmax(likelihood))], float(likelihood.max())
+        return most_likely(self.years, self.values, self.noise, self.shift, rows, likelihood,
+                           harmonics=self.harmonics, free_scale=not self.has_sigma)  # fmt: skip
 
     def find_breaks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Set outliers aside and open change points, greedily; return their indices."""
