@@ -1,7 +1,8 @@
 """Make the weights that come with the package: ONNX for use, safetensors for fine-tuning, and a card for each.
 
-``landsat-fronts``: simulated optical scenes first, then the traced Landsat images of all three glaciers mixed with
-simulated ones. ``sar-zones``: simulated radar scenes alone. Seeded, and resumed where a killed run stopped.
+``landsat-fronts``: the traced Landsat images of all three glaciers mixed with simulated optical scenes, by the recipe
+of ``landsat_fronts.py`` with more steps and fewer simulated scenes. ``sar-zones``: simulated radar scenes alone.
+Seeded, and resumed where a killed run stopped.
 
     python scripts/train_default_weights.py --data ../shared/data/landsat_fronts --work fronts
 """
@@ -22,7 +23,8 @@ import landsat_fronts as fronts
 
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
-ARCHITECTURE = "unet-small"
+FRONTS = fronts.PLANS[0]
+SAR_ARCHITECTURE = "unet-small"
 SAR_SIZE = (256, 256)
 
 
@@ -32,30 +34,20 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("fronts"))
     parser.add_argument("--models", default="landsat-fronts,sar-zones")
     parser.add_argument("--out", type=Path, default=SHIPPED)
-    parser.add_argument("--check", metavar="GLACIER", help="only measure the last rounds on a glacier left out")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--front-epochs", type=int, default=20, help="of 40 batches of 8 patches")
-    parser.add_argument("--finish-epochs", type=int, default=8, help="of each round with few simulated scenes")
-    parser.add_argument("--finish-rounds", type=int, default=2)
-    parser.add_argument("--finish-share", type=float, default=0.15)
+    parser.add_argument("--front-epochs", type=int, default=50, help="of 25 batches of 8 patches")
     parser.add_argument("--sar-epochs", type=int, default=8)
     parser.add_argument("--sar-scenes", type=int, default=200)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)
     parser.add_argument("--simulated", type=int, default=400)
-    parser.add_argument("--share", type=float, default=0.4)
+    parser.add_argument("--share", type=float, default=0.25, help="of the patches that are simulated")
     return parser.parse_args()
 
 
 def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, object]]:
-    options.epochs = None
-    plan = next(plan for plan in fronts.PLANS if plan.model == ARCHITECTURE)
-    initial = fronts.run(plan, 0, "", options, initial=None)
     options.epochs = options.front_epochs
-    weights = fronts.train_without("none", plan, 0, options, initial=initial)
-    if options.finish_rounds:
-        weights = finish(weights, "none", options)
+    weights = fronts.train_without("none", FRONTS, 0, options)
     temperature = leave_one_out_temperature(options)
-    found = fronts.table(options.results)
     return weights, {
         "name": "landsat-fronts",
         "temperature": temperature["temperature"],
@@ -64,27 +56,8 @@ def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, o
         "licence": "weights MIT; training images CC-BY-4.0, Mohajerani et al. 2019, doi:10.3390/rs11010074",
         "note": "ocean up in the image, one front across it; one grey band, about 49 m pixels",
         "scores": leave_one_out_scores(options.results),
-        "card": {"table": found, "temperature": temperature},
+        "card": {"table": fronts.table(options.results), "temperature": temperature},
     }
-
-
-def finish(weights: Path, glacier: str, options: argparse.Namespace) -> Path:
-    """Go on with few simulated scenes among the real ones, in rounds that each end at a learning rate of zero."""
-    plan = next(plan for plan in fronts.PLANS if plan.model == ARCHITECTURE)
-    later = argparse.Namespace(**vars(options))
-    later.share, later.epochs = options.finish_share, options.finish_epochs
-    for number in range(options.finish_rounds):
-        later.work = options.work / f"finish{number or ''}"
-        weights = fronts.train_without(glacier, plan, 0, later, initial=weights)
-    return weights
-
-
-def check_finish(glacier: str, options: argparse.Namespace) -> None:
-    """Finish the model that was trained without a glacier in the same way, and add how it does there."""
-    weights = finish(options.work / f"{ARCHITECTURE}_0_{glacier}" / "weights.safetensors", glacier, options)
-    common = {"model": ARCHITECTURE, "training": "finished in two rounds", "seed": 0}
-    fronts.append(options.results, [{**common, **row} for row in fronts.measure(weights, glacier, options)])
-    print(fronts.table(options.results))
 
 
 def leave_one_out_scores(results: Path) -> dict[str, float]:
@@ -93,7 +66,7 @@ def leave_one_out_scores(results: Path) -> dict[str, float]:
     if not results.is_file():
         return {}
     rows = pd.read_csv(results)
-    rows = rows[(rows["model"] == ARCHITECTURE) & (rows["training"] == "real and simulated")]
+    rows = rows[(rows["model"] == FRONTS.label) & (rows["training"] == "real and simulated")]
     per_glacier = rows.groupby("glacier")["deviation_px"].mean().round(3)
     return {f"front_deviation_px_without_{glacier}": float(value) for glacier, value in per_glacier.items()}
 
@@ -107,7 +80,7 @@ def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
     data = LandsatFronts(options.data)
     pairs = []
     for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
-        weights = options.work / f"{ARCHITECTURE}_0_{glacier}" / "weights.safetensors"
+        weights = fronts.folder(FRONTS, 0, glacier, options) / "weights.safetensors"
         if not weights.is_file():
             continue
         run, spec = load_engine(weights, engine="torch")
@@ -133,7 +106,7 @@ def train_sar_zones(options: argparse.Namespace) -> tuple[Path, dict[str, object
     config = TrainConfig(
         data="simulated",
         root=Path("."),
-        model=ARCHITECTURE,
+        model=SAR_ARCHITECTURE,
         fold=2,
         loss="front",
         metric="iou",
@@ -241,9 +214,6 @@ def main() -> None:
 
     options = arguments()
     torch.set_num_threads(options.threads)
-    if options.check:
-        check_finish(options.check, options)
-        return
     makers = {"landsat-fronts": train_landsat_fronts, "sar-zones": train_sar_zones}
     for name in options.models.split(","):
         weights, facts = makers[name](options)

@@ -39,6 +39,7 @@ class TrainConfig(BaseModel):
     class_balance: float = Field(default=0.0, ge=0, le=1)
     normalisation: Literal["image", "fixed"] = "image"
     mask_bands: bool = False
+    row_band: bool = False
     log: bool = False
     augmentation: dict[str, Any] = Field(default_factory=dict)
     patch: tuple[int, int] = (256, 192)
@@ -61,8 +62,9 @@ _COMMENTS = {
     "data_options": "further arguments of the reader",
     "model": "architecture, one of `glaciertime models`",
     "fold": "n: the network sees blocks of n x n pixels as channels, at 1/n^2 of the cost",
-    "loss": "front (weighted towards the boundary), or one of the package's losses",
-    "metric": "the checkpoint kept is the best by this, on the validation part",
+    "loss": "front (weighted towards the boundary), line (also its row in every column), or one of the package's",
+    "metric": "the checkpoint kept is the best by this, on the validation part: iou, dice, precision, recall, auc "
+    "(each also with _k, of class k), accuracy, mcc or front",
     "test": "glaciers never looked at in training",
     "validation": "glaciers to choose the checkpoint by; without, whole blocks are drawn",
     "validation_fraction": "of the samples, where no validation glacier is named",
@@ -71,6 +73,7 @@ _COMMENTS = {
     "class_balance": "0 patches anywhere, 1 patches centred on every class equally often",
     "normalisation": "image: by its own mean and spread; fixed: by those of the training part",
     "mask_bands": "one more channel per band that says where it was observed",
+    "row_band": "one more channel: the row in the image; for images that all have the ocean up",
     "log": "log10 of the values first (radar intensity)",
     "augmentation": "limits of the random changes, see glaciertime.scenes.datasets.augmentation.Augmentation",
     "patch": "height and width, pixels",

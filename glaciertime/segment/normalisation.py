@@ -31,6 +31,9 @@ class Normalisation:
     mask_bands : bool
         Append to the bands one more each that is 1 where observed and 0 where not, so that a network can tell a
         missing modality from an average one.
+    row_band : bool
+        Append, last, the row counted from the top of the image, ``row / 128 - 1``: for images that all have the ocean
+        up, where a front is not equally likely at every height.
 
     Examples
     --------
@@ -46,6 +49,7 @@ class Normalisation:
     std: tuple[float, ...] = ()
     log: bool = False
     mask_bands: bool = False
+    row_band: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -55,7 +59,7 @@ class Normalisation:
 
     def channels(self, bands: int) -> int:
         """Return the channels a network gets for that many bands."""
-        return 2 * bands if self.mask_bands else bands
+        return (2 * bands if self.mask_bands else bands) + self.row_band
 
     def prepare(self, image: NDArray[Any]) -> NDArray[np.float32]:
         """Return float32, in decades where ``log`` asks for it."""
@@ -63,7 +67,11 @@ class Normalisation:
         return np.log10(np.maximum(values, 0) + np.float32(1e-6)) if self.log else values
 
     def apply(
-        self, image: NDArray[Any], *, statistics: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        self,
+        image: NDArray[Any],
+        *,
+        statistics: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None,
+        top: int = 0,
     ) -> NDArray[np.float32]:
         """Normalise an image; what was not observed becomes 0, the mean, and says so in its mask band.
 
@@ -73,10 +81,12 @@ class Normalisation:
             NaN where not observed.
         statistics : (mean, std), each (C,), optional
             Of the whole raster, for ``kind="image"`` and an image that is only a piece of it.
+        top : int
+            Row of the whole raster that the image begins at.
 
         Returns
         -------
-        (C, H, W) float32, or (2C, H, W) with ``mask_bands``
+        (C, H, W) float32, or (2C, H, W) with ``mask_bands``, and one band more with ``row_band``
 
         Raises
         ------
@@ -94,7 +104,17 @@ class Normalisation:
         scaled /= std[:, None, None]
         observed = np.isfinite(scaled)
         np.copyto(scaled, np.float32(0), where=~observed)
-        return np.concatenate([scaled, observed.astype(np.float32)]) if self.mask_bands else scaled
+        return self.append(scaled, observed, top=top)
+
+    def append(self, scaled: NDArray[np.float32], observed: NDArray[np.bool_], *, top: int = 0) -> NDArray[np.float32]:
+        """Return the scaled bands (C, H, W) with what ``mask_bands`` and ``row_band`` add to them."""
+        parts = [scaled]
+        if self.mask_bands:
+            parts.append(observed.astype(np.float32))
+        if self.row_band:
+            rows = (np.arange(top, top + scaled.shape[1], dtype=np.float32) / 128 - 1)[:, None]
+            parts.append(np.broadcast_to(rows, (1, *scaled.shape[1:])))
+        return np.concatenate(parts) if len(parts) > 1 else scaled
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

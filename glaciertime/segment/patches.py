@@ -42,9 +42,7 @@ class _Reader:
     def finish(self, scaled: NDArray[np.float32]) -> torch.Tensor:
         observed = np.isfinite(scaled)
         filled = np.where(observed, scaled, np.float32(0)).astype(np.float32)
-        if self.normalisation.mask_bands:
-            filled = np.concatenate([filled, observed.astype(np.float32)])
-        return torch.from_numpy(filled)
+        return torch.from_numpy(self.normalisation.append(filled, observed))
 
 
 def check_sample(sample: TrainingSample, *, classes: int) -> None:

@@ -223,7 +223,7 @@ class _Line:
         observed = np.asarray(np.isfinite(pixels[0]))
         for band in pixels[1:]:
             observed |= np.isfinite(band)
-        normalised = self.rule.apply(pixels, statistics=self.statistics)
+        normalised = self.rule.apply(pixels, statistics=self.statistics, top=row)
         if any(max(pair) for pair in around):
             normalised = np.pad(normalised, ((0, 0), *around), mode="edge")
             observed = np.pad(observed, around)

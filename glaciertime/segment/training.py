@@ -206,11 +206,11 @@ def make_split(data: TrainingData, config: TrainConfig) -> Split:
 
 
 def build_loss(name: str) -> nn.Module:
-    """Return a loss by name: ``front``, or one of :mod:`glaciertime.segment.losses`."""
-    if name == "front":
-        from glaciertime.segment.front_loss import FrontLoss
+    """Return a loss by name: ``front``, ``line``, or one of :mod:`glaciertime.segment.losses`."""
+    if name in ("front", "line"):
+        from glaciertime.segment.front_loss import FrontLoss, LineLoss
 
-        return FrontLoss()
+        return FrontLoss() if name == "front" else LineLoss()
     from glaciertime.segment import losses
 
     return losses.build_loss(name)
@@ -322,9 +322,10 @@ def _check_same(config: TrainConfig, out: Path) -> None:
 
 
 def _normalisation(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:
-    if config.normalisation == "image":
-        return Normalisation(kind="image", log=config.log, mask_bands=config.mask_bands)
-    return replace(training_statistics(data, split.train, log=config.log), mask_bands=config.mask_bands)
+    rule = Normalisation(kind="image", log=config.log)
+    if config.normalisation == "fixed":
+        rule = training_statistics(data, split.train, log=config.log)
+    return replace(rule, mask_bands=config.mask_bands, row_band=config.row_band)
 
 
 def _start_from(network: nn.Module, spec: ModelSpec, initial: Path) -> None:

@@ -153,3 +153,16 @@ def test_a_line_that_must_be_drawn_needs_no_certain_pixel():
     zones = zones_from_probability(np.full((2, 20, 10), 0.5, np.float32), spec=rule)
     assert (zones[0] == 254).all()
     assert (zones[-1] == 127).all()
+
+
+def test_the_row_band_counts_from_the_top_of_the_raster_whatever_the_patch():
+    rule = Normalisation(row_band=True)
+    source = Array(scene())
+
+    def row_as_probability(batch):
+        return np.concatenate([batch[:, 1:], 1 - batch[:, 1:]], axis=1)
+
+    assert rule.channels(1) == 2
+    found = assemble(source, run=row_as_probability, spec=spec(normalisation=rule))
+    expected = np.arange(source.height) / 128 - 1
+    assert np.allclose(found[0], expected[:, None], atol=1e-5)

@@ -22,10 +22,13 @@ __all__ = [
     "Seed",
     "augment",
     "brightness_contrast",
+    "class_tone",
     "gamma",
     "illumination",
+    "saturate",
     "scan_line_gaps",
     "tone_step",
+    "veil",
     "warp",
 ]
 
@@ -48,8 +51,12 @@ class Augmentation:
         Smallest and largest magnification, drawn evenly in its logarithm.
     shift_px : (float, float)
         Largest shift of the patch's centre along rows and along columns, pixels.
+    stretch : float
+        Largest |ln| of the magnification along rows over that along columns, halved.
     elastic_px : float
         Standard deviation of a smooth random displacement, pixels.
+    bend_px : float
+        Standard deviation of a smooth displacement along rows alone, pixels: another shape of the front.
     brightness, contrast, gamma_log : float
         Largest offset in standard deviations, largest relative change of contrast, largest |ln gamma|.
     illumination : float
@@ -60,6 +67,12 @@ class Augmentation:
         Largest standard deviation of a Gaussian blur, pixels.
     tone_step : float
         Probability that one side of a line is darker or brighter: a cloud's shadow, the seam of a mosaic.
+    class_tone : float
+        Probability that one class is brighter or darker than it was: neither side of a front is always the bright one.
+    veil : float
+        Probability of haze or thin cloud.
+    saturation : float
+        Probability that everything above some brightness looks the same, as snow does in the early sensors.
     gaps : float
         Probability of scan-line gaps as of Landsat 7 after May 2003.
     invert : float
@@ -76,7 +89,9 @@ class Augmentation:
     rotation_deg: float = 25.0
     scale: tuple[float, float] = (0.7, 1.4)
     shift_px: tuple[float, float] = (30.0, 20.0)
+    stretch: float = 0.0
     elastic_px: float = 2.0
+    bend_px: float = 0.0
     brightness: float = 0.4
     contrast: float = 0.4
     gamma_log: float = 0.5
@@ -84,6 +99,9 @@ class Augmentation:
     noise: float = 0.2
     blur_px: float = 0.8
     tone_step: float = 0.15
+    class_tone: float = 0.0
+    veil: float = 0.0
+    saturation: float = 0.0
     gaps: float = 0.1
     invert: float = 0.0
     speckle_looks: tuple[float, float] | None = None
@@ -100,7 +118,9 @@ def warp(
     scale: float = 1.0,
     flip_rows: bool = False,
     flip_columns: bool = False,
+    stretch: float = 1.0,
     elastic_px: float = 0.0,
+    bend_px: float = 0.0,
     seed: Seed = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """Cut a patch out of an image, turned, scaled, mirrored and bent; linear for the image, nearest for labels.
@@ -118,8 +138,10 @@ def warp(
     scale : float
         Above 1 magnifies.
     flip_rows, flip_columns : bool
-    elastic_px : float
-        Standard deviation of a smooth displacement, pixels.
+    stretch : float
+        Above 1 magnifies rows by its root and shrinks columns by it.
+    elastic_px, bend_px : float
+        Standard deviation of a smooth displacement in any direction, and of one along rows alone, pixels.
 
     Returns
     -------
@@ -138,10 +160,13 @@ def warp(
     columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
     down, right = np.meshgrid(rows * (-1 if flip_rows else 1), columns * (-1 if flip_columns else 1), indexing="ij")
     angle = np.deg2rad(rotation_deg)
-    source_rows = (np.cos(angle) * down + np.sin(angle) * right) / scale + centre[0]
-    source_columns = (-np.sin(angle) * down + np.cos(angle) * right) / scale + centre[1]
+    tall = np.sqrt(stretch)
+    source_rows = (np.cos(angle) * down + np.sin(angle) * right) / (scale * tall) + centre[0]
+    source_columns = (-np.sin(angle) * down + np.cos(angle) * right) / (scale / tall) + centre[1]
+    rng = np.random.default_rng(seed)
+    if bend_px > 0:
+        source_rows = source_rows + bend_px * _smooth_field(size, cells=6, rng=rng)
     if elastic_px > 0:
-        rng = np.random.default_rng(seed)
         source_rows = source_rows + elastic_px * _smooth_field(size, cells=5, rng=rng)
         source_columns = source_columns + elastic_px * _smooth_field(size, cells=5, rng=rng)
     places = np.stack([source_rows, source_columns])
@@ -227,6 +252,62 @@ def tone_step(image: NDArray[np.float32], *, amplitude: float, width_px: float, 
     return (image + amplitude * _moments(image)[1] * side).astype(np.float32)
 
 
+def class_tone(
+    image: NDArray[np.float32], labels: NDArray[np.uint8], *, gain: float, offset: float, seed: Seed
+) -> NDArray[np.float32]:
+    """Change one class alone: ``gain * x + offset * std`` within it, with a soft edge about three pixels wide.
+
+    Parameters
+    ----------
+    image : (C, H, W) float32
+    labels : (H, W) uint8
+        The class is drawn from those that occur; without any, nothing changes.
+    gain, offset : float
+        The offset in standard deviations of each band.
+    seed : int or Generator
+
+    Examples
+    --------
+    >>> image, labels = np.ones((1, 2, 20), np.float32), np.zeros((2, 20), np.uint8)
+    >>> class_tone(image, labels, gain=3.0, offset=0.0, seed=0)[0, 0, 9].round(3)
+    np.float32(3.0)
+    """
+    present = np.unique(labels)
+    present = present[present != IGNORE]
+    if not present.size:
+        return image
+    chosen = np.random.default_rng(seed).choice(present)
+    share = ndimage.uniform_filter((labels == chosen).astype(np.float32), size=3)
+    return (image + share * ((gain - 1) * image + offset * _moments(image)[1])).astype(np.float32)
+
+
+def veil(image: NDArray[np.float32], *, opacity: float, brightness: float, seed: Seed) -> NDArray[np.float32]:
+    """Lay a smooth patchy veil over the image: ``(1 - a) x + a (mean + brightness * std)``, a from 0 to ``opacity``.
+
+    Examples
+    --------
+    >>> veil(np.ones((1, 32, 32), np.float32), opacity=0.5, brightness=0.0, seed=0).max()
+    np.float32(1.0)
+    """
+    rng = np.random.default_rng(seed)
+    shape = (image.shape[1], image.shape[2])
+    share = opacity * np.clip(rng.uniform(-0.3, 0.7) + _smooth_field(shape, cells=5, rng=rng), 0, 1)
+    mean, spread = _moments(image)
+    return (image + share * (mean + brightness * spread - image)).astype(np.float32)
+
+
+def saturate(image: NDArray[np.float32], *, limit: float) -> NDArray[np.float32]:
+    """Cut each band off at ``limit`` standard deviations above its mean.
+
+    Examples
+    --------
+    >>> saturate(np.array([[[0.0, 2.0]]], np.float32), limit=0.5)
+    array([[[0. , 1.5]]], dtype=float32)
+    """
+    mean, spread = _moments(image)
+    return np.minimum(image, mean + limit * spread).astype(np.float32)
+
+
 def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> NDArray[np.float32]:
     """Blank slanted stripes, as Landsat 7 has since its scan-line corrector failed in May 2003.
 
@@ -295,13 +376,17 @@ def augment(
         scale=float(np.exp(rng.uniform(*np.log(plan.scale)))),
         flip_rows=plan.flip_rows and rng.random() < 0.5,
         flip_columns=plan.flip_columns and rng.random() < 0.5,
+        stretch=float(np.exp(2 * rng.uniform(-1, 1) * plan.stretch)),
         elastic_px=plan.elastic_px * rng.random(),
+        bend_px=plan.bend_px * rng.random(),
         seed=rng,
     )
-    return _recolour(patch, plan=plan, rng=rng), cut
+    return _recolour(patch, cut, plan=plan, rng=rng), cut
 
 
-def _recolour(patch: NDArray[np.float32], *, plan: Augmentation, rng: np.random.Generator) -> NDArray[np.float32]:
+def _recolour(
+    patch: NDArray[np.float32], labels: NDArray[np.uint8], *, plan: Augmentation, rng: np.random.Generator
+) -> NDArray[np.float32]:
     if plan.speckle_looks is not None:
         patch = add_speckle(patch, looks=rng.uniform(*plan.speckle_looks), seed=rng)
     if rng.random() < 0.5:
@@ -317,6 +402,14 @@ def _recolour(patch: NDArray[np.float32], *, plan: Augmentation, rng: np.random.
         patch = illumination(patch, amplitude=plan.illumination, seed=rng)
     if rng.random() < plan.tone_step:
         patch = tone_step(patch, amplitude=rng.uniform(-1, 1), width_px=rng.uniform(1, 12), seed=rng)
+    if rng.random() < plan.class_tone:
+        patch = class_tone(
+            patch, labels, gain=float(np.exp(rng.normal(0, 0.3))), offset=rng.uniform(-0.8, 0.8), seed=rng
+        )
+    if rng.random() < plan.veil:
+        patch = veil(patch, opacity=rng.uniform(0.2, 0.9), brightness=rng.uniform(-1.5, 2.0), seed=rng)
+    if rng.random() < plan.saturation:
+        patch = saturate(patch, limit=rng.uniform(0.0, 1.5))
     blur = rng.uniform(-1, 1) * plan.blur_px
     if blur > 0.2:
         patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))

@@ -36,6 +36,8 @@ class LandsatFronts:
     ----------
     root : Path
         Folder with ``index.csv``, ``images`` and ``fronts``.
+    sides : bool
+        Label the columns beside the trace too, see :func:`.traced_zones.zones_from_trace`.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class LandsatFronts:
     """
 
     root: Path
+    sides: bool = False
     bands: tuple[str, ...] = ("grey",)
     classes: tuple[str, ...] = ("glacier", "ocean")
     codes: tuple[int, ...] = (127, 254)
@@ -100,7 +103,8 @@ class LandsatFronts:
                 f"{self.infos[index].name}: image {image.shape} and front {trace.shape} differ in size; "
                 "they must cover the same pixels"
             )
-        labels = remap_labels(zones_from_trace(trace), {0: IGNORE, 127: 0, 254: 1}, name=self.infos[index].name)
+        zones = zones_from_trace(trace, sides=self.sides)
+        labels = remap_labels(zones, {0: IGNORE, 127: 0, 254: 1}, name=self.infos[index].name)
         return TrainingSample(
             image=image[None].astype(np.float32),
             labels=labels,

@@ -13,7 +13,7 @@ __all__ = ["zones_from_trace"]
 GLACIER, OCEAN, NO_DATA = 127, 254, 0
 
 
-def zones_from_trace(trace: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def zones_from_trace(trace: NDArray[np.bool_], *, sides: bool = False) -> NDArray[np.uint8]:
     """Return glacier and ocean on the two sides of a front that was traced across an image with the ocean up.
 
     The two ends of the trace are carried on to the sides of the image along their rows; what is then connected to
@@ -26,6 +26,10 @@ def zones_from_trace(trace: NDArray[np.bool_]) -> NDArray[np.uint8]:
     ----------
     trace : (H, W) bool
         True on the front, 8-connected.
+    sides : bool
+        Label the columns that the trace does not reach as well, as if the front went on along the rows of its ends.
+        What lies there is rock or other ice, so this is a rule and no observation: it teaches a network where a line
+        across the whole image leaves the fjord.
 
     Returns
     -------
@@ -46,13 +50,15 @@ def zones_from_trace(trace: NDArray[np.bool_]) -> NDArray[np.uint8]:
            [  0, 254, 254, 254,   0],
            [  0, 127, 127, 254,   0],
            [  0, 127, 127, 127,   0]], dtype=uint8)
+    >>> zones_from_trace(trace, sides=True)[:, [0, -1]].T
+    array([[254, 254, 127, 127],
+           [254, 254, 254, 127]], dtype=uint8)
     """
     if trace.ndim != 2 or not trace.any():
         raise InputError(f"front trace of shape {trace.shape} without a traced pixel given, one line expected")
     columns = np.flatnonzero(trace.any(axis=0))
     first, last = int(columns[0]), int(columns[-1])
     barrier = trace.copy()
-    # Outside the traced columns nothing is labelled, so that the row chosen among several there has no effect.
     barrier[int(np.flatnonzero(trace[:, first])[0]), :first] = True
     barrier[int(np.flatnonzero(trace[:, last])[0]), last + 1 :] = True
     regions, _ = ndimage.label(~barrier)
@@ -65,6 +71,7 @@ def zones_from_trace(trace: NDArray[np.bool_]) -> NDArray[np.uint8]:
     zones = np.full(trace.shape, NO_DATA, dtype=np.uint8)
     zones[np.isin(regions, below)] = GLACIER
     zones[np.isin(regions, above) | trace] = OCEAN
-    zones[:, :first] = NO_DATA
-    zones[:, last + 1 :] = NO_DATA
+    for column, beside in ((first, slice(0, first)), (last, slice(last + 1, None))):
+        ocean = ~np.maximum.accumulate(zones[:, column] == GLACIER)[:, None]
+        zones[:, beside] = np.where(ocean, OCEAN, GLACIER) if sides else NO_DATA
     return zones

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.augmentation import Augmentation, augment, scan_line_gaps, warp
+from glaciertime.scenes.datasets.augmentation import Augmentation, augment, class_tone, scan_line_gaps, veil, warp
 from glaciertime.scenes.datasets.radiometry import add_speckle, gain_as_printed, shift_gain, speckle_as_printed
 from glaciertime.scenes.datasets.sample import IGNORE
 
@@ -68,6 +68,39 @@ def test_not_observed_stays_not_observed():
     patch, _ = augment(image, labels, plan=Augmentation(size=(32, 24)), seed=3)
     assert np.isnan(patch[1]).all()
     assert np.isfinite(patch[0]).all()
+
+
+def test_stretching_makes_rows_taller_and_columns_narrower():
+    image, labels = scene()
+    labels[:] = 0
+    labels[16:24, 11:19] = 1
+    _, cut = warp(image, labels, size=(40, 30), centre=(19.5, 14.5), stretch=4.0)
+    rows, columns = np.nonzero(cut == 1)
+    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (16, 4)
+
+
+def test_bending_moves_rows_and_no_columns():
+    columns = np.tile(np.arange(30, dtype=np.float32), (40, 1))[None]
+    rows = np.tile(np.arange(40, dtype=np.float32)[:, None], (1, 30))[None]
+    bent = {"size": (40, 30), "centre": (19.5, 14.5), "bend_px": 3.0, "seed": 5}
+    labels = np.zeros((40, 30), np.uint8)
+    assert np.allclose(warp(columns, labels, **bent)[0], columns, atol=1e-4)
+    assert np.abs(warp(rows, labels, **bent)[0] - rows).max() > 1
+
+
+def test_the_tone_of_one_class_leaves_the_others():
+    image, labels = scene()
+    changed = class_tone(image, labels, gain=2.0, offset=0.5, seed=3) != image
+    upper, lower = changed[:, :18], changed[:, 22:]
+    assert (upper.all() and not lower.any()) or (lower.all() and not upper.any())
+    assert (class_tone(image, np.full_like(labels, IGNORE), gain=2.0, offset=0.5, seed=3) == image).all()
+
+
+def test_a_veil_draws_towards_one_brightness():
+    image, _ = scene()
+    veiled = veil(image, opacity=0.9, brightness=1.0, seed=4)
+    target = image.mean(axis=(1, 2), keepdims=True) + image.std(axis=(1, 2), keepdims=True)
+    assert (np.abs(veiled - target) <= np.abs(image - target) + 1e-5).all()
 
 
 def test_gaps_hold_the_value_they_are_given():
