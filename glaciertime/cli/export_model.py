@@ -43,7 +43,7 @@ def export_model(
     from glaciertime.errors import InputError, UsageError
     from glaciertime.segment.architectures.registry import build_model
     from glaciertime.segment.export import check_onnx, export_onnx
-    from glaciertime.segment.weights import KEY, load_model, shipped_names, weights_path
+    from glaciertime.segment.weights import load_model, shipped_names, weights_path
 
     if int8 is not None and not image:
         raise UsageError("--int8 given without --image; give images like those it will see, 20 or more do well")
@@ -56,14 +56,22 @@ def export_model(
         model = build_model(name, in_channels=in_channels, classes=classes)
         note(f"{name}: exported with random weights; give --weights for trained ones")
     channels = in_channels if spec is None else spec.channels
-    size = export_onnx(model, out, in_channels=channels, metadata={} if spec is None else {KEY: spec.to_json()})
-    typer.echo(f"{out}: {size / 1e6:.2f} MB")
+    multiple = 1
+    if spec is None:
+        export_onnx(model, out, in_channels=channels)
+    else:
+        from glaciertime.segment.folded_export import export_model as export_trained
+
+        multiple = export_trained(model, spec, out).multiple
+    typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
     if check:
-        done = check_onnx(out, model, in_channels=channels)
+        done = check_onnx(out, model, in_channels=channels, multiple=multiple)
         typer.echo(f"largest relative difference from torch over {len(done.shapes)} sizes: {done.relative_error:.1e}")
         if done.relative_error > 1e-3:
             raise InputError(f"{out} differs from torch by {done.relative_error:.1e}; do not use it")
     if int8 is not None:
+        import numpy as np
+
         from glaciertime.scenes.imagery import Imagery
         from glaciertime.segment.normalisation import Normalisation
         from glaciertime.segment.quantise import quantise_onnx
@@ -73,7 +81,9 @@ def export_model(
         batches = []
         for path in image or ():
             with Imagery(path, expected=bands) as pixels:
-                batches.append(rule.apply(pixels.read_all())[None])
+                normalised = rule.apply(pixels.read_all())
+            around = [(0, 0), *((0, -side % multiple) for side in normalised.shape[1:])]
+            batches.append(np.pad(normalised, around, mode="edge")[None])
         loss = quantise_onnx(out, int8, images=batches)
         typer.echo(
             f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "

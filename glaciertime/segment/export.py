@@ -214,6 +214,7 @@ def check_onnx(
     *,
     in_channels: int,
     shapes: Sequence[tuple[int, int, int]] = _CHECK_SHAPES,
+    multiple: int = 1,
     seed: int = 0,
 ) -> ExportCheck:
     """Compare an exported model with the one in torch on random images of several sizes.
@@ -228,6 +229,8 @@ def check_onnx(
         Channels of the input.
     shapes : sequence of (batch, height, width)
         What to try; the example that was exported is not among the default.
+    multiple : int
+        Height and width are rounded up to multiples of it, for a graph that leaves the padding to the engine.
     seed : int
         Of the random images.
 
@@ -240,6 +243,9 @@ def check_onnx(
     training = model.training
     model.eval()
     generator = np.random.default_rng(seed)
+    shapes = [
+        (batch, -(-height // multiple) * multiple, -(-width // multiple) * multiple) for batch, height, width in shapes
+    ]
     worst = 0.0
     try:
         for batch, height, width in shapes:

@@ -10,8 +10,13 @@ import torch
 
 from glaciertime.errors import InputError
 from glaciertime.segment import build_model
+from glaciertime.segment.architectures.padding import PaddedModel
+from glaciertime.segment.engine import load_engine, probabilities_from_logits
 from glaciertime.segment.export import check_onnx, export_onnx, open_session, run_onnx
+from glaciertime.segment.folded_export import export_model
+from glaciertime.segment.folding import Folded
 from glaciertime.segment.quantise import measure_loss, quantise_onnx
+from glaciertime.segment.weights import ModelSpec, read_spec
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,46 @@ def test_a_model_against_itself_loses_nothing(exported: Path) -> None:
     labels[:, :20] = 255
     loss = measure_loss(exported, exported, images=[image], labels=[labels])
     assert (loss.agreement, loss.mean_iou, loss.accuracy_after) == (1.0, 1.0, 1.0)
+
+
+class MambaLike(torch.nn.Module):
+    """Takes the way of the networks that mix sequences; the mixing itself takes half a minute to export."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - x.mean(dim=(-2, -1), keepdim=True)
+
+
+def folded(*, mamba: bool) -> Folded:
+    """Return a network on blocks of 2 x 2 pixels of two bands, with stride 4 inside."""
+    torch.manual_seed(2)
+    core = torch.nn.Sequential(
+        torch.nn.Conv2d(8, 8, 5, stride=4, padding=2),
+        MambaLike() if mamba else torch.nn.ReLU(),
+        torch.nn.Upsample(scale_factor=4.0, mode="nearest"),
+        torch.nn.Conv2d(8, 12, 1),
+    )
+    padded = PaddedModel(core, name="t", in_channels=8, classes=12, multiple=4)
+    return Folded(padded, factor=2).eval()
+
+
+@pytest.mark.parametrize("mamba", [True, False])
+def test_a_folded_network_answers_as_torch_does_at_any_size(tmp_path: Path, mamba: bool) -> None:
+    network = folded(mamba=mamba)
+    spec = ModelSpec(
+        name="t", model="glacier-seg-fast", bands=("a", "b"), classes=("x", "y", "z"), codes=(64, 127, 254), fold=2
+    )
+    path = tmp_path / "folded.onnx"
+    assert export_model(network, spec, path).multiple == 8
+    assert read_spec(path).multiple == 8
+    run, _ = load_engine(path, threads=1)
+    for batch, height, width in ((1, 8, 8), (2, 21, 50), (1, 100, 64)):
+        image = np.random.default_rng(0).standard_normal((batch, 2, height, width), dtype=np.float32)
+        with torch.no_grad():
+            expected = probabilities_from_logits(network(torch.from_numpy(image)).numpy())
+        assert np.allclose(run(image), expected, atol=1e-5)
+    assert check_onnx(path, network, in_channels=2, multiple=8).relative_error < 1e-4
+    with pytest.raises(InputError, match="is not a folder"):
+        export_model(network, spec, tmp_path / "nowhere" / "folded.onnx")
 
 
 def test_bad_input_is_told(exported: Path, model: torch.nn.Module, tmp_path: Path) -> None:
