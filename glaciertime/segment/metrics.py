@@ -20,7 +20,14 @@ from glaciertime.errors import InputError, MissingExtraError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["MaskScores", "SegmentationMetrics", "confusion_matrix", "mean_image_iou", "scores_from_confusion"]
+__all__ = [
+    "MaskScores",
+    "SegmentationMetrics",
+    "check_numbers",
+    "confusion_matrix",
+    "mean_image_iou",
+    "scores_from_confusion",
+]
 
 _AUC_THRESHOLDS = 200
 
@@ -165,11 +172,22 @@ def confusion_matrix(
         )
     kept = labels != ignore_label
     chosen, known = predicted[kept].astype(np.int64), labels[kept].astype(np.int64)
-    for what, numbers in (("mask", chosen), ("labels", known)):
-        wrong = np.unique(numbers[(numbers < 0) | (numbers >= classes)])[:5]
-        if wrong.size:
-            raise InputError(f"{what}: classes {wrong.tolist()} given, 0 to {classes - 1} expected; remap them first")
+    check_numbers(chosen, classes=classes, what="mask")
+    check_numbers(known, classes=classes)
     return np.bincount(known * classes + chosen, minlength=classes**2).reshape(classes, classes)
+
+
+def check_numbers(numbers: npt.NDArray[np.integer], *, classes: int, what: str = "labels") -> None:
+    """Raise where a class number is outside the classes.
+
+    Raises
+    ------
+    InputError
+        The first five of those that are outside are named.
+    """
+    wrong = np.unique(numbers[(numbers < 0) | (numbers >= classes)])[:5]
+    if wrong.size:
+        raise InputError(f"{what}: classes {wrong.tolist()} given, 0 to {classes - 1} expected; remap them first")
 
 
 def mean_image_iou(confusions: list[npt.NDArray[np.integer]]) -> float:

@@ -7,8 +7,9 @@ import pytest
 import torch
 from sklearn import metrics as sklearn
 
-from glaciertime.errors import InputError
+from glaciertime.errors import InputError, UsageError
 from glaciertime.segment.metrics import SegmentationMetrics, confusion_matrix, mean_image_iou, scores_from_confusion
+from glaciertime.segment.scoring import build_score
 
 
 @pytest.fixture
@@ -108,3 +109,36 @@ def test_bad_input_is_told() -> None:
         SegmentationMetrics(classes=3).update(torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1, dtype=torch.long))
     with pytest.raises(InputError, match="a macro mean exists of"):
         scores_from_confusion(np.eye(2, dtype=int)).macro("mcc")
+
+
+def test_a_checkpoint_can_be_chosen_on_the_area_under_the_roc_curve() -> None:
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 3, size=(4, 20, 30))
+    odds = rng.normal(size=(4, 3, 20, 30)) + 2 * (labels[:, None] == np.arange(3)[:, None, None])
+    probability = np.exp(odds) / np.exp(odds).sum(axis=1, keepdims=True)
+    labels[0, :5] = 255
+    kept = labels != 255
+    score = build_score("auc", classes=3)
+    for part in (slice(2), slice(2, None)):
+        score.update(probability[part], labels[part])
+    expected = [sklearn.roc_auc_score(labels[kept] == k, probability[:, k][kept]) for k in range(3)]
+    assert score.larger_is_better
+    assert score.value() == pytest.approx(np.mean(expected), abs=1e-4)
+    of_one = build_score("auc_2", classes=3)
+    of_one.update(probability, labels)
+    assert of_one.value() == pytest.approx(expected[2], abs=1e-4)
+
+
+def test_the_area_of_a_class_that_all_pixels_have_says_nothing() -> None:
+    score = build_score("auc", classes=2)
+    score.update(np.full((1, 2, 2, 2), 0.5), np.zeros((1, 2, 2), int))
+    assert np.isnan(score.value())
+    score.reset()
+    assert np.isnan(score.value())
+
+
+def test_the_area_of_labels_outside_the_classes_is_refused() -> None:
+    with pytest.raises(InputError, match=r"labels: classes \[7\] given, 0 to 1 expected"):
+        build_score("auc", classes=2).update(np.full((1, 2, 1, 1), 0.5), np.array([[[7]]]))
+    with pytest.raises(UsageError, match="metric 'auc_2' is not known; nearest: auc"):
+        build_score("auc_2", classes=2)

@@ -21,6 +21,7 @@ from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
 from glaciertime.segment.config import TrainConfig, read_config, template  # noqa: E402
 from glaciertime.segment.training import train  # noqa: E402
+from glaciertime.segment.weights import read_spec  # noqa: E402
 
 SCRIPT = """
 import sys, time
@@ -170,6 +171,13 @@ def test_the_template_can_be_read_back(tmp_path):
 def test_a_mistyped_metric_gets_the_nearest_one(tmp_path):
     with pytest.raises(UsageError, match="nearest: iou"):
         train(data(), CONFIG.model_copy(update={"metric": "io"}), out=tmp_path, progress=False)
+
+
+def test_the_checkpoint_kept_is_the_best_by_the_area_under_the_curve(tmp_path):
+    trained = train(data(), CONFIG.model_copy(update={"metric": "auc", "epochs": 2}), out=tmp_path, progress=False)
+    scores = [row["score"] for row in trained.history]
+    assert all(0 <= score <= 1 for score in scores)
+    assert read_spec(trained.weights).scores["score"] == pytest.approx(max(scores))
 
 
 def test_it_learns_what_is_easy(tmp_path):
