@@ -159,11 +159,11 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
     """
     from glaciertime.segment.engine import load_engine
     from glaciertime.segment.prediction import probability_of_image, zones_from_probability
-    from glaciertime.segment.uncertainty import mirrored
+    from glaciertime.segment.uncertainty import varied
 
     run, spec = load_engine(weights or scene.weights)
     if spec.augmented:
-        run = mirrored(run)
+        run = varied(run)
 
     def read() -> NDArray[np.uint8]:
         with Imagery(scene.path, expected=len(spec.bands)) as pixels:

@@ -59,9 +59,11 @@ PLANS = (
     Plan("unet-small", 2e-3),
 )
 DRAWS = 200
+# Rows above and below the ends of a trace from which on the columns beside it are labelled.
+BESIDE_PX = 40
 AUGMENTATION = {
     "rotation_deg": 20.0,
-    "shift_px": [30.0, 35.0],
+    "shift_px": [45.0, 35.0],
     "stretch": 0.15,
     "elastic_px": 4.0,
     "bend_px": 10.0,
@@ -74,6 +76,7 @@ AUGMENTATION = {
     "veil": 0.25,
     "saturation": 0.2,
     "gaps": 0.05,
+    "transplant": 0.3,
 }
 
 
@@ -135,7 +138,7 @@ def train_without(glacier: str, plan: Plan, seed: int, options: argparse.Namespa
     from glaciertime.segment.sampling import group_weights
     from glaciertime.segment.training import train
 
-    real = LandsatFronts(options.data, sides=True)
+    real = LandsatFronts(options.data, beside_px=BESIDE_PX)
     share = options.share if glacier else 1.0
     data = Mixture((real, simulated_scenes(options.simulated, options.work)), (1 - share, share))
     known = [info.glacier != glacier and bool(glacier) for info in real.infos] + [share > 0] * options.simulated
@@ -181,7 +184,7 @@ def measure(weights: Path, glacier: str, options: argparse.Namespace) -> list[di
     from glaciertime.segment.engine import load_engine
     from glaciertime.segment.front_line import front_deviation_px, front_pixels
     from glaciertime.segment.prediction import predict_image, zones_from_probability
-    from glaciertime.segment.uncertainty import mirrored
+    from glaciertime.segment.uncertainty import varied
 
     run, spec = load_engine(weights, engine="torch")
     data = LandsatFronts(options.data)
@@ -190,7 +193,7 @@ def measure(weights: Path, glacier: str, options: argparse.Namespace) -> list[di
         if glacier not in (info.glacier, ""):
             continue
         image = data.read_image(index)[None].astype(np.float32)
-        zones = zones_from_probability(predict_image(image, run=mirrored(run), spec=spec), spec=spec)
+        zones = zones_from_probability(predict_image(image, run=varied(run), spec=spec), spec=spec)
         deviation = front_deviation_px(front_pixels(zones), data.read_trace(index))
         rows.append({"glacier": info.glacier, "image": info.name, "deviation_px": round(deviation, 4)})
     return rows

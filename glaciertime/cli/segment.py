@@ -35,7 +35,10 @@ def segment(
         Path | None, typer.Option(metavar="FILE", help="Also write each class's probability and the uncertainty.")
     ] = None,
     tta: Annotated[
-        bool | None, typer.Option("--tta/--no-tta", help="Average over the mirror image; by default as the model says.")
+        bool | None,
+        typer.Option(
+            "--tta/--no-tta", help="Average over mirror images and magnifications; by default as the model says."
+        ),
     ] = None,
     mc_dropout: Annotated[int, typer.Option(min=0, help="Average over that many dropout masks (engine torch).")] = 0,
     smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 0.5,
@@ -63,9 +66,9 @@ def segment(
     if mc_dropout:
         run = _dropout(weights, engine=engine, draws=mc_dropout)
     if spec.augmented if tta is None else tta:
-        from glaciertime.segment.uncertainty import mirrored
+        from glaciertime.segment.uncertainty import varied
 
-        run = mirrored(run)
+        run = varied(run)
     chosen = _band_numbers(bands)
     with Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels:
         whole = max(pixels.height, pixels.width) <= spec.patch_px

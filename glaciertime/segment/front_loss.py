@@ -98,8 +98,8 @@ class LineLoss(nn.Module):
     cut off at plus and minus 6, ``log p(r) = sum_{y < r} l(y) - log sum_r' exp sum_{y < r'} l(y)``: the energy that
     :func:`glaciertime.segment.front_line.zones_from_ocean` minimises, without its smoothness. An island of the wrong
     class costs little as long as no other row explains the column better; two rows that compete cost much. The truth
-    is spread over three rows, 1 : 2 : 1. Columns that are not labelled from top to bottom, or that have more than one
-    front, have no part in it.
+    is spread over three rows, 1 : 2 : 1. Rows without a label cannot hold the front; columns whose labelled rows are not
+    in one piece, or hold no or more than one front, have no part in it.
 
     Parameters
     ----------
@@ -132,16 +132,20 @@ class LineLoss(nn.Module):
 
     def _rows(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         odds = (logits[:, self.ocean] - logits[:, self.glacier]).clamp(-self.CLIP, self.CLIP)
-        ocean = labels == self.ocean
-        falls = (ocean[:, :-1] & (labels[:, 1:] == self.glacier)).sum(dim=1)
-        changes = (labels[:, 1:] != labels[:, :-1]).sum(dim=1)
-        single = (falls == 1) & (changes == 1)
-        # Parting after row r, r = 0 .. H - 2.
-        log_probability = functional.log_softmax(odds.cumsum(dim=1)[:, :-1], dim=1)
-        last = log_probability.shape[1] - 1
-        row = ocean.sum(dim=1) - 1
+        known = (labels == self.ocean) | (labels == self.glacier)
+        # Parting after row r, r = 0 .. H - 2, within the labelled rows of the column.
+        within = known[:, :-1] & known[:, 1:]
+        falls = within & (labels[:, :-1] == self.ocean) & (labels[:, 1:] == self.glacier)
+        rises = within & (labels[:, :-1] == self.glacier) & (labels[:, 1:] == self.ocean)
+        pieces = known[:, 0].long() + (known[:, 1:] & ~known[:, :-1]).sum(dim=1)
+        single = (falls.sum(dim=1) == 1) & ~rises.any(dim=1) & (pieces == 1)
+        total = (odds * known).cumsum(dim=1)[:, :-1]
+        log_probability = functional.log_softmax(total.masked_fill(~within & single[:, None], -1e4), dim=1)
+        row = falls.long().argmax(dim=1)
+        last = within.shape[1] - 1
         found = torch.zeros_like(log_probability[:, 0])
         for step, weight in ((-1, 0.25), (0, 0.5), (1, 0.25)):
             place = (row + step).clamp(0, last)[:, None]
+            place = torch.where(within.gather(1, place), place, row[:, None])
             found = found + weight * log_probability.gather(1, place)[:, 0]
         return -(found * single).sum() / single.sum().clamp(min=1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.augmentation import Augmentation, augment
+from glaciertime.scenes.datasets.augmentation import Augmentation, augment, transplant_ocean
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingData, TrainingSample
 from glaciertime.segment.normalisation import Normalisation, band_statistics
 from glaciertime.segment.sampling import Place, class_centre
@@ -73,6 +73,10 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     class_weights : (K,) or None
         Centre each patch on a pixel of a class drawn with these weights.
     seed : int
+    whole : bool
+        A patch stands for a whole image: after the random changes it gets mean 0 and standard deviation 1 again.
+    partners, chances : sequence, optional
+        Samples whose ocean ``plan.transplant`` may take, and their relative probabilities; equal ones by default.
     """
 
     def __init__(
@@ -83,8 +87,14 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         plan: Augmentation,
         class_weights: NDArray[np.float64] | None,
         seed: int,
+        whole: bool = False,
+        partners: Sequence[int] = (),
+        chances: Sequence[float] | None = None,
     ) -> None:
         self.reader = _Reader(data, normalisation)
+        self.whole = whole
+        self.partners = partners
+        self.chances = None if chances is None else np.asarray(chances, dtype=np.float64) / np.sum(chances)
         self.plan = plan
         self.class_weights = class_weights
         self.seed = seed
@@ -97,7 +107,13 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         centre = None
         if self.class_weights is not None:
             centre = class_centre(labels, weights=self.class_weights, rng=rng)
+        if self.partners and rng.random() < self.plan.transplant:
+            other = self.reader.read(int(rng.choice(self.partners, p=self.chances)))
+            scaled, labels = transplant_ocean(scaled, labels, *other, seed=rng)
         patch, cut = augment(scaled, labels, plan=self.plan, seed=rng, centre=centre)
+        if self.whole:
+            mean, std = band_statistics(patch)
+            patch = (patch - mean[:, None, None]) / std[:, None, None]
         return self.reader.finish(patch), torch.from_numpy(cut.astype(np.int64))
 
 

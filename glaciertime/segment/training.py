@@ -349,9 +349,19 @@ def _loaders(
     weights = None
     if config.class_balance:
         weights = inverse_frequency(class_counts(data, split.train), power=config.class_balance)
-    patches = PatchDataset(data, normalisation=normalisation, plan=plan, class_weights=weights, seed=config.seed)
     if draw_weights is None and config.balance:
         draw_weights = list(group_weights([data.infos[index] for index in split.train], power=config.balance))
+    patches = PatchDataset(
+        data,
+        normalisation=normalisation,
+        plan=plan,
+        class_weights=weights,
+        seed=config.seed,
+        # A model that draws one line across an image sees it in one piece when it predicts, too.
+        whole=config.zones == "line" and config.normalisation == "image",
+        partners=split.train,
+        chances=draw_weights,
+    )
     sampler = EpochSampler(
         split.train,
         weights=draw_weights,

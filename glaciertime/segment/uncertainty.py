@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from glaciertime.errors import InputError
 from glaciertime.segment.engine import Engine
 
-__all__ = ["dropout_engine", "ensemble", "entropy", "mirrored", "mutual_information", "turned"]
+__all__ = ["dropout_engine", "ensemble", "entropy", "magnified", "mirrored", "mutual_information", "turned", "varied"]
 
 
 def mirrored(run: Engine) -> Engine:
@@ -30,6 +31,47 @@ def mirrored(run: Engine) -> Engine:
         return total / np.float32(2)
 
     return both
+
+
+def magnified(run: Engine, factors: Sequence[float]) -> Engine:
+    """Return an engine that averages the probabilities of a patch at several magnifications, linear between pixels.
+
+    Parameters
+    ----------
+    run : Engine
+    factors : sequence of float
+        1 is the patch as it is.
+
+    Examples
+    --------
+    >>> flat = lambda batch: np.full((len(batch), 2, *batch.shape[2:]), 0.5, np.float32)
+    >>> magnified(flat, (0.8, 1.0))(np.zeros((1, 1, 9, 7), np.float32)).shape
+    (1, 2, 9, 7)
+    """
+    if not factors or min(factors) <= 0:
+        raise InputError(f"magnifications {tuple(factors)} given, positive numbers expected")
+
+    def at(batch: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
+        steps = [1.0, 1.0, shape[0] / batch.shape[2], shape[1] / batch.shape[3]]
+        return np.asarray(ndimage.zoom(batch, steps, order=1, mode="nearest", grid_mode=True), dtype=np.float32)
+
+    def mean(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = (batch.shape[2], batch.shape[3])
+        total = np.zeros((), dtype=np.float32)
+        for factor in factors:
+            other = (max(1, round(size[0] * factor)), max(1, round(size[1] * factor)))
+            total = total + (run(batch) if other == size else at(run(at(batch, other)), size))
+        return np.asarray(total / np.float32(len(factors)), dtype=np.float32)
+
+    return mean
+
+
+def varied(run: Engine) -> Engine:
+    """Return the engine that models marked ``augmented`` predict with: mirrored, and at 0.85, 1 and 1.2 times the size.
+
+    Six runs in place of one.
+    """
+    return magnified(mirrored(run), (0.85, 1.0, 1.2))
 
 
 def turned(run: Engine) -> Engine:

@@ -55,7 +55,7 @@ class ModelSpec:
     resolution_m : float
         Pixel size of the training data, NaN where it has none.
     augmented : bool
-        Average over the image and its mirror image by default.
+        Average over mirror images and magnifications by default, see :func:`glaciertime.segment.uncertainty.varied`.
     trained_on, licence, note : str
     scores : dict of str to float
         Among them ``front_sigma_px``, where it was measured: see :attr:`front_sigma_px`.

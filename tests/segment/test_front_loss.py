@@ -33,6 +33,13 @@ def test_the_row_costs_what_the_log_odds_above_it_say() -> None:
     assert rows.item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_rows_without_a_label_cannot_hold_the_front() -> None:
+    labels = fjord([5])
+    labels[0, :2] = labels[0, 7:] = IGNORED
+    rows = LineLoss(share=1.0)(torch.zeros(1, 2, 8, 1), labels) - FrontLoss()(torch.zeros(1, 2, 8, 1), labels)
+    assert rows.item() == pytest.approx(math.log(4), rel=1e-6)
+
+
 def test_columns_without_one_front_have_no_part() -> None:
     torch.manual_seed(0)
     logits = torch.randn(1, 2, 8, 4)

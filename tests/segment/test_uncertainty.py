@@ -3,7 +3,15 @@ import pytest
 
 from glaciertime.errors import InputError
 from glaciertime.segment.calibration import expected_calibration_error, fit_temperature
-from glaciertime.segment.uncertainty import ensemble, entropy, mirrored, mutual_information, turned
+from glaciertime.segment.uncertainty import (
+    ensemble,
+    entropy,
+    magnified,
+    mirrored,
+    mutual_information,
+    turned,
+    varied,
+)
 
 
 def pointwise(batch):
@@ -34,6 +42,31 @@ def test_turning_makes_it_even_under_quarter_turns():
     run = turned(lopsided)
     quarter = np.rot90(run(np.rot90(batch, 1, axes=(2, 3)).copy()), -1, axes=(2, 3))
     assert np.allclose(quarter, run(batch), atol=1e-6)
+
+
+def test_magnifying_changes_nothing_where_the_image_is_a_plane():
+    rows, columns = np.mgrid[:30, :20].astype(np.float32)
+    plane = (0.1 * rows + 0.05 * columns)[None, None]
+
+    def odds(batch):
+        return np.concatenate([batch, 1 - batch], axis=1)
+
+    assert np.allclose(
+        magnified(odds, (0.5, 1.0, 2.0))(plane)[..., 4:-4, 4:-4], odds(plane)[..., 4:-4, 4:-4], atol=1e-4
+    )
+    assert varied(pointwise)(plane).shape == (1, 2, 30, 20)
+
+
+def test_a_front_stays_where_it_is_under_magnification():
+    step = (np.arange(60) < 24).astype(np.float32)[None, None, :, None].repeat(40, axis=3)
+    mean = magnified(pointwise, (0.85, 1.0, 1.2))(8 * step - 4)[0, 0]
+    assert ((mean > 0.5).sum(axis=0) == 24).all()
+
+
+@pytest.mark.parametrize("factors", [(), (1.0, 0.0)])
+def test_magnifications_must_be_positive(factors):
+    with pytest.raises(InputError, match="positive numbers expected"):
+        magnified(pointwise, factors)
 
 
 def test_an_ensemble_averages_and_needs_a_member():

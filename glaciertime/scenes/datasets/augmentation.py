@@ -6,6 +6,7 @@ Every function takes ``seed``, an integer or a :class:`numpy.random.Generator`, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,6 +29,7 @@ __all__ = [
     "saturate",
     "scan_line_gaps",
     "tone_step",
+    "transplant_ocean",
     "veil",
     "warp",
 ]
@@ -81,6 +83,8 @@ class Augmentation:
         Range of the number of looks of added speckle (image in intensity); None for none.
     missing : float
         Probability that one band that is present is dropped (only where there are several).
+    transplant : float
+        Probability that the ocean of another sample takes the place of this one's, see :func:`transplant_ocean`.
     """
 
     size: tuple[int, int] | None = None
@@ -106,6 +110,7 @@ class Augmentation:
     invert: float = 0.0
     speckle_looks: tuple[float, float] | None = None
     missing: float = 0.0
+    transplant: float = 0.0
 
 
 def warp(
@@ -382,6 +387,72 @@ def augment(
         seed=rng,
     )
     return _recolour(patch, cut, plan=plan, rng=rng), cut
+
+
+def transplant_ocean(
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    other: NDArray[np.float32],
+    other_labels: NDArray[np.uint8],
+    *,
+    seed: Seed,
+    glacier: int = 0,
+    ocean: int = 1,
+    reach_px: int = 60,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Put the ocean of another image above a front of another shape: what remains to tell by is each side's texture.
+
+    The new front is this image's, moved up and down by a smooth random curve of 8 pixels standard deviation. This image
+    moves up and the other down until the one is glacier everywhere below the new front and the other ocean everywhere
+    above it.
+
+    Parameters
+    ----------
+    image, other : (C, H, W) float32
+    labels, other_labels : (H, W) uint8
+        Ocean up, glacier down, one front; nearly every column must have both. As many rows about the front stay
+        without a label as were without one.
+    seed : int or Generator
+    glacier, ocean : int
+        Labels of the two sides.
+    reach_px : int
+        Largest displacement; beyond it nothing is done.
+
+    Returns
+    -------
+    (C, H, W) float32, (H, W) uint8
+        The input where a front is missing or the two do not fit.
+
+    Examples
+    --------
+    >>> labels = np.repeat(np.uint8([[1], [1], [0], [0], [0], [0]]), 8, axis=1)
+    >>> ice, water = np.ones((1, 6, 8), np.float32), np.zeros((1, 6, 8), np.float32)
+    >>> mixed, zones = transplant_ocean(ice, labels, water, labels, seed=1, reach_px=100)
+    >>> bool((mixed[0][zones == 1] < 0.5).all())
+    True
+    """
+    for zones in (labels, other_labels):
+        if ((zones == glacier).any(axis=0) & (zones == ocean).any(axis=0)).mean() < 0.9:
+            return image, labels
+    rng = np.random.default_rng(seed)
+    height, width = labels.shape
+    mine, theirs = (
+        ((zones == ocean).sum(axis=0) + height - (zones == glacier).sum(axis=0)) / 2 for zones in (labels, other_labels)
+    )
+    front = mine + np.interp(np.arange(width), np.linspace(0, width, 7), rng.normal(0, 8, 7))
+    front = np.clip(front, 1, height - 1)
+    up, down = max(0, math.ceil((mine - front).max())), max(0, math.ceil((front - theirs).max()))
+    if max(up, down) > min(reach_px, height - 1):
+        return image, labels
+    rows = np.arange(height)
+    below = image[:, np.minimum(rows + up, height - 1)]
+    above = other[:, np.abs(rows - down)]
+    zones = rows[:, None] < front[None]
+    share = ndimage.uniform_filter(zones.astype(np.float32), size=(3, 1))
+    found = np.where(zones, ocean, glacier).astype(np.uint8)
+    unsure = (labels != ocean).sum(axis=0) - (labels == glacier).sum(axis=0)
+    found[2 * np.abs(rows[:, None] + 0.5 - front) < unsure] = IGNORE
+    return (above * share + below * (1 - share)).astype(np.float32), found
 
 
 def _recolour(

@@ -13,7 +13,7 @@ __all__ = ["zones_from_trace"]
 GLACIER, OCEAN, NO_DATA = 127, 254, 0
 
 
-def zones_from_trace(trace: NDArray[np.bool_], *, sides: bool = False) -> NDArray[np.uint8]:
+def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) -> NDArray[np.uint8]:
     """Return glacier and ocean on the two sides of a front that was traced across an image with the ocean up.
 
     The two ends of the trace are carried on to the sides of the image along their rows; what is then connected to
@@ -26,10 +26,10 @@ def zones_from_trace(trace: NDArray[np.bool_], *, sides: bool = False) -> NDArra
     ----------
     trace : (H, W) bool
         True on the front, 8-connected.
-    sides : bool
-        Label the columns that the trace does not reach as well, as if the front went on along the rows of its ends.
-        What lies there is rock or other ice, so this is a rule and no observation: it teaches a network where a line
-        across the whole image leaves the fjord.
+    beside_px : int, optional
+        Label the columns that the trace does not reach as well, where a row lies more than this above the trace's end
+        (ocean) or below it (glacier). What is there is rock or other ice, so this is a rule and no observation: it
+        teaches a network where a line across the whole image may leave the fjord.
 
     Returns
     -------
@@ -50,9 +50,9 @@ def zones_from_trace(trace: NDArray[np.bool_], *, sides: bool = False) -> NDArra
            [  0, 254, 254, 254,   0],
            [  0, 127, 127, 254,   0],
            [  0, 127, 127, 127,   0]], dtype=uint8)
-    >>> zones_from_trace(trace, sides=True)[:, [0, -1]].T
-    array([[254, 254, 127, 127],
-           [254, 254, 254, 127]], dtype=uint8)
+    >>> zones_from_trace(trace, beside_px=1)[:, [0, -1]].T
+    array([[254,   0,   0, 127],
+           [254, 254,   0,   0]], dtype=uint8)
     """
     if trace.ndim != 2 or not trace.any():
         raise InputError(f"front trace of shape {trace.shape} without a traced pixel given, one line expected")
@@ -71,7 +71,11 @@ def zones_from_trace(trace: NDArray[np.bool_], *, sides: bool = False) -> NDArra
     zones = np.full(trace.shape, NO_DATA, dtype=np.uint8)
     zones[np.isin(regions, below)] = GLACIER
     zones[np.isin(regions, above) | trace] = OCEAN
+    rows = np.arange(len(trace))
     for column, beside in ((first, slice(0, first)), (last, slice(last + 1, None))):
-        ocean = ~np.maximum.accumulate(zones[:, column] == GLACIER)[:, None]
-        zones[:, beside] = np.where(ocean, OCEAN, GLACIER) if sides else NO_DATA
+        zones[:, beside] = NO_DATA
+        if beside_px is not None:
+            end = np.flatnonzero(trace[:, column])
+            zones[rows <= end[0] - beside_px, beside] = OCEAN
+            zones[rows > end[-1] + beside_px, beside] = GLACIER
     return zones

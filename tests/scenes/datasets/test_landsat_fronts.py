@@ -99,11 +99,13 @@ def test_real_traces_are_the_front_of_their_zones(shared_data):
         assert front.any(axis=0)[trace.any(axis=0)].mean() > 0.9
 
 
-def test_the_sides_go_on_along_the_rows_of_the_ends():
+def test_the_columns_beside_are_labelled_away_from_the_rows_of_the_ends():
     trace = np.zeros((9, 7), bool)
     trace[3, 2] = trace[4, 3] = trace[5, 4] = True
-    inner, whole = zones_from_trace(trace), zones_from_trace(trace, sides=True)
+    inner = zones_from_trace(trace)
     assert (inner[:, [0, 1, 5, 6]] == 0).all()
-    assert (whole[:, 2:5] == inner[:, 2:5]).all()
-    assert ((whole == 254).sum(axis=0) == [4, 4, 4, 5, 6, 6, 6]).all()
-    assert set(np.unique(whole)) == {127, 254}
+    for margin in (0, 2):
+        whole = zones_from_trace(trace, beside_px=margin)
+        assert (whole[:, 2:5] == inner[:, 2:5]).all()
+        assert ((whole == 254).sum(axis=0)[[0, 1, 5, 6]] == np.array([4, 4, 6, 6]) - margin).all()
+        assert ((whole == 127).sum(axis=0)[[0, 1, 5, 6]] == np.array([5, 5, 3, 3]) - margin).all()
