@@ -36,9 +36,7 @@ def segment(
     ] = None,
     tta: Annotated[
         bool | None,
-        typer.Option(
-            "--tta/--no-tta", help="Average over mirror images and magnifications; by default as the model says."
-        ),
+        typer.Option("--tta/--no-tta", help="Average over mirror images and magnifications; else as the model says."),
     ] = None,
     mc_dropout: Annotated[int, typer.Option(min=0, help="Average over that many dropout masks (engine torch).")] = 0,
     smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 0.5,

@@ -59,7 +59,7 @@ def test_magnifying_changes_nothing_where_the_image_is_a_plane():
 
 def test_a_front_stays_where_it_is_under_magnification():
     step = (np.arange(60) < 24).astype(np.float32)[None, None, :, None].repeat(40, axis=3)
-    mean = magnified(pointwise, (0.85, 1.0, 1.2))(8 * step - 4)[0, 0]
+    mean = magnified(pointwise, (0.85, 1.0, 1.2))(8 * step - 4)[0, 1]
     assert ((mean > 0.5).sum(axis=0) == 24).all()
 
 
