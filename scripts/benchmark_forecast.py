@@ -117,17 +117,9 @@ def add_baselines(result: Backtest, series_list, jobs: int) -> Backtest:
 
 
 def run_all(series_list, models, jobs, progress) -> Backtest:
-    parts = []
-    for rule in (LONG, SHORT):
-        some = [series for series in series_list if origins_of(series) is rule]
-        if any(rule.indices(series) for series in some):
-            others = [series for series in series_list if origins_of(series) is not rule]
-            parts.append(run_backtest(some, models=models, horizons=LEADS, origins=rule, training=others, jobs=jobs,
-                                      progress=progress))  # fmt: skip
-    if not parts:
+    if not any(origins_of(series).indices(series) for series in series_list):
         raise SystemExit("no series is long enough: at least 17 values are needed (12 before an origin, five after)")
-    return Backtest(pd.concat([part.rows for part in parts], ignore_index=True), parts[0].quantiles,
-                    np.concatenate([part.values for part in parts]))  # fmt: skip
+    return run_backtest(series_list, models=models, horizons=LEADS, origins=origins_of, jobs=jobs, progress=progress)
 
 
 def per_series(result: Backtest) -> pd.DataFrame:
@@ -212,6 +204,58 @@ def print_collection(result: Backtest, table: pd.DataFrame, dataset: str, variab
               + f"{int(rows['n_failed'].sum()):6d}  {np.exp(difference.mean()):.3f} (p {p:.3f})")  # fmt: skip
 
 
+def by_target(result: Backtest, dataset: str, variable: str) -> dict[str, np.ndarray] | None:
+    """Sums of absolute errors per model, (series, target dates); None where a model without failures is missing."""
+    rows = result.rows[(result.rows["dataset"] == dataset) & (result.rows["variable"] == variable)]
+    good = rows.groupby("model")["status"].agg(lambda status: (status == "ok").all())
+    rows = rows[rows["model"].map(good)].assign(error=lambda table: np.abs(table["forecast"] - table["observed"]))
+    if "last" not in set(rows["model"]):
+        return None
+    grid = rows.pivot_table(index=["model", "glacier"], columns="target_date", values="error", aggfunc="sum")
+    return {model: grid.loc[model].to_numpy() for model in dict.fromkeys(rows["model"])}
+
+
+def mean_logs(errors: np.ndarray, last: np.ndarray, counts: np.ndarray, draws: np.ndarray | None) -> np.ndarray:
+    """Means over series of log relative errors, (B,), with target dates counted (B, dates) and series drawn (B, S)."""
+    sums, base = np.nan_to_num(errors) @ counts.T, np.nan_to_num(last) @ counts.T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where((sums == 0) & (base == 0), 1.0, sums / base)
+    logs = np.log(np.clip(ratio, 0.001, 1000)).T
+    return (logs if draws is None else np.take_along_axis(logs, draws, axis=1)).mean(axis=1)
+
+
+def print_dates_drawn(result: Backtest, dataset: str, variable: str, *, count: int = 2000, seed: int = 0) -> None:
+    """Intervals with dates drawn too: blocks of five of them for one glacier, epochs where all series share them."""
+    found = by_target(result, dataset, variable)
+    if found is None:
+        return
+    last = found["last"]
+    n_series, n_dates = last.shape
+    rng = np.random.default_rng(seed)
+    if n_series == 1:
+        length = min(5, n_dates)
+        starts = rng.integers(0, n_dates - length + 1, (count, -(-n_dates // length)))
+        picks = (starts[..., None] + np.arange(length)).reshape(count, -1)[:, :n_dates]
+        series, what = None, f"{length} successive target dates drawn as a block, of {n_dates}"
+    elif np.isfinite(last).all():
+        picks = rng.integers(0, n_dates, (count, n_dates))
+        series, what = rng.integers(0, n_series, (count, n_series)), f"{n_dates} target dates drawn, and series"
+    else:
+        return
+    counts = np.zeros((count, n_dates))
+    np.add.at(counts, (np.arange(count)[:, None], picks), 1.0)
+    drawn = {model: mean_logs(errors, last, counts, series) for model, errors in found.items()}
+    everything = np.ones((1, n_dates))
+    whole = {model: float(mean_logs(errors, last, everything, None)[0]) for model, errors in found.items()}
+    names = [name for name in (*BASELINES, MEDIAN) if name in whole]
+    best = min(names, key=whole.__getitem__)
+    print(f"  with {what}: relative error, 95 % interval, p of being no better than {best}")
+    for model, means in drawn.items():
+        low, high = np.exp(np.quantile(means, [0.025, 0.975]))
+        worse = "" if model == best else f"  p {np.mean(means >= drawn[best]):.3f}"
+        print(f"    {model:24s} {np.exp(whole[model]):.3f}  {low:.3f}..{high:.3f}{worse}")
+
+
 def print_coverage(result: Backtest, model: str) -> None:
     lower, upper = result.bounds(0.9)
     rows = result.rows.assign(inside=(result.rows["observed"] >= lower) & (result.rows["observed"] <= upper))
@@ -257,6 +301,7 @@ def main() -> int:
     table = with_ratio(per_series(result))
     for dataset, variable in dict.fromkeys(zip(table["dataset"], table["variable"], strict=True)):
         print_collection(result, table, dataset, variable)
+        print_dates_drawn(result, dataset, variable)
     for model in ("auto",):
         if model in models:
             print_coverage(result, model)

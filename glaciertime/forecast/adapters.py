@@ -27,6 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.errors import FitError, InputError, MissingExtraError, SeriesTooShortError
+from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.grid import Grid, to_grid
 from glaciertime.forecast.models import MODELS, Model, get_model
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Forecaster, Prediction, quantiles_of
@@ -158,7 +159,7 @@ class _Offered(Model):
 
     forecaster: Any = None
 
-    def make(self) -> Forecaster:
+    def make(self, *, covariates: Covariates | None = None) -> Forecaster:
         found: Forecaster = copy.deepcopy(self.forecaster)
         return found
 

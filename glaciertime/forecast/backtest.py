@@ -6,7 +6,7 @@ means; it is never replaced by another one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from glaciertime.forecast.series import Series
 from glaciertime.forecast.tasks import Progress, Task, run_tasks
 from glaciertime.tables import SERIES_KEY, validate
 
-__all__ = ["METRICS", "Backtest", "backtest", "run_backtest", "scores_of"]
+__all__ = ["METRICS", "Backtest", "backtest", "check_metrics", "run_backtest", "scores_of"]
 
 METRICS = {
     "mae": "mean absolute error, unit of the value",
@@ -73,7 +73,7 @@ def run_backtest(
     *,
     models: Sequence[str],
     horizons: Sequence[str | int] = ("1y", "2y", "5y"),
-    origins: Origins | None = None,
+    origins: Origins | Callable[[Series], Origins] | None = None,
     window_years: float | None = None,
     training: Sequence[Series] = (),
     levels: Sequence[float] = DEFAULT_LEVELS,
@@ -90,7 +90,7 @@ def run_backtest(
     horizons : sequence of int or str
         Observations ahead (``5``) or times (``"30d"``, ``"2y"``); see
         :func:`glaciertime.forecast.origins.targets_at`.
-    origins : Origins, optional
+    origins : Origins, or callable that returns one for a series, optional
         Every observation with at least 10 values up to it by default.
     window_years : float, optional
         Sliding window: a model sees only so many years before the origin; all of them by default.
@@ -105,13 +105,13 @@ def run_backtest(
     SeriesTooShortError
         If no series has an origin with a target.
     """
-    rule = origins if origins is not None else Origins()
+    rule_of = origins if callable(origins) else lambda _: origins or Origins()
     asked = [parse_horizon(horizon) for horizon in horizons]
     tasks: list[Task] = []
     meta: list[tuple[Series, list[tuple[str, int]]]] = []
     for series in series_list:
         scored = ~series.has_flag(*FROM_THE_WHOLE_RECORD)
-        for origin in rule.indices(series):
+        for origin in rule_of(series).indices(series):
             targets = [(h.label, index) for h, index in targets_at(series, origin, asked) if scored[index]]
             if not targets:
                 continue
@@ -123,6 +123,7 @@ def run_backtest(
             meta.append((series, targets))
     if not tasks:
         longest = max(series_list, key=len, default=None)
+        rule = rule_of(longest) if longest is not None else Origins()
         raise SeriesTooShortError(
             longest.label if longest is not None else "no series", len(longest) if longest is not None else 0,
             "a backtest", rule.min_train + rule.ahead, "lower the minimum history (--min-train) or the horizons",
@@ -190,13 +191,20 @@ def backtest(
     >>> table["value"].round(2).tolist()
     [2.0]
     """
-    _check_metrics(metrics, series_list)
+    check_metrics(metrics, series_list)
     result = run_backtest(series_list, models=models, horizons=horizons, origins=origins, window_years=window_years,
                           training=training, jobs=jobs, seed=seed, progress=progress)  # fmt: skip
     return scores_of(result, metrics=metrics)
 
 
-def _check_metrics(names: Sequence[str] | None, series_list: Sequence[Series]) -> None:
+def check_metrics(names: Sequence[str] | None, series_list: Sequence[Series]) -> None:
+    """Refuse metrics that are not known, and percentages of a variable whose zero is arbitrary.
+
+    Raises
+    ------
+    InputError
+        Naming the metric, and what would work.
+    """
     for name in names or ():
         if name not in METRICS:
             raise InputError(f"metric {name!r} is not known; known are {', '.join(METRICS)}")

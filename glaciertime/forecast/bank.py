@@ -75,7 +75,7 @@ class OriginRow:
 
 def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow:
     """Return the row of an origin, the last date of ``history``, for dates after it."""
-    fitted = Kalman().fit(history)
+    fitted = Kalman().fit_alone(history, search=False)
     years, last = history.years, float(history.values[-1])
     ahead = as_years(dates) - years[-1]
     mean = spread = np.empty(0)

@@ -10,7 +10,7 @@ __all__ = ["MIN_ERRORS", "half_widths", "weighted_quantile"]
 #: Fewer past errors at a similar lead, and they say nothing yet.
 MIN_ERRORS = 60
 _LEAD_WIDTH = 0.35
-_HALF_LIFE_YEARS = 20.0
+_HALF_LIFE_YEARS = 5.0
 _HALF_TRUST = 200.0
 
 
@@ -43,7 +43,7 @@ def half_widths(
     """Return the half-widths of central intervals at a lead, in units of the forecast's own spread.
 
     The half-width that covered past errors as often as nominal is the conformal one. Errors count by how near
-    their lead is (on a log scale) and by their age (half after 20 years); the level is moved out by the finite
+    their lead is (on a log scale) and by their age (half after 5 years); the level is moved out by the finite
     number of glaciers (Lei et al. 2018, doi:10.1080/01621459.2017.1307116). Errors of one date share their causes,
     so that few glaciers say little: the result lies between the native and the conformal half-width, on a log
     scale, nearer to the latter the more glaciers there are (half way at 200).

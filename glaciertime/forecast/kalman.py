@@ -9,7 +9,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, quantiles_of
+from glaciertime.forecast.regression import FittedRegression, fit_regression
 from glaciertime.forecast.series import Series, as_years
 
 __all__ = ["FittedKalman", "Kalman"]
@@ -27,6 +29,8 @@ _MAX_BREAKS = 3
 #: Scales that are tried where a known sigma fixes the unit of the noise.
 _SCALES = (1e-3, 0.03, 0.12, 0.4, 1.0, 2.5, 6.0)
 _SURPRISE = 2.5
+#: Which of a row's parameters is no variance: the memory of the rate.
+_FIXED = np.array([False, False, False, True, False, False, False])
 
 
 @lru_cache(maxsize=4)
@@ -113,13 +117,44 @@ class Kalman:
         Whether to model an annual cycle; None for records denser than five a year and longer than two.
     robust : bool
         Whether to look for outliers and change points.
+    covariates : Covariates, optional
+        Whose values from the first observation to the last target date are given.
     """
 
     cycle: bool | None = None
     robust: bool = True
+    covariates: Covariates | None = None
 
-    def fit(self, series: Series) -> FittedKalman:
-        """Return the model fitted to at least three observations."""
+    def fit(self, series: Series) -> FittedKalman | FittedRegression:
+        """Return the model fitted to at least three observations.
+
+        Raises
+        ------
+        InputError
+            If a covariate does not cover the observations.
+        """
+        return self.fit_alone(series) if self.covariates is None else self._regress(series)
+
+    def fit_alone(self, series: Series, *, search: bool = True) -> FittedKalman:
+        """Return the model without covariates, fitted to at least three observations.
+
+        Parameters
+        ----------
+        series : Series
+        search : bool
+            Whether to search for the most likely parameters, which forecasts do not use; without, the best ones of
+            the grid are given, and their log-likelihood as NaN.
+        """
+        work, centre, scale = self._scaled(series)
+        outliers, breaks = work.find_breaks() if self.robust and len(series) >= 8 else ((), ())
+        grid, weights = work.weigh()
+        best_row, best = work.refine() if search else (grid[int(np.argmax(weights))], float("nan"))
+        likelihood = best - (len(series) - 2) * float(np.log(scale))
+        return FittedKalman(work.years, work.values, work.noise, work.shift, grid, weights, work.harmonics, centre,
+                            scale, likelihood, best_row, outliers, breaks)  # fmt: skip
+
+    def _scaled(self, series: Series) -> tuple[_Work, float, float]:
+        """Return the series in scaled units, with centre and scale."""
         years, raw = series.years, series.values
         steps, gaps = np.diff(raw), np.diff(years)
         gap = float(np.median(gaps))
@@ -133,12 +168,34 @@ class Kalman:
         values, noise = (raw - centre) / scale, (known / scale) ** 2
         has_cycle = self.cycle if self.cycle is not None else gap < 0.2 and years[-1] - years[0] > 2
         work = _Work(years, values, noise, gap, 2 if has_cycle else 0, bool((steps == 0).all()))
-        outliers, breaks = work.find_breaks() if self.robust and len(raw) >= 8 else ((), ())
-        grid, weights = work.weigh()
-        best_row, best = work.refine()
-        likelihood = best - (len(raw) - 2) * float(np.log(scale))
-        return FittedKalman(years, values, work.noise, work.shift, grid, weights, work.harmonics, centre, scale,
-                            likelihood, best_row, outliers, breaks)  # fmt: skip
+        return work, centre, scale
+
+    def _regress(self, series: Series) -> FittedRegression:
+        """Fit with covariates; outliers and change points are those of what the covariates leave."""
+        assert self.covariates is not None
+        work, centre, scale = self._scaled(series)
+        self.covariates.check(series.label, series.dates[0], series.dates[-1])
+        raw = self.covariates.at(work.years)
+        column_centre, column_scale = raw.mean(axis=0), raw.std(axis=0)
+        column_scale[column_scale < 1e-12] = 1.0
+        columns = (raw - column_centre) / column_scale
+
+        def fitted() -> tuple[NDArray[np.float64], ...]:
+            return fit_regression(
+                work.years, work.values, work.noise, work.shift, work.with_scales(work.grid()), columns,
+                harmonics=work.harmonics, has_sigma=work.has_sigma, constant=work.constant,
+            )  # fmt: skip
+
+        grid, weights, means, covariances = fitted()
+        if self.robust and len(work.years) >= 8:
+            rest = work.values - columns @ (weights @ means)
+            other = _Work(work.years, rest, work.noise, work.gap, work.harmonics, work.constant)
+            if any(other.find_breaks()):
+                work.noise, work.shift = other.noise, other.shift
+                grid, weights, means, covariances = fitted()
+        return FittedRegression(work.years, work.values, work.noise, work.shift, grid, weights, work.harmonics, centre,
+                                scale, self.covariates, columns, column_centre, column_scale, means, covariances,
+                                series.label)  # fmt: skip
 
 
 class _Work:
@@ -171,22 +228,24 @@ class _Work:
         rows[:, 6] = self.cycle_variance
         return rows
 
+    def with_scales(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rows with every scale that is tried: where no sigma is known, it has a closed form."""
+        return np.concatenate([np.where(_FIXED, rows, rows * factor) for factor in _SCALES]) if self.has_sigma else rows
+
     def evaluate(self, rows: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the rows with their scale, and their log-likelihoods."""
         from glaciertime.forecast.filter import filter_grid
 
-        fixed = np.array([False, False, False, True, False, False, False])
-        if self.has_sigma:
-            rows = np.concatenate([np.where(fixed, rows, rows * factor) for factor in _SCALES])
-            sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
-            return rows, -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
+        rows = self.with_scales(rows)
         sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
+        if self.has_sigma:
+            return rows, -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
         count = sums[:, 2]
         # Two pseudo-observations at the scale of the record keep short or nearly constant records proper.
         scale = (sums[:, 1] + (0.0 if self.constant else 1.0)) / (count + 1.0)
         scale = np.maximum(scale, 1e-12)
         likelihood = -0.5 * (sums[:, 0] + count * np.log(2 * np.pi * scale) + sums[:, 1] / scale)
-        return np.where(fixed, rows, rows * scale[:, None]), likelihood
+        return np.where(_FIXED, rows, rows * scale[:, None]), likelihood
 
     def weigh(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the parameter rows that matter, and their weights."""

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.errors import UsageError, nearest_names
+from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.prediction import Forecaster
 
 __all__ = ["MODELS", "Model", "get_model", "model_names", "model_table"]
@@ -30,6 +31,8 @@ class Model:
     is_global : bool
         Whether it learns from other glaciers; ``location`` is then a function of a
         :class:`glaciertime.forecast.pooled.Workbench` that returns an outcome per task.
+    takes_covariates : bool
+        Whether the forecaster has an argument ``covariates``.
     """
 
     name: str
@@ -38,15 +41,16 @@ class Model:
     location: str
     min_observations: int
     is_global: bool = False
+    takes_covariates: bool = False
 
     def load(self) -> Any:
         """Return what ``location`` points to."""
         module, _, attribute = self.location.partition(":")
         return getattr(importlib.import_module(module), attribute)
 
-    def make(self) -> Forecaster:
-        """Return a local forecaster with its default settings."""
-        forecaster: Forecaster = self.load()()
+    def make(self, *, covariates: Covariates | None = None) -> Forecaster:
+        """Return a local forecaster with its default settings, and with covariates where it takes them."""
+        forecaster: Forecaster = self.load()(covariates=covariates) if self.takes_covariates else self.load()()
         return forecaster
 
 
@@ -68,18 +72,20 @@ MODELS = {
         Model("gp", "Gaussian process at exact dates: trend, slow variation, season", "5 observations",
               _ROOM + "gp:GaussianProcess", 5),
         Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",
-              "4 observations", _ROOM + "kalman:Kalman", 4),
+              "4 observations", _ROOM + "kalman:Kalman", 4, takes_covariates=True),
         Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
-              "8 observations", _ROOM + "arima:Arima", 8),
+              "8 observations", _ROOM + "arima:Arima", 8, takes_covariates=True),
+        Model("linear", "past rates carried on, with weights that other glaciers taught up to the cutoff",
+              "as gbm", _ROOM + "pooled:run_linear", 4, is_global=True),
         Model("gbm", "boosted trees on scaled past changes, trained on other glaciers up to the cutoff",
               "4 observations and 300 earlier values of other glaciers", _ROOM + "pooled:run_gbm", 4, is_global=True),
         Model("lstm", "LSTM over all glaciers, shipped weights, quantiles of the scaled change",
               "4 observations and a cutoff after its training", _ROOM + "global_neural:run_lstm", 4, is_global=True),
         Model("mamba", "Mamba over all glaciers, states decay by real time, shipped weights",
               "4 observations and a cutoff after its training", _ROOM + "global_neural:run_mamba", 4, is_global=True),
-        Model("ensemble", "median of last, drift, kalman and gbm, weighted by past skill on other glaciers",
+        Model("ensemble", "median of last, drift, kalman, linear and gbm, weighted by past skill on other glaciers",
               "as gbm", _ROOM + "pooled:run_ensemble", 4, is_global=True),
-        Model("auto", "the mix of last, drift, kalman and gbm that served other glaciers best before the cutoff",
+        Model("auto", "the mix of last, drift, kalman, linear and gbm that served other glaciers best until then",
               "4 observations; better with other glaciers", _ROOM + "pooled:run_auto", 4, is_global=True),
     )
 }  # fmt: skip

@@ -1,6 +1,6 @@
-"""The forecasters that learn from other glaciers: ``gbm``, ``ensemble`` and ``auto``.
+"""The forecasters that learn from other glaciers: ``linear``, ``gbm``, ``ensemble`` and ``auto``.
 
-All three share one bank of past origins and one set of trees per variable. Whatever they take from it for a task -
+All share one bank of past origins and one set of trees per variable. Whatever they take from it for a task -
 training targets, blend weights, past errors - is of other glaciers and was known at the task's cutoff.
 """
 
@@ -18,15 +18,20 @@ from glaciertime.errors import GlacierTimeError, SeriesTooShortError
 from glaciertime.forecast.bank import MIN_HISTORY, Bank, OriginRow, build_bank, describe_origin, fold_of
 from glaciertime.forecast.blend import blend_weights, own_weights
 from glaciertime.forecast.conformal import half_widths
-from glaciertime.forecast.gbm import MIN_ROWS, GlobalTrees
+from glaciertime.forecast.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.tasks import Outcome, Task, bound
 
-__all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm"]
+__all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 
 #: What ``auto`` and ``ensemble`` are made of.
-CANDIDATES = ("last", "drift", "kalman", "gbm")
+CANDIDATES = ("last", "drift", "kalman", "linear", "gbm")
+#: For areas without the straight line: what ice shelves lose in a day they do not lose at a rate.
+_AREA_CANDIDATES = ("last", "drift", "kalman", "gbm")
+_AREA_REFIT_YEARS = 5.0
+#: How many of them need no other glaciers.
+_LOCAL = 3
 #: How long past errors count for intervals, and for the mix, which follows the climate of the day.
 _MEMORY_YEARS = 30.0
 _MIX_MEMORY_YEARS = 12.0
@@ -85,29 +90,47 @@ class Workbench:
     def trees(self) -> GlobalTrees:
         """The trees' answers for the bank and the tasks."""
         good = [index for index, row in enumerate(self.rows) if isinstance(row, OriginRow)]
+        when = self.bank.target_year
+        wanted = np.zeros(len(when), dtype=bool)
+        for cutoff in np.unique(self.cutoffs):
+            wanted |= (when <= cutoff) & (when > cutoff - _MEMORY_YEARS)
         found = GlobalTrees.train(
             self.bank, [self.rows[index] for index in good],  # type: ignore[misc]
             [self.tasks[index].series.glacier for index in good], self.cutoffs[good], jobs=self.jobs, seed=self.seed,
+            wanted=wanted, stacked=not self.is_area, refit_years=_AREA_REFIT_YEARS if self.is_area else REFIT_YEARS,
         )  # fmt: skip
-        change = [np.full(len(task.dates), np.nan) for task in self.tasks]
+        change, line = ([np.full(len(task.dates), np.nan) for task in self.tasks] for _ in range(2))
         counts = np.zeros(len(self.tasks), dtype=np.int64)
         for place, index in enumerate(good):
-            change[index], counts[index] = found.task_change[place], found.task_rows[place]
-        return GlobalTrees(found.bank_change, change, counts)
+            change[index], line[index] = found.task_change[place], found.task_line[place]
+            counts[index] = found.task_rows[place]
+        return GlobalTrees(found.bank_change, found.bank_line, change, line, counts)
+
+    @property
+    def is_area(self) -> bool:
+        """Whether the variable is the area."""
+        return self.tasks[0].series.variable == "area_km2"
+
+    @cached_property
+    def candidates(self) -> tuple[str, ...]:
+        """What ``auto`` and ``ensemble`` are made of."""
+        return _AREA_CANDIDATES if self.is_area else CANDIDATES
 
     @cached_property
     def bank_candidates(self) -> NDArray[np.float64]:
-        """Forecast changes of :data:`CANDIDATES` for every row of the bank, (R, C); gbm may be NaN."""
-        bank = self.bank
-        return np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean, self.trees.bank_change])
+        """Forecast changes of the candidates for every row of the bank, (R, C); the learned ones may be NaN."""
+        bank, trees = self.bank, self.trees
+        made = {"last": np.zeros_like(bank.mean), "drift": bank.drift, "kalman": bank.mean,
+                "linear": trees.bank_line, "gbm": trees.bank_change}  # fmt: skip
+        return np.column_stack([made[name] for name in self.candidates])
 
     def task_candidates(self, index: int) -> NDArray[np.float64]:
-        """Forecast changes of :data:`CANDIDATES` for a task's dates, (D, C), in scales."""
+        """Forecast changes of the candidates for a task's dates, (D, C), in scales."""
         row = self.rows[index]
         assert isinstance(row, OriginRow)
-        return np.column_stack(
-            [np.zeros_like(row.mean), row.drift * row.ahead, row.mean, self.trees.task_change[index]]
-        )
+        made = {"last": np.zeros_like(row.mean), "drift": row.drift * row.ahead, "kalman": row.mean,
+                "linear": self.trees.task_line[index], "gbm": self.trees.task_change[index]}  # fmt: skip
+        return np.column_stack([made[name] for name in self.candidates])
 
     def evidence(self, index: int) -> NDArray[np.int64]:
         """Rows of the bank that tell of other glaciers and were known at the task's cutoff."""
@@ -187,14 +210,24 @@ def _too_few(bench: Workbench, index: int, model: str) -> str | None:
 
 def run_gbm(bench: Workbench) -> list[Outcome]:
     """Forecast by the trees alone, with intervals from their past errors on other glaciers."""
+    return _run_learned(bench, "gbm", bench.trees.task_change, bench.trees.bank_change)
+
+
+def run_linear(bench: Workbench) -> list[Outcome]:
+    """Forecast by the straight line under the trees, with intervals from its past errors on other glaciers."""
+    return _run_learned(bench, "linear", bench.trees.task_line, bench.trees.bank_line)
+
+
+def _run_learned(
+    bench: Workbench, model: str, change: list[NDArray[np.float64]], bank_change: NDArray[np.float64]
+) -> list[Outcome]:
     outcomes = []
     for index, task in enumerate(bench.tasks):
-        reason = _too_few(bench, index, "gbm")
+        reason = _too_few(bench, index, model)
         if reason is not None:
             outcomes.append(_failed(bench, index, reason))
             continue
-        change = bench.trees.task_change[index]
-        values = bench.interval(index, bench.evidence(index), change, bench.trees.bank_change, kalman_share=0.5)
+        values = bench.interval(index, bench.evidence(index), change[index], bank_change, kalman_share=0.5)
         outcomes.append(Outcome(bound(values, task.series), "ok"))
     return outcomes
 
@@ -210,7 +243,11 @@ def run_ensemble(bench: Workbench) -> list[Outcome]:
         evidence = bench.evidence(index)
         evidence = evidence[np.isfinite(bench.bank_candidates[evidence]).all(axis=1)]
         error = np.abs(bench.bank_candidates[evidence] - bench.bank.target[evidence, None])
-        skill = np.ones(len(CANDIDATES)) if len(evidence) == 0 else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
+        skill = (
+            np.ones(len(bench.candidates))
+            if len(evidence) == 0
+            else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
+        )
         change = _weighted_median(bench.task_candidates(index), skill)
         bank_change = np.full(len(bench.bank.origin), np.nan)
         bank_change[evidence] = _weighted_median(bench.bank_candidates[evidence], skill)
@@ -254,15 +291,15 @@ def _mix(bench: Workbench, index: int, evidence: NDArray[np.int64]) -> tuple[NDA
     """Return which candidates are mixed, and the weights."""
     bank, candidates = bench.bank, bench.bank_candidates
     evidence = evidence[bank.target_year[evidence] > bench.cutoffs[index] - _MIX_MEMORY_YEARS]
-    choices = [np.arange(3)]
+    choices = [np.arange(_LOCAL)]
     if np.isfinite(bench.trees.task_change[index]).all():
-        choices.insert(0, np.arange(4))
+        choices.insert(0, np.arange(len(bench.candidates)))
     for use in choices:
         # All glaciers of a fold have the same others at a cutoff.
         key = (float(bench.cutoffs[index]), fold_of(bench.tasks[index].series.glacier), len(use))
         if key not in bench._mixes:
             told = evidence[np.isfinite(candidates[evidence][:, use]).all(axis=1)]
-            names = [CANDIDATES[place] for place in use]
+            names = [bench.candidates[place] for place in use]
             bench._mixes[key] = blend_weights(
                 names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told]
             )
@@ -270,7 +307,7 @@ def _mix(bench: Workbench, index: int, evidence: NDArray[np.int64]) -> tuple[NDA
         if weights is not None:
             return use, weights
     if len(bench.tasks[index].series) <= MIN_HISTORY:
-        return np.arange(3), own_weights(list(CANDIDATES[:3]), np.empty((0, 3)), np.empty(0))
+        return np.arange(_LOCAL), own_weights(list(CANDIDATES[:_LOCAL]), np.empty((0, _LOCAL)), np.empty(0))
     own = bench.own_bank(index)
     table = np.column_stack([np.zeros_like(own.mean), own.drift, own.mean])
-    return np.arange(3), own_weights(list(CANDIDATES[:3]), table, own.target)
+    return np.arange(_LOCAL), own_weights(list(CANDIDATES[:_LOCAL]), table, own.target)

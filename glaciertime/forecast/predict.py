@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, SeriesTooShortError
+from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days
@@ -86,6 +87,7 @@ def forecast_series(
     jobs: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
+    covariates: Covariates | None = None,
 ) -> pd.DataFrame:
     """Return forecasts of one series by several models at exact dates.
 
@@ -104,6 +106,9 @@ def forecast_series(
         Other glaciers for the models that learn from them, each seen up to the cutoff only.
     jobs, seed, progress
         Processes, seed of the models that draw, and a callback (done, total).
+    covariates : Covariates, optional
+        Given from the first observation to the last target date, for ``kalman`` and ``arima``. The name of the model
+        then names them too, as in ``kalman+melt``: the forecast is conditional on the given future.
 
     Returns
     -------
@@ -114,10 +119,10 @@ def forecast_series(
     Raises
     ------
     InputError
-        If a target date does not lie after the cutoff, nothing was observed before it, or the series holds a
-        single observation.
+        If a target date does not lie after the cutoff, nothing was observed before it, the series holds a
+        single observation, or a covariate does not cover the dates.
     UsageError
-        If a model is not known.
+        If a model is not known, or covariates are given to one that takes none.
 
     Examples
     --------
@@ -127,8 +132,12 @@ def forecast_series(
     80.0
     """
     task = make_task(series, cutoff=cutoff, target_dates=target_dates)
+    if covariates is not None:
+        covariates.check(series.label, task.series.dates[0], task.dates[-1])
     outcomes = run_tasks([task], models=models, levels=levels, training=training, jobs=jobs, seed=seed,
-                         progress=progress)  # fmt: skip
+                         progress=progress, covariates=covariates)  # fmt: skip
+    if covariates is not None:
+        outcomes = {f"{name}+{covariates.label}": results for name, results in outcomes.items()}
     quantiles = quantiles_of(levels)
     parts = [outcome_table(task, name, results[0], quantiles) for name, results in outcomes.items()]
     return validate(pd.concat(parts, ignore_index=True), "forecasts") if parts else empty("forecasts")

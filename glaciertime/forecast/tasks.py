@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.errors import GlacierTimeError, SeriesTooShortError
-from glaciertime.forecast.models import Model, get_models
+from glaciertime.errors import GlacierTimeError, SeriesTooShortError, UsageError
+from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series
 
@@ -60,6 +61,7 @@ def run_tasks(
     jobs: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
+    covariates: Covariates | None = None,
 ) -> dict[str, list[Outcome]]:
     """Return, per model, the outcome of every task, in the order of the tasks.
 
@@ -77,11 +79,23 @@ def run_tasks(
         For models that draw random numbers.
     progress : callable, optional
         Called with (done, total).
+    covariates : Covariates, optional
+        Checked against the dates by the forecasters; only some take them.
+
+    Raises
+    ------
+    UsageError
+        If a model is not known, or covariates are given to one that takes none.
     """
     total = len(tasks) * len(models)
     done = 0
     outcomes: dict[str, list[Outcome]] = {}
     chosen = get_models(models)
+    if covariates is not None:
+        blind = [model.name for model in chosen if not model.takes_covariates]
+        if blind:
+            able = ", ".join(model.name for model in MODELS.values() if model.takes_covariates)
+            raise UsageError(f"{', '.join(blind)} takes no covariates; give --model with some of {able}")
     benches = _benches(tasks, training, levels, jobs, seed) if any(model.is_global for model in chosen) else []
     for model in chosen:
         offset = done
@@ -94,7 +108,7 @@ def run_tasks(
             outcomes[model.name] = _run_global(model, benches, len(tasks))
             report(len(tasks))
         else:
-            outcomes[model.name] = _run_local(model, tasks, levels, jobs, report)
+            outcomes[model.name] = _run_local(model, tasks, levels, jobs, report, covariates)
         done += len(tasks)
     return outcomes
 
@@ -123,23 +137,25 @@ def _run_global(model: Model, benches: list[tuple[list[int], Any]], count: int) 
 
 
 def _run_local(
-    model: Model, tasks: Sequence[Task], levels: Sequence[float], jobs: int, report: Callable[[int], None]
-) -> list[Outcome]:
+    model: Model, tasks: Sequence[Task], levels: Sequence[float], jobs: int, report: Callable[[int], None],
+    covariates: Covariates | None,
+) -> list[Outcome]:  # fmt: skip
     results: list[Outcome] = []
     if jobs <= 1 or len(tasks) < 4:
         for task in tasks:
-            results.append(_run_one(model, task, tuple(levels)))
+            results.append(_run_one(model, task, tuple(levels), covariates))
             report(len(results))
         return results
     with ProcessPoolExecutor(jobs) as pool:
-        arguments = ([model] * len(tasks), tasks, [tuple(levels)] * len(tasks))
+        count = len(tasks)
+        arguments = ([model] * count, tasks, [tuple(levels)] * count, [covariates] * count)
         for outcome in pool.map(_run_one, *arguments, chunksize=max(1, len(tasks) // (8 * jobs))):
             results.append(outcome)
             report(len(results))
     return results
 
 
-def _run_one(model: Model, task: Task, levels: tuple[float, ...]) -> Outcome:
+def _run_one(model: Model, task: Task, levels: tuple[float, ...], covariates: Covariates | None = None) -> Outcome:
     series = task.series
     nothing = np.full((len(task.dates), len(quantiles_of(levels))), np.nan)
     try:
@@ -148,7 +164,7 @@ def _run_one(model: Model, task: Task, levels: tuple[float, ...]) -> Outcome:
                                       'use model "last", or a later cutoff')  # fmt: skip
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            values = model.make().fit(series).predict(task.dates, levels=levels).values
+            values = model.make(covariates=covariates).fit(series).predict(task.dates, levels=levels).values
     except GlacierTimeError as error:
         return Outcome(nothing, str(error))
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:

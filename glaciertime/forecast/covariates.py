@@ -1,0 +1,145 @@
+"""Series whose future values are given: a temperature or melt scenario, or the season, which is known anyway.
+
+A forecast that uses them is conditional on them: it says what follows if the given future comes, and nothing of how
+likely that is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast.series import as_days, as_years
+
+__all__ = ["EFFECTS", "Covariates", "covariates_from_table"]
+
+#: Whether the value itself goes with the covariate, or its rate of change does.
+EFFECTS = ("level", "rate")
+#: A gap longer than so many typical steps is not bridged.
+_GAP_STEPS = 5.0
+
+
+@dataclass(frozen=True, eq=False)
+class Covariates:
+    """Dated values of one or more covariates, straight between their dates.
+
+    Attributes
+    ----------
+    names : tuple of str
+    dates : tuple of (M,) datetime64[D]
+        Of each covariate, strictly increasing.
+    values : tuple of (M,) float64
+    effect : {"level", "rate"}
+        ``level``: the observed value goes with the covariate. ``rate``: its change per year does, so that the value
+        goes with the covariate summed over time, as length does with melt.
+    season : bool
+        Whether a cosine and a sine of the year are added, always as a level.
+    """
+
+    names: tuple[str, ...] = ()
+    dates: tuple[NDArray[np.datetime64], ...] = ()
+    values: tuple[NDArray[np.float64], ...] = ()
+    effect: str = "level"
+    season: bool = False
+
+    def __post_init__(self) -> None:
+        if self.effect not in EFFECTS:
+            raise UsageError(f"there is no covariate effect {self.effect!r}; give one of {', '.join(EFFECTS)}")
+        if not self.names and not self.season:
+            raise InputError("no covariate was given; give a table of date, name, value, or season=True")
+
+    @property
+    def label(self) -> str:
+        """The names, to be put behind the name of a model."""
+        return "+".join([*self.names, *(("season",) if self.season else ())])
+
+    def check(self, label: str, first: Any, last: Any) -> None:
+        """Refuse covariates that do not cover the dates from the first observation to the last target.
+
+        Raises
+        ------
+        InputError
+            With what is missing, and what would work.
+        """
+        start, end = as_days([first])[0], as_days([last])[0]
+        for name, dates in zip(self.names, self.dates, strict=True):
+            if dates[0] > start:
+                raise InputError(f"{label}: covariate {name} begins on {dates[0]}, after the first value, {start}; "
+                                 "give its earlier values, or leave the earlier observations out")  # fmt: skip
+            if dates[-1] < end:
+                raise InputError(f"{label}: covariate {name} ends on {dates[-1]}, before the last target date, {end}; "
+                                 "give its future values up to there, or an earlier --until")  # fmt: skip
+            step = np.diff(dates[: int(np.searchsorted(dates, end)) + 1].astype(np.int64))
+            if len(step) and step.max() > _GAP_STEPS * np.median(step):
+                at = dates[int(np.argmax(step))]
+                raise InputError(f"{label}: covariate {name} has no value in the {step.max()} days after {at}, its "
+                                 f"typical step is {np.median(step):.0f} days; fill the gap")  # fmt: skip
+
+    def at(self, years: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the columns (N, C) at dates in years since 1970; the checks are those of :meth:`check`.
+
+        Examples
+        --------
+        >>> made = Covariates(("melt",), (as_days(["2000-01-01", "2002-01-01"]),), (np.array([1.0, 3.0]),))
+        >>> made.at(as_years(as_days(["2001-01-01"]))).round(2)
+        array([[2.]])
+        """
+        columns = []
+        for dates, values in zip(self.dates, self.values, strict=True):
+            known = as_years(dates)
+            if self.effect == "level":
+                columns.append(np.interp(years, known, values))
+                continue
+            total = np.concatenate([[0.0], np.cumsum(np.diff(known) * (values[1:] + values[:-1]) / 2)])
+            place = np.clip(np.searchsorted(known, years, side="right") - 1, 0, len(known) - 2)
+            there = np.interp(years, known, values)
+            columns.append(total[place] + (years - known[place]) * (values[place] + there) / 2)
+        if self.season:
+            columns += [np.cos(2 * np.pi * years), np.sin(2 * np.pi * years)]
+        return np.column_stack(columns)
+
+
+def covariates_from_table(table: pd.DataFrame, *, effect: str = "level", season: bool = False) -> Covariates:
+    """Return covariates from a table of ``date, name, value``, rows in any order.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a value is not finite, a date is given twice, or a covariate has fewer than two
+        values.
+    UsageError
+        If the effect is not known.
+
+    Examples
+    --------
+    >>> covariates_from_table(pd.DataFrame({"date": ["2000-01-01", "2001-01-01"], "name": "t", "value": [1, 2]})).names
+    ('t',)
+    """
+    missing = [column for column in ("date", "name", "value") if column not in table]
+    if missing:
+        raise InputError(f"covariates: column {', '.join(missing)} is missing; expected date, name, value")
+    if table.empty:
+        raise InputError("covariates: the table has no rows; expected date, name, value")
+    names, dates, values = [], [], []
+    for name, rows in table.groupby(table["name"].astype(str), sort=True):
+        days = as_days(rows["date"].astype(str).str.strip().to_list())
+        order = np.argsort(days, kind="stable")
+        numbers = pd.to_numeric(rows["value"], errors="coerce").to_numpy(dtype=float)
+        if not np.isfinite(numbers).all():
+            raise InputError(f"covariate {name}: {int((~np.isfinite(numbers)).sum())} values are not finite numbers; "
+                             "correct or drop those rows")  # fmt: skip
+        days, numbers = days[order], numbers[order]
+        if len(days) < 2:
+            raise InputError(f"covariate {name}: {len(days)} value, at least two are needed")
+        twice = days[1:][np.diff(days) == np.timedelta64(0, "D")]
+        if len(twice):
+            raise InputError(f"covariate {name}: two values on {twice[0]}; keep one")
+        names.append(str(name))
+        dates.append(days)
+        values.append(numbers)
+    return Covariates(tuple(names), tuple(dates), tuple(values), effect, season)
