@@ -18,12 +18,11 @@ from glaciertime.cli.common import (
     ModelsOption,
     VariableOption,
     limit_threads,
-    note,
     open_archive,
     print_json,
-    resolve_names,
     split_names,
 )
+from glaciertime.cli.forecasting import series_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,19 +58,21 @@ def backtest(
     glaciertime backtest --glacier Crane --horizon 1y --horizon 5y --model last,drift
     """
     limit_threads()
+    import pandas as pd
     from rich.console import Console
     from rich.progress import Progress
 
-    from glaciertime.forecast import Origins
-    from glaciertime.forecast import backtest as run
-    from glaciertime.pipeline import choose_series, default_models, other_glaciers
+    from glaciertime.forecast import Origins, run_backtest, scores_of
+    from glaciertime.forecast.backtest import check_metrics
+    from glaciertime.forecast.skill import skill_scores
+    from glaciertime.pipeline import default_models, other_glaciers
 
     store = open_archive(archive)
     observations = store.read("observations")
-    name = resolve_names([glacier], observations["glacier"].unique())[0]
-    chosen = choose_series(
-        observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
-    )
+    chosen = series_of(observations, glacier, variable=variable, method=method, footprint=footprint, dataset=dataset)
+    metrics = split_names(metric) or None
+    check_metrics(metrics, chosen)
+    models = split_names(model) or default_models()
     parts = []
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for series in chosen:
@@ -81,29 +82,24 @@ def backtest(
                 bar.update(task, completed=done, total=total)  # type: ignore[arg-type]
 
             rule = Origins(min_train=min_train, step=_step(len(series), min_train, origins))
-            parts.append(
-                run(
-                    [series],
-                    models=split_names(model) or default_models(),
-                    origins=rule,
-                    horizons=split_names(horizon) or ("1y", "2y", "5y"),
-                    metrics=split_names(metric) or None,
-                    training=other_glaciers(observations, series),
-                    jobs=jobs,
-                    progress=advance,
-                )
+            result = run_backtest(
+                [series],
+                models=models,
+                origins=rule,
+                horizons=split_names(horizon) or ("1y", "2y", "5y"),
+                training=other_glaciers(observations, series),
+                jobs=jobs,
+                progress=advance,
             )
-    for series in chosen:
-        for text in series.notes:
-            note(f"{series.label}: {text}")
-    import pandas as pd
-
+            parts.append(scores_of(result, metrics=metrics))
+            if metrics is None and "last" in models and len(models) > 1:
+                parts.append(skill_scores(result))
     rows = pd.concat(parts, ignore_index=True)
     store.store_scores(rows)
     if as_json:
         print_json(rows)
         return
-    _print(rows, split_names(metric))
+    _print(rows, metrics)
 
 
 def _step(count: int, min_train: int, origins: int) -> int:
@@ -111,7 +107,7 @@ def _step(count: int, min_train: int, origins: int) -> int:
     return max(1, -(-(count - min_train) // origins))
 
 
-def _print(rows: pd.DataFrame, metrics: list[str]) -> None:
+def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
     shown = metrics or ["mae", "rmse", "mape", "coverage_90"]
     for names, series in rows.groupby(["glacier", "variable", "method", "footprint", "dataset", "source"], sort=False):
         glacier, variable, method, footprint, dataset, source = names
@@ -120,7 +116,15 @@ def _print(rows: pd.DataFrame, metrics: list[str]) -> None:
             index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
         )
         columns = [metric for metric in shown if metric in wide.columns]
-        typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + "".join(f"{name:>14}" for name in columns))
-        for (ahead, model, count, failed), scores in wide[columns].dropna(how="all").to_dict("index").items():
+        has_skill = "skill_last" in wide.columns
+        head = "".join(f"{name:>14}" for name in columns) + (f"{'skill over last':>28}" if has_skill else "")
+        typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + head)
+        every = [*columns, "skill_last", "skill_last_lower", "skill_last_upper"] if has_skill else columns
+        for (ahead, model, count, failed), scores in wide[every].dropna(how="all").to_dict("index").items():
             numbers = "".join(f"{scores[name]:>14,.3f}" for name in columns)
+            if has_skill and scores["skill_last"] == scores["skill_last"]:
+                low, high = scores["skill_last_lower"], scores["skill_last_upper"]
+                numbers += f"{scores['skill_last']:>10,.2f} [{low:,.2f}, {high:,.2f}]"
             typer.echo(f"  {ahead:<10}{model:<16}{count:>5}{failed:>8}{numbers}")
+        if has_skill:
+            typer.echo("  skill: 1 is perfect, 0 no better than the last value; 95 % intervals, blocks of five origins")

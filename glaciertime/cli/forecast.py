@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ from glaciertime.cli.common import (
     resolve_names,
     split_names,
 )
+from glaciertime.cli.forecasting import read_table, series_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,21 @@ def forecast(
     cutoff: Annotated[
         str | None, typer.Option(metavar="DATE", help="See no value after it; default the last observation.")
     ] = None,
+    covariates: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV date,name,value of covariates, the future's included.")
+    ] = None,
+    covariate_effect: Annotated[
+        str, typer.Option(metavar="level|rate", help="Whether the value or its rate goes with the covariates.")
+    ] = "level",
+    season: Annotated[bool, typer.Option("--season", help="Give the season as a covariate.")] = False,
+    scenario: Annotated[
+        list[str] | None,
+        typer.Option(metavar="held|doubled|zero", help="What if the recent rate were so; may be repeated."),
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV position_m,value: a scenario holds rate times fjord width, or depth."),
+    ] = None,
     contour: Annotated[
         bool, typer.Option("--contour", help="Predict the calving front itself, and the band it will lie in.")
     ] = False,
@@ -60,44 +76,69 @@ def forecast(
     glaciertime forecast --glacier Crane --until 2026 --model drift --variable front_position_m
 
     glaciertime forecast --glacier Crane --until 2026 --contour
+
+    glaciertime forecast --glacier Crane --until 2026 --covariates warmth.csv --covariate-effect rate
+
+    glaciertime forecast --glacier Crane --until 2026 --scenario held --scenario doubled
     """
     limit_threads()
     import numpy as np
     import pandas as pd
 
+    from glaciertime.errors import UsageError
     from glaciertime.forecast import forecast_series, target_dates_until
-    from glaciertime.pipeline import choose_series, default_models, other_glaciers
+    from glaciertime.forecast.covariates import Covariates, covariates_from_table
+    from glaciertime.forecast.profile import profile_from_table
+    from glaciertime.forecast.scenario import scenario_series
+    from glaciertime.pipeline import default_models, other_glaciers
     from glaciertime.units import as_date
 
     store = open_archive(archive)
     observations = store.read("observations")
-    name = resolve_names([glacier], observations["glacier"].unique())[0]
+    scenarios = split_names(scenario)
+    if profile is not None and not scenarios:
+        raise UsageError("--profile belongs to a scenario; give --scenario held, doubled or zero with it")
+    given = None
+    if covariates is not None:
+        given = covariates_from_table(read_table(covariates), effect=covariate_effect, season=season)
+    elif season:
+        given = Covariates(season=True)
     if contour:
+        if scenarios or given is not None:
+            raise UsageError("--contour takes no scenario and no covariates; run them without it")
+        name = resolve_names([glacier], observations["glacier"].unique())[0]
         _contour(store, name, until=until, models=split_names(model) or ["kalman"], cutoff=cutoff, as_json=as_json)
         return
-    chosen = choose_series(
-        observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
-    )
+    bed = profile_from_table(read_table(profile)) if profile is not None else None
+    models = split_names(model)
+    if not models and not scenarios:
+        models = default_models() if given is None else ["kalman", "arima"]
+    chosen = series_of(observations, glacier, variable=variable, method=method, footprint=footprint, dataset=dataset)
     parts = []
     for series in chosen:
         known = series if cutoff is None else series.until(cutoff)
         targets = target_dates_until(known if len(known) else series, until)
         if cutoff is not None:
             targets = targets[targets > np.datetime64(as_date(cutoff))]
-        parts.append(
-            forecast_series(
-                series, models=split_names(model) or default_models(), target_dates=targets, cutoff=cutoff,
-                training=other_glaciers(observations, series), jobs=jobs,
-            )
-        )  # fmt: skip
-        for text in series.notes:
-            note(f"{series.label}: {text}")
+        if models:
+            parts.append(
+                forecast_series(
+                    series, models=models, target_dates=targets, cutoff=cutoff,
+                    training=other_glaciers(observations, series), jobs=jobs, covariates=given,
+                )
+            )  # fmt: skip
+        parts += [
+            scenario_series(series, scenario=name, target_dates=targets, cutoff=cutoff, profile=bed)
+            for name in scenarios
+        ]
     rows = pd.concat(parts, ignore_index=True)
     store.store_forecasts(rows)
     if as_json:
         print_json(rows)
     else:
         _print(rows)
+    if given is not None and models:
+        note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
     failed = rows[rows["status"] != "ok"]
     for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
         note(f"{failed_model} gave no forecast: {status}")
@@ -131,23 +172,35 @@ def _contour(store: Archive, glacier: str, *, until: str, models: list[str], cut
 
 
 def _print(rows: pd.DataFrame) -> None:
+    from glaciertime.forecast.scenario import PREFIX
+
     key = ["glacier", "variable", "method", "footprint", "dataset", "source", "unit", "cutoff"]
     for names, series in rows.groupby(key, sort=False):
-        glacier, variable, method, footprint, dataset, source, unit, cutoff = names
-        typer.echo(
-            f"{glacier}, {variable} ({method}, {footprint}; {dataset}, {source}); known up to {cutoff:%Y-%m-%d}; "
-            f"median and 90 % interval in {unit}"
-        )
-        good = series[series["status"] == "ok"].assign(quantile=lambda table: table["quantile"].round(4))
-        wide = good.pivot_table(index=["target_date", "model"], columns="quantile", values="value", sort=False)
-        models = list(dict.fromkeys(series["model"]))
-        typer.echo("  date        " + "".join(f"{model:>32}" for model in models))
-        for date in sorted(series["target_date"].dropna().unique()):
-            cells = []
-            for model in models:
-                if (date, model) in wide.index:
-                    row = wide.loc[(date, model)]
-                    cells.append(f"{row[0.5]:>12,.2f} [{row[0.05]:,.2f}, {row[0.95]:,.2f}]")
-                else:
-                    cells.append("failed")
-            typer.echo(f"  {str(date)[:10]}  " + "".join(f"{cell:>32}" for cell in cells))
+        assumed = series["model"].str.startswith(PREFIX)
+        for part, what in (
+            (series[~assumed], "median and 90 % interval"),
+            (series[assumed], "SCENARIO, not a forecast: what if the recent rate were so; with a random walk's 90 %"),
+        ):
+            if len(part):
+                _print_series(part, names, what)
+
+
+def _print_series(series: pd.DataFrame, names: tuple[Any, ...], what: str) -> None:
+    glacier, variable, method, footprint, dataset, source, unit, cutoff = names
+    typer.echo(
+        f"{glacier}, {variable} ({method}, {footprint}; {dataset}, {source}); known up to {cutoff:%Y-%m-%d}; "
+        f"{what} in {unit}"
+    )
+    good = series[series["status"] == "ok"].assign(quantile=lambda table: table["quantile"].round(4))
+    wide = good.pivot_table(index=["target_date", "model"], columns="quantile", values="value", sort=False)
+    models = list(dict.fromkeys(series["model"]))
+    typer.echo("  date        " + "".join(f"{model:>32}" for model in models))
+    for date in sorted(series["target_date"].dropna().unique()):
+        cells = []
+        for model in models:
+            if (date, model) in wide.index:
+                row = wide.loc[(date, model)]
+                cells.append(f"{row[0.5]:>12,.2f} [{row[0.05]:,.2f}, {row[0.95]:,.2f}]")
+            else:
+                cells.append("failed")
+        typer.echo(f"  {str(date)[:10]}  " + "".join(f"{cell:>32}" for cell in cells))

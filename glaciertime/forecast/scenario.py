@@ -9,21 +9,26 @@ import pandas as pd
 
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.predict import make_task, outcome_table
-from glaciertime.forecast.prediction import from_student
+from glaciertime.forecast.prediction import DEFAULT_LEVELS, from_student
+from glaciertime.forecast.profile import Profile
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.simple import Last
 from glaciertime.forecast.tasks import Outcome, bound
 from glaciertime.tables import validate
 
-__all__ = ["SCENARIOS", "scenario_series"]
+__all__ = ["PREFIX", "SCENARIOS", "scenario_series"]
+
+#: How the name of every scenario begins, where a forecast has the name of its model.
+PREFIX = "scenario-"
 
 #: What the recent rate is multiplied by.
 SCENARIOS = {"held": 1.0, "doubled": 2.0, "zero": 0.0}
 
 
 def scenario_series(
-    series: Series, *, scenario: str, target_dates: Any, recent_years: float = 10.0, cutoff: Any = None
-) -> pd.DataFrame:
+    series: Series, *, scenario: str, target_dates: Any, recent_years: float = 10.0, cutoff: Any = None,
+    profile: Profile | None = None,
+) -> pd.DataFrame:  # fmt: skip
     """Return the values that would follow if the recent rate were held, doubled or zero from the last value on.
 
     Parameters
@@ -35,6 +40,9 @@ def scenario_series(
     recent_years : float
         The rate is that of a line fitted by least squares to the last so many years, three values at least.
     cutoff : date, optional
+    profile : Profile, optional
+        Fjord width, depth or cross-section along the centreline, for front positions: the rate times the profile is
+        then what is held, doubled or zero, and the model is named ``scenario-held+profile``.
 
     Returns
     -------
@@ -47,7 +55,8 @@ def scenario_series(
     UsageError
         If the scenario is not known.
     InputError
-        If fewer than three values are known, or ``recent_years`` is not positive.
+        If fewer than three values are known, ``recent_years`` is not positive, or a profile is given for another
+        variable than ``front_position_m``, or does not reach as far as the front would go.
 
     Examples
     --------
@@ -61,6 +70,9 @@ def scenario_series(
         raise UsageError(f"there is no scenario {scenario!r}; give one of {', '.join(SCENARIOS)}")
     if not recent_years > 0:
         raise InputError(f"recent years {recent_years} must be positive")
+    if profile is not None and series.variable != "front_position_m":
+        raise InputError(f"{series.label}: a profile along the centreline says nothing of {series.variable}; "
+                         "give --variable front_position_m")  # fmt: skip
     task = make_task(series, cutoff=cutoff, target_dates=target_dates)
     seen = task.series
     if len(seen) < 3:
@@ -72,7 +84,10 @@ def scenario_series(
     rate = float(centred @ values / (centred @ centred)) * SCENARIOS[scenario]
     walk = Last().fit(seen)
     ahead = as_years(task.dates) - seen.years[-1]
-    prediction = from_student(task.dates, seen.values[-1] + rate * ahead, np.sqrt(walk.variance_per_year * ahead),
-                              degrees=walk.degrees, levels=(0.5, 0.8, 0.9, 0.95))  # fmt: skip
+    last = float(seen.values[-1])
+    centre = last + rate * ahead if profile is None else profile.carry(last, rate_m=rate, years=ahead)
+    prediction = from_student(task.dates, centre, np.sqrt(walk.variance_per_year * ahead), degrees=walk.degrees,
+                              levels=DEFAULT_LEVELS)  # fmt: skip
+    name = f"{PREFIX}{scenario}" + ("" if profile is None else "+profile")
     outcome = Outcome(bound(prediction.values, seen), "ok")
-    return validate(outcome_table(task, f"scenario-{scenario}", outcome, prediction.quantiles), "forecasts")
+    return validate(outcome_table(task, name, outcome, prediction.quantiles), "forecasts")

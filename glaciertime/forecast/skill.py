@@ -7,9 +7,9 @@ import pandas as pd
 
 from glaciertime.errors import InputError
 from glaciertime.forecast.backtest import Backtest
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import SERIES_KEY, validate
 
-__all__ = ["skill_table"]
+__all__ = ["skill_scores", "skill_table"]
 
 
 def skill_table(
@@ -98,3 +98,40 @@ def _log_ratios(errors: pd.DataFrame, reference: str) -> tuple[np.ndarray, int]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((sums[own] == 0) & (sums[reference] == 0), 1.0, sums[own] / sums[reference])
     return np.log(np.clip(ratio, 1e-3, 1e3)), count
+
+
+def skill_scores(result: Backtest, *, reference: str = "last") -> pd.DataFrame:
+    """Return the skill of one series' backtest as rows of the corridor's ``scores``.
+
+    Metrics ``skill_last``, ``skill_last_lower`` and ``skill_last_upper``, by the name of the reference: see
+    :func:`skill_table`, whose resamples are of blocks of five origins where there is one series.
+
+    Parameters
+    ----------
+    result : Backtest
+        Of one series, the reference among its models.
+    reference : str
+
+    Examples
+    --------
+    >>> from glaciertime.forecast import run_backtest
+    >>> from glaciertime.forecast.example import straight_series
+    >>> result = run_backtest([straight_series(rate_per_year=2.0, count=20)], models=["last", "drift"])
+    >>> skill_scores(result)["metric"].unique().tolist()
+    ['skill_last', 'skill_last_lower', 'skill_last_upper']
+    """
+    keys = result.rows[list(SERIES_KEY)].drop_duplicates()
+    if len(keys) != 1:
+        raise InputError(f"the backtest holds {len(keys)} series; skill is stored for one at a time")
+    table = skill_table(result, reference=reference)
+    table = table[table["model"] != reference]
+    good = result.rows["status"] == "ok"
+    counts = result.rows.assign(n=good, n_failed=~good).groupby(["model", "horizon"])[["n", "n_failed"]].sum()
+    found = []
+    for row in table.itertuples():
+        n, n_failed = (int(count) for count in counts.loc[(row.model, row.horizon)])
+        for suffix, value in (("", row.skill), ("_lower", row.lower), ("_upper", row.upper)):
+            found.append((*keys.iloc[0], row.model, row.horizon, f"skill_{reference}{suffix}", value, n, n_failed,
+                          result.rows["source"].iloc[0]))  # fmt: skip
+    columns = [*SERIES_KEY, "model", "horizon", "metric", "value", "n", "n_failed", "source"]
+    return validate(pd.DataFrame(found, columns=columns), "scores")

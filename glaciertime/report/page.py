@@ -16,6 +16,7 @@ from glaciertime import __version__
 from glaciertime.archive import Archive
 from glaciertime.catalog import Catalog, load_catalog
 from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast.scenario import PREFIX
 from glaciertime.report.plots import contour_map, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING, PASSING_BOUNDS, thinned
 from glaciertime.report.retreat_text import retreat_rows
@@ -327,6 +328,16 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
     for key, rows in table.groupby(list(SERIES_KEY), sort=False):
         rows = rows[rows["cutoff"] == rows["cutoff"].max()]
         seen = observations.loc[(observations[list(SERIES_KEY)] == list(key)).all(axis=1)]
+        assumed = rows["model"].str.startswith(PREFIX)
+        if assumed.any():
+            caption = (
+                f"SCENARIO, not a forecast: {_named(str(key[1])).lower()} ({key[2]}, {key[3]}) if the rate of the last "
+                f"ten years before {rows['cutoff'].iloc[0]:%Y-%m-%d} were held, doubled or zero. The band is that of a "
+                f"random walk; how likely the assumption is, it does not say. {_from([str(key[4])], source)}"
+            )
+            scenario = _figure(fan_plot(seen, rows[assumed]), f"Scenario of {key[1]}", caption)
+            parts.append(f"<h3>What if</h3>{scenario}")
+            rows = rows[~assumed]
         if (rows["status"] == "ok").any():
             caption = (
                 f"{_named(str(key[1]))} ({key[2]}, {key[3]}): median and prediction intervals from values up to "
@@ -393,29 +404,40 @@ def _scores(archive: Archive, observations: pd.DataFrame, glacier: str) -> str:
             index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
         )
         metrics = [name for name in shown if name in wide.columns]
-        wide = wide[metrics].dropna(how="all")
+        every = wide[wide[metrics].notna().any(axis=1)]
         heads = {
             "mae": f"MAE ({unit})",
             "rmse": f"RMSE ({unit})",
             "mape": "MAPE (%)",
             "coverage_90": "in the 90 % interval",
         }
+        has_skill = "skill_last" in every.columns
         body = [
-            [str(part) for part in index] + [_number(row[name], name) for name in metrics]
-            for index, row in zip(wide.index, wide.to_dict("records"), strict=True)
+            [str(part) for part in index]
+            + [_number(row[name], name) for name in metrics]
+            + ([_skill(row)] if has_skill else [])
+            for index, row in zip(every.index, every.to_dict("records"), strict=True)
         ]
         parts.append(f"<h3>{escape(_named(str(key[1])))} ({escape(str(key[2]))}, {escape(str(key[3]))})</h3>")
         parts.append(
             _html_table(
-                ["horizon", "model", "forecasts", "failed", *(heads[name] for name in metrics)], body,
-                numbers=set(range(2, 4 + len(metrics))),
+                ["horizon", "model", "forecasts", "failed", *(heads[name] for name in metrics),
+                 *(["skill over the last value [95 %]"] if has_skill else [])], body,
+                numbers=set(range(2, 5 + len(metrics))),
             )
         )  # fmt: skip
     parts.append(
         '<p class="note">Rolling origin: each forecast saw nothing after its origin and is scored at the true date of '
-        "an observation. Failed forecasts are counted, not replaced.</p>"
+        "an observation. Failed forecasts are counted, not replaced. Skill is 1 for a perfect forecast and 0 for one "
+        "no better than the last value; its interval is from blocks of five origins drawn again.</p>"
     )
     return "\n".join(parts)
+
+
+def _skill(row: dict[str, float]) -> str:
+    if pd.isna(row["skill_last"]):
+        return ""
+    return f"{row['skill_last']:.2f} [{row['skill_last_lower']:.2f}, {row['skill_last_upper']:.2f}]"
 
 
 def _number(value: float, metric: str) -> str:

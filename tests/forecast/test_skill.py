@@ -1,15 +1,14 @@
-"""Skill and scenarios against numbers worked out by hand."""
+"""Skill against numbers worked out by hand."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from glaciertime.errors import InputError, UsageError
+from glaciertime.errors import InputError
 from glaciertime.forecast import Origins, run_backtest
 from glaciertime.forecast.example import make_series, straight_series
-from glaciertime.forecast.scenario import scenario_series
-from glaciertime.forecast.skill import skill_table
+from glaciertime.forecast.skill import skill_scores, skill_table
 
 
 def test_a_model_has_no_skill_against_itself_and_drift_has_on_lines():
@@ -34,13 +33,19 @@ def test_failures_are_left_out_for_both_and_counted():
         skill_table(result, reference="drift")
 
 
-@pytest.mark.parametrize(("scenario", "value"), [("held", 78.0), ("doubled", 76.0), ("zero", 80.0)])
-def test_scenarios_multiply_the_recent_rate(scenario, value):
-    table = scenario_series(straight_series(rate_per_year=-2.0), scenario=scenario, target_dates=["2011-01-01"])
-    assert table.loc[table["quantile"] == 0.5, "value"].item() == pytest.approx(value, abs=0.01)
-    assert set(table["model"]) == {f"scenario-{scenario}"}
+def test_skill_is_stored_as_scores_of_one_series():
+    line = straight_series(rate_per_year=1.0, count=30)
+    result = run_backtest([line], models=["last", "drift"], horizons=[1], origins=Origins(min_train=5))
+    rows = skill_scores(result).set_index("metric")
+    assert set(rows["model"]) == {"drift"}
+    assert rows.loc["skill_last_lower", "value"] <= rows.loc["skill_last", "value"] <= 1.0
+    assert rows.loc["skill_last", "value"] > 0.9
+    assert (rows["n"] == 25).all()
 
 
-def test_an_unknown_scenario_is_refused():
-    with pytest.raises(UsageError, match="no scenario 'tripled'; give one of held, doubled, zero"):
-        scenario_series(straight_series(rate_per_year=-2.0), scenario="tripled", target_dates=["2011-01-01"])
+def test_skill_of_several_series_is_not_stored_as_one():
+    lines = [straight_series(rate_per_year=1.0, count=14), make_series(["2000-01-01", "2001-01-01"], [1.0, 2.0])]
+    lines.append(make_series([f"{2000 + i}-01-01" for i in range(14)], np.arange(14.0), glacier="Other"))
+    result = run_backtest(lines, models=["last", "drift"], horizons=[1], origins=Origins(min_train=5))
+    with pytest.raises(InputError, match="holds 2 series"):
+        skill_scores(result)

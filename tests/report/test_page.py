@@ -16,8 +16,10 @@ import shapely
 from glaciertime.archive import Archive
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast import Origins, backtest, forecast_series, series_from_observations
+from glaciertime.forecast.scenario import scenario_series
 from glaciertime.report import retreat_text
 from glaciertime.report.page import report_page
+from glaciertime.tables import empty
 from glaciertime.track import retreat_table
 
 GLACIER = "Toy & <Sons>"
@@ -104,6 +106,21 @@ def test_the_numbers_are_those_of_the_archive(page: str) -> None:
     assert "8,250 ± 20 m" in page
     assert "at least 15.00" in page
     assert "the ice fills the box" in page
+
+
+def test_a_scenario_stands_apart_from_the_forecasts(tmp_path: Path) -> None:
+    store = Archive(tmp_path / "s.gpkg")
+    rows = observations("observed")
+    inputs = [(GLACIER, "observed set", image, "a.tif") for image in rows["image_id"]]
+    store.store_tracked(fronts=fronts("observed"), observations=rows, footprints=empty("footprints"), inputs=inputs)
+    series = series_from_observations(rows, variable="front_position_m")[0]
+    store.store_forecasts(forecast_series(series, models=["drift"], target_dates=["2020-03-15"]))
+    store.store_forecasts(scenario_series(series, scenario="doubled", target_dates=["2020-03-15"]))
+    html = report_page(store, glacier=GLACIER)
+    assert html.count("SCENARIO, not a forecast") == 1
+    what_if, forecast = html.split("<h3>What if</h3>")[1].split("</figure>")[:2]
+    assert "scenario-doubled" in pictures(what_if)[0]
+    assert "scenario-doubled" not in pictures(forecast)[0]
 
 
 def test_a_glacier_without_observations_says_what_to_do(archive: Archive) -> None:

@@ -1,0 +1,59 @@
+"""What the commands that look ahead share: which series of a glacier are meant, and tables from the user's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glaciertime.cli.common import note, resolve_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from glaciertime.forecast import Series
+
+__all__ = ["read_table", "series_of"]
+
+
+def series_of(
+    observations: pd.DataFrame,
+    glacier: str,
+    *,
+    variable: str | None,
+    method: str | None,
+    footprint: str | None,
+    dataset: str | None,
+) -> list[Series]:
+    """Return the series of a glacier, by any of its names, and say what was dropped on the way to them."""
+    from glaciertime.pipeline import choose_series
+
+    name = resolve_names([glacier], observations["glacier"].unique())[0]
+    chosen = choose_series(
+        observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
+    )
+    for series in chosen:
+        for text in series.notes:
+            note(f"{series.label}: {text}")
+    return chosen
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Return a CSV of the user's.
+
+    Raises
+    ------
+    DataNotFoundError
+        Where it is not.
+    InputError
+        Where it is no CSV.
+    """
+    import pandas as pd
+
+    from glaciertime.errors import DataNotFoundError, InputError
+
+    if not path.is_file():
+        raise DataNotFoundError(f"there is no file {path}; give a CSV")
+    try:
+        return pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path}: it could not be read as CSV ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,100 @@
+"""Scenarios, covariates and skill on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glaciertime.archive import Archive
+
+from .conftest import Command, write_mask, zones
+
+
+@pytest.fixture
+def toy(command: Command, manifest: Path, tmp_path: Path) -> Command:
+    """A glacier that loses a column of 100 m a year, 2000 to 2016."""
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    for year in range(2000, 2017):
+        write_mask(folder / f"toy_{year}-03-15.tif", zones(50 - (year - 2000)))
+    assert command("track", "--glacier", "Toy", "--manifest", manifest, "--data", folder).code == 0
+    return command
+
+
+SERIES = ("--glacier", "Toy", "--variable", "front_position_m", "--method", "centreline")
+
+
+def test_a_scenario_is_printed_and_stored_as_one(toy: Command, tmp_path: Path) -> None:
+    result = toy("forecast", *SERIES, "--until", "2020", "--scenario", "held,doubled")
+    assert result.code == 0, result.err
+    assert "SCENARIO, not a forecast" in result.out
+    rows = Archive(Path("glaciertime.gpkg")).read("forecasts")
+    assert set(rows["model"]) == {"scenario-held", "scenario-doubled"}
+    last = rows[(rows["quantile"] == 0.5) & (rows["target_date"] == "2020-03-15")].set_index("model")["value"]
+    assert last["scenario-held"] == pytest.approx(3000.0, abs=3.0)
+    assert last["scenario-doubled"] == pytest.approx(2600.0, abs=6.0)
+    profile = tmp_path / "width.csv"
+    pd.DataFrame({"position_m": [0, 6000], "value": [1000, 4000]}).to_csv(profile, index=False)
+    told = toy("forecast", *SERIES, "--until", "2020", "--scenario", "held", "--profile", profile, "--json").json
+    ends = [row["value"] for row in told if row["quantile"] == 0.5 and row["target_date"] == "2020-03-15"]
+    assert ends[0] < 2990.0
+
+
+def test_forecast_and_scenario_together_stay_apart(toy: Command) -> None:
+    result = toy("forecast", *SERIES, "--until", "2018", "--model", "drift", "--scenario", "zero")
+    forecast, scenario = result.out.split("SCENARIO, not a forecast")
+    assert "drift" in forecast
+    assert "scenario-zero" not in forecast
+    assert "scenario-zero" in scenario
+    assert "drift" not in scenario
+
+
+def covariate(path: Path, *, last_year: int) -> Path:
+    years = np.arange(1999, last_year + 1)
+    table = pd.DataFrame({"date": [f"{year}-01-01" for year in years], "name": "melt", "value": np.sin(years)})
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_covariates_name_the_model_and_must_cover_the_horizon(toy: Command, tmp_path: Path) -> None:
+    long = covariate(tmp_path / "long.csv", last_year=2021)
+    result = toy("forecast", *SERIES, "--until", "2020", "--model", "kalman", "--covariates", long)
+    assert result.code == 0, result.err
+    assert "kalman+melt" in result.out
+    assert "do not say how likely it is" in result.err
+    short = covariate(tmp_path / "short.csv", last_year=2017)
+    result = toy("forecast", *SERIES, "--until", "2020", "--covariates", short)
+    assert result.code == 1
+    assert "melt ends on 2017-01-01, before the last target date, 2020-03-15" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "code"),
+    [
+        (("--covariates", "no.csv"), "there is no file no.csv", 1),
+        (("--season", "--model", "drift"), "drift takes no covariates", 2),
+        (("--scenario", "halved"), "give one of held, doubled, zero", 2),
+        (("--profile", "width.csv"), "--profile belongs to a scenario", 2),
+        (("--season", "--covariate-effect", "both", "--contour"), "--contour takes no", 2),
+    ],
+)
+def test_bad_options_are_refused(toy: Command, arguments: tuple[str, ...], reason: str, code: int) -> None:
+    result = toy("forecast", *SERIES, "--until", "2020", *arguments)
+    assert result.code == code
+    assert reason in " ".join(result.err.split())
+    assert "Traceback" not in result.err
+
+
+def test_a_backtest_prints_and_stores_skill(toy: Command) -> None:
+    result = toy("backtest", *SERIES, "--model", "last,drift", "--horizon", "1y")
+    assert result.code == 0, result.err
+    assert "skill over last" in result.out
+    scores = Archive(Path("glaciertime.gpkg")).read("scores")
+    skill = scores[scores["metric"] == "skill_last"].set_index("model")["value"]
+    assert skill["drift"] > 0.8
+    page = Path("page.html")
+    assert toy("report", "--glacier", "Toy", "--out", page).code == 0
+    assert "skill over the last value" in page.read_text(encoding="utf-8")
