@@ -168,8 +168,7 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
     def read() -> NDArray[np.uint8]:
         with Imagery(scene.path, expected=len(spec.bands)) as pixels:
             probability = probability_of_image(pixels, run=run, spec=spec)
-        # As stiff as the command segment draws a front by default.
-        zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec, smoothness=0.5)
+        zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec)
         return zones
 
     acquisition = replace(

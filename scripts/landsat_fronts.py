@@ -51,12 +51,11 @@ class Plan:
 
 
 PLANS = (
+    Plan("unet-small", 2e-3),
     Plan("glacier-seg-fast", 2e-3, fold=1, epochs=16, seeds=(0, 1, 2)),
-    Plan("glacier-seg-fast", 2e-3),
-    Plan("glacier-seg", 2e-3),
     Plan("unet", 1e-3),
     Plan("segformer-b0", 1e-3),
-    Plan("unet-small", 2e-3),
+    Plan("glacier-seg", 2e-3),
 )
 DRAWS = 200
 # Rows above and below the ends of a trace from which on the columns beside it are labelled.

@@ -39,7 +39,7 @@ def segment(
         typer.Option("--tta/--no-tta", help="Average over mirror images and magnifications; else as the model says."),
     ] = None,
     mc_dropout: Annotated[int, typer.Option(min=0, help="Average over that many dropout masks (engine torch).")] = 0,
-    smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 0.5,
+    smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 0.1,
     window: Annotated[int, typer.Option(min=256, help="Columns of a large raster held in memory at a time.")] = 16384,
     batch: Annotated[int, typer.Option(min=1, help="Patches at a time.")] = 1,
     cog: Annotated[bool, typer.Option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,

@@ -11,10 +11,12 @@ from glaciertime.errors import InputError
 __all__ = ["front_deviation_px", "front_pixels", "zones_from_ocean"]
 
 GLACIER, OCEAN = 127, 254
+SMOOTHNESS = 0.1
+"""Cost of a step of one row: small, for a front often ends along the side of its fjord; 0.5 cut those ends off."""
 
 
 def zones_from_ocean(
-    ocean: NDArray[np.floating], *, smoothness: float = 0.5, clip_logit: float = 4.0
+    ocean: NDArray[np.floating], *, smoothness: float = SMOOTHNESS, clip_logit: float = 4.0
 ) -> NDArray[np.uint8]:
     """Part an image into ocean above and glacier below, along the most probable line from left to right.
 

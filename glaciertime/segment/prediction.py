@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError
 from glaciertime.segment.blending import PatchGrid, gaussian_weights
 from glaciertime.segment.engine import Engine
+from glaciertime.segment.front_line import SMOOTHNESS, zones_from_ocean
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.weights import ModelSpec
 
@@ -321,7 +322,7 @@ class _Blend:
                     np.divide(of_block[:, within, columns], total[within, columns], out=out)
 
 
-def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec, smoothness: float = 0.5) -> Any:
+def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec, smoothness: float = SMOOTHNESS) -> Any:
     """Return the mask that probabilities stand for.
 
     Parameters
@@ -348,8 +349,6 @@ def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec,
     for layer in probability[1:]:
         observed &= np.isfinite(layer)
     if spec.zones == "line" and probability.shape[1] >= 2:
-        from glaciertime.segment.front_line import zones_from_ocean
-
         if observed.size > _LINE_LIMIT:
             raise InputError(
                 f"'{spec.name}' draws one line across the whole image, at most {_LINE_LIMIT} pixels; "
