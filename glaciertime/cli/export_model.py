@@ -81,7 +81,10 @@ def export_model(
         batches = []
         for path in image or ():
             with Imagery(path, expected=bands) as pixels:
-                normalised = rule.apply(pixels.read_all())
+                values = pixels.read_all()
+            if not np.isfinite(values).any():
+                raise InputError(f"{path}: no pixel is observed (all nodata or NaN); give another image for --int8")
+            normalised = rule.apply(values)
             around = [(0, 0), *((0, -side % multiple) for side in normalised.shape[1:])]
             batches.append(np.pad(normalised, around, mode="edge")[None])
         loss = quantise_onnx(out, int8, images=batches)

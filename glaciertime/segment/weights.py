@@ -272,6 +272,7 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
     InputError
         If the file holds another architecture, or tensors that do not fit it.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from glaciertime.segment.folding import build_network
@@ -285,7 +286,11 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
             f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights"
         )
     network = build_network(spec.model, in_channels=spec.channels, classes=len(spec.classes), fold=spec.fold)
-    missing, unexpected = network.load_state_dict(_fitting(network, load_file(str(path)), path), strict=False)
+    try:
+        tensors = load_file(str(path))
+    except SafetensorError as error:
+        raise InputError(f"{path} is damaged or cut short ({error}); fetch or export it again") from error
+    missing, unexpected = network.load_state_dict(_fitting(network, tensors, path), strict=False)
     if missing or unexpected:
         raise InputError(
             f"{path}: {len(missing)} tensors of '{spec.model}' are missing and {len(unexpected)} are unknown; "

@@ -112,6 +112,14 @@ def test_unknown_resolution_survives_json():
     assert np.isnan(ModelSpec.from_json(SPEC.to_json()).resolution_m)
 
 
+def test_a_file_that_was_cut_short_is_one_sentence(saved, tmp_path):
+    path = tmp_path / "cut.safetensors"
+    stored = saved[0].read_bytes()
+    path.write_bytes(stored[: len(stored) // 2])
+    with pytest.raises(InputError, match=r"cut\.safetensors is damaged or cut short"):
+        load_model(path)
+
+
 def test_a_damaged_description_is_one_sentence():
     with pytest.raises(InputError, match="damaged"):
         ModelSpec.from_json("{")
