@@ -41,7 +41,7 @@ class Plan:
     model: str
     learning_rate: float
     fold: int = 2
-    epochs: int = 20
+    epochs: int = 10
     seeds: tuple[int, ...] = (0,)
 
     @property
@@ -51,15 +51,15 @@ class Plan:
 
 
 PLANS = (
-    Plan("unet-small", 2e-3),
-    Plan("glacier-seg-fast", 2e-3, fold=1, epochs=16, seeds=(0, 1, 2)),
+    Plan("unet-small", 2e-3, epochs=20),
+    Plan("glacier-seg-fast", 2e-3, fold=1, seeds=(0, 1, 2)),
     Plan("unet", 1e-3),
     Plan("segformer-b0", 1e-3),
     Plan("glacier-seg", 2e-3),
 )
 DRAWS = 200
-# Rows above and below the ends of a trace from which on the columns beside it are labelled.
-BESIDE_PX = 40
+# Rows above the ends of a trace from which on the columns beside it are ocean.
+BESIDE_PX = 30
 AUGMENTATION = {
     "rotation_deg": 20.0,
     "shift_px": [45.0, 35.0],

@@ -35,7 +35,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", default="landsat-fronts,sar-zones")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--front-epochs", type=int, default=100, help="of 25 batches of 8 patches")
+    parser.add_argument("--front-epochs", type=int, default=60, help="of 25 batches of 8 patches")
     parser.add_argument("--sar-epochs", type=int, default=8)
     parser.add_argument("--sar-scenes", type=int, default=200)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)

@@ -11,6 +11,7 @@ from glaciertime.errors import InputError
 __all__ = ["zones_from_trace"]
 
 GLACIER, OCEAN, NO_DATA = 127, 254, 0
+NEAR_PX = 4
 
 
 def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) -> NDArray[np.uint8]:
@@ -27,8 +28,8 @@ def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) 
     trace : (H, W) bool
         True on the front, 8-connected.
     beside_px : int, optional
-        Label the columns that the trace does not reach as well, where a row lies more than this above the trace's end
-        (ocean) or below it (glacier). What is there is rock or other ice, so this is a rule and no observation: it
+        Label the columns that the trace does not reach as well: ocean this far above the trace's end and higher,
+        glacier from 5 rows below it on. What is there is rock or other ice, so this is a rule and no observation: it
         teaches a network where a line across the whole image may leave the fjord.
 
     Returns
@@ -51,7 +52,7 @@ def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) 
            [  0, 127, 127, 254,   0],
            [  0, 127, 127, 127,   0]], dtype=uint8)
     >>> zones_from_trace(trace, beside_px=1)[:, [0, -1]].T
-    array([[254,   0,   0, 127],
+    array([[254,   0,   0,   0],
            [254, 254,   0,   0]], dtype=uint8)
     """
     if trace.ndim != 2 or not trace.any():
@@ -75,7 +76,8 @@ def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) 
     for column, beside in ((first, slice(0, first)), (last, slice(last + 1, None))):
         zones[:, beside] = NO_DATA
         if beside_px is not None:
-            end = np.flatnonzero(trace[:, column])
-            zones[rows <= end[0] - beside_px, beside] = OCEAN
-            zones[rows > end[-1] + beside_px, beside] = GLACIER
+            # A front that ends along the side of its fjord rises there: below its highest pixel lies ice or rock.
+            end = np.flatnonzero(trace[:, column])[0]
+            zones[rows <= end - beside_px, beside] = OCEAN
+            zones[rows > end + NEAR_PX, beside] = GLACIER
     return zones
