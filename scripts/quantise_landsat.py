@@ -1,8 +1,9 @@
 """What eight bits cost on images of glaciers that the model has not seen, in pixels of the front.
 
 For each glacier of the Landsat fronts: the model trained without it is exported and quantised, its ranges taken from 24
-images of the other glaciers, and both versions predict every image of the glacier left out, averaged over the mirror
-image. The deviation of each from the traced front, and the share of pixels that get another zone, is kept per image.
+images of the other glaciers, and both versions predict every image of the glacier left out, averaged over mirror images
+and magnifications. The deviation of each from the traced front, and the share of pixels that get the same zone from
+both, is kept per image.
 
     python scripts/quantise_landsat.py --weights-folder fronts/left_out
     python scripts/quantise_landsat.py --table
