@@ -22,7 +22,7 @@ from glaciertime.forecast.screening import on_straight_line
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["FOLDS", "Bank", "OriginRow", "build_bank", "describe_origin", "fold_of", "recent_unrest"]
+__all__ = ["FOLDS", "Bank", "OriginRow", "build_bank", "describe_origin", "fold_of"]
 
 #: Glaciers are dealt into so many groups by name; a model for one group learns from the others.
 FOLDS = 5
@@ -59,8 +59,7 @@ class OriginRow:
     ahead, mean, spread : (D,) float64
         Years to the dates asked for; mean and standard deviation of the Kalman forecast of the change, in scales.
     walk : (D,) float64
-        Standard deviation of a random walk with the mean squared step of the record, which knows of no outliers,
-        times :func:`recent_unrest` except for areas.
+        Standard deviation of a random walk with the mean squared step of the record, which knows of no outliers.
     """
 
     features: NDArray[np.float64]
@@ -81,9 +80,7 @@ def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow
     ahead = as_years(dates) - years[-1]
     mean = spread = np.empty(0)
     steps, gaps = np.diff(history.values), np.diff(years)
-    # A shelf that has just calved is no more likely to calve again.
-    unrest = 1.0 if history.variable == "area_km2" else recent_unrest(steps / np.sqrt(gaps))
-    walk = unrest * np.sqrt(np.mean(steps**2 / gaps) * ahead) / fitted.scale
+    walk = np.sqrt(np.mean(steps**2 / gaps) * ahead) / fitted.scale
     if len(dates):
         means, variances = fitted.moments(dates)
         # Date by date: a product of matrices rounds by how many dates are asked for.
@@ -97,26 +94,6 @@ def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow
     drift = float((last - history.values[0]) / (years[-1] - years[0]) / fitted.scale)
     features = origin_features(years, history.values, fitted.scale, fitted.grid, fitted.weights)
     return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread, walk)
-
-
-def recent_unrest(steps: NDArray[np.float64]) -> float:
-    """Return how much larger than usual the last five steps are, damped: the power 0.6 of a ratio within 0.2..5.
-
-    Parameters
-    ----------
-    steps : (N,) float64
-        Changes over the roots of their gaps.
-
-    Examples
-    --------
-    >>> round(recent_unrest(np.array([1.0, 1.0, 1.0, 1.0, 1.0, 3.0, 3.0, 3.0, 3.0, 3.0])), 3)
-    1.252
-    """
-    usual = float(np.mean(np.abs(steps)))
-    if usual == 0:
-        return 1.0
-    ratio = (float(np.mean(np.abs(steps[-5:]))) + 0.1 * usual) / (1.1 * usual)
-    return float(np.clip(ratio, 0.2, 5.0) ** 0.6)
 
 
 @dataclass(frozen=True, eq=False)

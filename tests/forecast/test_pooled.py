@@ -1,0 +1,45 @@
+"""What the models over many glaciers are made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from glaciertime.forecast import forecast_series
+from glaciertime.forecast.gbm import refit_year
+from glaciertime.forecast.linear import series_weights
+from glaciertime.forecast.pooled import Workbench
+from glaciertime.forecast.tasks import Task
+
+CUTOFF = np.datetime64("1984-01-01")
+DATES = np.array(["1985-01-01", "1987-01-01"], dtype="datetime64[D]")
+
+
+def test_areas_are_mixed_without_the_straight_line(glaciers):
+    length = glaciers[0].until(CUTOFF)
+    area = replace(length, variable="area_km2", unit="km2", values=np.abs(length.values))
+    names = [Workbench([Task(one, CUTOFF, DATES)], [], (0.9,)).candidates for one in (length, area)]
+    assert set(names[0]) - set(names[1]) == {"linear"}
+
+
+def test_the_straight_line_carries_a_rate_on(glaciers):
+    """Every glacier retreats by its own constant rate: what was always true of the others holds for the last one."""
+    lines = [
+        replace(one, values=-(5.0 + number) * one.years + np.random.default_rng(number).normal(0, 0.1, len(one)))
+        for number, one in enumerate(glaciers)
+    ]
+    table = forecast_series(lines[0], models=["linear"], target_dates=DATES, cutoff=CUTOFF, training=lines)
+    got = table.loc[table["quantile"] == 0.5, "value"].to_numpy()
+    truth = -5.0 * DATES.astype("datetime64[D]").astype(float) / 365.25
+    np.testing.assert_allclose(got, truth, atol=1.0)
+
+
+def test_refit_dates_lie_on_a_calendar():
+    np.testing.assert_array_equal(refit_year(np.array([19.9, 20.0, 21.9, 22.0])), [18.0, 20.0, 20.0, 22.0])
+    assert refit_year(24.9, every=5.0) == 20.0
+
+
+def test_rows_of_a_long_series_count_less():
+    weight = series_weights(np.ones(6), np.ones(6), np.array([0, 0, 0, 0, 1, 1]), power=1.0)
+    np.testing.assert_allclose(weight[:4].sum(), weight[4:].sum())
