@@ -1,7 +1,7 @@
 """Make the weights that come with the package: ONNX for use, safetensors for fine-tuning, and a card for each.
 
-``landsat-fronts``: the traced Landsat images of all three glaciers mixed with simulated optical scenes, by the recipe
-of ``landsat_fronts.py`` with more steps and fewer simulated scenes. ``sar-zones``: simulated radar scenes alone.
+``landsat-fronts``: simulated optical scenes first, then the traced Landsat images of all three glaciers mixed with
+simulated ones, by the stages of ``landsat_fronts.py`` with more steps. ``sar-zones``: simulated radar scenes alone.
 Seeded, and resumed where a killed run stopped.
 
     python scripts/train_default_weights.py --data ../shared/data/landsat_fronts --work fronts
@@ -24,6 +24,13 @@ import landsat_fronts as fronts
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
 FRONTS = fronts.PLANS[0]
+# With real images, and their epochs; the scores without a glacier are of the shorter ones of landsat_fronts.py.
+STAGES = (
+    (replace(fronts.REAL, share=0.4), 20),
+    (replace(fronts.REAL, name="real-more", share=0.15), 8),
+    (replace(fronts.REAL, name="real-last", share=0.15), 8),
+    (fronts.VARIED, 40),
+)
 SAR_ARCHITECTURE = "unet-small"
 SAR_SIZE = (256, 256)
 
@@ -35,18 +42,18 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", default="landsat-fronts,sar-zones")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--front-epochs", type=int, default=60, help="of 25 batches of 8 patches")
     parser.add_argument("--sar-epochs", type=int, default=8)
     parser.add_argument("--sar-scenes", type=int, default=200)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)
     parser.add_argument("--simulated", type=int, default=400)
-    parser.add_argument("--share", type=float, default=0.25, help="of the patches that are simulated")
     return parser.parse_args()
 
 
 def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, object]]:
-    options.epochs = options.front_epochs
-    weights = fronts.train_without("none", FRONTS, 0, options)
+    options.epochs = None
+    weights = fronts.train_on_simulated(FRONTS, options)
+    for stage, epochs in STAGES:
+        weights = fronts.train_stage(stage, epochs, FRONTS, seed=0, glacier="none", options=options, initial=weights)
     temperature = leave_one_out_temperature(options)
     return weights, {
         "name": "landsat-fronts",
@@ -66,7 +73,7 @@ def leave_one_out_scores(results: Path) -> dict[str, float]:
     if not results.is_file():
         return {}
     rows = pd.read_csv(results)
-    rows = rows[(rows["model"] == FRONTS.label) & (rows["training"] == "real and simulated")]
+    rows = rows[(rows["model"] == FRONTS.label) & (rows["training"] == FRONTS.training)]
     per_glacier = rows.groupby("glacier")["deviation_px"].mean().round(3)
     return {f"front_deviation_px_without_{glacier}": float(value) for glacier, value in per_glacier.items()}
 
@@ -80,7 +87,7 @@ def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
     data = LandsatFronts(options.data)
     pairs = []
     for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
-        weights = fronts.folder(FRONTS, 0, glacier, options) / "weights.safetensors"
+        weights = options.work / f"{FRONTS.model}_0_{glacier}_{fronts.VARIED.name}" / "weights.safetensors"
         if not weights.is_file():
             continue
         run, spec = load_engine(weights, engine="torch")

@@ -314,7 +314,9 @@ def train(
 
 def _check_same(config: TrainConfig, out: Path) -> None:
     kept, text = out / "config.json", config.model_dump_json(indent=1)
-    if kept.is_file() and kept.read_text() != text:
+    # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
+    begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
+    if begun and kept.is_file() and kept.read_text() != text:
         was, now = json.loads(kept.read_text()), json.loads(text)
         changed = sorted(key for key in now if was.get(key) != now[key])
         raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")

@@ -16,7 +16,7 @@ pytest.importorskip("lightning")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from glaciertime.errors import InputError, UsageError  # noqa: E402
+from glaciertime.errors import GlacierTimeError, InputError, UsageError  # noqa: E402
 from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
 from glaciertime.segment.config import TrainConfig, read_config, template  # noqa: E402
@@ -119,6 +119,12 @@ def test_another_training_is_not_mixed_into_a_folder(trained):
     with pytest.raises(InputError, match=r"other settings \(learning_rate\)"):
         train(data(), CONFIG.model_copy(update={"learning_rate": 0.5}), out=out, progress=False)
     assert (out / "weights.safetensors").read_bytes() == before
+
+
+def test_a_setting_that_was_refused_can_be_mended_in_the_same_folder(tmp_path):
+    with pytest.raises(GlacierTimeError, match="no-such-loss"):
+        train(data(), CONFIG.model_copy(update={"loss": "no-such-loss"}), out=tmp_path, progress=False)
+    assert train(data(), CONFIG, out=tmp_path, progress=False).weights.is_file()
 
 
 def test_a_poisoned_state_is_refused_and_the_weights_stay(trained, tmp_path):
