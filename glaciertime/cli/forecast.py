@@ -98,6 +98,8 @@ def forecast(
     scenarios = split_names(scenario)
     if profile is not None and not scenarios:
         raise UsageError("--profile belongs to a scenario; give --scenario held, doubled or zero with it")
+    if covariates is None and covariate_effect != "level":
+        raise UsageError(f"--covariate-effect {covariate_effect} given without --covariates; give their file as well")
     given = None
     if covariates is not None:
         given = covariates_from_table(read_table(covariates), effect=covariate_effect, season=season)

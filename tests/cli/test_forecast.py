@@ -78,7 +78,8 @@ def test_covariates_name_the_model_and_must_cover_the_horizon(toy: Command, tmp_
         (("--season", "--model", "drift"), "drift takes no covariates", 2),
         (("--scenario", "halved"), "give one of held, doubled, zero", 2),
         (("--profile", "width.csv"), "--profile belongs to a scenario", 2),
-        (("--season", "--covariate-effect", "both", "--contour"), "--contour takes no", 2),
+        (("--season", "--contour"), "--contour takes no", 2),
+        (("--season", "--covariate-effect", "rate"), "given without --covariates", 2),
     ],
 )
 def test_bad_options_are_refused(toy: Command, arguments: tuple[str, ...], reason: str, code: int) -> None:
