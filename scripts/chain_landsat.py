@@ -198,17 +198,6 @@ def bootstrap(values: np.ndarray, statistic: Any, *, block: int = 1, seed: int =
     return f"{float(statistic(values[None])[0]):7.2f} ({low:7.2f} to {high:7.2f})"
 
 
-STYLE: Any = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e4e4e4",
-    "grid.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "legend.frameon": False,
-}
-
 STATISTICS = {
     "mean |error|": lambda values: np.abs(values).mean(axis=-1),
     "median |error|": lambda values: np.median(np.abs(values), axis=-1),
@@ -267,7 +256,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from glaciertime.report.plots import COLOURS
+    from glaciertime.report.plots import COLOURS, STYLE
 
     rows = table[table["method"] == METHODS[0]]
     with mpl.rc_context(STYLE):

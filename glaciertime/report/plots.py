@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["contour_map", "fan_plot", "front_map", "series_plot"]
 
-_STYLE: dict[str, Any] = {
+STYLE: dict[str, Any] = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -84,7 +84,7 @@ def front_map(
     """
     drawn = fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)
     areas = footprints if crs is None or footprints.crs is None or footprints.empty else footprints.to_crs(crs)
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(8.6, 6.6))
         axes = figure.add_subplot()
         for row in areas.itertuples():
@@ -126,7 +126,7 @@ def contour_map(fronts: gpd.GeoDataFrame, contours: gpd.GeoDataFrame, *, crs: An
         ``simulated`` is written across the map.
     """
     contours, last = contours.to_crs(crs), fronts.to_crs(crs).sort_values("Date").iloc[-1:]
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(8.0, 6.2))
         axes = figure.add_subplot()
         bands = contours[contours["kind"] == "band-share"].sort_values("level", ascending=False)
@@ -184,7 +184,7 @@ def series_plot(observations: pd.DataFrame, *, variable: str) -> str:
     rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
     # Areas of different footprints differ by their size, not by the ice: each has its own panel.
     panels = [one for _, one in rows.groupby("footprint", sort=False)] if variable == "area_km2" else [rows]
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.0, 0.4 + 2.9 * len(panels)), layout="constrained")
         for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False).ravel(), panels, strict=True):
             groups = panel.groupby(["footprint", "method", "dataset"], sort=False)
@@ -254,7 +254,7 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     cutoff = good["cutoff"].max()
     span = good["target_date"].max() - cutoff
     shown = seen[seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))]
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         columns = min(len(models), 2)
         rows = -(-len(models) // columns)
         figure = Figure(figsize=(4.6 * columns, 3.0 * rows), layout="constrained")
