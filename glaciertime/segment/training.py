@@ -166,9 +166,14 @@ class _Keeper(lightning.Callback):
             save_model(
                 pl_module.best_network(), replace(self.spec, scores=_finite(row)), self.out / "weights.safetensors"
             )
-        partial = self.out / "history.partial"
-        partial.write_text(json.dumps([_finite(entry) for entry in self.history], indent=1))
-        partial.replace(self.out / "history.json")
+        _write_whole(self.out / "history.json", json.dumps([_finite(entry) for entry in self.history], indent=1))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that is there in full or, after a kill, as it was."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def _finite(row: dict[str, float]) -> dict[str, float]:
@@ -317,10 +322,13 @@ def _check_same(config: TrainConfig, out: Path) -> None:
     # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
     begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
     if begun and kept.is_file() and kept.read_text() != text:
-        was, now = json.loads(kept.read_text()), json.loads(text)
+        try:
+            was, now = json.loads(kept.read_text()), json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{kept} is damaged, so what was trained there is not known; give another folder") from error
         changed = sorted(key for key in now if was.get(key) != now[key])
         raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
-    kept.write_text(text)
+    _write_whole(kept, text)
 
 
 def _normalisation(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:

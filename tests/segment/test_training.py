@@ -121,6 +121,15 @@ def test_another_training_is_not_mixed_into_a_folder(trained):
     assert (out / "weights.safetensors").read_bytes() == before
 
 
+def test_damaged_settings_are_named_and_the_weights_stay(trained, tmp_path):
+    _, out = trained
+    (tmp_path / "weights.safetensors").write_bytes((out / "weights.safetensors").read_bytes())
+    (tmp_path / "config.json").write_text("")
+    with pytest.raises(InputError, match=r"config\.json is damaged"):
+        train(data(), CONFIG, out=tmp_path, progress=False)
+    assert (tmp_path / "weights.safetensors").read_bytes() == (out / "weights.safetensors").read_bytes()
+
+
 def test_a_setting_that_was_refused_can_be_mended_in_the_same_folder(tmp_path):
     with pytest.raises(GlacierTimeError, match="no-such-loss"):
         train(data(), CONFIG.model_copy(update={"loss": "no-such-loss"}), out=tmp_path, progress=False)
