@@ -325,7 +325,7 @@ def _check_same(config: TrainConfig, out: Path) -> None:
         try:
             was, now = json.loads(kept.read_text()), json.loads(text)
         except json.JSONDecodeError as error:
-            raise InputError(f"{kept} is damaged, so what was trained there is not known; give another folder") from error
+            raise InputError(f"{kept} is damaged: what was trained there is not known; give another folder") from error
         changed = sorted(key for key in now if was.get(key) != now[key])
         raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
     _write_whole(kept, text)
