@@ -1,40 +1,35 @@
-"""Random changes of an image, and of its labels where they move pixels, for training.
+"""Random changes of a training sample: the limits of them, and how they are put together.
 
-Every function takes ``seed``, an integer or a :class:`numpy.random.Generator`, and leaves its input alone. NaN
-(not observed) stays NaN. The radiometric ones that know physics (speckle, gain) are in :mod:`.radiometry`.
+Every function takes ``seed``, an integer or a :class:`numpy.random.Generator`, and leaves its input alone. The changes
+themselves are in :mod:`.warping`, :mod:`.tones` and :mod:`.radiometry`.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.radiometry import add_speckle
+from glaciertime.scenes.datasets.radiometry import Seed, add_speckle
 from glaciertime.scenes.datasets.sample import IGNORE
+from glaciertime.scenes.datasets.tones import (
+    brightness_contrast,
+    class_tone,
+    gamma,
+    illumination,
+    moments,
+    saturate,
+    scan_line_gaps,
+    scene_edge,
+    tone_step,
+    veil,
+)
+from glaciertime.scenes.datasets.warping import warp
 
-__all__ = [
-    "Augmentation",
-    "Seed",
-    "augment",
-    "brightness_contrast",
-    "class_tone",
-    "gamma",
-    "illumination",
-    "saturate",
-    "scan_line_gaps",
-    "tone_step",
-    "transplant_ocean",
-    "veil",
-    "warp",
-]
-
-Seed = int | np.random.Generator
+__all__ = ["Augmentation", "augment", "transplant_ocean"]
 
 
 @dataclass(frozen=True)
@@ -77,6 +72,8 @@ class Augmentation:
         Probability that everything above some brightness looks the same, as snow does in the early sensors.
     gaps : float
         Probability of scan-line gaps as of Landsat 7 after May 2003.
+    scene_edge : float
+        Probability that up to a third of the patch lies beyond the edge of the scene.
     invert : float
         Probability of turning bright into dark.
     speckle_looks : (float, float) or None
@@ -107,232 +104,11 @@ class Augmentation:
     veil: float = 0.0
     saturation: float = 0.0
     gaps: float = 0.1
+    scene_edge: float = 0.0
     invert: float = 0.0
     speckle_looks: tuple[float, float] | None = None
     missing: float = 0.0
     transplant: float = 0.0
-
-
-def warp(
-    image: NDArray[np.float32],
-    labels: NDArray[np.uint8],
-    *,
-    size: tuple[int, int],
-    centre: tuple[float, float],
-    rotation_deg: float = 0.0,
-    scale: float = 1.0,
-    flip_rows: bool = False,
-    flip_columns: bool = False,
-    stretch: float = 1.0,
-    elastic_px: float = 0.0,
-    bend_px: float = 0.0,
-    seed: Seed = 0,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Cut a patch out of an image, turned, scaled, mirrored and bent; linear for the image, nearest for labels.
-
-    Parameters
-    ----------
-    image : (C, H, W) float32
-    labels : (H, W) uint8
-    size : (int, int)
-        Height and width of the patch.
-    centre : (float, float)
-        Row and column of the image that the patch's centre shows.
-    rotation_deg : float
-        Degrees, counter-clockwise as seen with rows growing downwards.
-    scale : float
-        Above 1 magnifies.
-    flip_rows, flip_columns : bool
-    stretch : float
-        Above 1 magnifies rows by its root and shrinks columns by it.
-    elastic_px, bend_px : float
-        Standard deviation of a smooth displacement in any direction, and of one along rows alone, pixels.
-
-    Returns
-    -------
-    (C, h, w) float32, (h, w) uint8
-        Outside the image the edge is mirrored and the label is :data:`IGNORE`.
-
-    Examples
-    --------
-    >>> image = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
-    >>> patch, labels = warp(image, np.zeros((3, 4), np.uint8), size=(3, 4), centre=(1, 1.5), flip_columns=True)
-    >>> patch[0, 0]
-    array([3., 2., 1., 0.], dtype=float32)
-    """
-    height, width = size
-    rows = np.arange(height, dtype=np.float32) - (height - 1) / 2
-    columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
-    down, right = np.meshgrid(rows * (-1 if flip_rows else 1), columns * (-1 if flip_columns else 1), indexing="ij")
-    angle = np.deg2rad(rotation_deg)
-    tall = np.sqrt(stretch)
-    source_rows = (np.cos(angle) * down + np.sin(angle) * right) / (scale * tall) + centre[0]
-    source_columns = (-np.sin(angle) * down + np.cos(angle) * right) / (scale / tall) + centre[1]
-    rng = np.random.default_rng(seed)
-    if bend_px > 0:
-        source_rows = source_rows + bend_px * _smooth_field(size, cells=6, rng=rng)
-    if elastic_px > 0:
-        source_rows = source_rows + elastic_px * _smooth_field(size, cells=5, rng=rng)
-        source_columns = source_columns + elastic_px * _smooth_field(size, cells=5, rng=rng)
-    places = np.stack([source_rows, source_columns])
-    cut = _nearest(labels, source_rows, source_columns)
-    patch = np.stack([ndimage.map_coordinates(band, places, order=1, mode="mirror") for band in image])
-    return patch.astype(np.float32, copy=False), cut
-
-
-def _nearest(labels: NDArray[np.uint8], rows: NDArray[np.floating], columns: NDArray[np.floating]) -> NDArray[np.uint8]:
-    row, column = np.rint(rows).astype(np.int32), np.rint(columns).astype(np.int32)
-    inside = (row >= 0) & (row < labels.shape[0]) & (column >= 0) & (column < labels.shape[1])
-    cut = labels[row.clip(0, labels.shape[0] - 1), column.clip(0, labels.shape[1] - 1)]
-    return np.where(inside, cut, np.uint8(IGNORE))
-
-
-def _smooth_field(size: tuple[int, int], *, cells: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    coarse = rng.standard_normal((cells, cells))
-    return (_blend(size[0], cells) @ coarse @ _blend(size[1], cells).T).astype(np.float32)
-
-
-@lru_cache(maxsize=32)
-def _blend(length: int, cells: int) -> NDArray[np.float64]:
-    """Return (length, cells) weights that pass smoothly from one cell to the next."""
-    distance = np.abs(np.linspace(0, cells - 1, length)[:, None] - np.arange(cells)[None])
-    return np.where(distance < 1, 0.5 + 0.5 * np.cos(np.pi * distance), 0.0)
-
-
-def brightness_contrast(image: NDArray[np.float32], *, contrast: float, brightness: float) -> NDArray[np.float32]:
-    """Return ``contrast * (image - mean) + mean + brightness * std``, band by band.
-
-    Examples
-    --------
-    >>> brightness_contrast(np.array([[[0.0, 2.0]]], np.float32), contrast=2.0, brightness=1.0)
-    array([[[0., 4.]]], dtype=float32)
-    """
-    mean, spread = _moments(image)
-    return (contrast * (image - mean) + mean + brightness * spread).astype(np.float32)
-
-
-def _moments(image: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation of the observed pixels of each band; 0 where there are none."""
-    observed = np.isfinite(image)
-    count = np.maximum(observed.sum(axis=(1, 2), keepdims=True), 1)
-    mean = np.where(observed, image, 0).sum(axis=(1, 2), keepdims=True, dtype=np.float64) / count
-    square = (np.where(observed, image - mean, 0) ** 2).sum(axis=(1, 2), keepdims=True) / count
-    return mean, np.sqrt(square)
-
-
-def gamma(image: NDArray[np.float32], *, exponent: float) -> NDArray[np.float32]:
-    """Return the image with each band's range mapped to 0 .. 1, raised to a power, and mapped back.
-
-    Examples
-    --------
-    >>> gamma(np.array([[[0.0, 2.0, 4.0]]], np.float32), exponent=2.0)
-    array([[[0., 1., 4.]]], dtype=float32)
-    """
-    if not exponent > 0:
-        raise InputError(f"gamma exponent {exponent} given, a positive number expected")
-    observed = np.isfinite(image)
-    low = np.where(observed, image, np.inf).min(axis=(1, 2), keepdims=True)
-    spread = np.where(observed, image, -np.inf).max(axis=(1, 2), keepdims=True) - low
-    low = np.where(np.isfinite(low), low, 0)
-    spread = np.where(np.isfinite(spread), spread, 0)
-    unit = np.where(observed, image - low, 0) / np.where(spread > 0, spread, 1)
-    return np.where(observed, low + spread * unit**exponent, np.nan).astype(np.float32)
-
-
-def illumination(image: NDArray[np.float32], *, amplitude: float, seed: Seed) -> NDArray[np.float32]:
-    """Add a smooth field of the given amplitude in standard deviations of each band: haze, slope, vignetting."""
-    field = _smooth_field((image.shape[1], image.shape[2]), cells=3, rng=np.random.default_rng(seed))
-    return (image + amplitude * _moments(image)[1] * field).astype(np.float32)
-
-
-def tone_step(image: NDArray[np.float32], *, amplitude: float, width_px: float, seed: Seed) -> NDArray[np.float32]:
-    """Brighten one side of a random line by ``amplitude`` standard deviations, over a width of ``width_px``."""
-    rng = np.random.default_rng(seed)
-    rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
-    angle = rng.uniform(0, 2 * np.pi)
-    along = np.cos(angle) * (rows - rng.uniform(0, image.shape[1])) + np.sin(angle) * (
-        columns - rng.uniform(0, image.shape[2])
-    )
-    side = 0.5 + 0.5 * np.tanh(along / width_px)
-    return (image + amplitude * _moments(image)[1] * side).astype(np.float32)
-
-
-def class_tone(
-    image: NDArray[np.float32], labels: NDArray[np.uint8], *, gain: float, offset: float, seed: Seed
-) -> NDArray[np.float32]:
-    """Change one class alone: ``gain * x + offset * std`` within it, with a soft edge about three pixels wide.
-
-    Parameters
-    ----------
-    image : (C, H, W) float32
-    labels : (H, W) uint8
-        The class is drawn from those that occur; without any, nothing changes.
-    gain, offset : float
-        The offset in standard deviations of each band.
-    seed : int or Generator
-
-    Examples
-    --------
-    >>> image, labels = np.ones((1, 2, 20), np.float32), np.zeros((2, 20), np.uint8)
-    >>> class_tone(image, labels, gain=3.0, offset=0.0, seed=0)[0, 0, 9].round(3)
-    np.float32(3.0)
-    """
-    present = np.unique(labels)
-    present = present[present != IGNORE]
-    if not present.size:
-        return image
-    chosen = np.random.default_rng(seed).choice(present)
-    share = ndimage.uniform_filter((labels == chosen).astype(np.float32), size=3)
-    return (image + share * ((gain - 1) * image + offset * _moments(image)[1])).astype(np.float32)
-
-
-def veil(image: NDArray[np.float32], *, opacity: float, brightness: float, seed: Seed) -> NDArray[np.float32]:
-    """Lay a smooth patchy veil over the image: ``(1 - a) x + a (mean + brightness * std)``, a from 0 to ``opacity``.
-
-    Examples
-    --------
-    >>> veil(np.ones((1, 32, 32), np.float32), opacity=0.5, brightness=0.0, seed=0).max()
-    np.float32(1.0)
-    """
-    rng = np.random.default_rng(seed)
-    shape = (image.shape[1], image.shape[2])
-    share = opacity * np.clip(rng.uniform(-0.3, 0.7) + _smooth_field(shape, cells=5, rng=rng), 0, 1)
-    mean, spread = _moments(image)
-    return (image + share * (mean + brightness * spread - image)).astype(np.float32)
-
-
-def saturate(image: NDArray[np.float32], *, limit: float) -> NDArray[np.float32]:
-    """Cut each band off at ``limit`` standard deviations above its mean.
-
-    Examples
-    --------
-    >>> saturate(np.array([[[0.0, 2.0]]], np.float32), limit=0.5)
-    array([[[0. , 1.5]]], dtype=float32)
-    """
-    mean, spread = _moments(image)
-    return np.minimum(image, mean + limit * spread).astype(np.float32)
-
-
-def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> NDArray[np.float32]:
-    """Blank slanted stripes, as Landsat 7 has since its scan-line corrector failed in May 2003.
-
-    Parameters
-    ----------
-    image : (C, H, W) float32
-    value : float
-        What a gap holds.
-    seed : int or Generator
-
-    Returns
-    -------
-    (C, H, W) float32
-    """
-    rng = np.random.default_rng(seed)
-    period, width = rng.uniform(18, 40), rng.uniform(2, 7)
-    angle = np.deg2rad(rng.uniform(0, 180))
-    rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
-    phase = (rows * np.cos(angle) + columns * np.sin(angle) + rng.uniform(0, period)) % period
-    return np.where((phase < width)[None], np.float32(value), image).astype(np.float32)
 
 
 def augment(
@@ -484,11 +260,14 @@ def _recolour(
     blur = rng.uniform(-1, 1) * plan.blur_px
     if blur > 0.2:
         patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))
-    spread = _moments(patch)[1]
+    spread = moments(patch)[1]
     level = max(0.0, rng.uniform(-1, 1)) * plan.noise
     patch = (patch + level * spread * rng.standard_normal(patch.shape, dtype=np.float32)).astype(np.float32)
+    darkest = float(np.min(patch, initial=np.inf, where=np.isfinite(patch)))
+    if plan.scene_edge and rng.random() < plan.scene_edge:
+        patch = scene_edge(patch, share=rng.uniform(0, 1 / 3), value=darkest, seed=rng)
     if rng.random() < plan.gaps:
-        patch = scan_line_gaps(patch, value=float(np.min(patch, initial=np.inf, where=np.isfinite(patch))), seed=rng)
+        patch = scan_line_gaps(patch, value=darkest, seed=rng)
     if patch.shape[0] > 1 and rng.random() < plan.missing:
         patch[rng.integers(patch.shape[0])] = np.nan
     return patch.astype(np.float32)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 
-__all__ = ["add_speckle", "gain_as_printed", "shift_gain", "speckle_as_printed"]
+__all__ = ["Seed", "add_speckle", "gain_as_printed", "shift_gain", "speckle_as_printed"]
 
 Seed = int | np.random.Generator
 

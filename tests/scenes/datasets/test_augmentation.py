@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.augmentation import Augmentation, augment, class_tone, scan_line_gaps, veil, warp
+from glaciertime.scenes.datasets.augmentation import Augmentation, augment
 from glaciertime.scenes.datasets.radiometry import add_speckle, gain_as_printed, shift_gain, speckle_as_printed
 from glaciertime.scenes.datasets.sample import IGNORE
+from glaciertime.scenes.datasets.tones import class_tone, scan_line_gaps, scene_edge, veil
+from glaciertime.scenes.datasets.warping import warp
 
 
 def scene():
@@ -123,3 +125,23 @@ def test_the_printed_formulas_are_the_physical_ones_under_each_others_names():
 def test_speckle_needs_looks():
     with pytest.raises(InputError, match="0 looks given"):
         add_speckle(np.ones(3), looks=0, seed=0)
+
+
+def test_beyond_the_edge_of_a_scene_there_is_nothing_and_on_this_side_nothing_changes():
+    image = np.random.default_rng(0).normal(size=(2, 60, 50)).astype(np.float32)
+    for seed in range(12):
+        cut = scene_edge(image, share=0.3, value=-99.0, seed=seed)
+        blank = cut[0] == -99.0
+        assert blank.mean() == pytest.approx(0.3, abs=0.02)
+        assert (cut[:, ~blank] == image[:, ~blank]).all()
+        corners = blank[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert 1 <= corners.sum() <= 2  # one piece, at the side of the image
+
+
+def test_the_edge_of_a_scene_leaves_the_labels():
+    image, labels = scene()
+    plan, without = (Augmentation(size=(40, 30), scene_edge=share) for share in (1.0, 0.0))
+    with_edge, cut = augment(image, labels, plan=plan, seed=3)
+    whole, same = augment(image, labels, plan=without, seed=3)
+    assert (cut == same).all()
+    assert 0 < (with_edge != whole).mean() < 0.75
