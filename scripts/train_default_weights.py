@@ -1,8 +1,9 @@
 """Make the weights that come with the package: ONNX for use, safetensors for fine-tuning, and a card for each.
 
 ``landsat-fronts``: simulated optical scenes first, then the traced Landsat images of all three glaciers mixed with
-simulated ones, by the stages of ``landsat_fronts.py`` with more steps. ``sar-zones``: simulated radar scenes alone.
-Seeded, and resumed where a killed run stopped.
+simulated ones, by the stages and with the steps of ``landsat_fronts.py``. ``sar-zones``: simulated radar scenes alone.
+Seeded, and resumed where a killed run stopped. Run ``landsat_fronts.py --models unet-small`` in the same folder first:
+the scores and the temperature in the card are those of glaciers left out.
 
     python scripts/train_default_weights.py --data ../shared/data/landsat_fronts --work fronts
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -24,13 +26,6 @@ import landsat_fronts as fronts
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
 FRONTS = fronts.PLANS[0]
-# With real images, and their epochs; the scores without a glacier are of the shorter ones of landsat_fronts.py.
-STAGES = (
-    (replace(fronts.REAL, share=0.4), 20),
-    (replace(fronts.REAL, name="real-more", share=0.15), 8),
-    (replace(fronts.REAL, name="real-last", share=0.15), 8),
-    (fronts.VARIED, 40),
-)
 ABOUT = (
     "The scores without a glacier are those of models with fewer steps (10 epochs of real images and 14 of varied "
     "ones) than the shipped one, which saw all three glaciers. Most of the distance lies at the ends of a front, along "
@@ -48,8 +43,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--models", default="landsat-fronts,sar-zones")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--sar-epochs", type=int, default=8)
-    parser.add_argument("--sar-scenes", type=int, default=200)
+    parser.add_argument("--sar-epochs", type=int, default=40)
+    parser.add_argument("--sar-scenes", type=int, default=400)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)
     parser.add_argument("--simulated", type=int, default=400)
     return parser.parse_args()
@@ -58,7 +53,7 @@ def arguments() -> argparse.Namespace:
 def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, object]]:
     options.epochs = None
     weights = fronts.train_on_simulated(FRONTS, options)
-    for stage, epochs in STAGES:
+    for stage, epochs in FRONTS.stages:
         weights = fronts.train_stage(stage, epochs, FRONTS, seed=0, glacier="none", options=options, initial=weights)
     temperature = leave_one_out_temperature(options)
     return weights, {
@@ -84,6 +79,19 @@ def leave_one_out_scores(results: Path) -> dict[str, float]:
     return {f"front_deviation_px_without_{glacier}": float(value) for glacier, value in per_glacier.items()}
 
 
+def left_out_weights(options: argparse.Namespace) -> dict[str, Path]:
+    """Gather what landsat_fronts.py trained without each glacier in one folder, as chain_landsat.py expects it."""
+    found = {}
+    for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
+        last = fronts.folder(FRONTS, *FRONTS.stages[-1], seed=0, glacier=glacier, work=options.work)
+        weights = last / "weights.safetensors"
+        if weights.is_file():
+            found[glacier] = options.work / "left_out" / f"without-{glacier}.safetensors"
+            found[glacier].parent.mkdir(exist_ok=True)
+            shutil.copyfile(weights, found[glacier])
+    return found
+
+
 def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
     """Return the temperature fitted on the images that the leave-one-glacier-out models had not seen."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
@@ -92,10 +100,7 @@ def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
 
     data = LandsatFronts(options.data)
     pairs = []
-    for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
-        weights = options.work / f"{FRONTS.model}_0_{glacier}_{fronts.VARIED.name}" / "weights.safetensors"
-        if not weights.is_file():
-            continue
+    for glacier, weights in left_out_weights(options).items():
         run, spec = load_engine(weights, engine="torch")
         for sample in data:
             if sample.info.glacier == glacier:

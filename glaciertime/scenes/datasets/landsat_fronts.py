@@ -36,8 +36,6 @@ class LandsatFronts:
     ----------
     root : Path
         Folder with ``index.csv``, ``images`` and ``fronts``.
-    beside_px : int, optional
-        Label the columns beside the trace too, that far from its ends, see :func:`.traced_zones.zones_from_trace`.
 
     Examples
     --------
@@ -48,7 +46,6 @@ class LandsatFronts:
     """
 
     root: Path
-    beside_px: int | None = None
     bands: tuple[str, ...] = ("grey",)
     classes: tuple[str, ...] = ("glacier", "ocean")
     codes: tuple[int, ...] = (127, 254)
@@ -103,7 +100,7 @@ class LandsatFronts:
                 f"{self.infos[index].name}: image {image.shape} and front {trace.shape} differ in size; "
                 "they must cover the same pixels"
             )
-        zones = zones_from_trace(trace, beside_px=self.beside_px)
+        zones = zones_from_trace(trace)
         labels = remap_labels(zones, {0: IGNORE, 127: 0, 254: 1}, name=self.infos[index].name)
         return TrainingSample(
             image=image[None].astype(np.float32),

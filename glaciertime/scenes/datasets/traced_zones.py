@@ -11,10 +11,9 @@ from glaciertime.errors import InputError
 __all__ = ["zones_from_trace"]
 
 GLACIER, OCEAN, NO_DATA = 127, 254, 0
-NEAR_PX = 4
 
 
-def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) -> NDArray[np.uint8]:
+def zones_from_trace(trace: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Return glacier and ocean on the two sides of a front that was traced across an image with the ocean up.
 
     The two ends of the trace are carried on to the sides of the image along their rows; what is then connected to
@@ -27,10 +26,6 @@ def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) 
     ----------
     trace : (H, W) bool
         True on the front, 8-connected.
-    beside_px : int, optional
-        Label the columns that the trace does not reach as well: ocean this far above the trace's end and higher,
-        glacier from 5 rows below it on. What is there is rock or other ice, so this is a rule and no observation: it
-        teaches a network where a line across the whole image may leave the fjord.
 
     Returns
     -------
@@ -51,9 +46,6 @@ def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) 
            [  0, 254, 254, 254,   0],
            [  0, 127, 127, 254,   0],
            [  0, 127, 127, 127,   0]], dtype=uint8)
-    >>> zones_from_trace(trace, beside_px=1)[:, [0, -1]].T
-    array([[254,   0,   0,   0],
-           [254, 254,   0,   0]], dtype=uint8)
     """
     if trace.ndim != 2 or not trace.any():
         raise InputError(f"front trace of shape {trace.shape} without a traced pixel given, one line expected")
@@ -72,12 +64,5 @@ def zones_from_trace(trace: NDArray[np.bool_], *, beside_px: int | None = None) 
     zones = np.full(trace.shape, NO_DATA, dtype=np.uint8)
     zones[np.isin(regions, below)] = GLACIER
     zones[np.isin(regions, above) | trace] = OCEAN
-    rows = np.arange(len(trace))
-    for column, beside in ((first, slice(0, first)), (last, slice(last + 1, None))):
-        zones[:, beside] = NO_DATA
-        if beside_px is not None:
-            # A front that ends along the side of its fjord rises there: below its highest pixel lies ice or rock.
-            end = np.flatnonzero(trace[:, column])[0]
-            zones[rows <= end - beside_px, beside] = OCEAN
-            zones[rows > end + NEAR_PX, beside] = GLACIER
+    zones[:, :first] = zones[:, last + 1 :] = NO_DATA
     return zones
