@@ -148,37 +148,59 @@ def _centreline(located: Located) -> gpd.GeoDataFrame | None:
     return gpd.GeoDataFrame([row], geometry=[glacier.centreline.linestring], crs=glacier.crs)
 
 
-def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene:
-    """Return an image as a mask that is segmented when it is read.
+#: A front is unclear where the model leaves this many times the usual error open.
+_UNCLEAR = 3.0
+
+
+def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | UnreadableScene:
+    """Return an image as a mask, with the error that the model leaves the front of this image.
 
     Parameters
     ----------
     scene : ImageScene
     weights : str
         A shipped model or a file; by default the one made for images of this kind.
+
+    Returns
+    -------
+    MaskScene or UnreadableScene
+        The mask is held until it is read first; each further reading segments the image again. The latter where the
+        image cannot be segmented, with the reason.
     """
     from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.prediction import front_sigma_px, probability_of_image, zones_from_probability
     from glaciertime.segment.uncertainty import varied
 
     run, spec = load_engine(weights or scene.weights)
     if spec.augmented:
         run = varied(run)
 
-    def read() -> NDArray[np.uint8]:
+    def segmented() -> tuple[NDArray[np.uint8], float]:
         with Imagery(scene.path, expected=len(spec.bands)) as pixels:
             probability = probability_of_image(pixels, run=run, spec=spec)
-        zones: NDArray[np.uint8] = zones_from_probability(probability, spec=spec)
-        return zones
+        return zones_from_probability(probability, spec=spec), front_sigma_px(probability, spec=spec)
 
+    acquisition = replace(scene.acquisition, model=spec.name)
+    try:
+        zones, sigma_px = segmented()
+    except (GlacierTimeError, OSError) as error:
+        return UnreadableScene(
+            input=acquisition.input, reason=str(error), date=acquisition.date, acquisition=acquisition
+        )  # fmt: skip
+    held = [zones]
+    flags = dict(acquisition.flags)
+    if sigma_px > _UNCLEAR * spec.front_sigma_px:
+        flags["unclear-front"] = f"one sigma of {sigma_px:.0f} pixels, {spec.front_sigma_px:.1f} usually"
     acquisition = replace(
-        scene.acquisition,
-        model=spec.name,
-        delineation_sigma_m=spec.front_sigma_px * scene.acquisition.resolution_m,
-    )
-    return MaskScene(
-        acquisition=acquisition, shape=scene.shape, transform=scene.transform, read=read, box=scene.box
+        acquisition, delineation_sigma_m=sigma_px * scene.acquisition.resolution_m, flags=flags
     )  # fmt: skip
+    return MaskScene(
+        acquisition=acquisition,
+        shape=scene.shape,
+        transform=scene.transform,
+        read=lambda: held.pop() if held else segmented()[0],
+        box=scene.box,
+    )
 
 
 def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:

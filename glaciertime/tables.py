@@ -60,6 +60,7 @@ QUALITY_FLAGS = {
     "outlier-complexity": "the front is too winding for this glacier",
     "outlier-jump": "the change is undone faster than ice can flow",
     "outlier-advance": "the front advanced faster than the ice flows",
+    "unclear-front": "the model saw no sharp front in the image: its error is several times the usual one",
     "sensor-offset": "an offset estimated for the sensor was removed",
     "unregistered": "the image is not known to be registered to its neighbours: differences count, the series does not",
     "manual": "traced by hand",

@@ -6,7 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import norm
 from skimage import io
 
 from glaciertime.pipeline import TrackRequest, track_glacier
@@ -31,18 +33,25 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def positions(folder: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
-    """Return values and sigmas of the positions, with a model that sees a level front."""
+def observations(folder: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch, *, blur_px: float = 0) -> pd.DataFrame:
+    """Return the positions along the centreline, with a model that sees a level front, more or less blurred."""
+    rows = np.arange(SIZE[0])[:, None]
+    clear = (rows < FRONT_ROW).astype(float)
+    below = norm.sf((rows + 0.5 - FRONT_ROW) / blur_px) if blur_px else clear
 
     def run(batch: np.ndarray) -> np.ndarray:
-        ocean = np.zeros((len(batch), *SIZE), np.float32)
-        ocean[:, :FRONT_ROW] = 1
+        ocean = np.broadcast_to(below, (len(batch), *SIZE)).astype(np.float32)
         return np.stack([1 - ocean, ocean], axis=1)
 
     monkeypatch.setattr(engine, "load_engine", lambda name: (run, spec))
     tracked = track_glacier(TrackRequest(glacier="Sverdrup", data=folder)).tracked
     assert tracked is not None
-    rows = tracked.observations.query("variable == 'front_position_m' and method == 'centreline'")
+    return tracked.observations.query("variable == 'front_position_m' and method == 'centreline'")
+
+
+def positions(folder: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch) -> tuple[np.ndarray, np.ndarray]:
+    """Return values and sigmas of the positions, with a model that sees a level front."""
+    rows = observations(folder, spec, monkeypatch)
     return rows["value"].to_numpy(), rows["sigma"].to_numpy()
 
 
@@ -56,3 +65,29 @@ def test_a_model_that_was_never_measured_has_an_unknown_sigma(images: Path, monk
     value, sigma = positions(images, SPEC, monkeypatch)
     assert np.isfinite(value).all()
     assert np.isnan(sigma).all()
+
+
+def test_a_front_that_the_model_leaves_open_errs_by_as_much_and_is_flagged(
+    images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = replace(SPEC, zones="line", scores={"front_sigma_px": 2.0})
+    rows = {blur: observations(images, spec, monkeypatch, blur_px=blur) for blur in (1.0, 8.0)}
+    assert rows[8.0]["value"].to_numpy() == pytest.approx(rows[1.0]["value"].to_numpy(), abs=RESOLUTION_M)
+    assert rows[1.0]["sigma"].to_numpy() == pytest.approx([RESOLUTION_M * np.hypot(2.0, 1 / np.sqrt(12))] * 2)
+    assert rows[8.0]["sigma"].to_numpy() == pytest.approx([RESOLUTION_M * 8.0] * 2, rel=0.05)
+    assert not rows[1.0]["quality"].str.contains("unclear-front").any()
+    assert rows[8.0]["quality"].str.contains("unclear-front: one sigma of 8 pixels, 2.0 usually").all()
+
+
+def test_an_image_that_cannot_be_read_fails_alone(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoilt = images / "landsat_fronts" / "images" / "2000-05-01.png"
+    io.imsave(spoilt, np.random.default_rng(0).integers(0, 255, SIZE, dtype=np.uint8))
+    spoilt.write_bytes(spoilt.read_bytes()[:900])
+    rows = observations(images, replace(SPEC, scores={"front_sigma_px": 2.0}), monkeypatch)
+    assert rows["date"].astype(str).tolist() == ["2000-06-01"]
+    outcome = track_glacier(TrackRequest(glacier="Sverdrup", data=images))
+    assert outcome.exit_code == 1
+    assert len(outcome.problems) == 1
+    assert outcome.tracked is not None
+    failed = outcome.tracked.observations.query("quality.str.contains('failed')")
+    assert failed["image_id"].tolist() == ["2000-05-01"]

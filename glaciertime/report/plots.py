@@ -203,7 +203,7 @@ def _cycle() -> Sequence[str]:
 
 def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:
     bound = has_flag(group["quality"], "censored").to_numpy()
-    flags = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance", "failed")
+    flags = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance", "unclear-front", "failed")
     doubtful = np.any([has_flag(group["quality"], flag).to_numpy() for flag in flags], axis=0)
     good = group[~bound & ~doubtful]
     axes.plot(good["date"], good["value"], color=colour, linewidth=0.8, alpha=0.6)

@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio import Env
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
 from glaciertime.errors import DataNotFoundError, InputError
 
-__all__ = ["Imagery"]
+__all__ = ["STRICT", "Imagery"]
+
+#: Options of GDAL for opening and for reading: without this one, the lines that a PNG has lost are zero and nothing is
+#: said.
+STRICT = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO"}
 
 _SAMPLED_PX = 4_000_000
 
@@ -46,7 +51,7 @@ class Imagery:
     def __init__(self, path: Path, *, bands: Sequence[int] | None = None, expected: int | None = None) -> None:
         if not Path(path).is_file():
             raise DataNotFoundError(f"{path} does not exist; give an image file")
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), Env(**STRICT):
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             try:
                 self._source = rasterio.open(path)
@@ -102,8 +107,15 @@ class Imagery:
 
     def _all_equal(self, bands: list[int]) -> bool:
         shape = (min(self.height, 256), min(self.width, 256))
-        picture = self._source.read(bands, out_shape=(len(bands), *shape))
+        try:
+            with Env(**STRICT):
+                picture = self._source.read(bands, out_shape=(len(bands), *shape))
+        except RasterioError as error:
+            raise self._damaged() from error
         return bool((picture == picture[:1]).all())
+
+    def _damaged(self) -> InputError:
+        return InputError(f"{self.path} is damaged or cut short; fetch or export it again")
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Return (C, height, width) float32 of a window inside the raster, NaN where not observed."""
@@ -115,14 +127,15 @@ class Imagery:
 
     def _read(self, **place: Any) -> NDArray[np.float32]:
         try:
-            stored = self._source.read(self.bands, **place)
+            with Env(**STRICT):
+                stored = self._source.read(self.bands, **place)
             pixels = stored.astype(np.float32)
             for number, band in enumerate(self.bands):
                 if self._mask_kinds[band - 1] != [MaskFlags.all_valid]:
                     missing = self._missing(stored[number], band, place)
                     np.copyto(pixels[number], np.float32(np.nan), where=missing)
         except RasterioError as error:
-            raise InputError(f"{self.path} is damaged: {error}; fetch or export it again") from error
+            raise self._damaged() from error
         return pixels
 
     def _missing(self, stored: NDArray[Any], band: int, place: dict[str, Any]) -> NDArray[np.bool_]:

@@ -19,6 +19,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.scenes.acquisition import NO_DATA, ZONES, Acquisition, MaskScene
+from glaciertime.scenes.imagery import STRICT
 from glaciertime.units import resolution_m
 
 __all__ = ["CAFFE_CLASSES", "mask_scene", "parse_classes", "parse_crs", "read_zones"]
@@ -172,7 +173,7 @@ def read_zones(path: Path, classes: Mapping[int, int]) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
+            with rasterio.Env(**STRICT), rasterio.open(path) as raster:
                 values, nodata = raster.read(1), raster.nodata
     except (RasterioError, OSError) as error:
         raise InputError(f"{path.name} cannot be read to its end; is it truncated? Fetch or export it again") from error

@@ -8,11 +8,14 @@ from scipy import ndimage
 
 from glaciertime.errors import InputError
 
-__all__ = ["front_deviation_px", "front_pixels", "zones_from_ocean"]
+__all__ = ["front_deviation_px", "front_pixels", "front_spread_px", "zones_from_ocean"]
 
 GLACIER, OCEAN = 127, 254
 SMOOTHNESS = 0.1
 """Cost of a step of one row: small, for a front often ends along the side of its fjord; 0.5 cut those ends off."""
+
+ONE_SIGMA = (0.1587, 0.8413)
+"""Standard normal probabilities of lying below -1 and below +1."""
 
 
 def zones_from_ocean(
@@ -108,6 +111,33 @@ def front_pixels(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
     glacier = np.pad(zones == GLACIER, 1)
     beside = glacier[:-2, 1:-1] | glacier[2:, 1:-1] | glacier[1:-1, :-2] | glacier[1:-1, 2:]
     return (zones == OCEAN) & beside
+
+
+def front_spread_px(ocean: NDArray[np.floating]) -> float:
+    """Return one standard deviation of where the probabilities leave the front of an image with the ocean up.
+
+    Down a column, the probability of ocean is that of the front lying further down. Half the rows in which it is
+    between those of one standard deviation either way, 0.159 and 0.841, are the column's spread. Beyond the sides of
+    a fjord no front is to be seen on any image: the spread of the image is the lower quartile of those of its columns.
+
+    Parameters
+    ----------
+    ocean : (H, W)
+        Probability of ocean, 0 to 1; NaN counts as neither.
+
+    Returns
+    -------
+    float
+        Pixels, at least 0.
+
+    Examples
+    --------
+    >>> ocean = np.array([0.99, 0.95, 0.8, 0.6, 0.4, 0.2, 0.05, 0.01])
+    >>> front_spread_px(np.tile(ocean[:, None], 5)), front_spread_px(np.tile(ocean[::3, None], 5))
+    (2.0, 0.5)
+    """
+    lower, upper = ONE_SIGMA
+    return float(np.quantile(((ocean > lower) & (ocean < upper)).sum(axis=0) / 2, 0.25))
 
 
 def front_deviation_px(front: NDArray[np.bool_], traced: NDArray[np.bool_]) -> float:

@@ -321,13 +321,14 @@ def _check_same(config: TrainConfig, out: Path) -> None:
     kept, text = out / "config.json", config.model_dump_json(indent=1)
     # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
     begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
-    if begun and kept.is_file() and kept.read_text() != text:
+    if begun and kept.is_file():
         try:
             was, now = json.loads(kept.read_text()), json.loads(text)
         except json.JSONDecodeError as error:
             raise InputError(f"{kept} is damaged: what was trained there is not known; give another folder") from error
-        changed = sorted(key for key in now if was.get(key) != now[key])
-        raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
+        changed = sorted(key for key in was.keys() | now if was.get(key) != now.get(key))
+        if changed:
+            raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
     _write_whole(kept, text)
 
 

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import rasterio
 
+from glaciertime.errors import InputError
 from glaciertime.scenes.imagery import Imagery
+from glaciertime.scenes.rasters import read_zones
 
 
 def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
     bands, height, width = pixels.shape
     profile = {"driver": "GTiff", "height": height, "width": width, "count": bands, "dtype": pixels.dtype.name}
-    with rasterio.open(path, "w", **profile, **options) as target:
+    with rasterio.open(path, "w", **{**profile, **options}) as target:
         target.write(pixels)
     return path
 
@@ -49,3 +51,22 @@ def test_a_mask_band_is_followed(tmp_path: Path) -> None:
 def test_without_nodata_every_pixel_is_observed(tmp_path: Path) -> None:
     with Imagery(write(tmp_path / "image.tif", np.zeros((1, 6, 6), np.uint8))) as image:
         assert np.array_equal(image.read_all(), np.zeros((1, 6, 6), np.float32))
+
+
+def test_a_picture_that_is_cut_short_is_not_read_as_black(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).choice(np.array([0, 64, 127, 254], np.uint8), size=(1, 60, 40))
+    path = write(tmp_path / "image.png", pixels, driver="PNG")
+    assert (read_zones(path, {code: code for code in (0, 64, 127, 254)}) == pixels[0]).all()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with Imagery(path) as image, pytest.raises(InputError, match=r"image\.png is damaged or cut short"):
+        image.read_all()
+    with pytest.raises(InputError, match=r"image\.png cannot be read to its end"):
+        read_zones(path, {code: code for code in (0, 64, 127, 254)})
+
+
+def test_a_coloured_picture_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, size=(1, 60, 40)).astype(np.uint8)
+    path = write(tmp_path / "image.png", grey.repeat(3, axis=0), driver="PNG")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(InputError, match=r"image\.png is damaged or cut short"):
+        Imagery(path, expected=1)

@@ -2,9 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from glaciertime.errors import InputError
-from glaciertime.segment.front_line import front_deviation_px, front_pixels, zones_from_ocean
+from glaciertime.segment.front_line import front_deviation_px, front_pixels, front_spread_px, zones_from_ocean
 
 
 def exhaustive(ocean, smoothness, clip):
@@ -72,3 +73,18 @@ def test_a_trace_of_another_size_is_refused():
         front_deviation_px(np.ones((3, 3), bool), np.ones((4, 3), bool))
     with pytest.raises(InputError, match="at least two rows"):
         zones_from_ocean(np.ones((1, 3)))
+
+
+@pytest.mark.parametrize("sigma_px", [3.0, 10.0])
+def test_the_spread_is_the_standard_deviation_of_a_blurred_front(sigma_px):
+    rows = np.arange(100)[:, None] + 0.5
+    ocean = norm.sf((rows - 50 - np.arange(40) % 7) / sigma_px)
+    assert front_spread_px(ocean) == pytest.approx(sigma_px, abs=0.5)
+
+
+def test_sides_where_nothing_is_to_be_seen_do_not_widen_the_spread():
+    ocean = np.full((60, 40), 0.5)
+    ocean[:, 10:30] = (np.arange(60) < 30)[:, None]
+    assert front_spread_px(ocean) == 0
+    ocean[:, :32] = 0.5
+    assert front_spread_px(ocean) == 30

@@ -121,6 +121,13 @@ def test_another_training_is_not_mixed_into_a_folder(trained):
     assert (out / "weights.safetensors").read_bytes() == before
 
 
+def test_the_order_of_the_changes_is_no_setting(tmp_path):
+    changes = {"noise": 0.1, "gaps": 0.0}
+    for order in (changes, dict(reversed(changes.items()))):
+        config = CONFIG.model_copy(update={"augmentation": order})
+        assert train(data(), config, out=tmp_path, progress=False).weights.is_file()
+
+
 def test_damaged_settings_are_named_and_the_weights_stay(trained, tmp_path):
     _, out = trained
     (tmp_path / "weights.safetensors").write_bytes((out / "weights.safetensors").read_bytes())

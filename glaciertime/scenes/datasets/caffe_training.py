@@ -8,10 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from skimage import io
 
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.caffe import caffe_root, parse_caffe_name
+from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample, remap_labels
 
 __all__ = ["CaffeTraining", "official_validation"]
@@ -78,7 +78,7 @@ class CaffeTraining:
         image_path, zones_path, _ = self._paths[index]
         if not zones_path.is_file():
             raise DataNotFoundError(f"{zones_path} does not exist; {image_path.name} has no zones")
-        image, zones = io.imread(image_path), io.imread(zones_path)
+        image, zones = read_picture(image_path), read_picture(zones_path)
         if image.ndim != 2 or image.shape != zones.shape:
             raise InputError(
                 f"{image_path.name}: image {image.shape} and zones {zones.shape}, equal grey ones expected"

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
-from skimage import io
 
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample, remap_labels
 
 __all__ = ["GlacierHack"]
@@ -86,10 +85,7 @@ class GlacierHack:
 
 
 def _plane(path: Path) -> NDArray[np.generic]:
-    try:
-        array = io.imread(path)
-    except (OSError, ValueError, RasterioError) as error:
-        raise InputError(f"{path} cannot be read as TIFF; fetch it again") from error
+    array = read_picture(path)
     return array[..., 0] if array.ndim == 3 else array
 
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from skimage import io
 
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
 from glaciertime.scenes.datasets.traced_zones import zones_from_trace
 from glaciertime.units import as_date
@@ -111,7 +111,5 @@ class LandsatFronts:
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:
-    if not path.is_file():
-        raise DataNotFoundError(f"{path} is named in index.csv but does not exist; complete the folder")
-    picture = io.imread(path)
+    picture = read_picture(path)
     return picture if picture.ndim == 2 else picture[..., 0]

@@ -8,9 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from skimage import io
 
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
 
 __all__ = ["CdwSeg", "Cityscapes"]
@@ -117,7 +117,7 @@ class CdwSeg:
 
 
 def _picture(path: Path, label_path: Path, mapping: dict[int, int], info: SampleInfo) -> TrainingSample:
-    picture, labels = io.imread(path), io.imread(label_path)
+    picture, labels = read_picture(path), read_picture(label_path)
     if picture.ndim != 3 or picture.shape[:2] != labels.shape:
         raise InputError(f"{path.name} {picture.shape} and {label_path.name} {labels.shape}: equal sizes expected")
     image = np.moveaxis(picture[..., :3], -1, 0).astype(np.float32)

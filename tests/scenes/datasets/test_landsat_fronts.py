@@ -50,7 +50,14 @@ def test_labels_are_ocean_above_and_ice_below_and_unknown_beside_the_trace(folde
 
 def test_a_missing_picture_is_named(folder):
     next((folder / "images").iterdir()).unlink()
-    with pytest.raises(DataNotFoundError, match=r"is named in index\.csv but does not exist"):
+    with pytest.raises(DataNotFoundError, match=r"does not exist; complete the folder"):
+        list(LandsatFronts(folder))
+
+
+def test_a_picture_that_is_cut_short_is_named(folder):
+    path = next((folder / "images").iterdir())
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(InputError, match=rf"{path.name} cannot be read as an image"):
         list(LandsatFronts(folder))
 
 
