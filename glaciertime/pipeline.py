@@ -148,10 +148,6 @@ def _centreline(located: Located) -> gpd.GeoDataFrame | None:
     return gpd.GeoDataFrame([row], geometry=[glacier.centreline.linestring], crs=glacier.crs)
 
 
-#: A front is unclear where the model leaves this many times the usual error open.
-_UNCLEAR = 3.0
-
-
 def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | UnreadableScene:
     """Return an image as a mask, with the error that the model leaves the front of this image.
 
@@ -168,7 +164,12 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | Unread
         image cannot be segmented, with the reason.
     """
     from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.prediction import front_sigma_px, probability_of_image, zones_from_probability
+    from glaciertime.segment.prediction import (
+        front_sigma_px,
+        probability_of_image,
+        why_unclear,
+        zones_from_probability,
+    )
     from glaciertime.segment.uncertainty import varied
 
     run, spec = load_engine(weights or scene.weights)
@@ -189,8 +190,8 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | Unread
         )  # fmt: skip
     held = [zones]
     flags = dict(acquisition.flags)
-    if sigma_px > _UNCLEAR * spec.front_sigma_px:
-        flags["unclear-front"] = f"one sigma of {sigma_px:.0f} pixels, {spec.front_sigma_px:.1f} usually"
+    if reason := why_unclear(sigma_px, spec=spec):
+        flags["unclear-front"] = reason
     acquisition = replace(
         acquisition, delineation_sigma_m=sigma_px * scene.acquisition.resolution_m, flags=flags
     )  # fmt: skip

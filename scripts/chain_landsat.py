@@ -206,6 +206,17 @@ STATISTICS = {
 }
 
 
+def unflagged(rows: pd.DataFrame) -> str:
+    """Return the errors of the dates that nothing is known against, and of the changes between them."""
+    within = rows.groupby(["glacier", "path_row"], sort=False)
+    changes = pd.DataFrame({name: within[f"{name}_m"].diff() for name in ("traced", "tracked")}).dropna()
+    mean, median = rows["error_px"].abs().mean(), rows["error_px"].abs().median()
+    return (
+        f"mean |error| {mean:.2f} px, median {median:.2f} px; correlation of {len(changes)} changes "
+        f"{changes.corr().iloc[0, 1]:.3f}"
+    )
+
+
 def summary(table: pd.DataFrame) -> str:
     """Return the errors as lines: per method and glacier, of the dates and of the changes within one path/row."""
     from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M
@@ -236,11 +247,11 @@ def summary(table: pd.DataFrame) -> str:
             missed = rows["error_px"].abs() > MISSED_PX
             doubted = rows["flags"].fillna("") != ""
             lines.append(
-                f"  off by more than {MISSED_PX} px: {int(missed.sum())}, of which the screening of the series flagged "
-                f"{int((missed & doubted).sum())}; it flagged {int((doubted & ~missed).sum())} of the other "
-                f"{int((~missed).sum())}; mean |error| of what it did not flag "
-                f"{rows.loc[~doubted, 'error_px'].abs().mean():.2f} px"
+                f"  off by more than {MISSED_PX} px: {int(missed.sum())}, of which flagged "
+                f"{int((missed & doubted).sum())}; flagged of the other {int((~missed).sum())}: "
+                f"{int((doubted & ~missed).sum())}"
             )
+            lines.append(f"  without the flagged: {unflagged(rows[~doubted])}")
             share = (rows["error_m"].abs() / rows["sigma_m"]).dropna()
             if len(share):
                 lines.append(

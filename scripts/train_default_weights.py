@@ -27,9 +27,10 @@ SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
 FRONTS = fronts.PLANS[0]
 ABOUT = (
-    "The scores without a glacier are those of models trained like this one, but without that glacier; this one saw all "
-    "three. A mean far above its median comes of a few images on which the front was lost, in haze or in the shadow of "
-    "a cloud. Most of the other distance lies at the ends of a front, along the sides of its fjord."
+    "The scores without a glacier are those of models trained like this one, but without that glacier; this one saw "
+    "all three. A mean far above its median comes of a few images on which the front was lost, in haze or in the "
+    "shadow of a cloud: there the model leaves it open over many pixels, which `track` stores as its error, with the "
+    "flag `unclear-front`. Most of the other distance lies at the ends of a front, along the sides of its fjord."
 )
 SAR_ARCHITECTURE = "unet-small"
 SAR_SIZE = (256, 256)

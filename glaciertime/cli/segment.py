@@ -106,7 +106,13 @@ def _whole(
     probabilities: Path | None,
     smoothness: float,
 ) -> None:
-    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
+    from glaciertime.cli.common import note
+    from glaciertime.segment.prediction import (
+        front_sigma_px,
+        probability_of_image,
+        why_unclear,
+        zones_from_probability,
+    )
 
     probability = probability_of_image(pixels, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
@@ -115,6 +121,8 @@ def _whole(
         if probabilities is not None:
             target = files.enter_context(_probability_file(probabilities, pixels, spec))
             target.write(_with_uncertainty(probability))
+    if reason := why_unclear(front_sigma_px(probability, spec=spec), spec=spec):
+        note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
 
 
 def _strips(

@@ -56,6 +56,17 @@ def test_a_grey_png_becomes_zones_of_its_own_size_with_a_front(tmp_path, bands):
     assert (zones[-1] == 127).all()
 
 
+def test_a_front_that_is_not_to_be_seen_is_told(tmp_path):
+    image = write_png(tmp_path / "scene.png", scene())
+    said = call("segment", image, "--out", tmp_path / "zones.png").stderr
+    assert "unclear" not in said
+    haze = np.random.default_rng(0).normal(128, 3, (300, 200)).astype(np.uint8)
+    image = write_png(tmp_path / "haze.png", haze)
+    said = call("segment", image, "--out", tmp_path / "zones.png").stderr
+    assert "The front is unclear, one sigma of " in said
+    assert (tmp_path / "zones.png").is_file()
+
+
 def test_every_shipped_model_loads_without_torch_and_without_a_pickle(tmp_path):
     image = write_png(tmp_path / "scene.png", scene(96, 80, 40))
     for name in ("landsat-fronts", "sar-zones"):
