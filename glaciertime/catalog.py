@@ -233,6 +233,10 @@ class Catalog:
             )
         return self.datasets[found]
 
+    def dataset_name(self, name: str) -> str:
+        """Return the name of the data set that a name or alias stands for; an unknown one is returned as it is."""
+        return self._dataset_names.get(name.casefold(), name)
+
     @staticmethod
     def _all_names(entries: Iterable[Glacier | DataSet]) -> list[str]:
         return [name for entry in entries for name in (entry.name, *entry.aliases)]

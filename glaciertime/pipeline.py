@@ -74,8 +74,10 @@ class TrackOutcome:
     exit_code: int = 0
 
 
-def find_glacier(name: str, *, data: Path | None = None, manifests: tuple[Path, ...] = ()) -> Glacier:
-    """Return a glacier of the catalog, or one that only the data names.
+def find_glacier(
+    name: str, *, data: Path | None = None, manifests: tuple[Path, ...] = (), dataset: str = ""
+) -> Glacier:
+    """Return a glacier of the catalog, or one that only the data names, as ``dataset`` if that is given.
 
     Raises
     ------
@@ -86,7 +88,7 @@ def find_glacier(name: str, *, data: Path | None = None, manifests: tuple[Path, 
     try:
         return catalog.glacier(name)
     except UsageError:
-        found = glacier_in_data(name, data) if data is not None else None
+        found = glacier_in_data(name, data, dataset=dataset) if data is not None else None
         if found is None:
             raise
         return found
@@ -100,10 +102,11 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     GlacierTimeError
         Where the glacier is unknown or has no input; what is wrong with single inputs is in ``problems``.
     """
-    glacier = find_glacier(request.glacier, data=request.data, manifests=request.manifests)
+    dataset = load_catalog(request.manifests).dataset_name(request.dataset)
+    glacier = find_glacier(request.glacier, data=request.data, manifests=request.manifests, dataset=dataset)
     located = locate(
-        glacier, data=request.data, downloads=request.downloads, reading=request.reading, dataset=request.dataset
-    )
+        glacier, data=request.data, downloads=request.downloads, reading=request.reading, dataset=dataset
+    )  # fmt: skip
     inputs: list[tuple[str, str, str, str]] = []
     problems: list[str] = []
 

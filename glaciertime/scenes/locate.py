@@ -73,11 +73,17 @@ def locate(
         Where nothing of the glacier is found; the message says what was looked for.
     """
     reading = reading or MaskReading()
-    named = tuple(source for source in glacier.sources if source.dataset.casefold() == dataset.casefold())
-    if named:
-        glacier = glacier.model_copy(update={"sources": named})
+    sources = glacier.sources
+    if dataset:
+        sources = tuple(source for source in sources if source.dataset.casefold() == dataset.casefold())
+        if not sources and data is None:
+            raise DataNotFoundError(
+                f"{glacier.name}: no source is called '{dataset}'; known are {_names(glacier)}. For data of your own "
+                "give --data FOLDER too"
+            )
     if data is not None:
-        return _from_data(glacier, data, reading, dataset)
+        return _from_data(glacier, data, reading, dataset, sources=sources)
+    glacier = glacier.model_copy(update={"sources": sources})
     if downloads is not None and downloads.is_dir():
         for source in glacier.sources:
             if _is_there(source, downloads):
@@ -102,31 +108,40 @@ def _is_there(source: Source, folder: Path) -> bool:
     return source.format != "caffe" or caffe_root(folder / source.path) is not None
 
 
+def _names(glacier: Glacier) -> str:
+    return ", ".join(dict.fromkeys(source.dataset for source in glacier.sources)) or "none"
+
+
 def _sources(glacier: Glacier) -> str:
     paths = [f"{source.path} ({source.dataset})" for source in glacier.sources if source.path]
     return ", ".join(paths) or "none"
 
 
-def _from_data(glacier: Glacier, data: Path, reading: MaskReading, dataset: str) -> Located:
+def _from_data(
+    glacier: Glacier, data: Path, reading: MaskReading, dataset: str, *, sources: tuple[Source, ...]
+) -> Located:
     if not data.exists():
         raise DataNotFoundError(f"--data {data}: there is no such folder or file")
     if data.is_file():
         return _from_file(glacier, data, dataset)
-    for source in glacier.sources:
+    for source in sources:
         if _is_there(source, data):
             return _from_source(glacier, source, data / source.path, reading)
         if source.format == "caffe" and caffe_root(data) is not None:
             return _from_source(glacier, source, data, reading)
+    # Under a name of its own, only what the catalog does not know may pass.
+    known = {data / source.path for source in glacier.sources if source.path} if dataset else set()
     for folder in (data / glacier.name, data):
-        if folder.is_dir() and mask_files(folder):
+        if folder not in known and folder.is_dir() and mask_files(folder):
             source = Source(dataset=dataset or folder.resolve().name, format="masks")
             return _from_source(glacier, source, folder, reading)
     for path in _vector_files(data):
-        if glacier_in_file(path, glacier):
+        if path not in known and glacier_in_file(path, glacier):
             return _from_file(glacier, path, dataset)
     if not any(data.iterdir()):
         raise DataNotFoundError(f"--data {data} is empty; expected {_expected(glacier)}")
-    raise DataNotFoundError(f"--data {data} holds nothing of {glacier.name}; expected {_expected(glacier)}")
+    of_it = f"{glacier.name} called '{dataset}'" if dataset else glacier.name
+    raise DataNotFoundError(f"--data {data} holds nothing of {of_it}; expected {_expected(glacier)}")
 
 
 def _expected(glacier: Glacier) -> str:
@@ -196,8 +211,11 @@ def _with_centreline(glacier: Glacier, source: Source, path: Path) -> Glacier:
     return glacier.model_copy(update={"centreline": line, "crs": glacier.crs or crs})
 
 
-def glacier_in_data(name: str, data: Path) -> Glacier | None:
-    """Return a glacier that the catalog does not know but that a vector file of the data names, or None."""
+def glacier_in_data(name: str, data: Path, *, dataset: str = "") -> Glacier | None:
+    """Return a glacier that the catalog does not know but that a vector file of the data names, or None.
+
+    The data set is called ``dataset``, or as the file is.
+    """
     candidate = Glacier(name=name)
     files = [data] if data.is_file() else _vector_files(data) if data.is_dir() else []
     for path in files:
@@ -210,7 +228,7 @@ def glacier_in_data(name: str, data: Path) -> Glacier | None:
             crs = read_layer(path, layer).crs.to_string()
             relative = path.name if data.is_file() else str(path.relative_to(data))
             source = Source(
-                dataset=path.stem, format="outlines" if areal else "traces", path=relative, layer=layer,
+                dataset=dataset or path.stem, format="outlines" if areal else "traces", path=relative, layer=layer,
                 boxes_layer=boxes, centreline_layer="" if areal else "centreline", code=name,
             )  # fmt: skip
             return Glacier(name=name, crs=crs, sources=(source,))

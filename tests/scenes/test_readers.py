@@ -179,3 +179,34 @@ def test_the_simulation_is_the_same_every_time_and_says_what_it_is() -> None:
     assert box is not None
     assert fjord is not None
     assert box.contains(fjord.polygon)
+
+
+def test_a_data_set_that_was_asked_for_is_used_or_missed_but_never_another(tmp_path: Path) -> None:
+    outlines(tmp_path / "first.gpkg")
+    outlines(tmp_path / "second.gpkg")
+    sources = tuple(
+        Source(dataset=name, format="outlines", path=f"{name}.gpkg", layer="ice", boxes_layer="boxes", code="A")
+        for name in ("first", "second", "third")
+    )
+    glacier = Glacier(name="A", crs="EPSG:3031", sources=sources)
+    assert locate(glacier, data=tmp_path).origin.endswith("first.gpkg")
+    assert locate(glacier, data=tmp_path, dataset="Second").origin.endswith("second.gpkg")
+    for absent in ("third", "no such"):
+        with pytest.raises(DataNotFoundError, match=f"holds nothing of A called '{absent}'"):
+            locate(glacier, data=tmp_path, dataset=absent)
+    with pytest.raises(DataNotFoundError, match="no source is called 'no such'; known are first, second, third"):
+        locate(glacier, data=None, dataset="no such")
+
+
+def test_data_of_ones_own_bear_the_name_that_is_given(tmp_path: Path) -> None:
+    path = outlines(tmp_path / "o.gpkg")
+    glacier = glacier_in_data("b", tmp_path, dataset="Mine 2026")
+    assert glacier is not None
+    assert locate(glacier, data=tmp_path, dataset="Mine 2026").dataset == "Mine 2026"
+    assert locate(Glacier(name="A"), data=path, dataset="Mine 2026").dataset == "Mine 2026"
+    assert locate(Glacier(name="A"), data=tmp_path, dataset="Mine 2026").dataset == "Mine 2026"
+
+
+def test_a_data_set_is_known_by_its_alias() -> None:
+    assert load_catalog().dataset_name("LANDSAT_FRONTS") == "Mohajerani et al. 2019"
+    assert load_catalog().dataset_name("mine") == "mine"
