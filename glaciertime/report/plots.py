@@ -106,7 +106,8 @@ def front_map(
         _frame(axes, drawn, areas)
         name = "local frame" if crs is None or fronts.crs is None else _crs_label(crs)
         axes.set(xlabel=f"easting (km, {name})", ylabel=f"northing (km, {name})", aspect="equal")
-        axes.legend(loc="best", fontsize=9)
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="best", fontsize=9)
         _stamp(figure, source)
         return _svg(figure)
 
