@@ -95,6 +95,16 @@ def stamp(path: Path, sigma_px: float, *, out: Path | None = None) -> Path:
     return out
 
 
+def tell_card(path: Path, sigma_px: float) -> Path:
+    """Write the sigma as the last of the scores in a model card, in place of an earlier one."""
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("- front_sigma_px:")]
+    first = lines.index("## Scores") + 2
+    last = next((row for row in range(first, len(lines)) if not lines[row].startswith("- ")), len(lines))
+    lines.insert(last, f"- front_sigma_px: {sigma_px:.2f} (`python scripts/chain_landsat.py`)")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def sigma_px(table: pd.DataFrame) -> float:
     """Return the distance in pixels that 68.27 % of the fronts keep to, where they cross the centreline."""
     error = table.loc[table["method"] == METHODS[0], "error_px"].abs().dropna()
@@ -342,7 +352,11 @@ def main() -> None:
 
         endings = (".onnx", ".safetensors") if options.stamp in shipped_names() else (Path(options.stamp).suffix,)
         for ending in endings:
-            print("told", stamp(weights_path(options.stamp, suffix=ending), sigma_px(table)))
+            path = stamp(weights_path(options.stamp, suffix=ending), sigma_px(table))
+            print("told", path)
+        card = path.with_suffix(".md")
+        if card.is_file():
+            print("told", tell_card(card, sigma_px(table)))
 
 
 if __name__ == "__main__":

@@ -83,3 +83,22 @@ def test_a_model_that_is_told_its_sigma_predicts_as_before(
     chain.stamp(path, 1.234)
     assert read_spec(path).front_sigma_px == 1.23
     assert np.array_equal(load_engine(path, engine=engine)[0](image), before)
+
+
+def test_a_card_is_told_once_and_keeps_the_rest(chain: ModuleType, tmp_path: Path) -> None:
+    card = tmp_path / "m.md"
+    card.write_text("# m\n\n## Scores\n\n- iou: 0.5\n\nMore.\n")
+    for sigma in (2.0, 1.5):
+        chain.tell_card(card, sigma)
+    told = "- front_sigma_px: 1.50 (`python scripts/chain_landsat.py`)"
+    assert card.read_text() == f"# m\n\n## Scores\n\n- iou: 0.5\n{told}\n\nMore.\n"
+
+
+def test_flagged_dates_count_neither_themselves_nor_in_changes(chain: ModuleType) -> None:
+    traced = series([1000.0, 5000.0, 1300.0])
+    tracked = series([1000.0, 9000.0, 1300.0])
+    tracked["quality"] += ["", ";unclear-front: 9 pixels", ""]
+    table = chain.compare("Jakobshavn", tracked, traced)
+    assert table["flags"].tolist() == ["", "unclear-front", ""]
+    assert "mean |error| 0.00 px" in chain.unflagged(table[table["flags"] == ""])
+    assert "correlation of 1 changes" in chain.unflagged(table[table["flags"] == ""])
