@@ -20,7 +20,7 @@ from glaciertime.forecast.scenario import PREFIX
 from glaciertime.report.plots import contour_map, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING, PASSING_BOUNDS, thinned
 from glaciertime.report.retreat_text import retreat_rows
-from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of
+from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of, has_flag
 from glaciertime.track import retreat_table
 from glaciertime.track.changepoints import change_table
 from glaciertime.track.products import annual_rates, seasonal_cycle
@@ -43,6 +43,7 @@ th, td { padding: .25rem .6rem; border-bottom: 1px solid #e6e9ec; text-align: le
 td.number, th.number { text-align: right; }
 td { font-variant-numeric: tabular-nums; } td.date { white-space: nowrap; }
 .simulated { background: #fdecea; border: 2px solid #b00020; color: #8c0019; padding: .6rem .9rem; font-weight: 600; }
+.caution { background: #fff8e5; border: 1px solid #b58900; padding: .6rem .9rem; }
 .cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
 .card { border: 1px solid #d9dee3; border-radius: 6px; padding: .6rem .9rem; min-width: 11rem; }
 .card b { display: block; font-size: 1.25rem; } .card span { color: #57606a; font-size: .8rem; }
@@ -111,6 +112,11 @@ def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, sour
         parts.append(
             '<p class="simulated">Simulated: the scenes below were drawn by a program. Nothing here was observed.</p>'
         )
+    if has_flag(observations["quality"], "unregistered").any():
+        parts.append(
+            '<p class="caution">Some of these images are not known to be registered to each other: each front counts '
+            "in its own image, and differences within one path and row; what follows is no record of retreat.</p>"
+        )
     parts.append(_cards(observations))
     parts.append(_map(archive, observations, glacier, source, catalog))
     parts.append("<h2>Series</h2>")
@@ -164,9 +170,15 @@ def _cards(observations: pd.DataFrame) -> str:
         label = VARIABLES[str(variable)].label
         cards.append(
             f'<div class="card"><span>{escape(label)}, {escape(str(footprint))} ({escape(str(method))})</span>'
-            f"<b>{value}{sigma} {escape(last['unit'])}</b><span>{last['date']:%Y-%m-%d}</span></div>"
+            f"<b>{value}{sigma} {escape(last['unit'])}</b><span>{last['date']:%Y-%m-%d}{_doubts(last)}</span></div>"
         )
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _doubts(row: pd.Series) -> str:
+    """Return what is known against one observation by itself, to be set behind its date."""
+    against = [flag for flag in flags_of(row["quality"]) if flag not in ("ok", *PASSING)]
+    return "".join(f", {flag}" for flag in against)
 
 
 def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str, catalog: Catalog) -> str:
@@ -183,7 +195,7 @@ def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str
     crs, centreline = _geometry(archive, fronts, glacier, source, catalog)
     svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
     datasets = sorted(observations["dataset"].unique())
-    caption = f"{len(fronts)} calving fronts, coloured by date. {_from(datasets, source)}"
+    caption = f"{len(fronts)} calving fronts, coloured by date, flagged ones dashed. {_from(datasets, source)}"
     return "<h2>Calving fronts</h2>" + _figure(svg, f"Map of the calving fronts of {glacier}", caption, kind="map")
 
 
@@ -236,6 +248,10 @@ def _rates_and_breaks(observations: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
+def _interval(low: float, high: float) -> str:
+    return "" if pd.isna(low) or pd.isna(high) else f" [{low:+,.0f}, {high:+,.0f}]"
+
+
 def _plus_minus(sigma: float) -> str:
     return "" if pd.isna(sigma) else f" ± {sigma:,.0f}" if sigma >= 10 else f" ± {sigma:.2g}"
 
@@ -260,7 +276,7 @@ def _cycle(observations: pd.DataFrame) -> str:
     if yearly.empty:
         return html
     rates = [
-        [row.method, str(row.year), str(row.months), f"{row.rate_per_year:+,.0f} [{row.low:+,.0f}, {row.high:+,.0f}]"]
+        [row.method, str(row.year), str(row.months), f"{row.rate_per_year:+,.0f}{_interval(row.low, row.high)}"]
         for row in yearly.itertuples()
     ]
     heads = ["method", "year against the year before", "months in both", "m per year"]
@@ -292,11 +308,11 @@ def _flag_table(observations: pd.DataFrame) -> str:
 
 
 def _flagged_fronts(observations: pd.DataFrame) -> str:
-    """Return which fronts were flagged as outliers, and why."""
+    """Return which fronts were flagged as outliers or unclear, and why."""
     rows: dict[tuple[str, str, str], str] = {}
     for row in observations[observations["variable"] == "front_position_m"].sort_values("date").itertuples():
         for flag, reason in flags_of(row.quality).items():
-            if flag.startswith("outlier-"):
+            if flag.startswith("outlier-") or flag == "unclear-front":
                 rows.setdefault((f"{row.date:%Y-%m-%d}", row.image_id, flag), reason)
     if not rows:
         return ""

@@ -22,6 +22,7 @@ from glaciertime.tables import VARIABLES, has_flag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = ["contour_map", "fan_plot", "front_map", "series_plot"]
 
@@ -94,11 +95,15 @@ def front_map(
             axes.plot(x, y, color="#777777", linewidth=1.0, linestyle=(0, (4, 3)), label="centreline")
             axes.annotate("sea", (x[-1], y[-1]), xytext=(3, 3), textcoords="offset points", color="#777777", fontsize=9)
         years = drawn["DecDate"].to_numpy()
+        styles = np.where(_doubtful(drawn["QualFlag"]), "dashed", "solid")
         norm = Normalize(years.min(), max(years.max(), years.min() + 0.1))
-        for geometry, year in zip(drawn.geometry, years, strict=True):
+        for geometry, year, style in zip(drawn.geometry, years, styles, strict=True):
             pieces = [shapely.get_coordinates(part) / 1000 for part in shapely.get_parts(geometry)]
             colour = mpl.colormaps["viridis"](norm(year))
-            axes.add_collection(LineCollection(pieces, colors=[colour], linewidths=1.6, capstyle="round"))
+            ends = "round" if style == "solid" else "butt"
+            axes.add_collection(
+                LineCollection(pieces, colors=[colour], linewidths=1.6, linestyles=style, capstyle=ends)
+            )  # fmt: skip
         bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["viridis"]), ax=axes, shrink=0.8, pad=0.02)
         bar.set_label("date of acquisition (year)")
         if np.ptp(years) > 4:
@@ -202,10 +207,15 @@ def _cycle() -> Sequence[str]:
     return COLOURS * 3
 
 
+def _doubtful(quality: pd.Series) -> NDArray[np.bool_]:
+    """Return which observations have something against them that is of their own, not of all their data set."""
+    flags = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance", "unclear-front", "failed")
+    return np.any([has_flag(quality, flag).to_numpy() for flag in flags], axis=0)
+
+
 def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:
     bound = has_flag(group["quality"], "censored").to_numpy()
-    flags = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance", "unclear-front", "failed")
-    doubtful = np.any([has_flag(group["quality"], flag).to_numpy() for flag in flags], axis=0)
+    doubtful = _doubtful(group["quality"])
     good = group[~bound & ~doubtful]
     axes.plot(good["date"], good["value"], color=colour, linewidth=0.8, alpha=0.6)
     sigma = good["sigma"].fillna(0.0)

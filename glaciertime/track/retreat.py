@@ -10,7 +10,7 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.errors import InputError
-from glaciertime.tables import has_flag
+from glaciertime.tables import flags_of, has_flag
 from glaciertime.units import as_date, decimal_year, polygon_area_km2, years_between
 
 __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
@@ -39,7 +39,8 @@ def retreat_table(
     Parameters
     ----------
     observations : DataFrame
-        The table ``observations``; rows of other variables and footprints are passed over, so are failed ones.
+        The table ``observations``; rows of other variables and footprints are passed over, so are failed ones and,
+        where there are others, those of images in which a model saw no clear front.
     date_from, date_to : date or text, optional
         The nearest observation is taken and its true date given; by default the first and the last.
     max_gap_days : float
@@ -114,7 +115,8 @@ def _change(
     footprints: gpd.GeoDataFrame | None,
 ) -> dict[str, Any]:
     glacier, dataset, source = str(key[0]), str(key[1]), str(key[2])
-    series = series.sort_values(["date", "image_id"]).reset_index(drop=True)
+    clear = series[~has_flag(series["quality"], "unclear-front")]
+    series = (clear if len(clear) else series).sort_values(["date", "image_id"]).reset_index(drop=True)
     start = _nearest(series, date_from, glacier, max_gap_days, first=True)
     end = _nearest(series, date_to, glacier, max_gap_days, first=False)
     loss = start["value"] - end["value"]
@@ -173,6 +175,10 @@ def _note(start: pd.Series, end: pd.Series) -> str:
     for name, row in (("start", start), ("end", end)):
         if row["coverage"] < 1:
             notes.append(f"{row['coverage']:.1%} of the footprint imaged at the {name}")
+        if "unclear-front" in flags_of(row["quality"]):
+            notes.append(f"the front is unclear at the {name}")
+    if any("unregistered" in flags_of(row["quality"]) for row in (start, end)):
+        notes.append("the images are not known to be registered to each other: no measured retreat")
     return "; ".join(notes)
 
 

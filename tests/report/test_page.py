@@ -123,6 +123,32 @@ def test_a_scenario_stands_apart_from_the_forecasts(tmp_path: Path) -> None:
     assert "scenario-doubled" not in pictures(forecast)[0]
 
 
+def test_images_that_are_not_registered_and_fronts_that_are_unclear_are_told(tmp_path: Path) -> None:
+    rows = observations("observed").iloc[2:].copy()
+    rows["quality"] = "unregistered: path/row 9011"
+    last = rows["date"] == rows["date"].max()
+    rows.loc[last, "quality"] += ";unclear-front: one sigma of 20 pixels, 1.5 usually"
+    store = Archive(tmp_path / "s.gpkg")
+    inputs = [(GLACIER, "observed set", image, "a.tif") for image in rows["image_id"]]
+    store.store_tracked(fronts=fronts("observed"), observations=rows, footprints=empty("footprints"), inputs=inputs)
+    html = report_page(store, glacier=GLACIER)
+    assert html.index("not known to be registered to each other") < html.index("<h2>Series")
+    cards = html.split('<div class="cards">')[1].split("<h2>")[0]
+    assert cards.count(", unclear-front") == 2
+    assert "one sigma of 20 pixels" in html.split("<h3>Flagged fronts")[1].split("</table>")[0]
+
+
+def test_a_retreat_ends_at_a_clear_front_and_is_none_between_unregistered_images() -> None:
+    rows = observations("observed").query("variable == 'area_km2'").copy()
+    rows["quality"] = "unregistered: path/row 9011"
+    rows.iloc[-1, rows.columns.get_loc("quality")] += ";unclear-front: one sigma of 20 pixels"
+    row = retreat_table(rows).iloc[0]
+    assert row.end_area_km2 == rows["value"].iloc[-2]
+    assert "not known to be registered to each other: no measured retreat" in row.note
+    only = retreat_table(rows.iloc[-1:]).iloc[0]
+    assert "the front is unclear at the start; the front is unclear at the end" in only.note
+
+
 def test_a_glacier_without_observations_says_what_to_do(archive: Archive) -> None:
     with pytest.raises(InputError, match="run glaciertime track --glacier Other first"):
         report_page(archive, glacier="Other")
