@@ -167,13 +167,8 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | Unread
         image cannot be segmented, with the reason.
     """
     from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.prediction import (
-        front_sigma_px,
-        probability_of_image,
-        why_unclear,
-        zones_from_probability,
-    )
-    from glaciertime.segment.uncertainty import varied
+    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.uncertainty import front_sigma_px, varied, why_unclear
 
     run, spec = load_engine(weights or scene.weights)
     if spec.augmented:

@@ -28,6 +28,7 @@ import pandas as pd
 from glaciertime.errors import InputError
 
 __all__ = [
+    "OUTLIER_FLAGS",
     "QUALITY_FLAGS",
     "SCHEMAS",
     "SERIES_KEY",
@@ -66,6 +67,8 @@ QUALITY_FLAGS = {
     "manual": "traced by hand",
     "failed": "the measurement failed for the reason given",
 }
+#: What the screening of a whole series may say against an observation.
+OUTLIER_FLAGS = tuple(flag for flag in QUALITY_FLAGS if flag.startswith("outlier-"))
 
 
 @dataclass(frozen=True)

@@ -107,12 +107,8 @@ def _whole(
     smoothness: float,
 ) -> None:
     from glaciertime.cli.common import note
-    from glaciertime.segment.prediction import (
-        front_sigma_px,
-        probability_of_image,
-        why_unclear,
-        zones_from_probability,
-    )
+    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.uncertainty import front_sigma_px, why_unclear
 
     probability = probability_of_image(pixels, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError
 from glaciertime.forecast.fjord import FjordFrame, fjord_frame
 from glaciertime.forecast.series import Series, as_years
-from glaciertime.tables import has_flag, validate
+from glaciertime.tables import OUTLIER_FLAGS, has_flag, validate
 
 __all__ = ["FrontRecord", "front_record"]
 
 #: Fronts that say which flowlines are active: those that at least half of them cross.
 _RECENT = 8
-_OUTLIERS = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance")
 _UNUSABLE = ("failed", "no-front")
 
 Array = NDArray[np.float64]
@@ -168,7 +167,7 @@ def front_record(
                              "one")  # fmt: skip
     shape = table.geometry
     usable = shape.notna() & ~shape.is_empty & (shape.count_coordinates() > 1)
-    for flag in _UNUSABLE + (_OUTLIERS if drop_outliers else ()):
+    for flag in _UNUSABLE + (OUTLIER_FLAGS if drop_outliers else ()):
         usable &= ~has_flag(table["QualFlag"], flag)
     table = table[usable]
     if len(table) == 0:

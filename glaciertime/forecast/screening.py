@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.series import Series
-from glaciertime.tables import flags_of, join_flags
+from glaciertime.tables import OUTLIER_FLAGS, flags_of, join_flags
 
 __all__ = ["FROM_THE_WHOLE_RECORD", "flag_interpolated", "forget_later_flags", "on_straight_line"]
 
 #: Flags that are made by looking at later values too: at an earlier cutoff they would tell of what came later.
-FROM_THE_WHOLE_RECORD = ("interpolated", "outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance")
+FROM_THE_WHOLE_RECORD = ("interpolated", *OUTLIER_FLAGS)
 
 
 def on_straight_line(series: Series) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, join_flags, validate
+from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, VARIABLES, flags_of, join_flags, validate
 from glaciertime.units import DAYS_PER_YEAR, as_date
 
 __all__ = ["Series", "as_days", "observations_from_table", "series_from_observations"]
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 
 #: A row with one of these holds no value of the thing itself: a bound, a part, or nothing.
 _NOT_A_VALUE = ("failed", "censored", "no-front", "partial-coverage")
-_OUTLIER = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance")
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +121,7 @@ class Series:
 
         Such flags are made from the whole record: they may be used at its end, not at an earlier cutoff.
         """
-        bad = self.has_flag(*_OUTLIER)
+        bad = self.has_flag(*OUTLIER_FLAGS)
         if not bad.any():
             return self
         return replace(self.take(~bad), notes=(*self.notes, f"{int(bad.sum())} dropped: flagged as outliers"))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import re
 from html import escape
 from typing import Any
 
@@ -17,41 +15,15 @@ from glaciertime.archive import Archive
 from glaciertime.catalog import Catalog, load_catalog
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
+from glaciertime.report.findings import flag_table, rates_and_breaks, seasonal
+from glaciertime.report.html import STYLE, figure, html_table
 from glaciertime.report.plots import contour_map, fan_plot, front_map, series_plot
-from glaciertime.report.products import PASSING, PASSING_BOUNDS, thinned
+from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
-from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, VARIABLES, flags_of, has_flag
+from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, has_flag
 from glaciertime.track import retreat_table
-from glaciertime.track.changepoints import change_table
-from glaciertime.track.products import annual_rates, seasonal_cycle
-from glaciertime.track.screening import keep
-from glaciertime.track.trends import rate_table
 
 __all__ = ["report_page"]
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1f24; max-width: 62rem; margin: 0 auto; padding: 1.5rem; }
-h1 { margin: 0 0 .25rem; } h2 { margin-top: 2.4rem; border-bottom: 1px solid #d9dee3; padding-bottom: .2rem; }
-h3 { margin: 1.4rem 0 .3rem; font-size: 1rem; }
-p.lead { color: #57606a; margin-top: 0; }
-figure { margin: 1rem 0; } figure img { width: 100%; height: auto; } figure.map img { max-width: 44rem; }
-figcaption, .note { color: #57606a; font-size: .875rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .6rem; border-bottom: 1px solid #e6e9ec; text-align: left; vertical-align: top; }
-td.number, th.number { text-align: right; }
-td { font-variant-numeric: tabular-nums; } td.date { white-space: nowrap; }
-.simulated { background: #fdecea; border: 2px solid #b00020; color: #8c0019; padding: .6rem .9rem; font-weight: 600; }
-.caution { background: #fff8e5; border: 1px solid #b58900; padding: .6rem .9rem; }
-.cards { display: flex; flex-wrap: wrap; gap: .8rem; margin: 1rem 0; }
-.card { border: 1px solid #d9dee3; border-radius: 6px; padding: .6rem .9rem; min-width: 11rem; }
-.card b { display: block; font-size: 1.25rem; } .card span { color: #57606a; font-size: .8rem; }
-@media print { body { max-width: none; } }
-"""
-
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 # What a reader looks for first stands first.
 _ORDER = ("front_position_m", "area_km2", "length_m", "length_change_m", "front_width_m")
@@ -91,7 +63,7 @@ def report_page(archive: Archive, *, glacier: str, catalog: Catalog | None = Non
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(glacier)}</title>\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
@@ -124,10 +96,10 @@ def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, sour
         rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
         if len(rows):
             caption = f"{_named(variable)}, error bars one standard deviation. {_from(datasets, source)}"
-            parts.append(_figure(series_plot(observations, variable=variable), f"{variable} against date", caption))
-    parts.append(_rates_and_breaks(observations))
-    parts.append(_cycle(observations))
-    parts.append(_flag_table(observations))
+            parts.append(figure(series_plot(observations, variable=variable), f"{variable} against date", caption))
+    parts.append(rates_and_breaks(observations))
+    parts.append(seasonal(observations))
+    parts.append(flag_table(observations))
     parts.append(_forecasts(archive, observations, source))
     parts.append(_retreat(archive, observations))
     parts.append(_scores(archive, observations, glacier))
@@ -141,14 +113,6 @@ def _named(variable: str) -> str:
 
 def _from(datasets: list[str], source: str) -> str:
     return f"Source: {source}; {', '.join(datasets)}."
-
-
-def _figure(svg: str, alternative: str, caption: str, *, kind: str = "plot") -> str:
-    data = base64.b64encode(svg.encode()).decode()
-    return (
-        f'<figure class="{kind}"><img alt="{escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
 
 
 def _cards(observations: pd.DataFrame) -> str:
@@ -196,7 +160,7 @@ def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str
     svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
     datasets = sorted(observations["dataset"].unique())
     caption = f"{len(fronts)} calving fronts, coloured by date, flagged ones dashed. {_from(datasets, source)}"
-    return "<h2>Calving fronts</h2>" + _figure(svg, f"Map of the calving fronts of {glacier}", caption, kind="map")
+    return "<h2>Calving fronts</h2>" + figure(svg, f"Map of the calving fronts of {glacier}", caption, kind="map")
 
 
 def _geometry(
@@ -210,127 +174,6 @@ def _geometry(
     lines = archive.read("centrelines")
     lines = lines[(lines["glacier"] == glacier) & (lines["source"] == source)]
     return crs, None if lines.empty else lines.to_crs(crs).geometry.iloc[0]
-
-
-def _rates_and_breaks(observations: pd.DataFrame) -> str:
-    """Return the rate of every series over its whole span, and the dates at which its level broke."""
-    kept = keep(observations, allow=PASSING_BOUNDS)
-    if kept.empty:
-        return ""
-    parts = []
-    even = thinned(kept)
-    rates = rate_table(even)
-    if len(rates):
-        rows = [
-            [
-                f"{VARIABLES[row.variable].label}, {row.method}, {row.footprint}", f"{row.start_date:%Y-%m-%d}",
-                f"{row.end_date:%Y-%m-%d}", str(row.n), f"{row.rate_per_year:,.2f} [{row.low:,.2f}, {row.high:,.2f}]",
-                f"{row.robust_rate_per_year:,.2f} [{row.robust_low:,.2f}, {row.robust_high:,.2f}]",
-                f"{row.unit} per year", row.qualifier,
-            ]
-            for row in rates.itertuples()
-        ]  # fmt: skip
-        heads = ["series", "from", "to", "dates", "weighted rate", "Theil-Sen rate", "unit", ""]
-        text = "" if len(even) == len(kept) else ", of annual means"
-        parts.append(f"<h3>Rates{text}, with 95 % intervals</h3>" + _html_table(heads, rows, numbers={3, 4, 5}))
-    changes = change_table(even)
-    if len(changes):
-        rows = [
-            [
-                f"{VARIABLES[row.variable].label}, {row.method}, {row.footprint}",
-                f"{row.after:%Y-%m-%d}", f"{row.before:%Y-%m-%d}",
-                f"{row.qualifier} {row.step:+,.4g}{_plus_minus(row.sigma)} {row.unit}".strip(), f"{row.p_value:.3f}",
-            ]
-            for row in changes.itertuples()
-        ]  # fmt: skip
-        heads = ["series", "last date before", "first date after", "step of the mean", "p"]
-        parts.append("<h3>Breaks</h3>" + _html_table(heads, rows, numbers={3, 4}))
-    return "\n".join(parts)
-
-
-def _interval(low: float, high: float) -> str:
-    return "" if pd.isna(low) or pd.isna(high) else f" [{low:+,.0f}, {high:+,.0f}]"
-
-
-def _plus_minus(sigma: float) -> str:
-    return "" if pd.isna(sigma) else f" ± {sigma:,.0f}" if sigma >= 10 else f" ± {sigma:.2g}"
-
-
-def _cycle(observations: pd.DataFrame) -> str:
-    """Return the seasonal cycle of the front position, year by year, where images are dense enough."""
-    rows = observations[observations["variable"] == "front_position_m"]
-    kept = keep(rows, allow=PASSING)
-    cycle = seasonal_cycle(kept) if len(kept) else pd.DataFrame()
-    if cycle.empty:
-        return ""
-    yearly = annual_rates(kept)
-    body = [
-        [
-            row.method, str(row.year), str(row.n), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
-            f"{row.maximum:,.0f} ({row.maximum_date:%d %b})", f"{row.amplitude:,.0f}{_plus_minus(row.amplitude_sigma)}",
-        ]
-        for row in cycle.itertuples()
-    ]  # fmt: skip
-    heads = ["method", "year", "months", "minimum (m)", "maximum (m)", "amplitude, peak to peak (m)"]
-    html = "<h3>Seasonal cycle of the front position</h3>" + _html_table(heads, body, numbers={1, 2, 3, 4, 5})
-    if yearly.empty:
-        return html
-    rates = [
-        [row.method, str(row.year), str(row.months), f"{row.rate_per_year:+,.0f}{_interval(row.low, row.high)}"]
-        for row in yearly.itertuples()
-    ]
-    heads = ["method", "year against the year before", "months in both", "m per year"]
-    return (
-        html
-        + "<h3>Annual rates, month against the same month, with 95 % intervals</h3>"
-        + _html_table(heads, rates, numbers={1, 2, 3})
-    )
-
-
-def _flag_table(observations: pd.DataFrame) -> str:
-    counts: dict[str, int] = {}
-    reasons: dict[str, str] = {}
-    for quality in observations["quality"]:
-        for flag, reason in flags_of(quality).items():
-            counts[flag] = counts.get(flag, 0) + 1
-            reasons.setdefault(flag, reason)
-    if set(counts) <= {"ok"}:
-        return ""
-    rows = [
-        [flag, str(count), QUALITY_FLAGS[flag], reasons[flag]]
-        for flag, count in sorted(counts.items(), key=lambda pair: -pair[1])
-    ]
-    return (
-        "<h3>Quality of the observations</h3>"
-        + _html_table(["flag", "rows", "meaning", "reason given (first)"], rows, numbers={1})
-        + _flagged_fronts(observations)
-    )
-
-
-def _flagged_fronts(observations: pd.DataFrame) -> str:
-    """Return which fronts were flagged as outliers or unclear, and why."""
-    rows: dict[tuple[str, str, str], str] = {}
-    for row in observations[observations["variable"] == "front_position_m"].sort_values("date").itertuples():
-        for flag, reason in flags_of(row.quality).items():
-            if flag.startswith("outlier-") or flag == "unclear-front":
-                rows.setdefault((f"{row.date:%Y-%m-%d}", row.image_id, flag), reason)
-    if not rows:
-        return ""
-    return "<h3>Flagged fronts</h3>" + _html_table(
-        ["date", "image", "flag", "reason"], [[*key, reason] for key, reason in rows.items()], numbers=set()
-    )
-
-
-def _html_table(head: list[str], rows: list[list[str]], *, numbers: set[int]) -> str:
-    def cells(values: list[str], tag: str) -> str:
-        out = []
-        for index, value in enumerate(values):
-            kind = ' class="number"' if index in numbers else ' class="date"' if _DATE.fullmatch(value) else ""
-            out.append(f"<{tag}{kind}>{escape(value)}</{tag}>")
-        return "<tr>" + "".join(out) + "</tr>"
-
-    body = "".join(cells(row, "td") for row in rows)
-    return f'<div class="wide"><table><thead>{cells(head, "th")}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str:
@@ -351,7 +194,7 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
                 f"ten years before {rows['cutoff'].iloc[0]:%Y-%m-%d} were held, doubled or zero. The band is that of a "
                 f"random walk; how likely the assumption is, it does not say. {_from([str(key[4])], source)}"
             )
-            scenario = _figure(fan_plot(seen, rows[assumed]), f"Scenario of {key[1]}", caption)
+            scenario = figure(fan_plot(seen, rows[assumed]), f"Scenario of {key[1]}", caption)
             parts.append(f"<h3>What if</h3>{scenario}")
             rows = rows[~assumed]
         if (rows["status"] == "ok").any():
@@ -359,7 +202,7 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
                 f"{_named(str(key[1]))} ({key[2]}, {key[3]}): median and prediction intervals from values up to "
                 f"{rows['cutoff'].iloc[0]:%Y-%m-%d}. {_from([str(key[4])], source)}"
             )
-            parts.append(_figure(fan_plot(seen, rows), f"Forecast of {key[1]}", caption))
+            parts.append(figure(fan_plot(seen, rows), f"Forecast of {key[1]}", caption))
         for (model, status), _ in rows[rows["status"] != "ok"].groupby(["model", "status"], sort=False):
             parts.append(f'<p class="note">{escape(str(model))} gave no forecast: {escape(str(status))}</p>')
     return "\n".join(parts)
@@ -383,7 +226,7 @@ def _predicted_front(archive: Archive, glacier: str, source: str) -> str:
         f"Calving front predicted for {row['target_date']:%Y-%m-%d} by {row['model']} from fronts up to "
         f"{row['cutoff']:%Y-%m-%d}, and where 50 % and 90 % of its length should lie. {_from_source(source)}"
     )
-    return _figure(contour_map(fronts, last, crs=crs, source=source), "Predicted calving front", caption, kind="map")
+    return figure(contour_map(fronts, last, crs=crs, source=source), "Predicted calving front", caption, kind="map")
 
 
 def _from_source(source: str) -> str:
@@ -399,7 +242,7 @@ def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
     table = retreat_table(observations, footprint=footprint, footprints=archive.read("footprints"))
     rows = retreat_rows(table).drop(columns=["Glacier"])
     rows = rows.rename(columns=lambda name: name.replace("(km2)", "km2").replace("(%)", "%"))
-    html = _html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(2, 7)))
+    html = html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(2, 7)))
     return (
         f"<h2>Retreat table</h2>{html}"
         '<p class="note">A positive loss is less ice. One standard deviation of the moving boundary. The % is of the '
@@ -436,7 +279,7 @@ def _scores(archive: Archive, observations: pd.DataFrame, glacier: str) -> str:
         ]
         parts.append(f"<h3>{escape(_named(str(key[1])))} ({escape(str(key[2]))}, {escape(str(key[3]))})</h3>")
         parts.append(
-            _html_table(
+            html_table(
                 ["horizon", "model", "forecasts", "failed", *(heads[name] for name in metrics),
                  *(["skill over the last value [95 %]"] if has_skill else [])], body,
                 numbers=set(range(2, 5 + len(metrics))),

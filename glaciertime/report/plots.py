@@ -18,7 +18,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from glaciertime.tables import VARIABLES, has_flag
+from glaciertime.tables import OUTLIER_FLAGS, VARIABLES, has_flag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -209,8 +209,7 @@ def _cycle() -> Sequence[str]:
 
 def _doubtful(quality: pd.Series) -> NDArray[np.bool_]:
     """Return which observations have something against them that is of their own, not of all their data set."""
-    flags = ("outlier-length", "outlier-complexity", "outlier-jump", "outlier-advance", "unclear-front", "failed")
-    return np.any([has_flag(quality, flag).to_numpy() for flag in flags], axis=0)
+    return np.any([has_flag(quality, flag).to_numpy() for flag in (*OUTLIER_FLAGS, "unclear-front", "failed")], axis=0)
 
 
 def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:

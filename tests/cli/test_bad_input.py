@@ -25,10 +25,11 @@ def track(command: Command, masks: Path, manifest: Path):  # type: ignore[no-unt
     return call
 
 
-def said(result: Result, text: str, *, code: int = 1) -> None:
+def complaint(result: Result, *, code: int = 1) -> str:
+    """Return what a command printed when it refused; fails where it did not refuse, or with a traceback."""
     assert result.code == code, result
-    assert text in result.err, result.err
     assert "Traceback" not in result.err
+    return result.err
 
 
 def held() -> int:
@@ -36,11 +37,11 @@ def held() -> int:
 
 
 def test_an_unknown_glacier_offers_the_nearest_names(command: Command) -> None:
-    said(command("track", "--glacier", "Crain"), "unknown glacier 'Crain', did you mean Crane", code=2)
+    assert "unknown glacier 'Crain', did you mean Crane" in complaint(command("track", "--glacier", "Crain"), code=2)
 
 
 def test_no_glacier_named(command: Command) -> None:
-    said(command("track"), "name a glacier with --glacier NAME", code=2)
+    assert "name a glacier with --glacier NAME" in complaint(command("track"), code=2)
 
 
 def test_an_unknown_option(command: Command) -> None:
@@ -49,15 +50,17 @@ def test_an_unknown_option(command: Command) -> None:
 
 def test_an_empty_folder(track, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "empty").mkdir()
-    said(track(data=tmp_path / "empty"), "is empty; expected")
+    assert "is empty; expected" in complaint(track(data=tmp_path / "empty"))
     assert not Path("glaciertime.gpkg").exists()
 
 
 def test_data_that_is_not_there_never_falls_back_to_the_simulation(command: Command, tmp_path: Path) -> None:
-    said(command("track", "--glacier", "Crane", "--data", tmp_path / "none"), "there is no such folder or file")
+    assert "there is no such folder or file" in complaint(
+        command("track", "--glacier", "Crane", "--data", tmp_path / "none")
+    )
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "notes.txt").write_text("nothing of use")
-    said(command("track", "--glacier", "Crane", "--data", tmp_path / "other"), "holds nothing of Crane")
+    assert "holds nothing of Crane" in complaint(command("track", "--glacier", "Crane", "--data", tmp_path / "other"))
     assert not Path("glaciertime.gpkg").exists()
 
 
@@ -65,7 +68,7 @@ def test_the_environment_variable_counts_like_the_option(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GLACIERTIME_DATA", str(tmp_path / "none"))
-    said(command("track", "--glacier", "Crane"), "there is no such folder or file")
+    assert "there is no such folder or file" in complaint(command("track", "--glacier", "Crane"))
 
 
 def test_a_mask_full_of_ice_has_no_front_and_its_area_is_a_bound(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
@@ -97,7 +100,7 @@ def test_a_mask_without_ice_has_no_front(track, masks: Path) -> None:  # type: i
 
 def test_a_mask_of_nodata_is_a_failure_and_the_others_count(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", np.zeros((60, 60), dtype=np.uint8))
-    said(track(), "without data")
+    assert "without data" in complaint(track())
     observations = Archive(Path("glaciertime.gpkg")).read("observations")
     assert observations.loc[observations["date"] == pd_date("2004-03-15"), "quality"].str.contains("failed").all()
     assert observations["value"].notna().sum() >= 6
@@ -105,18 +108,18 @@ def test_a_mask_of_nodata_is_a_failure_and_the_others_count(track, masks: Path) 
 
 def test_a_mask_of_another_size(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30)[:, :50])
-    said(track(), "has 60 x 50 pixels, its neighbours have 60 x 60")
+    assert "has 60 x 50 pixels, its neighbours have 60 x 60" in complaint(track())
     assert track("--common-footprint").code == 0
 
 
 def test_a_mask_in_another_crs(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30), crs="EPSG:32720")
-    said(track(), "its neighbours are in WGS 84 / Antarctic Polar Stereographic")
+    assert "its neighbours are in WGS 84 / Antarctic Polar Stereographic" in complaint(track())
 
 
 def test_a_rotated_mask(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30), transform=TOY_TRANSFORM @ Affine.rotation(10))
-    said(track(), "rotated geotransform")
+    assert "rotated geotransform" in complaint(track())
 
 
 def test_a_mask_without_a_crs_says_how(track, command: Command, masks: Path) -> None:  # type: ignore[no-untyped-def]
@@ -125,7 +128,7 @@ def test_a_mask_without_a_crs_says_how(track, command: Command, masks: Path) -> 
     for year, column in ((2001, 40), (2002, 38)):
         write_mask(masks / f"toy_{year}-03-15.tif", zones(column), crs=None)
     result = track()
-    said(result, "--crs EPSG:CODE")
+    assert "--crs EPSG:CODE" in complaint(result)
     assert "--resolution METRES" in result.err
     assert track("--crs", "EPSG:3031").code == 0
     for year, column in ((2001, 40), (2002, 38)):
@@ -138,12 +141,12 @@ def test_a_mask_without_a_crs_says_how(track, command: Command, masks: Path) -> 
 
 def test_two_masks_of_one_date(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "copy_2003-03-15.tif", zones(30))
-    said(track(), "has the same date, 2003-03-15, as")
+    assert "has the same date, 2003-03-15, as" in complaint(track())
 
 
 def test_a_name_without_a_date(track, masks: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "final.tif", zones(30))
-    said(track(), "final.tif names no date")
+    assert "final.tif names no date" in complaint(track())
     (tmp_path / "dates.csv").write_text("file,date\nfinal.tif,2005-03-15\n")
     assert track("--dates", tmp_path / "dates.csv").code == 0
 
@@ -155,7 +158,7 @@ def test_a_truncated_mask_keeps_the_earlier_measurement(track, masks: Path, size
     path = masks / "toy_2003-03-15.tif"
     path.write_bytes(path.read_bytes()[:size])
     result = track()
-    said(result, "empty (0 bytes)" if size == 0 else "truncated")
+    assert ("empty (0 bytes)" if size == 0 else "truncated") in complaint(result)
     assert "earlier measurement" in result.err
     after = Archive(Path("glaciertime.gpkg")).read("observations")
     assert len(after) == len(before)
@@ -164,33 +167,33 @@ def test_a_truncated_mask_keeps_the_earlier_measurement(track, masks: Path, size
 
 def test_values_that_name_no_zone(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", (zones(30) == GLACIER).astype(np.uint8))
-    said(track(), "--classes 0=ocean,1=glacier")
+    assert "--classes 0=ocean,1=glacier" in complaint(track())
 
 
 @pytest.mark.parametrize("classes", ["0=ocean", "glacier", "0=ice,1=glacier", "1=glacier,1=ocean"])
 def test_wrong_classes(track, classes: str) -> None:  # type: ignore[no-untyped-def]
-    said(track("--classes", classes), f"--classes '{classes}'", code=2)
+    assert f"--classes '{classes}'" in complaint(track("--classes", classes), code=2)
 
 
 def test_a_wrong_crs(track) -> None:  # type: ignore[no-untyped-def]
-    said(track("--crs", "EPSG:1"), "--crs 'EPSG:1' is not a coordinate system", code=2)
+    assert "--crs 'EPSG:1' is not a coordinate system" in complaint(track("--crs", "EPSG:1"), code=2)
 
 
 def test_an_unknown_method(track) -> None:  # type: ignore[no-untyped-def]
-    said(track("--method", "centerline"), "did you mean centreline", code=2)
+    assert "did you mean centreline" in complaint(track("--method", "centerline"), code=2)
 
 
 def test_a_corrupt_archive_is_kept(track) -> None:  # type: ignore[no-untyped-def]
     path = Path("glaciertime.gpkg")
     path.write_bytes(b"not a database" * 200)
-    said(track(), "damaged or is no GeoPackage")
+    assert "damaged or is no GeoPackage" in complaint(track())
     assert path.read_bytes() == b"not a database" * 200
 
 
 def test_a_foreign_database_is_kept(track) -> None:  # type: ignore[no-untyped-def]
     with sqlite3.connect("glaciertime.gpkg") as database:
         database.execute("CREATE TABLE mine (a)")
-    said(track(), "is no archive of glaciertime")
+    assert "is no archive of glaciertime" in complaint(track())
 
 
 def test_an_archive_that_is_locked(track, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
@@ -200,7 +203,7 @@ def test_an_archive_that_is_locked(track, monkeypatch: pytest.MonkeyPatch) -> No
     other = sqlite3.connect("glaciertime.gpkg", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
-        said(track(), "being written by another process")
+        assert "being written by another process" in complaint(track())
     finally:
         other.execute("ROLLBACK")
         other.close()
@@ -211,7 +214,7 @@ def test_an_archive_that_is_locked(track, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_read_only_folder(track, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
-    said(track("--archive", folder / "a.gpkg"), "cannot be made")
+    assert "cannot be made" in complaint(track("--archive", folder / "a.gpkg"))
 
 
 def test_a_full_disk(track, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
@@ -222,7 +225,7 @@ def test_a_full_disk(track, monkeypatch: pytest.MonkeyPatch) -> None:  # type: i
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr("glaciertime.archive.Archive._insert", full)
-    said(track(), "the disk is full")
+    assert "the disk is full" in complaint(track())
     assert held() == count
 
 
@@ -230,35 +233,43 @@ def test_commands_before_tracking_say_what_to_do_first(command: Command, tmp_pat
     for text in ("table", "forecast --glacier Crane --until 2030", "backtest --glacier Crane",
                  "report --glacier Crane", "export --glacier Crane --out x.csv"):  # fmt: skip
         arguments = text.split()
-        said(command(*arguments), "run glaciertime track --glacier NAME first")
+        assert "run glaciertime track --glacier NAME first" in complaint(command(*arguments))
 
 
 def test_a_glacier_that_was_not_tracked(track, command: Command) -> None:  # type: ignore[no-untyped-def]
     track()
-    said(command("table", "--glacier", "Crane"), "holds nothing of 'Crane'; it holds Toy")
+    assert "holds nothing of 'Crane'; it holds Toy" in complaint(command("table", "--glacier", "Crane"))
 
 
 def test_a_table_date_too_far_from_any_observation(track, command: Command) -> None:  # type: ignore[no-untyped-def]
     track()
-    said(command("table", "--from", "1990-01-01"), "--max-gap")
+    assert "--max-gap" in complaint(command("table", "--from", "1990-01-01"))
     assert command("table", "--from", "1990-01-01", "--max-gap", "5000").code == 0
-    said(command("table", "--from", "soon"), "'soon' is not a date")
-    said(command("table", "--format", "word"), "--format 'word' is not known", code=2)
+    assert "'soon' is not a date" in complaint(command("table", "--from", "soon"))
+    assert "--format 'word' is not known" in complaint(command("table", "--format", "word"), code=2)
 
 
 def test_a_forecast_that_looks_back_or_knows_no_model(track, command: Command) -> None:  # type: ignore[no-untyped-def]
     track()
-    said(command("forecast", "--glacier", "Toy", "--until", "1999"), "does not lie after the last observation")
-    said(command("forecast", "--glacier", "Toy", "--until", "2030", "--model", "drft"), "drift", code=2)
-    said(command("backtest", "--glacier", "Toy"), "--min-train")
+    assert "does not lie after the last observation" in complaint(
+        command("forecast", "--glacier", "Toy", "--until", "1999")
+    )
+    assert "drift" in complaint(command("forecast", "--glacier", "Toy", "--until", "2030", "--model", "drft"), code=2)
+    assert "--min-train" in complaint(command("backtest", "--glacier", "Toy"))
 
 
 def test_an_export_to_an_unknown_format_or_folder(track, command: Command) -> None:  # type: ignore[no-untyped-def]
     track()
-    said(command("export", "--glacier", "Toy", "--format", "xls", "--out", "x.xls"), "--format 'xls'", code=2)
-    said(command("export", "--glacier", "Toy", "--out", "no/where/x.csv"), "no folder that can be written")
-    said(command("export", "--glacier", "Toy", "--table", "rows", "--out", "x.csv"), "--table 'rows'", code=2)
+    assert "--format 'xls'" in complaint(
+        command("export", "--glacier", "Toy", "--format", "xls", "--out", "x.xls"), code=2
+    )
+    assert "no folder that can be written" in complaint(
+        command("export", "--glacier", "Toy", "--out", "no/where/x.csv")
+    )
+    assert "--table 'rows'" in complaint(
+        command("export", "--glacier", "Toy", "--table", "rows", "--out", "x.csv"), code=2
+    )
 
 
 def test_a_download_that_does_not_exist(command: Command) -> None:
-    said(command("data", "fetch", "CaFe"), "did you mean CaFFe", code=2)
+    assert "did you mean CaFFe" in complaint(command("data", "fetch", "CaFe"), code=2)
