@@ -256,17 +256,20 @@ def summary(table: pd.DataFrame) -> str:
             )
             missed = rows["error_px"].abs() > MISSED_PX
             doubted = rows["flags"].fillna("") != ""
+            unclear = rows["flags"].fillna("").str.contains("unclear-front")
             lines.append(
                 f"  off by more than {MISSED_PX} px: {int(missed.sum())}, of which flagged "
                 f"{int((missed & doubted).sum())}; flagged of the other {int((~missed).sum())}: "
-                f"{int((doubted & ~missed).sum())}"
+                f"{int((doubted & ~missed).sum())}; unclear-front: {int((missed & unclear).sum())} and "
+                f"{int((unclear & ~missed).sum())}"
             )
             lines.append(f"  without the flagged: {unflagged(rows[~doubted])}")
             share = (rows["error_m"].abs() / rows["sigma_m"]).dropna()
             if len(share):
                 lines.append(
                     f"  stored sigma {rows['sigma_m'].median():.0f} m (median): |error| <= sigma in "
-                    f"{(share <= 1).mean():.0%}, <= 2 sigma in {(share <= 2).mean():.0%} (expected 68 and 95 %)"
+                    f"{(share <= 1).mean():.0%}, <= 2 sigma in {(share <= 2).mean():.0%} (expected 68 and 95 %), "
+                    f"at most {share.max():.1f} sigma"
                 )
     lines.append(f"\nfront_sigma_px from all three glaciers: {sigma_px(table):.2f}")
     return "\n".join(lines)
@@ -297,7 +300,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
             )  # fmt: skip
             left.set(ylabel="front position (km, seaward)")
             left.set_title(f"{glacier} ({len(part)} images, {part['path_row'].nunique()} path/rows)", loc="left")
-            left.legend(loc="best", fontsize=8.5)
+            left.legend(loc="lower left", fontsize=8.5)
             error = part["error_px"].dropna()
             edge = MISSED_PX + 1
             right.hist(
