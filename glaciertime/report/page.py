@@ -17,7 +17,7 @@ from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.report.findings import flag_table, rates_and_breaks, seasonal
 from glaciertime.report.html import STYLE, figure, html_table
-from glaciertime.report.plots import contour_map, fan_plot, front_map, series_plot
+from glaciertime.report.plots import contour_map, doubtful, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
 from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, has_flag
@@ -159,7 +159,8 @@ def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str
     crs, centreline = _geometry(archive, fronts, glacier, source, catalog)
     svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
     datasets = sorted(observations["dataset"].unique())
-    caption = f"{len(fronts)} calving fronts, coloured by date, flagged ones dashed. {_from(datasets, source)}"
+    dashed = ", flagged ones dashed" if doubtful(fronts["QualFlag"]).any() else ""
+    caption = f"{len(fronts)} calving fronts, coloured by date{dashed}. {_from(datasets, source)}"
     return "<h2>Calving fronts</h2>" + figure(svg, f"Map of the calving fronts of {glacier}", caption, kind="map")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["contour_map", "fan_plot", "front_map", "series_plot"]
+__all__ = ["contour_map", "doubtful", "fan_plot", "front_map", "series_plot"]
 
 STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -95,7 +95,7 @@ def front_map(
             axes.plot(x, y, color="#777777", linewidth=1.0, linestyle=(0, (4, 3)), label="centreline")
             axes.annotate("sea", (x[-1], y[-1]), xytext=(3, 3), textcoords="offset points", color="#777777", fontsize=9)
         years = drawn["DecDate"].to_numpy()
-        styles = np.where(_doubtful(drawn["QualFlag"]), "dashed", "solid")
+        styles = np.where(doubtful(drawn["QualFlag"]), "dashed", "solid")
         norm = Normalize(years.min(), max(years.max(), years.min() + 0.1))
         for geometry, year, style in zip(drawn.geometry, years, styles, strict=True):
             pieces = [shapely.get_coordinates(part) / 1000 for part in shapely.get_parts(geometry)]
@@ -207,15 +207,15 @@ def _cycle() -> Sequence[str]:
     return COLOURS * 3
 
 
-def _doubtful(quality: pd.Series) -> NDArray[np.bool_]:
+def doubtful(quality: pd.Series) -> NDArray[np.bool_]:
     """Return which observations have something against them that is of their own, not of all their data set."""
     return np.any([has_flag(quality, flag).to_numpy() for flag in (*OUTLIER_FLAGS, "unclear-front", "failed")], axis=0)
 
 
 def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:
     bound = has_flag(group["quality"], "censored").to_numpy()
-    doubtful = _doubtful(group["quality"])
-    good = group[~bound & ~doubtful]
+    against = doubtful(group["quality"])
+    good = group[~bound & ~against]
     axes.plot(good["date"], good["value"], color=colour, linewidth=0.8, alpha=0.6)
     sigma = good["sigma"].fillna(0.0)
     axes.errorbar(
@@ -229,9 +229,9 @@ def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> No
         capsize=2,
         label=label,
     )
-    if doubtful.any():
+    if against.any():
         axes.plot(
-            group["date"][doubtful], group["value"][doubtful], "o", markersize=4, markerfacecolor="none",
+            group["date"][against], group["value"][against], "o", markersize=4, markerfacecolor="none",
             color=colour, alpha=0.7, label=f"{label}: flagged",
         )  # fmt: skip
     if bound.any():
