@@ -18,7 +18,7 @@ from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.forecast import Series, model_names, series_from_observations, target_dates_until
-from glaciertime.forecast.contour import forecast_contour
+from glaciertime.forecast.front.contour import forecast_contour
 from glaciertime.scenes.acquisition import ImageScene, MaskScene, Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
@@ -166,9 +166,9 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | Unread
         The mask is held until it is read first; each further reading segments the image again. The latter where the
         image cannot be segmented, with the reason.
     """
-    from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
-    from glaciertime.segment.uncertainty import front_sigma_px, varied, why_unclear
+    from glaciertime.segment.predict.engine import load_engine
+    from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.predict.uncertainty import front_sigma_px, varied, why_unclear
 
     run, spec = load_engine(weights or scene.weights)
     if spec.augmented:

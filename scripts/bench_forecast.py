@@ -26,7 +26,7 @@ from glaciertime.forecast import (
     series_from_observations,
 )
 from glaciertime.forecast.example import make_series
-from glaciertime.forecast.kalman import Kalman
+from glaciertime.forecast.local.kalman import Kalman
 from glaciertime.forecast.models import MODELS
 
 

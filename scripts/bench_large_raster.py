@@ -21,8 +21,8 @@ import rasterio
 from rasterio.windows import Window
 
 from glaciertime.scenes.imagery import Imagery
-from glaciertime.segment.engine import load_engine
-from glaciertime.segment.prediction import predict_strips, zones_from_probability
+from glaciertime.segment.predict.engine import load_engine
+from glaciertime.segment.predict.prediction import predict_strips, zones_from_probability
 
 
 def write_raster(path: Path, size: int) -> None:
@@ -46,8 +46,8 @@ def model(folder: Path, weights: str | None, patch: int):
         return run, spec
     import torch
 
-    from glaciertime.segment.folded_export import export_model
-    from glaciertime.segment.folding import build_network
+    from glaciertime.segment.architectures.folding import build_network
+    from glaciertime.segment.export.folded_export import export_model
     from glaciertime.segment.weights import ModelSpec
 
     torch.manual_seed(0)

@@ -27,8 +27,8 @@ import numpy as np
 
 from glaciertime.errors import GlacierTimeError
 from glaciertime.segment.architectures.registry import build_model, model_names
-from glaciertime.segment.export import check_onnx, export_onnx
-from glaciertime.segment.models_table import measure_latency
+from glaciertime.segment.export.models_table import measure_latency
+from glaciertime.segment.export.onnx import check_onnx, export_onnx
 
 # Thesis, Table 6.9: milliseconds on a Ryzen 9 5950X, parameters (M), size (MB); None where it could not be exported.
 PUBLISHED: dict[str, tuple[float | None, float, float]] = {

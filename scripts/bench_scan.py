@@ -31,7 +31,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.nn import selective_scan, ssd_scan
-from glaciertime.nn.ssd_chunked import ssd_chunked
+from glaciertime.nn.plain.ssd_chunked import ssd_chunked
 
 CHANNELS, STATES = 64, 16
 SIZES = ((32, 64), (32, 256), (1, 1024), (1, 4096), (1, 16384))

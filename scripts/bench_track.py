@@ -33,7 +33,7 @@ from scipy import ndimage  # noqa: E402
 from glaciertime.catalog import Glacier, Line, Region  # noqa: E402
 from glaciertime.scenes.acquisition import GLACIER, OCEAN, ROCK, Acquisition, MaskScene  # noqa: E402
 from glaciertime.track import TrackSettings, track_scenes  # noqa: E402
-from glaciertime.track.channel import rectangle, strip  # noqa: E402
+from glaciertime.track.ruler.channel import rectangle, strip  # noqa: E402
 
 CRS = pyproj.CRS.from_epsg(3413)
 X, Y, RESOLUTION = -300_000.0, -2_200_000.0, 10.0

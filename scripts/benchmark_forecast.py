@@ -37,7 +37,7 @@ from glaciertime.forecast import (
     run_backtest,
     series_from_observations,
 )
-from glaciertime.forecast.metrics import interval_score
+from glaciertime.forecast.judged.metrics import interval_score
 from glaciertime.forecast.prediction import quantiles_of
 
 LONG = Origins(min_train=20, step=5, limit=6, ahead=5)

@@ -62,7 +62,7 @@ def weights_of(glacier: str, folder: Path, scratch: Path) -> Path:
         sys.exit(f"{folder}: {len(found)} files of without-{glacier}.onnx or .safetensors found, exactly one expected")
     if found[0].suffix == ".onnx":
         return found[0].resolve()
-    from glaciertime.segment.folded_export import export_model
+    from glaciertime.segment.export.folded_export import export_model
     from glaciertime.segment.weights import load_model
 
     network, spec = load_model(found[0])

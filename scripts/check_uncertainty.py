@@ -17,10 +17,10 @@ import shapely
 
 from glaciertime.track import METHODS, TrackSettings
 from glaciertime.track.place import Place
-from glaciertime.track.ruler import FrontRuler
-from glaciertime.track.simulate import SHAPES, simulated_fjord, traced
-from glaciertime.track.trends import weighted_slope
-from glaciertime.track.uncertainty import area_sigma_km2, change_sigma
+from glaciertime.track.record.trends import weighted_slope
+from glaciertime.track.ruler.ruler import FrontRuler
+from glaciertime.track.ruler.simulate import SHAPES, simulated_fjord, traced
+from glaciertime.track.ruler.uncertainty import area_sigma_km2, change_sigma
 from glaciertime.units import DAYS_PER_YEAR, M2_PER_KM2
 
 DATES = 8

@@ -16,7 +16,7 @@ import pandas as pd
 from glaciertime.catalog import load_catalog
 from glaciertime.scenes.vectors import source_centreline, trace_scenes
 from glaciertime.track import METHODS, TrackSettings, track_scenes
-from glaciertime.track.comparison import compare_methods, disagreement
+from glaciertime.track.record.comparison import compare_methods, disagreement
 
 WHY = """
 centreline: one point of the front, which moves with every bay. multi-centreline: the same band as the box, line by

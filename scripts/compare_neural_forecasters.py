@@ -21,9 +21,9 @@ import torch
 from scipy import stats
 
 from glaciertime.forecast import observations_from_table, series_from_observations
-from glaciertime.forecast.networks import QUANTILES, make_network
-from glaciertime.forecast.neural_training import predict_examples, train_network
-from glaciertime.forecast.sequences import Examples, build_examples
+from glaciertime.forecast.learned.networks import QUANTILES, make_network
+from glaciertime.forecast.learned.neural_training import predict_examples, train_network
+from glaciertime.forecast.learned.sequences import Examples, build_examples
 from glaciertime.forecast.series import Series, as_days, as_years
 
 TEST_FOLDS = (0, 1)

@@ -171,9 +171,9 @@ def train_stage(
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
     from glaciertime.scenes.datasets.mixture import Mixture
     from glaciertime.scenes.datasets.splits import Split
-    from glaciertime.segment.config import TrainConfig
-    from glaciertime.segment.sampling import group_weights
-    from glaciertime.segment.training import train
+    from glaciertime.segment.teach.config import TrainConfig
+    from glaciertime.segment.teach.sampling import group_weights
+    from glaciertime.segment.teach.training import train
 
     real = LandsatFronts(options.data)
     data = Mixture((real, simulated_scenes(options.simulated, options.work)), (1 - stage.share, stage.share))
@@ -223,10 +223,10 @@ def measure(
 ) -> list[dict[str, object]]:
     """Return one row per image of the glacier (of all, for ''): its deviation, NaN without a front."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
-    from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.front_line import front_deviation_px, front_pixels
-    from glaciertime.segment.prediction import predict_image, zones_from_probability
-    from glaciertime.segment.uncertainty import varied
+    from glaciertime.segment.predict.engine import load_engine
+    from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels
+    from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
+    from glaciertime.segment.predict.uncertainty import varied
 
     run, spec = load_engine(weights, engine=engine)
     data = LandsatFronts(options.data)
@@ -244,7 +244,7 @@ def measure(
 def without_an_image(options: argparse.Namespace) -> list[dict[str, object]]:
     """Return what chance gives: a level line at the mean row of the fronts of the other glaciers."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
-    from glaciertime.segment.front_line import front_deviation_px
+    from glaciertime.segment.predict.front_line import front_deviation_px
 
     data = LandsatFronts(options.data)
     traces = [data.read_trace(index) for index in range(len(data))]

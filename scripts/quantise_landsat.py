@@ -37,11 +37,11 @@ def arguments() -> argparse.Namespace:
 
 def measure(glacier: str, weights: Path, data, scratch: Path) -> pd.DataFrame:
     """Return one row per image of a glacier: the deviation with 32 and with 8 bits, and how far the masks agree."""
-    from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.front_line import front_deviation_px, front_pixels
-    from glaciertime.segment.prediction import predict_image, zones_from_probability
-    from glaciertime.segment.quantise import quantise_onnx
-    from glaciertime.segment.uncertainty import varied
+    from glaciertime.segment.export.quantise import quantise_onnx
+    from glaciertime.segment.predict.engine import load_engine
+    from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels
+    from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
+    from glaciertime.segment.predict.uncertainty import varied
 
     run, spec = load_engine(weights, threads=1)
     small = scratch / f"{glacier}-int8.onnx"

@@ -95,8 +95,8 @@ def left_out_weights(options: argparse.Namespace) -> dict[str, Path]:
 def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
     """Return the temperature fitted on the images that the leave-one-glacier-out models had not seen."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
-    from glaciertime.segment.calibration import fit_temperature
-    from glaciertime.segment.engine import load_engine
+    from glaciertime.segment.judge.calibration import fit_temperature
+    from glaciertime.segment.predict.engine import load_engine
 
     data = LandsatFronts(options.data)
     pairs = []
@@ -116,8 +116,8 @@ def train_sar_zones(options: argparse.Namespace) -> tuple[Path, dict[str, object
     from glaciertime.scenes.datasets.mixture import InMemory
     from glaciertime.scenes.datasets.splits import split_by_block
     from glaciertime.scenes.simulate_images import SimulatedFronts
-    from glaciertime.segment.config import TrainConfig
-    from glaciertime.segment.training import train
+    from glaciertime.segment.teach.config import TrainConfig
+    from glaciertime.segment.teach.training import train
 
     source = SimulatedFronts(count=options.sar_scenes, kind="sar", size=SAR_SIZE, seed=11, scenes_per_fjord=2)
     data = InMemory(tuple(source), bands=source.bands, classes=source.classes, codes=source.codes)
@@ -163,8 +163,8 @@ def train_sar_zones(options: argparse.Namespace) -> tuple[Path, dict[str, object
 
 
 def score_zones(weights: Path, data, indices) -> dict[str, float]:
-    from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.scoring import ConfusionScore
+    from glaciertime.segment.judge.scoring import ConfusionScore
+    from glaciertime.segment.predict.engine import load_engine
 
     run, spec = load_engine(weights, engine="torch")
     score = ConfusionScore("iou", classes=len(spec.classes))
@@ -175,8 +175,8 @@ def score_zones(weights: Path, data, indices) -> dict[str, float]:
 
 
 def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
-    from glaciertime.segment.engine import load_engine
-    from glaciertime.segment.folded_export import export_model
+    from glaciertime.segment.export.folded_export import export_model
+    from glaciertime.segment.predict.engine import load_engine
     from glaciertime.segment.weights import load_model, save_model
 
     network, spec = load_model(weights)

@@ -20,9 +20,9 @@ import pandas as pd
 import torch
 
 from glaciertime.forecast import observations_from_table, series_from_observations
-from glaciertime.forecast.networks import QUANTILES, ChangeNetwork
-from glaciertime.forecast.neural_training import export_network, graph_of, train_network
-from glaciertime.forecast.sequences import CONTEXT, LENGTH, STEP, build_examples
+from glaciertime.forecast.learned.networks import QUANTILES, ChangeNetwork
+from glaciertime.forecast.learned.neural_training import export_network, graph_of, train_network
+from glaciertime.forecast.learned.sequences import CONTEXT, LENGTH, STEP, build_examples
 from glaciertime.forecast.series import as_days, as_years
 
 #: Folds of glaciers that a set of weights has not seen; together, all of them.
@@ -101,7 +101,7 @@ def main() -> None:
                     "origins": int((known.any(axis=1) & ~left_out).sum()),
                     "parameters": sum(value.numel() for value in network.parameters()),
                     "trained_on": SOURCES,
-                    "left_out": "glaciers whose name falls into left_out_folds, see glaciertime.forecast.bank.fold_of",
+                    "left_out": "glaciers whose name falls into left_out_folds, see glaciertime.forecast.learned.bank.fold_of",
                     "licence": "MIT; made from the series named under trained_on",
                 }
                 graph = kept_graph(network, name, arguments.graphs) if graph is None else graph

@@ -13,7 +13,7 @@ from skimage import io
 
 from glaciertime.pipeline import TrackRequest, track_glacier
 from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M
-from glaciertime.segment import engine
+from glaciertime.segment.predict import engine
 from glaciertime.segment.weights import ModelSpec
 
 SPEC = ModelSpec(name="ruler", model="unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))

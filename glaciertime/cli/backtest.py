@@ -63,8 +63,8 @@ def backtest(
     from rich.progress import Progress
 
     from glaciertime.forecast import Origins, run_backtest, scores_of
-    from glaciertime.forecast.backtest import check_metrics
-    from glaciertime.forecast.skill import skill_scores
+    from glaciertime.forecast.judged.backtest import check_metrics
+    from glaciertime.forecast.judged.skill import skill_scores
     from glaciertime.pipeline import default_models, other_glaciers
 
     store = open_archive(archive)

@@ -41,7 +41,7 @@ def export(
     if columns is not None:
         if table != "fronts":
             raise UsageError(f"--columns renames fronts; the table asked for is {table}")
-        from glaciertime.track.formats import to_archive_columns
+        from glaciertime.track.record.formats import to_archive_columns
 
         rows = to_archive_columns(rows, archive=columns)
     write_table(rows, out, form=form)

@@ -42,7 +42,7 @@ def export_model(
     """
     from glaciertime.errors import InputError, UsageError
     from glaciertime.segment.architectures.registry import build_model
-    from glaciertime.segment.export import check_onnx, export_onnx
+    from glaciertime.segment.export.onnx import check_onnx, export_onnx
     from glaciertime.segment.weights import load_model, shipped_names, weights_path
 
     if int8 is not None and not image:
@@ -60,7 +60,7 @@ def export_model(
     if spec is None:
         export_onnx(model, out, in_channels=channels)
     else:
-        from glaciertime.segment.folded_export import export_model as export_trained
+        from glaciertime.segment.export.folded_export import export_model as export_trained
 
         multiple = export_trained(model, spec, out).multiple
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
@@ -73,8 +73,8 @@ def export_model(
         import numpy as np
 
         from glaciertime.scenes.imagery import Imagery
+        from glaciertime.segment.export.quantise import quantise_onnx
         from glaciertime.segment.normalisation import Normalisation
-        from glaciertime.segment.quantise import quantise_onnx
 
         rule = Normalisation() if spec is None else spec.normalisation
         bands = in_channels if spec is None else len(spec.bands)

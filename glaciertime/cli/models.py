@@ -37,7 +37,7 @@ def models(
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
-    from glaciertime.segment.models_table import model_table
+    from glaciertime.segment.export.models_table import model_table
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glaciertime.scenes.imagery import Imagery
-    from glaciertime.segment.engine import Engine
+    from glaciertime.segment.predict.engine import Engine
     from glaciertime.segment.weights import ModelSpec
 
 __all__ = ["segment"]
@@ -56,7 +56,7 @@ def segment(
     glaciertime segment sentinel1.tif --weights sar-zones --out zones.tif --probabilities p.tif
     """
     from glaciertime.scenes.imagery import Imagery
-    from glaciertime.segment.engine import load_engine
+    from glaciertime.segment.predict.engine import load_engine
 
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: folder {out.parent} does not exist; create it first")
@@ -64,7 +64,7 @@ def segment(
     if mc_dropout:
         run = _dropout(weights, engine=engine, draws=mc_dropout)
     if spec.augmented if tta is None else tta:
-        from glaciertime.segment.uncertainty import varied
+        from glaciertime.segment.predict.uncertainty import varied
 
         run = varied(run)
     chosen = _band_numbers(bands)
@@ -80,7 +80,7 @@ def segment(
 
 
 def _dropout(weights: str, *, engine: str, draws: int) -> Engine:
-    from glaciertime.segment.uncertainty import dropout_engine
+    from glaciertime.segment.predict.uncertainty import dropout_engine
     from glaciertime.segment.weights import weights_path
 
     if engine != "torch":
@@ -107,8 +107,8 @@ def _whole(
     smoothness: float,
 ) -> None:
     from glaciertime.cli.common import note
-    from glaciertime.segment.prediction import probability_of_image, zones_from_probability
-    from glaciertime.segment.uncertainty import front_sigma_px, why_unclear
+    from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.predict.uncertainty import front_sigma_px, why_unclear
 
     probability = probability_of_image(pixels, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
@@ -135,7 +135,7 @@ def _strips(
     from rich.console import Console
     from rich.progress import Progress
 
-    from glaciertime.segment.prediction import predict_strips, zones_from_probability
+    from glaciertime.segment.predict.prediction import predict_strips, zones_from_probability
 
     if out.suffix.lower() == ".png":
         raise InputError(f"{out}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot")
@@ -166,7 +166,7 @@ def _strips(
 def _with_uncertainty(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     import numpy as np
 
-    from glaciertime.segment.uncertainty import entropy
+    from glaciertime.segment.predict.uncertainty import entropy
 
     return np.concatenate([probability, entropy(probability)[None]])
 

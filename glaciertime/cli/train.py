@@ -42,7 +42,7 @@ def train(
     glaciertime train train.yaml --model glacier-seg-fast --test Sverdrup --out runs/sverdrup
     """
     try:
-        from glaciertime.segment.config import read_config, template
+        from glaciertime.segment.teach.config import read_config, template
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
 
@@ -64,7 +64,7 @@ def train(
         raise UsageError("--out is missing; give the folder for weights, history and state")
     trained = _train(settings, out=out, initial=initial)
     if onnx:
-        from glaciertime.segment.folded_export import export_model
+        from glaciertime.segment.export.folded_export import export_model
         from glaciertime.segment.weights import load_model
 
         network, spec = load_model(trained.weights)
@@ -75,7 +75,7 @@ def train(
 
 
 def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
-    from glaciertime.segment.config import read_config
+    from glaciertime.segment.teach.config import read_config
 
     if config is None:
         missing = [name for name in ("data", "root") if name not in options]
@@ -89,7 +89,7 @@ def _train(settings: Any, *, out: Path, initial: str | None) -> Any:
     from glaciertime.scenes.datasets.readers import open_training_data
 
     try:
-        from glaciertime.segment.training import train as run
+        from glaciertime.segment.teach.training import train as run
         from glaciertime.segment.weights import weights_path
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error

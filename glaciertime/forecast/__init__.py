@@ -1,8 +1,8 @@
 """Forecasts of dated series at exact dates, with intervals, and the backtest that says what they are worth."""
 
-from glaciertime.forecast.backtest import METRICS, Backtest, backtest, run_backtest, scores_of
+from glaciertime.forecast.judged.backtest import METRICS, Backtest, backtest, run_backtest, scores_of
+from glaciertime.forecast.judged.origins import Origins
 from glaciertime.forecast.models import MODELS, model_names, model_table
-from glaciertime.forecast.origins import Origins
 from glaciertime.forecast.predict import forecast_series, target_dates_until
 from glaciertime.forecast.prediction import DEFAULT_LEVELS
 from glaciertime.forecast.screening import flag_interpolated

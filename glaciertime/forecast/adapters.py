@@ -1,7 +1,7 @@
 """Forecasters of statsforecast and sktime in our backtest, and ours among theirs.
 
 Both packages count in steps. Here, their models see the last stretch without gaps of the record on a regular grid
-(:func:`glaciertime.forecast.grid.to_grid`), and their path of forecasts is read off between grid dates at the exact
+(:func:`glaciertime.forecast.local.grid.to_grid`), and their path of forecasts is read off between grid dates at the exact
 date asked for. What follows from that, and cannot be helped:
 
 - values before the last gap are not seen, because neither package says for every model what a missing value does;
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import FitError, InputError, MissingExtraError, SeriesTooShortError
 from glaciertime.forecast.covariates import Covariates
-from glaciertime.forecast.grid import Grid, to_grid
+from glaciertime.forecast.local.grid import Grid, to_grid
 from glaciertime.forecast.models import MODELS, Model, get_model
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Forecaster, Prediction, quantiles_of
 from glaciertime.forecast.series import Series

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast.local.simple import Last
 from glaciertime.forecast.predict import make_task, outcome_table
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, from_student
 from glaciertime.forecast.profile import Profile
 from glaciertime.forecast.series import Series, as_years
-from glaciertime.forecast.simple import Last
 from glaciertime.forecast.tasks import Outcome, bound
 from glaciertime.tables import validate
 

@@ -117,7 +117,7 @@ def _benches(
     tasks: Sequence[Task], training: Sequence[Series], levels: Sequence[float], jobs: int, seed: int
 ) -> list[tuple[list[int], Any]]:
     """Return one workbench per variable, with the places of its tasks."""
-    from glaciertime.forecast.pooled import Workbench
+    from glaciertime.forecast.learned.pooled import Workbench
 
     found = []
     for variable in dict.fromkeys(task.series.variable for task in tasks):

@@ -154,15 +154,15 @@ def run_backend(backend: str, *tensors: Any, delta_softplus: bool, h0: Tensor | 
     """Run a backend by name on the positional arguments of the scan; return y and the last state."""
     scan: Callable[..., Any]
     if backend == "compiled":
-        from glaciertime.nn.compiled import selective_scan_compiled as scan
+        from glaciertime.nn.cpu.compiled import selective_scan_compiled as scan
     elif backend == "chunked":
-        from glaciertime.nn.chunked import selective_scan_chunked as scan
+        from glaciertime.nn.plain.chunked import selective_scan_chunked as scan
     elif backend == "export":
-        from glaciertime.nn.export import selective_scan_export as scan
+        from glaciertime.nn.plain.export import selective_scan_export as scan
     elif backend == "mamba_ssm":
         return _mamba_ssm(*tensors, delta_softplus=delta_softplus)
     else:
-        from glaciertime.nn.reference import selective_scan_reference as scan
+        from glaciertime.nn.plain.reference import selective_scan_reference as scan
     return scan(*tensors, delta_softplus=delta_softplus, h0=h0, dt=dt)
 
 

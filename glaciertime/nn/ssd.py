@@ -9,7 +9,7 @@ from torch.nn import functional
 from glaciertime.errors import InputError
 from glaciertime.nn.backends import choose_ssd_backend, full_precision
 from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
-from glaciertime.nn.ssd_chunked import ssd_chunked
+from glaciertime.nn.plain.ssd_chunked import ssd_chunked
 
 __all__ = ["ssd_scan"]
 
@@ -99,7 +99,7 @@ def ssd_scan(
     log_decay = step * A if dt is None else step * dt[..., None] * A
     with full_precision(x):
         if backend == "compiled":
-            from glaciertime.nn.ssd_compiled import ssd_compiled
+            from glaciertime.nn.cpu.ssd_compiled import ssd_compiled
 
             y, last_state = ssd_compiled(x, step, log_decay, B, C, h0)
         else:

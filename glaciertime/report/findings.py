@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from glaciertime.breaks import change_table
 from glaciertime.report.html import html_table, interval, plus_minus
 from glaciertime.report.products import PASSING, PASSING_BOUNDS, thinned
 from glaciertime.tables import OUTLIER_FLAGS, QUALITY_FLAGS, VARIABLES, flags_of
-from glaciertime.track.changepoints import change_table
-from glaciertime.track.products import annual_rates, seasonal_cycle
-from glaciertime.track.screening import keep
-from glaciertime.track.trends import rate_table
+from glaciertime.track.record.periods import annual_rates, seasonal_cycle
+from glaciertime.track.record.screening import keep
+from glaciertime.track.record.trends import rate_table
 
 __all__ = ["flag_table", "rates_and_breaks", "seasonal"]
 

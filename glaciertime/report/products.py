@@ -9,16 +9,16 @@ from typing import Literal
 import geopandas as gpd
 import pandas as pd
 
+from glaciertime.breaks import change_table, segment_table
 from glaciertime.catalog import Glacier
 from glaciertime.errors import UsageError, nearest_names
 from glaciertime.tables import SERIES_KEY
-from glaciertime.track.changepoints import change_table, segment_table
-from glaciertime.track.comparison import compare_methods
-from glaciertime.track.flowlines import flowline_retreat
-from glaciertime.track.products import annual_rates, period_means, seasonal_cycle
-from glaciertime.track.screening import keep
-from glaciertime.track.sensors import remove_sensor_offsets, sensor_offsets
-from glaciertime.track.trends import rate_table
+from glaciertime.track.record.comparison import compare_methods
+from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
+from glaciertime.track.record.screening import keep
+from glaciertime.track.record.trends import rate_table
+from glaciertime.track.ruler.flowlines import flowline_retreat
+from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 
 __all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product", "thinned"]
 

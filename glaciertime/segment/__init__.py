@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from glaciertime.segment.architectures.registry import build_model, model_names
-    from glaciertime.segment.export import check_onnx, export_onnx, run_onnx
-    from glaciertime.segment.front_error import front_distances, mean_front_error
-    from glaciertime.segment.losses import build_loss, loss_names
-    from glaciertime.segment.metrics import SegmentationMetrics, confusion_matrix, scores_from_confusion
-    from glaciertime.segment.models_table import model_table
-    from glaciertime.segment.quantise import quantise_onnx
+    from glaciertime.segment.export.models_table import model_table
+    from glaciertime.segment.export.onnx import check_onnx, export_onnx, run_onnx
+    from glaciertime.segment.export.quantise import quantise_onnx
+    from glaciertime.segment.judge.front_error import front_distances, mean_front_error
+    from glaciertime.segment.judge.metrics import SegmentationMetrics, confusion_matrix, scores_from_confusion
+    from glaciertime.segment.losses.registry import build_loss, loss_names
 
 _NAMES = {
     "architectures.registry": ("build_model", "model_names"),
-    "export": ("check_onnx", "export_onnx", "run_onnx"),
-    "front_error": ("front_distances", "mean_front_error"),
-    "losses": ("build_loss", "loss_names"),
-    "metrics": ("SegmentationMetrics", "confusion_matrix", "scores_from_confusion"),
-    "models_table": ("model_table",),
-    "quantise": ("quantise_onnx",),
+    "export.export": ("check_onnx", "export_onnx", "run_onnx"),
+    "judge.front_error": ("front_distances", "mean_front_error"),
+    "losses.registry": ("build_loss", "loss_names"),
+    "judge.metrics": ("SegmentationMetrics", "confusion_matrix", "scores_from_confusion"),
+    "export.models_table": ("model_table",),
+    "export.quantise": ("quantise_onnx",),
 }
 _HOMES = {name: f"glaciertime.segment.{module}" for module, names in _NAMES.items() for name in names}
 

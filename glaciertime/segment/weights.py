@@ -42,12 +42,12 @@ class ModelSpec:
         Value of each class in a mask, 0 to 255.
     normalisation : Normalisation
     fold : int
-        The architecture works on blocks of that many pixels squared, see :mod:`glaciertime.segment.folding`.
+        The architecture works on blocks of that many pixels squared, see :mod:`glaciertime.segment.architectures.folding`.
     multiple : int
         Height and width that the ONNX graph takes are a multiple of it; engines pad and crop.
     zones : str
         ``argmax``: each pixel gets its most probable class. ``line``: one line across the image parts ocean above
-        from glacier below (see :func:`glaciertime.segment.front_line.zones_from_ocean`).
+        from glacier below (see :func:`glaciertime.segment.predict.front_line.zones_from_ocean`).
     temperature : float
         Logits are divided by it.
     patch_px : int
@@ -55,7 +55,7 @@ class ModelSpec:
     resolution_m : float
         Pixel size of the training data, NaN where it has none.
     augmented : bool
-        Average over mirror images and magnifications by default, see :func:`glaciertime.segment.uncertainty.varied`.
+        Average over mirror images and magnifications by default, see :func:`glaciertime.segment.predict.uncertainty.varied`.
     trained_on, licence, note : str
     scores : dict of str to float
         Among them ``front_sigma_px``, where it was measured: see :attr:`front_sigma_px`.
@@ -218,7 +218,7 @@ def read_spec(path: Path) -> ModelSpec:
     if path.suffix.lower() == ".safetensors":
         metadata = _safetensors_metadata(path)
     else:
-        from glaciertime.segment.engine import open_session
+        from glaciertime.segment.predict.engine import open_session
 
         metadata = open_session(path).get_modelmeta().custom_metadata_map
     if KEY not in metadata:
@@ -275,7 +275,7 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from glaciertime.segment.folding import build_network
+    from glaciertime.segment.architectures.folding import build_network
 
     path = weights_path(path, suffix=".safetensors")
     if path.suffix.lower() != ".safetensors":

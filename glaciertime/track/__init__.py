@@ -1,9 +1,9 @@
 """Tracking: from masks, outlines and traced lines to areas, calving fronts and dated series.
 
 :func:`track_scenes` measures a glacier's scenes and screens what it finds; :func:`retreat_table` compares two dates.
-What is made of a series lies in :mod:`~glaciertime.track.products` (months, seasons, years, seasonal cycle, annual
-rates), :mod:`~glaciertime.track.trends` (slopes with intervals), :mod:`~glaciertime.track.changepoints` (breaks) and
-:mod:`~glaciertime.track.flowlines` (retreat along parallel lines).
+What is made of a series lies in :mod:`~glaciertime.track.record.periods` (months, seasons, years, seasonal cycle, annual
+rates), :mod:`~glaciertime.track.record.trends` (slopes with intervals), :mod:`~glaciertime.breaks` (breaks) and
+:mod:`~glaciertime.track.ruler.flowlines` (retreat along parallel lines).
 
 Areas are true areas on the ellipsoid. Positions and lengths are distances on the map plane of the glacier's coordinate
 system, as every front archive and tool gives them; on the ground they are shorter by the scale of the map there: 1.9 %
@@ -14,15 +14,15 @@ Loss of area is not loss of mass: frontal ablation, retreat plus the flow of ice
 
 from __future__ import annotations
 
-from glaciertime.track.changepoints import change_table, segment_table
-from glaciertime.track.comparison import compare_methods
-from glaciertime.track.products import annual_rates, period_means, seasonal_cycle
-from glaciertime.track.retreat import RETREAT_COLUMNS, retreat_table, sum_row
-from glaciertime.track.ruler import front_position
-from glaciertime.track.screening import ScreeningSettings, keep
+from glaciertime.breaks import change_table, segment_table
+from glaciertime.track.record.comparison import compare_methods
+from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
+from glaciertime.track.record.retreat import RETREAT_COLUMNS, retreat_table, sum_row
+from glaciertime.track.record.screening import ScreeningSettings, keep
+from glaciertime.track.record.trends import rate_table
+from glaciertime.track.ruler.ruler import front_position
 from glaciertime.track.series import Tracked, track_scenes
 from glaciertime.track.settings import METHODS, TrackSettings
-from glaciertime.track.trends import rate_table
 
 __all__ = [
     "METHODS",

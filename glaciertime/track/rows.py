@@ -14,11 +14,11 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
 from glaciertime.tables import join_flags
 from glaciertime.track.measurement import Area, Front, Measurement
-from glaciertime.track.measures import front_width_m
 from glaciertime.track.place import Place, reproject
-from glaciertime.track.ruler import FrontRuler
+from glaciertime.track.ruler.measures import front_width_m
+from glaciertime.track.ruler.ruler import FrontRuler
+from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
 from glaciertime.track.settings import TrackSettings
-from glaciertime.track.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
 from glaciertime.units import M2_PER_KM2, decimal_year
 
 __all__ = ["EARLIEST", "WGS84", "area_row", "failed_row", "front_sigma_km2", "published", "rows_of"]

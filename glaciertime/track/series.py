@@ -17,19 +17,19 @@ from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.tables import empty, validate
-from glaciertime.track.centrelines import centreline_from_zones
-from glaciertime.track.common import MeasuredMask, common_areas, needs_common_footprint
-from glaciertime.track.lines import clean_line, drop_short_pieces, merge_lines
-from glaciertime.track.masks import image_polygon, measure_mask
 from glaciertime.track.measurement import Measurement
-from glaciertime.track.moving import changed_zone, moving_length_m
-from glaciertime.track.outlines import measure_outline
 from glaciertime.track.place import Place, place_of, reproject
+from glaciertime.track.record.screening import screen, screen_fronts
 from glaciertime.track.rows import EARLIEST, WGS84, area_row, failed_row, front_sigma_km2, published, rows_of
-from glaciertime.track.ruler import FrontRuler
-from glaciertime.track.screening import screen, screen_fronts
+from glaciertime.track.ruler.centrelines import centreline_from_zones
+from glaciertime.track.ruler.moving import changed_zone, moving_length_m
+from glaciertime.track.ruler.ruler import FrontRuler
+from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m
+from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_common_footprint
+from glaciertime.track.scene.lines import clean_line, drop_short_pieces, merge_lines
+from glaciertime.track.scene.masks import image_polygon, measure_mask
+from glaciertime.track.scene.outlines import measure_outline
 from glaciertime.track.settings import TrackSettings
-from glaciertime.track.uncertainty import area_sigma_km2, boundary_sigma_m
 
 __all__ = ["FOOTPRINT_COLUMNS", "Tracked", "track_scenes"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from glaciertime.errors import UsageError, nearest_names
-from glaciertime.track.screening import ScreeningSettings
+from glaciertime.track.record.screening import ScreeningSettings
 
 __all__ = ["DEFAULT_METHODS", "METHODS", "TrackSettings"]
 

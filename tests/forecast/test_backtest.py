@@ -8,7 +8,7 @@ import pytest
 from glaciertime.errors import InputError, SeriesTooShortError, UsageError
 from glaciertime.forecast import Origins, backtest, flag_interpolated, run_backtest, scores_of
 from glaciertime.forecast.example import make_series, straight_series
-from glaciertime.forecast.origins import parse_horizon, targets_at
+from glaciertime.forecast.judged.origins import parse_horizon, targets_at
 
 
 def test_last_value_errs_by_the_rate_times_the_horizon_and_drift_by_nothing():

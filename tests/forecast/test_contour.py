@@ -9,10 +9,10 @@ import pytest
 import shapely
 
 from glaciertime.errors import InputError, UsageError
-from glaciertime.forecast.contour import CONTOUR_COLUMNS, forecast_contour
-from glaciertime.forecast.contour_backtest import backtest_contour, front_distance_m, summarise_contours
 from glaciertime.forecast.example import straight_fronts
-from glaciertime.forecast.fjord import fjord_frame
+from glaciertime.forecast.front.contour import CONTOUR_COLUMNS, forecast_contour
+from glaciertime.forecast.front.contour_backtest import backtest_contour, front_distance_m, summarise_contours
+from glaciertime.forecast.front.fjord import fjord_frame
 
 CENTRELINE = shapely.LineString([(0, 0), (20_000, 0)])
 

@@ -12,7 +12,7 @@ from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast import forecast_series
 from glaciertime.forecast.covariates import Covariates, covariates_from_table
 from glaciertime.forecast.example import make_series, straight_series
-from glaciertime.forecast.kalman import Kalman
+from glaciertime.forecast.local.kalman import Kalman
 from glaciertime.forecast.series import as_days, as_years
 
 YEARS = np.arange(1950, 2001)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glaciertime.forecast import forecast_series, model_names, observations_from_table, series_from_observations
-from glaciertime.forecast.bank import build_bank
+from glaciertime.forecast.learned.bank import build_bank
 from glaciertime.forecast.models import MODELS
 from glaciertime.forecast.screening import on_straight_line
 

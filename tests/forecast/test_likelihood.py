@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from glaciertime.forecast.example import make_series
-from glaciertime.forecast.kalman import Kalman
-from glaciertime.forecast.likelihood import diffuse_likelihood
+from glaciertime.forecast.local.kalman import Kalman
+from glaciertime.forecast.local.likelihood import diffuse_likelihood
 
 
 def walk(count, *, seed):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from glaciertime.forecast import metrics
+from glaciertime.forecast.judged import metrics
 from glaciertime.forecast.prediction import quantiles_of
 
 

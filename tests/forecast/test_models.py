@@ -13,9 +13,9 @@ import pytest
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast import forecast_series, model_names, series_from_observations, target_dates_until
 from glaciertime.forecast.example import make_series, straight_series
-from glaciertime.forecast.kalman import Kalman
+from glaciertime.forecast.local.kalman import Kalman
+from glaciertime.forecast.local.simple import DampedDrift, SeasonalLast
 from glaciertime.forecast.models import MODELS
-from glaciertime.forecast.simple import DampedDrift, SeasonalLast
 
 NAMES = model_names()
 LOCAL = [name for name in NAMES if not MODELS[name].is_global]

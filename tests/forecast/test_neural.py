@@ -12,9 +12,9 @@ import pytest
 
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast import Origins, forecast_series, run_backtest
-from glaciertime.forecast.bank import FOLDS, fold_of
-from glaciertime.forecast.global_neural import shipped_weights, weights_for
-from glaciertime.forecast.sequences import LENGTH, build_examples, encode_origin, query_of
+from glaciertime.forecast.learned.bank import FOLDS, fold_of
+from glaciertime.forecast.learned.global_neural import shipped_weights, weights_for
+from glaciertime.forecast.learned.sequences import LENGTH, build_examples, encode_origin, query_of
 from glaciertime.forecast.series import Series
 
 MODELS = ("lstm", "mamba")
@@ -76,8 +76,8 @@ def test_a_constant_record_is_no_trouble(late: list[Series]) -> None:
 
 def test_both_networks_have_the_same_size_and_ordered_quantiles(glaciers: list[Series]) -> None:
     torch = pytest.importorskip("torch")
-    from glaciertime.forecast.networks import ENCODERS, make_network
-    from glaciertime.forecast.neural_training import predict_examples
+    from glaciertime.forecast.learned.networks import ENCODERS, make_network
+    from glaciertime.forecast.learned.neural_training import predict_examples
 
     examples = build_examples(glaciers[:2])
     sizes = []
@@ -94,7 +94,7 @@ def test_both_networks_have_the_same_size_and_ordered_quantiles(glaciers: list[S
 @pytest.mark.parametrize("name", MODELS)
 def test_training_learns_and_repeats_itself(name: str, glaciers: list[Series]) -> None:
     pytest.importorskip("torch")
-    from glaciertime.forecast.neural_training import predict_examples, train_network
+    from glaciertime.forecast.learned.neural_training import predict_examples, train_network
 
     examples = build_examples(glaciers)
     known = examples.known_at(10.0)
@@ -118,8 +118,8 @@ def test_the_exported_network_answers_as_the_trained_one(name: str, glaciers: li
     import onnxruntime
     import torch
 
-    from glaciertime.forecast.networks import make_network
-    from glaciertime.forecast.neural_training import export_network, predict_examples
+    from glaciertime.forecast.learned.networks import make_network
+    from glaciertime.forecast.learned.neural_training import export_network, predict_examples
 
     torch.manual_seed(2)
     network = make_network(name).eval()

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from glaciertime.forecast import forecast_series
-from glaciertime.forecast.gbm import refit_year
-from glaciertime.forecast.linear import series_weights
-from glaciertime.forecast.pooled import Workbench
+from glaciertime.forecast.learned.gbm import refit_year
+from glaciertime.forecast.learned.linear import series_weights
+from glaciertime.forecast.learned.pooled import Workbench
 from glaciertime.forecast.tasks import Task
 
 CUTOFF = np.datetime64("1984-01-01")

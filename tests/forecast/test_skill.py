@@ -8,7 +8,7 @@ import pytest
 from glaciertime.errors import InputError
 from glaciertime.forecast import Origins, run_backtest
 from glaciertime.forecast.example import make_series, straight_series
-from glaciertime.forecast.skill import skill_scores, skill_table
+from glaciertime.forecast.judged.skill import skill_scores, skill_table
 
 
 def test_a_model_has_no_skill_against_itself_and_drift_has_on_lines():

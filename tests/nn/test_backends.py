@@ -10,8 +10,8 @@ import torch
 
 from glaciertime.errors import InputError
 from glaciertime.nn import MambaBlock, backends, selective_scan, ssd_scan
-from glaciertime.nn.jit import compile_cached, source_stamp
-from glaciertime.nn.launch import divide_blocks, share_out, usable_threads
+from glaciertime.nn.cpu.jit import compile_cached, source_stamp
+from glaciertime.nn.cpu.launch import divide_blocks, share_out, usable_threads
 from tests.nn.cases import scan_inputs, ssd_inputs
 
 
@@ -116,7 +116,7 @@ def test_little_work_starts_no_thread_and_one_sum_is_divided() -> None:
 
 
 def test_compiles_where_no_cache_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    import glaciertime.nn.jit as jit
+    import glaciertime.nn.cpu.jit as jit
 
     tried = []
 

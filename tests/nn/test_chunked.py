@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from glaciertime.nn.chunked import linear_recurrence, selective_scan_chunked
-from glaciertime.nn.reference import selective_scan_reference
+from glaciertime.nn.plain.chunked import linear_recurrence, selective_scan_chunked
+from glaciertime.nn.plain.reference import selective_scan_reference
 from tests.nn.cases import scan_inputs
 
 

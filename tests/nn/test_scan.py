@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from glaciertime.errors import InputError
 from glaciertime.nn import selective_scan
-from glaciertime.nn.reference import selective_scan_reference
+from glaciertime.nn.plain.reference import selective_scan_reference
 from tests.nn.cases import relative_error, scan_in_numpy, scan_inputs
 
 POSITIONAL = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from glaciertime.nn import simd, tiles
+from glaciertime.nn.cpu import simd, tiles
 
 
 def apply(operation: object, x: np.ndarray) -> np.ndarray:

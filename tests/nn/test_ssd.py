@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from glaciertime.errors import InputError
 from glaciertime.nn import selective_scan, ssd_scan
-from glaciertime.nn.ssd_chunked import ssd_chunked
+from glaciertime.nn.plain.ssd_chunked import ssd_chunked
 from tests.nn.cases import relative_error, ssd_inputs
 
 POSITIONAL = ("x", "delta", "A", "B", "C", "D", "z", "delta_bias")

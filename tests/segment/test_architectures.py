@@ -105,7 +105,7 @@ def test_the_thesis_counted_its_ablations_without_the_mamba_blocks() -> None:
 
 
 def test_the_fast_one_stays_within_its_bounds() -> None:
-    from glaciertime.segment.models_table import count_arithmetic
+    from glaciertime.segment.export.models_table import count_arithmetic
 
     counted = count_arithmetic(build_model("glacier-seg-fast", in_channels=11, classes=2), in_channels=11)
     assert counted.parameters <= 680_000

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M
-from glaciertime.segment.engine import load_engine
+from glaciertime.segment.predict.engine import load_engine
 from glaciertime.segment.weights import read_spec, weights_path
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.segment.front_error import front_distances, mean_front_error, season
+from glaciertime.segment.judge.front_error import front_distances, mean_front_error, season
 
 
 def row(at: int, *, length: int = 10) -> np.ndarray:

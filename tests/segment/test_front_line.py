@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from glaciertime.errors import InputError
-from glaciertime.segment.front_line import front_deviation_px, front_pixels, front_spread_px, zones_from_ocean
+from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, front_spread_px, zones_from_ocean
 
 
 def exhaustive(ocean, smoothness, clip):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from glaciertime.segment.front_loss import FrontLoss, LineLoss
+from glaciertime.segment.losses.front_loss import FrontLoss, LineLoss
 
 IGNORED = 255
 

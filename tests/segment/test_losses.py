@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glaciertime.errors import InputError, UsageError
-from glaciertime.segment.losses import (
+from glaciertime.segment.losses.registry import (
     SelfLearningBoundaryLoss,
     bce_dice_loss,
     boundary_loss,

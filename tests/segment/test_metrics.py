@@ -8,8 +8,13 @@ import torch
 from sklearn import metrics as sklearn
 
 from glaciertime.errors import InputError, UsageError
-from glaciertime.segment.metrics import SegmentationMetrics, confusion_matrix, mean_image_iou, scores_from_confusion
-from glaciertime.segment.scoring import build_score
+from glaciertime.segment.judge.metrics import (
+    SegmentationMetrics,
+    confusion_matrix,
+    mean_image_iou,
+    scores_from_confusion,
+)
+from glaciertime.segment.judge.scoring import build_score
 
 
 @pytest.fixture

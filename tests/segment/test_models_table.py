@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from glaciertime.errors import InputError, UsageError
-from glaciertime.segment.models_table import count_arithmetic, measure_latency, model_table
+from glaciertime.segment.export.models_table import count_arithmetic, measure_latency, model_table
 
 
 def test_a_convolution_is_two_operations_per_weight_and_pixel() -> None:

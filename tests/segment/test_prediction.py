@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.segment.blending import PatchGrid, gaussian_weights
 from glaciertime.segment.normalisation import Normalisation, band_statistics
-from glaciertime.segment.prediction import predict_image, predict_strips, zones_from_probability
+from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
+from glaciertime.segment.predict.prediction import predict_image, predict_strips, zones_from_probability
 from glaciertime.segment.weights import ModelSpec
 
 

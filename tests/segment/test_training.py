@@ -19,8 +19,8 @@ from safetensors.torch import load_file  # noqa: E402
 from glaciertime.errors import GlacierTimeError, InputError, UsageError  # noqa: E402
 from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
-from glaciertime.segment.config import TrainConfig, read_config, template  # noqa: E402
-from glaciertime.segment.training import train  # noqa: E402
+from glaciertime.segment.teach.config import TrainConfig, read_config, template  # noqa: E402
+from glaciertime.segment.teach.training import train  # noqa: E402
 from glaciertime.segment.weights import read_spec  # noqa: E402
 
 SCRIPT = """
@@ -29,7 +29,7 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from glaciertime.scenes.simulate_images import SimulatedFronts
-from glaciertime.segment.config import TrainConfig
+from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment import training
 data = SimulatedFronts(count=6, size=(48, 48), scenes_per_fjord=1)
 config = TrainConfig(data="simulated", root=".", model="pspnet", epochs=4, patch=(32, 32), batch=3, average=0.9,

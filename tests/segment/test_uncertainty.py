@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.segment.calibration import expected_calibration_error, fit_temperature
-from glaciertime.segment.uncertainty import (
+from glaciertime.segment.judge.calibration import expected_calibration_error, fit_temperature
+from glaciertime.segment.predict.uncertainty import (
     ensemble,
     entropy,
     magnified,

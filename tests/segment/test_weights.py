@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError  # noqa: E402
-from glaciertime.segment.folding import build_network  # noqa: E402
+from glaciertime.segment.architectures.folding import build_network  # noqa: E402
 from glaciertime.segment.normalisation import Normalisation  # noqa: E402
 from glaciertime.segment.weights import ModelSpec, load_model, read_spec, save_model, weights_path  # noqa: E402
 
@@ -77,7 +77,7 @@ def test_a_pickle_is_never_opened(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".onnx"])
 def test_a_pickle_under_another_name_is_not_run(tmp_path, suffix):
-    from glaciertime.segment.engine import load_engine
+    from glaciertime.segment.predict.engine import load_engine
 
     trap, path = tmp_path / "trap", tmp_path / f"weights{suffix}"
     path.write_bytes(pickle.dumps(Planted(str(trap))) * 10)

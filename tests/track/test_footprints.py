@@ -16,9 +16,9 @@ from glaciertime.catalog import Glacier, Line
 from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, MaskScene, OutlineScene, TraceScene
 from glaciertime.track import TrackSettings, retreat_table, sum_row, track_scenes
-from glaciertime.track.centrelines import centreline_from_elevation, centreline_from_zones
-from glaciertime.track.lines import clean_line
 from glaciertime.track.place import reproject
+from glaciertime.track.ruler.centrelines import centreline_from_elevation, centreline_from_zones
+from glaciertime.track.scene.lines import clean_line
 
 from .test_series import ORIGIN, acquired, mask_scene, toy_glacier, values
 

@@ -12,8 +12,8 @@ from affine import Affine
 
 from glaciertime.errors import InputError, UsageError
 from glaciertime.track import track_scenes
-from glaciertime.track.formats import ARCHIVES, from_archive_columns, to_archive_columns
-from glaciertime.track.stack import mask_stack, scenes_of_stack
+from glaciertime.track.record.formats import ARCHIVES, from_archive_columns, to_archive_columns
+from glaciertime.track.record.stack import mask_stack, scenes_of_stack
 
 from .test_series import mask_scene, toy_glacier
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from glaciertime.errors import InputError
 from glaciertime.track import METHODS, TrackSettings
-from glaciertime.track.channel import fjord_channel, rectangle, strip
-from glaciertime.track.comparison import compare_methods
-from glaciertime.track.ruler import front_position
+from glaciertime.track.record.comparison import compare_methods
+from glaciertime.track.ruler.channel import fjord_channel, rectangle, strip
+from glaciertime.track.ruler.ruler import front_position
 
 LINE = shapely.LineString([(0, 0), (10_000, 0)])
 FJORD = shapely.box(1_000, -2_500, 9_000, 2_500)

@@ -10,7 +10,7 @@ import shapely
 from glaciertime.catalog import Glacier
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene
 from glaciertime.track import track_scenes
-from glaciertime.track.uncertainty import area_sigma_km2
+from glaciertime.track.ruler.uncertainty import area_sigma_km2
 
 BOX = shapely.box(0, 0, 30_000, 20_000)
 

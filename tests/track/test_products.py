@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glaciertime.breaks import change_points, change_table, segment_table
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.track import TrackSettings, track_scenes
-from glaciertime.track.changepoints import change_points, change_table, segment_table
-from glaciertime.track.flowlines import flowline_positions, flowline_retreat
-from glaciertime.track.products import period_means, seasonal_cycle
+from glaciertime.track.record.periods import period_means, seasonal_cycle
+from glaciertime.track.ruler.flowlines import flowline_positions, flowline_retreat
 
 from .test_screening import series
 from .test_series import crane, mask_scene, toy_glacier  # noqa: F401  # a fixture

@@ -17,10 +17,10 @@ from glaciertime.catalog import load_catalog
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, MaskScene, OutlineScene
 from glaciertime.scenes.vectors import outline_scenes
 from glaciertime.track import retreat_table, track_scenes
-from glaciertime.track.components import clean_zones
-from glaciertime.track.rasterarea import zone_areas_km2
-from glaciertime.track.runs import encode
-from glaciertime.track.tracing import front_lines
+from glaciertime.track.scene.components import clean_zones
+from glaciertime.track.scene.rasterarea import zone_areas_km2
+from glaciertime.track.scene.runs import encode
+from glaciertime.track.scene.tracing import front_lines
 from glaciertime.units import mask_area_km2
 
 EIGHT = np.ones((3, 3), dtype=bool)

@@ -8,8 +8,8 @@ from scipy import ndimage
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import GLACIER, OCEAN, ROCK
-from glaciertime.track.probability import front_of_probabilities
-from glaciertime.track.reference import reference_front_pixels
+from glaciertime.track.scene.probability import front_of_probabilities
+from glaciertime.track.scene.reference import reference_front_pixels
 
 from .test_rasters import EIGHT, reference_cleaning
 

@@ -9,8 +9,8 @@ import pytest
 import shapely
 
 from glaciertime.errors import InputError
-from glaciertime.track.screening import ScreeningSettings, keep, screen, screen_fronts, too_fast
-from glaciertime.track.sensors import remove_sensor_offsets, sensor_offsets
+from glaciertime.track.record.screening import ScreeningSettings, keep, screen, screen_fronts, too_fast
+from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 
 
 def series(values, *, every_days: int = 10, sensors=None, quality="ok") -> pd.DataFrame:

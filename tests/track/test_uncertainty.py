@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glaciertime.combining import one_per_day, weighted_mean
 from glaciertime.errors import InputError, SeriesTooShortError
-from glaciertime.track.combining import one_per_day, weighted_mean
-from glaciertime.track.trends import rate_table, theil_sen_slope, weighted_slope
-from glaciertime.track.uncertainty import change_sigma, correlated_length_m, covariance, ensemble_sigma
+from glaciertime.track.record.trends import rate_table, theil_sen_slope, weighted_slope
+from glaciertime.track.ruler.uncertainty import change_sigma, correlated_length_m, covariance, ensemble_sigma
 
 from .test_screening import series
 

@@ -6,7 +6,7 @@ from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.traced_zones import zones_from_trace
-from glaciertime.segment.front_line import front_pixels
+from glaciertime.segment.predict.front_line import front_pixels
 
 
 def draw(folder, *, glacier="Crane", date="2000-01-02", row=5):

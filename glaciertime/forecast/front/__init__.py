@@ -1,0 +1,1 @@
+"""The calving front itself, forecast as a line with bands."""

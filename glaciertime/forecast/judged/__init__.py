@@ -1,0 +1,1 @@
+"""What forecasts are worth: rolling origins, scores, skill."""

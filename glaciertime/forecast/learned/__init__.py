@@ -1,0 +1,1 @@
+"""Forecasters that other glaciers teach, and what they learn from."""

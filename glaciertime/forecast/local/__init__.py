@@ -1,0 +1,1 @@
+"""Forecasters of one series: what it says of its own future."""

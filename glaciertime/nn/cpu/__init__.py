@@ -1,0 +1,1 @@
+"""Scans compiled for the CPU by numba, with their own backward pass."""

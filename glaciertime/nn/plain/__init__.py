@@ -1,0 +1,1 @@
+"""Scans in plain torch: the reference, chunks, and the form that exports."""

@@ -1,0 +1,1 @@
+"""What masks and fronts are worth: metrics, scores of a set, the error of fronts, calibration."""

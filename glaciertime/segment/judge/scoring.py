@@ -1,0 +1,193 @@
+"""One number per epoch to choose a checkpoint by, added up image by image."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import UsageError, nearest_names
+from glaciertime.scenes.datasets.sample import IGNORE
+from glaciertime.segment.judge.metrics import check_numbers, confusion_matrix, scores_from_confusion
+from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, zones_from_ocean
+
+__all__ = ["Score", "build_score", "score_names"]
+
+# Steps of 0.01 in the log-odds: ties that are none change the area by less than 1e-5.
+_BINS, _LARGEST_ODDS = 4001, 20.0
+
+
+class Score(Protocol):
+    """Adds up images and returns one number."""
+
+    larger_is_better: bool
+
+    def reset(self) -> None: ...
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None: ...
+
+    def value(self) -> float: ...
+
+
+class ConfusionScore:
+    """A score of the confusion matrix of all labelled pixels together; 0 to 1, larger is better.
+
+    ``iou``, ``dice``, ``precision``, ``recall``: mean over the classes where they are defined; with ``_k`` after the
+    name, of class k alone. ``accuracy``: of all pixels. ``mcc``: Matthews correlation, -1 to 1. NaN where nothing is
+    labelled.
+
+    Examples
+    --------
+    >>> score = ConfusionScore("iou", classes=2)
+    >>> score.update(np.array([[[[0.9, 0.2]], [[0.1, 0.8]]]]), np.array([[[0, 0]]]))
+    >>> score.value()
+    0.25
+    """
+
+    larger_is_better = True
+
+    def __init__(self, name: str, *, classes: int) -> None:
+        self.name = name
+        self.classes = classes
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.confusion = np.zeros((self.classes, self.classes), dtype=np.int64)
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+        """Add images: probabilities (B, K, H, W), labels (B, H, W)."""
+        self.confusion += confusion_matrix(
+            probability.argmax(axis=1), labels, classes=self.classes, ignore_label=IGNORE
+        )
+
+    def value(self) -> float:
+        """Return the score of what was added."""
+        values = scores_from_confusion(self.confusion).as_dict()
+        key = {"accuracy": "pixel_accuracy"}.get(self.name, self.name)
+        return values[f"{key}_macro" if key in _MEANS else key]
+
+
+class DeviationScore:
+    """Mean deviation of the front in pixels over images, smaller is better; class 0 glacier, class 1 ocean.
+
+    An image without a labelled front is left out.
+
+    Examples
+    --------
+    >>> ocean = np.zeros((6, 3)); ocean[:2] = 0.9; ocean[2:] = 0.1
+    >>> labels = np.zeros((1, 6, 3), int); labels[0, :4] = 1
+    >>> score = DeviationScore(); score.update(np.stack([1 - ocean, ocean])[None], labels); score.value()
+    2.0
+    """
+
+    larger_is_better = False
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew."""
+        self.deviations: list[float] = []
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+        """Add images: probabilities (B, 2, H, W), labels (B, H, W)."""
+        codes = np.zeros(256, dtype=np.uint8)
+        codes[:2] = 127, 254
+        for ocean, known in zip(probability[:, 1], labels, strict=True):
+            traced = front_pixels(codes[known])
+            if traced.any():
+                self.deviations.append(front_deviation_px(front_pixels(zones_from_ocean(ocean)), traced))
+
+    def value(self) -> float:
+        """Return the mean of what was added."""
+        return float(np.mean(self.deviations)) if self.deviations else float("nan")
+
+
+class AucScore:
+    """Area under the ROC curve of all labelled pixels together, class against the rest; 0 to 1, larger is better.
+
+    The probability that a pixel of the class is given a larger probability than a pixel of another, in steps of 0.01 of
+    the log-odds, so that memory does not grow with the images; ties count one half. ``auc``: mean over the classes that
+    some, not all, pixels have; ``auc_k``: of class k alone. NaN where there is none.
+
+    Examples
+    --------
+    >>> score = AucScore("auc", classes=2)
+    >>> probability = np.array([[[[0.9, 0.6, 0.4, 0.3]], [[0.1, 0.4, 0.6, 0.7]]]])
+    >>> score.update(probability, np.array([[[0, 1, 0, 1]]]))
+    >>> score.value()
+    0.75
+    """
+
+    larger_is_better = True
+
+    def __init__(self, name: str, *, classes: int) -> None:
+        self.name = name
+        self.classes = classes
+        self.reset()
+
+    def reset(self) -> None:
+        """Start anew."""
+        # Pixels by class ranked, by whether they are labelled so, and by step of the log-odds.
+        self.counts = np.zeros((self.classes, 2, _BINS), dtype=np.int64)
+
+    def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
+        """Add images: probabilities (B, K, H, W), labels (B, H, W)."""
+        kept = labels != IGNORE
+        known = labels[kept]
+        check_numbers(known, classes=self.classes)
+        for label in range(self.classes):
+            given = np.clip(probability[:, label][kept].astype(np.float64), 1e-12, 1 - 1e-12)
+            odds = np.clip(np.log(given / (1 - given)), -_LARGEST_ODDS, _LARGEST_ODDS)
+            step = np.rint((odds + _LARGEST_ODDS) * ((_BINS - 1) / (2 * _LARGEST_ODDS))).astype(np.int64)
+            place = (known == label) * _BINS + step
+            self.counts[label] += np.bincount(place, minlength=2 * _BINS).reshape(2, _BINS)
+
+    def value(self) -> float:
+        """Return the score of what was added."""
+        labels = range(self.classes) if self.name == "auc" else [int(self.name.removeprefix("auc_"))]
+        areas = [area for area in (self._area(label) for label in labels) if not np.isnan(area)]
+        return float(np.mean(areas)) if areas else float("nan")
+
+    def _area(self, label: int) -> float:
+        others, own = self.counts[label].astype(np.float64)
+        pairs = own.sum() * others.sum()
+        below = np.cumsum(others) - others
+        return float((own * (below + others / 2)).sum() / pairs) if pairs else float("nan")
+
+
+_MEANS = ("dice", "iou", "precision", "recall")
+
+
+def score_names() -> list[str]:
+    """Return the names that :func:`build_score` knows; with ``_k`` after a mean or after auc, it is that of class k.
+
+    Examples
+    --------
+    >>> score_names()
+    ['accuracy', 'auc', 'dice', 'front', 'iou', 'mcc', 'precision', 'recall']
+    """
+    return sorted((*_MEANS, "accuracy", "auc", "mcc", "front"))
+
+
+def build_score(name: str, *, classes: int) -> Score:
+    """Return a score by name.
+
+    Raises
+    ------
+    UsageError
+        If the name is unknown, or ``front`` is asked for with other than two classes.
+    """
+    of_one = [f"{mean}_{label}" for mean in _MEANS for label in range(classes)]
+    if name in (*_MEANS, "accuracy", "mcc", *of_one):
+        return ConfusionScore(name, classes=classes)
+    if name in ("auc", *(f"auc_{label}" for label in range(classes))):
+        return AucScore(name, classes=classes)
+    if name != "front":
+        near = nearest_names(name, score_names()) or score_names()
+        raise UsageError(f"metric '{name}' is not known; nearest: {', '.join(near)}")
+    if classes != 2:
+        raise UsageError(f"metric 'front' needs the two classes glacier and ocean, {classes} given; use 'iou'")
+    return DeviationScore()

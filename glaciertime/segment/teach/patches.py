@@ -1,0 +1,165 @@
+"""Patches for the training loop: read, cut, changed at random, normalised; each a function of seed, epoch and place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.datasets.augmentation import Augmentation, augment, transplant_ocean
+from glaciertime.scenes.datasets.sample import IGNORE, TrainingData, TrainingSample
+from glaciertime.segment.normalisation import Normalisation, band_statistics
+from glaciertime.segment.teach.sampling import Place, class_centre
+
+__all__ = ["PatchDataset", "ValidationDataset", "class_counts", "training_statistics"]
+
+_CACHED = 512
+
+
+class _Reader:
+    """Reads samples of a data set, keeps the recent ones, and names the sample in what goes wrong."""
+
+    def __init__(self, data: TrainingData, normalisation: Normalisation) -> None:
+        self.data = data
+        self.normalisation = normalisation
+        self.read = lru_cache(maxsize=_CACHED)(self._read)
+
+    def _read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        sample = self.data[index]
+        check_sample(sample, classes=len(self.data.classes))
+        values = self.normalisation.prepare(sample.image)
+        if self.normalisation.kind == "image":
+            mean, std = band_statistics(values)
+        else:
+            mean, std = (np.asarray(v, dtype=np.float32) for v in (self.normalisation.mean, self.normalisation.std))
+        return (values - mean[:, None, None]) / std[:, None, None], sample.labels
+
+    def finish(self, scaled: NDArray[np.float32]) -> torch.Tensor:
+        observed = np.isfinite(scaled)
+        filled = np.where(observed, scaled, np.float32(0)).astype(np.float32)
+        return torch.from_numpy(self.normalisation.append(filled, observed))
+
+
+def check_sample(sample: TrainingSample, *, classes: int) -> None:
+    """Raise where labels lie outside the classes, or where no pixel of a sample was observed.
+
+    Raises
+    ------
+    InputError
+    """
+    known = sample.labels[sample.labels != IGNORE]
+    if known.size and int(known.max()) >= classes:
+        raise InputError(
+            f"{sample.info.name}: label {int(known.max())} given, 0 to {classes - 1} or the ignore label {IGNORE} "
+            "expected; remap the labels"
+        )
+    if not np.isfinite(sample.image).any():
+        raise InputError(f"{sample.info.name}: no pixel is observed (all nodata or NaN); leave it out of the split")
+
+
+class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Random patches; the key is ``(epoch, position, index)`` as :class:`EpochSampler` yields it.
+
+    Parameters
+    ----------
+    data : TrainingData
+    normalisation : Normalisation
+    plan : Augmentation
+    class_weights : (K,) or None
+        Centre each patch on a pixel of a class drawn with these weights.
+    seed : int
+    whole : bool
+        A patch stands for a whole image: after the random changes it gets mean 0 and standard deviation 1 again.
+    partners, chances : sequence, optional
+        Samples whose ocean ``plan.transplant`` may take, and their relative probabilities; equal ones by default.
+    """
+
+    def __init__(
+        self,
+        data: TrainingData,
+        *,
+        normalisation: Normalisation,
+        plan: Augmentation,
+        class_weights: NDArray[np.float64] | None,
+        seed: int,
+        whole: bool = False,
+        partners: Sequence[int] = (),
+        chances: Sequence[float] | None = None,
+    ) -> None:
+        self.reader = _Reader(data, normalisation)
+        self.whole = whole
+        self.partners = partners
+        self.chances = None if chances is None else np.asarray(chances, dtype=np.float64) / np.sum(chances)
+        self.plan = plan
+        self.class_weights = class_weights
+        self.seed = seed
+
+    def __getitem__(self, place: Place) -> tuple[torch.Tensor, torch.Tensor]:
+        epoch, position, index = place
+        # The sampler draws from [seed, epoch]: the third number keeps the two streams apart.
+        rng = np.random.default_rng([self.seed, epoch, position + 1])
+        scaled, labels = self.reader.read(index)
+        centre = None
+        if self.class_weights is not None:
+            centre = class_centre(labels, weights=self.class_weights, rng=rng)
+        if self.partners and rng.random() < self.plan.transplant:
+            other = self.reader.read(int(rng.choice(self.partners, p=self.chances)))
+            scaled, labels = transplant_ocean(scaled, labels, *other, seed=rng)
+        patch, cut = augment(scaled, labels, plan=self.plan, seed=rng, centre=centre)
+        if self.whole:
+            mean, std = band_statistics(patch)
+            patch = (patch - mean[:, None, None]) / std[:, None, None]
+        return self.reader.finish(patch), torch.from_numpy(cut.astype(np.int64))
+
+
+class ValidationDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Whole images as they are."""
+
+    def __init__(self, data: TrainingData, indices: Sequence[int], *, normalisation: Normalisation) -> None:
+        self.reader = _Reader(data, normalisation)
+        self.indices = list(indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, position: int) -> tuple[torch.Tensor, torch.Tensor]:
+        scaled, labels = self.reader.read(self.indices[position])
+        return self.reader.finish(scaled), torch.from_numpy(labels.astype(np.int64))
+
+
+def class_counts(data: TrainingData, indices: Sequence[int]) -> NDArray[np.int64]:
+    """Return the number of labelled pixels of each class among the samples named."""
+    counts = np.zeros(256, dtype=np.int64)
+    for index in indices:
+        counts += np.bincount(data[index].labels.ravel(), minlength=256)
+    return counts[: len(data.classes)]
+
+
+def training_statistics(data: TrainingData, indices: Sequence[int], *, log: bool) -> Normalisation:
+    """Return the rule that brings the observed pixels of the samples named to zero mean and unit spread."""
+    rule = Normalisation(log=log)
+    count = np.zeros(len(data.bands))
+    total, squares = np.zeros_like(count), np.zeros_like(count)
+    for index in indices:
+        values = rule.prepare(data[index].image).astype(np.float64)
+        seen = np.isfinite(values)
+        filled = np.where(seen, values, 0)
+        count += seen.sum(axis=(1, 2))
+        total += filled.sum(axis=(1, 2))
+        squares += (filled**2).sum(axis=(1, 2))
+    if not count.all():
+        missing = [band for band, seen in zip(data.bands, count, strict=True) if not seen]
+        raise InputError(f"bands {missing} are observed nowhere in the training part; leave them out")
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0))
+    return Normalisation(
+        kind="fixed",
+        mean=tuple(float(value) for value in mean),
+        std=tuple(float(value) if value > 1e-6 else 1.0 for value in std),
+        log=log,
+    )

@@ -1,0 +1,347 @@
+"""Train a segmentation model: one call that starts, or resumes where a killed one stopped."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import nn
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.datasets.sample import TrainingData
+from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
+from glaciertime.segment.architectures.folding import build_network
+from glaciertime.segment.judge.scoring import Score, build_score
+from glaciertime.segment.normalisation import Normalisation
+from glaciertime.segment.teach.config import TrainConfig
+from glaciertime.segment.teach.loading import data_loaders
+from glaciertime.segment.teach.patches import training_statistics
+from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
+from glaciertime.segment.weights import ModelSpec, load_model, save_model
+
+__all__ = ["Segmenter", "Trained", "make_split", "train"]
+
+_STATE = "state.safetensors"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Where a training left its results.
+
+    Attributes
+    ----------
+    weights : Path
+        Safetensors of the epoch that is best by the metric; of the last one where nothing is held out.
+    spec : ModelSpec
+    history : list of dict
+        Epoch, training loss, validation score; the same as ``history.json``.
+    """
+
+    weights: Path
+    spec: ModelSpec
+    history: list[dict[str, float]]
+
+
+class Segmenter(lightning.LightningModule):
+    """The network with its loss, its schedule and a running average of its weights.
+
+    The learning rate rises over a twentieth of the steps and falls as a cosine. Randomness inside the network is
+    seeded anew at each step, so that a resumed training repeats an uninterrupted one.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        loss: nn.Module,
+        score: Score,
+        config: TrainConfig,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.averaged = (
+            torch.optim.swa_utils.AveragedModel(
+                network,
+                multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
+                use_buffers=True,
+            )
+            if config.average
+            else None
+        )
+        self.loss = loss
+        self.score = score
+        self.config = config
+        self.steps = steps
+
+    def best_network(self) -> nn.Module:
+        """Return the network to keep: the averaged one where there is one."""
+        return self.network if self.averaged is None else self.averaged.module
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Seed what the network itself draws, such as dropout: nothing else may shift it, a resumed run least."""
+        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
+
+    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
+        """Return the loss of one batch."""
+        image, labels = batch
+        # Convolutions of few channels run half again as fast with the channels last.
+        image = image.contiguous(memory_format=torch.channels_last)
+        loss = self.loss(self.network(image).float(), labels)
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image), prog_bar=True)
+        return loss
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Move the average towards the weights."""
+        if self.averaged is not None:
+            self.averaged.update_parameters(self.network)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last epoch's images."""
+        self.score.reset()
+
+    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
+        """Add one image to the score."""
+        image, labels = batch
+        probability = self.best_network()(image).float().softmax(dim=1)
+        self.score.update(probability.cpu().numpy(), labels.cpu().numpy())
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the score."""
+        self.log("score", float(self.score.value()), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """Return AdamW with its schedule."""
+        optimiser = torch.optim.AdamW(
+            [*self.network.parameters(), *self.loss.parameters()],
+            lr=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+        )
+        warm = max(1, self.steps // 20)
+
+        def factor(step: int) -> float:
+            if step < warm:
+                return (step + 1) / warm
+            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm))))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class _Keeper(lightning.Callback):
+    """Writes history and weights after every epoch, so that a killed training leaves what it had."""
+
+    def __init__(self, out: Path, spec: ModelSpec, *, larger_is_better: bool) -> None:
+        self.out = out
+        self.spec = spec
+        self.sign = 1.0 if larger_is_better else -1.0
+        self.history: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"history": self.history}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.history = state_dict["history"]
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        seen = {key: float(value) for key, value in trainer.callback_metrics.items()}
+        row = {"epoch": trainer.current_epoch, "loss": seen.get("loss", math.nan), "score": seen.get("score", math.nan)}
+        past = [self.sign * entry["score"] for entry in self.history if not math.isnan(entry["score"])]
+        self.history = [*self.history, row]
+        if not trainer.is_global_zero:
+            return
+        assert isinstance(pl_module, Segmenter)
+        if math.isnan(row["score"]) or not past or self.sign * row["score"] >= max(past):
+            save_model(
+                pl_module.best_network(), replace(self.spec, scores=_finite(row)), self.out / "weights.safetensors"
+            )
+        _write_whole(self.out / "history.json", json.dumps([_finite(entry) for entry in self.history], indent=1))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that is there in full or, after a kill, as it was."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def _finite(row: dict[str, float]) -> dict[str, float]:
+    return {key: value for key, value in row.items() if math.isfinite(value)}
+
+
+class _StateCheckpoint(ModelCheckpoint):
+    FILE_EXTENSION = ".safetensors"
+
+
+def make_split(data: TrainingData, config: TrainConfig) -> Split:
+    """Return the split a configuration asks for; never by random patch.
+
+    Raises
+    ------
+    InputError
+        If it names unknown glaciers or leaves nothing to train on.
+    """
+    if config.own_split:
+        return split_by_own(data.infos)
+    if config.validation or not config.validation_fraction:
+        return split_by_glacier(data.infos, test=config.test, validation=config.validation)
+    outer = split_by_glacier(data.infos, test=config.test)
+    inner = split_by_block(
+        [data.infos[index] for index in outer.train],
+        test_fraction=0.0,
+        validation_fraction=config.validation_fraction,
+        seed=config.seed,
+    )
+    return Split(
+        train=tuple(outer.train[place] for place in inner.train),
+        validation=tuple(outer.train[place] for place in inner.validation),
+        test=outer.test,
+    )
+
+
+def build_loss(name: str) -> nn.Module:
+    """Return a loss by name: ``front``, ``line``, or one of :mod:`glaciertime.segment.losses.registry`."""
+    if name in ("front", "line"):
+        from glaciertime.segment.losses.front_loss import FrontLoss, LineLoss
+
+        return FrontLoss() if name == "front" else LineLoss()
+    from glaciertime.segment.losses import registry as losses
+
+    return losses.build_loss(name)
+
+
+def train(
+    data: TrainingData,
+    config: TrainConfig,
+    *,
+    out: Path,
+    name: str = "model",
+    initial: Path | None = None,
+    split: Split | None = None,
+    draw_weights: Sequence[float] | None = None,
+    progress: bool = True,
+) -> Trained:
+    """Train, or resume a training in the same folder.
+
+    Parameters
+    ----------
+    data : TrainingData
+    config : TrainConfig
+    out : Path
+        Folder of this training. ``state.safetensors`` there is resumed from; ``weights.safetensors``,
+        ``history.json`` and ``config.json`` are written after every epoch.
+    name : str
+        Name of the model in its spec.
+    initial : Path, optional
+        Safetensors to fine-tune from; must be of the same architecture, channels and classes.
+    split : Split, optional
+        In place of the one the configuration describes.
+    draw_weights : sequence of float, optional
+        Relative probability of each sample of the training part, in place of the balance of glaciers.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    InputError
+        If the folder holds another training, the split is empty, or labels lie outside the classes. What was
+        trained so far is kept.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _check_same(config, out)
+    split = make_split(data, config) if split is None else split
+    lightning.seed_everything(config.seed, verbose=False)
+    normalisation = _normalisation(data, config, split)
+    spec = ModelSpec(
+        name=name,
+        model=config.model,
+        bands=tuple(data.bands),
+        classes=tuple(data.classes),
+        codes=tuple(data.codes),
+        normalisation=normalisation,
+        fold=config.fold,
+        zones=config.zones,
+        resolution_m=float(np.nanmean([data.infos[i].resolution_m for i in split.train] + [np.nan]))
+        if any(np.isfinite(data.infos[i].resolution_m) for i in split.train)
+        else math.nan,
+        trained_on=f"{config.data}: {', '.join(sorted({data.infos[i].glacier for i in split.train})[:8])}",
+    )
+    network = build_network(config.model, in_channels=spec.channels, classes=len(spec.classes), fold=config.fold)
+    if initial is not None:
+        _start_from(network, spec, initial)
+    loaders = data_loaders(data, config, split, normalisation, draw_weights)
+    score = build_score(config.metric, classes=len(spec.classes))
+    module = Segmenter(
+        network,
+        loss=build_loss(config.loss),
+        score=score,
+        config=config,
+        steps=config.epochs * len(loaders[0]),
+    )
+    keeper = _Keeper(out, spec, larger_is_better=score.larger_is_better)
+    state = out / _STATE
+    for logger in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    trainer = lightning.Trainer(
+        max_epochs=config.epochs,
+        accelerator="auto",
+        devices=config.devices,
+        precision=config.precision,
+        gradient_clip_val=1.0,
+        callbacks=[keeper, _StateCheckpoint(dirpath=out, filename="state", enable_version_counter=False)],
+        plugins=[SafeCheckpointIO()],
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    if state.is_file():
+        read_state(state)
+    trainer.fit(module, *loaders, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
+    return Trained(weights=out / "weights.safetensors", spec=spec, history=keeper.history)
+
+
+def _check_same(config: TrainConfig, out: Path) -> None:
+    kept, text = out / "config.json", config.model_dump_json(indent=1)
+    # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
+    begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
+    if begun and kept.is_file():
+        try:
+            was, now = json.loads(kept.read_text()), json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{kept} is damaged: what was trained there is not known; give another folder") from error
+        changed = sorted(key for key in was.keys() | now if was.get(key) != now.get(key))
+        if changed:
+            raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
+    _write_whole(kept, text)
+
+
+def _normalisation(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:
+    rule = Normalisation(kind="image", log=config.log)
+    if config.normalisation == "fixed":
+        rule = training_statistics(data, split.train, log=config.log)
+    return replace(rule, mask_bands=config.mask_bands, row_band=config.row_band)
+
+
+def _start_from(network: nn.Module, spec: ModelSpec, initial: Path) -> None:
+    source, given = load_model(initial, model=spec.model)
+    if (given.channels, given.classes, given.fold) != (spec.channels, spec.classes, spec.fold):
+        raise InputError(
+            f"{initial}: {given.channels} channels, classes {given.classes}, fold {given.fold} given; "
+            f"{spec.channels}, {spec.classes}, {spec.fold} expected"
+        )
+    network.load_state_dict(source.state_dict())

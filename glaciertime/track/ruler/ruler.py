@@ -1,0 +1,222 @@
+"""One glacier's ruler: everything that measuring a front needs and that no front changes, built once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from glaciertime.errors import InputError
+from glaciertime.track.measurement import Front
+from glaciertime.track.place import Place
+from glaciertime.track.ruler.channel import Channel, fjord_channel, rectangle, strip
+from glaciertime.track.ruler.measures import (
+    centreline_position_m,
+    extrapolated_centreline_position_m,
+    front_obliquity,
+    mean_trace_position_m,
+    offset_centrelines,
+    offset_positions_m,
+)
+from glaciertime.track.ruler.uncertainty import averaged_sigma_m, partial_sigma_m, position_sigma_m
+from glaciertime.track.settings import TrackSettings
+
+__all__ = ["FrontRuler", "Position", "front_position"]
+
+# With fewer offset lines crossed, their mean says too little of the band.
+_LEAST_LINES_SHARE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """A front position by one method.
+
+    ``value_m`` grows towards the sea; ``coverage`` is the share of the method's width that the front covers.
+    """
+
+    value_m: float
+    sigma_m: float
+    coverage: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontRuler:
+    """Centreline, channels and offset lines of one place.
+
+    Parameters
+    ----------
+    place : Place
+        With a centreline.
+    settings : TrackSettings
+    """
+
+    place: Place
+    settings: TrackSettings
+
+    @property
+    def centreline(self) -> shapely.LineString:
+        """The centreline, from inland to the sea."""
+        if self.place.centreline is None:
+            raise InputError(f"{self.place.name}: no centreline; give one in a manifest")
+        return self.place.centreline
+
+    @cached_property
+    def strip(self) -> Channel:
+        """The curvilinear box."""
+        return strip(self.centreline, width_m=self.settings.box_width_m)
+
+    @cached_property
+    def rectangle(self) -> Channel:
+        """The rectilinear box, along the chord of the centreline inside the fjord or of all of it."""
+        return rectangle(
+            self.centreline, width_m=self.settings.box_width_m, span_m=self.settings.reach_m or self.place.fjord_span_m
+        )
+
+    @cached_property
+    def fjord(self) -> Channel:
+        """The fjord, cut into two banks by the centreline."""
+        if self.place.fjord is None:
+            raise InputError(f"{self.place.name}: area-change needs a fjord; give one in a manifest")
+        return fjord_channel(self.place.fjord, centreline=self.centreline)
+
+    @cached_property
+    def offset_lines(self) -> tuple[NDArray[np.float64], list[shapely.LineString]]:
+        """Offsets in metres and the lines of the multi-centreline method."""
+        return offset_centrelines(
+            self.centreline, width_m=self.settings.box_width_m, count=self.settings.centreline_count
+        )
+
+    def footprint(self, method: str) -> str:
+        """Return what of the glacier a method looks at, as the column ``footprint`` names it.
+
+        It starts with ``drawn`` where the centreline was drawn automatically: positions along another line are another
+        series.
+        """
+        width = f"{self.settings.box_width_m:g} m"
+        drawn = "drawn " if self.place.is_drawn else ""
+        return (
+            drawn
+            + {
+                "centreline": "centreline",
+                "multi-centreline": f"{self.settings.centreline_count} lines over {width}",
+                "rectilinear-box": f"rectangle {width}",
+                "curvilinear-box": f"strip {width}",
+                "extrapolated-centreline": "whole front",
+                "mean-trace": "whole front",
+                "area-change": "fjord",
+            }[method]
+        )
+
+    def position(self, method: str, front: Front, *, boundary_m: float, georeferencing_m: float) -> Position:
+        """Return the position of a front by one method.
+
+        Parameters
+        ----------
+        method : str
+            A key of :data:`glaciertime.track.settings.METHODS`.
+        front : line in the place's coordinates
+        boundary_m, georeferencing_m : float
+            One standard deviation of the front at one point, and of the image's place; NaN if unknown.
+
+        Raises
+        ------
+        InputError
+            Where the front does not lie so that the method can measure it.
+        """
+        settings = self.settings
+        coverage, chord = 1.0, 0.0
+        if method == "centreline":
+            value = centreline_position_m(front, centreline=self.centreline)
+            obliquity = front_obliquity(
+                front, centreline=self.centreline, position_m=value, reach_m=settings.correlation_length_m / 2
+            )
+            sigma = position_sigma_m(boundary_m, georeferencing_m=georeferencing_m, obliquity=obliquity)
+            return Position(value_m=value, sigma_m=sigma)
+        if method == "multi-centreline":
+            at = self.offset_positions(front)
+            coverage = float(np.isfinite(at).mean())
+            if coverage < _LEAST_LINES_SHARE:
+                raise InputError(f"the front crosses {np.isfinite(at).sum()} of {len(at)} offset centrelines")
+            value, width, length = float(np.nanmean(at)), settings.box_width_m, settings.box_width_m * coverage
+        elif method in ("rectilinear-box", "curvilinear-box", "area-change"):
+            channel = {"rectilinear-box": "rectangle", "curvilinear-box": "strip", "area-change": "fjord"}[method]
+            box: Channel = getattr(self, channel)
+            inland = box.inland_area(front)
+            value = box.start_m + inland.area_m2 / box.width_m
+            coverage, width, length = inland.share, box.width_m, inland.front_length_m
+            chord = inland.chord_m
+        else:
+            measure = {
+                "extrapolated-centreline": extrapolated_centreline_position_m,
+                "mean-trace": mean_trace_position_m,
+            }[method]
+            value = measure(front, centreline=self.centreline)
+            width = length = front.length
+        sigma = averaged_sigma_m(
+            boundary_m,
+            front_length_m=length,
+            width_m=width,
+            correlation_m=settings.correlation_length_m,
+            georeferencing_m=georeferencing_m,
+            chord_m=max(width, chord),
+        )
+        if coverage < 1:
+            sigma = math.hypot(sigma, partial_sigma_m(coverage, width_m=width))
+        return Position(value_m=value, sigma_m=sigma, coverage=coverage)
+
+    def offset_positions(self, front: Front) -> NDArray[np.float64]:
+        """Return where a front crosses each offset line, (N,) m, NaN where it does not."""
+        _, lines = self.offset_lines
+        return offset_positions_m(front, centreline=self.centreline, lines=lines)
+
+
+def front_position(
+    front: Front,
+    *,
+    centreline: shapely.LineString,
+    method: str = "curvilinear-box",
+    fjord: shapely.Polygon | None = None,
+    settings: TrackSettings | None = None,
+) -> float:
+    """Return the position of one front by one method, in metres from the centreline's inland end.
+
+    ========================= =========================================================================================
+    centreline                where the front crosses the line: one point stands for the whole front
+    multi-centreline          mean over parallel lines in a band
+    rectilinear-box           area behind the front in a rectangle over its width: errs where the fjord bends
+    curvilinear-box           area behind the front in a strip along the centreline over its width: follows the bends
+    extrapolated-centreline   mean over the whole width of the front of the distance along the centreline
+    mean-trace                foot of the front's mean point: errs where the front's shape changes
+    area-change               area behind the front in the fjord over the fjord's mean width
+    ========================= =========================================================================================
+
+    Parameters
+    ----------
+    front : LineString or MultiLineString
+        In the plane of the centreline.
+    centreline : LineString
+        From inland to the sea.
+    method : str
+    fjord : Polygon, optional
+        Only ``area-change`` needs it.
+    settings : TrackSettings, optional
+        Box width and number of lines.
+
+    Raises
+    ------
+    InputError
+        Where the front does not lie so that the method can measure it.
+
+    Examples
+    --------
+    >>> front = shapely.LineString([(2000, -3000), (4000, 3000)])
+    >>> round(front_position(front, centreline=shapely.LineString([(0, 0), (9000, 0)])), 6)
+    3000.0
+    """
+    place = Place(name="front", crs=None, fjord=fjord, centreline=centreline)
+    ruler = FrontRuler(place=place, settings=settings or TrackSettings())
+    return ruler.position(method, front, boundary_m=math.nan, georeferencing_m=math.nan).value_m

@@ -1,0 +1,117 @@
+"""The footprint that all dates share: images of one glacier differ in extent, and only what all show compares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from rasterio.features import shapes
+
+from glaciertime.scenes.acquisition import NO_DATA, MaskScene
+from glaciertime.track.measurement import Area, Front
+from glaciertime.track.place import reproject
+from glaciertime.track.scene.components import clean_runs
+from glaciertime.track.scene.masks import image_polygon, mask_area
+from glaciertime.track.scene.runs import encode
+from glaciertime.track.settings import TrackSettings
+
+__all__ = ["MeasuredMask", "common_areas", "imaged_region", "needs_common_footprint"]
+
+# Specks without data up to this share of the image do not shape the common footprint; coverage records them.
+_SPECK_SHARE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasuredMask:
+    """A mask that was measured once: its scene, its main footprint in the work's coordinates, and its front there."""
+
+    scene: MaskScene
+    crs: pyproj.CRS | None
+    main: Area
+    region: shapely.Polygon
+    front: Front | None
+
+
+def needs_common_footprint(masks: Sequence[MeasuredMask]) -> bool:
+    """Return whether the masks' areas do not compare as they are: a footprint not wholly imaged, or not the same."""
+    if len(masks) < 2:
+        return False
+    if any(mask.main.coverage < 1 for mask in masks):
+        return True
+    if all(mask.main.footprint == "box" for mask in masks):
+        return False
+    first = masks[0].region
+    return any(mask.region.symmetric_difference(first).area > 1e-6 * first.area for mask in masks[1:])
+
+
+def imaged_region(zones: NDArray[np.uint8], scene: MaskScene) -> shapely.Geometry:
+    """Return the part of a raster that holds data, as polygons in its map coordinates, small specks filled."""
+    image = image_polygon(scene)
+    valid = zones != NO_DATA
+    if valid.all():
+        return image
+    least = _SPECK_SHARE * image.area
+    parts = []
+    for geometry, _ in shapes(valid.astype(np.uint8), mask=valid, transform=scene.transform):
+        rings = geometry["coordinates"]
+        part = shapely.Polygon(rings[0], [ring for ring in rings[1:] if shapely.Polygon(ring).area > least])
+        if part.area > least:
+            parts.append(part)
+    return shapely.union_all(parts)
+
+
+def common_areas(
+    masks: Sequence[MeasuredMask], *, settings: TrackSettings
+) -> tuple[list[tuple[MeasuredMask, Area, Front | None]], shapely.Geometry]:
+    """Return the ice of every mask inside the footprint that all of them show, and that footprint.
+
+    Masks that show less than ``settings.least_coverage`` of their own box or of the footprint common so far are left
+    out of the comparison, so that one sliver does not shrink it to nothing. Masks are read once more for it, one at a
+    time.
+
+    Returns
+    -------
+    list of (MeasuredMask, Area, front or None)
+        The front is cut to the footprint.
+    Polygon or MultiPolygon
+        In the work's coordinates; empty where the masks share nothing.
+    """
+    usable = [mask for mask in masks if mask.main.coverage >= settings.least_coverage]
+    common: shapely.Geometry = shapely.Polygon()
+    chosen: list[MeasuredMask] = []
+    for mask in sorted(usable, key=lambda mask: -mask.region.area):
+        region = mask.region
+        if mask.main.coverage < 1 or mask.main.footprint == "image":
+            imaged = imaged_region(mask.scene.read(), mask.scene)
+            region = region.intersection(reproject(imaged, source=mask.scene.acquisition.crs, target=mask.crs))
+        shared = region if not chosen else common.intersection(region)
+        if chosen and shared.area < settings.least_coverage * common.area:
+            continue
+        common = shared
+        chosen.append(mask)
+    parts = [part for part in shapely.get_parts(common) if part.geom_type == "Polygon" and part.area > 0]
+    footprint = shapely.MultiPolygon(parts) if len(parts) != 1 else parts[0]
+    if len(chosen) < 2 or footprint.is_empty:
+        return [], shapely.Polygon()
+    out = []
+    for mask in masks:
+        if not any(mask is each for each in chosen):
+            continue
+        runs = encode(mask.scene.read())
+        counted = runs if settings.count_icebergs else clean_runs(runs)
+        here = reproject(footprint, source=mask.crs, target=mask.scene.acquisition.crs)
+        area = mask_area(counted, here, name="common", scene=mask.scene)
+        front = None if mask.front is None else _cut(mask.front, footprint)
+        out.append((mask, area, front))
+    return out, footprint
+
+
+def _cut(front: Front, footprint: shapely.Geometry) -> Front | None:
+    parts = [part for part in shapely.get_parts(front.intersection(footprint)) if part.geom_type == "LineString"]
+    if not parts:
+        return None
+    return parts[0] if len(parts) == 1 else shapely.MultiLineString(parts)

@@ -1,0 +1,108 @@
+"""Areas and the calving front of ice given as polygons."""
+
+from __future__ import annotations
+
+import math
+
+import shapely
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.acquisition import OutlineScene
+from glaciertime.track.measurement import Area, Measurement
+from glaciertime.track.place import Place, reproject
+from glaciertime.track.scene.lines import drop_short_pieces, front_of_ice
+from glaciertime.track.settings import TrackSettings
+from glaciertime.units import polygon_area_km2
+
+__all__ = ["fill_flags", "measure_outline"]
+
+# Share of a footprint that may be missing from, or be left of, ice that fills or has left it.
+FILL_TOLERANCE = 1e-4
+
+
+def fill_flags(share: float, footprint: str) -> dict[str, str]:
+    """Return the flags of an area of which a share of the footprint is ice.
+
+    Examples
+    --------
+    >>> fill_flags(1.0, "fjord")
+    {'censored': 'the ice fills the fjord', 'no-front': 'the ice fills the fjord'}
+    >>> fill_flags(0.5, "fjord")
+    {}
+    """
+    if share >= 1 - FILL_TOLERANCE:
+        reason = f"the ice fills the {footprint}"
+    elif share <= FILL_TOLERANCE:
+        reason = f"no ice in the {footprint}"
+    else:
+        return {}
+    return {"censored": reason, "no-front": reason}
+
+
+def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSettings) -> Measurement:
+    """Measure ice given as polygons.
+
+    What of the box is not ice is ocean or rock, which outlines do not tell apart: only the boundary inside the fjord
+    is taken for a front where the place has a fjord.
+
+    Raises
+    ------
+    InputError
+        Where neither the scene nor the place has a box or a fjord, or the ice lies outside them.
+    """
+    source = scene.acquisition.crs
+    ice = shapely.make_valid(shapely.force_2d(scene.ice))
+    ice = reproject(ice, source=source, target=place.crs)
+    box = place.box if scene.box is None else reproject(scene.box, source=source, target=place.crs)
+    if box is None and place.fjord is None:
+        raise InputError(f"{place.name}: outlines need a box or a fjord to be measured in; give one in a manifest")
+    areas = []
+    for name, footprint in (("box", box), ("fjord", place.fjord)):
+        if footprint is None:
+            continue
+        inside = ice.intersection(footprint)
+        area_km2 = polygon_area_km2(inside, crs=place.crs)
+        footprint_km2 = polygon_area_km2(footprint, crs=place.crs)
+        areas.append(
+            Area(
+                footprint=name,
+                polygon=footprint,
+                footprint_area_km2=footprint_km2,
+                area_km2=area_km2,
+                method="polygon",
+                flags=fill_flags(area_km2 / footprint_km2, name),
+            )
+        )
+    resolution = scene.acquisition.resolution_m
+    tolerance = 0.25 * resolution if math.isfinite(resolution) else 1.0
+    inland = shapely.Point(place.centreline.coords[0]) if place.centreline is not None else None
+    front_flags = areas[-1].flags
+    front = None
+    if not front_flags:
+        front = front_of_ice(ice, box=box, fjord=place.fjord, inland=inland, edge_tolerance_m=tolerance)
+        if front is None:
+            front_flags = {"no-front": "the ice has no boundary there"}
+        else:
+            front = drop_short_pieces(front, min_length_m=settings.min_front_length_m)
+    return Measurement(
+        crs=place.crs,
+        areas=tuple(areas),
+        front=front,
+        front_flags=front_flags,
+        centreline_points_inland=_points_inland(ice, place, box),
+    )
+
+
+def _points_inland(ice: shapely.Geometry, place: Place, box: shapely.Polygon | None) -> bool:
+    """Return whether the centreline starts in the ocean and ends in ice, within the fjord or the box."""
+    region = place.fjord if place.fjord is not None else box
+    if place.centreline is None or region is None:
+        return False
+    inside = place.centreline.intersection(region)
+    if inside.is_empty:
+        return False
+    vertices = shapely.points(shapely.get_coordinates(inside))
+    along = shapely.line_locate_point(place.centreline, vertices)
+    # Half a metre inside, since the ends lie on the edge of the region.
+    first, last = shapely.line_interpolate_point(place.centreline, [along.min() + 0.5, along.max() - 0.5])
+    return bool(not ice.covers(first) and ice.covers(last))
