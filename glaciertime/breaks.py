@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError, SeriesTooShortError
+from glaciertime.slopes import theil_sen_slope
 from glaciertime.tables import SERIES_KEY
-from glaciertime.track.record.trends import theil_sen_slope
 
 __all__ = ["CHANGE_COLUMNS", "SEGMENT_COLUMNS", "ChangePoint", "change_points", "change_table", "segment_table"]
 

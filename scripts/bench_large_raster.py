@@ -47,8 +47,8 @@ def model(folder: Path, weights: str | None, patch: int):
     import torch
 
     from glaciertime.segment.architectures.folding import build_network
+    from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.export.folded_export import export_model
-    from glaciertime.segment.weights import ModelSpec
 
     torch.manual_seed(0)
     network = build_network("unet-small", in_channels=3, classes=4, fold=2)

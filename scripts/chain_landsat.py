@@ -63,7 +63,7 @@ def weights_of(glacier: str, folder: Path, scratch: Path) -> Path:
     if found[0].suffix == ".onnx":
         return found[0].resolve()
     from glaciertime.segment.export.folded_export import export_model
-    from glaciertime.segment.weights import load_model
+    from glaciertime.segment.predict.weights import load_model
 
     network, spec = load_model(found[0])
     path = scratch / f"without-{glacier}.onnx"
@@ -73,7 +73,7 @@ def weights_of(glacier: str, folder: Path, scratch: Path) -> Path:
 
 def stamp(path: Path, sigma_px: float, *, out: Path | None = None) -> Path:
     """Write ``front_sigma_px`` into the description that a weights file carries; its weights stay as they are."""
-    from glaciertime.segment.weights import KEY, read_spec
+    from glaciertime.segment.description import KEY, read_spec
 
     spec = read_spec(path)
     told = replace(spec, scores={**spec.scores, "front_sigma_px": round(sigma_px, 2)}).to_json()
@@ -321,7 +321,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
 
 def run(folder: Path, data: Path, scratch: Path) -> pd.DataFrame:
     """Return the comparison of every glacier, each model told the sigma that the other two glaciers showed."""
-    from glaciertime.segment.weights import read_spec
+    from glaciertime.segment.description import read_spec
 
     traced = {glacier: traced_series(glacier, data) for glacier in GLACIERS}
     weights = {glacier: weights_of(glacier, folder, scratch) for glacier in GLACIERS}
@@ -351,7 +351,7 @@ def main() -> None:
     draw(table, options.results.with_suffix(".png"))
     print(summary(table))
     if options.stamp:
-        from glaciertime.segment.weights import shipped_names, weights_path
+        from glaciertime.segment.description import shipped_names, weights_path
 
         endings = (".onnx", ".safetensors") if options.stamp in shipped_names() else (Path(options.stamp).suffix,)
         for ending in endings:

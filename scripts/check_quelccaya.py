@@ -23,8 +23,8 @@ from rasterio.errors import NotGeoreferencedWarning
 
 from glaciertime.catalog import Glacier
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, ROCK, Acquisition, MaskScene
+from glaciertime.slopes import theil_sen_slope, weighted_slope
 from glaciertime.track import TrackSettings, track_scenes
-from glaciertime.track.record.trends import theil_sen_slope, weighted_slope
 
 # The pictures' place is known, but not written in them.
 warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from glaciertime.slopes import weighted_slope
 from glaciertime.track import METHODS, TrackSettings
 from glaciertime.track.place import Place
-from glaciertime.track.record.trends import weighted_slope
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.ruler.simulate import SHAPES, simulated_fjord, traced
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, change_sigma

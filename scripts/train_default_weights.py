@@ -177,7 +177,7 @@ def score_zones(weights: Path, data, indices) -> dict[str, float]:
 def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
     from glaciertime.segment.export.folded_export import export_model
     from glaciertime.segment.predict.engine import load_engine
-    from glaciertime.segment.weights import load_model, save_model
+    from glaciertime.segment.predict.weights import load_model, save_model
 
     network, spec = load_model(weights)
     card = facts.pop("card")

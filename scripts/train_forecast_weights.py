@@ -101,7 +101,7 @@ def main() -> None:
                     "origins": int((known.any(axis=1) & ~left_out).sum()),
                     "parameters": sum(value.numel() for value in network.parameters()),
                     "trained_on": SOURCES,
-                    "left_out": "glaciers whose name falls into left_out_folds, see glaciertime.forecast.learned.bank.fold_of",
+                    "left_out": "glaciers whose name falls into left_out_folds, see glaciertime.forecast.learned.bank",
                     "licence": "MIT; made from the series named under trained_on",
                 }
                 graph = kept_graph(network, name, arguments.graphs) if graph is None else graph

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "glaciertime"
 
 # Each room and the rooms it may import; what is not named here is a mistake.
-_BASE = {"errors", "units", "tables", "qgis_style"}
+_BASE = {"errors", "units", "tables", "qgis_style", "slopes", "combining", "breaks"}
 MAY_IMPORT = {
     "errors": set(),
     "units": {"errors"},
     "tables": {"errors", "units"},
     "qgis_style": set(),
+    "slopes": {"errors", "units"},
+    "combining": set(),
+    "breaks": {"errors", "units", "tables", "slopes", "combining"},
     "catalog": _BASE,
     "archive": _BASE,
     "scenes": _BASE | {"catalog", "archive"},
@@ -32,8 +36,50 @@ MAY_IMPORT = {
 }
 
 
-def rooms_imported(path: Path) -> set[str]:
-    """Return the rooms that a module imports, in functions and under TYPE_CHECKING too."""
+# The floors of a room from the ground up: a module imports its own floor and those below. A floor is a door (a folder)
+# or the files at the room's top that stand on one level. ``__init__`` of a room only names what the outside uses.
+FLOORS = {
+    "track": (
+        {"settings", "place", "measurement"},
+        {"scene"},
+        {"ruler"},
+        {"record"},
+        {"rows", "series"},
+    ),
+    "forecast": (
+        {"series", "prediction", "covariates", "example", "screening", "task"},
+        {"local"},
+        {"learned"},
+        {"models", "tasks", "predict"},
+        {"judged"},
+        {"front"},
+        {"scenario", "profile", "adapters"},
+    ),
+    "segment": (
+        {"description", "normalisation"},
+        {"architectures"},
+        {"losses"},
+        {"predict"},
+        {"judge"},
+        {"teach"},
+        {"explain"},
+        {"export"},
+    ),
+    "nn": (
+        {"checks"},
+        {"plain"},
+        {"cpu"},
+        {"backends"},
+        {"scan", "ssd", "conv"},
+        {"mixers"},
+        {"blocks"},
+        {"image", "weights"},
+    ),
+}
+
+
+def modules_imported(path: Path) -> set[str]:
+    """Return the modules of ours that a module imports, in functions and under TYPE_CHECKING too, without the root."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
@@ -41,8 +87,15 @@ def rooms_imported(path: Path) -> set[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names = [node.module] if node.module != "glaciertime" else [f"glaciertime.{a.name}" for a in node.names]
-        found |= {name.split(".")[1] for name in names if name.startswith("glaciertime.")}
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.count(".") == 1:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        found |= {name.removeprefix("glaciertime.") for name in names if name.startswith("glaciertime.")}
     return found - {"__version__"}
+
+
+def rooms_imported(path: Path) -> set[str]:
+    """Return the rooms that a module imports."""
+    return {name.split(".")[0] for name in modules_imported(path)}
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -52,6 +105,95 @@ def test_imports_point_one_way(path: Path) -> None:
         return
     wrong = rooms_imported(path) - MAY_IMPORT[room] - {room}
     assert not wrong, f"{path.relative_to(PACKAGE)} imports {', '.join(sorted(wrong))}"
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_every_file_of_a_room_stands_on_a_floor(room: str) -> None:
+    there = {path.stem for path in (PACKAGE / room).glob("*.py")} - {"__init__"}
+    there |= {path.name for path in (PACKAGE / room).iterdir() if (path / "__init__.py").is_file()}
+    floors = FLOORS[room]
+    assert there == set().union(*floors)
+    assert sum(map(len, floors)) == len(there), "a name stands on two floors"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for room in FLOORS for path in sorted((PACKAGE / room).rglob("*.py")) if path.parent.name != room],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_doors_open_one_way_behind(path: Path) -> None:
+    check_floor(path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for room in FLOORS for path in sorted((PACKAGE / room).glob("*.py")) if path.stem != "__init__"],
+    ids=lambda path: str(path.relative_to(PACKAGE)),
+)
+def test_doors_open_one_way_at_the_top(path: Path) -> None:
+    check_floor(path)
+
+
+def check_floor(path: Path) -> None:
+    room, place = path.relative_to(PACKAGE).with_suffix("").parts[:2]
+    floor_of = {name: level for level, names in enumerate(FLOORS[room]) for name in names}
+    inside = {name.split(".")[1] for name in modules_imported(path) if name.startswith(f"{room}.")}
+    above = {name for name in inside if floor_of.get(name, -1) > floor_of[place]}
+    assert not above, f"{path.relative_to(PACKAGE)} stands below {', '.join(sorted(above))} and imports it"
+
+
+def test_no_modules_import_each_other() -> None:
+    """No circle among modules, functions and TYPE_CHECKING included."""
+    files = {}
+    for path in PACKAGE.rglob("*.py"):
+        files[".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")] = path
+    edges = {name: {found for found in modules_imported(path) if found in files} for name, path in files.items()}
+    done: set[str] = set()
+    for start in edges:
+        trail: list[str] = []
+
+        def visit(name: str, trail: list[str] = trail) -> None:
+            assert name not in trail, " -> ".join([*trail[trail.index(name) :], name])
+            if name in done:
+                return
+            trail.append(name)
+            for other in sorted(edges[name] - {name}):
+                visit(other)
+            trail.pop()
+            done.add(name)
+
+        visit(start)
+
+
+def test_setup_names_every_package() -> None:
+    """A folder that ``setup.cfg`` does not list is missing from the wheel."""
+    setup = configparser.ConfigParser()
+    setup.read(PACKAGE.parent / "setup.cfg", encoding="utf-8")
+    listed = set(setup["options"]["packages"].split())
+    there = {".".join(path.parent.relative_to(PACKAGE.parent).parts) for path in PACKAGE.rglob("__init__.py")}
+    assert listed == there | {"glaciertime.data_manifests"}
+
+
+def test_the_installed_package_holds_and_imports_every_module(tmp_path: Path) -> None:
+    code = (
+        "import importlib, pkgutil, glaciertime\n"
+        "print(glaciertime.__file__)\n"
+        "for found in pkgutil.walk_packages(glaciertime.__path__, 'glaciertime.'):\n"
+        "    if not found.name.endswith('__main__'):\n"
+        "        importlib.import_module(found.name)\n"
+        "        print(found.name)\n"
+    )
+    # -I leaves the folder that the tests run in out of the search path.
+    ran = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    if "No module named 'glaciertime'" in ran.stderr:
+        pytest.skip("glaciertime is not installed here: pip install '.[test]'")
+    assert ran.returncode == 0, ran.stderr
+    home, *names = ran.stdout.split()
+    if "site-packages" not in home:
+        pytest.skip("glaciertime is installed from a checkout (editable): there is no wheel to look into")
+    there = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in PACKAGE.rglob("*.py")}
+    missing = {name.removesuffix(".__init__") for name in there} - {*names, "glaciertime", "glaciertime.__main__"}
+    assert missing == set()
 
 
 def test_no_module_is_too_long() -> None:

@@ -13,8 +13,8 @@ from skimage import io
 
 from glaciertime.pipeline import TrackRequest, track_glacier
 from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M
+from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.predict import engine
-from glaciertime.segment.weights import ModelSpec
 
 SPEC = ModelSpec(name="ruler", model="unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
 SIZE, FRONT_ROW = (60, 40), 20

@@ -42,8 +42,9 @@ def export_model(
     """
     from glaciertime.errors import InputError, UsageError
     from glaciertime.segment.architectures.registry import build_model
+    from glaciertime.segment.description import shipped_names, weights_path
     from glaciertime.segment.export.onnx import check_onnx, export_onnx
-    from glaciertime.segment.weights import load_model, shipped_names, weights_path
+    from glaciertime.segment.predict.weights import load_model
 
     if int8 is not None and not image:
         raise UsageError("--int8 given without --image; give images like those it will see, 20 or more do well")

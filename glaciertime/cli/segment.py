@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from glaciertime.scenes.imagery import Imagery
+    from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
-    from glaciertime.segment.weights import ModelSpec
 
 __all__ = ["segment"]
 
@@ -80,8 +80,8 @@ def segment(
 
 
 def _dropout(weights: str, *, engine: str, draws: int) -> Engine:
+    from glaciertime.segment.description import weights_path
     from glaciertime.segment.predict.uncertainty import dropout_engine
-    from glaciertime.segment.weights import weights_path
 
     if engine != "torch":
         raise UsageError("--mc-dropout needs --engine torch: dropout is not part of an exported model")

@@ -65,7 +65,7 @@ def train(
     trained = _train(settings, out=out, initial=initial)
     if onnx:
         from glaciertime.segment.export.folded_export import export_model
-        from glaciertime.segment.weights import load_model
+        from glaciertime.segment.predict.weights import load_model
 
         network, spec = load_model(trained.weights)
         export_model(network, spec, out / "model.onnx")
@@ -89,8 +89,8 @@ def _train(settings: Any, *, out: Path, initial: str | None) -> Any:
     from glaciertime.scenes.datasets.readers import open_training_data
 
     try:
+        from glaciertime.segment.description import weights_path
         from glaciertime.segment.teach.training import train as run
-        from glaciertime.segment.weights import weights_path
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     opened = open_training_data(settings.data, root=settings.root, options=settings.data_options)

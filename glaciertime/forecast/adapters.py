@@ -1,8 +1,8 @@
 """Forecasters of statsforecast and sktime in our backtest, and ours among theirs.
 
 Both packages count in steps. Here, their models see the last stretch without gaps of the record on a regular grid
-(:func:`glaciertime.forecast.local.grid.to_grid`), and their path of forecasts is read off between grid dates at the exact
-date asked for. What follows from that, and cannot be helped:
+(:func:`glaciertime.forecast.local.grid.to_grid`), and their path of forecasts is read off between grid dates at
+the exact date asked for. What follows from that, and cannot be helped:
 
 - values before the last gap are not seen, because neither package says for every model what a missing value does;
 - dates off the grid by up to half a step are taken as on it, and an observation's sigma is not seen;

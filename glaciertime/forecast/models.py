@@ -30,7 +30,7 @@ class Model:
         Fewer before the cutoff, and the model refuses.
     is_global : bool
         Whether it learns from other glaciers; ``location`` is then a function of a
-        :class:`glaciertime.forecast.learned.pooled.Workbench` that returns an outcome per task.
+        :class:`~glaciertime.forecast.learned.pooled.Workbench` that returns an outcome per task.
     takes_covariates : bool
         Whether the forecaster has an argument ``covariates``.
     """
@@ -54,39 +54,43 @@ class Model:
         return forecaster
 
 
-_ROOM = "glaciertime.forecast."
+_LOCAL = "glaciertime.forecast.local."
+_LEARNED = "glaciertime.forecast.learned."
 
 MODELS = {
     model.name: model
     for model in (
-        Model("last", "the last value, a random walk around it", "2 observations", _ROOM + "local.simple:Last", 2),
+        Model("last", "the last value, a random walk around it", "2 observations", _LOCAL + "simple:Last", 2),
         Model("seasonal-last", "the latest value of the same season", "3 observations",
-              _ROOM + "local.simple:SeasonalLast", 3),
-        Model("drift", "the mean rate of the whole record carried on", "3 observations", _ROOM + "local.simple:Drift", 3),
+              _LOCAL + "simple:SeasonalLast", 3),
+        Model("drift", "the mean rate of the whole record carried on", "3 observations", _LOCAL + "simple:Drift", 3),
         Model("damped-drift", "the recent rate carried on and fading", "5 observations",
-              _ROOM + "local.simple:DampedDrift", 5),
+              _LOCAL + "simple:DampedDrift", 5),
         Model("theta", "the theta method of statsforecast, on the last stretch without gaps",
-              "8 even observations", _ROOM + "local.classical:Theta", 8),
+              "8 even observations", _LOCAL + "classical:Theta", 8),
         Model("ets", "exponential smoothing of statsforecast, on the last stretch without gaps",
-              "8 even observations", _ROOM + "local.classical:Ets", 8),
+              "8 even observations", _LOCAL + "classical:Ets", 8),
         Model("gp", "Gaussian process at exact dates: trend, slow variation, season", "5 observations",
-              _ROOM + "local.gp:GaussianProcess", 5),
+              _LOCAL + "gp:GaussianProcess", 5),
         Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",
-              "4 observations", _ROOM + "local.kalman:Kalman", 4, takes_covariates=True),
+              "4 observations", _LOCAL + "kalman:Kalman", 4, takes_covariates=True),
         Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
-              "8 observations", _ROOM + "local.arima:Arima", 8, takes_covariates=True),
+              "8 observations", _LOCAL + "arima:Arima", 8, takes_covariates=True),
         Model("linear", "past rates carried on, with weights that other glaciers taught up to the cutoff",
-              "as gbm", _ROOM + "learned.pooled:run_linear", 4, is_global=True),
+              "as gbm", _LEARNED + "pooled:run_linear", 4, is_global=True),
         Model("gbm", "boosted trees on scaled past changes, trained on other glaciers up to the cutoff",
-              "4 observations and 300 earlier values of other glaciers", _ROOM + "learned.pooled:run_gbm", 4, is_global=True),
+              "4 observations and 300 earlier values of other glaciers",
+              _LEARNED + "pooled:run_gbm", 4, is_global=True),
         Model("lstm", "LSTM over all glaciers, shipped weights, quantiles of the scaled change",
-              "4 observations and a cutoff after its training", _ROOM + "learned.global_neural:run_lstm", 4, is_global=True),
+              "4 observations and a cutoff after its training",
+              _LEARNED + "global_neural:run_lstm", 4, is_global=True),
         Model("mamba", "Mamba over all glaciers, states decay by real time, shipped weights",
-              "4 observations and a cutoff after its training", _ROOM + "learned.global_neural:run_mamba", 4, is_global=True),
+              "4 observations and a cutoff after its training",
+              _LEARNED + "global_neural:run_mamba", 4, is_global=True),
         Model("ensemble", "median of last, drift, kalman, linear and gbm, weighted by past skill on other glaciers",
-              "as gbm", _ROOM + "learned.pooled:run_ensemble", 4, is_global=True),
+              "as gbm", _LEARNED + "pooled:run_ensemble", 4, is_global=True),
         Model("auto", "the mix of last, drift, kalman, linear and gbm that served other glaciers best until then",
-              "4 observations; better with other glaciers", _ROOM + "learned.pooled:run_auto", 4, is_global=True),
+              "4 observations; better with other glaciers", _LEARNED + "pooled:run_auto", 4, is_global=True),
     )
 }  # fmt: skip
 

@@ -15,7 +15,8 @@ from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days
-from glaciertime.forecast.tasks import Outcome, Progress, Task, run_tasks
+from glaciertime.forecast.task import Outcome, Task
+from glaciertime.forecast.tasks import Progress, run_tasks
 from glaciertime.tables import empty, validate
 
 __all__ = ["forecast_series", "target_dates_until"]

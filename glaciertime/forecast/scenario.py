@@ -13,7 +13,7 @@ from glaciertime.forecast.predict import make_task, outcome_table
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, from_student
 from glaciertime.forecast.profile import Profile
 from glaciertime.forecast.series import Series, as_years
-from glaciertime.forecast.tasks import Outcome, bound
+from glaciertime.forecast.task import Outcome, bound
 from glaciertime.tables import validate
 
 __all__ = ["PREFIX", "SCENARIOS", "scenario_series"]

@@ -9,47 +9,20 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError, UsageError
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series
+from glaciertime.forecast.task import Outcome, Task, bound
 
-__all__ = ["Outcome", "Task", "run_tasks"]
+__all__ = ["run_tasks"]
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """A series up to its cutoff, and the dates to forecast.
-
-    Attributes
-    ----------
-    series : Series
-        Nothing after the cutoff.
-    cutoff : datetime64[D]
-    dates : (D,) datetime64[D]
-        After the cutoff, increasing.
-    """
-
-    series: Series
-    cutoff: np.datetime64
-    dates: NDArray[np.datetime64]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a model made of a task: quantiles (D, Q) and ``ok``, or NaN and the reason."""
-
-    values: NDArray[np.float64]
-    status: str
 
 
 def run_tasks(
@@ -172,9 +145,3 @@ def _run_one(model: Model, task: Task, levels: tuple[float, ...], covariates: Co
     if not np.isfinite(values).all():
         return Outcome(nothing, f"{model.name} gave a forecast that is not finite")
     return Outcome(bound(values, series), "ok")
-
-
-def bound(values: NDArray[np.float64], series: Series) -> NDArray[np.float64]:
-    """Return quantiles in order and, where zero means none, not below zero."""
-    values = np.sort(values, axis=1)
-    return np.maximum(values, 0.0) if series.is_ratio_scale else values

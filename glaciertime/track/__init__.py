@@ -1,8 +1,8 @@
 """Tracking: from masks, outlines and traced lines to areas, calving fronts and dated series.
 
 :func:`track_scenes` measures a glacier's scenes and screens what it finds; :func:`retreat_table` compares two dates.
-What is made of a series lies in :mod:`~glaciertime.track.record.periods` (months, seasons, years, seasonal cycle, annual
-rates), :mod:`~glaciertime.track.record.trends` (slopes with intervals), :mod:`~glaciertime.breaks` (breaks) and
+What is made of a series lies in :mod:`~glaciertime.track.record.periods` (months, seasons, years, seasonal cycle,
+annual rates), :mod:`~glaciertime.track.record.trends` (slopes with intervals), :mod:`~glaciertime.breaks` (breaks) and
 :mod:`~glaciertime.track.ruler.flowlines` (retreat along parallel lines).
 
 Areas are true areas on the ellipsoid. Positions and lengths are distances on the map plane of the glacier's coordinate
@@ -18,11 +18,11 @@ from glaciertime.breaks import change_table, segment_table
 from glaciertime.track.record.comparison import compare_methods
 from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
 from glaciertime.track.record.retreat import RETREAT_COLUMNS, retreat_table, sum_row
-from glaciertime.track.record.screening import ScreeningSettings, keep
+from glaciertime.track.record.screening import keep
 from glaciertime.track.record.trends import rate_table
 from glaciertime.track.ruler.ruler import front_position
 from glaciertime.track.series import Tracked, track_scenes
-from glaciertime.track.settings import METHODS, TrackSettings
+from glaciertime.track.settings import METHODS, ScreeningSettings, TrackSettings
 
 __all__ = [
     "METHODS",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+import numpy as np
 import pyproj
 import shapely
 
-__all__ = ["Area", "Front", "Measurement"]
+__all__ = ["Area", "Front", "Measurement", "front_width_m"]
 
 Front: TypeAlias = shapely.LineString | shapely.MultiLineString
 
@@ -45,3 +47,20 @@ class Measurement:
     front_flags: dict[str, str] = field(default_factory=dict)
     coverage: float = 1.0
     centreline_points_inland: bool = False
+
+
+def front_width_m(front: Front) -> float:
+    """Return the straight distance between the two ends of a front.
+
+    Of a front in several pieces, the largest distance between the ends of any two pieces.
+
+    Examples
+    --------
+    >>> front_width_m(shapely.LineString([(0, 0), (3, 0), (3, 4)]))
+    5.0
+    """
+    if front.geom_type == "LineString":
+        coordinates = shapely.get_coordinates(front)
+        return math.dist(coordinates[0], coordinates[-1])
+    ends = np.array([piece.coords[index] for piece in shapely.get_parts(front) for index in (0, -1)])
+    return math.sqrt(float(((ends[:, None] - ends[None]) ** 2).sum(axis=2).max()))

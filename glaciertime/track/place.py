@@ -12,7 +12,9 @@ import shapely
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
 
-__all__ = ["Place", "place_of", "reproject"]
+__all__ = ["WGS84", "Place", "place_of", "published", "reproject"]
+
+WGS84 = pyproj.CRS.from_epsg(4326)
 
 # Edges are straight on the map they were drawn on; they are densified to this before they leave it.
 _EDGE_M = 500.0
@@ -126,3 +128,8 @@ def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None) -> Place:
         fjord=glacier.fjord.polygon if glacier.fjord else None,
         centreline=glacier.centreline.linestring if glacier.centreline else None,
     )
+
+
+def published(geometry: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:
+    """Return a geometry as tables carry it: in longitude and latitude, or as it is in a local metric frame."""
+    return reproject(geometry, source=crs, target=None if crs is None else WGS84)

@@ -7,35 +7,27 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import pyproj
 import shapely
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
 from glaciertime.tables import join_flags
-from glaciertime.track.measurement import Area, Front, Measurement
-from glaciertime.track.place import Place, reproject
-from glaciertime.track.ruler.measures import front_width_m
+from glaciertime.track.measurement import Area, Front, Measurement, front_width_m
+from glaciertime.track.place import Place, published, reproject
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2, decimal_year
 
-__all__ = ["EARLIEST", "WGS84", "area_row", "failed_row", "front_sigma_km2", "published", "rows_of"]
+__all__ = ["EARLIEST", "area_row", "failed_row", "front_sigma_km2", "rows_of"]
 
 #: No satellite and hardly a photograph is older.
 EARLIEST = dt.date(1850, 1, 1)
 
-WGS84 = pyproj.CRS.from_epsg(4326)
 
 _POSITION = ("front_position_m", "m")
 _AREA = ("area_km2", "km2")
 _WIDTH = ("front_width_m", "m")
-
-
-def published(geometry: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:
-    """Return a geometry as tables carry it: in longitude and latitude, or as it is in a local metric frame."""
-    return reproject(geometry, source=crs, target=None if crs is None else WGS84)
 
 
 def _row(

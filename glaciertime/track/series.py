@@ -18,9 +18,9 @@ from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.tables import empty, validate
 from glaciertime.track.measurement import Measurement
-from glaciertime.track.place import Place, place_of, reproject
+from glaciertime.track.place import WGS84, Place, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts
-from glaciertime.track.rows import EARLIEST, WGS84, area_row, failed_row, front_sigma_km2, published, rows_of
+from glaciertime.track.rows import EARLIEST, area_row, failed_row, front_sigma_km2, rows_of
 from glaciertime.track.ruler.centrelines import centreline_from_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from glaciertime.errors import UsageError, nearest_names
-from glaciertime.track.record.screening import ScreeningSettings
 
-__all__ = ["DEFAULT_METHODS", "METHODS", "TrackSettings"]
+__all__ = ["DEFAULT_METHODS", "METHODS", "ScreeningSettings", "TrackSettings"]
 
 #: The ways to measure a front position, and what each takes as the position.
 METHODS = {
@@ -21,6 +20,35 @@ METHODS = {
 }
 
 DEFAULT_METHODS = ("centreline", "area-change")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScreeningSettings:
+    """Limits of the screening.
+
+    Parameters
+    ----------
+    shape_window_days : float
+        Fronts within so many days before or after are compared in length and complexity.
+    least_neighbours : int
+        Fronts needed in that window; with fewer the window grows until it holds as many.
+    length_fence, complexity_fence : float
+        In interquartile ranges beyond the quartiles.
+    flow_window_days : float
+        Fronts within so many days are compared in position.
+    ice_speed_m_per_year : float, optional
+        Speed of the ice at the front. Without it the limit is estimated from the series' own advances.
+    sigmas : float
+        An advance may exceed what the ice can flow by so many sigma of the two positions.
+    """
+
+    shape_window_days: float = 730.0
+    least_neighbours: int = 12
+    length_fence: float = 1.5
+    complexity_fence: float = 2.0
+    flow_window_days: float = 120.0
+    ice_speed_m_per_year: float | None = None
+    sigmas: float = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from glaciertime.forecast import forecast_series
 from glaciertime.forecast.learned.gbm import refit_year
 from glaciertime.forecast.learned.linear import series_weights
 from glaciertime.forecast.learned.pooled import Workbench
-from glaciertime.forecast.tasks import Task
+from glaciertime.forecast.task import Task
 
 CUTOFF = np.datetime64("1984-01-01")
 DATES = np.array(["1985-01-01", "1987-01-01"], dtype="datetime64[D]")

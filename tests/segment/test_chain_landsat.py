@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M
+from glaciertime.segment.description import read_spec, weights_path
 from glaciertime.segment.predict.engine import load_engine
-from glaciertime.segment.weights import read_spec, weights_path
 
 
 @pytest.fixture(scope="module")

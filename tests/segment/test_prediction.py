@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
+from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.normalisation import Normalisation, band_statistics
 from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
 from glaciertime.segment.predict.prediction import predict_image, predict_strips, zones_from_probability
-from glaciertime.segment.weights import ModelSpec
 
 
 class Array:

@@ -19,9 +19,9 @@ from safetensors.torch import load_file  # noqa: E402
 from glaciertime.errors import GlacierTimeError, InputError, UsageError  # noqa: E402
 from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
+from glaciertime.segment.description import read_spec  # noqa: E402
 from glaciertime.segment.teach.config import TrainConfig, read_config, template  # noqa: E402
 from glaciertime.segment.teach.training import train  # noqa: E402
-from glaciertime.segment.weights import read_spec  # noqa: E402
 
 SCRIPT = """
 import sys, time
@@ -29,8 +29,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from glaciertime.scenes.simulate_images import SimulatedFronts
-from glaciertime.segment.teach.config import TrainConfig
-from glaciertime.segment import training
+from glaciertime.segment.teach.config import TrainConfig  # noqa: E402
+from glaciertime.segment import training  # noqa: E402
 data = SimulatedFronts(count=6, size=(48, 48), scenes_per_fjord=1)
 config = TrainConfig(data="simulated", root=".", model="pspnet", epochs=4, patch=(32, 32), batch=3, average=0.9,
                      validation_fraction=0.3)
@@ -103,7 +103,7 @@ def trained(tmp_path_factory):
 
 def test_weights_carry_what_they_expect(trained):
     result, _ = trained
-    from glaciertime.segment.weights import load_model
+    from glaciertime.segment.predict.weights import load_model
 
     network, spec = load_model(result.weights)
     assert (spec.name, spec.model, spec.codes, spec.normalisation.kind) == ("tiny", "pspnet", (127, 254), "image")

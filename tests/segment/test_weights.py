@@ -8,8 +8,9 @@ torch = pytest.importorskip("torch")
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError  # noqa: E402
 from glaciertime.segment.architectures.folding import build_network  # noqa: E402
+from glaciertime.segment.description import ModelSpec, read_spec, weights_path  # noqa: E402
 from glaciertime.segment.normalisation import Normalisation  # noqa: E402
-from glaciertime.segment.weights import ModelSpec, load_model, read_spec, save_model, weights_path  # noqa: E402
+from glaciertime.segment.predict.weights import load_model, save_model  # noqa: E402
 
 SPEC = ModelSpec(
     name="tiny",

@@ -9,8 +9,9 @@ import pytest
 import shapely
 
 from glaciertime.errors import InputError
-from glaciertime.track.record.screening import ScreeningSettings, keep, screen, screen_fronts, too_fast
+from glaciertime.track.record.screening import keep, screen, screen_fronts, too_fast
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
+from glaciertime.track.settings import ScreeningSettings
 
 
 def series(values, *, every_days: int = 10, sensors=None, quality="ok") -> pd.DataFrame:

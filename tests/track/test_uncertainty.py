@@ -10,7 +10,8 @@ import pytest
 
 from glaciertime.combining import one_per_day, weighted_mean
 from glaciertime.errors import InputError, SeriesTooShortError
-from glaciertime.track.record.trends import rate_table, theil_sen_slope, weighted_slope
+from glaciertime.slopes import theil_sen_slope, weighted_slope
+from glaciertime.track.record.trends import rate_table
 from glaciertime.track.ruler.uncertainty import change_sigma, correlated_length_m, covariance, ensemble_sigma
 
 from .test_screening import series

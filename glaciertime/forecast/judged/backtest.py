@@ -19,7 +19,8 @@ from glaciertime.forecast.judged.origins import Origins, parse_horizon, targets_
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import FROM_THE_WHOLE_RECORD, forget_later_flags
 from glaciertime.forecast.series import Series
-from glaciertime.forecast.tasks import Progress, Task, run_tasks
+from glaciertime.forecast.task import Task
+from glaciertime.forecast.tasks import Progress, run_tasks
 from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["METRICS", "Backtest", "backtest", "check_metrics", "run_backtest", "scores_of"]

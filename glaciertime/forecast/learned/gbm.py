@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.learned.bank import FOLDS, Bank, OriginRow, fold_of
-from glaciertime.forecast.learned.features import common_signal, design_matrix
+from glaciertime.forecast.learned.design import common_signal, design_matrix
 from glaciertime.forecast.learned.linear import fit_linear, linear_inputs, series_weights
 
 __all__ = ["MIN_ROWS", "REFIT_YEARS", "GlobalTrees"]
@@ -207,7 +207,8 @@ def task_design(bank: Bank, row: OriginRow, glacier: str) -> NDArray[np.float32]
 
 
 def _without_gaps(rows: _Block) -> _Block:
-    from glaciertime.forecast.learned.features import FEATURES, TARGET_FEATURES
+    from glaciertime.forecast.learned.design import TARGET_FEATURES
+    from glaciertime.forecast.learned.features import FEATURES
 
     blind = rows.design.copy()
     offset = len(TARGET_FEATURES)

@@ -22,7 +22,7 @@ from glaciertime.forecast.learned.conformal import weighted_quantile
 from glaciertime.forecast.learned.pooled import Workbench
 from glaciertime.forecast.learned.sequences import MIN_VALUES, Examples, build_examples, encode_origin, query_of
 from glaciertime.forecast.series import Series, as_days, as_years
-from glaciertime.forecast.tasks import Outcome, Task, bound
+from glaciertime.forecast.task import Outcome, Task, bound
 
 __all__ = ["ShippedWeights", "run_lstm", "run_mamba", "shipped_weights", "weights_for"]
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.forecast.learned.features import COMMON, FEATURES, TARGET_FEATURES
+from glaciertime.forecast.learned.design import COMMON, TARGET_FEATURES
+from glaciertime.forecast.learned.features import FEATURES
 
 __all__ = ["fit_linear", "linear_inputs", "series_weights"]
 

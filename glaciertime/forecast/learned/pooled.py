@@ -21,7 +21,7 @@ from glaciertime.forecast.learned.conformal import half_widths
 from glaciertime.forecast.learned.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
-from glaciertime.forecast.tasks import Outcome, Task, bound
+from glaciertime.forecast.task import Outcome, Task, bound
 
 __all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 

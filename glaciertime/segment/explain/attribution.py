@@ -111,7 +111,7 @@ def integrated_gradients(
         from captum.attr import IntegratedGradients
     except ModuleNotFoundError as error:
         raise MissingExtraError("explaining by gradients", "train") from error
-    from glaciertime.segment.weights import load_model
+    from glaciertime.segment.predict.weights import load_model
 
     network, _ = load_model(path)
     places = torch.from_numpy(target)

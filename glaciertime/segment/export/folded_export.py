@@ -11,8 +11,8 @@ import torch
 
 from glaciertime.errors import InputError
 from glaciertime.segment.architectures.folding import Aligned, Folded
+from glaciertime.segment.description import KEY, ModelSpec
 from glaciertime.segment.export.onnx import INPUT, OUTPUT, export_onnx
-from glaciertime.segment.weights import KEY, ModelSpec
 
 __all__ = ["export_model"]
 

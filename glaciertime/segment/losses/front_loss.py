@@ -96,10 +96,10 @@ class LineLoss(nn.Module):
 
     A front at row r of a column means ocean in the rows above it and glacier from r on. With the log-odds of ocean l,
     cut off at plus and minus 6, ``log p(r) = sum_{y < r} l(y) - log sum_r' exp sum_{y < r'} l(y)``: the energy that
-    :func:`glaciertime.segment.predict.front_line.zones_from_ocean` minimises, without its smoothness. An island of the wrong
-    class costs little as long as no other row explains the column better; two rows that compete cost much. The truth
-    is spread over three rows, 1 : 2 : 1. Rows without a label cannot hold the front; columns whose labelled rows are
-    not in one piece, or hold no or more than one front, have no part in it.
+    :func:`~glaciertime.segment.predict.front_line.zones_from_ocean` minimises, without its smoothness. An island of the
+    wrong class costs little as long as no other row explains the column better; two rows that compete cost much. The
+    truth is spread over three rows, 1 : 2 : 1. Rows without a label cannot hold the front; columns whose labelled
+    rows are not in one piece, or hold no or more than one front, have no part in it.
 
     Parameters
     ----------

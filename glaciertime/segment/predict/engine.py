@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.segment.weights import ModelSpec, load_model, read_spec, weights_path
+from glaciertime.segment.description import ModelSpec, open_session, read_spec, weights_path
+from glaciertime.segment.predict.weights import load_model
 
-__all__ = ["Engine", "load_engine", "open_session", "probabilities_from_logits"]
+__all__ = ["Engine", "load_engine", "probabilities_from_logits"]
 
 Engine = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """(B, C, H, W) float32, normalised -> (B, K, H, W) float32, probabilities that add to 1 over K."""
@@ -38,31 +37,13 @@ def probabilities_from_logits(logits: NDArray[np.floating], *, temperature: floa
     return scaled
 
 
-@lru_cache(maxsize=4)
-def _session(path: str, _modified_ns: int, threads: int) -> Any:
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    try:
-        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own classes share no public root
-        raise InputError(f"{path} is not an ONNX model that onnxruntime can run; export it again") from error
-
-
-def open_session(path: Path, *, threads: int = 0) -> Any:
-    """Return an onnxruntime session on the CPU; 0 threads leaves the number to onnxruntime."""
-    return _session(str(path), path.stat().st_mtime_ns, threads)
-
-
 def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int = 0) -> tuple[Engine, ModelSpec]:
     """Load a model to predict with.
 
     Parameters
     ----------
     name_or_file : str or Path
-        Shipped name or file, see :func:`glaciertime.segment.weights.weights_path`.
+        Shipped name or file, see :func:`glaciertime.segment.description.weights_path`.
     engine : str
         ``onnx`` or ``torch``.
     threads : int

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.front_line import SMOOTHNESS, zones_from_ocean
-from glaciertime.segment.weights import ModelSpec
 
 __all__ = [
     "PixelSource",

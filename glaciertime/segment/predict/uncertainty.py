@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from glaciertime.errors import InputError
+from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.front_line import front_spread_px
-from glaciertime.segment.weights import ModelSpec
 
 __all__ = [
     "dropout_engine",
@@ -145,7 +145,7 @@ def dropout_engine(path: Path, *, draws: int, seed: int) -> Engine:
     import torch
 
     from glaciertime.segment.predict.engine import probabilities_from_logits
-    from glaciertime.segment.weights import load_model
+    from glaciertime.segment.predict.weights import load_model
 
     network, spec = load_model(path)
     kinds = (torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.Dropout3d)

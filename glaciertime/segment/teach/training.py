@@ -20,13 +20,14 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.sample import TrainingData
 from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
 from glaciertime.segment.architectures.folding import build_network
+from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.judge.scoring import Score, build_score
 from glaciertime.segment.normalisation import Normalisation
+from glaciertime.segment.predict.weights import load_model, save_model
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.loading import data_loaders
 from glaciertime.segment.teach.patches import training_statistics
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
-from glaciertime.segment.weights import ModelSpec, load_model, save_model
 
 __all__ = ["Segmenter", "Trained", "make_split", "train"]
 

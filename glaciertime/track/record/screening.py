@@ -12,7 +12,6 @@ doi:10.1038/s41586-023-06863-2.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass
 
 import geopandas as gpd
 import numpy as np
@@ -21,45 +20,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, flags_of, join_flags
-from glaciertime.track.ruler.measures import front_width_m
+from glaciertime.track.measurement import front_width_m
+from glaciertime.track.settings import ScreeningSettings
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["ScreeningSettings", "advance_limit_m_per_year", "keep", "screen", "screen_fronts", "too_fast"]
+__all__ = ["advance_limit_m_per_year", "keep", "screen", "screen_fronts", "too_fast"]
 
 # What says nothing against a value that was measured.
 _HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset"})
 
 # The interquartile range is taken to be at least this share of the median.
 _LEAST_SPREAD = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScreeningSettings:
-    """Limits of the screening.
-
-    Parameters
-    ----------
-    shape_window_days : float
-        Fronts within so many days before or after are compared in length and complexity.
-    least_neighbours : int
-        Fronts needed in that window; with fewer the window grows until it holds as many.
-    length_fence, complexity_fence : float
-        In interquartile ranges beyond the quartiles.
-    flow_window_days : float
-        Fronts within so many days are compared in position.
-    ice_speed_m_per_year : float, optional
-        Speed of the ice at the front. Without it the limit is estimated from the series' own advances.
-    sigmas : float
-        An advance may exceed what the ice can flow by so many sigma of the two positions.
-    """
-
-    shape_window_days: float = 730.0
-    least_neighbours: int = 12
-    length_fence: float = 1.5
-    complexity_fence: float = 2.0
-    flow_window_days: float = 120.0
-    ice_speed_m_per_year: float | None = None
-    sigmas: float = 2.0
 
 
 def _fences(

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
-from glaciertime.track.place import place_of
-from glaciertime.track.rows import published
+from glaciertime.track.place import place_of, published
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import as_date

@@ -22,7 +22,6 @@ __all__ = [
     "centreline_position_m",
     "extrapolated_centreline_position_m",
     "front_obliquity",
-    "front_width_m",
     "mean_trace_position_m",
     "offset_centrelines",
     "offset_positions_m",
@@ -281,20 +280,3 @@ def _along_and_offset(
     distance = np.hypot(*(points - foot).T)
     side = direction[:, 0] * relative[:, 1] - direction[:, 1] * relative[:, 0]
     return along, np.where((at > 0) & (at < lengths[-1]), np.sign(side) * distance, side)
-
-
-def front_width_m(front: Front) -> float:
-    """Return the straight distance between the two ends of a front.
-
-    Of a front in several pieces, the largest distance between the ends of any two pieces.
-
-    Examples
-    --------
-    >>> front_width_m(shapely.LineString([(0, 0), (3, 0), (3, 4)]))
-    5.0
-    """
-    if front.geom_type == "LineString":
-        coordinates = shapely.get_coordinates(front)
-        return math.dist(coordinates[0], coordinates[-1])
-    ends = np.array([piece.coords[index] for piece in shapely.get_parts(front) for index in (0, -1)])
-    return math.sqrt(float(((ends[:, None] - ends[None]) ** 2).sum(axis=2).max()))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,9 @@ from glaciertime.errors import DataNotFoundError, InputError, UsageError, neares
 from glaciertime.segment.normalisation import Normalisation
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
-__all__ = ["ModelSpec", "load_model", "read_spec", "save_model", "shipped_names", "weights_path"]
+__all__ = ["KEY", "ModelSpec", "open_session", "read_spec", "shipped_names", "weights_path"]
 
 KEY = "glaciertime"
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib")
@@ -42,7 +43,7 @@ class ModelSpec:
         Value of each class in a mask, 0 to 255.
     normalisation : Normalisation
     fold : int
-        The architecture works on blocks of that many pixels squared, see :mod:`glaciertime.segment.architectures.folding`.
+        The architecture works on blocks of that many pixels squared, see :mod:`.architectures.folding`.
     multiple : int
         Height and width that the ONNX graph takes are a multiple of it; engines pad and crop.
     zones : str
@@ -55,7 +56,7 @@ class ModelSpec:
     resolution_m : float
         Pixel size of the training data, NaN where it has none.
     augmented : bool
-        Average over mirror images and magnifications by default, see :func:`glaciertime.segment.predict.uncertainty.varied`.
+        Average over mirror images and magnifications by default, see :func:`.predict.uncertainty.varied`.
     trained_on, licence, note : str
     scores : dict of str to float
         Among them ``front_sigma_px``, where it was measured: see :attr:`front_sigma_px`.
@@ -201,6 +202,24 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
     return header.get("__metadata__", {}) if isinstance(header, dict) else {}
 
 
+@lru_cache(maxsize=4)
+def _session(path: str, _modified_ns: int, threads: int) -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own classes share no public root
+        raise InputError(f"{path} is not an ONNX model that onnxruntime can run; export it again") from error
+
+
+def open_session(path: Path, *, threads: int = 0) -> Any:
+    """Return an onnxruntime session on the CPU; 0 threads leaves the number to onnxruntime."""
+    return _session(str(path), path.stat().st_mtime_ns, threads)
+
+
 def read_spec(path: Path) -> ModelSpec:
     """Return what the model in a weights file expects; reads no weights and no code.
 
@@ -218,93 +237,9 @@ def read_spec(path: Path) -> ModelSpec:
     if path.suffix.lower() == ".safetensors":
         metadata = _safetensors_metadata(path)
     else:
-        from glaciertime.segment.predict.engine import open_session
-
         metadata = open_session(path).get_modelmeta().custom_metadata_map
     if KEY not in metadata:
         raise InputError(
             f"{path} does not say what it expects (no '{KEY}' metadata); export it with `glaciertime train`"
         )
     return ModelSpec.from_json(metadata[KEY], path=path)
-
-
-def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path) -> Path:
-    """Write the weights of a model and its spec as safetensors; replaces the file only when complete.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-    spec : ModelSpec
-    path : Path
-        Ends in ``.safetensors``.
-
-    Returns
-    -------
-    Path
-        The file written.
-    """
-    from safetensors.torch import save
-
-    path = Path(path)
-    partial = path.with_suffix(".partial")
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    partial.write_bytes(save(tensors, metadata={KEY: spec.to_json()}))
-    partial.replace(path)
-    return path
-
-
-def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module, ModelSpec]:
-    """Build the architecture named in a safetensors file and fill in its weights.
-
-    Parameters
-    ----------
-    path : Path
-    model : str, optional
-        The architecture expected.
-
-    Returns
-    -------
-    torch.nn.Module, ModelSpec
-        The model in evaluation mode, on the CPU.
-
-    Raises
-    ------
-    InputError
-        If the file holds another architecture, or tensors that do not fit it.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from glaciertime.segment.architectures.folding import build_network
-
-    path = weights_path(path, suffix=".safetensors")
-    if path.suffix.lower() != ".safetensors":
-        raise InputError(f"{path}: torch loads .safetensors only; ONNX is run with --engine onnx")
-    spec = read_spec(path)
-    if model is not None and model != spec.model:
-        raise InputError(
-            f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights"
-        )
-    network = build_network(spec.model, in_channels=spec.channels, classes=len(spec.classes), fold=spec.fold)
-    try:
-        tensors = load_file(str(path))
-    except SafetensorError as error:
-        raise InputError(f"{path} is damaged or cut short ({error}); fetch or export it again") from error
-    missing, unexpected = network.load_state_dict(_fitting(network, tensors, path), strict=False)
-    if missing or unexpected:
-        raise InputError(
-            f"{path}: {len(missing)} tensors of '{spec.model}' are missing and {len(unexpected)} are unknown; "
-            "the file is of another architecture or version"
-        )
-    return network.eval(), spec
-
-
-def _fitting(network: torch.nn.Module, tensors: dict[str, Any], path: Path) -> dict[str, Any]:
-    expected = network.state_dict()
-    for name, tensor in tensors.items():
-        if name in expected and expected[name].shape != tensor.shape:
-            raise InputError(
-                f"{path}: '{name}' has shape {tuple(tensor.shape)}, {tuple(expected[name].shape)} expected; "
-                "the file is of another architecture or version"
-            )
-    return tensors
