@@ -19,6 +19,7 @@ __all__ = [
     "MissingExtraError",
     "SeriesTooShortError",
     "UsageError",
+    "WritingError",
     "nearest_names",
 ]
 
@@ -45,6 +46,10 @@ class DataNotFoundError(GlacierTimeError, FileNotFoundError):
 
 class ArchiveError(GlacierTimeError, OSError):
     """The archive cannot be read or written; what it held is unchanged."""
+
+
+class WritingError(GlacierTimeError, OSError):
+    """A file could not be written whole; what was there before is unchanged."""
 
 
 class SeriesTooShortError(InputError):
