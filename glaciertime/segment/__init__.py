@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "architectures.registry": ("build_model", "model_names"),
-    "export.export": ("check_onnx", "export_onnx", "run_onnx"),
+    "export.onnx": ("check_onnx", "export_onnx", "run_onnx"),
     "judge.front_error": ("front_distances", "mean_front_error"),
     "losses.registry": ("build_loss", "loss_names"),
     "judge.metrics": ("SegmentationMetrics", "confusion_matrix", "scores_from_confusion"),
