@@ -88,7 +88,9 @@ def _cuts(starts, stops, n_lines, width):  # type: ignore[no-untyped-def]  # com
     for turn in range(2):
         if turn == 1:
             pointers = np.zeros(n_lines + 1, dtype=np.int64)
-            pointers[1:] = np.cumsum(counts[:-1])
+            # A loop: an assignment to a slice takes seconds to compile.
+            for line in range(n_lines):
+                pointers[line + 1] = pointers[line] + counts[line]
             spans = np.empty(pointers[-1])
             filled = np.zeros(n_lines, dtype=np.int64)
         for i in range(starts.shape[0]):

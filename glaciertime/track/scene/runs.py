@@ -55,35 +55,44 @@ def encode(zones: NDArray[np.uint8]) -> Runs:
     height, width = raster.shape
     # Eight pixels are compared at a time; a width that eight does not divide is padded with its last column.
     padded = raster if width % 8 == 0 else np.pad(raster, ((0, 0), (0, 8 - width % 8)), mode="edge")
-    rows, starts, stops, values = _encode(padded, padded.view(np.uint64), width)
-    return Runs(shape=(height, width), rows=rows, starts=starts, stops=stops, values=values)
+    words = padded.view(np.uint64)
+    rows = np.zeros(height + 1, dtype=np.int64)
+    starts, stops, values = _room(8 * height + 64)
+    row = 0
+    while (row := _encode(padded, words, width, row, rows, starts, stops, values)) < height:
+        held = starts, stops, values
+        starts, stops, values = _room(2 * len(starts) + width)
+        for new, old in zip((starts, stops, values), held, strict=True):
+            new[: len(old)] = old
+    count = rows[height]
+    return Runs(
+        shape=(height, width),
+        rows=rows,
+        starts=starts[:count].copy(),
+        stops=stops[:count].copy(),
+        values=values[:count].copy(),
+    )
+
+
+def _room(count: int) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
+    return np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32), np.empty(count, dtype=np.uint8)
 
 
 @njit(cache=True)
-def _encode(raster, words, width):  # type: ignore[no-untyped-def]  # compiled
-    height = raster.shape[0]
-    rows = np.zeros(height + 1, dtype=np.int64)
-    room = 8 * height + 64
-    starts = np.empty(room, dtype=np.int32)
-    stops = np.empty(room, dtype=np.int32)
-    values = np.empty(room, dtype=np.uint8)
-    count = 0
-    n_words = words.shape[1]
-    for r in range(height):
-        if count + width + 1 > room:
-            room = max(2 * room, count + width + 1)
-            bigger_starts = np.empty(room, dtype=np.int32)
-            bigger_stops = np.empty(room, dtype=np.int32)
-            bigger_values = np.empty(room, dtype=np.uint8)
-            bigger_starts[:count] = starts[:count]
-            bigger_stops[:count] = stops[:count]
-            bigger_values[:count] = values[:count]
-            starts, stops, values = bigger_starts, bigger_stops, bigger_values
+def _encode(raster, words, width, row, rows, starts, stops, values):  # type: ignore[no-untyped-def]  # compiled
+    """Encode from a row on while there is room; return the first row that is not encoded.
+
+    Arrays are made and enlarged outside: three slice assignments in here took five seconds to compile.
+    """
+    count = rows[row]
+    for r in range(row, raster.shape[0]):
+        if count + width + 1 > starts.shape[0]:
+            return r
         current = raster[r, 0]
         starts[count] = 0
         values[count] = current
         pattern = np.uint64(current) * np.uint64(0x0101010101010101)
-        for w in range(n_words):
+        for w in range(words.shape[1]):
             if words[r, w] == pattern:
                 continue
             for c in range(8 * w, min(8 * w + 8, width)):
@@ -97,4 +106,4 @@ def _encode(raster, words, width):  # type: ignore[no-untyped-def]  # compiled
         stops[count] = width
         count += 1
         rows[r + 1] = count
-    return rows, starts[:count].copy(), stops[:count].copy(), values[:count].copy()
+    return raster.shape[0]
