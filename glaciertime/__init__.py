@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from glaciertime.lazy import names_on_first_use
 
 __version__ = "0.1.0"
-
-# Public name -> module; imported on first use, so that the command line starts fast.
-_PUBLIC = {
-    "Archive": "archive",
-    "Catalog": "catalog",
-    "Glacier": "catalog",
-    "GlacierTimeError": "errors",
-    "Series": "forecast",
-    "TrackRequest": "pipeline",
-    "TrackSettings": "track",
-    "backtest": "forecast",
-    "forecast_series": "forecast",
-    "load_catalog": "catalog",
-    "retreat_table": "track",
-    "series_from_observations": "forecast",
-    "track_glacier": "pipeline",
-    "track_many": "pipeline",
-    "track_scenes": "track",
-    "validate": "tables",
-}
 
 __all__ = [
     "Archive",
@@ -45,14 +25,32 @@ __all__ = [
     "validate",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        from importlib import import_module
-
-        return getattr(import_module(f"glaciertime.{_PUBLIC[name]}"), name)
-    raise AttributeError(f"module 'glaciertime' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+__getattr__, __dir__ = names_on_first_use(
+    __name__,
+    {
+        "archive": ("Archive",),
+        "catalog": (
+            "Catalog",
+            "Glacier",
+            "load_catalog",
+        ),
+        "errors": ("GlacierTimeError",),
+        "forecast": (
+            "Series",
+            "backtest",
+            "forecast_series",
+            "series_from_observations",
+        ),
+        "pipeline": (
+            "TrackRequest",
+            "track_glacier",
+            "track_many",
+        ),
+        "tables": ("validate",),
+        "track": (
+            "TrackSettings",
+            "retreat_table",
+            "track_scenes",
+        ),
+    },
+)

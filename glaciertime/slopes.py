@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from glaciertime.errors import SeriesTooShortError
 from glaciertime.units import DAYS_PER_YEAR
@@ -56,6 +55,8 @@ def theil_sen_slope(days: ArrayLike, values: ArrayLike, *, level: float = 0.95) 
     day, value = np.asarray(days, dtype=float), np.asarray(values, dtype=float)
     if len(np.unique(day)) < 3:
         raise SeriesTooShortError("theil_sen_slope", len(np.unique(day)), "a slope", 3, "widen the window")
+    from scipy import stats
+
     slope, _, low, high = stats.theilslopes(value, day, alpha=level)
     return Slope(
         slope_per_year=float(slope) * DAYS_PER_YEAR,
@@ -113,6 +114,9 @@ def weighted_slope(
     normal = design.T @ solved[:, :2]
     estimate = np.linalg.solve(normal, design.T @ solved[:, 2])
     variance = float(np.linalg.inv(normal)[1, 1])
+    # Imported here: scipy.stats takes longer to import than most commands take.
+    from scipy import stats
+
     factor = float(stats.norm.ppf(0.5 + level / 2))
     if extra_scatter:
         rest = value - design @ estimate

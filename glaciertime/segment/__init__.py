@@ -5,8 +5,9 @@ Names are resolved on first use, so that importing this package imports no torch
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from glaciertime.lazy import names_on_first_use
 
 if TYPE_CHECKING:
     from glaciertime.segment.architectures.registry import build_model, model_names
@@ -16,17 +17,6 @@ if TYPE_CHECKING:
     from glaciertime.segment.judge.front_error import front_distances, mean_front_error
     from glaciertime.segment.judge.metrics import SegmentationMetrics, confusion_matrix, scores_from_confusion
     from glaciertime.segment.losses.registry import build_loss, loss_names
-
-_NAMES = {
-    "architectures.registry": ("build_model", "model_names"),
-    "export.onnx": ("check_onnx", "export_onnx", "run_onnx"),
-    "judge.front_error": ("front_distances", "mean_front_error"),
-    "losses.registry": ("build_loss", "loss_names"),
-    "judge.metrics": ("SegmentationMetrics", "confusion_matrix", "scores_from_confusion"),
-    "export.models_table": ("model_table",),
-    "export.quantise": ("quantise_onnx",),
-}
-_HOMES = {name: f"glaciertime.segment.{module}" for module, names in _NAMES.items() for name in names}
 
 __all__ = [
     "SegmentationMetrics",
@@ -45,13 +35,15 @@ __all__ = [
     "scores_from_confusion",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(home), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = names_on_first_use(
+    __name__,
+    {
+        "architectures.registry": ("build_model", "model_names"),
+        "export.onnx": ("check_onnx", "export_onnx", "run_onnx"),
+        "judge.front_error": ("front_distances", "mean_front_error"),
+        "losses.registry": ("build_loss", "loss_names"),
+        "judge.metrics": ("SegmentationMetrics", "confusion_matrix", "scores_from_confusion"),
+        "export.models_table": ("model_table",),
+        "export.quantise": ("quantise_onnx",),
+    },
+)

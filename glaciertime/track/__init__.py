@@ -14,15 +14,20 @@ Loss of area is not loss of mass: frontal ablation, retreat plus the flow of ice
 
 from __future__ import annotations
 
-from glaciertime.breaks import change_table, segment_table
-from glaciertime.track.record.comparison import compare_methods
-from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
-from glaciertime.track.record.retreat import RETREAT_COLUMNS, retreat_table, sum_row
-from glaciertime.track.record.screening import keep
-from glaciertime.track.record.trends import rate_table
-from glaciertime.track.ruler.ruler import front_position
-from glaciertime.track.series import Tracked, track_scenes
-from glaciertime.track.settings import METHODS, ScreeningSettings, TrackSettings
+from typing import TYPE_CHECKING
+
+from glaciertime.lazy import names_on_first_use
+
+if TYPE_CHECKING:
+    from glaciertime.breaks import change_table, segment_table
+    from glaciertime.track.record.comparison import compare_methods
+    from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
+    from glaciertime.track.record.retreat import RETREAT_COLUMNS, retreat_table, sum_row
+    from glaciertime.track.record.screening import keep
+    from glaciertime.track.record.trends import rate_table
+    from glaciertime.track.ruler.ruler import front_position
+    from glaciertime.track.series import Tracked, track_scenes
+    from glaciertime.track.settings import METHODS, ScreeningSettings, TrackSettings
 
 __all__ = [
     "METHODS",
@@ -43,3 +48,36 @@ __all__ = [
     "sum_row",
     "track_scenes",
 ]
+
+__getattr__, __dir__ = names_on_first_use(
+    __name__,
+    {
+        "glaciertime.breaks": (
+            "change_table",
+            "segment_table",
+        ),
+        "record.comparison": ("compare_methods",),
+        "record.periods": (
+            "annual_rates",
+            "period_means",
+            "seasonal_cycle",
+        ),
+        "record.retreat": (
+            "RETREAT_COLUMNS",
+            "retreat_table",
+            "sum_row",
+        ),
+        "record.screening": ("keep",),
+        "record.trends": ("rate_table",),
+        "ruler.ruler": ("front_position",),
+        "series": (
+            "Tracked",
+            "track_scenes",
+        ),
+        "settings": (
+            "METHODS",
+            "ScreeningSettings",
+            "TrackSettings",
+        ),
+    },
+)
