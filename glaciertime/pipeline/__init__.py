@@ -1,0 +1,46 @@
+"""Composes the rooms: track a glacier or many, forecast and backtest what an archive holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from glaciertime.lazy import names_on_first_use
+
+if TYPE_CHECKING:
+    from glaciertime.pipeline.forecasting import (
+        choose_series,
+        default_models,
+        other_glaciers,
+        plane_of,
+        predict_contours,
+    )
+    from glaciertime.pipeline.tracking import (
+        TrackOutcome,
+        TrackRequest,
+        find_glacier,
+        store,
+        track_glacier,
+        track_many,
+    )
+
+__all__ = [
+    "TrackOutcome",
+    "TrackRequest",
+    "choose_series",
+    "default_models",
+    "find_glacier",
+    "other_glaciers",
+    "plane_of",
+    "predict_contours",
+    "store",
+    "track_glacier",
+    "track_many",
+]
+
+__getattr__, __dir__ = names_on_first_use(
+    __name__,
+    {
+        "forecasting": ("choose_series", "default_models", "other_glaciers", "plane_of", "predict_contours"),
+        "tracking": ("TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier", "track_many"),
+    },
+)

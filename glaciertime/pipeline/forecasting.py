@@ -1,0 +1,120 @@
+"""Forecasts of what an archive holds: which series of a glacier, which others to learn from, the front itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from glaciertime.archive import Archive
+from glaciertime.catalog import load_catalog
+from glaciertime.errors import InputError
+from glaciertime.forecast.models import model_names
+from glaciertime.forecast.predict import target_dates_until
+from glaciertime.forecast.series import Series, series_from_observations
+
+__all__ = ["choose_series", "default_models", "other_glaciers", "plane_of", "predict_contours"]
+
+
+def choose_series(
+    observations: pd.DataFrame,
+    *,
+    glacier: str,
+    variable: str | None = None,
+    method: str | None = None,
+    footprint: str | None = None,
+    dataset: str | None = None,
+) -> list[Series]:
+    """Return the series of a glacier that are to be forecast.
+
+    Where no more is said: the area in the box and the front position along the centreline, or what there is instead;
+    observed series, and simulated ones only where nothing was observed.
+
+    Raises
+    ------
+    InputError
+        Where nothing matches; the message names what there is.
+    """
+    series = series_from_observations(
+        observations, glacier=glacier, variable=variable, method=method, footprint=footprint, dataset=dataset
+    )
+    if dataset is None and any(one.source == "observed" for one in series):
+        series = [one for one in series if one.source == "observed"]
+    if variable is not None:
+        return series
+    chosen: list[Series] = []
+    for name, first in (("area_km2", ("box", "fjord")), ("front_position_m", ("centreline", "curvilinear-box"))):
+        of_variable = [one for one in series if one.variable == name]
+        ranked = sorted(of_variable, key=lambda one: _rank(one, first))
+        best = _rank(ranked[0], first) if ranked else None
+        chosen += [one for one in ranked if _rank(one, first) == best]
+    if chosen:
+        return chosen
+    return [one for one in series if one.variable == series[0].variable]
+
+
+def default_models() -> list[str]:
+    """Return the forecasters that are run where none is named: the simple ones to compare with, and the best."""
+    return [name for name in ("last", "drift", "arima", "auto") if name in model_names()]
+
+
+def _rank(series: Series, first: Sequence[str]) -> int:
+    named = [name for name in first if name in (series.footprint, series.method)]
+    return first.index(named[0]) if named else len(first)
+
+
+def other_glaciers(observations: pd.DataFrame, series: Series) -> list[Series]:
+    """Return the series of the same variable of other glaciers: what a global model may learn from."""
+    rows = observations[(observations["variable"] == series.variable) & (observations["glacier"] != series.glacier)]
+    rows = rows[rows["source"] == series.source]
+    return series_from_observations(rows) if rows["value"].notna().any() else []
+
+
+def predict_contours(
+    archive: Archive, *, glacier: str, until: str, model: str, cutoff: str | None = None, source: str | None = None
+) -> gpd.GeoDataFrame:
+    """Return the fronts predicted for a glacier up to a date, with their bands; see ``forecast.forecast_contour``.
+
+    Raises
+    ------
+    InputError
+        Where the archive holds no front of the glacier, or no centreline to carry it along.
+    """
+    fronts = archive.read("fronts")
+    fronts = fronts[fronts["GlacierID"] == glacier]
+    sources = sorted(fronts["source"].unique())
+    if not sources:
+        raise InputError(
+            f"{glacier}: the archive holds no calving front with a place on Earth; there is none to predict"
+        )
+    chosen = source or sources[0]
+    fronts = fronts[fronts["source"] == chosen]
+    lines = archive.read("centrelines")
+    lines = lines[(lines["glacier"] == glacier) & (lines["source"] == chosen)]
+    if lines.empty:
+        raise InputError(f"{glacier}: no centreline to carry its front along; draw one in a manifest and track again")
+    crs = plane_of(glacier, fronts)
+    observations = archive.read("observations")
+    positions = observations[(observations["variable"] == "front_position_m") & (observations["source"] == chosen)]
+    series = series_from_observations(positions, glacier=glacier)[0]
+    if cutoff is not None:
+        series = series.until(cutoff)
+    centreline = lines.to_crs(crs).geometry.iloc[0]
+    from glaciertime.forecast.front.contour import forecast_contour
+
+    return forecast_contour(
+        fronts,
+        centreline=centreline,
+        crs=crs,
+        target_dates=target_dates_until(series, until),
+        model=model,
+        cutoff=cutoff,
+    )
+
+
+def plane_of(glacier: str, table: gpd.GeoDataFrame) -> Any:
+    """Return the plane that a glacier is worked on: the catalog's, or the UTM zone of what is there."""
+    known = load_catalog().glaciers.get(glacier)
+    return known.crs if known is not None and known.crs is not None else table.estimate_utm_crs()
