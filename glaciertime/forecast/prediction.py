@@ -97,8 +97,8 @@ def from_student(
     levels: Sequence[float],
 ) -> Prediction:
     """Return the prediction of Student's t with ``degrees`` of freedom, centre (D,) and scale (D,)."""
-    from scipy import stats
+    from scipy import special
 
     quantiles = quantiles_of(levels)
-    z = stats.norm.ppf(quantiles) if np.isinf(degrees) else stats.t.ppf(quantiles, max(degrees, 1.0))
+    z = special.ndtri(quantiles) if np.isinf(degrees) else special.stdtrit(max(degrees, 1.0), quantiles)
     return Prediction(dates, quantiles, np.asarray(centre)[:, None] + np.asarray(scale)[:, None] * z[None, :])

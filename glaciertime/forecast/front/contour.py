@@ -263,11 +263,11 @@ def _outward(levels: Array, count: float) -> Array:
 
 def _native(half: float, levels: Array, lines: int) -> tuple[Array, Array]:
     """Return half widths from the model's own 90 % interval, where too little is known of past errors."""
-    from scipy import stats
+    from scipy import special
 
-    unit = half / stats.norm.ppf(0.95)
+    unit = half / special.ndtri(0.95)
     # Bonferroni over the lines: never too narrow for the whole front.
-    return unit * stats.norm.ppf((1 + levels) / 2), unit * stats.norm.ppf(1 - (1 - levels) / (2 * lines))
+    return unit * special.ndtri((1 + levels) / 2), unit * special.ndtri(1 - (1 - levels) / (2 * lines))
 
 
 def forecast_contour(
