@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "AmbiguousDateError",
     "ArchiveError",
     "DataNotFoundError",
     "FitError",
@@ -32,6 +33,10 @@ class GlacierTimeError(Exception):
 
 class InputError(GlacierTimeError, ValueError):
     """Something given does not have the form, the range or the unit expected."""
+
+
+class AmbiguousDateError(InputError):
+    """Dates can mean several days, and which is meant was not told."""
 
 
 class UsageError(InputError):

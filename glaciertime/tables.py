@@ -11,7 +11,8 @@ Conventions
 - ``front_position_m`` grows towards the sea; ``length_change_m`` grows as the glacier lengthens; retreat is
   positive inland and is only ever derived.
 - ``sigma`` is one standard deviation in the unit of the value; unknown is NaN, not 0.
-- ``date`` is the day of acquisition in UTC, ``datetime64[ns]`` at midnight; in text it is ``YYYY-MM-DD``.
+- ``date`` is the day of acquisition in UTC, ``datetime64[s]`` at midnight (nanoseconds end in 1677); in text it is
+  ``YYYY-MM-DD``. A number is no date.
 - ``source`` is ``observed`` or ``simulated`` and is never empty.
 - ``quality`` is ``ok`` or flags of :data:`QUALITY_FLAGS` joined by ``;``, each optionally followed by ``: reason``.
 """
@@ -25,6 +26,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
+from glaciertime.dates import as_date
 from glaciertime.errors import InputError
 
 __all__ = [
@@ -53,7 +55,8 @@ QUALITY_FLAGS = {
     "ok": "nothing is known against the observation",
     "censored": "the value is a bound: the ice reaches, or has left, the edge of what was imaged",
     "no-front": "the scene shows no boundary between ice and ocean inside the fjord",
-    "year-only": "only the year is known; the date is written as 1 January",
+    "year-only": "only the year is known; the date is written as 1 January, of a hydrological year as its end",
+    "month-only": "only the month is known; the date is written as its first day",
     "nominal-date": "the date stands for a mosaic of several acquisitions",
     "partial-coverage": "the image does not cover the whole footprint",
     "interpolated": "the value lies on an exact straight line through its neighbours",
@@ -199,7 +202,7 @@ def empty(name: str) -> pd.DataFrame:
     >>> list(empty("scores").columns)[:3]
     ['glacier', 'variable', 'method']
     """
-    kinds = {"text": "object", "number": "float64", "integer": "int64", "date": "datetime64[ns]", "geometry": "object"}
+    kinds = {"text": "object", "number": "float64", "integer": "int64", "date": "datetime64[s]", "geometry": "object"}
     columns = {column: pd.Series(dtype=kinds[kind]) for column, kind in SCHEMAS[name].columns.items()}
     frame = pd.DataFrame(columns)
     return gpd.GeoDataFrame(frame, geometry="geometry") if "geometry" in columns else frame
@@ -251,12 +254,27 @@ def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
         if kind == "integer":
             return pd.to_numeric(values).astype("int64")
         if kind == "date":
-            return pd.to_datetime(values).astype("datetime64[ns]").dt.normalize()
+            return _days(values)
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: {error}; expected a {kind}") from error
     if kind == "text":
         return values.astype(object).where(values.notna(), "").map(str)
     return values
+
+
+def _days(values: pd.Series) -> pd.Series:
+    """Return dates at midnight; texts are read by the one reader, numbers are refused."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        zone = getattr(values.dtype, "tz", None)
+        plain = values if zone is None else values.dt.tz_convert("UTC").dt.tz_localize(None)
+        return plain.astype("datetime64[s]").dt.normalize()
+    known = values.notna()
+    if not known.any() and values.dtype == float:
+        return values.astype("datetime64[s]")
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        raise InputError("a number is no date")
+    days = {value: np.datetime64(as_date(value), "s") for value in values[known].unique()}
+    return values.where(known, None).map(days).astype("datetime64[s]")
 
 
 def _check_values(frame: pd.DataFrame, name: str) -> None:

@@ -11,17 +11,16 @@ Conventions of the whole package
 from __future__ import annotations
 
 import calendar
-import datetime as dt
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyproj
 import shapely
 from affine import Affine
 from numpy.typing import ArrayLike, NDArray
 
+from glaciertime.dates import as_date
 from glaciertime.errors import InputError
 
 __all__ = [
@@ -44,28 +43,6 @@ _EDGE_M = 2_000.0
 _EDGE_DEGREES = 0.02
 # Pixels of one block share one area, taken at the centroid of the block's counted pixels.
 _BLOCK_PIXELS = 32
-
-
-def as_date(value: Any) -> dt.date:
-    """Return the calendar day (UTC) of a date given as text, ``date``, ``datetime`` or numpy datetime.
-
-    Raises
-    ------
-    InputError
-        If the value is not a date.
-
-    Examples
-    --------
-    >>> as_date("2002-03-15")
-    datetime.date(2002, 3, 15)
-    """
-    try:
-        stamp = pd.Timestamp(value)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"'{value}' is not a date; give it as YYYY-MM-DD") from error
-    if stamp is pd.NaT:
-        raise InputError(f"'{value}' is not a date; give it as YYYY-MM-DD")
-    return stamp.tz_convert("UTC").date() if stamp.tzinfo else stamp.date()
 
 
 def decimal_year(value: Any) -> float:

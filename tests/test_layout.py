@@ -13,17 +13,18 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "glaciertime"
 
 # Each room and the rooms it may import; what is not named here is a mistake.
-_BASE = {"lazy", "errors", "units", "writing", "tables", "qgis_style", "slopes", "combining", "breaks"}
+_BASE = {"lazy", "errors", "dates", "units", "writing", "tables", "qgis_style", "slopes", "combining", "breaks"}
 MAY_IMPORT = {
     "errors": set(),
     "lazy": set(),
-    "units": {"errors"},
-    "writing": {"errors", "units"},
-    "tables": {"errors", "units"},
+    "dates": {"errors"},
+    "units": {"errors", "dates"},
+    "writing": {"errors", "dates", "units"},
+    "tables": {"errors", "dates", "units"},
     "qgis_style": set(),
-    "slopes": {"errors", "units"},
+    "slopes": {"errors", "dates", "units"},
     "combining": set(),
-    "breaks": {"errors", "units", "tables", "slopes", "combining"},
+    "breaks": {"errors", "dates", "units", "tables", "slopes", "combining"},
     "catalog": _BASE,
     "archive": _BASE,
     "scenes": _BASE | {"catalog", "archive"},

@@ -28,7 +28,7 @@ def test_an_empty_table_is_valid(name: str) -> None:
 def test_columns_come_in_order_and_typed_and_others_go() -> None:
     table = validate(observation(extra=1), "observations")
     assert list(table.columns) == list(SCHEMAS["observations"].columns)
-    assert table["date"].dtype == "datetime64[ns]"
+    assert table["date"].dtype == "datetime64[s]"
     assert table["sigma"].isna().all()
 
 
