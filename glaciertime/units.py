@@ -4,6 +4,8 @@ Conventions of the whole package
 --------------------------------
 - An area is the true area on the WGS84 ellipsoid, never the area on the plane of a map projection: in polar
   stereographic the two differ by several percent away from the standard parallel.
+- A length (a position, a width, a rate) is a true one too: it is measured on the plane of :func:`true_plane`, never on
+  that of a map, where it is off by half as many percent as an area.
 - A year of a rate or of a horizon has 365.25 days. A decimal year divides by the days that its own year has.
 - A coordinate system of ``None`` is a local metric frame: plane coordinates in metres without a place on Earth.
 """
@@ -32,6 +34,7 @@ __all__ = [
     "pixel_area_m2",
     "polygon_area_km2",
     "resolution_m",
+    "true_plane",
     "years_between",
 ]
 
@@ -126,6 +129,55 @@ def polygon_area_km2(geometry: shapely.Geometry, *, crs: Any) -> float:
     dense = shapely.segmentize(geometry, edge)
     plane = shapely.transform(dense, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     return float(plane.area) / M2_PER_KM2
+
+
+def true_plane(geometry: shapely.Geometry, *, crs: Any) -> pyproj.CRS | None:
+    """Return the plane around a geometry on which lengths and areas are those on the WGS84 ellipsoid.
+
+    A Lambert azimuthal equal-area plane centred on the geometry, to a tenth of a degree. At a distance ``d`` from its
+    centre its lengths err by ``d^2 / (8 R^2)``: 1 part in 100,000 at 55 km, 1 in 10,000 at 180 km. Whatever map a
+    glacier is drawn on, lengths that are measured here are the same.
+
+    Parameters
+    ----------
+    geometry : anything with coordinates, in ``crs``
+    crs : anything pyproj reads, or None for a local metric frame, whose metres are taken as they are
+
+    Returns
+    -------
+    CRS or None
+
+    Raises
+    ------
+    InputError
+        Where the coordinates do not lie in the domain of the coordinate system.
+
+    Examples
+    --------
+    >>> plane = true_plane(shapely.Point(-2_400_000, 1_250_000), crs="EPSG:3031")
+    >>> plane.coordinate_operation.method_name
+    'Lambert Azimuthal Equal Area'
+    """
+    if crs is None:
+        return None
+    source = pyproj.CRS.from_user_input(crs)
+    coordinates = shapely.get_coordinates(geometry)
+    longitude, latitude = _to_geographic(source.to_wkt()).transform(coordinates[:, 0], coordinates[:, 1])
+    if not len(coordinates) or not (np.isfinite(longitude).all() and np.isfinite(latitude).all()):
+        raise InputError(f"coordinates do not lie in the domain of {source.name}; check the CRS")
+    # The mean of directions from the Earth's centre knows no meridian at which longitudes jump.
+    lon, lat = np.radians(longitude), np.radians(latitude)
+    corners = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    x, y, z = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    centre = np.degrees([np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))])
+    return _plane_at(round(float(centre[0]), 1) + 0.0, round(float(centre[1]), 1) + 0.0)
+
+
+@lru_cache(maxsize=512)
+def _plane_at(longitude: float, latitude: float) -> pyproj.CRS:
+    return pyproj.CRS.from_proj4(
+        f"+proj=laea +lat_0={latitude:.1f} +lon_0={longitude:.1f} +ellps=WGS84 +units=m +no_defs"
+    )
 
 
 def pixel_area_m2(rows: ArrayLike, columns: ArrayLike, *, transform: Affine, crs: Any) -> NDArray[np.float64]:

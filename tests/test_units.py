@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glaciertime.errors import InputError
-from glaciertime.units import as_date, decimal_year, mask_area_km2, polygon_area_km2, resolution_m, years_between
+from glaciertime.units import (
+    as_date,
+    decimal_year,
+    mask_area_km2,
+    polygon_area_km2,
+    resolution_m,
+    true_plane,
+    years_between,
+)
 
 
 def cap_area_km2(latitude: float) -> float:
@@ -115,3 +123,32 @@ def test_what_is_no_date_is_named() -> None:
 def test_coordinates_outside_the_projection_are_refused() -> None:
     with pytest.raises(InputError, match="do not lie in the domain"):
         polygon_area_km2(shapely.box(1e12, 1e12, 1e12 + 1, 1e12 + 1), crs="EPSG:32645")
+
+
+@pytest.mark.parametrize(
+    ("crs", "start", "end"),
+    [
+        ("EPSG:3031", (-2_400_000, 1_250_000), (-2_320_000, 1_290_000)),
+        ("EPSG:3413", (-200_000, -2_273_000), (-180_000, -2_273_000)),
+        ("EPSG:32633", (480_000, 8_600_000), (492_000, 8_594_000)),
+        ("EPSG:4326", (179.5, -77.5), (180.5, -77.3)),
+        ("EPSG:3995", (1_000, -2_000), (60_000, 9_000)),
+    ],
+)
+def test_a_line_has_its_length_on_the_ellipsoid(crs: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+    line = shapely.segmentize(shapely.LineString([start, end]), 0.001 if crs == "EPSG:4326" else 100.0)
+    degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    geodesic = pyproj.Geod(ellps="WGS84").line_length(*degrees.transform(*shapely.get_coordinates(line).T))
+    plane = true_plane(line, crs=crs)
+    there = pyproj.Transformer.from_crs(crs, plane, always_xy=True)
+    length = shapely.transform(line, lambda xy: np.column_stack(there.transform(*xy.T))).length
+    assert length == pytest.approx(geodesic, rel=2e-5)
+
+
+def test_a_local_frame_has_true_metres() -> None:
+    assert true_plane(shapely.Point(0, 0), crs=None) is None
+
+
+def test_coordinates_outside_a_map_have_no_true_plane() -> None:
+    with pytest.raises(InputError, match="do not lie in the domain"):
+        true_plane(shapely.Point(9e9, 9e9), crs="EPSG:32633")

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
         choose_series,
         default_models,
         other_glaciers,
-        plane_of,
         predict_contours,
     )
     from glaciertime.pipeline.tracking import (
@@ -30,7 +29,6 @@ __all__ = [
     "default_models",
     "find_glacier",
     "other_glaciers",
-    "plane_of",
     "predict_contours",
     "store",
     "track_glacier",
@@ -40,7 +38,7 @@ __all__ = [
 __getattr__, __dir__ = names_on_first_use(
     __name__,
     {
-        "forecasting": ("choose_series", "default_models", "other_glaciers", "plane_of", "predict_contours"),
+        "forecasting": ("choose_series", "default_models", "other_glaciers", "predict_contours"),
         "tracking": ("TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier", "track_many"),
     },
 )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 
 from glaciertime.archive import Archive
-from glaciertime.catalog import load_catalog
 from glaciertime.errors import InputError
 from glaciertime.forecast.models import model_names
 from glaciertime.forecast.predict import target_dates_until
 from glaciertime.forecast.series import Series, series_from_observations
+from glaciertime.units import true_plane
 
-__all__ = ["choose_series", "default_models", "other_glaciers", "plane_of", "predict_contours"]
+__all__ = ["choose_series", "default_models", "other_glaciers", "predict_contours"]
 
 
 def choose_series(
@@ -95,7 +94,7 @@ def predict_contours(
     lines = lines[(lines["glacier"] == glacier) & (lines["source"] == chosen)]
     if lines.empty:
         raise InputError(f"{glacier}: no centreline to carry its front along; draw one in a manifest and track again")
-    crs = plane_of(glacier, fronts)
+    crs = true_plane(lines.geometry.iloc[0], crs=lines.crs)
     observations = archive.read("observations")
     positions = observations[(observations["variable"] == "front_position_m") & (observations["source"] == chosen)]
     series = series_from_observations(positions, glacier=glacier)[0]
@@ -112,9 +111,3 @@ def predict_contours(
         model=model,
         cutoff=cutoff,
     )
-
-
-def plane_of(glacier: str, table: gpd.GeoDataFrame) -> Any:
-    """Return the plane that a glacier is worked on: the catalog's, or the UTM zone of what is there."""
-    known = load_catalog().glaciers.get(glacier)
-    return known.crs if known is not None and known.crs is not None else table.estimate_utm_crs()

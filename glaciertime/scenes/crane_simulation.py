@@ -66,7 +66,7 @@ def simulation_dates() -> list[dt.date]:
 
 
 def known_position_m(date: dt.date) -> float:
-    """Return the true front position along the centreline, in metres from its inland end.
+    """Return the true front position along the centreline, in metres of the map from its inland end.
 
     A steady front with a seasonal cycle loses 6 km in the break-up of 2002, retreats exponentially for some years
     more, and then advances slowly.

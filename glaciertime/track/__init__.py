@@ -5,9 +5,9 @@ What is made of a series lies in :mod:`~glaciertime.track.record.periods` (month
 annual rates), :mod:`~glaciertime.track.record.trends` (slopes with intervals), :mod:`~glaciertime.breaks` (breaks) and
 :mod:`~glaciertime.track.ruler.flowlines` (retreat along parallel lines).
 
-Areas are true areas on the ellipsoid. Positions and lengths are distances on the map plane of the glacier's coordinate
-system, as every front archive and tool gives them; on the ground they are shorter by the scale of the map there: 1.9 %
-at Crane (EPSG:3031), 0.3 % at Jakobshavn (EPSG:3413).
+Areas and lengths (positions, widths, rates and their sigmas) are true ones on the ellipsoid, whatever map the work is
+done on. Front archives and other tools give lengths in metres of the map, which are off by its scale: 1.9 % too long at
+Crane (EPSG:3031), 0.3 % at Jakobshavn (EPSG:3413).
 
 Loss of area is not loss of mass: frontal ablation, retreat plus the flow of ice, is not measured here.
 """

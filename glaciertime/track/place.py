@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ import shapely
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
+from glaciertime.units import true_plane
 
 __all__ = ["WGS84", "Place", "place_of", "published", "reproject"]
 
@@ -19,6 +20,8 @@ WGS84 = pyproj.CRS.from_epsg(4326)
 # Edges are straight on the map they were drawn on; they are densified to this before they leave it.
 _EDGE_M = 500.0
 _EDGE_DEGREES = 0.005
+# A vertex that densifying left on a straight line, to this much, is not needed.
+_STRAIGHT_M = 0.005
 
 
 @lru_cache(maxsize=64)
@@ -90,6 +93,24 @@ class Place:
         return Place(
             name=self.name, crs=crs, box=move(self.box), fjord=move(self.fjord), centreline=move(self.centreline),
             is_drawn=self.is_drawn,
+        )  # fmt: skip
+
+    @property
+    def extent(self) -> shapely.Geometry | None:
+        """Whatever says where the glacier lies: its centreline, else its fjord, else its box."""
+        return next((part for part in (self.centreline, self.fjord, self.box) if part is not None), None)
+
+    def on_true_plane(self) -> Place:
+        """Return the same place where a metre is a metre on the ellipsoid: see :func:`glaciertime.units.true_plane`."""
+        if self.crs is None or self.extent is None:
+            return self
+        there = self.to(true_plane(self.extent, crs=self.crs))
+
+        def thinned(geometry: shapely.Geometry | None) -> shapely.Geometry | None:
+            return None if geometry is None else shapely.simplify(geometry, _STRAIGHT_M)
+
+        return replace(
+            there, box=thinned(there.box), fjord=thinned(there.fjord), centreline=thinned(there.centreline)
         )  # fmt: skip
 
     @property

@@ -104,9 +104,11 @@ def rows_of(
     place, settings = ruler.place, ruler.settings
     boundary_m = boundary_sigma_m(acquisition, settings=settings)
     front = measurement.front
-    if front is not None and settings.simplify_m:
-        front = shapely.simplify(front, settings.simplify_m)
     work_front = None if front is None else reproject(front, source=measurement.crs, target=place.crs)
+    shown, shown_crs = front, measurement.crs
+    if work_front is not None and settings.simplify_m:
+        work_front = shapely.simplify(work_front, settings.simplify_m)
+        shown, shown_crs = work_front, place.crs
     width_m = math.nan if work_front is None else front_width_m(work_front)
     sigma_km2 = front_sigma_km2(acquisition, work_front, settings)
     rows = [area_row(acquisition, area, sigma_km2=sigma_km2) for area in measurement.areas]
@@ -142,7 +144,7 @@ def rows_of(
         "resolution_m": acquisition.resolution_m,
         "model": acquisition.model,
         "source": acquisition.source,
-        "geometry": published(work_front, place.crs),
+        "geometry": published(shown, shown_crs),
     }
     return rows, record
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,7 +23,7 @@ from glaciertime.track.place import WGS84, Place, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts
 from glaciertime.track.rows import EARLIEST, area_row, failed_row, front_sigma_km2, rows_of
 from glaciertime.track.ruler.centrelines import centreline_from_zones
-from glaciertime.track.ruler.moving import changed_zone, moving_length_m
+from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m
 from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_common_footprint
@@ -30,6 +31,7 @@ from glaciertime.track.scene.lines import clean_line, drop_short_pieces, merge_l
 from glaciertime.track.scene.masks import image_polygon, measure_mask
 from glaciertime.track.scene.outlines import measure_outline
 from glaciertime.track.settings import TrackSettings
+from glaciertime.units import M2_PER_KM2, polygon_area_km2, true_plane
 
 __all__ = ["FOOTPRINT_COLUMNS", "Tracked", "track_scenes"]
 
@@ -111,9 +113,9 @@ class _Run:
 
     glacier: Glacier
     settings: TrackSettings
-    rulers: dict[str, FrontRuler] = field(default_factory=dict)
-    #: The ruler of the scene before, which mostly is that of the next: to write out a CRS takes longer than to measure.
-    last: tuple[pyproj.CRS | None, FrontRuler] | None = None
+    #: Of scenes on Earth (False) and of those in a local frame (True): the place, and the ruler on its true plane.
+    places: dict[bool, Place] = field(default_factory=dict)
+    rulers: dict[bool, FrontRuler] = field(default_factory=dict)
     fronts: list[dict[str, Any]] = field(default_factory=list)
     observations: list[dict[str, Any]] = field(default_factory=list)
     footprints: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
@@ -126,8 +128,9 @@ class _Run:
         """Measure one scene and keep its rows."""
         acquisition = scene.acquisition
         _check_date(acquisition.date)
-        ruler = self._ruler(scene)
-        measurement = _measure(scene, ruler.place, self.settings)
+        place = self._at(scene)
+        ruler = self._ruler(scene, place)
+        measurement = _measure(scene, place, self.settings)
         if measurement.front is not None and ruler.place.centreline is None and isinstance(scene, MaskScene):
             ruler = self._with_drawn_centreline(scene, ruler)
         rows, front = rows_of(acquisition, measurement, ruler)
@@ -138,7 +141,7 @@ class _Run:
         for area in measurement.areas:
             self._keep_footprint(acquisition, area.footprint, area.footprint_area_km2, area.polygon, measurement.crs)
         if isinstance(scene, MaskScene):
-            self._keep_mask(scene, measurement, ruler.place)
+            self._keep_mask(scene, measurement, place)
         if isinstance(scene, OutlineScene):
             box = next((area.polygon for area in measurement.areas if area.footprint == "box"), None)
             if box is not None:
@@ -154,13 +157,16 @@ class _Run:
         if any(not box.equals(footprint) for _, _, box in self.outlines):
             return
         zone = changed_zone([ice for _, ice, _ in self.outlines], footprint=footprint)
+        # A boundary's length on the map, and on the ellipsoid.
+        crs = self.places[self.is_local].crs
+        scale = math.sqrt(polygon_area_km2(footprint, crs=crs) * M2_PER_KM2 / footprint.area)
         sigmas: dict[tuple[str, str], float] = {}
         for acquisition, ice, box in self.outlines:
-            length_m = moving_length_m(ice, zone=zone, footprint=box)
+            length_m = scale * moving_length_m(ice, zone=zone, footprint=box)
             if length_m > 0:
                 sigmas[acquisition.dataset, acquisition.image_id] = area_sigma_km2(
                     front_length_m=length_m,
-                    front_width_m=length_m,
+                    front_width_m=scale * moving_chord_m(ice, zone=zone, footprint=box),
                     boundary_m=boundary_sigma_m(acquisition, settings=self.settings),
                     georeferencing_m=acquisition.georeferencing_sigma_m,
                     correlation_m=self.settings.correlation_length_m,
@@ -179,7 +185,9 @@ class _Run:
             return
         for mask, area, front in areas:
             acquisition = mask.scene.acquisition
-            sigma_km2 = front_sigma_km2(acquisition, front, self.settings)
+            ruler = self.rulers[acquisition.crs is None]
+            there = None if front is None else reproject(front, source=mask.crs, target=ruler.place.crs)
+            sigma_km2 = front_sigma_km2(acquisition, there, self.settings)
             self.observations.append(area_row(acquisition, area, sigma_km2=sigma_km2))
             self._keep_footprint(acquisition, "common", area.footprint_area_km2, footprint, mask.crs)
 
@@ -201,17 +209,25 @@ class _Run:
         )
         return Tracked(fronts=fronts, observations=observations, footprints=footprints)
 
-    def _ruler(self, scene: Scene) -> FrontRuler:
+    def _at(self, scene: Scene) -> Place:
+        """Return where a scene is measured: on one plane for all scenes of the glacier that have a place on Earth."""
         crs = scene.acquisition.crs
-        if self.last is not None and self.last[0] is crs:
-            return self.last[1]
-        key = "local" if crs is None else crs.to_wkt()
-        if key not in self.rulers:
+        key = crs is None
+        if key not in self.places:
             place = place_of(self.glacier, scene_crs=crs)
             if place.crs is not None and place.crs.is_geographic:
-                place = place.to(_plane_around(scene, place.crs))
-            self.rulers[key] = FrontRuler(place=place, settings=self.settings)
-        self.last = (crs, self.rulers[key])
+                place = place.to(true_plane(place.extent or _outline_of(scene), crs=place.crs))
+            self.places[key] = place
+        return self.places[key]
+
+    def _ruler(self, scene: Scene, place: Place) -> FrontRuler:
+        """Return the ruler of the glacier, on the plane where metres are true ones."""
+        key = scene.acquisition.crs is None
+        if key not in self.rulers:
+            there = place.on_true_plane()
+            if place.extent is None and place.crs is not None:
+                there = place.to(true_plane(_outline_of(scene), crs=scene.acquisition.crs))
+            self.rulers[key] = FrontRuler(place=there, settings=self.settings)
         return self.rulers[key]
 
     def _with_drawn_centreline(self, scene: MaskScene, ruler: FrontRuler) -> FrontRuler:
@@ -227,8 +243,7 @@ class _Run:
             return ruler
         line = reproject(line, source=crs, target=ruler.place.crs)
         drawn = FrontRuler(place=replace(ruler.place, centreline=line, is_drawn=True), settings=self.settings)
-        self.rulers["local" if crs is None else crs.to_wkt()] = drawn
-        self.last = (crs, drawn)
+        self.rulers[crs is None] = drawn
         return drawn
 
     def _keep_mask(self, scene: MaskScene, measurement: Measurement, place: Place) -> None:
@@ -269,17 +284,11 @@ def _check_date(date: dt.date) -> None:
         raise InputError(f"{date} is before {EARLIEST.year} or in the future; correct the date")
 
 
-def _plane_around(scene: Scene, crs: pyproj.CRS) -> pyproj.CRS:
-    """Return an equal-area plane centred near a scene; positions need metres."""
+def _outline_of(scene: Scene) -> shapely.Geometry:
+    """Return what a scene shows as a geometry in its own coordinates."""
     if isinstance(scene, MaskScene):
-        x, y = image_polygon(scene).centroid.coords[0]
-    else:
-        x_min, y_min, x_max, y_max = (scene.ice if isinstance(scene, OutlineScene) else scene.line).bounds
-        x, y = (x_min + x_max) / 2, (y_min + y_max) / 2
-    longitude, latitude = pyproj.Transformer.from_crs(crs, WGS84, always_xy=True).transform(x, y)
-    return pyproj.CRS.from_proj4(
-        f"+proj=laea +lat_0={latitude:.1f} +lon_0={longitude:.1f} +ellps=WGS84 +units=m +no_defs"
-    )
+        return image_polygon(scene)
+    return scene.ice if isinstance(scene, OutlineScene) else scene.line
 
 
 def _measure(scene: Scene, place: Place, settings: TrackSettings) -> Measurement:

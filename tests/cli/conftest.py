@@ -15,6 +15,8 @@ from affine import Affine
 
 from glaciertime.__main__ import run
 
+from ..geodesics import geodesic_m
+
 GLACIER, OCEAN, ROCK = 127, 254, 64
 TOY_TRANSFORM = Affine(100, 0, -2_400_000, 0, -100, 1_260_000)
 
@@ -49,6 +51,11 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         return Result(code, printed.out, printed.err)
 
     return call
+
+
+def true_m(along_m: float) -> float:
+    """Return so much of the toy's centreline on the map as it is on the ellipsoid, 1.9 % less."""
+    return geodesic_m([(-2_400_000, 1_257_000), (-2_400_000 + along_m, 1_257_000)], "EPSG:3031")
 
 
 def zones(front_column: int, *, size: int = 60) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 
 from glaciertime.archive import Archive
 
-from .conftest import Command, write_mask, zones
+from .conftest import Command, true_m, write_mask, zones
 
 
 @pytest.fixture
@@ -34,13 +34,13 @@ def test_a_scenario_is_printed_and_stored_as_one(toy: Command, tmp_path: Path) -
     rows = Archive(Path("glaciertime.gpkg")).read("forecasts")
     assert set(rows["model"]) == {"scenario-held", "scenario-doubled"}
     last = rows[(rows["quantile"] == 0.5) & (rows["target_date"] == "2020-03-15")].set_index("model")["value"]
-    assert last["scenario-held"] == pytest.approx(3000.0, abs=3.0)
-    assert last["scenario-doubled"] == pytest.approx(2600.0, abs=6.0)
+    assert last["scenario-held"] == pytest.approx(true_m(3000), abs=3.0)
+    assert last["scenario-doubled"] == pytest.approx(true_m(2600), abs=6.0)
     profile = tmp_path / "width.csv"
     pd.DataFrame({"position_m": [0, 6000], "value": [1000, 4000]}).to_csv(profile, index=False)
     told = toy("forecast", *SERIES, "--until", "2020", "--scenario", "held", "--profile", profile, "--json").json
     ends = [row["value"] for row in told if row["quantile"] == 0.5 and row["target_date"] == "2020-03-15"]
-    assert ends[0] < 2990.0
+    assert ends[0] < true_m(2990)
 
 
 def test_forecast_and_scenario_together_stay_apart(toy: Command) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 
 import pytest
 import shapely
+import shapely.affinity
 
 from glaciertime.catalog import Glacier
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene
@@ -23,6 +25,15 @@ def outline(year: int, *fronts: float) -> OutlineScene:
         resolution_m=100.0, delineation_sigma_m=50.0,
     )  # fmt: skip
     return OutlineScene(acquisition=acquisition, ice=shapely.union_all(tongues), box=BOX)
+
+
+def shifted(year: int, *fronts: float) -> OutlineScene:
+    """As :func:`outline`, on an image whose place is known to 80 m and on which nothing else errs."""
+    scene = outline(year, *fronts)
+    what = dataclasses.replace(
+        scene.acquisition, georeferencing_sigma_m=80.0, delineation_sigma_m=1e-6, resolution_m=1e-6
+    )
+    return dataclasses.replace(scene, acquisition=what)
 
 
 def sigma(*scenes: OutlineScene) -> float:
@@ -45,3 +56,17 @@ def test_two_fronts_that_move_err_independently() -> None:
     one = sigma(outline(2000, 9_000, 7_000), outline(2001, 8_000, 7_000))
     both = sigma(outline(2000, 9_000, 7_000), outline(2001, 8_000, 6_000))
     assert both / one == pytest.approx(2**0.5, rel=0.1)
+
+
+def test_a_shift_of_the_image_sweeps_the_chord_of_what_moves() -> None:
+    # One tongue, 4 km wide: its sides lie in the zone that changed too, and cancel.
+    assert sigma(shifted(2000, 3_000, 9_000), shifted(2001, 3_000, 5_000)) == pytest.approx(0.080 * 4.0, rel=0.01)
+
+
+def test_fronts_that_face_each_other_cancel_under_a_shift() -> None:
+    facing = [shifted(2000, 3_000, 9_000), shifted(2001, 3_000, 5_000)]
+    twins = [
+        dataclasses.replace(scene, ice=scene.ice.union(shapely.affinity.scale(scene.ice, -1, 1, origin=(15_000, 0))))
+        for scene in facing
+    ]
+    assert sigma(*twins) < 0.01

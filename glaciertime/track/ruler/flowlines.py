@@ -25,7 +25,7 @@ def _ruler(fronts: gpd.GeoDataFrame, glacier: Glacier, settings: TrackSettings |
     place = place_of(glacier, scene_crs=fronts.crs)
     if place.centreline is None or place.crs is None:
         raise InputError(f"{glacier.name}: flowlines need a centreline on Earth; give one in a manifest")
-    return FrontRuler(place=place, settings=settings or TrackSettings())
+    return FrontRuler(place=place.on_true_plane(), settings=settings or TrackSettings())
 
 
 def flowline_positions(

@@ -1,7 +1,8 @@
 """Front positions: how far towards the sea a calving front stands, by each of the field's methods.
 
-Positions are distances along the centreline from its inland end, in metres of the map plane (the convention of the
-front archives), and grow towards the sea: an advance is positive, whatever the front looks like.
+Positions are distances along the centreline from its inland end, in metres of the plane that the lines are given on
+(:class:`glaciertime.track.ruler.ruler.FrontRuler` lays them on one where these are true metres), and grow towards the
+sea: an advance is positive, whatever the front looks like.
 
 Of a front that is straight and square to a straight centreline all methods say the same. They differ where the front
 is bent, where the centreline bends, and where a part of the front is missing: see :func:`front_position`.
