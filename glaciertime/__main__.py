@@ -11,7 +11,10 @@ __all__ = ["main", "run"]
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command; return its exit code: 0, 1 (data or a fit failed), 2 (usage).
+    """Run one command; return its exit code.
+
+    0 all measured; 1 nothing stored, or ``--strict`` was given and something failed; 2 usage; 3 stored, but some inputs
+    failed.
 
     What is wrong is one sentence on stderr. Only a defect of the program shows a traceback.
     """

@@ -86,7 +86,7 @@ def test_an_image_that_cannot_be_read_fails_alone(images: Path, monkeypatch: pyt
     rows = observations(images, replace(SPEC, scores={"front_sigma_px": 2.0}), monkeypatch)
     assert rows["date"].astype(str).tolist() == ["2000-06-01"]
     outcome = track_glacier(TrackRequest(glacier="Sverdrup", data=images))
-    assert outcome.exit_code == 1
+    assert outcome.exit_code == 3
     assert len(outcome.problems) == 1
     assert outcome.tracked is not None
     failed = outcome.tracked.observations.query("quality.str.contains('failed')")

@@ -16,13 +16,16 @@ from glaciertime.cli.common import (
     JsonOption,
     MethodOption,
     ModelsOption,
+    StrictOption,
     VariableOption,
     limit_threads,
+    note,
     open_archive,
     print_json,
     split_names,
 )
 from glaciertime.cli.forecasting import series_of
+from glaciertime.cli.messages import exit_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,6 +50,7 @@ def backtest(
     dataset: DatasetOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Forecast again from past dates with what was known then, score on what came, and store the scores.
@@ -66,6 +70,7 @@ def backtest(
     from glaciertime.forecast.judged.backtest import check_metrics
     from glaciertime.forecast.judged.skill import skill_scores
     from glaciertime.pipeline import default_models, other_glaciers
+    from glaciertime.tables import SERIES_KEY
 
     store = open_archive(archive)
     observations = store.read("observations")
@@ -95,11 +100,17 @@ def backtest(
             if metrics is None and "last" in models and len(models) > 1:
                 parts.append(skill_scores(result))
     rows = pd.concat(parts, ignore_index=True)
-    store.store_scores(rows)
+    counts = rows.groupby([*SERIES_KEY, "model"], sort=False)[["n", "n_failed"]].sum()
+    lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
+    if not (strict and lost.any()):
+        store.store_scores(rows)
     if as_json:
         print_json(rows)
-        return
-    _print(rows, metrics)
+    else:
+        _print(rows, metrics)
+    for key in counts.index[lost]:
+        note(f"{key[0]}, {key[1]}: {key[-1]} gave no forecast at any origin")
+    raise typer.Exit(exit_code(stored=not lost.all(), failed=bool(lost.any()), strict=strict))
 
 
 def _step(count: int, min_train: int, origins: int) -> int:

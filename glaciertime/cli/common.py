@@ -28,6 +28,7 @@ __all__ = [
     "ManifestOption",
     "MethodOption",
     "ModelsOption",
+    "StrictOption",
     "VariableOption",
     "data_folder",
     "limit_threads",
@@ -53,6 +54,9 @@ ManifestOption = Annotated[
 
 ModelsOption = Annotated[
     list[str] | None, typer.Option("--model", help="A forecaster; may be repeated or comma-separated.")
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Store nothing that failed in part, and exit with 1 where anything failed.")
 ]
 VariableOption = Annotated[str | None, typer.Option("--variable", help="area_km2, front_position_m, ...")]
 MethodOption = Annotated[str | None, typer.Option("--method", help="How it was measured, e.g. centreline.")]

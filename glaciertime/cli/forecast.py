@@ -16,6 +16,7 @@ from glaciertime.cli.common import (
     JsonOption,
     MethodOption,
     ModelsOption,
+    StrictOption,
     VariableOption,
     limit_threads,
     note,
@@ -25,6 +26,7 @@ from glaciertime.cli.common import (
     split_names,
 )
 from glaciertime.cli.forecasting import read_table, series_of
+from glaciertime.cli.messages import exit_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,6 +67,7 @@ def forecast(
     ] = False,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Forecast the series of a glacier at real dates, with prediction intervals, and store the forecasts.
@@ -109,7 +112,8 @@ def forecast(
         if scenarios or given is not None:
             raise UsageError("--contour takes no scenario and no covariates; run them without it")
         name = resolve_names([glacier], observations["glacier"].unique())[0]
-        _contour(store, name, until=until, models=split_names(model) or ["kalman"], cutoff=cutoff, as_json=as_json)
+        models = split_names(model) or ["kalman"]
+        _contour(store, name, until=until, models=models, cutoff=cutoff, strict=strict, as_json=as_json)
         return
     bed = profile_from_table(read_table(profile)) if profile is not None else None
     models = split_names(model)
@@ -134,28 +138,32 @@ def forecast(
             for name in scenarios
         ]
     rows = pd.concat(parts, ignore_index=True)
-    store.store_forecasts(rows)
+    failed = rows[rows["status"] != "ok"]
+    if not (strict and len(failed)):
+        store.store_forecasts(rows)
     if as_json:
         print_json(rows)
     else:
         _print(rows)
     if given is not None and models:
         note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
-    failed = rows[rows["status"] != "ok"]
     for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
         note(f"{failed_model} gave no forecast: {status}")
-    if len(failed) and failed["model"].nunique() == rows["model"].nunique():
-        raise typer.Exit(1)
+    raise typer.Exit(exit_code(stored=len(failed) < len(rows), failed=len(failed) > 0, strict=strict))
 
 
-def _contour(store: Archive, glacier: str, *, until: str, models: list[str], cutoff: str | None, as_json: bool) -> None:
+def _contour(
+    store: Archive, glacier: str, *, until: str, models: list[str], cutoff: str | None, strict: bool, as_json: bool
+) -> None:
     from glaciertime.pipeline import predict_contours
 
     failed = 0
     for model in models:
         rows = predict_contours(store, glacier=glacier, until=until, model=model, cutoff=cutoff)
-        store.store_contours(rows)
-        failed += int((rows["status"] != "ok").all())
+        has_failed = bool((rows["status"] != "ok").all())
+        failed += has_failed
+        if not (strict and has_failed):
+            store.store_contours(rows)
         table = rows.drop(columns="geometry")
         if as_json:
             print_json(table)
@@ -169,8 +177,7 @@ def _contour(store: Archive, glacier: str, *, until: str, models: list[str], cut
             typer.echo(f"  {row.target_date:%Y-%m-%d}  within {row.half_width_m:>8,.0f} m: {row.level:.0%} {what}")
         for status in table.loc[table["status"] != "ok", "status"].unique():
             note(f"{model} gave no front: {status}")
-    if failed == len(models):
-        raise typer.Exit(1)
+    raise typer.Exit(exit_code(stored=failed < len(models), failed=failed > 0, strict=strict))
 
 
 def _print(rows: pd.DataFrame) -> None:

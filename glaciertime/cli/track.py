@@ -13,11 +13,13 @@ from glaciertime.cli.common import (
     JobsOption,
     JsonOption,
     ManifestOption,
+    StrictOption,
     data_folder,
     note,
     print_json,
     split_names,
 )
+from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 
 if TYPE_CHECKING:
     from glaciertime.pipeline import TrackOutcome
@@ -56,6 +58,7 @@ def track(
     manifest: ManifestOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
+    strict: StrictOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure areas, calving fronts and front positions of glaciers, and store them in the archive.
@@ -107,22 +110,30 @@ def track(
     many = track_many(requests, jobs=jobs)
     shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
     for outcome in shown:
-        kept = store(outcome, target)
+        kept = () if strict and outcome.problems else store(outcome, target)
         outcomes.append(outcome)
-        for problem in outcome.problems:
-            note(f"{outcome.glacier}: {problem}")
+        for count, problem in kinds_of(outcome):
+            note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
         if kept:
             note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
     if as_json:
         print_json([_summary(outcome) for outcome in outcomes])
     else:
         for outcome in outcomes:
-            _print(outcome, archive)
+            _print(outcome, archive, stored=not (strict and outcome.problems))
     for outcome in outcomes:
         if outcome.error:
             note(f"glaciertime: {outcome.error}")
-    code = max((outcome.exit_code for outcome in outcomes), default=0)
-    raise typer.Exit(code if len(outcomes) == 1 else min(code, 1))
+    if len(outcomes) == 1 and outcomes[0].tracked is None:
+        raise typer.Exit(outcomes[0].exit_code)
+    stored = any(outcome.tracked is not None and outcome.exit_code in (0, 3) for outcome in outcomes)
+    failed = any(outcome.exit_code for outcome in outcomes)
+    raise typer.Exit(exit_code(stored=stored, failed=failed, strict=strict))
+
+
+def kinds_of(outcome: TrackOutcome) -> list[tuple[int, str]]:
+    """Return the failures of a glacier by kind: how many, and the first."""
+    return by_kind(outcome.problems, names=[image for _, _, image, _ in outcome.inputs])
 
 
 def _summary(outcome: TrackOutcome) -> dict[str, object]:
@@ -143,10 +154,13 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
     }
 
 
-def _print(outcome: TrackOutcome, archive: Path) -> None:
+def _print(outcome: TrackOutcome, archive: Path, *, stored: bool) -> None:
     tracked = outcome.tracked
     if tracked is None:
         typer.echo(f"{outcome.glacier}: failed")
+        return
+    if not stored:
+        typer.echo(f"{outcome.glacier}: nothing stored, because --strict was given and some inputs failed")
         return
     kind = "simulated" if outcome.simulated else "observed"
     observations = tracked.observations
@@ -165,8 +179,27 @@ def _print(outcome: TrackOutcome, archive: Path) -> None:
             f"  {variable:<18}{method:<25}{footprint:<24}{len(rows):>4} values  "
             f"{first['value']:>12,.2f} ({first['date']:%Y-%m-%d})  {last['value']:>12,.2f} ({last['date']:%Y-%m-%d})"
         )
+    _print_missing(outcome)
     if outcome.simulated:
         typer.echo(
             "  These numbers are simulated, not observed. For real ones give --data FOLDER, or run "
             "glaciertime data fetch CaFFe."
         )
+
+
+def _print_missing(outcome: TrackOutcome) -> None:
+    """Say how many inputs were not measured, and the one option that would change most of it."""
+    if not outcome.problems or outcome.tracked is None:
+        return
+    measured = outcome.tracked.observations.loc[outcome.tracked.observations["value"].notna(), "image_id"].nunique()
+    kinds = kinds_of(outcome)
+    option = option_that_helps(kinds)
+    typer.echo(
+        f"  measured: {measured} scenes; not measured: {len(outcome.problems)}"
+        + (f"; {option} would change that for {_helped(kinds, option)}" if option else "")
+    )
+
+
+def _helped(kinds: list[tuple[int, str]], option: str) -> str:
+    count = sum(number for number, problem in kinds if option in problem)
+    return "all of them" if count == sum(number for number, _ in kinds) else str(count)

@@ -117,7 +117,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         centrelines=_centreline(located),
         inputs=tuple(inputs),
         problems=tuple(problems),
-        exit_code=1 if problems else 0,
+        exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
 
 

@@ -100,7 +100,7 @@ def test_a_mask_without_ice_has_no_front(track, masks: Path) -> None:  # type: i
 
 def test_a_mask_of_nodata_is_a_failure_and_the_others_count(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", np.zeros((60, 60), dtype=np.uint8))
-    assert "without data" in complaint(track())
+    assert "without data" in complaint(track(), code=3)
     observations = Archive(Path("glaciertime.gpkg")).read("observations")
     assert observations.loc[observations["date"] == pd_date("2004-03-15"), "quality"].str.contains("failed").all()
     assert observations["value"].notna().sum() >= 6
@@ -108,18 +108,18 @@ def test_a_mask_of_nodata_is_a_failure_and_the_others_count(track, masks: Path) 
 
 def test_a_mask_of_another_size(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30)[:, :50])
-    assert "has 60 x 50 pixels, its neighbours have 60 x 60" in complaint(track())
+    assert "has 60 x 50 pixels, its neighbours have 60 x 60" in complaint(track(), code=3)
     assert track("--common-footprint").code == 0
 
 
 def test_a_mask_in_another_crs(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30), crs="EPSG:32720")
-    assert "its neighbours are in WGS 84 / Antarctic Polar Stereographic" in complaint(track())
+    assert "its neighbours are in WGS 84 / Antarctic Polar Stereographic" in complaint(track(), code=3)
 
 
 def test_a_rotated_mask(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30), transform=TOY_TRANSFORM @ Affine.rotation(10))
-    assert "rotated geotransform" in complaint(track())
+    assert "rotated geotransform" in complaint(track(), code=3)
 
 
 def test_a_mask_without_a_crs_says_how(track, command: Command, masks: Path) -> None:  # type: ignore[no-untyped-def]
@@ -141,12 +141,12 @@ def test_a_mask_without_a_crs_says_how(track, command: Command, masks: Path) -> 
 
 def test_two_masks_of_one_date(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "copy_2003-03-15.tif", zones(30))
-    assert "has the same date, 2003-03-15, as" in complaint(track())
+    assert "has the same date, 2003-03-15, as" in complaint(track(), code=3)
 
 
 def test_a_name_without_a_date(track, masks: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "final.tif", zones(30))
-    assert "final.tif names no date" in complaint(track())
+    assert "final.tif names no date" in complaint(track(), code=3)
     (tmp_path / "dates.csv").write_text("file,date\nfinal.tif,2005-03-15\n")
     assert track("--dates", tmp_path / "dates.csv").code == 0
 
@@ -158,7 +158,7 @@ def test_a_truncated_mask_keeps_the_earlier_measurement(track, masks: Path, size
     path = masks / "toy_2003-03-15.tif"
     path.write_bytes(path.read_bytes()[:size])
     result = track()
-    assert ("empty (0 bytes)" if size == 0 else "truncated") in complaint(result)
+    assert ("empty (0 bytes)" if size == 0 else "truncated") in complaint(result, code=3)
     assert "earlier measurement" in result.err
     after = Archive(Path("glaciertime.gpkg")).read("observations")
     assert len(after) == len(before)
@@ -167,7 +167,29 @@ def test_a_truncated_mask_keeps_the_earlier_measurement(track, masks: Path, size
 
 def test_values_that_name_no_zone(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", (zones(30) == GLACIER).astype(np.uint8))
-    assert "--classes 0=ocean,1=glacier" in complaint(track())
+    assert "--classes 0=ocean,1=glacier" in complaint(track(), code=3)
+
+
+def test_failures_of_one_kind_are_one_line_with_a_count_and_the_option_that_helps(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
+    for year in (2004, 2005, 2006):
+        write_mask(masks / f"toy_{year}-03-15.tif", zones(30)[:, :50])
+    (masks / "toy_2007-03-15.tif").write_bytes(b"")
+    result = track()
+    assert result.code == 3
+    said = [line for line in result.err.splitlines() if line.startswith("Toy: ")]
+    assert len(said) == 2
+    assert "toy_2004-03-15.tif has 60 x 50 pixels" in said[0]
+    assert "(and 2 more like it)" in said[0]
+    assert "toy_2007-03-15.tif is empty" in said[1]
+    assert "measured: 3 scenes; not measured: 4; --common-footprint would change that for 3" in result.out
+
+
+def test_strict_stores_nothing_that_failed_in_part(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
+    (masks / "toy_2007-03-15.tif").write_bytes(b"")
+    assert "is empty (0 bytes)" in complaint(track("--strict"))
+    assert not Path("glaciertime.gpkg").exists()
+    (masks / "toy_2007-03-15.tif").unlink()
+    assert track("--strict").code == 0
 
 
 @pytest.mark.parametrize("classes", ["0=ocean", "glacier", "0=ice,1=glacier", "1=glacier,1=ocean"])
