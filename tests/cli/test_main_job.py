@@ -210,7 +210,7 @@ def test_several_glaciers_in_processes_and_one_that_fails(command: Command, coas
         2,
         "--json",
     )
-    assert result.code == 1
+    assert result.code == 3
     errors = {row["glacier"]: row["error"] for row in result.json}
     assert errors["Crane"] == errors["DBE"] == ""
     assert "holds nothing of Mapple" in errors["Mapple"]
