@@ -70,6 +70,8 @@ class MaskScene:
 
     ``read`` returns (H, W) uint8 of the codes in :data:`ZONES`; ``box`` is the polygon, in the coordinates of
     ``transform``, inside which the scene is to be measured (None: as the catalog or the data set has it).
+    ``probability`` returns (K, H, W) float of the zones whose codes it returns beside it, NaN where nothing was
+    observed, or None where the file turns out to hold zones only.
     """
 
     acquisition: Acquisition
@@ -77,6 +79,9 @@ class MaskScene:
     transform: Affine
     read: Callable[[], NDArray[np.uint8]]
     box: shapely.Polygon | None = None
+    probability: Callable[[], tuple[NDArray[np.float32], tuple[int, ...]] | None] | None = None
+    #: Whether there is any ocean to end in: a glacier that ends on land has no calving front.
+    has_ocean: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,10 @@ class Area:
 
     ``footprint_area_km2`` and ``area_km2`` are true areas; ``coverage`` is the share of the footprint that the scene
     shows; ``flags`` are those of :data:`glaciertime.tables.QUALITY_FLAGS`.
+
+    A mask tells more: ``ocean_km2`` and ``rock_km2`` (NaN where the source does not tell them apart), so that the ice's
+    share of the channel is ``area_km2 / (area_km2 + ocean_km2)``, and ``observed``, the part of the polygon that the
+    scene shows (None: all of it).
     """
 
     footprint: str
@@ -30,6 +34,9 @@ class Area:
     method: str
     coverage: float = 1.0
     flags: dict[str, str] = field(default_factory=dict)
+    ocean_km2: float = math.nan
+    rock_km2: float = math.nan
+    observed: shapely.Geometry | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,8 @@ class Measurement:
 
     ``front`` is None where the scene shows no boundary between ice and ocean; ``front_flags`` say why.
     ``centreline_points_inland`` is true where the scene shows ocean at the inland end of the centreline and ice at the
-    seaward one.
+    seaward one. ``front_seen`` is the share of the front that the scene shows: a striped image hides the rest.
+    ``delineation_sigma_m`` replaces that of the scene where the front itself tells it (NaN: it does not).
     """
 
     crs: pyproj.CRS | None
@@ -47,6 +55,8 @@ class Measurement:
     front_flags: dict[str, str] = field(default_factory=dict)
     coverage: float = 1.0
     centreline_points_inland: bool = False
+    front_seen: float = 1.0
+    delineation_sigma_m: float = math.nan
 
 
 def front_width_m(front: Front) -> float:

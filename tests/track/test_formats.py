@@ -76,6 +76,25 @@ def test_a_stack_of_masks_measures_as_the_masks_do(tmp_path):
         mask_stack([scenes[0], moved])
 
 
+def test_a_stack_keeps_what_is_known_of_each_mask(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    pytest.importorskip("netCDF4")
+    plain = mask_scene(6_000, 0)
+    told = dataclasses.replace(
+        plain.acquisition, flags={"year-only": "", "unregistered": "by eye"}, delineation_sigma_m=30.0,
+        georeferencing_sigma_m=50.0, model="m1", author="A. Uthor", sensor="Landsat 5", resolution_m=60.0,
+    )  # fmt: skip
+    scene = dataclasses.replace(plain, acquisition=told, box=shapely.box(*toy_glacier().box), has_ocean=False)
+    mask_stack([scene, mask_scene(5_400, 10)]).to_netcdf(tmp_path / "stack.nc")
+    with xarray.open_dataset(tmp_path / "stack.nc") as stack:
+        again, other = scenes_of_stack(stack, input=told.input)
+    assert dataclasses.replace(again.acquisition, crs=told.crs) == told
+    assert again.box.equals(scene.box)
+    assert not again.has_ocean
+    assert (other.acquisition.flags, other.box, other.has_ocean) == ({}, None, True)
+    assert np.isnan(other.acquisition.delineation_sigma_m)
+
+
 def test_quelccaya_areas_are_the_published_ones(shared_data):
     import importlib.util
     from pathlib import Path

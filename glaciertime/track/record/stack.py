@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyproj
+import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, MissingExtraError
 from glaciertime.scenes.acquisition import ZONES, Acquisition, MaskScene
+from glaciertime.tables import flags_of, join_flags
 from glaciertime.units import as_date, resolution_m
 
 __all__ = ["mask_stack", "scenes_of_stack"]
+
+# What a stack carries of each acquisition beside its pixels.
+_TEXTS: dict[str, Callable[[Acquisition], str]] = {
+    "image_id": lambda acquisition: acquisition.image_id,
+    "sensor": lambda acquisition: acquisition.sensor,
+    "author": lambda acquisition: acquisition.author,
+    "model": lambda acquisition: acquisition.model,
+    "quality": lambda acquisition: join_flags(dict(acquisition.flags)),
+}
+_LENGTHS = {
+    "delineation_sigma_m": "one standard deviation of the position of the boundary",
+    "georeferencing_sigma_m": "one standard deviation of the position of the image",
+    "resolution_m": "ground size of a pixel of the image",
+}
 
 
 def mask_stack(scenes: Iterable[MaskScene]) -> Any:
@@ -31,7 +48,8 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
     -------
     xarray.Dataset
         ``zone`` (time, y, x) uint8 with ``flag_values`` and ``flag_meanings``, coordinates of pixel centres, the CRS as
-        grid mapping, and per date ``image_id`` and ``sensor``; ``to_netcdf`` writes it.
+        grid mapping, and per date what its acquisition says: image, sensor, author, model, quality flags and the sigmas
+        of delineation and georeferencing; ``to_netcdf`` writes it.
 
     Raises
     ------
@@ -74,8 +92,16 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
         zone["grid_mapping"] = "crs"
         variables["crs"] = ((), np.int32(0), crs.to_cf())
     variables["zone"] = (("time", y_name, x_name), np.stack([scene.read() for scene in held]), zone)
-    variables["image_id"] = (("time",), np.array([scene.acquisition.image_id for scene in held], dtype=object))
-    variables["sensor"] = (("time",), np.array([scene.acquisition.sensor for scene in held], dtype=object))
+    acquisitions = [scene.acquisition for scene in held]
+    for name, of_scene in _TEXTS.items():
+        variables[name] = (("time",), np.array([of_scene(what) for what in acquisitions], dtype=object))
+    for name, meaning in _LENGTHS.items():
+        values = np.array([getattr(what, name) for what in acquisitions], dtype=float)
+        variables[name] = (("time",), values, {"units": "m", "long_name": meaning})
+    variables["has_ocean"] = (("time",), np.array([scene.has_ocean for scene in held], dtype=np.uint8))
+    if any(scene.box is not None for scene in held):
+        boxes = ["" if scene.box is None else shapely.to_wkt(scene.box, rounding_precision=-1) for scene in held]
+        variables["box"] = (("time",), np.array(boxes, dtype=object), {"long_name": "where it is measured, as WKT"})
     return xarray.Dataset(
         variables,
         coords={
@@ -113,20 +139,39 @@ def scenes_of_stack(stack: Any, *, input: str = "stack") -> Iterator[MaskScene]:
     transform = Affine(step_x, 0, x[0] - step_x / 2, 0, step_y, y[0] - step_y / 2)
     crs = pyproj.CRS.from_cf(dict(stack["crs"].attrs)) if "crs" in stack else None
     shape = (len(y), len(x))
-    resolution = resolution_m(transform, shape=shape, crs=crs)
+    pixel_m = resolution_m(transform, shape=shape, crs=crs)
+
+    def text(name: str, index: int) -> str:
+        return str(stack[name].to_numpy()[index]) if name in stack else ""
+
+    def length(name: str, index: int) -> float:
+        return float(stack[name].to_numpy()[index]) if name in stack else math.nan
+
     for index, time in enumerate(stack["time"].to_numpy()):
         acquisition = Acquisition(
             glacier=str(stack.attrs.get("glacier", "unknown")),
             date=as_date(time),
             dataset=str(stack.attrs.get("references", "stack")),
-            image_id=str(stack["image_id"].to_numpy()[index]),
+            image_id=text("image_id", index),
             source=str(stack.attrs.get("source", "observed")),
             input=input,
-            sensor=str(stack["sensor"].to_numpy()[index]),
+            sensor=text("sensor", index),
+            author=text("author", index),
+            model=text("model", index),
             crs=crs,
-            resolution_m=resolution,
+            resolution_m=length("resolution_m", index) if "resolution_m" in stack else pixel_m,
+            delineation_sigma_m=length("delineation_sigma_m", index),
+            georeferencing_sigma_m=length("georeferencing_sigma_m", index),
+            flags={flag: why for flag, why in flags_of(text("quality", index) or "ok").items() if flag != "ok"},
         )
-        yield MaskScene(acquisition=acquisition, shape=shape, transform=transform, read=partial(_read, stack, index))
+        yield MaskScene(
+            acquisition=acquisition,
+            shape=shape,
+            transform=transform,
+            read=partial(_read, stack, index),
+            box=shapely.from_wkt(text("box", index)) if text("box", index) else None,
+            has_ocean=bool(stack["has_ocean"].to_numpy()[index]) if "has_ocean" in stack else True,
+        )
 
 
 def _read(stack: Any, index: int) -> NDArray[np.uint8]:

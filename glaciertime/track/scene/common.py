@@ -5,24 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyproj
 import shapely
-from numpy.typing import NDArray
-from rasterio.features import shapes
 
-from glaciertime.scenes.acquisition import NO_DATA, MaskScene
+from glaciertime.scenes.acquisition import MaskScene
 from glaciertime.track.measurement import Area, Front
 from glaciertime.track.place import reproject
-from glaciertime.track.scene.components import clean_runs
-from glaciertime.track.scene.masks import image_polygon, mask_area
+from glaciertime.track.scene.cleaning import clean
+from glaciertime.track.scene.masks import mask_area
+from glaciertime.track.scene.regions import imaged_region
 from glaciertime.track.scene.runs import encode
 from glaciertime.track.settings import TrackSettings
 
-__all__ = ["MeasuredMask", "common_areas", "imaged_region", "needs_common_footprint"]
-
-# Specks without data up to this share of the image do not shape the common footprint; coverage records them.
-_SPECK_SHARE = 1e-3
+__all__ = ["MeasuredMask", "common_areas", "needs_common_footprint"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,22 +41,6 @@ def needs_common_footprint(masks: Sequence[MeasuredMask]) -> bool:
         return False
     first = masks[0].region
     return any(mask.region.symmetric_difference(first).area > 1e-6 * first.area for mask in masks[1:])
-
-
-def imaged_region(zones: NDArray[np.uint8], scene: MaskScene) -> shapely.Geometry:
-    """Return the part of a raster that holds data, as polygons in its map coordinates, small specks filled."""
-    image = image_polygon(scene)
-    valid = zones != NO_DATA
-    if valid.all():
-        return image
-    least = _SPECK_SHARE * image.area
-    parts = []
-    for geometry, _ in shapes(valid.astype(np.uint8), mask=valid, transform=scene.transform):
-        rings = geometry["coordinates"]
-        part = shapely.Polygon(rings[0], [ring for ring in rings[1:] if shapely.Polygon(ring).area > least])
-        if part.area > least:
-            parts.append(part)
-    return shapely.union_all(parts)
 
 
 def common_areas(
@@ -101,8 +80,8 @@ def common_areas(
     for mask in masks:
         if not any(mask is each for each in chosen):
             continue
-        runs = encode(mask.scene.read())
-        counted = runs if settings.count_icebergs else clean_runs(runs)
+        zones = mask.scene.read()
+        counted = encode(zones) if settings.count_icebergs else clean(zones).seen
         here = reproject(footprint, source=mask.crs, target=mask.scene.acquisition.crs)
         area = mask_area(counted, here, name="common", scene=mask.scene)
         front = None if mask.front is None else _cut(mask.front, footprint)

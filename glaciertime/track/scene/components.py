@@ -1,4 +1,6 @@
-"""Icebergs and holes: the cleaning of a raster of zones by the steps of the CaFFe reference, on runs of pixels.
+"""Connected pieces of runs of pixels, and the cleaning of zones by the steps of the CaFFe reference.
+
+What is tracked is cleaned by :mod:`~glaciertime.track.scene.cleaning`, which does not let rock and missing data decide.
 
 References
 ----------
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 from glaciertime.scenes.acquisition import GLACIER, OCEAN
 from glaciertime.track.scene.runs import Runs, encode
 
-__all__ = ["clean_runs", "clean_zones", "component_sizes"]
+__all__ = ["clean_runs", "clean_zones", "component_labels", "component_sizes"]
 
 
 def clean_runs(runs: Runs) -> Runs:
@@ -48,6 +50,18 @@ def clean_zones(zones: NDArray[np.uint8]) -> NDArray[np.uint8]:
     [127, 127, 127, 127, 254, 254]
     """
     return clean_runs(encode(zones)).decode()
+
+
+def component_labels(runs: Runs, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return, for each run, the index of the first run of its 8-connected component of chosen runs.
+
+    Parameters
+    ----------
+    runs : Runs
+    chosen : (K,) bool
+        Runs not chosen are components of their own.
+    """
+    return np.asarray(_labels(runs.rows, runs.starts, runs.stops, chosen))
 
 
 def component_sizes(runs: Runs, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:

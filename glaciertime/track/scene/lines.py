@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 
-__all__ = ["clean_line", "drop_short_pieces", "front_of_ice", "merge_lines"]
+__all__ = ["clean_line", "drop_short_pieces", "front_of_ice", "ground_lengths_m", "merge_lines"]
 
 
 def merge_lines(geometry: shapely.Geometry) -> shapely.LineString | shapely.MultiLineString | None:
@@ -24,14 +25,25 @@ def merge_lines(geometry: shapely.Geometry) -> shapely.LineString | shapely.Mult
 
 
 def drop_short_pieces(
-    line: shapely.LineString | shapely.MultiLineString, *, min_length_m: float
+    line: shapely.LineString | shapely.MultiLineString, *, min_length_m: float, scale: tuple[float, float] = (1.0, 1.0)
 ) -> shapely.LineString | shapely.MultiLineString:
-    """Return a line without its pieces shorter than a limit; the longest piece always stays."""
+    """Return a line without its pieces shorter than a limit; the longest piece always stays.
+
+    ``scale`` is the length on the ground, in metres, of one unit along x and along y.
+    """
     if line.geom_type == "LineString":
         return line
-    pieces = sorted(shapely.get_parts(line), key=lambda piece: -piece.length)
-    kept = [piece for piece in pieces if piece.length >= min_length_m] or pieces[:1]
+    lengths = ground_lengths_m(line, scale=scale)
+    order = np.argsort(-lengths, kind="stable")
+    pieces = shapely.get_parts(line)
+    kept = [pieces[index] for index in order if lengths[index] >= min_length_m] or [pieces[order[0]]]
     return kept[0] if len(kept) == 1 else shapely.MultiLineString(kept)
+
+
+def ground_lengths_m(line: shapely.Geometry, *, scale: tuple[float, float]) -> NDArray[np.float64]:
+    """Return the length on the ground of each part of a line, given the metres of one unit along x and along y."""
+    parts = shapely.get_parts(line)
+    return np.asarray(shapely.length(shapely.transform(parts, lambda xy: xy * np.array(scale))), dtype=float)
 
 
 def clean_line(geometry: shapely.Geometry) -> shapely.LineString | shapely.MultiLineString:
@@ -59,9 +71,12 @@ def front_of_ice(
     box: shapely.Polygon | None,
     fjord: shapely.Polygon | None,
     inland: shapely.Point | None = None,
+    seaward: shapely.Point | None = None,
     edge_tolerance_m: float,
 ) -> shapely.LineString | shapely.MultiLineString | None:
     """Return the boundary of the ice that faces the ocean: neither the edge of the box nor outside the fjord.
+
+    A hole in the ice is rock or a pond and its boundary no front, unless the sea lies in it.
 
     Parameters
     ----------
@@ -71,6 +86,8 @@ def front_of_ice(
     inland : Point or None
         With it, only the parts of the ice in the fjord that hang together with this point bound the glacier; what
         drifts in front of it does not.
+    seaward : Point or None
+        A point in the sea: a hole that holds it is the sea.
     edge_tolerance_m : float
     """
     parts = [part for part in shapely.get_parts(ice) if part.geom_type == "Polygon"]
@@ -82,7 +99,10 @@ def front_of_ice(
     if inland is not None and len(parts) > 1:
         nearest = min(parts, key=lambda part: (part.distance(inland), -part.area))
         parts = [nearest]
-    boundary = shapely.union_all([part.boundary for part in parts])
+    rings = [part.exterior for part in parts]
+    if seaward is not None:
+        rings += [ring for part in parts for ring in part.interiors if shapely.Polygon(ring).intersects(seaward)]
+    boundary = shapely.union_all([shapely.LineString(ring) for ring in rings])
     if fjord is not None:
         boundary = boundary.intersection(fjord)
     if box is not None:

@@ -76,10 +76,13 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
     resolution = scene.acquisition.resolution_m
     tolerance = 0.25 * resolution if math.isfinite(resolution) else 1.0
     inland = shapely.Point(place.centreline.coords[0]) if place.centreline is not None else None
+    seaward = shapely.Point(place.centreline.coords[-1]) if place.centreline is not None else None
     front_flags = areas[-1].flags
     front = None
     if not front_flags:
-        front = front_of_ice(ice, box=box, fjord=place.fjord, inland=inland, edge_tolerance_m=tolerance)
+        front = front_of_ice(
+            ice, box=box, fjord=place.fjord, inland=inland, seaward=seaward, edge_tolerance_m=tolerance
+        )
         if front is None:
             front_flags = {"no-front": "the ice has no boundary there"}
         else:

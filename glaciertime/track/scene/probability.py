@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import GLACIER, OCEAN, ZONES
-from glaciertime.track.scene.components import clean_runs
-from glaciertime.track.scene.runs import encode
+from glaciertime.track.scene.cleaning import clean
 from glaciertime.track.scene.tracing import front_lines_of_runs
 
-__all__ = ["SubpixelFront", "front_of_probabilities"]
+__all__ = ["SubpixelFront", "front_of_probabilities", "subpixel_lines"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +75,29 @@ def front_of_probabilities(
         raise InputError(f"classes are {classes}; glacier ({GLACIER}) and ocean ({OCEAN}) must be among them")
     codes = np.array(classes, dtype=np.uint8)
     zones = codes[np.argmax(probabilities, axis=0)]
+    lines, sigmas = subpixel_lines(front_lines_of_runs(clean(zones).seen), probabilities, classes)
+    return SubpixelFront(lines=tuple(lines), sigma_px=tuple(sigmas))
+
+
+def subpixel_lines(
+    lines: list[NDArray[np.float64]], probabilities: NDArray[np.floating], classes: tuple[int, ...]
+) -> tuple[list[NDArray[np.float64]], list[NDArray[np.float64]]]:
+    """Return lines between ocean and glacier pixels moved to where the two are equally probable, and their sigma.
+
+    Where the probabilities leave one of the two out, it is the complement of the other.
+    """
     tiny = 1e-6
-    ocean = np.clip(probabilities[classes.index(OCEAN)], tiny, 1 - tiny)
-    glacier = np.clip(probabilities[classes.index(GLACIER)], tiny, 1 - tiny)
+    ocean, glacier = (
+        np.clip(probabilities[classes.index(code)], tiny, 1 - tiny) if code in classes else None
+        for code in (OCEAN, GLACIER)
+    )
+    ocean = 1 - glacier if ocean is None and glacier is not None else ocean
+    glacier = 1 - ocean if glacier is None and ocean is not None else glacier
+    if ocean is None or glacier is None:
+        raise InputError(f"classes are {classes}; glacier ({GLACIER}) or ocean ({OCEAN}) must be among them")
     odds = np.log(ocean / glacier)
-    lines, sigmas = [], []
-    for line in front_lines_of_runs(clean_runs(encode(zones))):
+    moved_lines, sigmas = [], []
+    for line in lines:
         x, y = line[:, 0], line[:, 1]
         vertical = x == np.floor(x)
         row = np.floor(np.where(vertical, y, y - 0.5)).astype(int)
@@ -92,8 +108,8 @@ def front_of_probabilities(
         crosses = first * second < 0
         share = np.where(crosses, -first / np.where(slope == 0, 1, slope), 0.5)
         moved = np.column_stack([np.where(vertical, x - 0.5 + share, x), np.where(vertical, y, y - 0.5 + share)])
-        lines.append(moved)
+        moved_lines.append(moved)
         # Where the boundary is not one of probability, all that is known is that it lies between two centres.
         width = np.pi / np.sqrt(3) / np.maximum(np.abs(slope), tiny)
         sigmas.append(np.where(crosses, width, 1 / np.sqrt(12)))
-    return SubpixelFront(lines=tuple(lines), sigma_px=tuple(sigmas))
+    return moved_lines, sigmas

@@ -17,8 +17,6 @@ __all__ = ["zone_areas_km2"]
 
 # Pixel areas are computed at nodes this far apart and interpolated linearly between them.
 _NODE_PIXELS = 64
-# Lines per pixel row on which the polygon's edge is cut.
-_SUBLINES = 4
 
 
 def zone_areas_km2(
@@ -30,8 +28,8 @@ def zone_areas_km2(
     ----------
     runs : Runs
     polygon : Polygon, MultiPolygon or None
-        In the coordinates of ``transform``; None: the whole raster. Pixels on its edge count with their share, along
-        rows exactly and across rows to a quarter of a pixel.
+        In the coordinates of ``transform``; None: the whole raster. A pixel on its edge counts with the share of it
+        that lies inside, which is exact.
     transform : Affine
     crs : anything pyproj reads, or None for a local metric frame
 
@@ -43,12 +41,12 @@ def zone_areas_km2(
     node_rows, cumulative = _pixel_areas(transform, runs.shape, None if crs is None else crs)
     height, width = runs.shape
     if polygon is None:
-        pointers = np.arange(height * _SUBLINES + 1) * 2
-        spans = np.tile([0.0, float(width)], height * _SUBLINES)
+        rows = 2 * np.arange(height + 1)
+        edges = np.tile([[0.0, 0.0, 1.0], [width, width, -1.0]], (height, 1))
     else:
-        pointers, spans = _spans(polygon, transform, runs.shape)
-    areas = _sum(runs.rows, runs.starts, runs.stops, runs.values, pointers, spans, node_rows, cumulative, _SUBLINES)
-    return areas / M2_PER_KM2
+        rows, edges = _row_edges(_segments(polygon, transform), height)
+    areas = _sum(runs.rows, runs.starts, runs.stops, runs.values, rows, edges, node_rows, cumulative, width)
+    return np.abs(areas) / M2_PER_KM2
 
 
 @lru_cache(maxsize=4)
@@ -65,96 +63,117 @@ def _pixel_areas(
     return node_rows, np.concatenate([np.zeros((len(node_rows), 1)), np.cumsum(per_column, axis=1)], axis=1)
 
 
-def _spans(
-    polygon: shapely.Polygon | shapely.MultiPolygon, transform: Affine, shape: tuple[int, int]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return, per line of a raster cut into sub-lines, the columns between which it lies inside a polygon."""
+def _segments(polygon: shapely.Polygon | shapely.MultiPolygon, transform: Affine) -> NDArray[np.float64]:
+    """Return the edges of a polygon in pixels, (N, 4): its outer rings all one way round, its holes the other."""
     back = ~transform
-    starts, stops = [], []
-    for part in shapely.get_parts(polygon):
+    pieces = []
+    for part in shapely.get_parts(shapely.orient_polygons(polygon)):
         for ring in (part.exterior, *part.interiors):
-            x, y = np.asarray(ring.coords)[:, :2].T
-            columns = back.a * x + back.b * y + back.c
-            rows = (back.d * x + back.e * y + back.f) * _SUBLINES - 0.5
-            vertices = np.column_stack([columns, rows])
-            starts.append(vertices[:-1])
-            stops.append(vertices[1:])
-    return _cuts(np.vstack(starts), np.vstack(stops), shape[0] * _SUBLINES, float(shape[1]))
+            x, y = shapely.get_coordinates(ring).T
+            column, row = back.a * x + back.b * y + back.c, back.d * x + back.e * y + back.f
+            pieces.append(np.column_stack([column[:-1], row[:-1], column[1:], row[1:]]))
+    return np.vstack(pieces)
 
 
 @njit(cache=True)
-def _cuts(starts, stops, n_lines, width):  # type: ignore[no-untyped-def]  # compiled
-    counts = np.zeros(n_lines + 1, dtype=np.int64)
+def _row_edges(segments, height):  # type: ignore[no-untyped-def]  # compiled
+    """Cut edges at the pixel rows: for each row (by pointers) the columns where each piece starts and ends, and its
+    height, positive downwards."""
+    counts = np.zeros(height, dtype=np.int64)
+    pointers = np.zeros(height + 1, dtype=np.int64)
+    edges = np.empty((0, 3))
     for turn in range(2):
         if turn == 1:
-            pointers = np.zeros(n_lines + 1, dtype=np.int64)
             # A loop: an assignment to a slice takes seconds to compile.
-            for line in range(n_lines):
-                pointers[line + 1] = pointers[line] + counts[line]
-            spans = np.empty(pointers[-1])
-            filled = np.zeros(n_lines, dtype=np.int64)
-        for i in range(starts.shape[0]):
-            x0, y0, x1, y1 = starts[i, 0], starts[i, 1], stops[i, 0], stops[i, 1]
+            for r in range(height):
+                pointers[r + 1] = pointers[r] + counts[r]
+                counts[r] = 0
+            edges = np.empty((pointers[height], 3))
+        for i in range(segments.shape[0]):
+            x0, y0, x1, y1 = segments[i, 0], segments[i, 1], segments[i, 2], segments[i, 3]
+            sign = 1.0
             if y0 > y1:
-                x0, y0, x1, y1 = x1, y1, x0, y0
-            first, last = max(0, int(np.ceil(y0))), min(n_lines - 1, int(np.ceil(y1)) - 1)
-            for line in range(first, last + 1):
-                if turn == 0:
-                    counts[line] += 1
-                else:
-                    x = x0 + (line - y0) / (y1 - y0) * (x1 - x0)
-                    spans[pointers[line] + filled[line]] = min(max(x, 0.0), width)
-                    filled[line] += 1
-    for line in range(n_lines):
-        # Few crossings a line: insertion sort.
-        for i in range(pointers[line] + 1, pointers[line + 1]):
-            x, j = spans[i], i
-            while j > pointers[line] and spans[j - 1] > x:
-                spans[j] = spans[j - 1]
-                j -= 1
-            spans[j] = x
-    return pointers, spans
+                x0, y0, x1, y1, sign = x1, y1, x0, y0, -1.0
+            low, high = max(0.0, y0), min(float(height), y1)
+            if high <= low:
+                continue
+            for r in range(int(np.floor(low)), min(height, int(np.ceil(high)))):
+                top, bottom = max(low, float(r)), min(high, float(r + 1))
+                if bottom <= top:
+                    continue
+                if turn == 1:
+                    at = pointers[r] + counts[r]
+                    slope = (x1 - x0) / (y1 - y0)
+                    edges[at, 0] = x0 + (top - y0) * slope
+                    edges[at, 1] = x0 + (bottom - y0) * slope
+                    edges[at, 2] = sign * (bottom - top)
+                counts[r] += 1
+    return pointers, edges
 
 
 @njit(cache=True)
-def _up_to(cumulative, node, share, column):  # type: ignore[no-untyped-def]  # compiled
-    """Return the area of a row's pixels up to a fractional column, between two rows of nodes."""
-    whole = min(int(column), cumulative.shape[1] - 2)
-    part = column - whole
-    low = cumulative[node, whole] + part * (cumulative[node, whole + 1] - cumulative[node, whole])
-    high = cumulative[node + 1, whole] + part * (cumulative[node + 1, whole + 1] - cumulative[node + 1, whole])
-    return (1 - share) * low + share * high
+def _add(cover, a, b, tall, width):  # type: ignore[no-untyped-def]  # compiled
+    """Add one piece of an edge to a row: what lies right of it, by pixel, as differences from pixel to pixel."""
+    if a > b:
+        a, b = b, a
+    if b <= 0:
+        cover[0] += tall
+        return
+    if a >= width:
+        return
+    if b - a < 1e-12:
+        column = int(a) if a > 0 else 0
+        share = column + 1 - a
+        cover[column] += tall * share
+        cover[column + 1] += tall * (1 - share)
+        return
+    per_column = tall / (b - a)
+    if a < 0:
+        cover[0] += per_column * -a
+        a = 0.0
+    column = int(a)
+    while a < b and column < width:
+        end = min(b, column + 1.0)
+        piece = per_column * (end - a)
+        share = column + 1 - 0.5 * (a + end)
+        cover[column] += piece * share
+        cover[column + 1] += piece * (1 - share)
+        a = end
+        column += 1
 
 
 @njit(cache=True)
 def _sum(  # type: ignore[no-untyped-def]  # compiled
-    rows, starts, stops, values, pointers, spans, node_rows, cumulative, sublines
+    rows, starts, stops, values, pointers, edges, node_rows, cumulative, width
 ):
     areas = np.zeros(256)
+    cover = np.zeros(width + 2)
     node, last = 0, node_rows.shape[0] - 2
     for r in range(rows.shape[0] - 1):
         while node < last and node_rows[node + 1] <= r:
             node += 1
+        if pointers[r] == pointers[r + 1]:
+            continue
         step = node_rows[node + 1] - node_rows[node]
         share = (r - node_rows[node]) / step if step > 0 else 0.0
-        for sub in range(sublines):
-            line = r * sublines + sub
-            k = rows[r]
-            for s in range(pointers[line], pointers[line + 1] - 1, 2):
-                low, high = spans[s], spans[s + 1]
-                if high <= low:
-                    continue
-                while k > rows[r] and starts[k] > low:
-                    k -= 1
-                while stops[k] <= low and k < rows[r + 1] - 1:
-                    k += 1
-                at = _up_to(cumulative, node, share, low)
-                while True:
-                    end = min(high, float(stops[k]))
-                    to = _up_to(cumulative, node, share, end)
-                    areas[values[k]] += (to - at) / sublines
-                    at = to
-                    if end >= high or k == rows[r + 1] - 1:
-                        break
-                    k += 1
+        low, high = float(width), 0.0
+        for k in range(pointers[r], pointers[r + 1]):
+            _add(cover, edges[k, 0], edges[k, 1], edges[k, 2], width)
+            low = min(low, edges[k, 0], edges[k, 1])
+            high = max(high, edges[k, 0], edges[k, 1])
+        first = max(0, int(np.floor(low)))
+        # The polygon ends where its last edge does: right of it nothing is covered.
+        stop = min(width, int(np.ceil(high)) + 1)
+        inside = 0.0
+        k = rows[r]
+        for c in range(first, stop):
+            inside += cover[c]
+            cover[c] = 0.0
+            while stops[k] <= c:
+                k += 1
+            if inside != 0.0:
+                upper = cumulative[node, c + 1] - cumulative[node, c]
+                lower = cumulative[node + 1, c + 1] - cumulative[node + 1, c]
+                areas[values[k]] += inside * ((1 - share) * upper + share * lower)
+        cover[stop] = 0.0
     return areas
