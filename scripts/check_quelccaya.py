@@ -55,9 +55,12 @@ def scenes(folder: Path) -> list[MaskScene]:
         )  # fmt: skip
         found.append(
             MaskScene(
-                acquisition=acquisition, shape=shape, transform=transform, has_ocean=False,
+                acquisition=acquisition,
+                shape=shape,
+                transform=transform,
+                has_ocean=False,
                 read=lambda path=path: zones_of_picture(path),
-            )  # fmt: skip
+            )
         )
     return found
 

@@ -25,7 +25,10 @@ from .test_rasters import reference_cleaning
 POLAR = pyproj.CRS.from_epsg(3031)
 FJORD = Region(drawn_by="x", coordinates=[(0, 0), (20_000, 0), (20_000, 4_000), (0, 4_000)])
 TOY = Glacier(
-    name="G", crs="EPSG:3031", fjord=FJORD, centreline=Line(drawn_by="x", coordinates=[(-1_000, 2_000), (21_000, 2_000)])
+    name="G",
+    crs="EPSG:3031",
+    fjord=FJORD,
+    centreline=Line(drawn_by="x", coordinates=[(-1_000, 2_000), (21_000, 2_000)]),
 )
 
 
@@ -162,7 +165,9 @@ def test_holes_and_parts_of_a_footprint_count_as_such():
     parts = shapely.union(ring, shapely.box(-500, -500, 100, 50))
     for polygon in (ring, parts):
         areas = zone_areas_km2(encode(zones), polygon, transform=Affine(20, 0, 0, 0, -20, 2_400), crs=None)
-        assert areas[GLACIER] == pytest.approx(polygon.intersection(shapely.box(0, 0, 1_200, 2_400)).area / 1e6, rel=1e-9)
+        assert areas[GLACIER] == pytest.approx(
+            polygon.intersection(shapely.box(0, 0, 1_200, 2_400)).area / 1e6, rel=1e-9
+        )
         inside = polygon.intersection(shapely.box(0, 0, 2_400, 2_400)).area / 1e6
         assert areas.sum() == pytest.approx(inside, rel=1e-9)
 
@@ -201,7 +206,9 @@ def test_short_pieces_are_short_on_the_ground(crs, transform):
     zones[:, :100] = GLACIER
     # Rock leaves two pieces of the front: one of 3.6 km, one of 300 m.
     zones[120:290, 60:150] = ROCK
-    front = track_scenes([scene(zones, crs=crs, transform=transform)], glacier=Glacier(name="G")).fronts.geometry.iloc[0]
+    front = track_scenes([scene(zones, crs=crs, transform=transform)], glacier=Glacier(name="G")).fronts.geometry.iloc[
+        0
+    ]
     assert front.geom_type == "LineString"
 
 

@@ -83,7 +83,7 @@ def clean(zones: NDArray[np.uint8], *, along: NDArray[np.int64] | None = None) -
     land = (values == GLACIER) | (values == ROCK)
     labels = component_labels(runs, land)
     seen_ice = np.where((values == GLACIER) & ~unseen, length, 0)
-    ice = np.bincount(labels, weights=seen_ice, minlength=len(values))
+    ice = np.bincount(labels, weights=seen_ice, minlength=len(values)).astype(float)
     if ice.any():
         glacier = _glacier(runs, values, unseen, labels, ice, along)
         values[(values == GLACIER) & (labels != glacier)] = OCEAN

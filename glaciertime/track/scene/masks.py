@@ -77,9 +77,8 @@ def _filled(name: str, *, rock_km2: float) -> str:
     """Return why an area without ocean is a bound."""
     if rock_km2 == 0:
         return f"the ice fills the {name}"
-    return (
-        f"the ice fills the {name}, no ocean is left; if the glacier ends on land say terminus_type: land in its manifest"
-    )
+    on_land = "if the glacier ends on land, say terminus_type: land in its manifest"
+    return f"the ice fills the {name}, no ocean is left ({on_land})"
 
 
 def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> Measurement:
@@ -215,9 +214,7 @@ def _pixels_along(scene: MaskScene, centreline: shapely.LineString | None) -> ND
         return None
     pixels = shapely.transform(centreline, lambda xy: to_map(xy, ~scene.transform))
     count = min(20_000, 2 * int(pixels.length) + 2)
-    points = shapely.get_coordinates(
-        shapely.line_interpolate_point(pixels, np.linspace(0, 1, count), normalized=True)
-    )
+    points = shapely.get_coordinates(shapely.line_interpolate_point(pixels, np.linspace(0, 1, count), normalized=True))
     column, row = np.floor(points).astype(np.int64).T
     inside = (row >= 0) & (row < scene.shape[0]) & (column >= 0) & (column < scene.shape[1])
     return np.column_stack([row[inside], column[inside]])
