@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from glaciertime.combining import one_per_day
+from glaciertime.combining import one_per_day, yearly_means
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.slopes import theil_sen_slope
 from glaciertime.tables import SERIES_KEY
@@ -28,6 +28,8 @@ SEGMENT_COLUMNS = (
 )  # fmt: skip
 
 _PERMUTATIONS = 999
+# From fewer there is no 95 % interval of a rate (see theil_sen_slope).
+_LEAST_DAYS = 5
 # From so many days in some year on, a season would pass for a break: years are searched instead.
 _DENSE_PER_YEAR = 6
 
@@ -37,7 +39,8 @@ class ChangePoint:
     """A break between two neighbouring observations, ``index - 1`` and ``index``.
 
     ``step`` is the mean of the segment after less that before, ``sigma`` its standard deviation from the scatter within
-    both, ``p_value`` the chance of a break as strong in a series without one.
+    all segments together, at least that of the values' own sigmas; ``p_value`` is the chance of a break as strong in a
+    series without one.
     """
 
     index: int
@@ -107,11 +110,12 @@ def change_points(
         raise SeriesTooShortError("change points", len(value), "the permutation test", 6, "give a longer series")
     if not 0 < level < 1:
         raise InputError(f"level is {level}; expected a probability between 0 and 1")
-    weight = np.ones(len(value))
+    weight, known_sigmas = np.ones(len(value)), False
     if sigmas is not None:
         sigma = np.asarray(sigmas, dtype=float)
         known = np.isfinite(sigma) & (sigma > 0)
         if known.any():
+            known_sigmas = True
             weight = 1 / np.where(known, sigma, np.median(sigma[known])) ** 2
     rng = np.random.default_rng(seed)
     breaks: dict[int, float] = {}
@@ -134,25 +138,22 @@ def change_points(
             breaks[start + at] = p_value
             pending += [(start, start + at), (start + at, stop)]
     edges = [0, *sorted(breaks), len(value)]
+    segments = [slice(*pair) for pair in pairwise(edges)]
+    means = [float(np.average(value[part], weights=weight[part])) for part in segments]
+    rest = np.concatenate([value[part] - mean for part, mean in zip(segments, means, strict=True)])
+    # The scatter is that of all segments together: a segment of one value says nothing of its own.
+    scatter = float(np.sum(weight * rest**2)) / max(1, len(value) - len(segments))
+    if known_sigmas:
+        scatter = max(scatter, 1.0)
     out = []
     for k, index in enumerate(sorted(breaks)):
-        before, after = slice(edges[k], index), slice(index, edges[k + 2])
-        first, first_variance = _mean_variance(value[before], weight[before])
-        second, second_variance = _mean_variance(value[after], weight[after])
+        variance = sum(scatter / float(weight[part].sum()) for part in segments[k : k + 2])
         out.append(
             ChangePoint(
-                index=index, step=second - first, sigma=math.sqrt(first_variance + second_variance),
-                p_value=breaks[index],
+                index=index, step=means[k + 1] - means[k], sigma=math.sqrt(variance), p_value=breaks[index]
             )
         )  # fmt: skip
     return out
-
-
-def _mean_variance(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
-    mean = float(np.average(values, weights=weights))
-    if len(values) < 2:
-        return mean, 0.0
-    return mean, float(np.average((values - mean) ** 2, weights=weights)) / (len(values) - 1)
 
 
 def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, ...], pd.DataFrame, pd.DataFrame]]:
@@ -163,28 +164,13 @@ def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, .
         daily = one_per_day(series)
         per_year = daily.groupby(daily["date"].dt.year)["value"].size()
         if len(per_year) >= least and per_year.max() >= _DENSE_PER_YEAR:
-            daily = _yearly(daily)
+            # One image in a year stands for a season: years count alike.
+            daily = yearly_means(daily).assign(sigma=math.nan)
+        else:
+            daily = daily.assign(start=daily["date"], end=daily["date"])
         if len(daily) >= least:
-            found.append((key, series, daily.assign(start=daily.get("start", daily["date"]))))
+            found.append((key, series, daily))
     return found
-
-
-def _yearly(daily: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a year; ``date`` is its last day with a value and ``start`` its first."""
-    out = []
-    for _, days in daily.groupby(daily["date"].dt.year, sort=True):
-        months = days.groupby(days["date"].dt.month)["value"].mean()
-        out.append(
-            {
-                "start": days["date"].iloc[0],
-                "date": days["date"].iloc[-1],
-                "value": months.mean(),
-                # One image in a year stands for a season: years count alike.
-                "sigma": math.nan,
-                "censored": bool(days["censored"].any()),
-            }
-        )
-    return pd.DataFrame(out)
 
 
 def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int = 0) -> pd.DataFrame:
@@ -215,7 +201,7 @@ def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int =
             table.append(
                 {
                     **dict(zip(SERIES_KEY, key, strict=True)),
-                    "after": daily["date"].iloc[point.index - 1],
+                    "after": daily["end"].iloc[point.index - 1],
                     "before": daily["start"].iloc[point.index],
                     "step": point.step,
                     "sigma": point.sigma,
@@ -247,7 +233,7 @@ def segment_table(
     DataFrame
         Columns :data:`SEGMENT_COLUMNS`. ``reading`` is ``growing`` or ``shrinking`` where the 95 % interval of the rate
         excludes zero, ``stable`` where it does not, ``bound`` where all values of the segment are bounds, ``short``
-        with fewer than four days. Segments hold no step: their rate is what goes on between the breaks.
+        with fewer than five days. Segments hold no step: their rate is what goes on between the breaks.
     """
     table = []
     for key, series, daily in _steps_of(observations, 6):
@@ -258,7 +244,7 @@ def segment_table(
             rate, low, high, reading = math.nan, math.nan, math.nan, "short"
             if part["censored"].all():
                 reading = "bound"
-            elif len(part) >= 4:
+            elif len(part) >= _LEAST_DAYS:
                 days = (part["date"] - pd.Timestamp("1970-01-01")).dt.days
                 fit = theil_sen_slope(days, part["value"])
                 rate, low, high = fit.slope_per_year, fit.low, fit.high
@@ -269,7 +255,7 @@ def segment_table(
                 {
                     **dict(zip(SERIES_KEY, key, strict=True)),
                     "start_date": part["start"].iloc[0],
-                    "end_date": part["date"].iloc[-1],
+                    "end_date": part["end"].iloc[-1],
                     "n": len(part),
                     "mean": part["value"].mean(),
                     "rate_per_year": rate,

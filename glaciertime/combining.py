@@ -1,11 +1,13 @@
-"""Several values of one day made one: the weighted mean that every product of a series starts from."""
+"""Several values made one: those of a day, by which every product of a series starts, and those of a year or month."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["one_per_day", "weighted_mean"]
+__all__ = ["evened", "mean_of_days", "one_per_day", "weighted_mean", "yearly_means"]
+
+_EPOCH = pd.Timestamp("1970-01-01")
 
 
 def weighted_mean(values: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]:
@@ -55,3 +57,75 @@ def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
         censored = bool(day["quality"].str.contains("censored").any())
         out.append({"date": date, "value": mean, "sigma": sigma, "n": len(day), "censored": censored})
     return pd.DataFrame(out, columns=["date", "value", "sigma", "n", "censored"])
+
+
+def mean_of_days(days: pd.DataFrame) -> tuple[pd.Timestamp, float, float]:
+    """Return the date, the mean and the sigma of daily values: the mean of their months' means, since images crowd.
+
+    The date is the same mean of the days' dates, so that the means of a straight line lie on it whatever months they
+    hold. The sigma holds both the errors and the changes within the months; it is NaN where neither is known.
+
+    Parameters
+    ----------
+    days : DataFrame
+        Of :func:`one_per_day`.
+    """
+    dates, means, variances = [], [], []
+    number = (days["date"] - _EPOCH) / pd.Timedelta(days=1)
+    for _, month in days.assign(number=number).groupby([days["date"].dt.year, days["date"].dt.month]):
+        values = month["value"].to_numpy()
+        dates.append(month["number"].mean())
+        means.append(values.mean())
+        spread = values.var(ddof=1) / len(values) if len(values) > 1 else np.nan
+        errors = float(np.mean(month["sigma"].to_numpy() ** 2)) / len(values)
+        variances.append(np.fmax(spread, errors))
+    date = (_EPOCH + pd.Timedelta(days=float(np.mean(dates)))).round("D")
+    return date, float(np.mean(means)), float(np.sqrt(np.mean(variances) / len(means)))
+
+
+def yearly_means(daily: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a calendar year that holds a value: the means of :func:`mean_of_days`.
+
+    Parameters
+    ----------
+    daily : DataFrame
+        Of :func:`one_per_day`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``start, end, date, value, sigma, n, censored``: the first and the last day, the mean date and value,
+        its sigma, the number of days, whether one of them is a bound.
+    """
+    out = []
+    for _, days in daily.groupby(daily["date"].dt.year, sort=True):
+        date, value, sigma = mean_of_days(days)
+        out.append(
+            {
+                "start": days["date"].iloc[0], "end": days["date"].iloc[-1], "date": date, "value": value,
+                "sigma": sigma, "n": len(days), "censored": bool(days["censored"].any()),
+            }
+        )  # fmt: skip
+    return pd.DataFrame(out, columns=["start", "end", "date", "value", "sigma", "n", "censored"])
+
+
+def evened(daily: pd.DataFrame) -> pd.DataFrame:
+    """Return what a rate is taken from: the means of the years where some year holds more than three days.
+
+    A slope through weekly dates of some years and yearly ones of others is the slope of the dense years. Fewer than
+    three years, and series that hold a bound, are left as they are.
+
+    Parameters
+    ----------
+    daily : DataFrame
+        Of :func:`one_per_day`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of :func:`yearly_means`.
+    """
+    per_year = daily.groupby(daily["date"].dt.year).size()
+    if len(per_year) >= 3 and per_year.max() > 3 and not daily["censored"].any():
+        return yearly_means(daily)
+    return daily.assign(start=daily["date"], end=daily["date"])

@@ -31,6 +31,7 @@ __all__ = [
     "as_date",
     "decimal_year",
     "mask_area_km2",
+    "number_text",
     "pixel_area_m2",
     "polygon_area_km2",
     "resolution_m",
@@ -264,3 +265,23 @@ def resolution_m(transform: Affine, *, shape: tuple[int, int], crs: Any) -> floa
     """
     area = pixel_area_m2([(shape[0] - 1) / 2], [(shape[1] - 1) / 2], transform=transform, crs=crs)
     return float(np.sqrt(area[0]))
+
+
+def number_text(value: float, *, digits: int = 4, sign: bool = False) -> str:
+    """Return a number to so many significant digits as a reader expects it: no exponent, no ``-0``, thousands parted.
+
+    Digits before the point are all given; unknown is empty.
+
+    Examples
+    --------
+    >>> number_text(-14010.4, sign=True), number_text(0.0412), number_text(-0.0), number_text(float("nan"))
+    ('-14,010', '0.0412', '0', '')
+    """
+    if not np.isfinite(value):
+        return "" if np.isnan(value) else str(value)
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - int(np.floor(np.log10(abs(value)))))
+    text = f"{value:{'+' if sign else ''},.{decimals}f}"
+    text = text.rstrip("0").rstrip(".") if decimals else text
+    return text

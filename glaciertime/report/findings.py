@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import geopandas as gpd
 import pandas as pd
 
-from glaciertime.breaks import change_table
+from glaciertime.catalog import Glacier
+from glaciertime.errors import InputError
 from glaciertime.report.html import html_table, interval, plus_minus
-from glaciertime.report.products import PASSING, PASSING_BOUNDS, thinned
+from glaciertime.report.products import series_product
 from glaciertime.tables import OUTLIER_FLAGS, QUALITY_FLAGS, VARIABLES, flags_of
-from glaciertime.track.record.periods import annual_rates, seasonal_cycle
-from glaciertime.track.record.screening import keep
-from glaciertime.track.record.trends import rate_table
+from glaciertime.units import number_text
 
 __all__ = ["flag_table", "rates_and_breaks", "seasonal"]
 
 
 def rates_and_breaks(observations: pd.DataFrame) -> str:
     """Return the rate of every series over its whole span, and the dates at which its level broke."""
-    kept = keep(observations, allow=PASSING_BOUNDS)
-    if kept.empty:
-        return ""
     parts = []
-    even = thinned(kept)
-    rates = rate_table(even)
+    rates = _product("rates", observations)
     if len(rates):
         rows = [
             [
-                f"{VARIABLES[row.variable].label}, {row.method}, {row.footprint}", f"{row.start_date:%Y-%m-%d}",
-                f"{row.end_date:%Y-%m-%d}", str(row.n), f"{row.rate_per_year:,.2f} [{row.low:,.2f}, {row.high:,.2f}]",
-                f"{row.robust_rate_per_year:,.2f} [{row.robust_low:,.2f}, {row.robust_high:,.2f}]",
+                _series(row), f"{row.start_date:%Y-%m-%d}", f"{row.end_date:%Y-%m-%d}", f"{row.n} {row.of}",
+                _rate(row.rate_per_year, row.low, row.high),
+                _rate(row.robust_rate_per_year, row.robust_low, row.robust_high),
                 f"{row.unit} per year", row.qualifier,
             ]
             for row in rates.itertuples()
         ]  # fmt: skip
-        heads = ["series", "from", "to", "dates", "weighted rate", "Theil-Sen rate", "unit", ""]
-        text = "" if len(even) == len(kept) else ", of annual means"
-        parts.append(f"<h3>Rates{text}, with 95 % intervals</h3>" + html_table(heads, rows, numbers={3, 4, 5}))
-    changes = change_table(even)
+        heads = ["series", "from", "to", "of", "weighted rate", "Theil-Sen rate", "unit", ""]
+        parts.append("<h3>Rates, with 95 % intervals</h3>" + html_table(heads, rows, numbers={3, 4, 5}))
+    changes = _product("changes", observations)
     if len(changes):
         rows = [
             [
-                f"{VARIABLES[row.variable].label}, {row.method}, {row.footprint}",
-                f"{row.after:%Y-%m-%d}", f"{row.before:%Y-%m-%d}",
-                f"{row.qualifier} {row.step:+,.4g}{plus_minus(row.sigma)} {row.unit}".strip(), f"{row.p_value:.3f}",
+                _series(row), f"{row.after:%Y-%m-%d}", f"{row.before:%Y-%m-%d}",
+                f"{row.qualifier} {number_text(row.step, sign=True)}{plus_minus(row.sigma)} {row.unit}".strip(),
+                f"{row.p_value:.3f}",
             ]
             for row in changes.itertuples()
         ]  # fmt: skip
@@ -51,17 +48,35 @@ def rates_and_breaks(observations: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
+def _product(name: str, observations: pd.DataFrame) -> pd.DataFrame:
+    """Return what ``glaciertime series --product`` prints: a page says nothing else."""
+
+    def glacier() -> Glacier:
+        raise InputError(f"{name} needs no glacier")
+
+    return series_product(name, observations=observations, fronts=gpd.GeoDataFrame(), glacier=glacier).table
+
+
+def _series(row: Any) -> str:
+    known = VARIABLES.get(row.variable)
+    return f"{known.label if known else row.variable}, {row.method}, {row.footprint}"
+
+
+def _rate(rate: float, low: float, high: float) -> str:
+    bounds = f" [{number_text(low)}, {number_text(high)}]" if pd.notna(low) and pd.notna(high) else ""
+    return number_text(rate) + bounds
+
+
 def seasonal(observations: pd.DataFrame) -> str:
     """Return the seasonal cycle of the front position, year by year, where images are dense enough."""
     rows = observations[observations["variable"] == "front_position_m"]
-    kept = keep(rows, allow=PASSING)
-    cycle = seasonal_cycle(kept) if len(kept) else pd.DataFrame()
+    cycle = _product("cycle", rows) if len(rows) else pd.DataFrame()
     if cycle.empty:
         return ""
-    yearly = annual_rates(kept)
+    yearly = _product("annual-rates", rows)
     body = [
         [
-            row.method, str(row.year), str(row.n), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
+            row.method, str(row.year), str(row.months), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
             f"{row.maximum:,.0f} ({row.maximum_date:%d %b})", f"{row.amplitude:,.0f}{plus_minus(row.amplitude_sigma)}",
         ]
         for row in cycle.itertuples()

@@ -20,7 +20,7 @@ from glaciertime.track.record.trends import rate_table
 from glaciertime.track.ruler.flowlines import flowline_retreat
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 
-__all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product", "thinned"]
+__all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product"]
 
 
 @dataclass(frozen=True)
@@ -105,25 +105,3 @@ def _reference(observations: pd.DataFrame) -> str:
     """Return the method that the others are compared with: the curvilinear box where there is one."""
     held = list(dict.fromkeys(observations.loc[observations["variable"] == "front_position_m", "method"]))
     return "curvilinear-box" if "curvilinear-box" in held or not held else str(held[0])
-
-
-def thinned(observations: pd.DataFrame) -> pd.DataFrame:
-    """Return the observations with dense series replaced by their annual means, dated 1 July.
-
-    A slope through weekly dates of some years and yearly ones of others is the slope of the dense years; a series is
-    dense if some year has more than three dates. Bounds stay as they are: a series that holds one is left alone.
-    """
-    parts = []
-    for _, rows in observations.groupby(list(SERIES_KEY), sort=False):
-        days = rows.drop_duplicates("date")["date"]
-        bound = rows["quality"].str.contains("censored").any()
-        if bound or days.groupby(days.dt.year).size().max() <= 3:
-            parts.append(rows)
-            continue
-        means = period_means(rows, period="year")
-        means = means.assign(
-            date=pd.to_datetime(means["start_date"].dt.year.astype(str) + "-07-01"),
-            image_id="annual mean", sensor="", coverage=float("nan"), quality="ok",
-        )  # fmt: skip
-        parts.append(means[rows.columns])
-    return pd.concat(parts, ignore_index=True) if parts else observations

@@ -137,9 +137,3 @@ def test_offset_of_a_sensor_is_found_beside_a_moving_front():
     assert set(removed.loc[changed, "sensor"]) == {"L8"}
     back = removed.loc[changed, "value"] + offset.offset
     np.testing.assert_allclose(back, table.loc[changed, "value"])
-
-
-def test_no_offset_is_removed_that_is_not_there():
-    rng = np.random.default_rng(4)
-    table = series(rng.normal(0, 10, 90), every_days=3, sensors=np.resize(["S1", "L8"], 90))
-    assert (remove_sensor_offsets(table)["quality"] == "ok").all()

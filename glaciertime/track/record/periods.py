@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glaciertime.combining import one_per_day
+from glaciertime.combining import mean_of_days, one_per_day
 from glaciertime.errors import InputError
 from glaciertime.tables import SERIES_KEY
 
@@ -24,7 +24,8 @@ __all__ = [
 Period = Literal["month", "season", "year"]
 
 PERIOD_COLUMNS = (
-    *SERIES_KEY, "period", "start_date", "end_date", "value", "sigma", "low", "high", "n", "unit", "source",
+    *SERIES_KEY, "period", "start_date", "end_date", "mean_date", "value", "sigma", "low", "high", "n", "unit",
+    "source",
 )  # fmt: skip
 
 CYCLE_COLUMNS = (
@@ -69,8 +70,8 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
     Returns
     -------
     DataFrame
-        Columns :data:`PERIOD_COLUMNS`: first and last day of the period, mean, its sigma (NaN with one day of unknown
-        error), lowest and highest daily value, number of days. Periods without an observation have no row.
+        Columns :data:`PERIOD_COLUMNS`: first and last day of the period, the date and the value of the mean, its sigma
+        (NaN with one day of unknown error), lowest and highest daily value, number of days. Periods without an observation have no row.
 
     Raises
     ------
@@ -83,13 +84,14 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
     for key, series in observations[observations["value"].notna()].groupby(list(SERIES_KEY), sort=True):
         daily = one_per_day(series)
         for start, days in daily.groupby(daily["date"].map(lambda date: _start(date, period)), sort=True):
-            value, sigma = _mean_of_days(days)
+            mean_date, value, sigma = mean_of_days(days)
             table.append(
                 {
                     **dict(zip(SERIES_KEY, key, strict=True)),
                     "period": period,
                     "start_date": start,
                     "end_date": start + pd.DateOffset(months=_MONTHS[period]) - pd.Timedelta(days=1),
+                    "mean_date": mean_date,
                     "value": value,
                     "sigma": sigma,
                     "low": days["value"].min(),
@@ -100,18 +102,6 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
                 }
             )
     return pd.DataFrame(table, columns=list(PERIOD_COLUMNS))
-
-
-def _mean_of_days(days: pd.DataFrame) -> tuple[float, float]:
-    """Return the mean of the monthly means of daily values, and its sigma."""
-    means, variances = [], []
-    for _, month in days.groupby([days["date"].dt.year, days["date"].dt.month]):
-        values = month["value"].to_numpy()
-        means.append(values.mean())
-        spread = values.var(ddof=1) / len(values) if len(values) > 1 else np.nan
-        errors = float(np.mean(month["sigma"].to_numpy() ** 2)) / len(values)
-        variances.append(np.fmax(spread, errors))
-    return float(np.mean(means)), float(np.sqrt(np.mean(variances) / len(means)))
 
 
 def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.DataFrame:
@@ -149,7 +139,7 @@ def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.D
             if months < least_months:
                 continue
             low, high = days.loc[days["value"].idxmin()], days.loc[days["value"].idxmax()]
-            mean, mean_sigma = _mean_of_days(days)
+            _, mean, mean_sigma = mean_of_days(days)
             table.append(
                 {
                     **dict(zip(SERIES_KEY, key, strict=True)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from glaciertime.combining import one_per_day
+from glaciertime.combining import evened, one_per_day
 from glaciertime.slopes import theil_sen_slope, weighted_slope
 from glaciertime.tables import SERIES_KEY
 from glaciertime.units import as_date
@@ -14,8 +14,8 @@ from glaciertime.units import as_date
 __all__ = ["RATE_COLUMNS", "rate_table"]
 
 RATE_COLUMNS = (
-    *SERIES_KEY, "start_date", "end_date", "n", "rate_per_year", "low", "high", "robust_rate_per_year", "robust_low",
-    "robust_high", "level", "unit", "qualifier", "source",
+    *SERIES_KEY, "start_date", "end_date", "n", "of", "rate_per_year", "low", "high", "robust_rate_per_year",
+    "robust_low", "robust_high", "level", "unit", "qualifier", "source",
 )  # fmt: skip
 
 
@@ -24,7 +24,8 @@ def rate_table(
 ) -> pd.DataFrame:
     """Return the rate of every series over a window of time, weighted and robust.
 
-    Values of one day are combined first. Bounds (``censored``) count as values; where there are any, ``qualifier`` says
+    Values of one day are combined first, and those of a year where some year holds more than three
+    (:func:`glaciertime.combining.evened`): every product and page gives the same rate. Bounds (``censored``) count as values; where there are any, ``qualifier`` says
     ``bound``. Series with fewer than three days in the window are left out.
 
     Parameters
@@ -39,7 +40,8 @@ def rate_table(
     Returns
     -------
     DataFrame
-        Columns :data:`RATE_COLUMNS`; rates in the unit of the series per year of 365.25 days.
+        Columns :data:`RATE_COLUMNS`; rates in the unit of the series per year of 365.25 days. ``of`` says what the
+        ``n`` values are: dates or annual means. The robust interval is NaN where so few cannot hold it.
     """
     rows = observations[observations["value"].notna()].copy()
     rows["date"] = pd.to_datetime(rows["date"])
@@ -49,18 +51,20 @@ def rate_table(
         rows = rows[rows["date"] <= pd.Timestamp(as_date(date_to))]
     table = []
     for key, series in rows.groupby(list(SERIES_KEY), sort=True):
-        daily = one_per_day(series)
-        if len(daily) < 3:
+        every = one_per_day(series)
+        if len(every) < 3:
             continue
+        daily = evened(every)
         days = (daily["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
         weighted = weighted_slope(days, daily["value"], daily["sigma"], level=level)
         robust = theil_sen_slope(days, daily["value"], level=level)
         table.append(
             {
                 **dict(zip(SERIES_KEY, key, strict=True)),
-                "start_date": daily["date"].iloc[0],
-                "end_date": daily["date"].iloc[-1],
+                "start_date": daily["start"].iloc[0],
+                "end_date": daily["end"].iloc[-1],
                 "n": len(daily),
+                "of": "dates" if len(daily) == len(every) else "annual means",
                 "rate_per_year": weighted.slope_per_year,
                 "low": weighted.low,
                 "high": weighted.high,
