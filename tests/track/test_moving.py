@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 
+import numpy as np
 import pytest
 import shapely
 import shapely.affinity
@@ -12,6 +13,7 @@ import shapely.affinity
 from glaciertime.catalog import Glacier
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene
 from glaciertime.track import track_scenes
+from glaciertime.track.ruler.moving import changed_zone, moving_length_m
 from glaciertime.track.ruler.uncertainty import area_sigma_km2
 
 BOX = shapely.box(0, 0, 30_000, 20_000)
@@ -70,3 +72,26 @@ def test_fronts_that_face_each_other_cancel_under_a_shift() -> None:
         for scene in facing
     ]
     assert sigma(*twins) < 0.01
+
+
+def test_a_coast_that_was_cut_anew_does_not_move() -> None:
+    # The coast slants, so that each cut leaves slivers of rounding along all of it.
+    ice = shapely.Polygon([(0, 0), (10_000, 0), (10_000, 3_000.7), (0, 1_000.1)])
+    dates = [ice.intersection(shapely.box(-1, -1, at, 9_999)) for at in (10_000, 9_000, 8_111.3)]
+    footprint = shapely.box(-100, 0, 12_000, 5_000)
+    zone = changed_zone(dates, footprint=footprint)
+    # The last front alone; the first one and the coast before which the ice went.
+    assert moving_length_m(dates[2], zone=zone, footprint=footprint) == pytest.approx(2_622, abs=6)
+    assert moving_length_m(dates[0], zone=zone, footprint=footprint) == pytest.approx(3_001 + 1_926, abs=6)
+
+
+def test_a_coast_drawn_anew_to_centimetres_does_not_move() -> None:
+    rng = np.random.default_rng(0)
+    xs = np.linspace(0, 8_000, 50)
+    footprint = shapely.box(-100, 0, 12_000, 5_000)
+    dates = [
+        shapely.Polygon([(0, 0), (front, 0), *zip(at, 1_000 + 0.2 * at + rng.normal(0, 0.05, 50), strict=True)])
+        for front, at in ((10_000, xs[::-1] * 1.25), (8_000, xs[::-1]))
+    ]
+    zone = changed_zone(dates, footprint=footprint)
+    assert moving_length_m(dates[1], zone=zone, footprint=footprint) == pytest.approx(2_600, abs=10)

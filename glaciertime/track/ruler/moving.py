@@ -2,7 +2,8 @@
 
 Outlines do not tell ocean from rock. A stretch of boundary that lies in the same place on every date, a coast or the
 edge of a box, cancels in every difference of areas; what counts is the boundary inside the zone that was ice on some
-dates and not on others.
+dates and not on others. A coast that was cut or drawn anew never comes back to the same digits: a zone narrower than
+the tolerance on both sides is none.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def moving_length_m(
         Of :func:`changed_zone`.
     footprint : Polygon
     tolerance_m : float
-        A boundary this near to the zone lies in it.
+        A boundary this near to the zone lies in it; a zone no wider than twice this is left out.
 
     Examples
     --------
@@ -100,4 +101,5 @@ def _moving(
     ice: shapely.Geometry, *, zone: shapely.Geometry, footprint: shapely.Polygon, tolerance_m: float
 ) -> shapely.Geometry:
     inner = footprint.buffer(-2 * tolerance_m)
-    return ice.boundary.intersection(inner).intersection(zone.buffer(tolerance_m))
+    wide = zone.buffer(-tolerance_m, join_style="mitre").buffer(2 * tolerance_m, join_style="mitre")
+    return ice.boundary.intersection(inner).intersection(wide)
