@@ -28,6 +28,7 @@ __all__ = [
     "Line",
     "Region",
     "Source",
+    "is_surging",
     "load_catalog",
     "manifest_folder",
     "read_manifest",
@@ -102,6 +103,8 @@ class Glacier(_Entry):
     region: str = ""
     hemisphere: Literal["north", "south"] | None = None
     terminus_type: Literal["ice shelf", "tidewater", "land"] | None = None
+    #: Whether the glacier is known to surge (see :func:`is_surging`): no advance of it is called an error.
+    surging: bool = False
     crs: str | None = None
     box: tuple[float, float, float, float] | None = None
     fjord: Region | None = None
@@ -140,6 +143,23 @@ class Glacier(_Entry):
         return None if self.crs is None else pyproj.CRS.from_user_input(self.crs)
 
 
+def is_surging(code: object) -> bool:
+    """Return whether an attribute ``Surging`` (RGI 5, 6) or ``surge_type`` (RGI 7) speaks of a surge.
+
+    0 is no evidence, 1 a possible, 2 a probable and 3 an observed surge, 9 unknown. A possible one counts: a surge
+    that is taken for an error is lost, an error on such a glacier is seen in the record.
+
+    Examples
+    --------
+    >>> [is_surging(code) for code in (0, 1, "3", 2.0, 9, None, "")]
+    [False, True, True, True, False, False, False]
+    """
+    try:
+        return int(float(str(code))) in (1, 2, 3)
+    except (ValueError, OverflowError):
+        return False
+
+
 class DataFile(_Entry):
     """One file of a data set: where it is downloaded from and what it must then be."""
 
@@ -176,6 +196,7 @@ aliases: []
 region: ""
 hemisphere: north            # north or south: which months are winter
 terminus_type: tidewater     # ice shelf, tidewater or land
+surging: false               # true: an advance, however fast, is no error
 crs: EPSG:3413               # of all coordinates below
 box: [-205000, -2283000, -179000, -2263000]   # x_min, y_min, x_max, y_max: areas are measured inside
 fjord:                       # only a front inside it is a calving front

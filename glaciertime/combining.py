@@ -79,7 +79,7 @@ def mean_of_days(days: pd.DataFrame) -> tuple[pd.Timestamp, float, float]:
         spread = values.var(ddof=1) / len(values) if len(values) > 1 else np.nan
         errors = float(np.mean(month["sigma"].to_numpy() ** 2)) / len(values)
         variances.append(np.fmax(spread, errors))
-    date = (_EPOCH + pd.Timedelta(days=float(np.mean(dates)))).round("D")
+    date = pd.Timestamp(np.datetime64("1970-01-01", "s") + np.timedelta64(round(float(np.mean(dates))), "D"))
     return date, float(np.mean(means)), float(np.sqrt(np.mean(variances) / len(means)))
 
 

@@ -281,7 +281,7 @@ def number_text(value: float, *, digits: int = 4, sign: bool = False) -> str:
         return "" if np.isnan(value) else str(value)
     if value == 0:
         return "0"
-    decimals = max(0, digits - 1 - int(np.floor(np.log10(abs(value)))))
+    decimals = min(12, max(0, digits - 1 - int(np.floor(np.log10(abs(value))))))
     text = f"{value:{'+' if sign else ''},.{decimals}f}"
     text = text.rstrip("0").rstrip(".") if decimals else text
-    return text
+    return "0" if text in ("-0", "+0") else text

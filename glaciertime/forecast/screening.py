@@ -13,7 +13,7 @@ from glaciertime.tables import OUTLIER_FLAGS, flags_of, join_flags
 __all__ = ["FROM_THE_WHOLE_RECORD", "flag_interpolated", "forget_later_flags", "on_straight_line"]
 
 #: Flags that are made by looking at later values too: at an earlier cutoff they would tell of what came later.
-FROM_THE_WHOLE_RECORD = ("interpolated", *OUTLIER_FLAGS)
+FROM_THE_WHOLE_RECORD = ("interpolated", "unconfirmed", *OUTLIER_FLAGS)
 
 
 def on_straight_line(series: Series) -> NDArray[np.bool_]:

@@ -22,6 +22,7 @@ from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
 from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, has_flag
 from glaciertime.track import retreat_table
+from glaciertime.track.place import map_plane
 
 __all__ = ["report_page"]
 
@@ -170,8 +171,7 @@ def _geometry(
     """Return the plane to draw in, and the centreline in it where there is one."""
     if fronts.crs is None:
         return None, None
-    known = catalog.glaciers.get(glacier)
-    crs = known.crs if known is not None and known.crs is not None else fronts.estimate_utm_crs()
+    crs = map_plane(fronts, glacier=catalog.glaciers.get(glacier))
     lines = archive.read("centrelines")
     lines = lines[(lines["glacier"] == glacier) & (lines["source"] == source)]
     return crs, None if lines.empty else lines.to_crs(crs).geometry.iloc[0]
@@ -219,15 +219,20 @@ def _predicted_front(archive: Archive, glacier: str, source: str) -> str:
     fronts = fronts[(fronts["GlacierID"] == glacier) & (fronts["source"] == source)]
     if contours.empty or fronts.empty:
         return ""
-    last = contours[contours["target_date"] == contours["target_date"].max()]
-    known = load_catalog().glaciers.get(glacier)
-    crs = known.crs if known is not None and known.crs is not None else fronts.estimate_utm_crs()
-    row = last.iloc[0]
-    caption = (
-        f"Calving front predicted for {row['target_date']:%Y-%m-%d} by {row['model']} from fronts up to "
-        f"{row['cutoff']:%Y-%m-%d}, and where 50 % and 90 % of its length should lie. {_from_source(source)}"
-    )
-    return figure(contour_map(fronts, last, crs=crs, source=source), "Predicted calving front", caption, kind="map")
+    crs = map_plane(fronts, glacier=load_catalog().glaciers.get(glacier))
+    maps = []
+    for model, rows in contours.groupby("model", sort=False):
+        last = rows[rows["target_date"] == rows["target_date"].max()]
+        last = last[last["cutoff"] == last["cutoff"].max()]
+        levels = sorted(last.loc[last["kind"] == "band-share", "level"].unique())
+        bands = f", and where {' and '.join(f'{level:.0%}' for level in levels)} of its length should lie"
+        caption = (
+            f"Calving front predicted for {last['target_date'].iloc[0]:%Y-%m-%d} by {model} from fronts up to "
+            f"{last['cutoff'].iloc[0]:%Y-%m-%d}{bands if levels else ''}. {_from_source(source)}"
+        )
+        drawn = contour_map(fronts, last, crs=crs, source=source)
+        maps.append(figure(drawn, f"Calving front predicted by {model}", caption, kind="map"))
+    return "\n".join(maps)
 
 
 def _from_source(source: str) -> str:

@@ -103,7 +103,7 @@ def front_map(
             ends = "round" if style == "solid" else "butt"
             axes.add_collection(
                 LineCollection(pieces, colors=[colour], linewidths=1.6, linestyles=style, capstyle=ends)
-            )  # fmt: skip
+            )
         bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["viridis"]), ax=axes, shrink=0.8, pad=0.02)
         bar.set_label("date of acquisition (year)")
         if np.ptp(years) > 4:
@@ -136,7 +136,7 @@ def contour_map(fronts: gpd.GeoDataFrame, contours: gpd.GeoDataFrame, *, crs: An
         figure = Figure(figsize=(8.0, 6.2))
         axes = figure.add_subplot()
         bands = contours[contours["kind"] == "band-share"].sort_values("level", ascending=False)
-        for row, alpha in zip(bands.itertuples(), (0.18, 0.36, 0.5), strict=False):
+        for row, alpha in zip(bands.itertuples(), np.linspace(0.18, 0.5, max(1, len(bands))), strict=True):
             for index, part in enumerate(shapely.get_parts(row.geometry)):
                 x, y = np.asarray(part.exterior.coords).T / 1000
                 label = f"{row.level:.0%} of its length" if index == 0 else None
@@ -261,9 +261,12 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     models = list(dict.fromkeys(good["model"]))
     seen = observations[observations["value"].notna()].sort_values("date")
     seen = seen[~has_flag(seen["quality"], "censored")]
+    # A fan starts where the series that it was made from ends: what is doubtful was no part of it.
+    doubted = doubtful(seen["quality"])
     cutoff = good["cutoff"].max()
     span = good["target_date"].max() - cutoff
-    shown = seen[seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))]
+    recent = seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))
+    shown, aside = seen[recent & ~doubted], seen[recent & doubted]
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         columns = min(len(models), 2)
         rows = -(-len(models) // columns)
@@ -271,6 +274,11 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, model in zip(panels, models, strict=False):
             _draw_fan(axes, shown, good[good["model"] == model], model)
+            if len(aside):
+                axes.plot(
+                    aside["date"], aside["value"], "o", markersize=4, markerfacecolor="none", color="#333333",
+                    alpha=0.7, label="flagged",
+                )  # fmt: skip
         for axes in panels[len(models) :]:
             axes.set_visible(False)
         for axes in panels[::columns]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import geopandas as gpd
 import pandas as pd
 
 from glaciertime.errors import InputError, UsageError
 from glaciertime.track import sum_row
+from glaciertime.units import number_text
 
 __all__ = ["FORMATS", "retreat_rows", "retreat_text", "text_table"]
 
@@ -29,11 +32,11 @@ def retreat_rows(table: pd.DataFrame) -> pd.DataFrame:
                 "Glacier": row.glacier,
                 "Start": f"{row.start_date:%Y-%m-%d}",
                 "End": f"{row.end_date:%Y-%m-%d}",
-                "Start area (km2)": f"{row.start_area_km2:.2f}",
-                "End area (km2)": f"{row.end_area_km2:.2f}",
-                "Loss (km2)": f"{bound}{row.loss_km2:.2f}{_sigma(row.loss_sigma_km2, 2)}",
-                "Loss (%)": f"{bound}{row.loss_percent:.2f}{_sigma(row.loss_percent_sigma, 2)}",
-                "Loss per year (km2)": f"{row.loss_per_year_km2:.3f}",
+                "Start area (km2)": _fixed(row.start_area_km2, 2),
+                "End area (km2)": _fixed(row.end_area_km2, 2),
+                "Loss (km2)": _bounded(bound, row.loss_km2, row.loss_sigma_km2, 2),
+                "Loss (%)": _bounded(bound, row.loss_percent, row.loss_percent_sigma, 2),
+                "Loss per year (km2)": _bounded(bound, row.loss_per_year_km2, math.nan, 3),
                 "Footprint": row.footprint,
                 "Footprint (km2)": "" if pd.isna(row.footprint_area_km2) else f"{row.footprint_area_km2:.1f}",
                 "Source": f"{row.source}: {row.dataset}",
@@ -43,8 +46,17 @@ def retreat_rows(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _fixed(value: float, digits: int) -> str:
+    """Return a number with so many digits behind the point, without ``-0.00``; unknown is empty."""
+    return "" if pd.isna(value) else f"{value:z.{digits}f}"
+
+
 def _sigma(value: float, digits: int) -> str:
     return "" if pd.isna(value) else f" ± {value:.{digits}f}"
+
+
+def _bounded(bound: str, value: float, sigma: float, digits: int) -> str:
+    return "" if pd.isna(value) else f"{bound}{_fixed(value, digits)}{_sigma(sigma, digits)}"
 
 
 def retreat_text(
@@ -93,8 +105,6 @@ def retreat_text(
 
 
 def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame | None) -> list[str]:
-    if table["glacier"].duplicated().any():
-        return ["No sum: a glacier has several rows (data sets)."]
     try:
         return [f"Sum: {_total(sum_row(table, footprints=footprints))}"]
     except InputError as error:
@@ -109,10 +119,11 @@ def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame
 
 
 def _total(total: pd.Series) -> str:
-    return (
-        f"loss {total['loss_km2']:.2f}{_sigma(total['loss_sigma_km2'], 2)} km2 "
-        f"= {total['loss_percent']:.2f}{_sigma(total['loss_percent_sigma'], 2)} %"
-    )
+    if pd.isna(total["loss_km2"]):
+        return "unknown, since that of a glacier is"
+    bound = f"{total['qualifier']} " if total["qualifier"] else ""
+    share = _bounded(bound, total["loss_percent"], total["loss_percent_sigma"], 2)
+    return f"loss {_bounded(bound, total['loss_km2'], total['loss_sigma_km2'], 2)} km2" + (share and f" = {share} %")
 
 
 def _text(rows: pd.DataFrame) -> str:
@@ -141,7 +152,7 @@ def _cell(value: object) -> str:
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, float):
-        return "" if pd.isna(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
+        return f"{value:,.1f}" if abs(value) >= 1000 else number_text(value)
     return "" if value is None else str(value)
 
 
@@ -152,10 +163,15 @@ def _markdown(rows: pd.DataFrame) -> str:
     return "\n".join([head, rule, *body]) + "\n"
 
 
+_LATEX = {
+    "\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
+    **{letter: "\\" + letter for letter in "&%_#{}$"},
+}  # fmt: skip
+
+
 def _latex(rows: pd.DataFrame) -> str:
     def escaped(text: str) -> str:
-        for given, wanted in (("\\", r"\textbackslash "), ("&", r"\&"), ("%", r"\%"), ("_", r"\_"), ("#", r"\#")):
-            text = text.replace(given, wanted)
+        text = "".join(_LATEX.get(letter, letter) for letter in text)
         return text.replace("±", r"$\pm$").replace("km2", r"km$^2$")
 
     lines = [r"\begin{tabular}{" + "l" * len(rows.columns) + "}", r"\hline"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyproj
@@ -13,7 +14,10 @@ from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
 from glaciertime.units import true_plane
 
-__all__ = ["WGS84", "Place", "place_of", "published", "reproject"]
+if TYPE_CHECKING:
+    import geopandas as gpd
+
+__all__ = ["WGS84", "Place", "map_plane", "place_of", "published", "reproject"]
 
 WGS84 = pyproj.CRS.from_epsg(4326)
 
@@ -154,3 +158,19 @@ def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None) -> Place:
 def published(geometry: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:
     """Return a geometry as tables carry it: in longitude and latitude, or as it is in a local metric frame."""
     return reproject(geometry, source=crs, target=None if crs is None else WGS84)
+
+
+def map_plane(fronts: gpd.GeoDataFrame, *, glacier: Glacier | None) -> pyproj.CRS | None:
+    """Return the plane, in metres, that fronts are drawn and predicted on; None for a local metric frame.
+
+    It is the catalog's where that is a plane; else the UTM zone of the fronts or, where there is none, the polar
+    stereographic plane of their pole.
+    """
+    if fronts.crs is None:
+        return None
+    if glacier is not None and glacier.projection is not None and not glacier.projection.is_geographic:
+        return glacier.projection
+    latitude = float(np.mean(fronts.to_crs(WGS84).total_bounds[[1, 3]]))
+    if -80 <= latitude <= 84:
+        return pyproj.CRS(fronts.estimate_utm_crs())
+    return pyproj.CRS.from_epsg(3413 if latitude > 0 else 3031)

@@ -19,6 +19,7 @@ from glaciertime.forecast import Origins, backtest, forecast_series, series_from
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.report import retreat_text
 from glaciertime.report.page import report_page
+from glaciertime.report.plots import fan_plot
 from glaciertime.tables import empty
 from glaciertime.track import retreat_table
 
@@ -185,3 +186,51 @@ def test_csv_has_plain_numbers(table: pd.DataFrame, tmp_path: Path) -> None:
 def test_an_unknown_format_is_named(table: pd.DataFrame) -> None:
     with pytest.raises(UsageError, match="known are text, csv, markdown, latex"):
         retreat_text(table, form="html")
+
+
+def fan(last_quality: str) -> list[tuple[float, float]]:
+    """Return the vertices of the median of a forecast, in pixels of its picture, of a series whose end is a spike."""
+    rows = observations("observed").query("variable == 'front_position_m'")
+    rows.iloc[-1, rows.columns.get_indexer(["value", "quality"])] = [2_000.0, last_quality]
+    forecasts = pd.DataFrame(
+        [
+            {"model": "last", "cutoff": rows["date"].max(), "target_date": rows["date"].max() + pd.Timedelta(days=365),
+             "quantile": quantile, "value": value, "status": "ok", "variable": "front_position_m",
+             "source": "observed"}
+            for quantile, value in ((0.025, 8_200.0), (0.5, 8_300.0), (0.975, 8_400.0))
+        ]
+    )  # fmt: skip
+    svg = fan_plot(rows, forecasts)
+    # The median is the widest line.
+    path = re.findall(r'<path d="([^"]*)"[^>]*stroke: #0072b2; stroke-width: 1.4', svg)[0]
+    return [(float(x), float(y)) for x, y in re.findall(r"[ML] (\S+) (\S+)", path)]
+
+
+def test_a_fan_does_not_start_from_a_value_that_the_screening_set_aside() -> None:
+    (_, start), (_, end) = fan("outlier-jump: undone")
+    (_, spike), (_, low) = fan("ok")
+    # 8300 against 8300 from the last sound value, and against the 2000 of the spike.
+    assert abs(start - end) < 5
+    assert abs(spike - low) > 50
+
+
+def test_a_predicted_front_names_its_own_model_and_bands(tmp_path: Path) -> None:
+    store = Archive(tmp_path / "a.gpkg")
+    rows = observations("observed")
+    inputs = [(GLACIER, "observed set", f"observed{k}", f"f{k}") for k in range(16)]
+    store.store_tracked(fronts=fronts("observed"), observations=rows, footprints=empty("footprints"), inputs=inputs)
+    line = shapely.LineString([(500_500, 7e6), (500_500, 7.004e6)])
+    for model, level, shift in (("drift", 0.8, 0.0), ("last", 0.5, 900.0)):
+        there = shapely.transform(line, lambda xy, shift=shift: xy + np.array([shift, 0]))
+        base = {
+            "glacier": GLACIER, "cutoff": pd.Timestamp("2012-01-01"), "target_date": pd.Timestamp("2015-01-01"),
+            "horizon_days": 1000.0, "model": model, "half_width_m": 1.0, "n_calibration": 5.0, "status": "ok",
+            "source": "observed",
+        }  # fmt: skip
+        bands = [{**base, "kind": "front", "level": np.nan}, {**base, "kind": "band-share", "level": level}]
+        store.store_contours(gpd.GeoDataFrame(bands, geometry=[there, there.buffer(200)], crs="EPSG:32622"))
+    page = report_page(store, glacier=GLACIER)
+    captions = re.findall(r"Calving front predicted for [^<]*", page)
+    assert len(captions) == 2
+    assert "by drift from fronts up to 2012-01-01, and where 80% of its length should lie" in captions[0]
+    assert "by last from fronts up to 2012-01-01, and where 50% of its length should lie" in captions[1]

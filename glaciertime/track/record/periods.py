@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from glaciertime.combining import mean_of_days, one_per_day
 from glaciertime.errors import InputError
@@ -71,7 +71,8 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
     -------
     DataFrame
         Columns :data:`PERIOD_COLUMNS`: first and last day of the period, the date and the value of the mean, its sigma
-        (NaN with one day of unknown error), lowest and highest daily value, number of days. Periods without an observation have no row.
+        (NaN with one day of unknown error), lowest and highest daily value, number of days. Periods without an
+        observation have no row.
 
     Raises
     ------
@@ -197,10 +198,10 @@ def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataF
                 continue
             change = pair["value"] - pair["value_before"]
             errors = float(np.mean(pair["sigma"] ** 2 + pair["sigma_before"] ** 2)) / count
-            sigma, factor = float(np.sqrt(errors)), float(stats.norm.ppf(0.5 + level / 2))
+            sigma, factor = float(np.sqrt(errors)), float(ndtri(0.5 + level / 2))
             if count >= 3:
                 sigma = float(np.sqrt(np.fmax(change.var(ddof=1) / count, errors)))
-                factor = float(stats.t.ppf(0.5 + level / 2, count - 1))
+                factor = float(stdtrit(count - 1, 0.5 + level / 2))
             rate = float(change.mean())
             table.append(
                 {

@@ -11,7 +11,7 @@ import pandas as pd
 
 from glaciertime.errors import InputError
 from glaciertime.tables import flags_of, has_flag
-from glaciertime.units import as_date, decimal_year, polygon_area_km2, years_between
+from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
 
 __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
 
@@ -121,7 +121,9 @@ def _change(
     end = _nearest(series, date_to, glacier, max_gap_days, first=False)
     loss = start["value"] - end["value"]
     sigma = math.hypot(_sigma(start), _sigma(end))
-    share_sigma = math.hypot(_sigma(end) / start["value"], end["value"] * _sigma(start) / start["value"] ** 2)
+    share_sigma = math.nan
+    if start["value"] > 0:
+        share_sigma = math.hypot(_sigma(end) / start["value"], end["value"] * _sigma(start) / start["value"] ** 2)
     years = years_between(start["date"], end["date"])
     bound = _is_censored(start) or _is_censored(end)
     footprint = str(start["footprint"])
@@ -134,7 +136,7 @@ def _change(
         "loss_km2": loss,
         "loss_percent": 100 * loss / start["value"] if start["value"] > 0 else math.nan,
         "loss_sigma_km2": sigma,
-        "loss_percent_sigma": 100 * share_sigma if start["value"] > 0 else math.nan,
+        "loss_percent_sigma": 100 * share_sigma,
         "loss_per_year_km2": loss / years if years else math.nan,
         "footprint": footprint,
         "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
@@ -182,31 +184,50 @@ def _note(start: pd.Series, end: pd.Series) -> str:
     return "; ".join(notes)
 
 
+# Footprints that only touch share slivers of rounding: no more than this share of the smaller one, or this much.
+_TOUCHING_SHARE = 1e-4
+_TOUCHING_KM2 = 0.01
+
+
 def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
-    """Return the sum of a retreat table over glaciers whose footprints do not overlap.
+    """Return the sum of a retreat table over glaciers whose footprints do not overlap; they may touch.
+
+    ``qualifier`` is ``at least`` where that of a row is. A sum with a loss that is unknown is unknown.
 
     Raises
     ------
     InputError
-        Where two footprints overlap: what lies in both would be counted twice.
+        Where two footprints overlap or a glacier has several rows: what lies in both would be counted twice.
     """
+    doubled = table["glacier"][table["glacier"].duplicated()]
+    if len(doubled):
+        datasets = table.loc[table["glacier"] == doubled.iloc[0], "dataset"].unique()
+        raise InputError(
+            f"{doubled.iloc[0]} has several rows ({', '.join(datasets)}), which a sum would count twice; keep one"
+        )
+    wanted = set(zip(table["glacier"], table["footprint"], table["dataset"], strict=True))
     shapes = {
         row.glacier: row.geometry
         for row in footprints.itertuples()
-        if (row.glacier, row.footprint) in set(zip(table["glacier"], table["footprint"], strict=True))
+        if (row.glacier, row.footprint, row.dataset) in wanted
     }
     names = list(shapes)
     for index, one in enumerate(names):
         for other in names[index + 1 :]:
             common = shapes[one].intersection(shapes[other])
-            if common.area > 0:
-                shared = polygon_area_km2(common, crs=footprints.crs)
+            if common.area <= 0:
+                continue
+            shared = polygon_area_km2(common, crs=footprints.crs)
+            smaller = min(polygon_area_km2(shapes[name], crs=footprints.crs) for name in (one, other))
+            if shared > max(_TOUCHING_KM2, _TOUCHING_SHARE * smaller):
                 raise InputError(
-                    f"the footprints of {one} and {other} share {shared:.1f} km2, which a sum would count twice; "
-                    "sum the footprint 'fjord' instead"
+                    f"the footprints of {one} and {other} share {number_text(shared, digits=2)} km2, which a sum would "
+                    "count twice; sum the footprint 'fjord' instead"
                 )
-    total = table.sum(numeric_only=True)
+    total = table.sum(numeric_only=True, skipna=False)
     total["loss_sigma_km2"] = math.sqrt(float((table["loss_sigma_km2"] ** 2).sum(skipna=False)))
-    total["loss_percent"] = 100 * total["loss_km2"] / total["start_area_km2"]
-    total["loss_percent_sigma"] = 100 * total["loss_sigma_km2"] / total["start_area_km2"]
+    share = total["start_area_km2"] if total["start_area_km2"] > 0 else math.nan
+    total["loss_percent"] = 100 * total["loss_km2"] / share
+    total["loss_percent_sigma"] = 100 * total["loss_sigma_km2"] / share
+    total["qualifier"] = "at least" if (table["qualifier"] == "at least").any() else ""
     return total

@@ -25,8 +25,9 @@ def rate_table(
     """Return the rate of every series over a window of time, weighted and robust.
 
     Values of one day are combined first, and those of a year where some year holds more than three
-    (:func:`glaciertime.combining.evened`): every product and page gives the same rate. Bounds (``censored``) count as values; where there are any, ``qualifier`` says
-    ``bound``. Series with fewer than three days in the window are left out.
+    (:func:`glaciertime.combining.evened`): every product and page gives the same rate. Bounds (``censored``) count as
+    values; where there are any, ``qualifier`` says ``bound``. Series with fewer than three days in the window are left
+    out.
 
     Parameters
     ----------

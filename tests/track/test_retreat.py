@@ -1,0 +1,99 @@
+"""The retreat table: sums, bounds and what is written of them."""
+
+from __future__ import annotations
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
+import pytest
+import shapely
+
+from glaciertime.errors import InputError
+from glaciertime.report.retreat_text import retreat_rows, retreat_text, text_table
+from glaciertime.track import retreat_table, sum_row
+from glaciertime.track.place import published
+
+
+def area(date: str, value: float, **other) -> dict:
+    return {
+        "glacier": "A", "date": date, "variable": "area_km2", "value": value, "sigma": 0.3, "unit": "km2",
+        "method": "mask", "footprint": "box", "dataset": "toy", "sensor": "", "image_id": date, "coverage": 1.0,
+        "quality": "ok", "source": "simulated", **other,
+    }  # fmt: skip
+
+
+def loss(*, start: float = 50.0, end: float = 40.0, **other) -> list[dict]:
+    return [area("2000-01-01", start, **other), area("2010-01-01", end, **other)]
+
+
+def boxes(**geometries: shapely.Geometry) -> gpd.GeoDataFrame:
+    """Boxes of EPSG:3031 as the archive holds them."""
+    plane = pyproj.CRS.from_epsg(3031)
+    return gpd.GeoDataFrame(
+        {"glacier": list(geometries), "footprint": "box", "dataset": "toy", "area_km2": 1.0, "source": "simulated"},
+        geometry=[published(box, plane) for box in geometries.values()], crs="EPSG:4326",
+    )  # fmt: skip
+
+
+X, Y = -2_400_000, 1_200_000
+
+
+def test_footprints_that_touch_are_summed():
+    table = retreat_table(pd.DataFrame(loss() + loss(glacier="B")))
+    touching = boxes(
+        A=shapely.box(X, Y, X + 20_000, Y + 20_000), B=shapely.box(X + 20_000, Y + 7_300, X + 38_900, Y + 26_100)
+    )
+    assert sum_row(table, footprints=touching)["loss_km2"] == pytest.approx(20)
+
+
+def test_footprints_that_overlap_by_a_strip_are_not():
+    table = retreat_table(pd.DataFrame(loss() + loss(glacier="B")))
+    over = boxes(A=shapely.box(X, Y, X + 20_000, Y + 20_000), B=shapely.box(X + 19_980, Y, X + 40_000, Y + 20_000))
+    with pytest.raises(InputError, match=r"A and B share 0\.\d+ km2"):
+        sum_row(table, footprints=over)
+
+
+def test_two_data_sets_of_a_glacier_are_not_summed():
+    table = retreat_table(pd.DataFrame(loss() + loss(dataset="b")))
+    with pytest.raises(InputError, match=r"A has several rows \(b, toy\), which a sum would count twice"):
+        sum_row(table, footprints=boxes(A=shapely.box(X, Y, X + 9, Y + 9)))
+
+
+def test_a_sum_of_bounds_is_a_bound_and_so_are_its_rates():
+    bound = "censored: the ice fills the box"
+    table = retreat_table(pd.DataFrame(loss(quality=bound) + loss(glacier="B")))
+    apart = boxes(A=shapely.box(X, Y, X + 9_000, Y + 9_000), B=shapely.box(X + 20_000, Y, X + 29_000, Y + 9_000))
+    assert sum_row(table, footprints=apart)["qualifier"] == "at least"
+    assert "Sum: loss at least 20.00" in retreat_text(table, form="text", footprints=apart)
+    rows = retreat_rows(table)
+    assert rows["Loss per year (km2)"].tolist() == ["at least 1.000", "1.000"]
+    assert rows["Loss (%)"].iloc[0].startswith("at least 20.00")
+
+
+def test_nothing_lost_is_written_without_a_minus():
+    rows = retreat_rows(retreat_table(pd.DataFrame(loss(start=100.0, end=100.004))))
+    assert rows["Loss (km2)"].iloc[0] == "0.00 ± 0.42"
+    assert rows["Loss per year (km2)"].iloc[0] == "0.000"
+
+
+def test_no_ice_at_the_start_has_no_share_to_lose():
+    row = retreat_rows(retreat_table(pd.DataFrame(loss(start=0.0)))).iloc[0]
+    assert row["Loss (km2)"] == "-40.00 ± 0.42"
+    assert row["Loss (%)"] == ""
+
+
+def test_letters_of_latex_are_escaped():
+    table = retreat_table(pd.DataFrame(loss(glacier=r"A^B~{C}$\x")))
+    assert r"A\textasciicircum{}B\textasciitilde{}\{C\}\$\textbackslash{}x &" in retreat_text(table, form="latex")
+
+
+def test_numbers_of_a_product_have_no_exponent():
+    table = pd.DataFrame({"step": [-14_010.4, 0.00001234, -0.0, np.nan, 999.96]})
+    assert [line.strip() for line in text_table(table).splitlines()[2:]] == [
+        "-14,010.4",
+        "0.00001234",
+        "0",
+        "",
+        "1,000",
+    ]
