@@ -221,7 +221,7 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
             smaller = min(polygon_area_km2(shapes[name], crs=footprints.crs) for name in (one, other))
             if shared > max(_TOUCHING_KM2, _TOUCHING_SHARE * smaller):
                 raise InputError(
-                    f"the footprints of {one} and {other} share {number_text(shared, digits=2)} km2, which a sum would "
+                    f"the footprints of {one} and {other} share {number_text(shared)} km2, which a sum would "
                     "count twice; sum the footprint 'fjord' instead"
                 )
     total = table.sum(numeric_only=True, skipna=False)
