@@ -3,8 +3,9 @@
 ``fronts`` (a geopandas table), ``observations``, ``forecasts`` and ``scores`` (pandas tables) carry the same
 column names in memory, in the archive and in CSV; three more geopandas tables hold
 the ``footprints`` that areas were measured in, the ``centrelines`` that positions were measured along, and the
-``contours`` that fronts are predicted to take. :func:`validate` is the only door: what leaves a room has
-passed it.
+``contours`` that fronts are predicted to take. ``rulers`` say with what a glacier is measured and where that comes
+from; ``inputs``, ``runs`` and ``run_inputs`` say from which files, and by which command, a number came.
+:func:`validate` is the only door: what leaves a room has passed it.
 
 Conventions
 -----------
@@ -30,8 +31,12 @@ from glaciertime.dates import as_date
 from glaciertime.errors import InputError
 
 __all__ = [
+    "BOUNDS",
+    "FRONT_OF",
     "OUTLIER_FLAGS",
     "QUALITY_FLAGS",
+    "RULER_KINDS",
+    "RULER_ORIGINS",
     "SCHEMAS",
     "SERIES_KEY",
     "SOURCES",
@@ -46,6 +51,14 @@ __all__ = [
 ]
 
 SOURCES = ("observed", "simulated")
+
+#: What a front is made of; empty where that is not known.
+FRONT_OF = ("", "calving front", "tongue", "mélange edge", "shelf")
+#: Whether a value is a bound of the true one; empty where it is the value itself.
+BOUNDS = ("", "at-least", "at-most")
+#: What a ruler can be, and who made it.
+RULER_KINDS = ("plane", "box", "fjord", "centreline")
+RULER_ORIGINS = ("manifest", "file", "drawn")
 
 #: A series is one glacier, variable, method, footprint and dataset; different ones are never joined.
 SERIES_KEY = ("glacier", "variable", "method", "footprint", "dataset")
@@ -71,6 +84,7 @@ QUALITY_FLAGS = {
     "unregistered": "the image is not known to be registered to its neighbours: differences count, the series does not",
     "manual": "traced by hand",
     "failed": "the measurement failed for the reason given",
+    "unknown-flag": "the archive holds a flag that this version does not know: nothing is to rest on the value",
 }
 #: What the screening of a whole series may say against an observation.
 OUTLIER_FLAGS = tuple(flag for flag in QUALITY_FLAGS if flag.startswith("outlier-"))
@@ -119,9 +133,10 @@ SCHEMAS = {
             {
                 "GlacierID": "text", "Date": "date", "DecDate": "number", "QualFlag": "text", "Satellite": "text",
                 "ImageID": "text", "Author": "text", "sigma_m": "number", "coverage": "number",
-                "resolution_m": "number", "model": "text", "source": "text", "geometry": "geometry",
+                "resolution_m": "number", "model": "text", "source": "text", "dataset": "text", "front_of": "text",
+                "geometry": "geometry",
             },
-            frozenset({"Satellite", "sigma_m", "coverage", "resolution_m", "model"}),
+            frozenset({"Satellite", "sigma_m", "coverage", "resolution_m", "model", "dataset", "front_of"}),
             ("GlacierID", "Date", "ImageID", "Author", "model"),
         ),
         Schema(
@@ -129,9 +144,10 @@ SCHEMAS = {
             {
                 "glacier": "text", "date": "date", "variable": "text", "value": "number", "sigma": "number",
                 "unit": "text", "method": "text", "footprint": "text", "dataset": "text", "sensor": "text",
-                "image_id": "text", "coverage": "number", "quality": "text", "source": "text",
+                "image_id": "text", "coverage": "number", "quality": "text", "source": "text", "front_of": "text",
+                "bound": "text",
             },
-            frozenset({"value", "sigma", "sensor", "coverage"}),
+            frozenset({"value", "sigma", "sensor", "coverage", "front_of", "bound"}),
             (*SERIES_KEY, "date", "image_id"),
         ),
         Schema(
@@ -191,6 +207,40 @@ SCHEMAS = {
             },
             frozenset({"value"}),
             (*SERIES_KEY, "model", "horizon", "metric"),
+        ),
+        Schema(
+            "rulers",
+            {
+                "glacier": "text", "dataset": "text", "kind": "text", "origin": "text", "drawn_from": "text",
+                "made_at": "text", "crs": "text", "wkt": "text", "version": "text", "source": "text",
+                "geometry": "geometry",
+            },
+            frozenset({"dataset", "drawn_from", "crs", "wkt", "version", "geometry"}),
+            ("glacier", "dataset", "source", "kind"),
+        ),
+        Schema(
+            "inputs",
+            {"glacier": "text", "dataset": "text", "image_id": "text", "input": "text"},
+            frozenset({"dataset", "image_id", "input"}),
+            ("glacier", "dataset", "image_id"),
+        ),
+        Schema(
+            "runs",
+            {
+                "run": "text", "command": "text", "version": "text", "started": "text", "finished": "text",
+                "settings": "text",
+            },
+            frozenset({"finished", "settings"}),
+            ("run",),
+        ),
+        Schema(
+            "run_inputs",
+            {
+                "run": "text", "glacier": "text", "dataset": "text", "image_id": "text", "input": "text",
+                "sha256": "text", "size_bytes": "number", "modified": "text",
+            },
+            frozenset({"dataset", "image_id", "sha256", "size_bytes", "modified"}),
+            ("run", "glacier", "dataset", "image_id"),
         ),
     )
 }  # fmt: skip
@@ -279,15 +329,22 @@ def _days(values: pd.Series) -> pd.Series:
     return values.where(known, None).map(days).astype("datetime64[s]")
 
 
+_ALLOWED = {
+    "source": SOURCES, "front_of": FRONT_OF, "bound": BOUNDS, "origin": RULER_ORIGINS,
+}  # fmt: skip
+
+
 def _check_values(frame: pd.DataFrame, name: str) -> None:
-    unknown = sorted(set(frame["source"]) - set(SOURCES))
-    if unknown:
-        raise InputError(f"table {name}: source is {unknown[0]!r}, expected one of {', '.join(SOURCES)}")
-    sigma = frame[next((column for column in ("sigma", "sigma_m") if column in frame), "source")]
-    if sigma.dtype == float and ((sigma < 0) | np.isinf(sigma)).any():
-        raise InputError(
-            f"table {name}: sigma is negative or infinite; one standard deviation is expected, NaN if unknown"
-        )
+    for column, allowed in {**_ALLOWED, **({"kind": RULER_KINDS} if name == "rulers" else {})}.items():
+        unknown = sorted(set(frame[column]) - set(allowed)) if column in frame else []
+        if unknown:
+            expected = ", ".join(filter(None, allowed))
+            raise InputError(f"table {name}: {column} is {unknown[0]!r}, expected one of {expected}")
+    for column in {"sigma", "sigma_m"} & set(frame.columns):
+        if ((frame[column] < 0) | np.isinf(frame[column])).any():
+            raise InputError(
+                f"table {name}: sigma is negative or infinite; one standard deviation is expected, NaN if unknown"
+            )
     if "unit" in frame:
         for variable, unit in frame[["variable", "unit"]].drop_duplicates().itertuples(index=False):
             if variable in VARIABLES and unit != VARIABLES[variable].unit:

@@ -20,7 +20,7 @@ from glaciertime.cli.common import (
     VariableOption,
     limit_threads,
     note,
-    open_archive,
+    open_record,
     print_json,
     split_names,
 )
@@ -72,9 +72,8 @@ def backtest(
     from glaciertime.pipeline import default_models, other_glaciers
     from glaciertime.tables import SERIES_KEY
 
-    store = open_archive(archive)
-    observations = store.read("observations")
-    chosen = series_of(observations, glacier, variable=variable, method=method, footprint=footprint, dataset=dataset)
+    record = open_record(archive, glacier)
+    chosen = series_of(record, variable=variable, method=method, footprint=footprint, dataset=dataset)
     metrics = split_names(metric) or None
     check_metrics(metrics, chosen)
     models = split_names(model) or default_models()
@@ -92,7 +91,7 @@ def backtest(
                 models=models,
                 origins=rule,
                 horizons=split_names(horizon) or ("1y", "2y", "5y"),
-                training=other_glaciers(observations, series),
+                training=other_glaciers(record, series, models=models),
                 jobs=jobs,
                 progress=advance,
             )
@@ -103,7 +102,7 @@ def backtest(
     counts = rows.groupby([*SERIES_KEY, "model"], sort=False)[["n", "n_failed"]].sum()
     lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
     if not (strict and lost.any()):
-        store.store_scores(rows)
+        record.archive.store_scores(rows)
     if as_json:
         print_json(rows)
     else:

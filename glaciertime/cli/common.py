@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from glaciertime.archive import Archive
+    from glaciertime.record import GlacierRecord
 
 __all__ = [
     "ArchiveOption",
@@ -34,8 +35,8 @@ __all__ = [
     "limit_threads",
     "note",
     "open_archive",
+    "open_record",
     "print_json",
-    "resolve_names",
     "split_names",
     "write_text",
 ]
@@ -100,7 +101,7 @@ def open_archive(path: Path) -> Archive:
     from glaciertime.archive import Archive
     from glaciertime.errors import DataNotFoundError
 
-    archive = Archive(path)
+    archive = Archive(path, tell=note)
     if not archive.exists():
         raise DataNotFoundError(
             f"there is no archive {path}; run glaciertime track --glacier NAME first, or give --archive"
@@ -108,34 +109,17 @@ def open_archive(path: Path) -> Archive:
     return archive
 
 
-def resolve_names(names: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return the names as the archive has them, given any of their catalog names.
+def open_record(path: Path, glacier: str) -> GlacierRecord:
+    """Return what an archive that must be there holds of a glacier, by any of its names.
 
     Raises
     ------
     DataNotFoundError
-        For a glacier that the archive holds nothing of.
+        Where the archive is not there, or holds nothing of the glacier.
     """
-    from glaciertime.catalog import load_catalog
-    from glaciertime.errors import DataNotFoundError, UsageError
+    from glaciertime.record import read_record
 
-    held = {name.casefold(): name for name in known}
-    out = []
-    for name in names:
-        found = held.get(name.casefold())
-        if found is None:
-            try:
-                found = held.get(load_catalog().glacier(name).name.casefold())
-            except UsageError:
-                if not held:
-                    raise
-        if found is None:
-            raise DataNotFoundError(
-                f"the archive holds nothing of '{name}'; it holds {', '.join(sorted(held.values())) or 'no glacier'}. "
-                f"Run glaciertime track --glacier {name} first"
-            )
-        out.append(found)
-    return out
+    return read_record(open_archive(path), glacier)
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, note, open_archive, resolve_names
+from glaciertime.cli.common import ArchiveOption, GlacierOption, note, open_record
 
 __all__ = ["export"]
 
@@ -15,7 +15,7 @@ __all__ = ["export"]
 def export(
     glacier: GlacierOption,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
-    table: Annotated[str, typer.Option(help="fronts, observations, forecasts or scores.")] = "observations",
+    table: Annotated[str, typer.Option(help="observations, fronts, forecasts, scores, ...")] = "observations",
     form: Annotated[str, typer.Option("--format", help="csv, gpkg, geojson, parquet or shp.")] = "csv",
     columns: Annotated[
         str | None, typer.Option(help="Name the columns of fronts as termpicks, measures or calfin do.")
@@ -30,14 +30,13 @@ def export(
 
     glaciertime export --glacier Crane --table observations --format csv --out crane.csv
     """
-    from glaciertime.errors import UsageError
+    from glaciertime.errors import DataNotFoundError, UsageError
     from glaciertime.report.files import write_table
 
-    store = open_archive(archive)
-    rows = store.read_for_export(table)
-    column = "GlacierID" if table == "fronts" else "glacier"
-    name = resolve_names([glacier], rows[column].unique())[0]
-    rows = rows[rows[column] == name].reset_index(drop=True)
+    record = open_record(archive, glacier)
+    rows = record.archive.read_for_export(table, glacier=record.glacier)
+    if rows.empty:
+        raise DataNotFoundError(f"the archive holds no {table} of {record.glacier}; there is nothing to export")
     if columns is not None:
         if table != "fronts":
             raise UsageError(f"--columns renames fronts; the table asked for is {table}")

@@ -20,9 +20,8 @@ from glaciertime.cli.common import (
     VariableOption,
     limit_threads,
     note,
-    open_archive,
+    open_record,
     print_json,
-    resolve_names,
     split_names,
 )
 from glaciertime.cli.forecasting import read_table, series_of
@@ -31,7 +30,7 @@ from glaciertime.cli.messages import exit_code
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glaciertime.archive import Archive
+    from glaciertime.record import GlacierRecord
 
 __all__ = ["forecast"]
 
@@ -96,8 +95,7 @@ def forecast(
     from glaciertime.pipeline import default_models, other_glaciers
     from glaciertime.units import as_date
 
-    store = open_archive(archive)
-    observations = store.read("observations")
+    record = open_record(archive, glacier)
     scenarios = split_names(scenario)
     if profile is not None and not scenarios:
         raise UsageError("--profile belongs to a scenario; give --scenario held, doubled or zero with it")
@@ -111,15 +109,14 @@ def forecast(
     if contour:
         if scenarios or given is not None:
             raise UsageError("--contour takes no scenario and no covariates; run them without it")
-        name = resolve_names([glacier], observations["glacier"].unique())[0]
         models = split_names(model) or ["kalman"]
-        _contour(store, name, until=until, models=models, cutoff=cutoff, strict=strict, as_json=as_json)
+        _contour(record, until=until, models=models, cutoff=cutoff, strict=strict, as_json=as_json)
         return
     bed = profile_from_table(read_table(profile)) if profile is not None else None
     models = split_names(model)
     if not models and not scenarios:
         models = default_models() if given is None else ["kalman", "arima"]
-    chosen = series_of(observations, glacier, variable=variable, method=method, footprint=footprint, dataset=dataset)
+    chosen = series_of(record, variable=variable, method=method, footprint=footprint, dataset=dataset)
     parts = []
     for series in chosen:
         known = series if cutoff is None else series.until(cutoff)
@@ -130,7 +127,7 @@ def forecast(
             parts.append(
                 forecast_series(
                     series, models=models, target_dates=targets, cutoff=cutoff,
-                    training=other_glaciers(observations, series), jobs=jobs, covariates=given,
+                    training=other_glaciers(record, series, models=models), jobs=jobs, covariates=given,
                 )
             )  # fmt: skip
         parts += [
@@ -140,7 +137,7 @@ def forecast(
     rows = pd.concat(parts, ignore_index=True)
     failed = rows[rows["status"] != "ok"]
     if not (strict and len(failed)):
-        store.store_forecasts(rows)
+        record.archive.store_forecasts(rows)
     if as_json:
         print_json(rows)
     else:
@@ -153,24 +150,25 @@ def forecast(
 
 
 def _contour(
-    store: Archive, glacier: str, *, until: str, models: list[str], cutoff: str | None, strict: bool, as_json: bool
+    record: GlacierRecord, *, until: str, models: list[str], cutoff: str | None, strict: bool, as_json: bool
 ) -> None:
     from glaciertime.pipeline import predict_contours
 
     failed = 0
     for model in models:
-        rows = predict_contours(store, glacier=glacier, until=until, model=model, cutoff=cutoff)
+        rows = predict_contours(record, until=until, model=model, cutoff=cutoff)
         has_failed = bool((rows["status"] != "ok").all())
         failed += has_failed
         if not (strict and has_failed):
-            store.store_contours(rows)
+            record.archive.store_contours(rows)
         table = rows.drop(columns="geometry")
         if as_json:
             print_json(table)
             continue
         source = rows["source"].iloc[0]
         typer.echo(
-            f"{glacier}, calving front by {model}, {source}; lines and bands in the layer contours of {store.path}"
+            f"{record.glacier}, calving front by {model}, {source}; lines and bands in the layer contours of "
+            f"{record.archive.path}"
         )
         for row in table[table["kind"] != "front"].itertuples():
             what = "of its length" if row.kind == "band-share" else "chance of the whole front"

@@ -5,32 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glaciertime.cli.common import note, resolve_names
+from glaciertime.cli.common import note
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from glaciertime.forecast import Series
+    from glaciertime.record import GlacierRecord
 
 __all__ = ["read_table", "series_of"]
 
 
 def series_of(
-    observations: pd.DataFrame,
-    glacier: str,
+    record: GlacierRecord,
     *,
     variable: str | None,
     method: str | None,
     footprint: str | None,
     dataset: str | None,
 ) -> list[Series]:
-    """Return the series of a glacier, by any of its names, and say what was dropped on the way to them."""
+    """Return the series of a glacier that are meant, and say what was dropped on the way to them."""
     from glaciertime.pipeline import choose_series
 
-    name = resolve_names([glacier], observations["glacier"].unique())[0]
-    chosen = choose_series(
-        observations, glacier=name, variable=variable, method=method, footprint=footprint, dataset=dataset
-    )
+    chosen = choose_series(record, variable=variable, method=method, footprint=footprint, dataset=dataset)
     for series in chosen:
         for text in series.notes:
             note(f"{series.label}: {text}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, open_archive, resolve_names, write_text
+from glaciertime.cli.common import ArchiveOption, GlacierOption, open_record, write_text
 
 __all__ = ["report"]
 
@@ -27,9 +27,7 @@ def report(
     """
     from glaciertime.report.page import report_page
 
-    store = open_archive(archive)
-    names = set(store.read("observations")["glacier"])
-    name = resolve_names([glacier], names)[0]
-    target = out or Path(f"{name.replace(' ', '_')}.html")
-    write_text(target, report_page(store, glacier=name))
+    record = open_record(archive, glacier)
+    target = out or Path(f"{record.glacier.replace(' ', '_')}.html")
+    write_text(target, report_page(record))
     typer.echo(target)

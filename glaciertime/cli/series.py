@@ -16,9 +16,8 @@ from glaciertime.cli.common import (
     MethodOption,
     VariableOption,
     note,
-    open_archive,
+    open_record,
     print_json,
-    resolve_names,
     split_names,
 )
 
@@ -62,10 +61,8 @@ def series(
     from glaciertime.report.products import series_product
     from glaciertime.units import as_date
 
-    store = open_archive(archive)
-    rows = store.read("observations")
-    name = resolve_names([glacier], rows["glacier"].unique())[0]
-    rows = rows[rows["glacier"] == name]
+    record = open_record(archive, glacier)
+    name, rows = record.glacier, record.observations
     for column, wanted in (("variable", variable), ("method", method), ("footprint", footprint)):
         if wanted is not None:
             known = sorted(rows[column].unique())
@@ -78,11 +75,10 @@ def series(
         rows = rows[rows["date"] <= pd.Timestamp(as_date(date_to))]
     if rows.empty:
         raise InputError(f"{name}: no observation between the dates given")
-    fronts = store.read("fronts")
     found = series_product(
         product,
         observations=rows,
-        fronts=fronts[fronts["GlacierID"] == name],
+        fronts=lambda: record.fronts,
         glacier=lambda: find_glacier(name, manifests=tuple(manifest or ())),
         allow=split_names(keep),
     )

@@ -13,7 +13,6 @@ from glaciertime.cli.common import (
     JsonOption,
     open_archive,
     print_json,
-    resolve_names,
 )
 
 if TYPE_CHECKING:
@@ -48,15 +47,14 @@ def table(
 
     glaciertime table --format markdown
     """
+    from glaciertime.record import held_name
     from glaciertime.report import retreat_text
     from glaciertime.track import retreat_table
 
     store = open_archive(archive)
-    observations = store.read("observations")
-    if glacier:
-        names = resolve_names(glacier, observations["glacier"].unique())
-        observations = observations[observations["glacier"].isin(names)]
-    footprints = store.read("footprints")
+    names = [held_name(store, name) for name in glacier] if glacier else None
+    observations = store.read("observations", glacier=names, variable="area_km2")
+    footprints = store.read("footprints", glacier=names)
 
     def between(where: str) -> pd.DataFrame:
         return retreat_table(
@@ -64,7 +62,7 @@ def table(
             footprints=footprints,
         )  # fmt: skip
 
-    held = set(observations.loc[observations["variable"] == "area_km2", "footprint"])
+    held = set(observations["footprint"])
     rows = between(footprint or next((name for name in ("box", "common", "image") if name in held), "box"))
     if as_json:
         print_json(rows)

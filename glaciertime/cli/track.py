@@ -104,7 +104,7 @@ def track(
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip
-    target = Archive(archive)
+    target = Archive(archive, tell=note)
     outcomes: list[TrackOutcome] = []
     console = Console(stderr=True)
     many = track_many(requests, jobs=jobs)

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import geopandas as gpd
-import pandas as pd
 
-from glaciertime.archive import Archive
 from glaciertime.errors import InputError
-from glaciertime.forecast.models import model_names
+from glaciertime.forecast.models import get_models, model_names
 from glaciertime.forecast.predict import target_dates_until
 from glaciertime.forecast.series import Series, series_from_observations
+from glaciertime.record import GlacierRecord
 from glaciertime.units import true_plane
 
 __all__ = ["choose_series", "default_models", "other_glaciers", "predict_contours"]
 
 
 def choose_series(
-    observations: pd.DataFrame,
+    record: GlacierRecord,
     *,
-    glacier: str,
     variable: str | None = None,
     method: str | None = None,
     footprint: str | None = None,
@@ -37,8 +35,9 @@ def choose_series(
         Where nothing matches; the message names what there is.
     """
     series = series_from_observations(
-        observations, glacier=glacier, variable=variable, method=method, footprint=footprint, dataset=dataset
-    )
+        record.observations, glacier=record.glacier, variable=variable, method=method, footprint=footprint,
+        dataset=dataset,
+    )  # fmt: skip
     if dataset is None and any(one.source == "observed" for one in series):
         series = [one for one in series if one.source == "observed"]
     if variable is not None:
@@ -64,15 +63,25 @@ def _rank(series: Series, first: Sequence[str]) -> int:
     return first.index(named[0]) if named else len(first)
 
 
-def other_glaciers(observations: pd.DataFrame, series: Series) -> list[Series]:
-    """Return the series of the same variable of other glaciers: what a global model may learn from."""
-    rows = observations[(observations["variable"] == series.variable) & (observations["glacier"] != series.glacier)]
-    rows = rows[rows["source"] == series.source]
+def other_glaciers(record: GlacierRecord, series: Series, *, models: Sequence[str]) -> list[Series]:
+    """Return the series of the same variable of other glaciers; none where no model learns from them.
+
+    Parameters
+    ----------
+    record : GlacierRecord
+        Of the glacier whose series is forecast; the others are those of its archive.
+    series : Series
+    models : sequence of str
+    """
+    if not any(model.is_global for model in get_models(models)):
+        return []
+    rows = record.archive.read("observations", variable=series.variable, source=series.source)
+    rows = rows[rows["glacier"] != series.glacier]
     return series_from_observations(rows) if rows["value"].notna().any() else []
 
 
 def predict_contours(
-    archive: Archive, *, glacier: str, until: str, model: str, cutoff: str | None = None, source: str | None = None
+    record: GlacierRecord, *, until: str, model: str, cutoff: str | None = None, source: str | None = None
 ) -> gpd.GeoDataFrame:
     """Return the fronts predicted for a glacier up to a date, with their bands; see ``forecast.forecast_contour``.
 
@@ -81,31 +90,26 @@ def predict_contours(
     InputError
         Where the archive holds no front of the glacier, or no centreline to carry it along.
     """
-    fronts = archive.read("fronts")
-    fronts = fronts[fronts["GlacierID"] == glacier]
-    sources = sorted(fronts["source"].unique())
+    glacier = record.glacier
+    sources = sorted(record.fronts["source"].unique())
     if not sources:
         raise InputError(
             f"{glacier}: the archive holds no calving front with a place on Earth; there is none to predict"
         )
-    chosen = source or sources[0]
-    fronts = fronts[fronts["source"] == chosen]
-    lines = archive.read("centrelines")
-    lines = lines[(lines["glacier"] == glacier) & (lines["source"] == chosen)]
-    if lines.empty:
+    part = record.of(source or sources[0])
+    if part.centrelines.empty:
         raise InputError(f"{glacier}: no centreline to carry its front along; draw one in a manifest and track again")
+    lines = part.centrelines
     crs = true_plane(lines.geometry.iloc[0], crs=lines.crs)
-    observations = archive.read("observations")
-    positions = observations[(observations["variable"] == "front_position_m") & (observations["source"] == chosen)]
+    positions = part.observations[part.observations["variable"] == "front_position_m"]
     series = series_from_observations(positions, glacier=glacier)[0]
     if cutoff is not None:
         series = series.until(cutoff)
-    centreline = lines.to_crs(crs).geometry.iloc[0]
     from glaciertime.forecast.front.contour import forecast_contour
 
     return forecast_contour(
-        fronts,
-        centreline=centreline,
+        part.fronts,
+        centreline=lines.to_crs(crs).geometry.iloc[0],
         crs=crs,
         target_dates=target_dates_until(series, until),
         model=model,

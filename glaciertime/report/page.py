@@ -6,15 +6,14 @@ import datetime as dt
 from html import escape
 from typing import Any
 
-import geopandas as gpd
 import pandas as pd
 import shapely
 
 from glaciertime import __version__
-from glaciertime.archive import Archive
-from glaciertime.catalog import Catalog, load_catalog
+from glaciertime.catalog import Catalog
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
+from glaciertime.record import GlacierRecord
 from glaciertime.report.findings import flag_table, rates_and_breaks, seasonal
 from glaciertime.report.html import STYLE, figure, html_table
 from glaciertime.report.plots import contour_map, doubtful, fan_plot, front_map, series_plot
@@ -30,35 +29,27 @@ __all__ = ["report_page"]
 _ORDER = ("front_position_m", "area_km2", "length_m", "length_change_m", "front_width_m")
 
 
-def report_page(archive: Archive, *, glacier: str, catalog: Catalog | None = None) -> str:
+def report_page(record: GlacierRecord) -> str:
     """Return the report of a glacier as one self-contained HTML page.
 
     Parameters
     ----------
-    archive : Archive
-    glacier : str
-        Name in the archive.
-    catalog : Catalog, optional
-        For the centreline, the coordinate system and the citations; default the package's.
+    record : GlacierRecord
+        What is known of it; each table of the archive is read once.
 
     Raises
     ------
     InputError
         Where the archive holds no observation of the glacier.
     """
-    catalog = catalog or load_catalog()
-    observations = archive.read("observations")
-    observations = observations[observations["glacier"] == glacier]
+    glacier, observations = record.glacier, record.observations
     if observations.empty:
         raise InputError(
             f"the archive holds no observation of {glacier}; run glaciertime track --glacier {glacier} first"
         )
     parts = [_header(observations, glacier)]
-    for source in ("observed", "simulated"):
-        rows = observations[observations["source"] == source]
-        if len(rows):
-            parts.append(_section_of(archive, rows, glacier, source, catalog))
-    parts.append(_sources(observations, catalog))
+    parts += [_section_of(record.of(source)) for source in record.sources]
+    parts.append(_sources(observations, record.catalog))
     parts.append(_reading_notes())
     body = "\n".join(parts)
     return (
@@ -77,8 +68,9 @@ def _header(observations: pd.DataFrame, glacier: str) -> str:
     )
 
 
-def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, source: str, catalog: Catalog) -> str:
+def _section_of(record: GlacierRecord) -> str:
     """Return everything made from observed, or everything made from simulated scenes."""
+    observations, source = record.observations, record.source
     datasets = sorted(observations["dataset"].unique())
     parts = []
     if source == "simulated":
@@ -91,7 +83,7 @@ def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, sour
             "in its own image, and differences within one path and row; what follows is no record of retreat.</p>"
         )
     parts.append(_cards(observations))
-    parts.append(_map(archive, observations, glacier, source, catalog))
+    parts.append(_map(record))
     parts.append("<h2>Series</h2>")
     for variable in [name for name in _ORDER if name in set(observations["variable"])]:
         rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
@@ -101,9 +93,9 @@ def _section_of(archive: Archive, observations: pd.DataFrame, glacier: str, sour
     parts.append(rates_and_breaks(observations))
     parts.append(seasonal(observations))
     parts.append(flag_table(observations))
-    parts.append(_forecasts(archive, observations, source))
-    parts.append(_retreat(archive, observations))
-    parts.append(_scores(archive, observations, glacier))
+    parts.append(_forecasts(record))
+    parts.append(_retreat(record))
+    parts.append(_scores(record))
     return "\n".join(part for part in parts if part)
 
 
@@ -146,42 +138,36 @@ def _doubts(row: pd.Series) -> str:
     return "".join(f", {flag}" for flag in against)
 
 
-def _map(archive: Archive, observations: pd.DataFrame, glacier: str, source: str, catalog: Catalog) -> str:
-    fronts = archive.read_for_export("fronts")
-    fronts = fronts[(fronts["GlacierID"] == glacier) & (fronts["source"] == source)]
+def _map(record: GlacierRecord) -> str:
+    fronts = record.shown_fronts()
     if fronts.empty:
         return "<h2>Calving fronts</h2><p>No scene shows a calving front.</p>"
-    footprints = archive.read("footprints")
-    footprints = footprints[
-        (footprints["glacier"] == glacier)
-        & footprints["dataset"].isin(observations["dataset"])
-        & footprints["footprint"].isin(["box", "fjord", "common"])
-    ]
-    crs, centreline = _geometry(archive, fronts, glacier, source, catalog)
-    svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=source)
-    datasets = sorted(observations["dataset"].unique())
+    footprints = record.footprints
+    footprints = footprints[footprints["footprint"].isin(["box", "fjord", "common"])]
+    crs, centreline = _geometry(record)
+    svg = front_map(fronts, footprints=footprints, centreline=centreline, crs=crs, source=record.source)
+    datasets = sorted(record.observations["dataset"].unique())
     dashed = ", flagged ones dashed" if doubtful(fronts["QualFlag"]).any() else ""
-    caption = f"{len(fronts)} calving fronts, coloured by date{dashed}. {_from(datasets, source)}"
-    return "<h2>Calving fronts</h2>" + figure(svg, f"Map of the calving fronts of {glacier}", caption, kind="map")
+    hidden = len(record.fronts_local) if fronts is record.fronts else 0
+    apart = f" {hidden} fronts of images without georeference have no place on it." if hidden else ""
+    caption = f"{len(fronts)} calving fronts, coloured by date{dashed}.{apart} {_from(datasets, record.source)}"
+    title = f"Map of the calving fronts of {record.glacier}"
+    return "<h2>Calving fronts</h2>" + figure(svg, title, caption, kind="map")
 
 
-def _geometry(
-    archive: Archive, fronts: gpd.GeoDataFrame, glacier: str, source: str, catalog: Catalog
-) -> tuple[Any, shapely.LineString | None]:
+def _geometry(record: GlacierRecord) -> tuple[Any, shapely.LineString | None]:
     """Return the plane to draw in, and the centreline in it where there is one."""
-    if fronts.crs is None:
+    if record.fronts.empty:
         return None, None
-    crs = map_plane(fronts, glacier=catalog.glaciers.get(glacier))
-    lines = archive.read("centrelines")
-    lines = lines[(lines["glacier"] == glacier) & (lines["source"] == source)]
+    crs = map_plane(record.fronts, glacier=record.place)
+    lines = record.centrelines
     return crs, None if lines.empty else lines.to_crs(crs).geometry.iloc[0]
 
 
-def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str:
-    table = archive.read("forecasts")
-    glacier = observations["glacier"].iloc[0]
-    table = table[(table["glacier"] == glacier) & (table["source"] == source)]
-    front = _predicted_front(archive, str(glacier), source)
+def _forecasts(record: GlacierRecord) -> str:
+    table, observations = record.forecasts, record.observations
+    glacier, source = record.glacier, record.source
+    front = _predicted_front(record)
     parts = ["<h2>Forecast</h2>", front]
     if table.empty and not front:
         parts.append(f"<p>None yet: glaciertime forecast --glacier {escape(glacier)} --until YEAR</p>")
@@ -209,17 +195,13 @@ def _forecasts(archive: Archive, observations: pd.DataFrame, source: str) -> str
     return "\n".join(parts)
 
 
-def _predicted_front(archive: Archive, glacier: str, source: str) -> str:
+def _predicted_front(record: GlacierRecord) -> str:
     """Return the map of the front predicted for the last date, where one was."""
-    contours = archive.read("contours")
-    contours = contours[
-        (contours["glacier"] == glacier) & (contours["source"] == source) & (contours["status"] == "ok")
-    ]
-    fronts = archive.read("fronts")
-    fronts = fronts[(fronts["GlacierID"] == glacier) & (fronts["source"] == source)]
+    fronts, source = record.fronts, record.source
+    contours = record.contours[record.contours["status"] == "ok"]
     if contours.empty or fronts.empty:
         return ""
-    crs = map_plane(fronts, glacier=load_catalog().glaciers.get(glacier))
+    crs = map_plane(fronts, glacier=record.place)
     maps = []
     for model, rows in contours.groupby("model", sort=False):
         last = rows[rows["target_date"] == rows["target_date"].max()]
@@ -239,13 +221,14 @@ def _from_source(source: str) -> str:
     return f"Source: {source} fronts."
 
 
-def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
+def _retreat(record: GlacierRecord) -> str:
+    observations = record.observations
     areas = observations[observations["variable"] == "area_km2"]
     if areas["value"].notna().sum() < 2:
         return ""
     held = set(areas["footprint"])
     footprint = next((name for name in ("box", "common", "image") if name in held), str(areas["footprint"].iloc[0]))
-    table = retreat_table(observations, footprint=footprint, footprints=archive.read("footprints"))
+    table = retreat_table(observations, footprint=footprint, footprints=record.footprints)
     rows = retreat_rows(table).drop(columns=["Glacier"])
     rows = rows.rename(columns=lambda name: name.replace("(km2)", "km2").replace("(%)", "%"))
     html = html_table(list(rows.columns), rows.to_numpy().tolist(), numbers=set(range(2, 7)))
@@ -256,9 +239,8 @@ def _retreat(archive: Archive, observations: pd.DataFrame) -> str:
     )
 
 
-def _scores(archive: Archive, observations: pd.DataFrame, glacier: str) -> str:
-    scores = archive.read("scores")
-    scores = scores[(scores["glacier"] == glacier) & scores["dataset"].isin(observations["dataset"])]
+def _scores(record: GlacierRecord) -> str:
+    scores, glacier = record.scores, record.glacier
     if scores.empty:
         return f"<h2>Backtest</h2><p>None yet: glaciertime backtest --glacier {escape(glacier)}</p>"
     parts = ["<h2>Backtest</h2>"]

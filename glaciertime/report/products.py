@@ -40,7 +40,7 @@ def series_product(
     name: str,
     *,
     observations: pd.DataFrame,
-    fronts: gpd.GeoDataFrame,
+    fronts: Callable[[], gpd.GeoDataFrame],
     glacier: Callable[[], Glacier],
     allow: Sequence[str] = (),
 ) -> Product:
@@ -53,8 +53,8 @@ def series_product(
         ``segments``, ``methods``, ``offsets`` or ``flowlines``.
     observations : DataFrame
         Rows of the table ``observations``.
-    fronts : GeoDataFrame
-        Rows of the table ``fronts``, for ``flowlines``.
+    fronts : callable
+        Returns rows of the table ``fronts``, for ``flowlines``.
     glacier : callable
         Returns the glacier with its centreline, for ``flowlines``.
     allow : sequence of str
@@ -93,7 +93,7 @@ def series_product(
         parts = [sensor_offsets(rows).assign(**dict(zip(SERIES_KEY, key, strict=True))) for key, rows in groups]
         return Product(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), left_out)
     if name == "flowlines":
-        lines = flowline_retreat(fronts, glacier=glacier())
+        lines = flowline_retreat(fronts(), glacier=glacier())
         return Product(pd.DataFrame(lines.drop(columns="geometry")), 0)
     known = ["raw", *periods, "cycle", "annual-rates", *bounds, "methods", "offsets", "flowlines"]
     near = nearest_names(name, known)

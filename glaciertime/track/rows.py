@@ -144,6 +144,7 @@ def rows_of(
         "resolution_m": acquisition.resolution_m,
         "model": acquisition.model,
         "source": acquisition.source,
+        "dataset": acquisition.dataset,
         "geometry": published(shown, shown_crs),
     }
     return rows, record

@@ -221,7 +221,7 @@ def test_a_foreign_database_is_kept(track) -> None:  # type: ignore[no-untyped-d
 def test_an_archive_that_is_locked(track, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     track()
     count = held()
-    monkeypatch.setattr("glaciertime.archive._WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("glaciertime.archive.connection.WAIT_SECONDS", 0.05)
     other = sqlite3.connect("glaciertime.gpkg", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
@@ -246,7 +246,7 @@ def test_a_full_disk(track, monkeypatch: pytest.MonkeyPatch) -> None:  # type: i
     def full(*_: object, **__: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr("glaciertime.archive.Archive._insert", full)
+    monkeypatch.setattr("glaciertime.archive.storing.insert", full)
     assert "the disk is full" in complaint(track())
     assert held() == count
 

@@ -17,6 +17,7 @@ from glaciertime.archive import Archive
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast import Origins, backtest, forecast_series, series_from_observations
 from glaciertime.forecast.scenario import scenario_series
+from glaciertime.record import GlacierRecord
 from glaciertime.report import retreat_text
 from glaciertime.report.page import report_page
 from glaciertime.report.plots import fan_plot
@@ -72,7 +73,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Archive:
 
 @pytest.fixture(scope="module")
 def page(archive: Archive) -> str:
-    return report_page(archive, glacier=GLACIER)
+    return report_page(GlacierRecord(archive, GLACIER))
 
 
 def pictures(page: str) -> list[str]:
@@ -117,7 +118,7 @@ def test_a_scenario_stands_apart_from_the_forecasts(tmp_path: Path) -> None:
     series = series_from_observations(rows, variable="front_position_m")[0]
     store.store_forecasts(forecast_series(series, models=["drift"], target_dates=["2020-03-15"]))
     store.store_forecasts(scenario_series(series, scenario="doubled", target_dates=["2020-03-15"]))
-    html = report_page(store, glacier=GLACIER)
+    html = report_page(GlacierRecord(store, GLACIER))
     assert html.count("SCENARIO, not a forecast") == 1
     what_if, forecast = html.split("<h3>What if</h3>")[1].split("</figure>")[:2]
     assert "scenario-doubled" in pictures(what_if)[0]
@@ -132,7 +133,7 @@ def test_images_that_are_not_registered_and_fronts_that_are_unclear_are_told(tmp
     store = Archive(tmp_path / "s.gpkg")
     inputs = [(GLACIER, "observed set", image, "a.tif") for image in rows["image_id"]]
     store.store_tracked(fronts=fronts("observed"), observations=rows, footprints=empty("footprints"), inputs=inputs)
-    html = report_page(store, glacier=GLACIER)
+    html = report_page(GlacierRecord(store, GLACIER))
     assert html.index("not known to be registered to each other") < html.index("<h2>Series")
     cards = html.split('<div class="cards">')[1].split("<h2>")[0]
     assert cards.count(", unclear-front") == 2
@@ -152,11 +153,11 @@ def test_a_retreat_ends_at_a_clear_front_and_is_none_between_unregistered_images
 
 def test_a_glacier_without_observations_says_what_to_do(archive: Archive) -> None:
     with pytest.raises(InputError, match="run glaciertime track --glacier Other first"):
-        report_page(archive, glacier="Other")
+        report_page(GlacierRecord(archive, "Other"))
 
 
 def test_the_same_archive_gives_the_same_pictures(archive: Archive, page: str) -> None:
-    assert pictures(report_page(archive, glacier=GLACIER)) == pictures(page)
+    assert pictures(report_page(GlacierRecord(archive, GLACIER))) == pictures(page)
 
 
 @pytest.fixture

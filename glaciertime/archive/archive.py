@@ -1,0 +1,251 @@
+"""The archive: one GeoPackage per project, readable by QGIS and by SQL.
+
+Layers ``fronts`` (longitude and latitude), ``fronts_local`` (fronts of images without georeference, in metres of
+their own frame), ``footprints``, ``centrelines``, ``rulers`` and ``contours``; tables ``observations``, ``forecasts``,
+``scores``, ``inputs``, ``runs`` and ``run_inputs``. Every change is one transaction: it happens as a whole or not at
+all, and what the archive held stays.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from glaciertime.archive import connection, storing
+from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
+from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
+from glaciertime.errors import UsageError
+from glaciertime.tables import validate
+
+__all__ = ["Archive"]
+
+_EXPORTED = ("fronts", LOCAL_FRONTS, "observations", "forecasts", "scores", "footprints", "centrelines", "contours")
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, stacklevel=2)
+
+
+class Archive:
+    """A GeoPackage file that holds the results of a project.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is made when something is first stored.
+    tell : callable, optional
+        Given a sentence for the user (waiting for another process, a row that cannot be used); default a warning.
+    wait_seconds : float, optional
+        How long to wait for a process that holds the archive; default 300. Who has worked longer than that on what is
+        to be stored should wait longer.
+    """
+
+    def __init__(
+        self, path: Path, *, tell: Callable[[str], None] | None = None, wait_seconds: float | None = None
+    ) -> None:
+        self.path = Path(path)
+        self.tell = tell or _warn
+        self._wait_seconds = wait_seconds
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long to wait for a process that holds the archive."""
+        return connection.WAIT_SECONDS if self._wait_seconds is None else self._wait_seconds
+
+    def __repr__(self) -> str:
+        return f"Archive({str(self.path)!r})"
+
+    def exists(self) -> bool:
+        """Return whether the file is there and holds something.
+
+        Raises
+        ------
+        ArchiveError
+            Where it is a folder or a device.
+        """
+        return connection.has_content(self.path)
+
+    def check_place(self) -> None:
+        """Refuse a place where no archive can live, or a file that is none; call it before long work.
+
+        Raises
+        ------
+        ArchiveError
+        """
+        connection.check_place(self.path)
+        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds):
+            pass
+
+    def read(
+        self,
+        table: str,
+        *,
+        glacier: str | Iterable[str] | None = None,
+        variable: str | Iterable[str] | None = None,
+        method: str | Iterable[str] | None = None,
+        footprint: str | Iterable[str] | None = None,
+        dataset: str | Iterable[str] | None = None,
+        source: str | Iterable[str] | None = None,
+        model: str | Iterable[str] | None = None,
+        image: str | Iterable[str] | None = None,
+        since: Any = None,
+        until: Any = None,
+    ) -> pd.DataFrame:
+        """Return a table of the corridor; without rows where nothing was stored yet.
+
+        ``fronts`` come as a GeoDataFrame in longitude and latitude; fronts of images without georeference are read
+        with the name ``fronts_local``.
+
+        Parameters
+        ----------
+        table : str
+        glacier, variable, method, footprint, dataset, source, model, image : text or several, optional
+            Only rows that have these; by the index, so that the rest of the archive costs nothing.
+        since, until : date or text, optional
+            First and last day: of the observation, the front, or what was forecast.
+
+        Raises
+        ------
+        ArchiveError
+            Where the file is no archive or cannot be read.
+        UsageError
+            For a table that does not exist, or rows chosen by what it does not have.
+        """
+        wanted = table_named(table)
+        names = {
+            "glacier": glacier, "variable": variable, "method": method, "footprint": footprint, "dataset": dataset,
+            "source": source, "model": model, "image": image,
+        }  # fmt: skip
+        where = condition(wanted, names=names, since=since, until=until)
+        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
+            if held is None:
+                return empty_table(wanted)
+            return read_rows(*held, self.path, wanted, where, tell=self.tell)
+
+    def read_for_export(self, table: str, *, glacier: str | None = None) -> pd.DataFrame:
+        """Return all rows of a table, of one glacier or of all.
+
+        Of ``fronts`` those with a place on Earth; where there are none, those of local frames. Where there are both,
+        the others are told of: they are read as ``fronts_local``.
+
+        Raises
+        ------
+        UsageError
+            For a table that does not exist.
+        """
+        if table not in _EXPORTED:
+            raise UsageError(f"--table '{table}' is not known; known are {', '.join(_EXPORTED)}")
+        rows = self.read(table, glacier=glacier)
+        if table != "fronts":
+            return rows
+        local = self.read(LOCAL_FRONTS, glacier=glacier)
+        if rows.empty:
+            return local
+        if len(local):
+            glaciers = ", ".join(sorted(local["GlacierID"].unique()))
+            self.tell(
+                f"{len(local)} fronts of images without georeference ({glaciers}) have no place on Earth and are not "
+                f"among these; they are in the table {LOCAL_FRONTS}"
+            )
+        return rows
+
+    def glaciers(self, table: str = "observations") -> list[str]:
+        """Return the glaciers that a table holds rows of, sorted."""
+        wanted = table_named(table)
+        if not wanted.glacier_column:
+            raise UsageError(f"table {table} holds no glaciers")
+        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
+            return [] if held is None else distinct_glaciers(*held, wanted)
+
+    def holds(self, glacier: str, table: str = "observations") -> bool:
+        """Return whether a table holds a row of a glacier, by the name that the archive has."""
+        wanted = table_named(table)
+        where, values = condition(wanted, names={"glacier": glacier})
+        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
+            if held is None or wanted.name not in held[1].columns:
+                return False
+            query = f"SELECT 1 FROM {wanted.name}{where} LIMIT 1"
+            return held[0].execute(query, values).fetchone() is not None
+
+    def store_tracked(
+        self,
+        *,
+        fronts: gpd.GeoDataFrame,
+        observations: pd.DataFrame,
+        footprints: gpd.GeoDataFrame,
+        inputs: Iterable[tuple[str, str, str, str]],
+        centrelines: gpd.GeoDataFrame | None = None,
+    ) -> tuple[str, ...]:
+        """Store what was measured; it replaces what the same inputs and images gave before.
+
+        An image that was measured before and fails now keeps its earlier rows: a damaged file is no news of a
+        glacier.
+
+        Parameters
+        ----------
+        fronts, observations, footprints
+            Tables of the corridor; fronts and footprints in any CRS, or without one for a local frame.
+        inputs : iterable of (glacier, dataset, image_id, input)
+            Which file each image came from.
+        centrelines : GeoDataFrame, optional
+            The lines that positions were measured along.
+
+        Returns
+        -------
+        tuple of str
+            The images that failed and kept their earlier rows.
+        """
+        checked = validate(observations, "observations")
+        lines = validate(fronts, "fronts")
+        areas = validate(footprints, "footprints")
+        along = None if centrelines is None else validate(centrelines, "centrelines")
+        with self._writing() as database:
+            kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=inputs)
+            storing.replace_geometry(database, TABLES["footprints"], areas)
+            if along is not None:
+                storing.replace_geometry(database, TABLES["centrelines"], along)
+        return tuple(sorted(image for _, _, image in kept))
+
+    def store_contours(self, contours: gpd.GeoDataFrame) -> None:
+        """Store predicted fronts and their bands; those of the same glacier, source and model are replaced."""
+        self._replace("contours", contours, ("glacier", "source", "model"))
+
+    def store_forecasts(self, forecasts: pd.DataFrame) -> None:
+        """Store forecasts; those of the same series, model and cutoff are replaced."""
+        key = ("glacier", "variable", "method", "footprint", "dataset", "model", "cutoff")
+        self._replace("forecasts", forecasts, key)
+
+    def store_scores(self, scores: pd.DataFrame) -> None:
+        """Store the scores of a backtest; those of the same series and model are replaced."""
+        self._replace("scores", scores, ("glacier", "variable", "method", "footprint", "dataset", "model"))
+
+    def store_rulers(self, rulers: gpd.GeoDataFrame) -> None:
+        """Store with what glaciers are measured; those of the same glacier, data set, source and kind are replaced.
+
+        ``wkt`` holds a ruler exactly, in the coordinate system ``crs``; the geometry is for maps.
+        """
+        self._replace("rulers", rulers, ("glacier", "dataset", "source", "kind"))
+
+    def store_run(self, run: pd.DataFrame, inputs: pd.DataFrame) -> None:
+        """Store which command wrote, and the files that it read: rows of ``runs`` and ``run_inputs``."""
+        checked, files = validate(run, "runs"), validate(inputs, "run_inputs")
+        with self._writing() as database:
+            storing.replace(database, TABLES["runs"], checked, ("run",))
+            storing.replace(database, TABLES["run_inputs"], files, ("run",))
+
+    def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...]) -> None:
+        checked = validate(rows, table)
+        with self._writing() as database:
+            storing.replace(database, TABLES[table], checked, key)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with connection.writing(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as database:
+            yield database

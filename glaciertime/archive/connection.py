@@ -1,0 +1,266 @@
+"""How the archive is opened: made by one process only, in one transaction, patiently, and recovered after a crash.
+
+The journal of SQLite is that which rolls back, not the one that writes ahead: it works on network drives, leaves one
+file, and a reader never needs more than the file and its journal.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from glaciertime import __version__
+from glaciertime.archive.geopackage import register_functions
+from glaciertime.archive.migrations import Layout, layout_of, migrate
+from glaciertime.archive.schema import VERSION, create
+from glaciertime.errors import ArchiveError
+
+__all__ = ["check_place", "has_content", "reading", "sentence", "writing"]
+
+#: How long to wait for another process at least; a finished work waits longer.
+WAIT_SECONDS = 300.0
+_TELL_AFTER_SECONDS = 2.0
+_TELL_AGAIN_SECONDS = 60.0
+_JOURNALS = ("-journal", "-wal")
+
+Tell = Callable[[str], None]
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no archive can live.
+
+    Raises
+    ------
+    ArchiveError
+        For a folder, a device, a pipe, a link, or a folder that is not there or cannot be written.
+    """
+    remedy = "give --archive FILE in a folder you can write"
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        found = None
+    except OSError as error:
+        raise ArchiveError(f"archive {path} cannot be made ({error.strerror}); {remedy}") from error
+    if found is not None and stat.S_ISLNK(found.st_mode):
+        raise ArchiveError(
+            f"archive {path} is a link to {os.path.realpath(path)}; give that file itself with --archive"
+        )
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
+        raise ArchiveError(f"archive {path} is {what}, no file; {remedy}")
+    folder = path.parent
+    if not folder.is_dir():
+        raise ArchiveError(f"archive {path} cannot be made (there is no folder {folder}); {remedy}")
+    if not os.access(folder, os.W_OK | os.X_OK) or (found is not None and not os.access(path, os.W_OK)):
+        raise ArchiveError(
+            f"archive {path} cannot be written (read-only?); make it and its folder writable, or {remedy}"
+        )
+
+
+def has_content(path: Path) -> bool:
+    """Return whether there is an archive to read: an empty file is one whose making was broken off.
+
+    Raises
+    ------
+    ArchiveError
+        For a folder or a device.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ArchiveError(f"archive {path} cannot be read ({error.strerror})") from error
+    if not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "a device or a pipe"
+        raise ArchiveError(f"archive {path} is {what}, no file; name the archive with --archive FILE")
+    return found.st_size > 0
+
+
+@contextmanager
+def writing(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Open an archive for one change that happens as a whole or not at all; make it where it is not, or is empty.
+
+    Raises
+    ------
+    ArchiveError
+        Where it cannot be written, is no archive, or was made by a newer release; nothing is changed.
+    """
+    check_place(path)
+    try:
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rwc", uri=True, timeout=0.1, isolation_level=None)
+        try:
+            register_functions(database)
+            database.execute("PRAGMA legacy_alter_table = 1")  # a user's views must not stop a migration
+            _patiently(database, "BEGIN IMMEDIATE", path, tell=tell, wait_seconds=wait_seconds)
+            try:
+                _prepare(database, path, tell=tell)
+                yield database
+                _patiently(database, "COMMIT", path, tell=tell, wait_seconds=wait_seconds)
+            except BaseException:
+                if database.in_transaction:
+                    database.rollback()
+                raise
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        raise ArchiveError(sentence(path, error)) from error
+
+
+def _prepare(database: sqlite3.Connection, path: Path, *, tell: Tell) -> None:
+    """Make the tables of a new file, or bring those of an older release up to date; in the open transaction."""
+    layout = layout_of(database, path)
+    if layout.version == 0:
+        create(database, written_by=__version__)
+    elif layout.version < VERSION:
+        migrate(database, layout, path, written_by=__version__, tell=tell)
+
+
+@contextmanager
+def reading(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[tuple[sqlite3.Connection, Layout] | None]:
+    """Open an archive to read one state of it; None where there is none yet.
+
+    What a crash left half-written is rolled back first. An archive of an older release is brought up to date where
+    it can be written, and read as it is where it cannot.
+
+    Raises
+    ------
+    ArchiveError
+        Where it cannot be read, is no archive, or was made by a newer release.
+    """
+    if not has_content(path):
+        yield None
+        return
+    try:
+        with _opened(path, tell=tell, wait_seconds=wait_seconds) as database:
+            layout = layout_of(database, path)
+            if 0 < layout.version < VERSION and _brought_up_to_date(database, path, tell=tell):
+                _patiently(database, "BEGIN", path, tell=tell, wait_seconds=wait_seconds, then=_FIRST_READ)
+                layout = layout_of(database, path)
+            yield None if layout.version == 0 else (database, layout)
+    except sqlite3.Error as error:
+        raise ArchiveError(sentence(path, error)) from error
+
+
+_FIRST_READ = "SELECT count(*) FROM sqlite_master"
+
+
+@contextmanager
+def _opened(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Open for reading; where a journal left by a crash cannot be rolled back in place, a copy of both is read."""
+    try:
+        database = _reader(path, tell=tell, wait_seconds=wait_seconds)
+    except sqlite3.Error as error:
+        left = [end for end in _JOURNALS if Path(f"{path}{end}").exists()]
+        if not left or not _cannot_write(error):
+            raise
+        tell(f"archive {path} was left in the middle of a write and cannot be written here: a recovered copy is read")
+        with TemporaryDirectory(prefix="glaciertime-") as folder:
+            copy = Path(folder) / path.name
+            for end in ("", *left):
+                shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+            database = _reader(copy, tell=tell, wait_seconds=wait_seconds)
+            try:
+                yield database
+            finally:
+                database.close()
+        return
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def _reader(path: Path, *, tell: Tell, wait_seconds: float) -> sqlite3.Connection:
+    # mode=rw, because a reader that may not write cannot roll back what a crash left; it falls back to ro by itself.
+    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=0.1, isolation_level=None)
+    try:
+        database.execute("PRAGMA query_only = 1")
+        _patiently(database, "BEGIN", path, tell=tell, wait_seconds=wait_seconds, then=_FIRST_READ)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _brought_up_to_date(database: sqlite3.Connection, path: Path, *, tell: Tell) -> bool:
+    """Bring an archive of an older release up to date; False where that cannot be now, and it is read as it is."""
+    if os.path.islink(path) or not (os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)):
+        return False
+    database.rollback()
+    try:
+        with writing(path, tell=tell, wait_seconds=_TELL_AFTER_SECONDS):
+            pass
+    except ArchiveError as error:
+        tell(f"{error}; it is read as it is")
+        database.execute("BEGIN")
+        return False
+    return True
+
+
+def _patiently(
+    database: sqlite3.Connection, statement: str, path: Path, *, tell: Tell, wait_seconds: float, then: str = ""
+) -> None:
+    """Run a statement that needs a lock; wait for the processes that hold it, and say so."""
+    start = time.monotonic()
+    told = start + _TELL_AFTER_SECONDS - _TELL_AGAIN_SECONDS
+    while True:
+        try:
+            if not (statement.startswith("BEGIN") and database.in_transaction):
+                database.execute(statement)
+            if then:
+                database.execute(then).fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            if not _is_busy(error) or now - start >= wait_seconds:
+                if statement == "BEGIN" and database.in_transaction:
+                    database.rollback()
+                raise
+            if now - told >= _TELL_AGAIN_SECONDS:
+                left = wait_seconds - (now - start)
+                tell(f"archive {path} is in use by another process; waiting for it, up to {left:.0f} s more")
+                told = now
+        time.sleep(random.uniform(0.01, 0.1))
+
+
+def _name(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _cannot_write(error: sqlite3.Error) -> bool:
+    return _name(error).startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM"))
+
+
+def sentence(path: Path, error: sqlite3.Error) -> str:
+    """Return what SQLite complains of as one sentence that says what to do."""
+    text = str(error)
+    if _is_busy(error):
+        return (
+            f"archive {path} is being written by another process, or is open for editing; wait until it has finished, "
+            "then run this again"
+        )
+    if _cannot_write(error):
+        return f"archive {path} cannot be written (read-only?); make it and its folder writable, or give --archive"
+    if _name(error).startswith("SQLITE_FULL") or "full" in text:
+        return f"archive {path}: the disk is full; free some space, nothing was changed"
+    if _name(error).startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return (
+            f"archive {path} is damaged or is no GeoPackage; glaciertime archive repair {path} saves what can be read, "
+            "or restore a copy, or name another with --archive"
+        )
+    if _name(error).startswith("SQLITE_IOERR"):
+        return f"archive {path}: the disk failed ({text}); check it and the connection to it, nothing was changed"
+    return f"archive {path}: {text}; nothing was changed"

@@ -1,0 +1,166 @@
+"""From the schema of every earlier release to the present one, and no step back.
+
+Schema 1 is that of archives without a table ``glaciertime_schema``. Schema 2 adds the rulers, what a front is made of,
+bounds and provenance, and is a GeoPackage 1.2 with spatial indexes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from glaciertime.archive.geopackage import (
+    create_metadata,
+    drop_spatial_index,
+    list_table,
+    read_geometries,
+    to_blobs,
+    update_contents,
+)
+from glaciertime.archive.schema import (
+    TABLES,
+    VERSION,
+    VERSION_TABLE,
+    ArchiveTable,
+    create_styles,
+    create_version_table,
+    finish,
+    quoted,
+    record_version,
+)
+from glaciertime.errors import ArchiveError
+
+__all__ = ["Layout", "layout_of", "migrate", "rebuild"]
+
+_NEW_IN_2 = {
+    "fronts": ("front_of",),
+    "fronts_local": ("front_of",),
+    "observations": ("front_of", "bound"),
+    "rulers": None,
+    "runs": None,
+    "run_inputs": None,
+}
+_CHUNK_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a file holds: its schema version (0: nothing yet), its tables with their columns, and who wrote them."""
+
+    version: int
+    columns: dict[str, dict[str, str]]
+    written_by: str = ""
+
+    def lacks(self) -> list[str]:
+        """Return what the file lacks of the tables of its version, as texts for a person."""
+        out = []
+        for table in TABLES.values():
+            new = _NEW_IN_2.get(table.name, ()) if self.version < 2 else ()
+            if new is None:
+                continue
+            if table.name not in self.columns:
+                out.append(f"table {table.name}")
+                continue
+            wanted = {*table.columns, "fid", *(["geom"] if table.is_layer else [])} - set(new)
+            if self.version < 2 and table.name == "inputs":
+                wanted -= {"fid"}
+            missing = sorted(wanted - self.columns[table.name].keys())
+            out += [f"column {column} of table {table.name}" for column in missing]
+        return out
+
+
+def layout_of(database: sqlite3.Connection, path: Path, *, strict: bool = True) -> Layout:
+    """Return what a file holds.
+
+    Raises
+    ------
+    ArchiveError
+        Where it is no archive, was made by a newer release, or (``strict``) lacks a table or a column.
+    """
+    names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    if not names:
+        return Layout(version=0, columns={})
+    columns = {
+        name: {row[1]: row[2] for row in database.execute(f"PRAGMA table_info({quoted(name)})")}
+        for name in names
+        if name in TABLES
+    }
+    known_from_1 = {name for name in TABLES if _NEW_IN_2.get(name, ()) is not None}
+    if VERSION_TABLE in names:
+        row = database.execute(
+            f"SELECT version, written_by FROM {VERSION_TABLE} ORDER BY version DESC LIMIT 1"
+        ).fetchone()
+        version, written_by = (1, "") if row is None else (int(row[0]), str(row[1]))
+    elif known_from_1 <= columns.keys():
+        version, written_by = 1, ""
+    else:
+        raise ArchiveError(
+            f"{path} is no archive of glaciertime (it lacks {', '.join(sorted(known_from_1 - columns.keys()))}); "
+            "name another file with --archive"
+        )
+    if version > VERSION:
+        from glaciertime import __version__
+
+        raise ArchiveError(
+            f"archive {path} has schema {version}, written by glaciertime {written_by}; this is glaciertime "
+            f"{__version__}, which knows schemas up to {VERSION}: update glaciertime, or name another archive"
+        )
+    layout = Layout(version=version, columns=columns, written_by=written_by)
+    lacking = layout.lacks() if strict else []
+    if lacking:
+        raise ArchiveError(
+            f"archive {path} lacks {', '.join(lacking)}; restore a copy, or run glaciertime archive repair {path}"
+        )
+    return layout
+
+
+def migrate(
+    database: sqlite3.Connection, layout: Layout, path: Path, *, written_by: str, tell: Callable[[str], None]
+) -> None:
+    """Bring an archive to the present schema, in the caller's transaction."""
+    create_metadata(database)
+    for table in TABLES.values():
+        rebuild(database, table, layout)
+    create_styles(database)
+    create_version_table(database)
+    record_version(database, written_by=written_by)
+    tell(
+        f"archive {path}: brought from schema {layout.version} to {VERSION}; earlier releases of glaciertime can no "
+        "longer write to it"
+    )
+
+
+def rebuild(database: sqlite3.Connection, table: ArchiveTable, layout: Layout) -> None:
+    """Make a table anew with the rows that it has; columns that a user added stay."""
+    held = layout.columns.get(table.name)
+    if held is None:
+        table.create(database)
+        finish(database, table)
+        return
+    extra = {name: kind for name, kind in held.items() if name not in table.columns and name not in ("fid", "geom")}
+    new = f"{table.name}_rebuilt"
+    if table.is_layer:
+        drop_spatial_index(database, table.name)
+    database.execute(f"DROP TABLE IF EXISTS {quoted(new)}")
+    table.create(database, name=new, extra=extra)
+    kept = [name for name in (*table.columns, *extra) if name in held]
+    key = ["fid"] if "fid" in held else []
+    selected = [*key, *(["geom"] if table.is_layer else []), *kept]
+    names = ", ".join(map(quoted, selected))
+    marks = ", ".join("?" * len(selected))
+    rows = database.execute(f"SELECT {names} FROM {quoted(table.name)} ORDER BY rowid")
+    while chunk := rows.fetchmany(_CHUNK_ROWS):
+        if table.is_layer:
+            place = len(key)
+            shapes = read_geometries([row[place] for row in chunk], geometry_type="")
+            blobs = to_blobs(shapes, geometry_type=table.geometry_type, srs=table.srs)
+            chunk = [(*row[:place], blob, *row[place + 1 :]) for row, blob in zip(chunk, blobs, strict=True)]
+        database.executemany(f"INSERT INTO {quoted(new)} ({names}) VALUES ({marks})", chunk)
+    database.execute(f"DROP TABLE {quoted(table.name)}")
+    database.execute(f"ALTER TABLE {quoted(new)} RENAME TO {quoted(table.name)}")
+    database.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = ?", (table.name,))
+    list_table(database, table.name, description=table.description, geometry_type=table.geometry_type, srs=table.srs)
+    finish(database, table)
+    update_contents(database, table.name, spatial=table.is_layer)

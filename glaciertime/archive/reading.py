@@ -1,0 +1,187 @@
+"""Rows of the archive as tables of the corridor: only those asked for are read, and only those read are checked."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from glaciertime.archive.geopackage import read_geometries
+from glaciertime.archive.migrations import Layout
+from glaciertime.archive.schema import TABLES, ArchiveTable, quoted
+from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.tables import QUALITY_FLAGS, empty, validate
+from glaciertime.units import as_date
+
+__all__ = ["GEOGRAPHIC", "condition", "distinct_glaciers", "empty_table", "read_rows", "table_named"]
+
+GEOGRAPHIC = "EPSG:4326"
+#: What a table calls a thing, where that is not the thing's own name.
+_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "glacier": ("glacier", "GlacierID"),
+    "image": ("image_id", "ImageID"),
+    "date": ("date", "Date", "target_date"),
+}
+
+
+def table_named(name: str) -> ArchiveTable:
+    """Return a table by its name.
+
+    Raises
+    ------
+    UsageError
+        For one that does not exist.
+    """
+    if name not in TABLES:
+        near = nearest_names(name, TABLES)
+        hint = f", did you mean {near[0]}?" if near else ""
+        raise UsageError(f"there is no table '{name}'{hint}; known are {', '.join(TABLES)}")
+    return TABLES[name]
+
+
+def empty_table(table: ArchiveTable) -> pd.DataFrame:
+    """Return a table without rows, in longitude and latitude where it has a place on Earth."""
+    frame = empty(table.schema.name)
+    return frame.set_crs(GEOGRAPHIC) if isinstance(frame, gpd.GeoDataFrame) and table.srs > 0 else frame
+
+
+def condition(
+    table: ArchiveTable,
+    *,
+    names: Mapping[str, str | Iterable[str] | None],
+    since: Any = None,
+    until: Any = None,
+) -> tuple[str, list[Any]]:
+    """Return what rows are asked for as SQL (with its leading WHERE, empty for all) and its parameters.
+
+    Parameters
+    ----------
+    table : ArchiveTable
+    names : mapping
+        ``glacier``, ``variable``, ``method``, ... -> one text or several; None lets all pass.
+    since, until : date or text, optional
+        First and last day.
+
+    Raises
+    ------
+    UsageError
+        Where the table has no such column.
+    """
+    parts: list[str] = []
+    values: list[Any] = []
+    for name, wanted in names.items():
+        if wanted is None:
+            continue
+        column = _column(table, name)
+        if isinstance(wanted, str):
+            parts.append(f"{column} = ?")
+            values.append(wanted)
+        else:
+            parts.append(f"{column} IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps([str(one) for one in wanted]))
+    for sign, day in ((">=", since), ("<=", until)):
+        if day is not None:
+            parts.append(f"{_column(table, 'date')} {sign} ?")
+            values.append(as_date(day).isoformat())
+    return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
+
+
+def _column(table: ArchiveTable, name: str) -> str:
+    held = [column for column in _COLUMNS.get(name, (name,)) if column in table.columns]
+    if not held:
+        raise UsageError(f"table {table.name} has no {name} to choose rows by")
+    return f"{quoted(table.name)}.{quoted(held[0])}"
+
+
+def read_rows(
+    database: sqlite3.Connection,
+    layout: Layout,
+    path: Path,
+    table: ArchiveTable,
+    where: tuple[str, list[Any]],
+    *,
+    tell: Callable[[str], None],
+) -> pd.DataFrame:
+    """Return rows in the order in which they were stored.
+
+    A flag that this release does not know becomes ``unknown-flag``; a row that breaks the rules of its table is left
+    out. Both are told.
+    """
+    held = layout.columns.get(table.name)
+    if held is None:
+        return empty_table(table)
+    # An archive of an older release lacks columns that are unknown in it; the table's name before each column keeps
+    # SQLite from taking an unknown one for a text.
+    columns = [name for name in (*(["geom"] if table.is_layer else []), *table.columns) if name in held]
+    text, values = where
+    missing = [name for name in table.columns if name not in held and f".{quoted(name)}" in text]
+    if missing:  # in an older archive all its values are unknown: nothing can match but that
+        text, values = " WHERE 0", []
+    selected = ", ".join(f"{quoted(table.name)}.{quoted(name)}" for name in columns)
+    rows = database.execute(
+        f"SELECT {selected} FROM {quoted(table.name)}{text} ORDER BY {quoted(table.name)}.rowid", values
+    ).fetchall()
+    frame = pd.DataFrame(rows, columns=columns)
+    if table.is_layer:
+        shapes = read_geometries(frame.pop("geom").tolist(), geometry_type=table.geometry_type)
+        frame = gpd.GeoDataFrame(frame, geometry=shapes, crs=GEOGRAPHIC if table.srs > 0 else None)
+    for column in {"quality", "QualFlag"} & set(frame.columns):
+        frame[column], unknown = _known_flags(frame[column])
+        if unknown:
+            count = int(frame[column].str.contains("unknown-flag").sum())
+            tell(
+                f"archive {path}: {count} rows of {table.name} bear a flag that this release does not know "
+                f"({', '.join(sorted(unknown))}); they are kept as unknown-flag, and nothing rests on them"
+            )
+    good, problems = _valid(frame, table.schema.name)
+    if problems:
+        tell(
+            f"archive {path}: {len(frame) - len(good)} rows of {table.name} cannot be used and are left out "
+            f"({problems[0]}); glaciertime archive check {path} lists them"
+        )
+    return good
+
+
+def _known_flags(quality: pd.Series) -> tuple[pd.Series, set[str]]:
+    """Return quality texts in which unknown flags stand as the reasons of one known flag, and those unknown."""
+    unknown: set[str] = set()
+    changed: dict[Any, str] = {}
+    for text in quality.unique():
+        parts = [part.strip() for part in str(text if text is not None else "").split(";")]
+        strange = [part for part in parts if part.partition(":")[0] not in QUALITY_FLAGS and part]
+        if strange:
+            unknown.update(part.partition(":")[0] for part in strange)
+            known = [part for part in parts if part not in strange and part not in ("", "ok")]
+            changed[text] = ";".join([*known, f"unknown-flag: {', '.join(strange)}"])
+    return (quality.map(lambda text: changed.get(text, text)) if changed else quality), unknown
+
+
+def _valid(frame: pd.DataFrame, schema: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows that pass the checks of their table, and what is wrong with the others."""
+    try:
+        return validate(frame, schema), []
+    except InputError as error:
+        if len(frame) <= 1:
+            return validate(frame.iloc[:0], schema), [str(error)]
+    half = len(frame) // 2
+    parts, problems = zip(*(_valid(part, schema) for part in (frame.iloc[:half], frame.iloc[half:])), strict=True)
+    filled = [part for part in parts if len(part)] or [parts[0]]
+    return pd.concat(filled, ignore_index=True), [text for some in problems for text in some]
+
+
+def distinct_glaciers(database: sqlite3.Connection, layout: Layout, table: ArchiveTable) -> list[str]:
+    """Return the glaciers that a table holds rows of, sorted; in steps along the index, not over the rows."""
+    column = f"{quoted(table.name)}.{quoted(table.glacier_column)}"
+    if table.name not in layout.columns:
+        return []
+    rows = database.execute(
+        f"WITH RECURSIVE held(name) AS (SELECT min({column}) FROM {quoted(table.name)} UNION ALL "
+        f"SELECT (SELECT min({column}) FROM {quoted(table.name)} WHERE {column} > held.name) FROM held "
+        "WHERE held.name IS NOT NULL) SELECT name FROM held WHERE name IS NOT NULL"
+    )
+    return [str(row[0]) for row in rows]
