@@ -230,7 +230,7 @@ def test_a_predicted_front_names_its_own_model_and_bands(tmp_path: Path) -> None
         }  # fmt: skip
         bands = [{**base, "kind": "front", "level": np.nan}, {**base, "kind": "band-share", "level": level}]
         store.store_contours(gpd.GeoDataFrame(bands, geometry=[there, there.buffer(200)], crs="EPSG:32622"))
-    page = report_page(store, glacier=GLACIER)
+    page = report_page(GlacierRecord(store, GLACIER))
     captions = re.findall(r"Calving front predicted for [^<]*", page)
     assert len(captions) == 2
     assert "by drift from fronts up to 2012-01-01, and where 80% of its length should lie" in captions[0]
