@@ -9,8 +9,9 @@ from typing import TypeAlias
 import numpy as np
 import pyproj
 import shapely
+from numpy.typing import NDArray
 
-__all__ = ["Area", "Front", "Measurement", "front_width_m"]
+__all__ = ["Area", "Front", "Measurement", "front_ends", "front_width_m"]
 
 Front: TypeAlias = shapely.LineString | shapely.MultiLineString
 
@@ -59,18 +60,27 @@ class Measurement:
     delineation_sigma_m: float = math.nan
 
 
-def front_width_m(front: Front) -> float:
-    """Return the straight distance between the two ends of a front.
+def front_ends(front: Front) -> NDArray[np.float64]:
+    """Return the two ends of a front, (2, 2); of one in several pieces, the two ends that lie farthest apart.
 
-    Of a front in several pieces, the largest distance between the ends of any two pieces.
+    Examples
+    --------
+    >>> front_ends(shapely.LineString([(0, 0), (3, 0), (3, 4)])).tolist()
+    [[0.0, 0.0], [3.0, 4.0]]
+    """
+    ends = np.array([piece.coords[index] for piece in shapely.get_parts(front) for index in (0, -1)])
+    if len(ends) == 2:
+        return ends
+    apart = ((ends[:, None] - ends[None]) ** 2).sum(axis=2)
+    return ends[list(np.unravel_index(int(np.argmax(apart)), apart.shape))]
+
+
+def front_width_m(front: Front) -> float:
+    """Return the straight distance between the two ends of a front, of all its pieces.
 
     Examples
     --------
     >>> front_width_m(shapely.LineString([(0, 0), (3, 0), (3, 4)]))
     5.0
     """
-    if front.geom_type == "LineString":
-        coordinates = shapely.get_coordinates(front)
-        return math.dist(coordinates[0], coordinates[-1])
-    ends = np.array([piece.coords[index] for piece in shapely.get_parts(front) for index in (0, -1)])
-    return math.sqrt(float(((ends[:, None] - ends[None]) ** 2).sum(axis=2).max()))
+    return math.dist(*front_ends(front))

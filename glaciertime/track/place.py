@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from glaciertime.units import true_plane
 if TYPE_CHECKING:
     import geopandas as gpd
 
-__all__ = ["WGS84", "Place", "map_plane", "place_of", "published", "reproject"]
+__all__ = ["ASSUMED_SEAWARD", "WGS84", "Place", "Ruler", "map_plane", "place_of", "published", "reproject"]
 
 WGS84 = pyproj.CRS.from_epsg(4326)
 
@@ -75,6 +76,41 @@ def reproject(
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ruler:
+    """One thing that a glacier is measured with, and where it comes from.
+
+    Parameters
+    ----------
+    kind : str
+        ``plane`` (``geometry`` is None), ``box``, ``fjord`` or ``centreline``.
+    origin : str
+        ``manifest``, ``file`` or ``drawn``.
+    drawn_from : str
+        By whom, or from which scenes.
+    made_at : str
+        Time in UTC, ISO 8601.
+    crs : CRS or None
+        Of the geometry; None: a local metric frame.
+    """
+
+    kind: str
+    origin: str
+    drawn_from: str
+    made_at: str
+    crs: pyproj.CRS | None
+    geometry: shapely.Geometry | None = None
+
+    @property
+    def is_directed(self) -> bool:
+        """Whether it is known which end of a line lies to the sea."""
+        return not self.drawn_from.startswith(ASSUMED_SEAWARD)
+
+
+#: How ``drawn_from`` begins where nothing told ice from ocean.
+ASSUMED_SEAWARD = "seaward end assumed"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """A glacier's geometry in one plane, metric coordinate system (None: a local metric frame)."""
 
@@ -83,8 +119,9 @@ class Place:
     box: shapely.Polygon | None = None
     fjord: shapely.Polygon | None = None
     centreline: shapely.LineString | None = None
-    #: Whether the centreline was drawn automatically from a mask.
+    #: Whether the centreline was drawn automatically, and whether the scenes then told which end lies to the sea.
     is_drawn: bool = False
+    is_directed: bool = True
 
     def to(self, crs: pyproj.CRS | None) -> Place:
         """Return the same place in other coordinates."""
@@ -94,9 +131,8 @@ class Place:
         def move(geometry: shapely.Geometry | None) -> shapely.Geometry | None:
             return None if geometry is None else reproject(geometry, source=self.crs, target=crs)
 
-        return Place(
-            name=self.name, crs=crs, box=move(self.box), fjord=move(self.fjord), centreline=move(self.centreline),
-            is_drawn=self.is_drawn,
+        return replace(
+            self, crs=crs, box=move(self.box), fjord=move(self.fjord), centreline=move(self.centreline)
         )  # fmt: skip
 
     @property
@@ -104,11 +140,16 @@ class Place:
         """Whatever says where the glacier lies: its centreline, else its fjord, else its box."""
         return next((part for part in (self.centreline, self.fjord, self.box) if part is not None), None)
 
-    def on_true_plane(self) -> Place:
-        """Return the same place where a metre is a metre on the ellipsoid: see :func:`glaciertime.units.true_plane`."""
-        if self.crs is None or self.extent is None:
+    def on_true_plane(self, *, around: shapely.Geometry | None = None) -> Place:
+        """Return the same place where a metre is a metre on the ellipsoid: see :func:`glaciertime.units.true_plane`.
+
+        The plane lies around what says where the glacier is, or, of a glacier that is only a name, around a geometry in
+        the place's coordinates.
+        """
+        middle = self.extent or around
+        if self.crs is None or middle is None:
             return self
-        there = self.to(true_plane(self.extent, crs=self.crs))
+        there = self.to(true_plane(middle, crs=self.crs))
 
         def thinned(geometry: shapely.Geometry | None) -> shapely.Geometry | None:
             return None if geometry is None else shapely.simplify(geometry, _STRAIGHT_M)
@@ -137,22 +178,39 @@ class Place:
         return float(self.fjord.area) / (span[1] - span[0])
 
 
-def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None) -> Place:
+def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None, rulers: Sequence[Ruler] = ()) -> Place:
     """Return where a glacier's scenes are measured.
 
-    The glacier's own coordinate system is used where the catalog has one and the scene lies on Earth; else that of
-    the scene, longitude and latitude replaced by the equal-area plane around it at the first measurement. A local
-    metric frame knows nothing of coordinates on Earth; a glacier without a coordinate system has those of the frame.
+    The glacier's own coordinate system is used where the catalog has one and the scene lies on Earth; else the plane
+    that it was measured on before, else that of the scene. A local metric frame knows nothing of coordinates on Earth;
+    a glacier without a coordinate system has those of the frame.
+
+    Parameters
+    ----------
+    glacier : Glacier
+    scene_crs : CRS or None
+    rulers : sequence of Ruler
+        With what the glacier was measured before: they fill in what the catalog does not have.
     """
+    known = {ruler.kind: ruler for ruler in rulers if (ruler.crs is None) == (scene_crs is None)}
     if (scene_crs is None) != (glacier.projection is None):
-        return Place(name=glacier.name, crs=scene_crs)
-    return Place(
-        name=glacier.name,
-        crs=glacier.projection,
-        box=glacier.box_polygon,
-        fjord=glacier.fjord.polygon if glacier.fjord else None,
-        centreline=glacier.centreline.linestring if glacier.centreline else None,
-    )
+        plane = known["plane"].crs if "plane" in known else scene_crs
+        place = Place(name=glacier.name, crs=plane)
+    else:
+        place = Place(
+            name=glacier.name,
+            crs=glacier.projection,
+            box=glacier.box_polygon,
+            fjord=glacier.fjord.polygon if glacier.fjord else None,
+            centreline=glacier.centreline.linestring if glacier.centreline else None,
+        )
+    for kind, ruler in known.items():
+        if kind == "plane" or getattr(place, kind) is not None or ruler.geometry is None:
+            continue
+        place = replace(place, **{kind: reproject(ruler.geometry, source=ruler.crs, target=place.crs)})
+        if kind == "centreline":
+            place = replace(place, is_drawn=ruler.origin == "drawn", is_directed=ruler.is_directed)
+    return place
 
 
 def published(geometry: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import pyproj
 import shapely
-from rasterio.features import geometry_mask
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.tables import empty, validate
-from glaciertime.track.measurement import Measurement
-from glaciertime.track.place import WGS84, Place, place_of, published, reproject
+from glaciertime.track.measurement import Measurement, front_width_m
+from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts
 from glaciertime.track.rows import EARLIEST, area_row, failed_row, front_sigma_km2, rows_of
-from glaciertime.track.ruler.centrelines import centreline_from_zones
+from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_centreline, sketch_of_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m
@@ -52,15 +52,25 @@ class Tracked:
     footprints : GeoDataFrame
         One row per footprint in which areas were measured, columns :data:`FOOTPRINT_COLUMNS`, in the CRS of
         ``fronts``.
+    rulers : tuple of Ruler
+        With what it was measured: the plane, the box, the fjord and the centreline, given or drawn.
+    notes : tuple of str
+        What a user has to know of them.
     """
 
     fronts: gpd.GeoDataFrame
     observations: pd.DataFrame
     footprints: gpd.GeoDataFrame
+    rulers: tuple[Ruler, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def track_scenes(
-    scenes: Iterable[Scene | UnreadableScene], *, glacier: Glacier, settings: TrackSettings | None = None
+    scenes: Iterable[Scene | UnreadableScene],
+    *,
+    glacier: Glacier,
+    settings: TrackSettings | None = None,
+    rulers: Sequence[Ruler] = (),
 ) -> Tracked:
     """Measure the areas, the calving front and the front positions of every scene.
 
@@ -74,6 +84,9 @@ def track_scenes(
     glacier : Glacier
         From the catalog: box, fjord and centreline.
     settings : TrackSettings, optional
+    rulers : sequence of Ruler
+        With what the glacier was measured before, so that it is measured with the same again; they fill in what the
+        catalog does not have. Without a centreline, one is drawn from all scenes together.
 
     Returns
     -------
@@ -91,7 +104,7 @@ def track_scenes(
     [8.0]
     """
     settings = settings or TrackSettings()
-    run = _Run(glacier=glacier, settings=settings)
+    run = _Run(glacier=glacier, settings=settings, known=rulers)
     for scene in scenes:
         if isinstance(scene, UnreadableScene):
             if scene.acquisition is not None:
@@ -101,6 +114,7 @@ def track_scenes(
             run.measure(scene)
         except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
             run.observations.append(failed_row(scene.acquisition, str(error)))
+    run.draw()
     if needs_common_footprint(run.masks):
         run.measure_common_footprint()
     run.count_moving_boundaries()
@@ -113,6 +127,7 @@ class _Run:
 
     glacier: Glacier
     settings: TrackSettings
+    known: Sequence[Ruler] = ()
     #: Of scenes on Earth (False) and of those in a local frame (True): the place, and the ruler on its true plane.
     places: dict[bool, Place] = field(default_factory=dict)
     rulers: dict[bool, FrontRuler] = field(default_factory=dict)
@@ -123,21 +138,20 @@ class _Run:
     #: Outlines in the coordinates of their box: vectors, which cost little to hold.
     outlines: list[tuple[Acquisition, shapely.Geometry, shapely.Polygon]] = field(default_factory=list)
     is_local: bool = False
+    #: Scenes measured before there was a line to measure positions along.
+    pending: list[tuple[Acquisition, Measurement, Sketch | None]] = field(default_factory=list)
+    drawings: dict[bool, Drawing] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def measure(self, scene: Scene) -> None:
-        """Measure one scene and keep its rows."""
+        """Measure one scene; its rows are written at once, or, without a centreline yet, when all scenes are seen."""
         acquisition = scene.acquisition
         _check_date(acquisition.date)
         place = self._at(scene)
-        ruler = self._ruler(scene, place)
-        measurement = _measure(scene, place, self.settings)
-        if measurement.front is not None and ruler.place.centreline is None and isinstance(scene, MaskScene):
-            ruler = self._with_drawn_centreline(scene, ruler)
-        rows, front = rows_of(acquisition, measurement, ruler)
+        zones = scene.read() if isinstance(scene, MaskScene) and place.centreline is None else None
+        once = scene if zones is None else replace(scene, read=lambda: zones)
+        measurement = _measure(once, place, self.settings)
         self.is_local = self.is_local or acquisition.crs is None
-        self.observations.extend(rows)
-        if front is not None:
-            self.fronts.append(front)
         for area in measurement.areas:
             self._keep_footprint(acquisition, area.footprint, area.footprint_area_km2, area.polygon, measurement.crs)
         if isinstance(scene, MaskScene):
@@ -148,6 +162,72 @@ class _Run:
                 self.outlines.append(
                     (acquisition, reproject(scene.ice, source=acquisition.crs, target=measurement.crs), box)
                 )
+        if place.centreline is not None:
+            self._write(acquisition, measurement, self._ruler(place))
+            return
+        sketch = None
+        if measurement.front is not None and not isinstance(scene, OutlineScene):
+            sketch = Sketch(name=acquisition.image_id, front=measurement.front)
+            if isinstance(scene, MaskScene) and zones is not None:
+                here = place.to(acquisition.crs)
+                region = here.fjord or scene.box or here.box
+                sketch = sketch_of_zones(
+                    zones, name=sketch.name, front=sketch.front, transform=scene.transform, crs=acquisition.crs,
+                    region=region,
+                )  # fmt: skip
+        self.pending.append((acquisition, measurement, sketch))
+
+    def _write(self, acquisition: Acquisition, measurement: Measurement, ruler: FrontRuler) -> None:
+        rows, front = rows_of(acquisition, measurement, ruler)
+        self.observations.extend(rows)
+        if front is not None:
+            self.fronts.append(front)
+
+    def draw(self) -> None:
+        """Draw the centreline from all scenes that wait for one, and write their rows."""
+        for is_local in dict.fromkeys(acquisition.crs is None for acquisition, _, _ in self.pending):
+            waiting = [each for each in self.pending if (each[0].crs is None) == is_local]
+            waiting.sort(key=lambda each: (each[0].date, each[0].image_id))
+            ruler = self._ruler_drawn(self.places[is_local], waiting)
+            self.rulers[is_local] = ruler
+            for acquisition, measurement, _ in waiting:
+                try:
+                    self._write(acquisition, measurement, ruler)
+                except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError) as error:
+                    self.observations.append(failed_row(acquisition, str(error)))
+
+    def _ruler_drawn(
+        self, place: Place, waiting: Sequence[tuple[Acquisition, Measurement, Sketch | None]]
+    ) -> FrontRuler:
+        """Return the ruler with a line drawn from all scenes; without one where none can be drawn."""
+        shown = [
+            reproject(part.envelope, source=each.crs, target=place.crs)
+            for _, each, _ in waiting
+            for part in (each.front, *(area.polygon for area in each.areas))
+            if part is not None
+        ]
+        there = place.on_true_plane(around=shapely.union_all(shown) if shown else None)
+        ruler = FrontRuler(place=there, settings=self.settings)
+        fronts = [(one, each) for _, each, one in waiting if one is not None]
+        if not self.settings.draw_centreline or not fronts:
+            return ruler
+        sketches = [
+            replace(one, front=reproject(each.front, source=each.crs, target=there.crs)) for one, each in fronts
+        ]
+        width_m = float(np.median([front_width_m(sketch.front) for sketch in sketches]))
+        try:
+            drawing = draw_centreline(sketches, crs=there.crs, width_m=width_m)
+        except InputError as error:
+            self.notes.append(f"no centreline could be drawn ({error}): there are no positions")
+            return ruler
+        if drawing.shift_share > SURE_SHARE:
+            self.notes.append(
+                f"the centreline cannot be drawn surely: from halves of the scenes it shifts by "
+                f"{drawing.shift_share:.0%} of the front's width; give the line to measure along with --centreline FILE"
+            )
+        self.drawings[there.crs is None] = drawing
+        line = replace(there, centreline=drawing.line, is_drawn=True, is_directed=drawing.is_directed)
+        return FrontRuler(place=line, settings=self.settings)
 
     def count_moving_boundaries(self) -> None:
         """Give the areas of outlines in their box the error of every boundary that moved there, not of one front."""
@@ -158,7 +238,7 @@ class _Run:
             return
         zone = changed_zone([ice for _, ice, _ in self.outlines], footprint=footprint)
         # A boundary's length on the map, and on the ellipsoid.
-        crs = self.places[self.is_local].crs
+        crs = self.places[self.outlines[0][0].crs is None].crs
         scale = math.sqrt(polygon_area_km2(footprint, crs=crs) * M2_PER_KM2 / footprint.area)
         sigmas: dict[tuple[str, str], float] = {}
         for acquisition, ice, box in self.outlines:
@@ -207,44 +287,60 @@ class _Run:
         footprints = gpd.GeoDataFrame(
             list(self.footprints.values()), columns=list(FOOTPRINT_COLUMNS), geometry="geometry", crs=crs
         )
-        return Tracked(fronts=fronts, observations=observations, footprints=footprints)
+        return Tracked(
+            fronts=fronts, observations=observations, footprints=footprints, rulers=self.used(), notes=tuple(self.notes)
+        )
 
     def _at(self, scene: Scene) -> Place:
         """Return where a scene is measured: on one plane for all scenes of the glacier that have a place on Earth."""
         crs = scene.acquisition.crs
-        key = crs is None
-        if key not in self.places:
-            place = place_of(self.glacier, scene_crs=crs)
+        if (crs is None) not in self.places:
+            place = place_of(self.glacier, scene_crs=crs, rulers=self.known)
             if place.crs is not None and place.crs.is_geographic:
                 place = place.to(true_plane(place.extent or _outline_of(scene), crs=place.crs))
-            self.places[key] = place
-        return self.places[key]
+            self.places[crs is None] = place
+        return self.places[crs is None]
 
-    def _ruler(self, scene: Scene, place: Place) -> FrontRuler:
+    def _ruler(self, place: Place) -> FrontRuler:
         """Return the ruler of the glacier, on the plane where metres are true ones."""
-        key = scene.acquisition.crs is None
+        key = place.crs is None
         if key not in self.rulers:
-            there = place.on_true_plane()
-            if place.extent is None and place.crs is not None:
-                there = place.to(true_plane(_outline_of(scene), crs=scene.acquisition.crs))
-            self.rulers[key] = FrontRuler(place=there, settings=self.settings)
+            self.rulers[key] = FrontRuler(place=place.on_true_plane(), settings=self.settings)
         return self.rulers[key]
 
-    def _with_drawn_centreline(self, scene: MaskScene, ruler: FrontRuler) -> FrontRuler:
-        """Return the ruler with a centreline drawn from a mask, kept for later scenes; as it is where none can be."""
-        if not self.settings.draw_centreline:
-            return ruler
-        crs = scene.acquisition.crs
-        box = scene.box if scene.box is not None else ruler.place.to(crs).box
-        region = None if box is None else ~geometry_mask([box], scene.shape, scene.transform)
-        try:
-            line = centreline_from_zones(scene.read(), transform=scene.transform, region=region)
-        except InputError:
-            return ruler
-        line = reproject(line, source=crs, target=ruler.place.crs)
-        drawn = FrontRuler(place=replace(ruler.place, centreline=line, is_drawn=True), settings=self.settings)
-        self.rulers[crs is None] = drawn
-        return drawn
+    def used(self) -> tuple[Ruler, ...]:
+        """Return what the glacier was measured with and where it comes from."""
+        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        out: list[Ruler] = []
+        for is_local, place in self.places.items():
+            before = {ruler.kind: ruler for ruler in self.known if (ruler.crs is None) == is_local}
+            given = {"box": self.glacier.box, "fjord": self.glacier.fjord, "centreline": self.glacier.centreline}
+            if (self.glacier.projection is None) != is_local:
+                given = {}
+            drawing = self.drawings.get(is_local)
+            origin, whence = ("manifest", "") if self.glacier.crs else ("drawn", "the first scene")
+            out.append(
+                before.get("plane") or Ruler(kind="plane", origin=origin, drawn_from=whence, made_at=now, crs=place.crs)
+            )
+            for kind in ("box", "fjord", "centreline"):
+                own = given.get(kind)
+                if own is not None:
+                    out.append(
+                        Ruler(
+                            kind=kind, origin="manifest", drawn_from=getattr(own, "drawn_by", ""), made_at=now,
+                            crs=place.crs, geometry=getattr(place, kind),
+                        )
+                    )  # fmt: skip
+                elif kind in before:
+                    out.append(before[kind])
+                elif kind == "centreline" and drawing is not None:
+                    out.append(
+                        Ruler(
+                            kind=kind, origin="drawn", drawn_from=_drawn_from(drawing), made_at=now,
+                            crs=self.rulers[is_local].place.crs, geometry=drawing.line,
+                        )
+                    )  # fmt: skip
+        return tuple(out)
 
     def _keep_mask(self, scene: MaskScene, measurement: Measurement, place: Place) -> None:
         main = measurement.areas[0]
@@ -277,6 +373,15 @@ class _Run:
                 "source": acquisition.source,
                 "geometry": published(polygon, crs),
             }
+
+
+def _drawn_from(drawing: Drawing) -> str:
+    names = drawing.names
+    listed = ", ".join(names if len(names) <= 6 else (*names[:3], "...", *names[-2:]))
+    scenes = f"{len(names)} scene{'s' if len(names) > 1 else ''}: {listed}"
+    if drawing.is_directed:
+        return scenes
+    return f"{ASSUMED_SEAWARD} by a retreat over the record; {scenes}"
 
 
 def _check_date(date: dt.date) -> None:
