@@ -22,7 +22,10 @@ from glaciertime.cli.common import (
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from glaciertime.pipeline import TrackOutcome
+    from glaciertime.track.place import Ruler
 
 __all__ = ["track"]
 
@@ -114,6 +117,8 @@ def track(
         outcomes.append(outcome)
         for count, problem in kinds_of(outcome):
             note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
+        for text in outcome.tracked.notes if outcome.tracked is not None else ():
+            note(f"{outcome.glacier}: {text}")
         if kept:
             note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
     if as_json:
@@ -149,6 +154,7 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
         "observations": 0 if tracked is None else len(tracked.observations),
         "first_date": None if areas is None or areas.empty else areas["date"].min().isoformat()[:10],
         "last_date": None if areas is None or areas.empty else areas["date"].max().isoformat()[:10],
+        "ruler": [] if tracked is None else ruler_lines(tracked.rulers),
         "problems": list(outcome.problems),
         "error": outcome.error,
     }
@@ -179,12 +185,31 @@ def _print(outcome: TrackOutcome, archive: Path, *, stored: bool) -> None:
             f"  {variable:<18}{method:<25}{footprint:<24}{len(rows):>4} values  "
             f"{first['value']:>12,.2f} ({first['date']:%Y-%m-%d})  {last['value']:>12,.2f} ({last['date']:%Y-%m-%d})"
         )
+    for line in ruler_lines(tracked.rulers):
+        typer.echo(f"  {line}")
     _print_missing(outcome)
     if outcome.simulated:
         typer.echo(
             "  These numbers are simulated, not observed. For real ones give --data FOLDER, or run "
             "glaciertime data fetch CaFFe."
         )
+
+
+def ruler_lines(rulers: Sequence[Ruler]) -> list[str]:
+    """Return with what a glacier was measured and where that comes from, a line each."""
+    lines = []
+    for ruler in rulers:
+        whence = f"{ruler.origin} ({ruler.drawn_from})" if ruler.drawn_from else ruler.origin
+        if ruler.kind == "plane":
+            if ruler.crs is None:
+                lines.append("measured in the metres of a local frame, without a place on Earth")
+                continue
+            known = ruler.crs.to_authority()
+            plane = ":".join(known) if known else "an equal-area plane around it"
+            lines.append(f"plane: {plane}, {whence}; lengths in true metres on the ellipsoid")
+        else:
+            lines.append(f"{ruler.kind}: {whence}, {ruler.made_at[:10]}")
+    return lines
 
 
 def _print_missing(outcome: TrackOutcome) -> None:

@@ -20,6 +20,7 @@ from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
+from glaciertime.track.place import Ruler
 
 __all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "mask_of_image", "store", "track_glacier", "track_many"]
 
@@ -114,25 +115,25 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         origin=located.origin,
         simulated=located.simulated,
         tracked=tracked,
-        centrelines=_centreline(located),
+        centrelines=_centreline(located, tracked.rulers),
         inputs=tuple(inputs),
         problems=tuple(problems),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
 
 
-def _centreline(located: Located) -> gpd.GeoDataFrame | None:
+def _centreline(located: Located, rulers: Sequence[Ruler]) -> gpd.GeoDataFrame | None:
     """Return the line that positions are measured along as a table, where it has a place on Earth."""
-    glacier = located.glacier
-    if glacier.centreline is None or glacier.crs is None:
+    ruler = next((each for each in rulers if each.kind == "centreline" and each.crs is not None), None)
+    if ruler is None:
         return None
     row = {
-        "glacier": glacier.name,
+        "glacier": located.glacier.name,
         "dataset": located.dataset,
-        "drawn_by": glacier.centreline.drawn_by,
+        "drawn_by": ruler.drawn_from if ruler.origin != "drawn" else f"glaciertime, from {ruler.drawn_from}",
         "source": "simulated" if located.simulated else "observed",
     }
-    return gpd.GeoDataFrame([row], geometry=[glacier.centreline.linestring], crs=glacier.crs)
+    return gpd.GeoDataFrame([row], geometry=[ruler.geometry], crs=ruler.crs)
 
 
 def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | UnreadableScene:

@@ -173,6 +173,8 @@ def _position_row(
     footprint = ruler.footprint(method)
     value, sigma, coverage = math.nan, math.nan, measurement.coverage
     flags = dict(measurement.front_flags)
+    if not ruler.place.is_directed:
+        flags["assumed-seaward"] = "the line was drawn so that the fronts retreat"
     try:
         if measurement.centreline_points_inland:
             raise InputError(

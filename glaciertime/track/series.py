@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import geopandas as gpd
@@ -148,8 +149,11 @@ class _Run:
         acquisition = scene.acquisition
         _check_date(acquisition.date)
         place = self._at(scene)
-        zones = scene.read() if isinstance(scene, MaskScene) and place.centreline is None else None
-        once = scene if zones is None else replace(scene, read=lambda: zones)
+        once, zones = scene, None
+        if isinstance(scene, MaskScene) and place.centreline is None:
+            # Read once: an image that a model has to segment takes long.
+            zones = scene.read()
+            once = replace(scene, read=partial(np.asarray, zones))
         measurement = _measure(once, place, self.settings)
         self.is_local = self.is_local or acquisition.crs is None
         for area in measurement.areas:
@@ -206,7 +210,7 @@ class _Run:
             for part in (each.front, *(area.polygon for area in each.areas))
             if part is not None
         ]
-        there = place.on_true_plane(around=shapely.union_all(shown) if shown else None)
+        there = place.on_true_plane(around=shapely.GeometryCollection(shown) if shown else None)
         ruler = FrontRuler(place=there, settings=self.settings)
         fronts = [(one, each) for _, each, one in waiting if one is not None]
         if not self.settings.draw_centreline or not fronts:
@@ -224,6 +228,11 @@ class _Run:
             self.notes.append(
                 f"the centreline cannot be drawn surely: from halves of the scenes it shifts by "
                 f"{drawing.shift_share:.0%} of the front's width; give the line to measure along with --centreline FILE"
+            )
+        if not drawing.is_directed:
+            self.notes.append(
+                "the line was drawn from traces, which do not tell ice from ocean: the end from which they retreat is "
+                "taken to lie to the sea; give the line to measure along with --centreline FILE"
             )
         self.drawings[there.crs is None] = drawing
         line = replace(there, centreline=drawing.line, is_drawn=True, is_directed=drawing.is_directed)

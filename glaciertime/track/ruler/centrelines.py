@@ -35,7 +35,11 @@ def _thinned(raster: NDArray[np.generic]) -> tuple[NDArray[np.generic], int]:
 
 
 def centreline_from_zones(
-    zones: NDArray[np.uint8], *, transform: Affine, region: NDArray[np.bool_] | None = None
+    zones: NDArray[np.uint8],
+    *,
+    transform: Affine,
+    region: NDArray[np.bool_] | None = None,
+    fronts: Sequence[shapely.Geometry] = (),
 ) -> shapely.LineString:
     """Return a line down the middle of a fjord, from inland to the sea, through the middle of the calving front.
 
@@ -51,6 +55,9 @@ def centreline_from_zones(
     transform : Affine
     region : (H, W) bool, optional
         Only inside it, for example the box; by default the whole raster.
+    fronts : sequence of lines, optional
+        In the coordinates of ``transform``: finer than the pixels, they say where the front stands and how it faces, by
+        the median of their middles and of their directions.
 
     Returns
     -------
@@ -70,6 +77,8 @@ def centreline_from_zones(
         missing = "glacier" if not ice.any() else "ocean"
         raise InputError(f"no {missing} in the region: a centreline needs ice and ocean; choose another mask")
     middle, seaward, front = _front_of(ice, ocean)
+    if fronts:
+        middle, seaward = _median_axis([to_map(front_ends(line), ~transform) / step - 0.5 for line in fronts], seaward)
     seen, passable = small != NO_DATA, ice | ocean
     line = _straight(middle, seaward, seen, passable)
     if line is None:
@@ -103,6 +112,20 @@ def _front_of(
     if size < 1:
         raise InputError("the ice is surrounded by ocean: no direction leads to the sea; give a centreline")
     return np.vstack(points).mean(axis=0), seaward / size, front
+
+
+def _median_axis(
+    ends: Sequence[NDArray[np.float64]], seaward: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the median of the middles of chords, and the median direction square to them, to the side of a vector."""
+    normals = []
+    for first, last in ends:
+        normal = np.array([first[1] - last[1], last[0] - first[0]])
+        normals.append(normal * np.sign(normal @ seaward) / max(float(np.hypot(*normal)), 1e-9))
+    direction = np.median(normals, axis=0)
+    size = float(np.hypot(*direction))
+    middle = np.median([(first + last) / 2 for first, last in ends], axis=0)
+    return middle, direction / size if size > 0.1 else seaward
 
 
 def _straight(

@@ -100,13 +100,14 @@ def draw_centreline(sketches: Sequence[Sketch], *, crs: pyproj.CRS | None, width
     chosen = areal or list(sketches)
     if len(chosen) > _MOST_SCENES:
         chosen = [chosen[index] for index in np.linspace(0, len(chosen) - 1, _MOST_SCENES).astype(int)]
+    fronts = [sketch.front for sketch in chosen]
     if areal:
         layers, transform = _on_one_grid(chosen, crs=crs)
 
         def drawn(picked: NDArray[np.int64]) -> shapely.LineString:
-            return centreline_from_zones(_most(layers[picked]), transform=transform)
+            shown = [fronts[index] for index in picked]
+            return centreline_from_zones(_most(layers[picked]), transform=transform, fronts=shown)
     else:
-        fronts = [sketch.front for sketch in chosen]
 
         def drawn(picked: NDArray[np.int64]) -> shapely.LineString:
             return centreline_from_traces([fronts[index] for index in np.sort(picked)])
