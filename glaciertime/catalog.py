@@ -7,6 +7,7 @@ preference; a data set has a citation, a licence and files to download with thei
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
@@ -171,6 +172,21 @@ class DataFile(_Entry):
     size_bytes: int | None = Field(default=None, gt=0)
     #: Whether it is a zip archive whose content is what is wanted.
     unpack: bool = False
+
+    @field_validator("url")
+    @classmethod
+    def _is_web_address(cls, url: str) -> str:
+        if not re.match(r"https?://[^/\s]", url):
+            raise ValueError(f"'{url[:200]}': an address that begins with https:// or http:// expected")
+        return url
+
+    @field_validator("path")
+    @classmethod
+    def _stays_inside(cls, path: str) -> str:
+        parts = re.split(r"[/\\]", path)
+        if "\\" in path or ":" in path or not path.isprintable() or any(part in ("", ".", "..") for part in parts):
+            raise ValueError(f"'{path[:200]}': a path inside the folder of downloads expected, such as set/file.zip")
+        return path
 
 
 class DataSet(_Entry):

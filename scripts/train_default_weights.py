@@ -184,8 +184,8 @@ def ship(weights: Path, facts: dict[str, object], out: Path) -> None:
     spec = replace(spec, **facts)
     out.mkdir(parents=True, exist_ok=True)
     target = out / f"{spec.name}.safetensors"
-    save_model(network, spec, target)
-    export_model(network, spec, target.with_suffix(".onnx"))
+    save_model(network, spec, target, overwrite=True)
+    export_model(network, spec, target.with_suffix(".onnx"), overwrite=True)
     size = target.with_suffix(".onnx").stat().st_size
     for path in (target, target.with_suffix(".onnx")):
         if path.stat().st_size > LIMIT_BYTES:

@@ -105,7 +105,7 @@ def main() -> None:
                     "licence": "MIT; made from the series named under trained_on",
                 }
                 graph = kept_graph(network, name, arguments.graphs) if graph is None else graph
-                size = export_network(network, path, graph=graph, card=card)
+                size = export_network(network, path, graph=graph, card=card, overwrite=True)
                 card_path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
                 print(f"{path.name}: {size} bytes, {time.perf_counter() - start:.0f} s", flush=True)
 

@@ -179,20 +179,32 @@ def test_a_journal_of_the_old_file_is_not_applied_to_the_new_one(tmp_path: Path)
 
 KILLED = """
 import os, signal, sys
+import glaciertime.writing.replacement
 from pathlib import Path
-from glaciertime import writing
+from glaciertime.writing import draft as open_draft
+module = sys.modules['glaciertime.writing.replacement']
 if sys.argv[2] == "moving":
-    finish = writing._finish
     def killed(room, target):
         target.unlink(missing_ok=True)
         os.kill(os.getpid(), signal.SIGKILL)
-    writing._finish = killed
-with writing.draft(Path(sys.argv[1]), overwrite=True) as draft:
+    module.finish = killed
+with open_draft(Path(sys.argv[1]), overwrite=True) as draft:
     draft.write_text("new")
     draft.with_suffix(".dbf").write_text("new")
     if sys.argv[2] == "writing":
         os.kill(os.getpid(), signal.SIGKILL)
 """
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_takes_the_draft_away(tmp_path: Path, number: int) -> None:
+    (tmp_path / "a").write_text("old")
+    code = KILLED.replace("signal.SIGKILL", str(int(number)))
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a"), "writing"], capture_output=True, check=False
+    )
+    assert done.returncode in (128 + number, -number)
+    assert (names(tmp_path), (tmp_path / "a").read_text()) == (["a"], "old")
 
 
 @pytest.mark.parametrize("moment", ["writing", "moving"])

@@ -29,6 +29,7 @@ __all__ = [
     "ManifestOption",
     "MethodOption",
     "ModelsOption",
+    "OverwriteOption",
     "StrictOption",
     "VariableOption",
     "data_folder",
@@ -38,7 +39,6 @@ __all__ = [
     "open_record",
     "print_json",
     "split_names",
-    "write_text",
 ]
 
 ArchiveOption = Annotated[Path, typer.Option("--archive", metavar="FILE", help="Where results live.")]
@@ -53,6 +53,7 @@ ManifestOption = Annotated[
     typer.Option("--manifest", metavar="FILE", help="Manifest of a glacier of your own; may be repeated."),
 ]
 
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file that this command did not make.")]
 ModelsOption = Annotated[
     list[str] | None, typer.Option("--model", help="A forecaster; may be repeated or comma-separated.")
 ]
@@ -136,14 +137,3 @@ def print_json(rows: pd.DataFrame | list[Mapping[str, Any]]) -> None:
     plain = [{str(key): _plain(value) for key, value in record.items()} for record in records]
     json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise

@@ -38,8 +38,18 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set; glaciertime data list names them.")],
     folder: Annotated[Path | None, typer.Option(help="Where it goes; default the downloads folder.")] = None,
     manifest: ManifestOption = None,
+    max_gb: Annotated[
+        float,
+        typer.Option(min=0, envvar="GLACIERTIME_MAX_DOWNLOAD_GB", help="Of a file whose size the manifest omits."),
+    ] = 50,
+    max_unpacked_gb: Annotated[
+        float | None,
+        typer.Option(min=0, envvar="GLACIERTIME_MAX_UNPACKED_GB", help="Of an archive; default 200 or 200 x its size."),
+    ] = None,
 ) -> None:
     """Download a data set; a download that broke off is continued, and what came is verified.
+
+    Where no checksum is published, that of the first download is kept in FILE.sha256 and later ones must have it.
 
     Examples:
 
@@ -61,7 +71,13 @@ def fetch(
             task = bar.add_task(file)
             return lambda have, total: bar.update(task, completed=have, total=total)
 
-        paths = download(dataset, folder=target, progress=started)
+        paths = download(
+            dataset,
+            folder=target,
+            progress=started,
+            max_bytes=int(max_gb * 1e9),
+            max_unpacked_bytes=None if max_unpacked_gb is None else int(max_unpacked_gb * 1e9),
+        )
     for path in paths:
         typer.echo(path)
     note(f"{dataset.citation}; licence {dataset.licence}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, note, open_record
+from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, note, open_record
 
 __all__ = ["export"]
 
@@ -21,6 +21,7 @@ def export(
         str | None, typer.Option(help="Name the columns of fronts as termpicks, measures or calfin do.")
     ] = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Write all rows of a table, flagged ones too, with the columns of the archive.
 
@@ -31,8 +32,9 @@ def export(
     glaciertime export --glacier Crane --table observations --format csv --out crane.csv
     """
     from glaciertime.errors import DataNotFoundError, UsageError
-    from glaciertime.report.files import write_table
+    from glaciertime.report.files import check_table_target, write_table
 
+    check_table_target(out, form=form, archive=archive)
     record = open_record(archive, glacier)
     rows = record.archive.read_for_export(table, glacier=record.glacier)
     if rows.empty:
@@ -43,5 +45,5 @@ def export(
         from glaciertime.track.record.formats import to_archive_columns
 
         rows = to_archive_columns(rows, archive=columns)
-    write_table(rows, out, form=form)
+    write_table(rows, out, form=form, archive=archive, overwrite=overwrite)
     note(f"{len(rows)} rows of {table} written to {out}")

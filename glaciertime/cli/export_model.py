@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glaciertime.cli.common import note
+from glaciertime.cli.common import OverwriteOption, note
+
+if TYPE_CHECKING:
+    from glaciertime.segment.description import ModelSpec
 
 __all__ = ["export_model"]
 
@@ -29,6 +32,7 @@ def export_model(
     image: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="Image to find the ranges of --int8 on; may be repeated.")
     ] = None,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Write a model as ONNX with a free batch and size.
 
@@ -43,11 +47,17 @@ def export_model(
     from glaciertime.errors import InputError, UsageError
     from glaciertime.segment.architectures.registry import build_model
     from glaciertime.segment.description import shipped_names, weights_path
-    from glaciertime.segment.export.onnx import check_onnx, export_onnx
+    from glaciertime.segment.export.onnx import MARK, check_onnx, export_onnx
     from glaciertime.segment.predict.weights import load_model
+    from glaciertime.writing import Target, check_target
+    from glaciertime.writing.marks import made_by
 
     if int8 is not None and not image:
         raise UsageError("--int8 given without --image; give images like those it will see, 20 or more do well")
+    inputs = [*(image or ()), *([] if weights is None else [weights])]
+    check_target(Target(out, "--out", made_by(MARK)), inputs=inputs, overwrite=overwrite)
+    if int8 is not None:
+        check_target(Target(int8, "--int8", made_by(MARK)), inputs=[*inputs, out], overwrite=overwrite)
     spec = None
     if weights is not None:
         model, spec = load_model(weights, model=name)
@@ -57,19 +67,29 @@ def export_model(
         model = build_model(name, in_channels=in_channels, classes=classes)
         note(f"{name}: exported with random weights; give --weights for trained ones")
     channels = in_channels if spec is None else spec.channels
-    multiple = 1
+    multiple, told = 1, ""
+
+    def compare(made: Path, written: ModelSpec | None = None) -> None:
+        nonlocal told
+        if not check:
+            return
+        steps = 1 if written is None else written.multiple
+        done = check_onnx(made, model, in_channels=channels, multiple=steps)
+        told = f"largest relative difference from torch over {len(done.shapes)} sizes: {done.relative_error:.1e}"
+        if done.relative_error > 1e-3:
+            raise InputError(
+                f"the exported model differs from torch by {done.relative_error:.1e}; {out} is not written"
+            )
+
     if spec is None:
-        export_onnx(model, out, in_channels=channels)
+        export_onnx(model, out, in_channels=channels, check=compare, overwrite=overwrite)
     else:
         from glaciertime.segment.export.folded_export import export_model as export_trained
 
-        multiple = export_trained(model, spec, out).multiple
+        multiple = export_trained(model, spec, out, check=compare, overwrite=overwrite).multiple
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
-    if check:
-        done = check_onnx(out, model, in_channels=channels, multiple=multiple)
-        typer.echo(f"largest relative difference from torch over {len(done.shapes)} sizes: {done.relative_error:.1e}")
-        if done.relative_error > 1e-3:
-            raise InputError(f"{out} differs from torch by {done.relative_error:.1e}; do not use it")
+    if told:
+        typer.echo(told)
     if int8 is not None:
         import numpy as np
 
@@ -88,7 +108,7 @@ def export_model(
             normalised = rule.apply(values)
             around = [(0, 0), *((0, -side % multiple) for side in normalised.shape[1:])]
             batches.append(np.pad(normalised, around, mode="edge")[None])
-        loss = quantise_onnx(out, int8, images=batches)
+        loss = quantise_onnx(out, int8, images=batches, overwrite=overwrite)
         typer.echo(
             f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "
             f"{100 * loss.agreement:.2f} % of pixels get the same class, mean IoU of the masks {loss.mean_iou:.4f}"

@@ -46,11 +46,12 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from glaciertime.cells import unquote_formulas
     from glaciertime.errors import DataNotFoundError, InputError
 
     if not path.is_file():
         raise DataNotFoundError(f"there is no file {path}; give a CSV")
     try:
-        return pd.read_csv(path)
+        return unquote_formulas(pd.read_csv(path))
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: it could not be read as CSV ({str(error).splitlines()[0]})") from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glaciertime.cli.common import OverwriteOption
 from glaciertime.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from glaciertime.scenes.imagery import Imagery
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
+    from glaciertime.writing import Target
+    from glaciertime.writing.rasters import RasterDraft
 
 __all__ = ["segment"]
 
 _TILE = 256
+_MARK = "glaciertime segment"
+_TIFF = (".tif", ".tiff")
 
 
 def segment(
@@ -44,6 +49,7 @@ def segment(
     batch: Annotated[int, typer.Option(min=1, help="Patches at a time.")] = 1,
     cog: Annotated[bool, typer.Option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime; 0: its own choice.")] = 0,
+    overwrite: OverwriteOption = False,
 ) -> None:
     """Part an image into zones: 0 no data, 64 rock, 127 glacier, 254 ocean and ice melange.
 
@@ -57,9 +63,12 @@ def segment(
     """
     from glaciertime.scenes.imagery import Imagery
     from glaciertime.segment.predict.engine import load_engine
+    from glaciertime.writing import check_target, drafts
 
-    if not out.parent.is_dir():
-        raise UsageError(f"--out {out}: folder {out.parent} does not exist; create it first")
+    targets = _targets(out, probabilities, cog=cog)
+    inputs = (image, Path(weights))
+    for target in targets:
+        check_target(target, inputs=inputs, overwrite=overwrite)
     run, spec = load_engine(weights, engine=engine, threads=threads)
     if mc_dropout:
         run = _dropout(weights, engine=engine, draws=mc_dropout)
@@ -68,15 +77,34 @@ def segment(
 
         run = varied(run)
     chosen = _band_numbers(bands)
-    with Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels:
+    with (
+        Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels,
+        drafts(targets, inputs=inputs, overwrite=overwrite) as files,
+    ):
+        mask, probable = files[0], files[1] if probabilities is not None else None
         whole = max(pixels.height, pixels.width) <= spec.patch_px
         if spec.zones == "line" or whole:
-            _whole(pixels, run=run, spec=spec, out=out, probabilities=probabilities, smoothness=smoothness)
+            _whole(pixels, run=run, spec=spec, out=mask, probabilities=probable, smoothness=smoothness, cog=cog)
         else:
-            _strips(pixels, run=run, spec=spec, out=out, probabilities=probabilities, window=window, batch=batch)
-        if cog:
-            _to_cog(out)
+            _strips(pixels, run=run, spec=spec, out=mask, probabilities=probable, window=window, batch=batch, cog=cog)
     typer.echo(f"{image}: {spec.name}, {pixels.width} x {pixels.height} pixels, zones in {out}", err=True)
+
+
+def _targets(out: Path, probabilities: Path | None, *, cog: bool) -> list[Target]:
+    """Return what is to be written; names that no raster can have are refused before any work."""
+    from glaciertime.writing import Target
+    from glaciertime.writing.marks import made_by
+
+    own = made_by(_MARK)
+    kinds = _TIFF if cog else (*_TIFF, ".png")
+    if out.suffix.lower() not in kinds:
+        raise UsageError(f"{'--cog: ' if cog else ''}--out {out}: {' or '.join(dict.fromkeys(kinds))} expected")
+    targets = [Target(out, "--out", own)]
+    if probabilities is not None:
+        if probabilities.suffix.lower() not in _TIFF:
+            raise UsageError(f"--probabilities {probabilities}: float bands are written as .tif")
+        targets.append(Target(probabilities, "--probabilities", own))
+    return targets
 
 
 def _dropout(weights: str, *, engine: str, draws: int) -> Engine:
@@ -105,6 +133,7 @@ def _whole(
     out: Path,
     probabilities: Path | None,
     smoothness: float,
+    cog: bool,
 ) -> None:
     from glaciertime.cli.common import note
     from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
@@ -113,7 +142,7 @@ def _whole(
     probability = probability_of_image(pixels, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
     with ExitStack() as files:
-        files.enter_context(_mask_file(out, pixels)).write(zones, 1)
+        files.enter_context(_mask_file(out, pixels, cog=cog)).write(zones[None])
         if probabilities is not None:
             target = files.enter_context(_probability_file(probabilities, pixels, spec))
             target.write(_with_uncertainty(probability))
@@ -130,6 +159,7 @@ def _strips(
     probabilities: Path | None,
     window: int,
     batch: int,
+    cog: bool,
 ) -> None:
     from rasterio.windows import Window
     from rich.console import Console
@@ -140,7 +170,7 @@ def _strips(
     if out.suffix.lower() == ".png":
         raise InputError(f"{out}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot")
     with ExitStack() as files:
-        mask = files.enter_context(_mask_file(out, pixels))
+        mask = files.enter_context(_mask_file(out, pixels, cog=cog))
         target = None
         if probabilities is not None:
             target = files.enter_context(_probability_file(probabilities, pixels, spec))
@@ -158,7 +188,7 @@ def _strips(
         ):
             height, width = strip.observed.shape
             place = Window(strip.column, strip.row, width, height)
-            mask.write(zones_from_probability(strip.probability, spec=spec), 1, window=place)
+            mask.write(zones_from_probability(strip.probability, spec=spec)[None], window=place)
             if target is not None:
                 target.write(_with_uncertainty(strip.probability), window=place)
 
@@ -171,42 +201,22 @@ def _with_uncertainty(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([probability, entropy(probability)[None]])
 
 
-def _mask_file(path: Path, pixels: Imagery) -> Any:
-    return _open(path, pixels, count=1, dtype="uint8", options={"nodata": None, "compress": "deflate"})
+def _mask_file(path: Path, pixels: Imagery, *, cog: bool) -> RasterDraft:
+    return _open(path, pixels, count=1, dtype="uint8", cog=cog, options={"nodata": None, "compress": "deflate"})
 
 
-def _probability_file(path: Path, pixels: Imagery, spec: ModelSpec) -> Any:
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(f"--probabilities {path}: float bands are written as .tif")
+def _probability_file(path: Path, pixels: Imagery, spec: ModelSpec) -> RasterDraft:
     options = {"nodata": float("nan"), "compress": "deflate", "predictor": 3}
-    target = _open(path, pixels, count=len(spec.codes) + 1, dtype="float32", options=options)
-    for number, name in enumerate((*spec.classes, "uncertainty (entropy, 0 to 1)"), start=1):
-        target.set_band_description(number, name)
+    target = _open(path, pixels, count=len(spec.codes) + 1, dtype="float32", cog=False, options=options)
+    target.describe((*spec.classes, "uncertainty (entropy, 0 to 1)"))
     return target
 
 
-def _open(path: Path, pixels: Imagery, *, count: int, dtype: str, options: dict[str, Any]) -> Any:
-    import warnings
-
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
+def _open(path: Path, pixels: Imagery, *, count: int, dtype: str, cog: bool, options: dict[str, Any]) -> RasterDraft:
+    from glaciertime.writing.rasters import RasterDraft
 
     shape = {"height": pixels.height, "width": pixels.width, "count": count, "dtype": dtype}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        if path.suffix.lower() == ".png":
-            return rasterio.open(path, "w", driver="PNG", **shape)
-        if path.suffix.lower() not in (".tif", ".tiff"):
-            raise UsageError(f"{path}: .tif or .png expected")
-        tiles = {"tiled": True, "blockxsize": _TILE, "blockysize": _TILE, "BIGTIFF": "IF_SAFER"}
-        return rasterio.open(path, "w", driver="GTiff", **shape, **tiles, **options, **pixels.georeference)
-
-
-def _to_cog(path: Path) -> None:
-    from rasterio.shutil import copy
-
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise UsageError(f"--cog: {path} is not a .tif")
-    partial = path.with_name(path.name + ".cog")
-    copy(str(path), str(partial), driver="COG", compress="deflate", overview_resampling="nearest")
-    partial.replace(path)
+    if path.suffix.lower() == ".png":
+        return RasterDraft(path, mark=_MARK, driver="PNG", **shape)
+    tiles = {"tiled": True, "blockxsize": _TILE, "blockysize": _TILE, "BIGTIFF": "IF_SAFER"}
+    return RasterDraft(path, mark=_MARK, cog=cog, driver="GTiff", **shape, **tiles, **options, **pixels.georeference)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from glaciertime.cli.common import OverwriteOption
 from glaciertime.errors import MissingExtraError, UsageError
 
 __all__ = ["train"]
@@ -31,6 +32,7 @@ def train(
     onnx: Annotated[
         bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")
     ] = True,
+    overwrite: OverwriteOption = False,
     template_config: Annotated[bool, typer.Option("--template-config", help="Print commented settings.")] = False,
 ) -> None:
     """Train a model; options win over the file. Splits are by glacier or block, never by patch.
@@ -62,13 +64,13 @@ def train(
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
-    trained = _train(settings, out=out, initial=initial)
+    trained = _train(settings, out=out, initial=initial, overwrite=overwrite)
     if onnx:
         from glaciertime.segment.export.folded_export import export_model
         from glaciertime.segment.predict.weights import load_model
 
         network, spec = load_model(trained.weights)
-        export_model(network, spec, out / "model.onnx")
+        export_model(network, spec, out / "model.onnx", mark="glaciertime train", overwrite=True)
     last = trained.history[-1] if trained.history else {}
     typer.echo(f"{trained.weights}", err=False)
     typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)
@@ -85,7 +87,7 @@ def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     return {**read_config(config).model_dump(exclude_unset=True), **options}
 
 
-def _train(settings: Any, *, out: Path, initial: str | None) -> Any:
+def _train(settings: Any, *, out: Path, initial: str | None, overwrite: bool) -> Any:
     from glaciertime.scenes.datasets.readers import open_training_data
 
     try:
@@ -95,4 +97,4 @@ def _train(settings: Any, *, out: Path, initial: str | None) -> Any:
         raise MissingExtraError("training", "train") from error
     opened = open_training_data(settings.data, root=settings.root, options=settings.data_options)
     start = None if initial is None else weights_path(initial, suffix=".safetensors")
-    return run(opened, settings, out=out, name=out.name, initial=start)
+    return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from glaciertime.cells import unquote_formulas
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, VARIABLES, flags_of, join_flags, validate
 from glaciertime.units import DAYS_PER_YEAR, as_date
@@ -290,7 +291,8 @@ def _combine(rows: pd.DataFrame) -> tuple[float, float, str]:
 def observations_from_table(table: pd.DataFrame, *, source: str = "observed") -> pd.DataFrame:
     """Return an observations table from a plain table of dated values.
 
-    Columns ``glacier, date, variable, value, unit`` are needed; a ``source`` column that holds a citation is
+    Columns ``glacier, date, variable, value, unit`` are needed, and text that an export quoted
+    (:mod:`glaciertime.cells`) is read as it was; a ``source`` column that holds a citation is
     read as ``dataset``. A date that is a bare year becomes 1 January, flagged ``year-only``.
 
     Parameters
@@ -311,7 +313,7 @@ def observations_from_table(table: pd.DataFrame, *, source: str = "observed") ->
     missing = [column for column in needed if column not in table]
     if missing:
         raise InputError(f"table of values: column {', '.join(missing)} is missing; expected {', '.join(needed)}")
-    out = table.copy()
+    out = unquote_formulas(table)
     if "source" in out and not set(out["source"].dropna().unique()) <= {"observed", "simulated"}:
         out = out.rename(columns={"source": "dataset"}) if "dataset" not in out else out.drop(columns="source")
     text = out["date"].astype(str).str.strip().str.replace(r"\.0$", "", regex=True)

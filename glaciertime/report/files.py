@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import json
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import geopandas as gpd
 import pandas as pd
 
-from glaciertime.errors import InputError, UsageError
+from glaciertime.cells import quote_formulas
+from glaciertime.errors import UsageError
+from glaciertime.tables import SCHEMAS
+from glaciertime.writing import Target, check_target, draft
+from glaciertime.writing.marks import made_by
 
-__all__ = ["FORMATS", "write_table"]
+__all__ = ["FORMATS", "check_table_target", "write_table"]
 
+_MARK = "glaciertime export"
 #: Names of at most ten letters, which is all that a Shapefile holds.
 _SHAPEFILE_NAMES = {"resolution_m": "resol_m"}
+#: The ends of names that stand for a format, and may not be given to another.
+_SUFFIXES = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".geoparquet": "parquet",
+    ".gpkg": "gpkg",
+    ".geojson": "geojson",
+    ".shp": "shp",
+}
 
 
 def _text_dates(rows: pd.DataFrame) -> pd.DataFrame:
@@ -25,30 +39,34 @@ def _text_dates(rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _csv(rows: pd.DataFrame, path: Path) -> None:
+def _csv(rows: pd.DataFrame, draft: Path) -> None:
     rows = _text_dates(rows)
     if isinstance(rows, gpd.GeoDataFrame):
-        rows = pd.DataFrame(rows.assign(geometry=rows.geometry.to_wkt()))
-    rows.to_csv(path, index=False)
+        rows = pd.DataFrame(rows).assign(geometry=rows.geometry.to_wkt())
+    draft.write_bytes(quote_formulas(rows).to_csv(index=False, lineterminator="\n").encode())
 
 
-def _parquet(rows: pd.DataFrame, path: Path) -> None:
-    _text_dates(rows).to_parquet(path, index=False)
+def _parquet(rows: pd.DataFrame, draft: Path) -> None:
+    from pyarrow import parquet
+
+    _text_dates(rows).to_parquet(draft, index=False)
+    table = parquet.read_table(draft)
+    parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), b"generator": _MARK}), draft)
 
 
 def _vector(driver: str) -> Callable[[pd.DataFrame, Path], None]:
-    def write(rows: pd.DataFrame, path: Path) -> None:
+    def write(rows: pd.DataFrame, draft: Path) -> None:
         rows = _text_dates(rows)
         if not isinstance(rows, gpd.GeoDataFrame):
             if driver != "GPKG":
                 raise UsageError(f"this table has no geometry, so it cannot be {driver}; use csv, parquet or gpkg")
             rows = gpd.GeoDataFrame(rows, geometry=[None] * len(rows), crs="EPSG:4326")
         if driver == "ESRI Shapefile":
-            rows = rows.rename(columns=_SHAPEFILE_NAMES)
-        if driver == "GPKG":
-            rows.to_file(path, driver=driver, layer="rows")
+            rows.rename(columns=_SHAPEFILE_NAMES).to_file(draft, driver=driver)
+        elif driver == "GPKG":
+            rows.to_file(draft, driver=driver, layer="rows", DESCRIPTION=_MARK)
         else:
-            rows.to_file(path, driver=driver)
+            rows.to_file(draft, driver=driver, DESCRIPTION=_MARK)
 
     return write
 
@@ -62,31 +80,70 @@ FORMATS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 }
 
 
-def write_table(rows: pd.DataFrame, path: Path, *, form: str) -> None:
+def _rows_in(path: Path, form: str) -> int:
+    """Return how many rows a file holds, all of them read."""
+    if form == "csv":
+        return len(pd.read_csv(path, dtype=str, keep_default_na=False))
+    if form == "parquet":
+        return len(pd.read_parquet(path))
+    if form == "geojson":
+        return len(json.loads(path.read_bytes())["features"])
+    return len(gpd.read_file(path))
+
+
+def _target(path: Path, form: str, columns: tuple[str, ...] = ()) -> Target:
+    if form not in FORMATS:
+        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
+    named = _SUFFIXES.get(path.suffix.lower())
+    if named not in (None, form) or (form in ("gpkg", "shp") and named is None):
+        other = f", or --format {named}" if named else ""
+        raise UsageError(f"--out {path}: --format {form} writes no such file; give --out {path.stem}.{form}{other}")
+    kinds = [tuple(schema.columns) for schema in SCHEMAS.values()]
+    if columns:
+        kinds.append(columns)
+    short = [tuple(_SHAPEFILE_NAMES.get(name, name) for name in names) for names in kinds]
+    return Target(path, "--out", made_by(_MARK, columns=[*kinds, *short]))
+
+
+def check_table_target(path: Path, *, form: str, archive: Path | None = None) -> None:
+    """Refuse a place that no table can be written to, before the rows are known; see ``writing.check_target``."""
+    check_target(_target(path, form), archive=archive, overwrite=True)
+
+
+def write_table(
+    rows: pd.DataFrame, path: Path, *, form: str, archive: Path | None = None, overwrite: bool = False
+) -> None:
     """Write rows to a file, whole or not at all.
 
     Parameters
     ----------
     rows : DataFrame or GeoDataFrame
-        Dates are written as YYYY-MM-DD; geometry as WKT in CSV. A Shapefile's names have ten letters:
-        ``resolution_m`` becomes ``resol_m``.
+        Dates are written as YYYY-MM-DD; in CSV geometry is WKT, and text that a spreadsheet would take for a formula
+        is quoted (:mod:`glaciertime.cells`). A Shapefile's names have ten letters: ``resolution_m`` becomes
+        ``resol_m``.
     path : Path
     form : str
         A key of :data:`FORMATS`.
+    archive : Path, optional
+        Where the rows are from; it is never written over.
+    overwrite : bool
+        Replace a file that is there whoever made it; else only what carries the mark of an export, or, in CSV and
+        Shapefile, has the columns of one.
 
     Raises
     ------
     UsageError
-        For an unknown format, or a table without geometry in a format that needs one.
-    InputError
-        Where the folder cannot be written.
+        For an unknown format, a table without geometry in a format that needs one, or a place that must not be
+        written to.
+    WritingError
+        Where the file could not be written whole; what was there is unchanged.
     """
-    if form not in FORMATS:
-        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
-    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise InputError(f"{path.parent} is no folder that can be written; name another with --out")
-    with TemporaryDirectory(dir=path.parent, prefix=".glaciertime-") as folder:
-        draft = Path(folder) / path.name
-        FORMATS[form](rows, draft)
-        for part in Path(folder).iterdir():
-            part.replace(path.parent / part.name)
+    target = _target(path, form, tuple(rows.columns))
+
+    def check(made: Path) -> None:
+        found = _rows_in(made, form)
+        if found != len(rows):
+            raise OSError(errno.EIO, f"{found} of {len(rows)} rows read back", str(made))
+
+    with draft(path, own=target.own, check=check, archive=archive, overwrite=overwrite) as made:
+        FORMATS[form](rows, made)

@@ -23,7 +23,10 @@ from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, has_flag
 from glaciertime.track import retreat_table
 from glaciertime.track.place import map_plane
 
-__all__ = ["report_page"]
+__all__ = ["MARK", "report_page"]
+
+#: How a page says what made it.
+MARK = "glaciertime report"
 
 # What a reader looks for first stands first.
 _ORDER = ("front_position_m", "area_km2", "length_m", "length_change_m", "front_width_m")
@@ -54,7 +57,8 @@ def report_page(record: GlacierRecord) -> str:
     body = "\n".join(parts)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{escape(glacier)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="{MARK}">\n<title>{escape(glacier)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 

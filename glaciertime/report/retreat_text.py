@@ -7,6 +7,7 @@ import math
 import geopandas as gpd
 import pandas as pd
 
+from glaciertime.cells import quote_formulas
 from glaciertime.errors import InputError, UsageError
 from glaciertime.track import sum_row
 from glaciertime.units import number_text
@@ -89,7 +90,7 @@ def retreat_text(
     if form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
     if form == "csv":
-        return str(table.to_csv(index=False, date_format="%Y-%m-%d"))
+        return str(quote_formulas(table).to_csv(index=False, date_format="%Y-%m-%d"))
     rows = retreat_rows(table)
     if form == "latex":
         return _latex(rows)

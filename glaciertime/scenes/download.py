@@ -1,28 +1,35 @@
 """Downloads that resume and are verified before they count.
 
-Bytes go to ``NAME.part`` beside their place; what is there is continued, checked against its checksum and size, and
-only then moved to its name. A file that has its name is whole.
+Bytes go to ``NAME.part`` beside their place, counted and summed as they come; what an earlier attempt left is continued
+where it is sure to be of the same file. Only what is whole and right is moved to its name. Where no checksum is
+published, that of the first download is written to ``NAME.sha256``, and later ones are compared with it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
 import time
-import urllib.error
-import urllib.request
-import zipfile
 from collections.abc import Callable
-from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from typing import Any
 
 from glaciertime.catalog import DataFile, DataSet
-from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.errors import DataNotFoundError, InputError, WritingError
+from glaciertime.scenes.transfer import Answer, BrokenOffError, StartOverError, request
+from glaciertime.scenes.unpacking import unpack
+from glaciertime.writing import check_target, write_bytes
+from glaciertime.writing.parts import Part
 
-__all__ = ["downloads_folder", "fetch", "fetch_file", "unpack"]
+__all__ = ["MAX_BYTES", "downloads_folder", "fetch", "fetch_file"]
 
+#: More than the largest file of any data set here (2.9 GB), less than most disks: an endless answer ends there.
+MAX_BYTES = 50_000_000_000
 _CHUNK_BYTES = 1 << 18
+#: An attempt that brings less made no progress; a connection that brings less in a minute is taken for dead.
+_LEAST_BYTES = 1 << 14
+_SLOWEST_S = 60.0
 #: Called with (bytes so far, bytes in all or None).
 Progress = Callable[[int, int | None], None]
 
@@ -37,7 +44,13 @@ def downloads_folder() -> Path:
 
 
 def fetch(
-    dataset: DataSet, *, folder: Path, progress: Callable[[str], Progress] | None = None, timeout_s: float = 30.0
+    dataset: DataSet,
+    *,
+    folder: Path,
+    progress: Callable[[str], Progress] | None = None,
+    timeout_s: float = 30.0,
+    max_bytes: int = MAX_BYTES,
+    max_unpacked_bytes: int | None = None,
 ) -> list[Path]:
     """Download every file of a data set that is not there yet, and unpack archives.
 
@@ -50,6 +63,10 @@ def fetch(
         Given a file's name, returns what is called as its bytes arrive.
     timeout_s : float
         How long a silent server is waited for.
+    max_bytes : int
+        Of a file whose size the manifest does not tell.
+    max_unpacked_bytes : int, optional
+        As in :func:`glaciertime.scenes.unpacking.unpack`.
 
     Returns
     -------
@@ -62,15 +79,17 @@ def fetch(
         Where the data set has no files to download, or the server does not give one.
     InputError
         Where what came is not what the manifest says.
+    WritingError
+        Where it could not be written.
     """
     if not dataset.files:
         raise DataNotFoundError(f"{dataset.name} cannot be downloaded by itself. {dataset.by_hand}".strip())
     paths = []
     for file in dataset.files:
         report = progress(Path(file.path).name) if progress is not None else None
-        path = fetch_file(file, folder=folder, progress=report, timeout_s=timeout_s)
+        path = fetch_file(file, folder=folder, progress=report, timeout_s=timeout_s, max_bytes=max_bytes)
         if file.unpack:
-            unpack(path)
+            unpack(path, max_bytes=max_unpacked_bytes)
         paths.append(path)
     return paths
 
@@ -83,13 +102,18 @@ def fetch_file(
     timeout_s: float = 30.0,
     tries: int = 5,
     wait_s: float = 1.0,
+    max_bytes: int = MAX_BYTES,
 ) -> Path:
     """Download one file, continuing what an earlier attempt left.
 
-    Bytes of a partial file that turn out wrong are fetched once more from the start.
+    Bytes of an earlier attempt that turn out wrong are fetched once more from the start.
     """
     path = folder / file.path
     if path.is_file():
+        if file.size_bytes is not None and path.stat().st_size != file.size_bytes:
+            raise InputError(
+                f"{path} has {path.stat().st_size} bytes, expected {file.size_bytes}; delete it and fetch it again"
+            )
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,107 +121,141 @@ def fetch_file(
         raise DataNotFoundError(
             f"folder {path.parent} cannot be made ({error.strerror}); set GLACIERTIME_DOWNLOADS to one you can write"
         ) from error
-    part = path.with_name(path.name + ".part")
-    resumed = part.is_file() and part.stat().st_size > 0
-    _download(file, part, progress, timeout_s, tries, wait_s)
-    wrong = _difference(file, part)
-    if wrong and resumed:
-        part.unlink()
-        _download(file, part, progress, timeout_s, tries, wait_s)
-        wrong = _difference(file, part)
-    if wrong:
-        part.unlink()
-        raise InputError(
-            f"{file.url} gave a file that is not the one the manifest describes ({wrong}); it was discarded. "
-            "Try again; if it stays so, the server's file has changed: check the manifest"
-        )
-    part.replace(path)
+    check_target(path)
+    known = _known_sums(file, path)
+    with Part(path) as part:
+        for _ in range(2):
+            resumed = part.size > 0
+            sums = _download(file, part, known, progress, timeout_s, tries, wait_s, max_bytes)
+            wrong = _difference(file, part, known, sums)
+            if not wrong:
+                break
+            part.restart()
+            if not resumed:
+                break
+        if wrong:
+            part.discard()
+            kind, remedy = "of before", f"delete {path.name}.sha256 to accept it"
+            if _published(file) or not known:
+                kind, remedy = "the manifest describes", "check the manifest"
+            raise InputError(
+                f"{file.url} gave a file that is not the one {kind} ({wrong}); it was discarded. Try again; if it "
+                f"stays so, the server's file has changed: {remedy}"
+            )
+        part.finish()
+    if not _published(file):
+        told = f"{sums['sha256'].hexdigest()}  {path.name}\n"
+        write_bytes(path.with_name(f"{path.name}.sha256"), told.encode(), overwrite=True)
     return path
 
 
+def _published(file: DataFile) -> bool:
+    return file.sha256 is not None or file.md5 is not None
+
+
+def _known_sums(file: DataFile, path: Path) -> dict[str, str]:
+    """Return the checksums that the file must have: published, else those of the first download."""
+    known = {name: value for name, value in (("sha256", file.sha256), ("md5", file.md5)) if value is not None}
+    if not known:
+        noted = path.with_name(f"{path.name}.sha256")
+        if noted.is_file():
+            text = noted.read_bytes()[:200].decode(errors="replace").split()
+            if not text or not re.fullmatch("[0-9a-f]{64}", text[0]):
+                raise InputError(f"{noted} holds no checksum; delete it and fetch again")
+            known["sha256"] = text[0]
+    return known
+
+
 def _download(
-    file: DataFile, part: Path, progress: Progress | None, timeout_s: float, tries: int, wait_s: float
-) -> None:
+    file: DataFile,
+    part: Part,
+    known: dict[str, str],
+    progress: Progress | None,
+    timeout_s: float,
+    tries: int,
+    wait_s: float,
+    max_bytes: int,
+) -> dict[str, Any]:
     """Fetch until the file is whole; a connection that breaks is taken up where it stopped."""
-    failures = 0
+    failures, restarts = 0, 0
     while True:
-        before = part.stat().st_size if part.is_file() else 0
+        etag = str(part.note.get("etag", "")) if part.note.get("url") == file.url else ""
+        if part.size and not (known or etag):
+            part.restart()  # nothing could tell that it is of the same file
+        before = part.size
+        sums = part.digests({"sha256", *known})
         try:
-            if _continue(file, part, progress, timeout_s):
-                return
+            with request(file.url, have=before, etag=etag, timeout_s=timeout_s) as answer:
+                if answer is None or _receive(file, part, answer, sums, progress, max_bytes):
+                    return sums
             reason = "the connection broke off"
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # what is there already reaches or passes the end
-                return
-            if error.code < 500:
-                raise DataNotFoundError(f"{file.url}: the server answers {error.code} {error.reason}") from error
-            reason = f"the server answers {error.code} {error.reason}"
-        except (TimeoutError, urllib.error.URLError, HTTPException, ConnectionError) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-        except OSError as error:
+        except StartOverError as error:
+            reason = str(error)
+            restarts += 1
+            part.restart()
+            if restarts < tries:
+                continue
+        except BrokenOffError as error:
+            reason = str(error)
+        failures = 1 if part.size - before >= _LEAST_BYTES else failures + 1
+        if failures >= tries or restarts >= tries:
             raise DataNotFoundError(
-                f"{part} cannot be written: {error.strerror}; free some space and run this again"
-            ) from error
-        after = part.stat().st_size if part.is_file() else 0
-        failures = 1 if after > before else failures + 1
-        if failures >= tries:
-            raise DataNotFoundError(
-                f"{file.url}: {reason}; {after} bytes are kept, run this again to continue from there"
+                f"{file.url}: {reason}; {part.size} bytes are kept, run this again to continue from there"
             )
         time.sleep(wait_s * failures)
 
 
-def _continue(file: DataFile, part: Path, progress: Progress | None, timeout_s: float) -> bool:
-    """Append to the partial file; return whether it is whole as far as the server tells."""
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=timeout_s) as response:
-        resumes = response.status == 206
-        if not resumes:
-            have = 0
-        total = _total_bytes(response, have)
-        with part.open("ab" if resumes else "wb") as target:
-            while chunk := response.read(_CHUNK_BYTES):
-                target.write(chunk)
-                have += len(chunk)
-                if progress is not None:
-                    progress(have, total)
-    return total is None or have >= total
+def _receive(
+    file: DataFile, part: Part, answer: Answer, sums: dict[str, Any], progress: Progress | None, max_bytes: int
+) -> bool:
+    """Take the bytes of an answer; return whether the file is whole as far as the server tells."""
+    if not answer.start and part.size:
+        part.restart()
+        for name in sums:
+            sums[name] = part.digests([name])[name]
+    promised = file.size_bytes if answer.total is None else answer.total
+    wanted = file.size_bytes
+    if wanted is not None and answer.total not in (None, wanted):
+        part.discard()
+        raise InputError(
+            f"{file.url} gave a file that is not the one the manifest describes ({answer.total} bytes, "
+            f"expected {wanted}); it was discarded. If it stays so, the server's file has changed: check the manifest"
+        )
+    cap = max_bytes if wanted is None else wanted
+    if promised is not None and promised > cap:
+        raise InputError(f"{file.url} announces {promised} bytes, more than {cap}; --max-gb raises the limit")
+    free = shutil.disk_usage(part.path.parent).free
+    if promised is not None and promised - part.size > free:
+        raise WritingError(
+            f"{part.path}: {promised - part.size} bytes are to come and {free} are free; free some space, or name "
+            "another folder with --folder"
+        )
+    part.tell({"url": file.url, "etag": answer.etag})
+    limit = cap if promised is None else promised
+    since, came = time.monotonic(), 0
+    for chunk in answer.chunks(_CHUNK_BYTES):
+        if part.size + len(chunk) > limit:
+            part.discard()
+            told = f"the {limit} bytes expected" if promised is not None else f"{limit} bytes, and tells no size"
+            raise InputError(f"{file.url} sends more than {told}; it was discarded. --max-gb raises the limit")
+        part.append(chunk)
+        for found in sums.values():
+            found.update(chunk)
+        if progress is not None:
+            progress(part.size, promised)
+        came += len(chunk)
+        if time.monotonic() - since > _SLOWEST_S:
+            if came < _LEAST_BYTES:
+                raise BrokenOffError(f"the server sent {came} bytes in {_SLOWEST_S:.0f} s")
+            since, came = time.monotonic(), 0
+    return promised is None or part.size >= promised
 
 
-def _total_bytes(response: HTTPResponse, have: int) -> int | None:
-    length = response.headers.get("Content-Length")
-    return None if length is None else have + int(length)
-
-
-def _difference(file: DataFile, part: Path) -> str:
-    """Return how the downloaded bytes differ from what the manifest says, or an empty text."""
-    size = part.stat().st_size if part.is_file() else 0
-    if file.size_bytes is not None and size != file.size_bytes:
-        return f"{size} bytes, expected {file.size_bytes}"
-    for name, expected in (("sha256", file.sha256), ("md5", file.md5)):
-        if expected is not None:
-            with part.open("rb") as stream:
-                found = hashlib.file_digest(stream, name).hexdigest()
-            if found != expected:
-                return f"{name} {found}, expected {expected}"
+def _difference(file: DataFile, part: Part, known: dict[str, str], sums: dict[str, Any]) -> str:
+    """Return how the downloaded bytes differ from what is known of the file, or an empty text."""
+    if file.size_bytes is not None and part.size != file.size_bytes:
+        return f"{part.size} bytes, expected {file.size_bytes}"
+    for name, expected in known.items():
+        if sums[name].hexdigest() != expected:
+            return f"{name} {sums[name].hexdigest()}, expected {expected}"
     return ""
-
-
-def unpack(path: Path) -> None:
-    """Unpack a zip archive into its own folder, once; members that point outside it are refused."""
-    done = path.with_name(path.name + ".unpacked")
-    if done.is_file():
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            root = path.parent.resolve()
-            for member in archive.namelist():
-                if not (root / member).resolve().is_relative_to(root):
-                    raise InputError(
-                        f"{path.name} holds '{member}', which lies outside its folder; it was not unpacked"
-                    )
-            archive.extractall(root)
-    except (zipfile.BadZipFile, shutil.Error) as error:
-        raise InputError(f"{path.name} is no zip archive; delete it and fetch it again") from error
-    done.touch()

@@ -285,8 +285,8 @@ def test_an_export_to_an_unknown_format_or_folder(track, command: Command) -> No
     assert "--format 'xls'" in complaint(
         command("export", "--glacier", "Toy", "--format", "xls", "--out", "x.xls"), code=2
     )
-    assert "no folder that can be written" in complaint(
-        command("export", "--glacier", "Toy", "--out", "no/where/x.csv")
+    assert "folder no/where does not exist; create it first" in complaint(
+        command("export", "--glacier", "Toy", "--out", "no/where/x.csv"), code=2
     )
     assert "--table 'rows'" in complaint(
         command("export", "--glacier", "Toy", "--table", "rows", "--out", "x.csv"), code=2

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         body = content[start:]
         self.send_response(206 if given else 200)
         self.send_header("Content-Length", str(len(body)))
+        if given:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         if self.path == "/breaks":
             body = body[:300_000]
@@ -124,7 +124,7 @@ def test_a_wrong_size_is_named(server: ThreadingHTTPServer, tmp_path: Path) -> N
 def test_a_silent_server_is_given_up_and_the_bytes_kept(server: ThreadingHTTPServer, tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match="bytes are kept, run this again"):
         fetch_file(file_at(server, "/silent"), folder=tmp_path, timeout_s=0.1, tries=1, wait_s=0.0)
-    assert (tmp_path / "set" / "file.bin.part").is_file()
+    assert (tmp_path / "set" / "file.bin.part").stat().st_size == 1000
 
 
 def test_a_missing_file_names_the_answer(server: ThreadingHTTPServer, tmp_path: Path) -> None:
@@ -136,17 +136,3 @@ def test_a_data_set_without_files_says_what_to_do_by_hand(tmp_path: Path) -> Non
     dataset = DataSet(kind="dataset", name="X", title="x", citation="x", licence="x", by_hand="Ask the authors.")
     with pytest.raises(DataNotFoundError, match="cannot be downloaded by itself"):
         fetch(dataset, folder=tmp_path)
-
-
-def test_a_zip_that_points_outside_is_not_unpacked(server: ThreadingHTTPServer, tmp_path: Path) -> None:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("../outside.txt", "x")
-    (tmp_path / "set").mkdir()
-    (tmp_path / "set" / "file.bin").write_bytes(buffer.getvalue())
-    dataset = DataSet(
-        kind="dataset", name="X", title="x", citation="x", licence="x", files=(file_at(server, "/good", unpack=True),)
-    )
-    with pytest.raises(InputError, match="lies outside its folder"):
-        fetch(dataset, folder=tmp_path)
-    assert not (tmp_path / "outside.txt").exists()

@@ -112,7 +112,7 @@ def test_a_folded_network_answers_as_torch_does_at_any_size(tmp_path: Path, mamb
             expected = probabilities_from_logits(network(torch.from_numpy(image)).numpy())
         assert np.allclose(run(image), expected, atol=1e-5)
     assert check_onnx(path, network, in_channels=2, multiple=8).relative_error < 1e-4
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="does not exist; create it first"):
         export_model(network, spec, tmp_path / "nowhere" / "folded.onnx")
 
 
@@ -123,7 +123,7 @@ def test_bad_input_is_told(exported: Path, model: torch.nn.Module, tmp_path: Pat
     broken.write_bytes(b"no model")
     with pytest.raises(InputError, match=r"broken\.onnx is not a readable ONNX model"):
         open_session(broken)
-    with pytest.raises(InputError, match="is not a folder"):
+    with pytest.raises(InputError, match="does not exist; create it first"):
         export_onnx(model, tmp_path / "nowhere" / "model.onnx", in_channels=2)
     with pytest.raises(InputError, match="no image given"):
         quantise_onnx(exported, tmp_path / "int8.onnx", images=[])

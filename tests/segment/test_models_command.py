@@ -33,7 +33,7 @@ def test_models_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
         (["models", "--model", "segfromer-b0"], "nearest: segformer-b0"),
         (["export-model", "segfromer-b0", "--out", "m.onnx"], "nearest: segformer-b0"),
         (["export-model", "pspnet", "--out", "m.onnx", "--int8", "q.onnx"], "--int8 given without --image"),
-        (["export-model", "pspnet", "--out", "nowhere/m.onnx"], "nowhere is not a folder"),
+        (["export-model", "pspnet", "--out", "nowhere/m.onnx"], "nowhere does not exist; create it first"),
         (["export-model", "pspnet", "--out", "m.onnx", "--weights", "w.pth"], "can run code when it is loaded"),
     ],
 )

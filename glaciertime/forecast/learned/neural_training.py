@@ -17,6 +17,7 @@ from torch import Tensor
 from glaciertime.errors import InputError, MissingExtraError
 from glaciertime.forecast.learned.networks import QUANTILES, ChangeNetwork, make_network, pinball_loss
 from glaciertime.forecast.learned.sequences import CONTEXT, LENGTH, STEP, Examples
+from glaciertime.writing import write_bytes
 
 __all__ = ["export_network", "graph_of", "predict_examples", "train_network"]
 
@@ -164,7 +165,9 @@ def _forget_source(graph: Any) -> None:
                     _forget_source(inner)
 
 
-def export_network(network: ChangeNetwork, path: str | Path, *, graph: Any = None, card: dict[str, object]) -> int:
+def export_network(
+    network: ChangeNetwork, path: str | Path, *, graph: Any = None, card: dict[str, object], overwrite: bool = False
+) -> int:
     """Write a network as ONNX with a free batch and number of dates; return the size of the file in bytes.
 
     Parameters
@@ -175,6 +178,8 @@ def export_network(network: ChangeNetwork, path: str | Path, *, graph: Any = Non
         From :func:`graph_of`, to export several networks of one kind.
     card : dict
         Kept in the file under ``glaciertime``, as JSON.
+    overwrite : bool
+        Replace a file that is there.
     """
     import onnx
 
@@ -190,5 +195,5 @@ def export_network(network: ChangeNetwork, path: str | Path, *, graph: Any = Non
     onnx.helper.set_model_props(model, {"glaciertime": json.dumps(card, sort_keys=True)})
     onnx.checker.check_model(model)
     path = Path(path)
-    path.write_bytes(model.SerializeToString())
+    write_bytes(path, model.SerializeToString(), option="", overwrite=overwrite)
     return path.stat().st_size

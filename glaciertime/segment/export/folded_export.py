@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import io
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from glaciertime.errors import InputError
 from glaciertime.segment.architectures.folding import Aligned, Folded
 from glaciertime.segment.description import KEY, ModelSpec
-from glaciertime.segment.export.onnx import INPUT, OUTPUT, export_onnx
+from glaciertime.segment.export.onnx import INPUT, MARK, OUTPUT, onnx_graph, write_onnx
+from glaciertime.writing import Target, check_target
+from glaciertime.writing.marks import made_by
+
+if TYPE_CHECKING:
+    import onnx
 
 __all__ = ["export_model"]
 
 _OPSET = 17
 
 
-def export_model(network: torch.nn.Module, spec: ModelSpec, path: Path) -> ModelSpec:
+def export_model(
+    network: torch.nn.Module,
+    spec: ModelSpec,
+    path: Path,
+    *,
+    mark: str = MARK,
+    check: Callable[[Path, ModelSpec], None] | None = None,
+    overwrite: bool = False,
+) -> ModelSpec:
     """Write a model and its spec as one ONNX file with dynamic batch, height and width.
 
     A folded network is written without its padding, for sizes that are a multiple of its strides: the exporter that
@@ -33,7 +48,13 @@ def export_model(network: torch.nn.Module, spec: ModelSpec, path: Path) -> Model
         In evaluation mode.
     spec : ModelSpec
     path : Path
-        Ends in ``.onnx``; replaced once the new file is complete.
+        Ends in ``.onnx``; one with the same mark is replaced once the new file is complete.
+    mark : str
+        The command that makes it.
+    check : callable, optional
+        Given the finished draft and its spec, raises where it must not be used; what was at ``path`` then stays.
+    overwrite : bool
+        Replace whatever file is there.
 
     Returns
     -------
@@ -42,51 +63,52 @@ def export_model(network: torch.nn.Module, spec: ModelSpec, path: Path) -> Model
 
     Raises
     ------
+    UsageError
+        If the file must not be written to.
     InputError
-        If the folder does not exist, or the model cannot be exported.
+        If the model cannot be exported.
     """
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is not a folder; create it before exporting to {path.name}")
-    if not isinstance(network, Folded):
-        export_onnx(network, path, in_channels=spec.channels, metadata={KEY: spec.to_json()})
-        return spec
+    check_target(Target(path, "", made_by(mark)), overwrite=overwrite)
+    proto, written = _graph(network, spec)
+    proto.metadata_props.add(key=KEY, value=written.to_json())
+    judge = None if check is None else lambda made: check(made, written)
+    write_onnx(proto, path, mark=mark, check=judge, overwrite=overwrite)
+    return written
+
+
+def _graph(network: torch.nn.Module, spec: ModelSpec) -> tuple[onnx.ModelProto, ModelSpec]:
+    """Return a network as a graph, and its spec with the ``multiple`` that the graph needs."""
     import onnx
 
+    if not isinstance(network, Folded):
+        return onnx_graph(network, in_channels=spec.channels), spec
     aligned = Aligned(network).eval()
     written = replace(spec, multiple=aligned.multiple)
     if any("mamba" in f"{type(module).__module__}.{type(module).__name__}".lower() for module in network.modules()):
-        _export_around(network, path, spec=written)
-        return written
-    partial = path.with_name(path.name + ".part")
+        return _graph_around(network, spec=written), written
+    buffer = io.BytesIO()
     free = {0: "batch", 2: "height", 3: "width"}
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             aligned,
             (torch.zeros(1, spec.channels, 4 * aligned.multiple, 3 * aligned.multiple),),
-            str(partial),
+            buffer,  # type: ignore[arg-type]
             dynamo=False,
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_axes={INPUT: free, OUTPUT: free},
             opset_version=_OPSET,
         )
-    proto = onnx.load(str(partial))
-    proto.metadata_props.add(key=KEY, value=written.to_json())
-    onnx.save_model(proto, str(partial))
-    partial.replace(path)
-    return written
+    return onnx.load_from_string(buffer.getvalue()), written
 
 
-def _export_around(network: Folded, path: Path, *, spec: ModelSpec) -> None:
-    """Export the core of a folded network, then let its graph start with the folding and end with the unfolding."""
-    import onnx
+def _graph_around(network: Folded, *, spec: ModelSpec) -> onnx.ModelProto:
+    """Return the graph of the core of a folded network, with the folding before and the unfolding behind it."""
     from onnx import TensorProto, helper, numpy_helper
 
     side, bands, classes = network.factor, spec.channels, len(spec.codes)
-    partial = path.with_name(path.name + ".part")
-    export_onnx(network.core, partial, in_channels=bands * side**2)
-    proto = onnx.load(str(partial))
+    proto = onnx_graph(network.core, in_channels=bands * side**2)
     graph = proto.graph
     folded, unfolded = "folded_image", "folded_logits"
     for node in graph.node:
@@ -109,7 +131,4 @@ def _export_around(network: Folded, path: Path, *, spec: ModelSpec) -> None:
         del values[:]
         shape: list[str | int | None] = ["batch", channels, "height", "width"]
         values.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
-    proto.metadata_props.add(key=KEY, value=spec.to_json())
-    onnx.checker.check_model(proto)
-    onnx.save_model(proto, str(partial))
-    partial.replace(path)
+    return proto

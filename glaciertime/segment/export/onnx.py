@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from glaciertime.errors import InputError, MissingExtraError
+from glaciertime.writing import Target, check_target, write_bytes
+from glaciertime.writing.marks import made_by
 
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
     import torch
 
-__all__ = ["ExportCheck", "check_onnx", "export_onnx", "open_session", "run_onnx"]
+__all__ = ["MARK", "ExportCheck", "check_onnx", "export_onnx", "onnx_graph", "open_session", "run_onnx", "write_onnx"]
+
+#: The producer that a file names where nobody says otherwise.
+MARK = "glaciertime export-model"
 
 INPUT, OUTPUT = "image", "logits"
 _OPSET = 20
@@ -47,7 +52,13 @@ class ExportCheck:
 
 
 def export_onnx(
-    model: torch.nn.Module, path: str | Path, *, in_channels: int, metadata: Mapping[str, str] | None = None
+    model: torch.nn.Module,
+    path: str | Path,
+    *,
+    in_channels: int,
+    metadata: Mapping[str, str] | None = None,
+    check: Callable[[Path], None] | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Write a model as one ONNX file with dynamic batch, height and width.
 
@@ -57,11 +68,15 @@ def export_onnx(
         Maps (B, in_channels, H, W) float32 to logits (B, classes, H, W). It is
         exported in evaluation mode and put back into the mode it had.
     path : path-like
-        File to write; an existing one is replaced once the new one is complete.
+        File to write; one that ``export-model`` made is replaced once the new one is complete.
     in_channels : int
         Channels of the input.
     metadata : mapping of str to str, optional
         Kept in the file: for example ``normalisation`` or ``classes`` as JSON.
+    check : callable, optional
+        Given the finished draft, raises where it must not be used; what was at ``path`` then stays.
+    overwrite : bool
+        Replace whatever file is there.
 
     Returns
     -------
@@ -70,8 +85,10 @@ def export_onnx(
 
     Raises
     ------
+    UsageError
+        If the file must not be written to.
     InputError
-        If the folder does not exist, or the model cannot be exported.
+        If the model cannot be exported.
     MissingExtraError
         If torch or the exporter is not installed.
 
@@ -80,15 +97,42 @@ def export_onnx(
     The input is named ``image``, the output ``logits``. Traces of the source that
     the exporter writes into the graph are removed: they can exceed the weights.
     """
+    path = Path(path)
+    check_target(Target(path, "", made_by(MARK)), overwrite=overwrite)
+    proto = onnx_graph(model, in_channels=in_channels)
+    for key, value in (metadata or {}).items():
+        proto.metadata_props.add(key=key, value=value)
+    return write_onnx(proto, path, check=check, overwrite=overwrite)
+
+
+def write_onnx(
+    proto: onnx.ModelProto,
+    path: Path,
+    *,
+    mark: str = MARK,
+    check: Callable[[Path], None] | None = None,
+    overwrite: bool = False,
+) -> int:
+    """Write a graph, which names the command that made it as its producer; return the size of the file in bytes.
+
+    The other parameters and the errors are those of :func:`export_onnx`.
+    """
+    import onnx
+
+    proto.producer_name = mark
+    onnx.checker.check_model(proto)
+    write_bytes(path, proto.SerializeToString(), option="", own=made_by(mark), check=check, overwrite=overwrite)
+    return path.stat().st_size
+
+
+def onnx_graph(model: torch.nn.Module, *, in_channels: int) -> onnx.ModelProto:
+    """Return a model as a graph with dynamic batch, height and width; see :func:`export_onnx`."""
     try:
-        import onnx
+        import onnx  # noqa: F401
         import onnxscript  # noqa: F401
         import torch
     except ModuleNotFoundError as error:
         raise MissingExtraError("exporting a model", "train") from error
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is not a folder; create it before exporting to {path.name}")
     training = model.training
     model.eval()
     # A count that is 0 or 1 in the example is taken for a constant: the image must be so large that the scans of the
@@ -120,13 +164,7 @@ def export_onnx(
         raise InputError("the exporter returned no model; a torch of at least 2.9 is needed")
     proto = program.model_proto
     _strip(proto)
-    for key, value in (metadata or {}).items():
-        proto.metadata_props.add(key=key, value=value)
-    onnx.checker.check_model(proto)
-    partial = path.with_name(path.name + ".part")
-    onnx.save_model(proto, str(partial))
-    partial.replace(path)
-    return path.stat().st_size
+    return proto
 
 
 def _strip(proto: onnx.ModelProto) -> None:

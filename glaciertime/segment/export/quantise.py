@@ -20,7 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from glaciertime.errors import InputError, MissingExtraError
-from glaciertime.segment.export.onnx import INPUT, run_onnx
+from glaciertime.segment.export.onnx import INPUT, MARK, run_onnx, write_onnx
+from glaciertime.writing import Target, check_target
+from glaciertime.writing.marks import made_by
 
 __all__ = ["QuantisationLoss", "measure_loss", "quantise_onnx"]
 
@@ -61,7 +63,9 @@ class _Images:
         return None if image is None else {INPUT: np.ascontiguousarray(image, dtype=np.float32)}
 
 
-def quantise_onnx(path: str | Path, out: str | Path, *, images: Sequence[npt.NDArray[np.float32]]) -> QuantisationLoss:
+def quantise_onnx(
+    path: str | Path, out: str | Path, *, images: Sequence[npt.NDArray[np.float32]], overwrite: bool = False
+) -> QuantisationLoss:
     """Write an eight-bit version of an exported model and measure what it loses.
 
     The convolutions and matrix products get int8 weights per channel and uint8
@@ -73,10 +77,12 @@ def quantise_onnx(path: str | Path, out: str | Path, *, images: Sequence[npt.NDA
     path : path-like
         What :func:`glaciertime.segment.export.onnx.export_onnx` wrote.
     out : path-like
-        File to write.
+        File to write; one that ``export-model`` made is replaced once the new one is complete.
     images : sequence of (B, C, H, W) float32
         Normalised images like those the model will see; the loss is measured on
         them too. For a loss on others, call :func:`measure_loss`.
+    overwrite : bool
+        Replace whatever file is there.
 
     Returns
     -------
@@ -91,7 +97,9 @@ def quantise_onnx(path: str | Path, out: str | Path, *, images: Sequence[npt.NDA
     """
     if not images:
         raise InputError("no image given; quantisation needs at least one to find the ranges, 20 or more do well")
+    check_target(Target(Path(out), "", made_by(MARK)), inputs=[Path(path)], overwrite=overwrite)
     try:
+        import onnx
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
@@ -100,13 +108,13 @@ def quantise_onnx(path: str | Path, out: str | Path, *, images: Sequence[npt.NDA
     root = logging.getLogger()
     level = root.level
     with tempfile.TemporaryDirectory() as folder:
-        prepared = Path(folder) / "prepared.onnx"
+        prepared, small = Path(folder) / "prepared.onnx", Path(folder) / "small.onnx"
         try:
             root.setLevel(logging.ERROR)
             quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
             quantize_static(
                 str(prepared),
-                str(out),
+                str(small),
                 _Images(images),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv", "ConvTranspose", "MatMul", "Gemm"],
@@ -116,6 +124,7 @@ def quantise_onnx(path: str | Path, out: str | Path, *, images: Sequence[npt.NDA
             )
         finally:
             root.setLevel(level)
+        write_onnx(onnx.load(str(small)), Path(out), overwrite=overwrite)
     return measure_loss(path, out, images=images)
 
 

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from glaciertime.errors import InputError
 from glaciertime.segment.description import KEY, ModelSpec, read_spec, weights_path
+from glaciertime.writing import write_bytes
+from glaciertime.writing.marks import made_by
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["load_model", "save_model"]
 
+_MARK = "glaciertime train"
 
-def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path) -> Path:
-    """Write the weights of a model and its spec as safetensors; replaces the file only when complete.
+
+def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path, *, overwrite: bool = False) -> Path:
+    """Write the weights of a model and its spec as safetensors; replaces earlier weights only when complete.
 
     Parameters
     ----------
@@ -23,6 +27,8 @@ def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path) -> Path:
     spec : ModelSpec
     path : Path
         Ends in ``.safetensors``.
+    overwrite : bool
+        Replace whatever file is there.
 
     Returns
     -------
@@ -32,10 +38,9 @@ def save_model(model: torch.nn.Module, spec: ModelSpec, path: Path) -> Path:
     from safetensors.torch import save
 
     path = Path(path)
-    partial = path.with_suffix(".partial")
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    partial.write_bytes(save(tensors, metadata={KEY: spec.to_json()}))
-    partial.replace(path)
+    content = save(tensors, metadata={KEY: spec.to_json(), "generator": _MARK})
+    write_bytes(path, content, option="", own=made_by(_MARK), overwrite=overwrite)
     return path
 
 

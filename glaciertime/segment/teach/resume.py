@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from glaciertime.errors import InputError
+from glaciertime.writing import write_bytes
 
 __all__ = ["SafeCheckpointIO", "read_state", "write_state"]
 
@@ -64,9 +65,7 @@ def write_state(state: dict[str, Any], path: Path) -> None:
     """
     tensors: dict[str, torch.Tensor] = {}
     text = json.dumps(_encode(dict(state), tensors))
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save(tensors, metadata={_KEY: text}))
-    partial.replace(path)
+    write_bytes(path, save(tensors, metadata={_KEY: text}), option="", overwrite=True)
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from glaciertime.errors import InputError
+from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.datasets.sample import TrainingData
 from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
 from glaciertime.segment.architectures.folding import build_network
@@ -28,10 +28,12 @@ from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.loading import data_loaders
 from glaciertime.segment.teach.patches import training_statistics
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
+from glaciertime.writing import Target, check_target, write_bytes
 
 __all__ = ["Segmenter", "Trained", "make_split", "train"]
 
 _STATE = "state.safetensors"
+_FILES = ("config.json", "history.json", "weights.safetensors", "model.onnx", _STATE)
 
 
 @dataclass(frozen=True)
@@ -163,16 +165,13 @@ class _Keeper(lightning.Callback):
         assert isinstance(pl_module, Segmenter)
         if math.isnan(row["score"]) or not past or self.sign * row["score"] >= max(past):
             save_model(
-                pl_module.best_network(), replace(self.spec, scores=_finite(row)), self.out / "weights.safetensors"
+                pl_module.best_network(),
+                replace(self.spec, scores=_finite(row)),
+                self.out / "weights.safetensors",
+                overwrite=True,
             )
-        _write_whole(self.out / "history.json", json.dumps([_finite(entry) for entry in self.history], indent=1))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is there in full or, after a kill, as it was."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(path)
+        told = json.dumps([_finite(entry) for entry in self.history], indent=1)
+        write_bytes(self.out / "history.json", told.encode(), overwrite=True)
 
 
 def _finite(row: dict[str, float]) -> dict[str, float]:
@@ -230,6 +229,7 @@ def train(
     split: Split | None = None,
     draw_weights: Sequence[float] | None = None,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> Trained:
     """Train, or resume a training in the same folder.
 
@@ -250,6 +250,8 @@ def train(
         Relative probability of each sample of the training part, in place of the balance of glaciers.
     progress : bool
         Show a progress bar on stderr.
+    overwrite : bool
+        Replace files of those names that no training made.
 
     Returns
     -------
@@ -257,12 +259,16 @@ def train(
 
     Raises
     ------
+    UsageError
+        If files of the same names lie in the folder that no training made.
     InputError
         If the folder holds another training, the split is empty, or labels lie outside the classes. What was
         trained so far is kept.
     """
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is no folder; name one for weights, history and state")
     out.mkdir(parents=True, exist_ok=True)
-    _check_same(config, out)
+    _check_same(config, out, overwrite=overwrite)
     split = make_split(data, config) if split is None else split
     lightning.seed_everything(config.seed, verbose=False)
     normalisation = _normalisation(data, config, split)
@@ -316,7 +322,7 @@ def train(
     return Trained(weights=out / "weights.safetensors", spec=spec, history=keeper.history)
 
 
-def _check_same(config: TrainConfig, out: Path) -> None:
+def _check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
     kept, text = out / "config.json", config.model_dump_json(indent=1)
     # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
     begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
@@ -328,7 +334,19 @@ def _check_same(config: TrainConfig, out: Path) -> None:
         changed = sorted(key for key in was.keys() | now if was.get(key) != now.get(key))
         if changed:
             raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
-    _write_whole(kept, text)
+    # A folder is a training's by its settings; then so are the files in it.
+    ours = _is_of_training(kept)
+    for name in _FILES:
+        check_target(Target(out / name, "--out", lambda _: ours), overwrite=overwrite)
+    write_bytes(kept, text.encode(), overwrite=True)
+
+
+def _is_of_training(kept: Path) -> bool:
+    try:
+        found = json.loads(kept.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and {"data", "root", "model"} <= found.keys() <= set(TrainConfig.model_fields)
 
 
 def _normalisation(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:

@@ -1,0 +1,94 @@
+"""Archives of downloads, unpacked within limits and inside their folder."""
+
+from __future__ import annotations
+
+import lzma
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from glaciertime.errors import InputError
+from glaciertime.writing import write_bytes
+from glaciertime.writing.folders import folder_draft
+
+__all__ = ["MAX_RATIO", "MAX_UNPACKED_BYTES", "unpack"]
+
+#: As much as a large data set holds; more is named with --max-unpacked-gb.
+MAX_UNPACKED_BYTES = 200_000_000_000
+#: Masks pack well, but not that well: beyond it, and beyond what any disk holds, a zip is taken for a bomb.
+MAX_RATIO = 200
+_HARMLESS_BYTES = 100_000_000
+_MOST_FILES = 500_000
+_CHUNK_BYTES = 1 << 20
+
+
+def unpack(path: Path, *, max_bytes: int | None = None) -> None:
+    """Unpack a zip archive into its own folder, once.
+
+    Parameters
+    ----------
+    path : Path
+    max_bytes : int, optional
+        What it may hold; by default :data:`MAX_UNPACKED_BYTES`, and no more than :data:`MAX_RATIO` times its size.
+
+    Raises
+    ------
+    InputError
+        Where it is no zip archive, is damaged, holds too much, or a member that is a link or lies outside the folder.
+    WritingError
+        Where a file could not be written, or another file of its name is there; nothing is unpacked then.
+    """
+    done = path.with_name(f"{path.name}.unpacked")
+    if done.is_file():
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = _checked(path, archive, max_bytes)
+            with folder_draft(path.parent, path.name) as draft:
+                for member in members:
+                    _extract(archive, member, draft)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
+        reason = str(error) or type(error).__name__
+        raise InputError(f"{path.name} cannot be unpacked ({reason}); delete it and fetch it again") from error
+    write_bytes(done, f"{len(members)} files\n".encode(), option="", overwrite=True)
+
+
+def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> list[zipfile.ZipInfo]:
+    """Return the files of an archive whose names and sizes are allowed."""
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    if len(members) > _MOST_FILES:
+        raise InputError(f"{path.name} holds {len(members)} files, at most {_MOST_FILES} expected; it was not unpacked")
+    names: set[str] = set()
+    for member in members:
+        name = member.filename
+        parts = PurePosixPath(name).parts
+        if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
+            raise InputError(f"{path.name} holds '{name}', which lies outside its folder; it was not unpacked")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise InputError(f"{path.name} holds '{name}', which is a link; it was not unpacked")
+        if name in names:
+            raise InputError(f"{path.name} holds '{name}' twice; it was not unpacked")
+        names.add(name)
+    size = sum(member.file_size for member in members)
+    limit = max_bytes if max_bytes is not None else MAX_UNPACKED_BYTES
+    if max_bytes is None and size > _HARMLESS_BYTES:
+        limit = min(limit, MAX_RATIO * path.stat().st_size)
+    if size > limit:
+        raise InputError(
+            f"{path.name} of {path.stat().st_size} bytes would unpack to {size}, more than {limit}; it was not "
+            "unpacked. --max-unpacked-gb raises the limit"
+        )
+    return members
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, draft: Path) -> None:
+    target = draft / member.filename
+    target.parent.mkdir(parents=True, exist_ok=True)
+    left = member.file_size
+    with archive.open(member) as source, open(draft / member.filename, "xb") as stream:
+        while content := source.read(_CHUNK_BYTES):
+            left -= len(content)
+            if left < 0:
+                raise zipfile.BadZipFile(f"'{member.filename}' is longer than it says")
+            stream.write(content)

@@ -1,0 +1,297 @@
+"""Servers that mean harm, or are broken: nothing is written outside, glued together, endless, or a traceback."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from glaciertime.__main__ import run
+from glaciertime.catalog import DataFile
+from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, WritingError
+from glaciertime.scenes.download import fetch_file
+from glaciertime.scenes.transfer import check_url
+from glaciertime.writing.parts import Part
+
+OLD = bytes(range(256)) * 400
+NEW = bytes(reversed(range(256))) * 400
+#: Gives the bytes of an answer, in pieces, for the text of a request.
+Script = Callable[[str], Iterator[bytes]]
+
+
+class Server:
+    """Answers each connection with what the script says, byte for byte."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.asked: list[str] = []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/file"
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5)
+                try:
+                    text = b""
+                    while b"\r\n\r\n" not in text:
+                        text += connection.recv(65536) or b"\r\n\r\n"
+                    self.asked.append(text.decode())
+                    for piece in self.script(text.decode()):
+                        connection.sendall(piece)
+                except OSError:
+                    pass
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Script], Server]]:
+    servers: list[Server] = []
+
+    def start(script: Script) -> Server:
+        servers.append(Server(script))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+def answer(body: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body) if length is None else length}", *headers]
+    return "\r\n".join([*lines, "Connection: close", "", ""]).encode() + body
+
+
+def get(url: str, folder: Path, **given: object) -> Path:
+    fields = {key: given.pop(key) for key in ("sha256", "size_bytes") if key in given}
+    file = DataFile(url=url, path="set/file.bin", **fields)
+    return fetch_file(file, folder=folder, tries=2, wait_s=0.0, timeout_s=2.0, **given)  # type: ignore[arg-type]
+
+
+def left(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "set").iterdir())
+
+
+def start_of(request: str) -> int:
+    lines = [line for line in request.splitlines() if line.lower().startswith("range:")]
+    return int(lines[0].partition("=")[2].rstrip("-")) if lines else 0
+
+
+def broken_then(rest: Callable[[str], bytes], etag: str) -> Script:
+    """Give a third of the old file and break off; then whatever ``rest`` says."""
+    seen: list[str] = []
+
+    def script(request: str) -> Iterator[bytes]:
+        seen.append(request)
+        yield (answer(OLD[: len(OLD) // 3], f"ETag: {etag}", length=len(OLD)) if len(seen) == 1 else rest(request))
+
+    return script
+
+
+def ranged(content: bytes, start: int, *headers: str, told: int | None = None) -> bytes:
+    told = start if told is None else told
+    given = f"Content-Range: bytes {told}-{len(content) - 1}/{len(content)}"
+    return answer(content[start:], given, *headers, status="206 Partial Content")
+
+
+def test_the_rest_of_the_same_version_is_taken(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    server = serve(broken_then(lambda request: ranged(OLD, start_of(request), 'ETag: "1"'), '"1"'))
+    assert get(server.url, tmp_path).read_bytes() == OLD
+    assert f"Range: bytes={len(OLD) // 3}-" in server.asked[1]
+    assert 'If-Range: "1"' in server.asked[1]
+
+
+REST = {
+    "another version, whole": lambda _: answer(NEW, 'ETag: "2"'),
+    "another version, ranged": lambda request: ranged(NEW, start_of(request), 'ETag: "2"'),
+    "no version told": lambda request: ranged(NEW, start_of(request)),
+    "another start": lambda request: (
+        ranged(OLD, start_of(request), 'ETag: "1"', told=7) if start_of(request) else answer(NEW, 'ETag: "2"')
+    ),
+    "no Content-Range": lambda request: (
+        answer(NEW[start_of(request) :], 'ETag: "1"', status="206 Partial Content")
+        if start_of(request)
+        else answer(NEW)
+    ),
+    "another length": lambda request: (
+        answer(NEW[:9], f"Content-Range: bytes {start_of(request)}-99/{len(NEW)}", status="206 Partial Content")
+        if start_of(request)
+        else answer(NEW)
+    ),
+}
+
+
+@pytest.mark.parametrize("rest", REST)
+def test_parts_of_two_files_are_never_glued_together(serve, tmp_path: Path, rest: str) -> None:  # type: ignore[no-untyped-def]
+    server = serve(broken_then(REST[rest], '"1"'))
+    try:
+        found = get(server.url, tmp_path).read_bytes()
+    except GlacierTimeError:
+        assert not (tmp_path / "set" / "file.bin").exists()
+    else:
+        assert found in (OLD, NEW)
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"1"', "unquoted"])
+def test_without_a_sure_version_a_broken_download_begins_anew(serve, tmp_path: Path, etag: str) -> None:  # type: ignore[no-untyped-def]
+    server = serve(broken_then(lambda _: answer(NEW), etag))
+    assert get(server.url, tmp_path).read_bytes() == NEW
+    assert "Range:" not in server.asked[1]
+
+
+def test_a_part_from_elsewhere_is_no_beginning(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "file.bin.part").write_bytes(OLD[:1000])
+    server = serve(lambda _: iter([answer(NEW, 'ETag: "1"')]))
+    assert get(server.url, tmp_path).read_bytes() == NEW
+    with Part(tmp_path / "set" / "other.bin") as part:
+        part.append(OLD[:1000])
+        part.tell({"url": "http://another/file", "etag": '"1"'})
+    file = DataFile(url=server.url, path="set/other.bin")
+    assert fetch_file(file, folder=tmp_path, wait_s=0.0).read_bytes() == NEW
+
+
+def test_an_endless_answer_ends_at_the_limit(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    def endless(_: str) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+        while True:
+            yield bytes(100_000)
+
+    server = serve(endless)
+    with pytest.raises(InputError, match=r"sends more than 1000000 bytes.*--max-gb"):
+        get(server.url, tmp_path, max_bytes=1_000_000)
+    with pytest.raises(InputError, match=r"sends more than the 500000 bytes"):
+        get(server.url, tmp_path, size_bytes=500_000)
+    assert left(tmp_path) == []
+
+
+def test_what_is_announced_too_large_is_not_begun(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    server = serve(lambda _: iter([answer(b"x", length=10**17)]))
+    with pytest.raises(InputError, match="announces 100000000000000000 bytes, more than 50000000000"):
+        get(server.url, tmp_path)
+    with pytest.raises(WritingError, match="free; free some space"):
+        get(server.url, tmp_path, max_bytes=10**18)
+    with pytest.raises(InputError, match=r"100000000000000000 bytes, expected 5"):
+        get(server.url, tmp_path, size_bytes=5)
+    assert left(tmp_path) == []
+
+
+MALFORMED = {
+    "nothing": b"",
+    "no http": b"\x00\x01\x02\r\n\r\n",
+    "status": b"HTTP/1.1 abc OK\r\n\r\nx",
+    "no range asked": answer(b"x", "Content-Range: bytes 0-0/1", status="206 Partial Content"),
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: x1\r\n\r\nx",
+    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nx\r\n",
+    "headers": b"HTTP/1.1 200 OK\r\n" + b"".join(b"a%d: b\r\n" % count for count in range(300)) + b"\r\nx",
+    "long header": b"HTTP/1.1 200 OK\r\na: " + b"b" * 70_000 + b"\r\n\r\nx",
+    "packed": answer(b"x", "Content-Encoding: gzip"),
+    "redirect nowhere": answer(b"", "Location: http://[::1", status="302 Found"),
+    "redirect port": answer(b"", "Location: http://a:b/", status="302 Found"),
+    "redirect without": answer(b"", status="302 Found"),
+    "redirect to a file": answer(b"", "Location: file:///etc/passwd", status="302 Found"),
+    "redirect to ftp": answer(b"", "Location: ftp://127.0.0.1/x", status="302 Found"),
+    "redirect to data": answer(b"", "Location: data:text/plain,x", status="302 Found"),
+    "redirect with a line": answer(b"", "Location: http://127.0.0.1/a b\tc", status="302 Found"),
+    "not found": answer(b"", status="404 Not\x00Found"),
+    "server error": answer(b"", status="503 Busy"),
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_a_malformed_answer_is_one_sentence(serve, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+    server = serve(lambda _: iter([MALFORMED[kind]]))
+    with pytest.raises((InputError, DataNotFoundError)):
+        get(server.url, tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_a_redirect_loop_ends(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    server = serve(lambda _: iter([answer(b"", "Location: /file", status="302 Found")]))
+    with pytest.raises(DataNotFoundError, match="302"):
+        get(server.url, tmp_path)
+
+
+def test_without_a_checksum_the_first_download_counts(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    content = [OLD]
+    server = serve(lambda _: iter([answer(content[0])]))
+    path = get(server.url, tmp_path)
+    noted = path.with_name("file.bin.sha256")
+    assert noted.read_text() == f"{hashlib.sha256(OLD).hexdigest()}  file.bin\n"
+    path.unlink()
+    assert get(server.url, tmp_path).read_bytes() == OLD
+    path.unlink()
+    content[0] = NEW
+    with pytest.raises(InputError, match=r"not the one of before .*delete file.bin.sha256 to accept it"):
+        get(server.url, tmp_path)
+    assert left(tmp_path) == ["file.bin.sha256"]
+    noted.unlink()
+    assert get(server.url, tmp_path).read_bytes() == NEW
+
+
+def test_two_processes_do_not_write_one_part(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with Part(tmp_path / "a"), pytest.raises(WritingError, match="by another process"), Part(tmp_path / "a"):
+        pass
+
+
+def test_a_part_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "a.part").symlink_to(tmp_path / "mine")
+    with pytest.raises(WritingError, match="cannot be written"), Part(tmp_path / "a"):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["file:///etc/passwd", "data:text/plain,x", "ftp://a/b", "/etc/passwd", "http://", "http://a b/", "http://[", ""],
+)
+def test_only_web_addresses(url: str) -> None:
+    with pytest.raises(InputError, match="http"):
+        check_url(url)
+
+
+MANIFEST = "kind: dataset\nname: X\ntitle: x\ncitation: x\nlicence: x\nfiles:\n  - url: {url}\n    path: {path}\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("file:///etc/passwd", "a.bin"),
+        ("FILE:///etc/passwd", "a.bin"),
+        ('"data:text/plain,x"', "a.bin"),
+        ("http://127.0.0.1:1/x", "../../x"),
+        ("http://127.0.0.1:1/x", "/tmp/x"),
+        ("http://127.0.0.1:1/x", "a/../../x"),
+        ("http://127.0.0.1:1/x", "'..\\x'"),
+        ("http://127.0.0.1:1/x", "'C:/x'"),
+        ("http://127.0.0.1:1/x", '"a\\0b"'),
+        ("http://127.0.0.1:1/x", "''"),
+    ],
+)
+def test_a_manifest_names_web_addresses_and_places_inside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], url: str, path: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    manifest = tmp_path / "x.yaml"
+    manifest.write_text(MANIFEST.format(url=url, path=path))
+    code = run(["data", "fetch", "X", "--manifest", str(manifest), "--folder", str(tmp_path / "in")])
+    said = capsys.readouterr().err
+    assert code == 1
+    assert "field files.0." in said
+    assert said.count("\n") == 1
+    assert sorted(entry.name for entry in tmp_path.rglob("*")) == ["in", "x.yaml"]

@@ -1,0 +1,102 @@
+"""Archives are unpacked inside their folder, within limits, and as a whole."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from glaciertime.errors import InputError, WritingError
+from glaciertime.scenes.unpacking import unpack
+
+
+def packed(folder: Path, members: dict[str, bytes], *, mode: int = 0o100644) -> Path:
+    path = folder / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            info = zipfile.ZipInfo(name)
+            info.external_attr = mode << 16
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    return path
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_all_files_come_to_their_places_once(tmp_path: Path) -> None:
+    path = packed(tmp_path, {"a/b.txt": b"1", "c.txt": b"2", "empty/": b"", "none.txt": b""})
+    unpack(path)
+    found = files(tmp_path)
+    assert (found["a/b.txt"], found["c.txt"], found["none.txt"]) == (b"1", b"2", b"")
+    (tmp_path / "c.txt").unlink()
+    unpack(path)
+    assert not (tmp_path / "c.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "..\\x", "C:x"])
+def test_a_member_outside_is_refused_and_nothing_is_unpacked(tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    path = packed(tmp_path / "in", {"fine.txt": b"1", name: b"2"})
+    with pytest.raises(InputError, match="lies outside its folder"):
+        unpack(path)
+    assert set(files(tmp_path)) == {"in/a.zip"}
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path, {"link": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777)
+    with pytest.raises(InputError, match="which is a link"):
+        unpack(path)
+
+
+def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
+    path = packed(tmp_path, {f"{count}.bin": bytes(30_000_000) for count in range(4)})
+    assert path.stat().st_size < 200_000
+    with pytest.raises(InputError, match=r"would unpack to 120000000, more than \d+; .*--max-unpacked-gb"):
+        unpack(path)
+    with pytest.raises(InputError, match="more than 1000;"):
+        unpack(path, max_bytes=1000)
+    assert set(files(tmp_path)) == {"a.zip"}
+
+
+def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 1000
+    path = packed(tmp_path, {"a.bin": content, "b.bin": content})
+    whole = path.read_bytes()
+    for place in (60, 200, len(whole) // 2, len(whole) - 30):
+        path.write_bytes(whole[:place] + b"\xff\x00\xff" + whole[place + 3 :])
+        with pytest.raises(InputError, match=r"a.zip cannot be unpacked"):
+            unpack(path)
+        assert set(files(tmp_path)) == {"a.zip"}
+    path.write_bytes(b"no zip")
+    with pytest.raises(InputError, match="delete it and fetch it again"):
+        unpack(path)
+
+
+def test_what_lies_there_is_not_replaced(tmp_path: Path) -> None:
+    path = packed(tmp_path, {"a.txt": b"1", "b.txt": b"2"})
+    (tmp_path / "a.txt").write_bytes(b"mine")
+    with pytest.raises(WritingError, match=r"a.txt is there with another content"):
+        unpack(path)
+    assert set(files(tmp_path)) == {"a.zip", "a.txt"}
+    (tmp_path / "a.txt").write_bytes(b"1")
+    unpack(path)
+    assert files(tmp_path)["b.txt"] == b"2"
+
+
+def test_a_name_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a", b"1")
+        archive.filelist.append(archive.getinfo("a"))
+    with pytest.raises(InputError, match="twice"):
+        unpack(path)
+
+
+def test_a_file_below_a_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(WritingError, match="could not be written"):
+        unpack(packed(tmp_path, {"a": b"1", "a/b": b"2"}))
+    assert set(files(tmp_path)) == {"a.zip"}
