@@ -21,8 +21,7 @@ GIVEN_A_PATH = {
 DRAFTERS = {"draft", "drafts", "folder_draft"}
 #: Calls of those names that are no writing to a path of the user's, each with the reason.
 OTHERWISE = {
-    ("archive.py", "write_dataframe"): "the archive makes its own file",
-    ("archive.py", "replace"): "the archive makes its own file",
+    ("archive/connection.py", "copyfile"): "a copy in a temporary folder",
     ("report/plots.py", "savefig"): "into memory",
     ("segment/predict/weights.py", "save"): "of safetensors: returns bytes",
     ("segment/teach/resume.py", "save"): "of safetensors: returns bytes",

@@ -190,6 +190,9 @@ def test_a_report_stays_in_the_folder_whatever_the_glacier_is_called(
     import sqlite3
 
     with sqlite3.connect("glaciertime.gpkg") as database:
+        # those of the spatial index need functions that SQLite lacks
+        for (trigger,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{trigger}"')
         for table, column in (("observations", "glacier"), ("fronts", "GlacierID"), ("footprints", "glacier")):
             database.execute(f"UPDATE {table} SET {column} = ?", (name,))
     around = {path for path in tmp_path.parent.rglob("*.html")}
