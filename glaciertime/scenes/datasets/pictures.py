@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from skimage import io
 
 from glaciertime.errors import DataNotFoundError, InputError
 
@@ -32,6 +31,9 @@ def read_picture(path: Path) -> NDArray[Any]:
     """
     if not path.is_file():
         raise DataNotFoundError(f"{path} does not exist; complete the folder")
+    # Imported here: every track looks whether there are pictures, few read one.
+    from skimage import io
+
     try:
         picture: NDArray[Any] = io.imread(path)
     except (OSError, ValueError, SyntaxError) as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from glaciertime.errors import InputError
 
@@ -47,6 +46,8 @@ def zones_from_trace(trace: NDArray[np.bool_]) -> NDArray[np.uint8]:
            [  0, 127, 127, 254,   0],
            [  0, 127, 127, 127,   0]], dtype=uint8)
     """
+    from scipy import ndimage
+
     if trace.ndim != 2 or not trace.any():
         raise InputError(f"front trace of shape {trace.shape} without a traced pixel given, one line expected")
     columns = np.flatnonzero(trace.any(axis=0))
