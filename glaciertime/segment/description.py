@@ -216,7 +216,15 @@ def _session(path: str, _modified_ns: int, threads: int) -> Any:
 
 
 def open_session(path: Path, *, threads: int = 0) -> Any:
-    """Return an onnxruntime session on the CPU; 0 threads leaves the number to onnxruntime."""
+    """Return an onnxruntime session on the CPU; 0 threads leaves the number to onnxruntime.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or is no ONNX model.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give an ONNX file")
     return _session(str(path), path.stat().st_mtime_ns, threads)
 
 

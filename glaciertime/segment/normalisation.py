@@ -93,6 +93,18 @@ class Normalisation:
         InputError
             If the number of bands is not that of ``mean``.
         """
+        scaled = self.scale(image, statistics=statistics)
+        observed = np.isfinite(scaled)
+        np.copyto(scaled, np.float32(0), where=~observed)
+        return self.append(scaled, observed, top=top)
+
+    def scale(
+        self, image: NDArray[Any], *, statistics: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the bands at the scale of the network, (C, H, W) float32, still NaN where not observed.
+
+        Parameters and errors are those of :meth:`apply`.
+        """
         values = self.prepare(image)
         if self.kind == "fixed":
             if len(self.mean) != len(values):
@@ -102,18 +114,33 @@ class Normalisation:
             mean, std = band_statistics(values) if statistics is None else statistics
         scaled = np.subtract(values, mean[:, None, None], dtype=np.float32)
         scaled /= std[:, None, None]
-        observed = np.isfinite(scaled)
-        np.copyto(scaled, np.float32(0), where=~observed)
-        return self.append(scaled, observed, top=top)
+        return scaled
 
-    def append(self, scaled: NDArray[np.float32], observed: NDArray[np.bool_], *, top: int = 0) -> NDArray[np.float32]:
-        """Return the scaled bands (C, H, W) with what ``mask_bands`` and ``row_band`` add to them."""
+    def append(
+        self,
+        scaled: NDArray[np.float32],
+        observed: NDArray[np.bool_],
+        *,
+        top: int = 0,
+        rows: NDArray[np.floating] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return the scaled bands (C, H, W) with what ``mask_bands`` and ``row_band`` add to them.
+
+        Parameters
+        ----------
+        scaled : (C, H, W) float32
+        observed : (C, H, W) bool
+        top : int
+            Row of the whole image that the bands begin at.
+        rows : (H, W), optional
+            Row of the whole image that each pixel shows, where it is turned or magnified; in place of ``top``.
+        """
         parts = [scaled]
         if self.mask_bands:
             parts.append(observed.astype(np.float32))
         if self.row_band:
-            rows = (np.arange(top, top + scaled.shape[1], dtype=np.float32) / 128 - 1)[:, None]
-            parts.append(np.broadcast_to(rows, (1, *scaled.shape[1:])))
+            shown = np.arange(top, top + scaled.shape[1], dtype=np.float32)[:, None] if rows is None else rows
+            parts.append(np.broadcast_to(np.float32(shown) / 128 - 1, (1, *scaled.shape[1:])))
         return np.concatenate(parts) if len(parts) > 1 else scaled
 
     def to_dict(self) -> dict[str, Any]:

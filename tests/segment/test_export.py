@@ -12,9 +12,9 @@ from glaciertime.errors import InputError
 from glaciertime.segment import build_model
 from glaciertime.segment.architectures.folding import Folded
 from glaciertime.segment.architectures.padding import PaddedModel
-from glaciertime.segment.description import ModelSpec, read_spec
+from glaciertime.segment.description import ModelSpec, open_session, read_spec
 from glaciertime.segment.export.folded_export import export_model
-from glaciertime.segment.export.onnx import check_onnx, export_onnx, open_session, run_onnx
+from glaciertime.segment.export.onnx import check_onnx, export_onnx, run_onnx
 from glaciertime.segment.export.quantise import measure_loss, quantise_onnx
 from glaciertime.segment.predict.engine import load_engine, probabilities_from_logits
 

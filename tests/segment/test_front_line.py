@@ -88,3 +88,21 @@ def test_sides_where_nothing_is_to_be_seen_do_not_widen_the_spread():
     assert front_spread_px(ocean) == 0
     ocean[:, :32] = 0.5
     assert front_spread_px(ocean) == 30
+
+
+def test_columns_that_were_not_observed_make_no_front_certain():
+    ocean = np.tile(np.linspace(0.99, 0.01, 40)[:, None], (1, 100)).astype(np.float32)
+    whole = front_spread_px(ocean)
+    ocean[:, :26] = np.nan
+    assert front_spread_px(ocean) == whole > 10
+    ocean[:] = np.nan
+    assert np.isnan(front_spread_px(ocean))
+
+
+def test_rows_that_were_not_observed_may_hide_the_front():
+    ocean = np.where(np.arange(40)[:, None] < 20, 0.99, 0.01).repeat(8, axis=1)
+    ocean[10:30] = np.nan
+    assert front_spread_px(ocean) == 10.0
+    sharp = np.where(np.arange(40)[:, None] < 20, 0.99, 0.01).repeat(8, axis=1)
+    sharp[30:] = np.nan
+    assert front_spread_px(sharp) == 0.0

@@ -190,3 +190,12 @@ def test_weights_are_checked() -> None:
 def test_a_mistyped_loss_gets_the_nearest() -> None:
     with pytest.raises(UsageError, match="nearest: focal"):
         build_loss("focall")
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "focal-tversky"])
+def test_foreground_everywhere_on_background_costs_all(name: str) -> None:
+    logits, labels = torch.full((1, 1, 8, 8), 9.0), torch.zeros(1, 8, 8, dtype=torch.long)
+    assert build_loss(name)(logits, labels).item() == pytest.approx(1.0, abs=0.01)
+    assert build_loss(name)(-logits, labels).item() == pytest.approx(0.0, abs=0.01)
+    both = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    assert build_loss(name)(both, labels).item() == pytest.approx(1.0, abs=0.01)

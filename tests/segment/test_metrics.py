@@ -147,3 +147,16 @@ def test_the_area_of_labels_outside_the_classes_is_refused() -> None:
         build_score("auc", classes=2).update(np.full((1, 2, 1, 1), 0.5), np.array([[[7]]]))
     with pytest.raises(UsageError, match="metric 'auc_2' is not known; nearest: auc"):
         build_score("auc_2", classes=2)
+
+
+def test_the_area_of_a_confident_model_is_that_of_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(20000) % 2
+    odds = rng.normal(12, 2, 20000) + np.where(labels, 1.0, -1.0)
+    expected = sklearn.roc_auc_score(labels, odds)
+    metrics = SegmentationMetrics(classes=1)
+    metrics.update(torch.tensor(odds).float()[None, None, None], torch.tensor(labels)[None, None])
+    assert metrics.compute()["auc_macro"] == pytest.approx(expected, abs=1e-4)
+    two = SegmentationMetrics(classes=2)
+    two.update(torch.tensor(np.stack([-odds / 2, odds / 2])).float()[None, :, None], torch.tensor(labels)[None, None])
+    assert two.compute()["auc_macro"] == pytest.approx(expected, abs=1e-4)

@@ -29,8 +29,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from glaciertime.scenes.simulate_images import SimulatedFronts
-from glaciertime.segment.teach.config import TrainConfig  # noqa: E402
-from glaciertime.segment.teach import training  # noqa: E402
+from glaciertime.segment.teach.config import TrainConfig
+from glaciertime.segment.teach import training
 data = SimulatedFronts(count=6, size=(48, 48), scenes_per_fjord=1)
 config = TrainConfig(data="simulated", root=".", model="pspnet", epochs=4, patch=(32, 32), batch=3, average=0.9,
                      validation_fraction=0.3)

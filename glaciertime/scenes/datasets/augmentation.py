@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scipy import ndimage
 from glaciertime.scenes.datasets.radiometry import Seed, add_speckle
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.tones import (
+    blurred,
     brightness_contrast,
     class_tone,
     gamma,
@@ -27,9 +29,9 @@ from glaciertime.scenes.datasets.tones import (
     tone_step,
     veil,
 )
-from glaciertime.scenes.datasets.warping import warp
+from glaciertime.scenes.datasets.warping import places, take
 
-__all__ = ["Augmentation", "augment", "transplant_ocean"]
+__all__ = ["Augmentation", "Patch", "augment", "draw_patch", "transplant_ocean"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,22 @@ class Augmentation:
     transplant: float = 0.0
 
 
+class Patch(NamedTuple):
+    """A patch, its labels, and the row of the image that each of its pixels shows.
+
+    Attributes
+    ----------
+    image : (C, h, w) float32
+    labels : (h, w) uint8
+    rows : (h, w) float32
+        Counted from the top of the image.
+    """
+
+    image: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    rows: NDArray[np.float32]
+
+
 def augment(
     image: NDArray[np.float32],
     labels: NDArray[np.uint8],
@@ -129,7 +147,7 @@ def augment(
     plan : Augmentation
     seed : int or Generator
     centre : (float, float), optional
-        Row and column the patch is centred on before it is shifted; the image's centre by default.
+        As for :func:`draw_patch`.
 
     Returns
     -------
@@ -143,15 +161,41 @@ def augment(
     >>> patch.shape, labels.shape
     ((1, 32, 24), (32, 24))
     """
+    patch = draw_patch(image, labels, plan=plan, seed=seed, centre=centre)
+    return patch.image, patch.labels
+
+
+def draw_patch(
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    *,
+    plan: Augmentation,
+    seed: Seed,
+    centre: tuple[float, float] | None = None,
+) -> Patch:
+    """Cut a patch out of an image and change it at random within the limits of a plan.
+
+    Parameters
+    ----------
+    image : (C, H, W) float32
+        NaN where not observed.
+    labels : (H, W) uint8
+    plan : Augmentation
+    seed : int or Generator
+    centre : (float, float), optional
+        Row and column the patch is centred on before it is shifted. By default anywhere that a patch fits into the
+        image; along a side on which the patch is as long as the image or longer, the image's middle.
+
+    Returns
+    -------
+    Patch
+    """
     rng = np.random.default_rng(seed)
-    height, width = image.shape[1:]
-    size = plan.size or (height, width)
-    row, column = ((height - 1) / 2, (width - 1) / 2) if centre is None else centre
+    size = plan.size or (image.shape[1], image.shape[2])
+    row, column = _anywhere(image.shape[1:], size, rng) if centre is None else centre
     shifted = (row + rng.uniform(-1, 1) * plan.shift_px[0], column + rng.uniform(-1, 1) * plan.shift_px[1])
-    patch, cut = warp(
-        image,
-        labels,
-        size=size,
+    rows, columns = places(
+        size,
         centre=shifted,
         rotation_deg=rng.uniform(-1, 1) * plan.rotation_deg,
         scale=float(np.exp(rng.uniform(*np.log(plan.scale)))),
@@ -162,7 +206,17 @@ def augment(
         bend_px=plan.bend_px * rng.random(),
         seed=rng,
     )
-    return _recolour(patch, cut, plan=plan, rng=rng), cut
+    patch, cut = take(image, labels, rows, columns)
+    return Patch(_recolour(patch, cut, plan=plan, rng=rng), cut, rows.astype(np.float32))
+
+
+def _anywhere(shape: tuple[int, ...], size: tuple[int, int], rng: np.random.Generator) -> tuple[float, float]:
+    """Return the centre of a patch that lies inside the image, each such place as likely as any other."""
+    row, column = (
+        (cut - 1) / 2 + rng.integers(side - cut, endpoint=True) if side > cut else (side - 1) / 2
+        for side, cut in zip(shape, size, strict=True)
+    )
+    return float(row), float(column)
 
 
 def transplant_ocean(
@@ -186,8 +240,9 @@ def transplant_ocean(
     ----------
     image, other : (C, H, W) float32
     labels, other_labels : (H, W) uint8
-        Ocean up, glacier down, one front; nearly every column must have both. As many rows about the front stay
-        without a label as were without one.
+        The other may be of another size: its top rows are taken, its columns mirrored where too few. Ocean up,
+        glacier down, one front; nearly every column must have both. As many rows about the front stay without a label
+        as were without one.
     seed : int or Generator
     glacier, ocean : int
         Labels of the two sides.
@@ -207,6 +262,7 @@ def transplant_ocean(
     >>> bool((mixed[0][zones == 1] < 0.5).all())
     True
     """
+    other, other_labels = _of_size(other, labels.shape), _of_size(other_labels, labels.shape)
     for zones in (labels, other_labels):
         if ((zones == glacier).any(axis=0) & (zones == ocean).any(axis=0)).mean() < 0.9:
             return image, labels
@@ -229,6 +285,15 @@ def transplant_ocean(
     unsure = (labels != ocean).sum(axis=0) - (labels == glacier).sum(axis=0)
     found[2 * np.abs(rows[:, None] + 0.5 - front) < unsure] = IGNORE
     return (above * share + below * (1 - share)).astype(np.float32), found
+
+
+def _of_size(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Return the top left of an array, its columns mirrored and its last row repeated where it is too small."""
+    height, width = shape
+    cut = array[..., :height, :width]
+    still = [(0, 0)] * (array.ndim - 2)
+    wide = np.pad(cut, [*still, (0, 0), (0, width - cut.shape[-1])], mode="symmetric")
+    return np.pad(wide, [*still, (0, height - cut.shape[-2]), (0, 0)], mode="edge")
 
 
 def _recolour(
@@ -259,7 +324,7 @@ def _recolour(
         patch = saturate(patch, limit=rng.uniform(0.0, 1.5))
     blur = rng.uniform(-1, 1) * plan.blur_px
     if blur > 0.2:
-        patch = ndimage.gaussian_filter(patch, sigma=(0, blur, blur))
+        patch = blurred(patch, sigma_px=blur)
     spread = moments(patch)[1]
     level = max(0.0, rng.uniform(-1, 1)) * plan.noise
     patch = (patch + level * spread * rng.standard_normal(patch.shape, dtype=np.float32)).astype(np.float32)
@@ -269,5 +334,7 @@ def _recolour(
     if rng.random() < plan.gaps:
         patch = scan_line_gaps(patch, value=darkest, seed=rng)
     if patch.shape[0] > 1 and rng.random() < plan.missing:
-        patch[rng.integers(patch.shape[0])] = np.nan
+        present = np.flatnonzero(np.isfinite(patch).any(axis=(1, 2)))
+        if len(present) > 1:
+            patch[rng.choice(present)] = np.nan
     return patch.astype(np.float32)

@@ -51,7 +51,7 @@ class CaffeTraining:
 
     @cached_property
     def infos(self) -> Sequence[SampleInfo]:
-        """Return what the file names say; the orbit is the block."""
+        """Return what the file names say; all of a glacier show one place, whatever their orbit."""
         infos = []
         for image, _, split in self._paths:
             name = parse_caffe_name(image.name)
@@ -59,7 +59,6 @@ class CaffeTraining:
                 SampleInfo(
                     name=name.stem,
                     glacier=name.glacier,
-                    block=name.orbit,
                     date=name.date,
                     sensor=name.sensor,
                     resolution_m=name.resolution_m,

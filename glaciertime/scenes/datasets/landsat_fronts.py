@@ -66,12 +66,11 @@ class LandsatFronts:
 
     @cached_property
     def infos(self) -> Sequence[SampleInfo]:
-        """Return glacier, date, sensor and path/row (as the block) of each image."""
+        """Return glacier, date and sensor of each image; path and row are no place: all show the same front."""
         return tuple(
             SampleInfo(
                 name=Path(row.image).stem,
                 glacier=row.glacier,
-                block=row.pathrow,
                 date=as_date(row.date),
                 sensor=row.sensor,
                 resolution_m=RESOLUTION_M,

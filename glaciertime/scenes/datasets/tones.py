@@ -15,6 +15,7 @@ from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.warping import smooth_field
 
 __all__ = [
+    "blurred",
     "brightness_contrast",
     "class_tone",
     "gamma",
@@ -130,6 +131,26 @@ def veil(image: NDArray[np.float32], *, opacity: float, brightness: float, seed:
     return (image + share * (mean + brightness * spread - image)).astype(np.float32)
 
 
+def blurred(image: NDArray[np.float32], *, sigma_px: float) -> NDArray[np.float32]:
+    """Return a Gaussian blur of what was observed; a pixel that was not observed stays so and blurs into none.
+
+    ``sum(g x) / sum(g)`` over the observed pixels, g the weights of the Gaussian.
+
+    Examples
+    --------
+    >>> image = np.array([[[1.0, 1.0, np.nan]]], np.float32)
+    >>> blurred(image, sigma_px=1.0)
+    array([[[ 1.,  1., nan]]], dtype=float32)
+    """
+    sigma = (0, sigma_px, sigma_px)
+    seen = np.isfinite(image)
+    if seen.all():
+        return np.asarray(ndimage.gaussian_filter(image, sigma=sigma))
+    share = ndimage.gaussian_filter(seen.astype(np.float32), sigma=sigma)
+    total = ndimage.gaussian_filter(np.where(seen, image, np.float32(0)), sigma=sigma)
+    return np.where(seen, total / np.where(seen, share, 1), np.float32(np.nan)).astype(np.float32)
+
+
 def saturate(image: NDArray[np.float32], *, limit: float) -> NDArray[np.float32]:
     """Cut each band off at ``limit`` standard deviations above its mean.
 
@@ -149,7 +170,7 @@ def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> N
     ----------
     image : (C, H, W) float32
     value : float
-        What a gap holds.
+        What a gap holds; what was not observed stays so.
     seed : int or Generator
 
     Returns
@@ -161,7 +182,7 @@ def scan_line_gaps(image: NDArray[np.float32], *, value: float, seed: Seed) -> N
     angle = np.deg2rad(rng.uniform(0, 180))
     rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
     phase = (rows * np.cos(angle) + columns * np.sin(angle) + rng.uniform(0, period)) % period
-    return np.where((phase < width)[None], np.float32(value), image).astype(np.float32)
+    return np.where((phase < width)[None] & np.isfinite(image), np.float32(value), image).astype(np.float32)
 
 
 def scene_edge(image: NDArray[np.float32], *, share: float, value: float, seed: Seed) -> NDArray[np.float32]:
@@ -173,7 +194,7 @@ def scene_edge(image: NDArray[np.float32], *, share: float, value: float, seed: 
     share : float
         Of the image that is blanked, 0 to 1.
     value : float
-        What is beyond the edge.
+        What is beyond the edge; what was not observed stays so.
     seed : int or Generator
         Of the line's direction: any, for north need not be up.
 
@@ -189,4 +210,5 @@ def scene_edge(image: NDArray[np.float32], *, share: float, value: float, seed: 
     angle = np.random.default_rng(seed).uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[: image.shape[1], : image.shape[2]]
     along = np.cos(angle) * rows + np.sin(angle) * columns
-    return np.where(along <= np.quantile(along, 1 - share), image, np.float32(value)).astype(np.float32)
+    beyond = (along > np.quantile(along, 1 - share)) & np.isfinite(image)
+    return np.where(beyond, np.float32(value), image).astype(np.float32)

@@ -11,14 +11,12 @@ from scipy import ndimage
 from glaciertime.scenes.datasets.radiometry import Seed
 from glaciertime.scenes.datasets.sample import IGNORE
 
-__all__ = ["smooth_field", "warp"]
+__all__ = ["places", "smooth_field", "take"]
 
 
-def warp(
-    image: NDArray[np.float32],
-    labels: NDArray[np.uint8],
-    *,
+def places(
     size: tuple[int, int],
+    *,
     centre: tuple[float, float],
     rotation_deg: float = 0.0,
     scale: float = 1.0,
@@ -28,13 +26,11 @@ def warp(
     elastic_px: float = 0.0,
     bend_px: float = 0.0,
     seed: Seed = 0,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Cut a patch out of an image, turned, scaled, mirrored and bent; linear for the image, nearest for labels.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the row and the column of the image that each pixel of a patch shows, both (h, w).
 
     Parameters
     ----------
-    image : (C, H, W) float32
-    labels : (H, W) uint8
     size : (int, int)
         Height and width of the patch.
     centre : (float, float)
@@ -48,18 +44,7 @@ def warp(
         Above 1 magnifies rows by its root and shrinks columns by it.
     elastic_px, bend_px : float
         Standard deviation of a smooth displacement in any direction, and of one along rows alone, pixels.
-
-    Returns
-    -------
-    (C, h, w) float32, (h, w) uint8
-        Outside the image the edge is mirrored and the label is :data:`IGNORE`.
-
-    Examples
-    --------
-    >>> image = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
-    >>> patch, labels = warp(image, np.zeros((3, 4), np.uint8), size=(3, 4), centre=(1, 1.5), flip_columns=True)
-    >>> patch[0, 0]
-    array([3., 2., 1., 0.], dtype=float32)
+    seed : int or Generator
     """
     height, width = size
     rows = np.arange(height, dtype=np.float32) - (height - 1) / 2
@@ -75,10 +60,50 @@ def warp(
     if elastic_px > 0:
         source_rows = source_rows + elastic_px * smooth_field(size, cells=5, rng=rng)
         source_columns = source_columns + elastic_px * smooth_field(size, cells=5, rng=rng)
-    places = np.stack([source_rows, source_columns])
-    cut = _nearest(labels, source_rows, source_columns)
-    patch = np.stack([ndimage.map_coordinates(band, places, order=1, mode="mirror") for band in image])
-    return patch.astype(np.float32, copy=False), cut
+    return source_rows, source_columns
+
+
+def take(
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    rows: NDArray[np.floating],
+    columns: NDArray[np.floating],
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return what an image and its labels show at places between their pixels.
+
+    Parameters
+    ----------
+    image : (C, H, W) float32
+    labels : (H, W) uint8
+    rows, columns : (h, w)
+
+    Returns
+    -------
+    (C, h, w) float32, (h, w) uint8
+        Outside the image the edge is mirrored and the label is :data:`IGNORE`. A pixel is observed where at least half
+        of what it is interpolated from is.
+
+    Examples
+    --------
+    >>> image = np.arange(12, dtype=np.float32).reshape(1, 3, 4)
+    >>> shown = places((3, 4), centre=(1, 1.5), flip_columns=True)
+    >>> take(image, np.zeros((3, 4), np.uint8), *shown)[0][0, 0]
+    array([3., 2., 1., 0.], dtype=float32)
+    """
+    at = np.stack([rows, columns])
+    patch = np.stack([_linear(band, at) for band in image])
+    return patch.astype(np.float32, copy=False), _nearest(labels, rows, columns)
+
+
+def _linear(band: NDArray[np.float32], at: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Interpolate what was observed; no-data does not spread into its neighbours."""
+    seen = np.isfinite(band)
+    if seen.all():
+        return np.asarray(ndimage.map_coordinates(band, at, order=1, mode="mirror"))
+    share = ndimage.map_coordinates(seen.astype(np.float32), at, order=1, mode="mirror")
+    total = ndimage.map_coordinates(np.where(seen, band, np.float32(0)), at, order=1, mode="mirror")
+    kept = share > 0.5
+    return np.where(kept, total / np.where(kept, share, 1), np.float32(np.nan)).astype(np.float32)
 
 
 def _nearest(labels: NDArray[np.uint8], rows: NDArray[np.floating], columns: NDArray[np.floating]) -> NDArray[np.uint8]:

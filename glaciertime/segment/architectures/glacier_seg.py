@@ -30,9 +30,8 @@ from typing import Literal
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.ops import StochasticDepth
 
-from glaciertime.nn import MambaBlock
+from glaciertime.nn import DropPath, MambaBlock
 
 __all__ = ["VARIANTS", "GlacierSeg", "Involution", "SegFormerHead", "Variant", "build"]
 
@@ -141,7 +140,7 @@ class _Mlp(nn.Module):
         super().__init__()
         self.norm = nn.RMSNorm(width, eps=1e-5)
         self.body = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-        self.drop = StochasticDepth(drop_path, mode="row")
+        self.drop = DropPath(drop_path)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens + self.drop(self.body(self.norm(tokens)))
@@ -158,7 +157,7 @@ class _Attention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
         self.pool = nn.AvgPool2d(reduction) if reduction > 1 else nn.Identity()
-        self.drop = StochasticDepth(drop_path, mode="row")
+        self.drop = DropPath(drop_path)
 
     def _heads(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens.unflatten(-1, (self.heads, -1)).transpose(1, 2)

@@ -254,12 +254,13 @@ def measure_latency(
     InputError
         If ``repeats`` is not positive or a file cannot be read.
     """
-    from glaciertime.segment.export.onnx import INPUT, open_session
+    from glaciertime.segment.description import open_session
+    from glaciertime.segment.export.onnx import INPUT
 
     if repeats < 1:
         raise InputError(f"repeats={repeats} given, at least 1 expected")
     image = np.random.default_rng(seed).standard_normal((1, in_channels, size_px, size_px), dtype=np.float32)
-    sessions = {name: open_session(path, threads=threads) for name, path in files.items()}
+    sessions = {name: open_session(Path(path), threads=threads) for name, path in files.items()}
     clock = time.process_time if cpu_time else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(repeats + 1):

@@ -13,15 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from glaciertime.errors import InputError, MissingExtraError
+from glaciertime.segment.description import open_session
 from glaciertime.writing import Target, check_target, write_bytes
 from glaciertime.writing.marks import made_by
 
 if TYPE_CHECKING:
     import onnx
-    import onnxruntime
     import torch
 
-__all__ = ["MARK", "ExportCheck", "check_onnx", "export_onnx", "onnx_graph", "open_session", "run_onnx", "write_onnx"]
+__all__ = ["MARK", "ExportCheck", "check_onnx", "export_onnx", "onnx_graph", "run_onnx", "write_onnx"]
 
 #: The producer that a file names where nobody says otherwise.
 MARK = "glaciertime export-model"
@@ -210,40 +210,13 @@ def run_onnx(
     InputError
         If the file is missing or is not an ONNX model, or the input does not fit it.
     """
-    session = open_session(path, threads=threads)
+    session = open_session(Path(path), threads=threads or 0)
     try:
         (logits,) = session.run(None, {session.get_inputs()[0].name: np.ascontiguousarray(image, dtype=np.float32)})
     except Exception as error:
         wanted = session.get_inputs()[0].shape
         raise InputError(f"{path}: input of shape {image.shape} given, {wanted} expected ({error})") from error
     return np.asarray(logits)
-
-
-def open_session(path: str | Path, *, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Open an ONNX model for the CPU.
-
-    Parameters
-    ----------
-    path : path-like
-        An ONNX file.
-    threads : int, optional
-        Threads of onnxruntime; all by default.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or is not an ONNX model.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise InputError(f"{path} is not a readable ONNX model ({str(error).splitlines()[0]})") from error
 
 
 def check_onnx(

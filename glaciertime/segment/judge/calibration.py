@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import optimize, special
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.sample import IGNORE
@@ -152,13 +152,8 @@ def fit_temperature(
         sigma=float(np.std(drawn, ddof=1)) if len(drawn) > 1 else float("nan"),
         log_loss_before=_log_loss(logits_all, labels_all, 1.0),
         log_loss_after=_log_loss(logits_all, labels_all, temperature),
-        error_before=expected_calibration_error(_softmax(logits_all), labels_all),
-        error_after=expected_calibration_error(_softmax(logits_all / temperature), labels_all),
+        error_before=expected_calibration_error(special.softmax(logits_all, axis=1), labels_all),
+        error_after=expected_calibration_error(special.softmax(logits_all / temperature, axis=1), labels_all),
         pixels=len(labels_all),
         images=len(parts),
     )
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)

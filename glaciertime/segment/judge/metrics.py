@@ -2,9 +2,7 @@
 
 One confusion matrix carries all but the ROC-AUC. A score that has no denominator is
 NaN, not 0 or 1: a class that is neither labelled nor predicted has no IoU, and a
-mean over the classes leaves it out. torchmetrics accumulates the matrix and the
-ROC-AUC over batches and devices; the scores are taken from the matrix here, because
-the library gives absent classes 0.
+mean over the classes leaves it out.
 """
 
 from __future__ import annotations
@@ -15,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from glaciertime.errors import InputError, MissingExtraError
+from glaciertime.errors import InputError
+from glaciertime.segment.judge.ranking import Ranking, log_odds_of_logits
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +27,6 @@ __all__ = [
     "mean_image_iou",
     "scores_from_confusion",
 ]
-
-_AUC_THRESHOLDS = 200
 
 
 @dataclass(frozen=True)
@@ -223,16 +220,10 @@ class SegmentationMetrics:
     ignore_label : int
         Label of the pixels that do not count.
 
-    Raises
-    ------
-    MissingExtraError
-        If torchmetrics is not installed.
-
     Notes
     -----
-    The ROC-AUC is one-against-the-rest per class, 0 to 1, from 200 thresholds so that
-    memory does not grow with the images; NaN for a class that all or none of the
-    labels have. The macro mean is over the classes with a value.
+    The ROC-AUC is one-against-the-rest per class, 0 to 1, see :class:`.ranking.Ranking`; NaN for a class that all or
+    none of the labels have. The macro mean is over the classes with a value.
 
     Examples
     --------
@@ -245,29 +236,14 @@ class SegmentationMetrics:
     """
 
     def __init__(self, *, classes: int, ignore_label: int = 255) -> None:
-        try:
-            from torchmetrics.classification import BinaryAUROC, MulticlassAUROC, MulticlassConfusionMatrix
-        except ImportError as error:
-            raise MissingExtraError("scoring a model in training", "train") from error
         self.classes = classes
         self.ignore_label = ignore_label
-        self._matrix = MulticlassConfusionMatrix(max(classes, 2), ignore_index=ignore_label)
-        self._auc: torch.nn.Module
-        if classes == 1:
-            self._auc = BinaryAUROC(thresholds=_AUC_THRESHOLDS, ignore_index=ignore_label)
-        else:
-            self._auc = MulticlassAUROC(classes, average=None, thresholds=_AUC_THRESHOLDS, ignore_index=ignore_label)
-
-    def to(self, device: torch.device | str) -> SegmentationMetrics:
-        """Move what is gathered to a device and return self."""
-        self._matrix.to(device)
-        self._auc.to(device)
-        return self
+        self.reset()
 
     def reset(self) -> None:
         """Forget what was gathered."""
-        self._matrix.reset()
-        self._auc.reset()  # type: ignore[operator]
+        self._matrix = np.zeros((max(self.classes, 2),) * 2, dtype=np.int64)
+        self._ranking = Ranking(max(self.classes, 2))
 
     def update(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
         """Add a batch.
@@ -287,30 +263,22 @@ class SegmentationMetrics:
         if logits.shape[1] != self.classes:
             raise InputError(f"logits of {logits.shape[1]} channels given, {self.classes} expected")
         check_labels(logits, labels, self.ignore_label)
-        logits, labels = logits.detach().float(), labels.long()
-        if self.classes == 1:
-            self._matrix.update((logits[:, 0] > 0).long(), labels)
-            self._auc.update(logits[:, 0].sigmoid(), labels)  # type: ignore[operator]
-        else:
-            self._matrix.update(logits.argmax(dim=1), labels)
-            self._auc.update(logits.softmax(dim=1), labels)  # type: ignore[operator]
+        odds = log_odds_of_logits(logits.detach().float().cpu().numpy())
+        known = labels.cpu().numpy()
+        self._matrix += confusion_matrix(
+            odds.argmax(axis=1), known, classes=len(self._matrix), ignore_label=self.ignore_label
+        )
+        kept = known != self.ignore_label
+        self._ranking.update(np.moveaxis(odds, 1, 0)[:, kept], known[kept])
 
     def scores(self) -> MaskScores:
         """Return the scores of the masks gathered so far."""
-        return scores_from_confusion(self._matrix.compute().cpu().numpy())
+        return scores_from_confusion(self._matrix)
 
     def compute(self) -> dict[str, float]:
         """Return all scores by name, ``auc_0``, ..., ``auc_macro`` among them."""
-        scores = self.scores()
-        table = scores.as_dict()
-        labelled = scores.confusion.sum(axis=1)
-        known = (labelled > 0) & (labelled < labelled.sum())
-        if not known.any():
-            areas = np.full(max(self.classes, 2), np.nan)
-        else:
-            raw = self._auc.compute().cpu().numpy()  # type: ignore[operator]
-            # One curve ranks both classes of a binary model.
-            areas = np.where(known, np.broadcast_to(raw, known.shape), np.nan)
+        table = self.scores().as_dict()
+        areas = self._ranking.areas()
         table |= {f"auc_{label}": float(area) for label, area in enumerate(areas)}
         table["auc_macro"] = float(np.mean(areas[~np.isnan(areas)])) if np.any(~np.isnan(areas)) else float("nan")
         return table

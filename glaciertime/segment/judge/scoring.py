@@ -10,12 +10,10 @@ from numpy.typing import NDArray
 from glaciertime.errors import UsageError, nearest_names
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.segment.judge.metrics import check_numbers, confusion_matrix, scores_from_confusion
+from glaciertime.segment.judge.ranking import Ranking, log_odds_of_probability
 from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, zones_from_ocean
 
 __all__ = ["Score", "build_score", "score_names"]
-
-# Steps of 0.01 in the log-odds: ties that are none change the area by less than 1e-5.
-_BINS, _LARGEST_ODDS = 4001, 20.0
 
 
 class Score(Protocol):
@@ -130,32 +128,22 @@ class AucScore:
 
     def reset(self) -> None:
         """Start anew."""
-        # Pixels by class ranked, by whether they are labelled so, and by step of the log-odds.
-        self.counts = np.zeros((self.classes, 2, _BINS), dtype=np.int64)
+        self.ranking = Ranking(self.classes)
 
     def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
         """Add images: probabilities (B, K, H, W), labels (B, H, W)."""
         kept = labels != IGNORE
         known = labels[kept]
         check_numbers(known, classes=self.classes)
-        for label in range(self.classes):
-            given = np.clip(probability[:, label][kept].astype(np.float64), 1e-12, 1 - 1e-12)
-            odds = np.clip(np.log(given / (1 - given)), -_LARGEST_ODDS, _LARGEST_ODDS)
-            step = np.rint((odds + _LARGEST_ODDS) * ((_BINS - 1) / (2 * _LARGEST_ODDS))).astype(np.int64)
-            place = (known == label) * _BINS + step
-            self.counts[label] += np.bincount(place, minlength=2 * _BINS).reshape(2, _BINS)
+        ranked = np.moveaxis(probability, 1, 0)[:, kept]
+        self.ranking.update(log_odds_of_probability(ranked), known)
 
     def value(self) -> float:
         """Return the score of what was added."""
-        labels = range(self.classes) if self.name == "auc" else [int(self.name.removeprefix("auc_"))]
-        areas = [area for area in (self._area(label) for label in labels) if not np.isnan(area)]
-        return float(np.mean(areas)) if areas else float("nan")
-
-    def _area(self, label: int) -> float:
-        others, own = self.counts[label].astype(np.float64)
-        pairs = own.sum() * others.sum()
-        below = np.cumsum(others) - others
-        return float((own * (below + others / 2)).sum() / pairs) if pairs else float("nan")
+        areas = self.ranking.areas()
+        if self.name != "auc":
+            return float(areas[int(self.name.removeprefix("auc_"))])
+        return float(np.mean(areas[~np.isnan(areas)])) if (~np.isnan(areas)).any() else float("nan")
 
 
 _MEANS = ("dice", "iou", "precision", "recall")

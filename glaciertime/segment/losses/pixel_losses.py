@@ -304,6 +304,9 @@ def _one_minus_tversky(
     """Return 1 - TI of each labelled class, None if there is none."""
     kept = check_labels(logits, labels, ignore_label)[:, None]
     probability, target = probabilities_and_targets(logits, labels, ignore_label)
+    if logits.shape[1] == 1 and not bool((target * kept).any()):
+        # Nothing but background is labelled: it is the class to be found, or foreground everywhere would cost nothing.
+        probability, target = 1 - probability, 1 - target
     probability, target = probability * kept, target * kept
     axes = (0, 2, 3)
     hit = (probability * target).sum(axes)

@@ -119,16 +119,18 @@ def front_spread_px(ocean: NDArray[np.floating]) -> float:
     Down a column, the probability of ocean is that of the front lying further down. Half the rows in which it is
     between those of one standard deviation either way, 0.159 and 0.841, are the column's spread. Beyond the sides of
     a fjord no front is to be seen on any image: the spread of the image is the lower quartile of those of its columns.
+    Columns of which nothing was observed do not count; rows that were not observed, between the last that is ocean for
+    sure and the first that is glacier for sure, may hide the front and count as those in between.
 
     Parameters
     ----------
     ocean : (H, W)
-        Probability of ocean, 0 to 1; NaN counts as neither.
+        Probability of ocean, 0 to 1; NaN where not observed.
 
     Returns
     -------
     float
-        Pixels, at least 0.
+        Pixels, at least 0; NaN where nothing was observed.
 
     Examples
     --------
@@ -137,7 +139,16 @@ def front_spread_px(ocean: NDArray[np.floating]) -> float:
     (2.0, 0.5)
     """
     lower, upper = ONE_SIGMA
-    return float(np.quantile(((ocean > lower) & (ocean < upper)).sum(axis=0) / 2, 0.25))
+    missing = np.isnan(ocean)
+    columns = ~missing.all(axis=0)
+    if not columns.any():
+        return float("nan")
+    ocean, missing = ocean[:, columns], missing[:, columns]
+    rows = np.arange(len(ocean))[:, None]
+    last_ocean = np.where(ocean >= upper, rows, -1).max(axis=0)
+    first_glacier = np.where(ocean <= lower, rows, len(ocean)).min(axis=0)
+    hidden = missing & (rows > last_ocean) & (rows < first_glacier)
+    return float(np.quantile((((ocean > lower) & (ocean < upper)) | hidden).sum(axis=0) / 2, 0.25))
 
 
 def front_deviation_px(front: NDArray[np.bool_], traced: NDArray[np.bool_]) -> float:

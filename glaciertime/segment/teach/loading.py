@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch.utils.data import DataLoader
@@ -18,7 +19,7 @@ from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.patches import PatchDataset, ValidationDataset, class_counts
 from glaciertime.segment.teach.sampling import EpochSampler, group_weights, inverse_frequency
 
-__all__ = ["data_loaders"]
+__all__ = ["batches_per_device", "data_loaders"]
 
 
 def data_loaders(
@@ -60,7 +61,8 @@ def data_loaders(
         batch_size=config.batch,
         sampler=_Epochs(sampler),
         num_workers=config.workers,
-        drop_last=sampler.draws >= config.batch,
+        # Each device has at least one batch then.
+        drop_last=sampler.draws >= config.batch * (1 if config.devices == "auto" else config.devices),
     )
     labelled = [index for index in split.validation if (data[index].labels != IGNORE).any()]
     if not labelled:
@@ -68,8 +70,21 @@ def data_loaders(
     return training, DataLoader(ValidationDataset(data, labelled, normalisation=normalisation), batch_size=1)
 
 
+def batches_per_device(loader: DataLoader[Any], config: TrainConfig) -> int:
+    """Return how many batches each device draws in an epoch; the loader's own length before devices are known."""
+    devices = torch.cuda.device_count() if config.devices == "auto" else config.devices
+    if devices <= 1:
+        return len(loader)
+    share = math.ceil(len(cast(Any, loader.sampler).sampler) / devices)
+    return share // config.batch if loader.drop_last else math.ceil(share / config.batch)
+
+
 class _Epochs(torch.utils.data.Sampler[Any]):
-    """Hands an :class:`EpochSampler` to a loader; Lightning calls ``set_epoch`` on it."""
+    """Hands an :class:`EpochSampler` to a loader; Lightning calls ``set_epoch`` on it.
+
+    Several devices share the draws of an epoch out among them: device ``r`` of ``n`` takes draws r, r + n, ... The
+    first draws are taken once more where n does not divide them, so that no device waits for a batch that never comes.
+    """
 
     def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
@@ -78,10 +93,22 @@ class _Epochs(torch.utils.data.Sampler[Any]):
         self.sampler.set_epoch(epoch)
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return math.ceil(len(self.sampler) / _devices()[1])
 
     def __iter__(self) -> Any:
-        return iter(self.sampler)
+        rank, count = _devices()
+        draws = list(self.sampler)
+        draws += draws[: -len(draws) % count]
+        return iter(draws[rank::count])
+
+
+def _devices() -> tuple[int, int]:
+    """Return the number of this device and how many there are."""
+    from torch import distributed
+
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
 
 
 def _plan(config: TrainConfig) -> Augmentation:

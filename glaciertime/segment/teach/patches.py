@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.augmentation import Augmentation, augment, transplant_ocean
+from glaciertime.scenes.datasets.augmentation import Augmentation, draw_patch, transplant_ocean
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingData, TrainingSample
 from glaciertime.segment.normalisation import Normalisation, band_statistics
 from glaciertime.segment.teach.sampling import Place, class_centre
@@ -32,17 +32,12 @@ class _Reader:
     def _read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         sample = self.data[index]
         check_sample(sample, classes=len(self.data.classes))
-        values = self.normalisation.prepare(sample.image)
-        if self.normalisation.kind == "image":
-            mean, std = band_statistics(values)
-        else:
-            mean, std = (np.asarray(v, dtype=np.float32) for v in (self.normalisation.mean, self.normalisation.std))
-        return (values - mean[:, None, None]) / std[:, None, None], sample.labels
+        return self.normalisation.scale(sample.image), sample.labels
 
-    def finish(self, scaled: NDArray[np.float32]) -> torch.Tensor:
+    def finish(self, scaled: NDArray[np.float32], rows: NDArray[np.floating] | None = None) -> torch.Tensor:
         observed = np.isfinite(scaled)
         filled = np.where(observed, scaled, np.float32(0)).astype(np.float32)
-        return torch.from_numpy(self.normalisation.append(filled, observed))
+        return torch.from_numpy(self.normalisation.append(filled, observed, rows=rows))
 
 
 def check_sample(sample: TrainingSample, *, classes: int) -> None:
@@ -110,11 +105,11 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         if self.partners and rng.random() < self.plan.transplant:
             other = self.reader.read(int(rng.choice(self.partners, p=self.chances)))
             scaled, labels = transplant_ocean(scaled, labels, *other, seed=rng)
-        patch, cut = augment(scaled, labels, plan=self.plan, seed=rng, centre=centre)
+        patch, cut, rows = draw_patch(scaled, labels, plan=self.plan, seed=rng, centre=centre)
         if self.whole:
             mean, std = band_statistics(patch)
             patch = (patch - mean[:, None, None]) / std[:, None, None]
-        return self.reader.finish(patch), torch.from_numpy(cut.astype(np.int64))
+        return self.reader.finish(patch, rows), torch.from_numpy(cut.astype(np.int64))
 
 
 class ValidationDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):

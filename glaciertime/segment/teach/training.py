@@ -25,7 +25,7 @@ from glaciertime.segment.judge.scoring import Score, build_score
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.weights import load_model, save_model
 from glaciertime.segment.teach.config import TrainConfig
-from glaciertime.segment.teach.loading import data_loaders
+from glaciertime.segment.teach.loading import batches_per_device, data_loaders
 from glaciertime.segment.teach.patches import training_statistics
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
 from glaciertime.writing import Target, check_target, write_bytes
@@ -34,6 +34,7 @@ __all__ = ["Segmenter", "Trained", "make_split", "train"]
 
 _STATE = "state.safetensors"
 _FILES = ("config.json", "history.json", "weights.safetensors", "model.onnx", _STATE)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ class _StateCheckpoint(ModelCheckpoint):
 
 
 def make_split(data: TrainingData, config: TrainConfig) -> Split:
-    """Return the split a configuration asks for; never by random patch.
+    """Return the split a configuration asks for; never by random patch. ``told`` says how it came out.
 
     Raises
     ------
@@ -205,6 +206,7 @@ def make_split(data: TrainingData, config: TrainConfig) -> Split:
         train=tuple(outer.train[place] for place in inner.train),
         validation=tuple(outer.train[place] for place in inner.validation),
         test=outer.test,
+        told=inner.told,
     )
 
 
@@ -270,6 +272,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     _check_same(config, out, overwrite=overwrite)
     split = make_split(data, config) if split is None else split
+    if split.told:
+        _log.info("split: %s", split.told)
     lightning.seed_everything(config.seed, verbose=False)
     normalisation = _normalisation(data, config, split)
     spec = ModelSpec(
@@ -296,7 +300,7 @@ def train(
         loss=build_loss(config.loss),
         score=score,
         config=config,
-        steps=config.epochs * len(loaders[0]),
+        steps=config.epochs * batches_per_device(loaders[0], config),
     )
     keeper = _Keeper(out, spec, larger_is_better=score.larger_is_better)
     state = out / _STATE

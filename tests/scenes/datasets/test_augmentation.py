@@ -2,11 +2,15 @@ import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.augmentation import Augmentation, augment
+from glaciertime.scenes.datasets.augmentation import Augmentation, augment, draw_patch, transplant_ocean
 from glaciertime.scenes.datasets.radiometry import add_speckle, gain_as_printed, shift_gain, speckle_as_printed
 from glaciertime.scenes.datasets.sample import IGNORE
-from glaciertime.scenes.datasets.tones import class_tone, scan_line_gaps, scene_edge, veil
-from glaciertime.scenes.datasets.warping import warp
+from glaciertime.scenes.datasets.tones import blurred, class_tone, scan_line_gaps, scene_edge, veil
+from glaciertime.scenes.datasets.warping import places, take
+
+
+def warp(image, labels, *, size, **change):
+    return take(image, labels, *places(size, **change))
 
 
 def scene():
@@ -147,3 +151,78 @@ def test_the_edge_of_a_scene_leaves_the_labels():
     beyond = with_edge != whole
     assert 0 < beyond.mean() < 0.35
     assert (with_edge[beyond] == whole.min()).all()
+
+
+STILL = dict(
+    flip_columns=False, rotation_deg=0, scale=(1, 1), shift_px=(0, 0), elastic_px=0, brightness=0, contrast=0,
+    gamma_log=0, illumination=0, noise=0, blur_px=0, tone_step=0, gaps=0,
+)  # fmt: skip
+
+
+def test_patches_come_from_anywhere_in_a_large_image():
+    rows, columns = np.mgrid[:120, :150].astype(np.float32)
+    plan = Augmentation(size=(32, 24), **STILL)
+    seen = np.zeros((120, 150), bool)
+    for seed in range(400):
+        patch, labels = augment(np.stack([rows, columns]), np.zeros((120, 150), np.uint8), plan=plan, seed=seed)
+        assert (labels == 0).all()
+        seen[np.rint(patch[0]).astype(int), np.rint(patch[1]).astype(int)] = True
+    # Centred patches would show 32 x 24 of it, 4 %.
+    assert seen.mean() > 0.97
+
+
+def test_a_patch_as_tall_as_the_image_stays_in_its_middle():
+    image = np.arange(40, dtype=np.float32)[None, :, None].repeat(60, axis=2)
+    patch, _ = augment(image, np.zeros((40, 60), np.uint8), plan=Augmentation(size=(40, 20), **STILL), seed=3)
+    np.testing.assert_array_equal(patch[0, :, 0], np.arange(40))
+
+
+def test_a_patch_knows_the_rows_it_shows():
+    image = np.arange(128, dtype=np.float32)[None, :, None].repeat(64, axis=2)
+    plan = Augmentation(size=None, **{**STILL, "scale": (2, 2)})
+    patch = draw_patch(image, np.zeros((128, 64), np.uint8), plan=plan, seed=1)
+    np.testing.assert_allclose(patch.rows, patch.image[0], atol=1e-4)
+    assert (patch.rows[0, 0], patch.rows[-1, 0]) == pytest.approx((31.75, 95.25))
+
+
+@pytest.mark.parametrize("change", [{"gaps": 1.0}, {"scene_edge": 1.0}, {"blur_px": 0.8}, {"rotation_deg": 25}, {}])
+def test_what_was_not_observed_stays_so_and_does_not_spread(change):
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(2, 64, 64)).astype(np.float32)
+    image[1] = np.nan
+    image[0, :, :20] = np.nan
+    labels = np.zeros((64, 64), np.uint8)
+    labels[:, :20] = 1
+    for seed in range(8):
+        patch, cut = augment(image, labels, plan=Augmentation(size=None, **{**STILL, **change}), seed=seed)
+        assert np.isnan(patch[1]).all()
+        inside = cut != IGNORE
+        # The nearest pixel decides of both; on the line between two pixels they may differ.
+        assert (np.isnan(patch[0]) == (cut == 1))[inside].mean() > (0.97 if "rotation_deg" in change else 0.9999)
+
+
+def test_a_blur_next_to_nothing_keeps_the_level():
+    image = np.full((1, 9, 9), 5.0, np.float32)
+    image[0, :, 4:] = np.nan
+    np.testing.assert_allclose(blurred(image, sigma_px=1.5)[0, :, :4], 5.0, rtol=1e-6)
+
+
+def test_the_band_that_is_dropped_was_there_and_not_the_last():
+    image = np.random.default_rng(0).normal(size=(3, 16, 16)).astype(np.float32)
+    image[1] = np.nan
+    plan, labels = Augmentation(size=None, **{**STILL, "missing": 1.0}), np.zeros((16, 16), np.uint8)
+    left = [tuple(np.isfinite(augment(image, labels, plan=plan, seed=s)[0]).any(axis=(1, 2))) for s in range(30)]
+    assert set(left) == {(True, False, False), (False, False, True)}
+    image[2] = np.nan
+    assert np.isfinite(augment(image, labels, plan=plan, seed=0)[0][0]).all()
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (80, 30), (100, 50)])
+def test_an_ocean_of_another_size_is_fitted(shape):
+    labels, other = np.zeros((80, 40), np.uint8), np.zeros(shape, np.uint8)
+    labels[:40] = 1
+    other[:30] = 1
+    image, ocean = np.ones((1, 80, 40), np.float32), np.full((1, *shape), -1, np.float32)
+    mixed, zones = transplant_ocean(image, labels, ocean, other, seed=1)
+    assert mixed.shape == image.shape
+    assert (mixed[0][zones == 1] < 0.5).all()

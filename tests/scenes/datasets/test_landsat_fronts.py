@@ -35,7 +35,7 @@ def test_samples_are_ordered_by_glacier_and_date_and_keep_where_they_come_from(f
     data = LandsatFronts(folder)
     assert [info.date.year for info in data.infos] == [2000, 2001]
     info = data.infos[0]
-    assert (info.glacier, info.sensor, info.block) == ("Crane", "LE07", "9011")
+    assert (info.glacier, info.sensor, info.block) == ("Crane", "LE07", "")
     assert info.resolution_m == pytest.approx(48.9, abs=0.1)
 
 
