@@ -121,7 +121,7 @@ def test_bad_input_is_told(exported: Path, model: torch.nn.Module, tmp_path: Pat
         run_onnx(exported, np.zeros((1, 5, 8, 8), np.float32))
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model")
-    with pytest.raises(InputError, match=r"broken\.onnx is not a readable ONNX model"):
+    with pytest.raises(InputError, match=r"broken\.onnx is not an ONNX model"):
         open_session(broken)
     with pytest.raises(InputError, match="does not exist; create it first"):
         export_onnx(model, tmp_path / "nowhere" / "model.onnx", in_channels=2)
