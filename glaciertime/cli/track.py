@@ -38,7 +38,17 @@ def track(
         typer.Option(help="Folder (or file) of real input; default GLACIERTIME_DATA, else downloads, else simulation."),
     ] = None,
     classes: Annotated[
-        str | None, typer.Option(help="What the values of masks mean, e.g. 0=ocean,1=glacier; default CaFFe's codes.")
+        str | None,
+        typer.Option(
+            help="What the pixels of masks mean: values (0=ocean,1=glacier), colours (#00ffff=glacier) or names in the "
+            "file (Bare rock=rock); zones are ocean, glacier, rock, nodata. Default: names in the file, CaFFe's codes."
+        ),
+    ] = None,
+    nodata: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VALUE", help="Value of masks that was not observed, or none, whatever the header of a file says."
+        ),
     ] = None,
     crs: Annotated[str | None, typer.Option(help="Coordinate system of masks that name none, e.g. EPSG:3031.")] = None,
     resolution: Annotated[
@@ -52,7 +62,7 @@ def track(
         str, typer.Option(help="Model that segments images: a shipped name or a file; default that of their kind.")
     ] = "",
     common_footprint: Annotated[
-        bool, typer.Option("--common-footprint", help="Compare masks of different grids inside the area they share.")
+        bool, typer.Option("--common-footprint", help="Measure areas inside the footprint that all masks share, too.")
     ] = False,
     method: Annotated[
         list[str] | None, typer.Option(help="How to measure the front position; may be repeated or comma-separated.")
@@ -90,9 +100,10 @@ def track(
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, store, track_many
     from glaciertime.scenes.download import downloads_folder
+    from glaciertime.scenes.classes import parse_classes
     from glaciertime.scenes.folder import MaskReading
     from glaciertime.scenes.names import read_dates
-    from glaciertime.scenes.rasters import parse_classes, parse_crs
+    from glaciertime.scenes.rasters import parse_crs
     from glaciertime.track import TrackSettings
     from glaciertime.track.settings import DEFAULT_METHODS
 
@@ -103,13 +114,15 @@ def track(
     if not names:
         raise UsageError("name a glacier with --glacier NAME, or give --all; glaciertime catalog lists them")
     reading = MaskReading(
-        classes=parse_classes(classes) if classes else None,
+        classes=parse_classes(classes, nodata=nodata),
         crs=parse_crs(crs) if crs else None,
         local_resolution_m=resolution,
         dates=read_dates(dates) if dates else {},
         common_footprint=common_footprint,
     )
-    settings = TrackSettings(methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width)
+    settings = TrackSettings(
+        methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width, common_footprint=common_footprint
+    )
     requests = [
         TrackRequest(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,

@@ -8,35 +8,52 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyproj
+from rasterio.warp import transform_bounds
 
-from glaciertime.errors import DataNotFoundError, GlacierTimeError
+from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, UnreadableScene
+from glaciertime.scenes.classes import CAFFE, Classes
+from glaciertime.scenes.mosaics import bounds_of, join
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
+from glaciertime.scenes.passes import Pass, pass_in_name
 from glaciertime.scenes.rasters import mask_scene
 
 __all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder"]
 
-RASTER_ENDINGS = (".tif", ".tiff", ".png", ".jp2", ".vrt")
+RASTER_ENDINGS = (".tif", ".tiff", ".png", ".gif", ".bmp", ".jp2", ".vrt", ".img", ".asc", ".bil")
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskReading:
     """How the masks of a folder are to be read: what the command line says of them."""
 
-    classes: Mapping[int, int] | None = None
+    classes: Classes = CAFFE
     crs: pyproj.CRS | None = None
     local_resolution_m: float | None = None
     dates: Mapping[str, dt.date] = field(default_factory=dict)
-    #: Whether masks on different grids are compared inside the area they share, instead of refused.
+    #: Whether images without georeference that differ in size share their lower left corner.
     common_footprint: bool = False
+    #: Resolution of the images that the masks were drawn on, where their pixels are finer or coarser.
+    image_resolution_m: float | None = None
+    #: What is known against all of them.
+    flags: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the glacier ends on land, so that no boundary of its ice is a calving front.
+    on_land: bool = False
     delineation_sigma_m: float = float("nan")
     georeferencing_sigma_m: float = float("nan")
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """Return the rasters of a folder, sorted by name; sub-folders are not searched."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in RASTER_ENDINGS and path.is_file())
+    """Return the rasters of a folder, sorted by name, or the one file given; sub-folders are not searched."""
+    if folder.is_file():
+        return [folder]
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in RASTER_ENDINGS and not path.name.startswith(".") and path.is_file()
+    )
 
 
 def masks_in_folder(
@@ -44,8 +61,10 @@ def masks_in_folder(
 ) -> Iterator[MaskScene | UnreadableScene]:
     """Yield every mask of a folder in order of date; a file that cannot be one yields its reason.
 
-    Masks that lie on another grid (coordinate system, size or place) than most of their neighbours are refused
-    unless ``reading.common_footprint`` is set: an area inside one frame is no area inside another.
+    Masks may differ in coordinate system, resolution and extent: where they show different ground, areas are compared
+    inside the footprint that they share. Tiles of one date and pass are joined. Refused are masks that share no ground
+    with most of the others, that contradict another one of their date, and images without a georeference that differ
+    in size, unless ``reading.common_footprint`` says that their lower left corners are the same.
 
     Raises
     ------
@@ -77,7 +96,9 @@ def masks_in_folder(
                     classes=reading.classes,
                     crs=reading.crs,
                     local_resolution_m=reading.local_resolution_m,
-                    flags={"year-only": ""} if year_only else {},
+                    image_resolution_m=reading.image_resolution_m,
+                    flags={**reading.flags, **({"year-only": ""} if year_only else {})},
+                    on_land=reading.on_land,
                     delineation_sigma_m=reading.delineation_sigma_m,
                     georeferencing_sigma_m=reading.georeferencing_sigma_m,
                 )
@@ -88,57 +109,126 @@ def masks_in_folder(
                 input=str(path.resolve()),
             )  # fmt: skip
             yield UnreadableScene(input=str(path), reason=str(error), date=date, acquisition=acquisition)
-    scenes.sort(key=lambda scene: (scene.acquisition.date, scene.acquisition.image_id))
-    scenes, copies = _without_copies(scenes)
-    yield from copies
-    grids = [_grid(scene) for scene in scenes]
-    usual = Counter(grids).most_common(1)[0][0] if grids else None
-    for scene, grid in zip(scenes, grids, strict=True):
-        difference = "" if reading.common_footprint or usual is None else _difference(grid, usual)
-        if difference:
-            yield UnreadableScene(
-                input=scene.acquisition.input,
-                reason=f"{Path(scene.acquisition.input).name} {difference}; put it on the grid of its neighbours "
-                "(gdalwarp -tr -te), or give --common-footprint to measure all dates inside the area they share",
-                date=scene.acquisition.date,
-                acquisition=scene.acquisition,
-            )
-        else:
-            yield scene
+    scenes.sort(key=_order)
+    strays = _strays(scenes, common_footprint=reading.common_footprint)
+    for index, why in strays.items():
+        yield _refusal(scenes[index], f"{Path(scenes[index].acquisition.input).name} {why}")
+    scenes = [scene for index, scene in enumerate(scenes) if index not in strays]
+    joined, refused = _joined(scenes, local_frames=any(scene.acquisition.crs is None for scene in scenes))
+    yield from refused
+    yield from joined
 
 
-def _without_copies(scenes: list[MaskScene]) -> tuple[list[MaskScene], list[UnreadableScene]]:
-    """Split off masks of a day and a sensor that already has one: nobody could tell which is meant."""
-    kept: dict[tuple[dt.date, str], MaskScene] = {}
-    copies: list[UnreadableScene] = []
+def _joined(
+    scenes: list[MaskScene], *, local_frames: bool
+) -> tuple[list[MaskScene], list[UnreadableScene]]:
+    """Join the tiles of each pass; split off masks that contradict one of their date: nobody could tell which is meant."""
+    groups: list[list[MaskScene]] = []
     for scene in scenes:
-        acquisition = scene.acquisition
-        first = kept.setdefault((acquisition.date, acquisition.sensor), scene)
-        if first is not scene:
-            copies.append(
-                UnreadableScene(
-                    input=acquisition.input,
-                    reason=f"{Path(acquisition.input).name} has the same date, {acquisition.date}, as "
-                    f"{Path(first.acquisition.input).name}; keep one, or put the name of the sensor into both names",
-                    date=acquisition.date,
+        mine = scene.acquisition
+        for group in groups:
+            other = group[0].acquisition
+            same = (mine.date, mine.sensor) == (other.date, other.sensor)
+            if same and not any(_pass(scene).is_other(_pass(held)) for held in group):
+                group.append(scene)
+                break
+        else:
+            groups.append([scene])
+    kept: list[MaskScene] = []
+    refused: list[UnreadableScene] = []
+    for group in groups:
+        if len(group) == 1:
+            kept += group
+            continue
+        readable = []
+        for scene in group:
+            try:
+                scene.read()
+                readable.append(scene)
+            except GlacierTimeError:
+                # Its reason is told when it is measured.
+                kept.append(scene)
+        if not readable:
+            continue
+        try:
+            if local_frames and len({scene.shape for scene in readable}) > 1:
+                raise InputError(f"{readable[1].acquisition.image_id} has no georeference to join it to its neighbours")
+            scene, others = join(readable)
+        except InputError as error:
+            scene, others = readable[0], []
+            refused += [_refusal(each, str(error)) for each in readable[1:]]
+        kept.append(scene)
+        for other, share in others:
+            first = Path(readable[0].acquisition.input).name
+            refused.append(
+                _refusal(
+                    other,
+                    f"{Path(other.acquisition.input).name} has the same date, {other.acquisition.date}, as {first}, and "
+                    f"shows {share:.1%} of the same ground otherwise; keep one, or put the name of the sensor into both "
+                    "names",
                 )
             )
-    return list(kept.values()), copies
+    return sorted(kept, key=_order), refused
 
 
-def _grid(scene: MaskScene) -> tuple[str, tuple[int, int], tuple[float, ...]]:
-    crs = scene.acquisition.crs
-    name = "a local metric frame" if crs is None else crs.name
-    return name, scene.shape, tuple(round(value, 3) for value in scene.transform[:6])
+def _pass(scene: MaskScene) -> Pass:
+    return pass_in_name(Path(scene.acquisition.input).name)
 
 
-def _difference(
-    grid: tuple[str, tuple[int, int], tuple[float, ...]], usual: tuple[str, tuple[int, int], tuple[float, ...]]
-) -> str:
-    if grid[0] != usual[0]:
-        return f"is in {grid[0]}, its neighbours are in {usual[0]}"
-    if grid[1] != usual[1]:
-        return f"has {grid[1][0]} x {grid[1][1]} pixels, its neighbours have {usual[1][0]} x {usual[1][1]}"
-    if grid[2] != usual[2]:
-        return f"lies elsewhere (geotransform {grid[2]}) than its neighbours ({usual[2]})"
-    return ""
+def _order(scene: MaskScene) -> tuple[dt.date, str]:
+    return scene.acquisition.date, scene.acquisition.image_id
+
+
+def _refusal(scene: MaskScene, reason: str) -> UnreadableScene:
+    acquisition = scene.acquisition
+    return UnreadableScene(
+        input=acquisition.input, reason=reason, date=acquisition.date, acquisition=acquisition
+    )  # fmt: skip
+
+
+def _strays(scenes: list[MaskScene], *, common_footprint: bool) -> dict[int, str]:
+    """Return why some masks cannot be compared with most of their neighbours, by their index."""
+    local = [index for index, scene in enumerate(scenes) if scene.acquisition.crs is None]
+    placed = [index for index, scene in enumerate(scenes) if scene.acquisition.crs is not None]
+    if local and placed:
+        return dict.fromkeys(
+            local, "has no coordinate system, its neighbours have one; georeference it, or measure it on its own"
+        )
+    if local:
+        usual = Counter(scenes[index].shape for index in local).most_common(1)[0][0]
+        return {
+            index: f"has {scenes[index].shape[0]} x {scenes[index].shape[1]} pixels, its neighbours have {usual[0]} x "
+            f"{usual[1]}; without a georeference nobody can tell how they lie to each other: cut it as they are, or give "
+            "--common-footprint if all share their lower left corner"
+            for index in local
+            if scenes[index].shape != usual and not common_footprint
+        }
+    return _far_away(scenes)
+
+
+def _far_away(scenes: list[MaskScene]) -> dict[int, str]:
+    """Return which masks share no ground with the one that most share some with."""
+    if len(scenes) < 2:
+        return {}
+    crs = scenes[0].acquisition.crs
+    x_min, y_min, x_max, y_max = bounds_of(scenes[0])
+    to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = to_degrees.transform((x_min + x_max) / 2, (y_min + y_max) / 2)
+    plane = f"+proj=aeqd +lat_0={latitude} +lon_0={longitude} +ellps=WGS84 +units=m"
+    boxes = np.array(
+        [
+            transform_bounds(scene.acquisition.crs.to_wkt(), plane, *bounds_of(scene), densify_pts=21)  # type: ignore[union-attr]
+            for scene in scenes
+        ]
+    )
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    meets = (low < high).all(axis=2)
+    usual = int(np.argmax(meets.sum(axis=1)))
+    middle = 0.5 * (boxes[:, :2] + boxes[:, 2:])
+    away_km = np.hypot(*(middle - middle[usual]).T) / 1000
+    return {
+        index: f"lies {away_km[index]:,.0f} km from most of its neighbours and shares no ground with them; check its CRS, "
+        "or leave it out"
+        for index in np.flatnonzero(~meets[usual]).tolist()
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -14,7 +15,7 @@ from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.scenes.acquisition import ImageScene, Scene, UnreadableScene
 from glaciertime.scenes.caffe import caffe_has_zones, caffe_root, caffe_scenes
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
-from glaciertime.scenes.folder import MaskReading, mask_files, masks_in_folder
+from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder
 from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
 from glaciertime.scenes.vectors import (
     VECTOR_ENDINGS,
@@ -122,6 +123,9 @@ def _from_data(
 ) -> Located:
     if not data.exists():
         raise DataNotFoundError(f"--data {data}: there is no such folder or file")
+    if data.is_file() and data.suffix.lower() in RASTER_ENDINGS:
+        source = Source(dataset=dataset or data.resolve().parent.name, format="masks")
+        return _from_source(glacier, source, data, reading)
     if data.is_file():
         return _from_file(glacier, data, dataset)
     for source in sources:
@@ -169,7 +173,8 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
         else:
             scenes = caffe_images(path, glacier=glacier.name, code=code, dataset=source.dataset)
     elif source.format == "masks":
-        scenes = masks_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=reading)
+        told = _told_of_masks(reading, source, glacier)
+        scenes = masks_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=told)
     elif source.format == "landsat-fronts":
         images = list(landsat_front_images(path, glacier=glacier.name, code=source.code, dataset=source.dataset))
         scenes = iter(images)
@@ -178,6 +183,18 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
     else:
         raise UsageError(f"{glacier.name}: source {source.dataset} is no folder of input")
     return Located(glacier=glacier, dataset=source.dataset, origin=str(path), simulated=False, scenes=scenes)
+
+
+def _told_of_masks(reading: MaskReading, source: Source, glacier: Glacier) -> MaskReading:
+    """Return how masks are to be read, with what the manifest says of their source."""
+    return replace(
+        reading,
+        delineation_sigma_m=math.nan if source.delineation_sigma_m is None else source.delineation_sigma_m,
+        georeferencing_sigma_m=math.nan if source.georeferencing_sigma_m is None else source.georeferencing_sigma_m,
+        image_resolution_m=source.resolution_m,
+        flags=source.flags,
+        on_land=glacier.terminus_type == "land",
+    )
 
 
 def _from_file(glacier: Glacier, path: Path, dataset: str) -> Located:

@@ -7,51 +7,25 @@ import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pyproj
 import rasterio
 import shapely
 from affine import Affine
-from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
-from glaciertime.scenes.acquisition import NO_DATA, ZONES, Acquisition, MaskScene
+from glaciertime.scenes.acquisition import Acquisition, MaskScene
+from glaciertime.scenes.classes import CAFFE, Classes
 from glaciertime.scenes.imagery import STRICT
+from glaciertime.scenes.zones import layout_of, read_probability, read_zones
 from glaciertime.units import resolution_m
 
-__all__ = ["CAFFE_CLASSES", "mask_scene", "parse_classes", "parse_crs", "read_zones"]
+__all__ = ["mask_scene", "parse_crs"]
 
-#: The codes that are taken for granted where no classes are given.
-CAFFE_CLASSES: dict[int, int] = {code: code for code in ZONES.values()}
-
-
-def parse_classes(text: str) -> dict[int, int]:
-    """Return the zone of every value of a mask from ``value=zone`` pairs, separated by commas.
-
-    Several values may mean the same zone. Zones are ocean, glacier, rock and nodata.
-
-    Examples
-    --------
-    >>> parse_classes("0=ocean,1=glacier,2=glacier")
-    {0: 254, 1: 127, 2: 127}
-    """
-    classes: dict[int, int] = {}
-    for pair in text.split(","):
-        value, equals, zone = (part.strip() for part in pair.partition("="))
-        if not equals or zone.lower() not in ZONES or not value.lstrip("-").isdigit():
-            raise UsageError(
-                f"--classes '{text}': '{pair.strip()}' is not value=zone with a zone out of {', '.join(ZONES)}; "
-                "give for example --classes 0=ocean,1=glacier"
-            )
-        if int(value) in classes:
-            raise UsageError(f"--classes '{text}': value {value} is given twice; give each value one zone")
-        classes[int(value)] = ZONES[zone.lower()]
-    if ZONES["glacier"] not in classes.values():
-        raise UsageError(f"--classes '{text}': no value means glacier; give for example --classes 0=ocean,1=glacier")
-    return classes
+# A raster of more pixels is not read at once: it is no mask of one glacier.
+_MOST_PIXELS = 500_000_000
 
 
 def parse_crs(text: str) -> pyproj.CRS:
@@ -69,11 +43,13 @@ def mask_scene(
     date: dt.date,
     dataset: str,
     sensor: str = "",
-    classes: Mapping[int, int] | None = None,
+    classes: Classes = CAFFE,
     crs: pyproj.CRS | None = None,
     local_resolution_m: float | None = None,
+    image_resolution_m: float | None = None,
     flags: Mapping[str, str] | None = None,
     box: shapely.Polygon | None = None,
+    on_land: bool = False,
     delineation_sigma_m: float = float("nan"),
     georeferencing_sigma_m: float = float("nan"),
 ) -> MaskScene:
@@ -82,12 +58,17 @@ def mask_scene(
     Parameters
     ----------
     path : Path
-        A raster that GDAL reads; the first band counts.
-    classes : mapping of value to zone code, default the codes of CaFFe
+        A raster that GDAL reads: one band of classes or of a probability, three of colour, or one per zone.
+    classes : Classes
+        What its pixels mean; by default the names in the file, or the codes of CaFFe.
     crs : CRS
         Taken where the file has none; a file that has another one is refused.
     local_resolution_m : float
         Pixel size of an image without georeference: its scene lies in a local metric frame.
+    image_resolution_m : float, optional
+        Resolution of the image that the mask was drawn on, where its pixels are finer or coarser.
+    on_land : bool
+        Whether the glacier ends on land.
 
     Raises
     ------
@@ -101,13 +82,20 @@ def mask_scene(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as raster:
-                shape, transform, own_crs = raster.shape, raster.transform, raster.crs
+            with rasterio.Env(**STRICT), rasterio.open(path) as raster:
+                shape = raster.shape
+                if shape[0] * shape[1] > _MOST_PIXELS:
+                    raise InputError(
+                        f"{path.name} has {shape[1]} x {shape[0]} pixels, more than a mask of one glacier needs; cut it "
+                        f"to the glacier: gdal_translate -projwin X_MIN Y_MAX X_MAX Y_MIN {path.name} cut_{path.name}"
+                    )
+                transform, place = _place(path, raster, crs, local_resolution_m)
+                layout = layout_of(path, raster, classes)
     except (RasterioError, OSError) as error:
         raise InputError(
             f"{path.name} cannot be opened as a raster; is it truncated? Fetch or export it again"
         ) from error
-    transform, place = _place(path, shape, transform, own_crs, crs, local_resolution_m)
+    pixel_m = resolution_m(transform, shape=shape, crs=place)
     acquisition = Acquisition(
         glacier=glacier,
         date=date,
@@ -118,100 +106,88 @@ def mask_scene(
         sensor=sensor,
         author=dataset,
         crs=place,
-        resolution_m=resolution_m(transform, shape=shape, crs=place),
+        resolution_m=pixel_m if image_resolution_m is None else image_resolution_m,
         georeferencing_sigma_m=georeferencing_sigma_m,
         delineation_sigma_m=delineation_sigma_m,
         flags=dict(flags or {}),
     )
-    read = partial(read_zones, path, dict(classes or CAFFE_CLASSES))
-    return MaskScene(acquisition=acquisition, shape=shape, transform=transform, read=read, box=box)
+    return MaskScene(
+        acquisition=acquisition,
+        shape=shape,
+        transform=transform,
+        read=partial(read_zones, path, classes),
+        box=box,
+        probability=partial(read_probability, path, classes) if layout.may_be_probability else None,
+        has_ocean=layout.has_ocean and not on_land,
+    )
 
 
 def _place(
-    path: Path,
-    shape: tuple[int, int],
-    transform: Affine,
-    own_crs: Any,
-    given_crs: pyproj.CRS | None,
-    local_resolution_m: float | None,
+    path: Path, raster: DatasetReader, given_crs: pyproj.CRS | None, local_resolution_m: float | None
 ) -> tuple[Affine, pyproj.CRS | None]:
     """Return the geotransform and the coordinate system that a raster is to be read in."""
+    transform, own_crs, height = raster.transform, raster.crs, raster.height
+    warp = f"gdalwarp -r near {_unobserved(raster)} {path.name} north_up_{path.stem}.tif"
+    if raster.gcps[0] and transform.is_identity:
+        raise InputError(
+            f"{path.name} is placed by {len(raster.gcps[0])} ground control points, not by a geotransform; warp it first: "
+            f"{warp}"
+        )
+    if raster.rpcs is not None and transform.is_identity:
+        raise InputError(f"{path.name} is placed by rational polynomials (RPC); warp it first: {warp} -rpc")
     if own_crs is None and given_crs is None and local_resolution_m is None:
         raise InputError(
             f"{path.name} has no coordinate system; say which one it is in with --crs EPSG:CODE, or give the pixel "
             "size in metres of an image without georeference with --resolution METRES"
         )
-    if own_crs is None and local_resolution_m is not None:
-        return Affine(local_resolution_m, 0, 0, 0, -local_resolution_m, shape[0] * local_resolution_m), None
+    if own_crs is None and local_resolution_m is not None and not transform.is_identity:
+        if abs(abs(transform.a) / local_resolution_m - 1) > 0.01 or abs(abs(transform.e) / local_resolution_m - 1) > 0.01:
+            raise InputError(
+                f"{path.name} has pixels of {abs(transform.a):g} by {abs(transform.e):g} by its world file, --resolution "
+                f"says {local_resolution_m:g}; say its coordinate system with --crs instead"
+            )
+    elif own_crs is None and local_resolution_m is not None:
+        return Affine(local_resolution_m, 0, 0, 0, -local_resolution_m, height * local_resolution_m), None
     if transform.b or transform.d:
         raise InputError(
-            f"{path.name} has a rotated geotransform ({transform.b:g}, {transform.d:g} off the diagonal); "
-            f"make it north-up first: gdalwarp {path.name} north_up.tif"
+            f"{path.name} has a rotated geotransform ({transform.b:g}, {transform.d:g} off the diagonal); make it "
+            f"north-up first: {warp}"
         )
+    if transform.is_identity:
+        has = "has no geotransform, so --crs cannot place it" if own_crs is None else "has a CRS but no geotransform"
+        raise InputError(f"{path.name} {has}; georeference it: gdal_translate -a_ullr X_MIN Y_MAX X_MAX Y_MIN IN OUT")
+    if own_crs is None and given_crs is None:
+        return transform, None
     if own_crs is None:
-        if transform.is_identity:
-            raise InputError(f"{path.name} has no geotransform, so --crs cannot place it; give --resolution METRES")
+        _check_coordinates(path, raster, given_crs)
         return transform, given_crs
     place = pyproj.CRS.from_wkt(own_crs.to_wkt())
     if given_crs is not None and not place.equals(given_crs, ignore_axis_order=True):
         raise InputError(
             f"{path.name} is in {place.name}, but --crs says {given_crs.name}; leave --crs away, or reproject the file"
         )
+    _check_coordinates(path, raster, place)
     return transform, place
 
 
-def read_zones(path: Path, classes: Mapping[int, int]) -> NDArray[np.uint8]:
-    """Read the first band of a raster as (H, W) uint8 of zone codes.
-
-    The raster's own nodata value is no data, whatever the classes say.
-
-    Raises
-    ------
-    InputError
-        Where the file is truncated, or holds a value that no class names.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.Env(**STRICT), rasterio.open(path) as raster:
-                values, nodata = raster.read(1), raster.nodata
-    except (RasterioError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read to its end; is it truncated? Fetch or export it again") from error
-    if values.dtype != np.uint8:
-        values, nodata = _as_small_integers(path, values, nodata, classes)
-    table = np.full(256, NO_DATA, dtype=np.uint8)
-    named = np.zeros(256, dtype=bool)
-    for value, zone in classes.items():
-        if 0 <= value <= 255:
-            table[value], named[value] = zone, True
-    if nodata is not None and 0 <= nodata <= 255 and nodata == int(nodata):
-        table[int(nodata)], named[int(nodata)] = NO_DATA, True
-    present = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
-    unknown = [int(value) for value in present if not named[value]]
-    if unknown:
-        raise InputError(_unknown_values(path, unknown, [int(value) for value in present]))
-    return table[values]
+def _unobserved(raster: DatasetReader) -> str:
+    """Return the option with which gdalwarp marks what lies outside the image: not as the class called 0."""
+    return "-dstnodata nan" if raster.dtypes[0].startswith("float") else "-dstalpha"
 
 
-def _as_small_integers(
-    path: Path, values: NDArray[Any], nodata: float | None, classes: Mapping[int, int]
-) -> tuple[NDArray[np.uint8], float | None]:
-    """Return a mask of another type as uint8 positions, or refuse values that are no classes."""
-    real = np.isfinite(values) if values.dtype.kind == "f" else np.ones(values.shape, dtype=bool)
-    missing = ~real if nodata is None else ~real | (values == nodata)
-    kept = values[~missing]
-    unknown = sorted({float(value) for value in np.unique(kept)[:1000]} - {float(value) for value in classes})
-    if unknown or any(not 0 <= value <= 255 for value in np.unique(kept)):
-        raise InputError(_unknown_values(path, unknown or sorted(classes), sorted({float(v) for v in np.unique(kept)})))
-    spare = next(code for code in range(256) if code not in classes)
-    return np.where(missing, spare, values).astype(np.uint8), float(spare)
-
-
-def _unknown_values(path: Path, unknown: list[Any], present: list[Any]) -> str:
-    def listed(values: list[Any]) -> str:
-        return ", ".join(f"{value:g}" for value in values[:6]) + (", ..." if len(values) > 6 else "")
-
-    return (
-        f"{path.name} holds the values {listed(present)}, of which {listed(unknown)} name no zone; say what each "
-        "means, for example --classes 0=ocean,1=glacier (zones: ocean, glacier, rock, nodata)"
-    )
+def _check_coordinates(path: Path, raster: DatasetReader, crs: pyproj.CRS | None) -> None:
+    """Refuse coordinates that cannot be those of the CRS: degrees in a map of metres, and metres in one of degrees."""
+    if crs is None:
+        return
+    left, bottom, right, top = raster.bounds
+    across, up = max(abs(left), abs(right)), max(abs(bottom), abs(top))
+    if crs.is_geographic and (across > 540 or up > 90.001):
+        raise InputError(
+            f"{path.name} reaches from {left:g}, {bottom:g} to {right:g}, {top:g}: these are no degrees, but its CRS is "
+            f"{crs.name}; say the right one: gdal_edit -a_srs EPSG:CODE {path.name}"
+        )
+    if crs.is_projected and across <= 360 and up <= 90 and abs(raster.transform.a) < 0.5:
+        raise InputError(
+            f"{path.name} reaches from {left:g}, {bottom:g} to {right:g}, {top:g}: these are degrees, but its CRS is "
+            f"{crs.name}; say the right one: gdal_edit -a_srs EPSG:4326 {path.name}"
+        )

@@ -78,6 +78,8 @@ class TrackSettings:
         neither in the fjord nor as a boundary of the front.
     least_coverage : float
         Images that show less than this share of the footprint stay out of the footprint that all dates share.
+    common_footprint : bool
+        Whether masks are measured inside the footprint that all share even where all show the whole box.
     draw_centreline : bool
         Whether to draw a centreline from the first mask that shows a front where the catalog has none.
     screening : ScreeningSettings or None
@@ -100,6 +102,7 @@ class TrackSettings:
     delineation_sigma_m: float = float("nan")
     count_icebergs: bool = True
     least_coverage: float = 0.5
+    common_footprint: bool = False
     draw_centreline: bool = True
     screening: ScreeningSettings | None = field(default_factory=ScreeningSettings)
     simplify_m: float = 0.0

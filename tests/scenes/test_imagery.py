@@ -10,7 +10,7 @@ import rasterio
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.imagery import Imagery
-from glaciertime.scenes.rasters import read_zones
+from glaciertime.scenes.zones import read_zones
 
 
 def write(path: Path, pixels: np.ndarray, **options: object) -> Path:
@@ -56,12 +56,12 @@ def test_without_nodata_every_pixel_is_observed(tmp_path: Path) -> None:
 def test_a_picture_that_is_cut_short_is_not_read_as_black(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).choice(np.array([0, 64, 127, 254], np.uint8), size=(1, 60, 40))
     path = write(tmp_path / "image.png", pixels, driver="PNG")
-    assert (read_zones(path, {code: code for code in (0, 64, 127, 254)}) == pixels[0]).all()
+    assert (read_zones(path) == pixels[0]).all()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with Imagery(path) as image, pytest.raises(InputError, match=r"image\.png is damaged or cut short"):
         image.read_all()
     with pytest.raises(InputError, match=r"image\.png cannot be read to its end"):
-        read_zones(path, {code: code for code in (0, 64, 127, 254)})
+        read_zones(path)
 
 
 def test_a_coloured_picture_that_is_cut_short_is_named(tmp_path: Path) -> None:
