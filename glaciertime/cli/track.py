@@ -99,8 +99,8 @@ def track(
     from glaciertime.catalog import load_catalog
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, store, track_many
-    from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.classes import parse_classes
+    from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.folder import MaskReading
     from glaciertime.scenes.names import read_dates
     from glaciertime.scenes.rasters import parse_crs

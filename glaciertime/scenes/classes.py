@@ -110,7 +110,7 @@ def parse_classes(text: str | None, *, nodata: str | None = None) -> Classes:
     names: dict[str, int] = {}
     for pair in text.split(","):
         what, equals, word = (part.strip() for part in pair.rpartition("="))
-        zone = zone_of_word(word)
+        zone = ZONES.get(word.casefold())
         if not equals or not what or zone is None:
             raise UsageError(
                 f"--classes '{text}': '{pair.strip()}' is not value=zone with a zone out of {', '.join(ZONES)}; "
@@ -213,8 +213,8 @@ def check_agreement(
         zone = zone_names[table.get(value, NO_DATA)]
         if zone != "nodata":
             raise InputError(
-                f"{path_name} says in its header that {value:g} was not observed, {said} that it is {zone}; if every "
-                f"{value:g} is {zone} give --nodata none, else {value:g}=nodata in --classes"
+                f"{path_name} says in its header that {value:g} was not observed, {said} that it is {zone}; give "
+                f"{value:g}=nodata in --classes, or if every {value:g} is {zone} --nodata none"
             )
     for value, name in names.items():
         meant = zone_of_word(name)

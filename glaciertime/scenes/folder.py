@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyproj
+from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
@@ -119,16 +121,14 @@ def masks_in_folder(
     yield from joined
 
 
-def _joined(
-    scenes: list[MaskScene], *, local_frames: bool
-) -> tuple[list[MaskScene], list[UnreadableScene]]:
-    """Join the tiles of each pass; split off masks that contradict one of their date: nobody could tell which is meant."""
+def _joined(scenes: list[MaskScene], *, local_frames: bool) -> tuple[list[MaskScene], list[UnreadableScene]]:
+    """Join the tiles of each pass; split off masks that contradict one of their date, so that none is guessed."""
     groups: list[list[MaskScene]] = []
     for scene in scenes:
         mine = scene.acquisition
         for group in groups:
-            other = group[0].acquisition
-            same = (mine.date, mine.sensor) == (other.date, other.sensor)
+            theirs = group[0].acquisition
+            same = (mine.date, mine.sensor) == (theirs.date, theirs.sensor)
             if same and not any(_pass(scene).is_other(_pass(held)) for held in group):
                 group.append(scene)
                 break
@@ -140,7 +140,7 @@ def _joined(
         if len(group) == 1:
             kept += group
             continue
-        readable = []
+        readable: list[MaskScene] = []
         for scene in group:
             try:
                 scene.read()
@@ -163,9 +163,9 @@ def _joined(
             refused.append(
                 _refusal(
                     other,
-                    f"{Path(other.acquisition.input).name} has the same date, {other.acquisition.date}, as {first}, and "
-                    f"shows {share:.1%} of the same ground otherwise; keep one, or put the name of the sensor into both "
-                    "names",
+                    f"{Path(other.acquisition.input).name} has the same date, {other.acquisition.date}, as {first}, "
+                    f"and shows {share:.1%} of the same ground otherwise; keep one, or put the name of the sensor into "
+                    "both names",
                 )
             )
     return sorted(kept, key=_order), refused
@@ -191,15 +191,15 @@ def _strays(scenes: list[MaskScene], *, common_footprint: bool) -> dict[int, str
     local = [index for index, scene in enumerate(scenes) if scene.acquisition.crs is None]
     placed = [index for index, scene in enumerate(scenes) if scene.acquisition.crs is not None]
     if local and placed:
-        return dict.fromkeys(
-            local, "has no coordinate system, its neighbours have one; georeference it, or measure it on its own"
-        )
+        why = "has no coordinate system, its neighbours have one; georeference it, or measure it on its own"
+        far = _far_away([scenes[index] for index in placed])
+        return {**dict.fromkeys(local, why), **{placed[index]: reason for index, reason in far.items()}}
     if local:
         usual = Counter(scenes[index].shape for index in local).most_common(1)[0][0]
         return {
-            index: f"has {scenes[index].shape[0]} x {scenes[index].shape[1]} pixels, its neighbours have {usual[0]} x "
-            f"{usual[1]}; without a georeference nobody can tell how they lie to each other: cut it as they are, or give "
-            "--common-footprint if all share their lower left corner"
+            index: f"has {scenes[index].shape[0]} x {scenes[index].shape[1]} pixels, its neighbours have "
+            f"{usual[0]} x {usual[1]}; without a georeference nobody can tell how they lie to each other: cut it "
+            "as they are, or give --common-footprint if all share their lower left corner"
             for index in local
             if scenes[index].shape != usual and not common_footprint
         }
@@ -215,12 +215,7 @@ def _far_away(scenes: list[MaskScene]) -> dict[int, str]:
     to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     longitude, latitude = to_degrees.transform((x_min + x_max) / 2, (y_min + y_max) / 2)
     plane = f"+proj=aeqd +lat_0={latitude} +lon_0={longitude} +ellps=WGS84 +units=m"
-    boxes = np.array(
-        [
-            transform_bounds(scene.acquisition.crs.to_wkt(), plane, *bounds_of(scene), densify_pts=21)  # type: ignore[union-attr]
-            for scene in scenes
-        ]
-    )
+    boxes = np.array([_bounds_on(plane, scene) for scene in scenes])
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
     meets = (low < high).all(axis=2)
@@ -228,7 +223,18 @@ def _far_away(scenes: list[MaskScene]) -> dict[int, str]:
     middle = 0.5 * (boxes[:, :2] + boxes[:, 2:])
     away_km = np.hypot(*(middle - middle[usual]).T) / 1000
     return {
-        index: f"lies {away_km[index]:,.0f} km from most of its neighbours and shares no ground with them; check its CRS, "
-        "or leave it out"
+        index: f"lies {away_km[index]:,.0f} km from most of its neighbours and shares no ground with them; check its "
+        "CRS, or leave it out"
+        if math.isfinite(away_km[index])
+        else "has coordinates that its CRS does not have; check its CRS"
         for index in np.flatnonzero(~meets[usual]).tolist()
     }
+
+
+def _bounds_on(plane: str, scene: MaskScene) -> tuple[float, float, float, float]:
+    """Return the bounds of a mask on a plane; not finite where its coordinates have no place there."""
+    crs = scene.acquisition.crs
+    try:
+        return transform_bounds("" if crs is None else crs.to_wkt(), plane, *bounds_of(scene), densify_pts=21)  # type: ignore[no-any-return]
+    except RasterioError:
+        return (math.inf,) * 4

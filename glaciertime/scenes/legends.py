@@ -35,7 +35,9 @@ def _of_flags(tags: Mapping[str, str]) -> dict[float, str]:
     if not values or len(values) != len(names):
         return {}
     try:
-        return {float(value.rstrip("bBuUsS")): name.replace("_", " ") for value, name in zip(values, names, strict=True)}
+        return {
+            float(value.rstrip("bBuUsS")): name.replace("_", " ") for value, name in zip(values, names, strict=True)
+        }
     except ValueError:
         return {}
 
@@ -56,7 +58,9 @@ def _of_xml(path: Path) -> dict[float, str]:
             continue
         categories = band.find("CategoryNames")
         if categories is not None:
-            named = {float(index): (each.text or "").strip() for index, each in enumerate(categories.findall("Category"))}
+            named = {
+                float(index): (each.text or "").strip() for index, each in enumerate(categories.findall("Category"))
+            }
             named = {value: name for value, name in named.items() if name}
             if named:
                 return named

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -187,13 +186,17 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
 
 def _told_of_masks(reading: MaskReading, source: Source, glacier: Glacier) -> MaskReading:
     """Return how masks are to be read, with what the manifest says of their source."""
+
+    def known(value: float | None, otherwise: float) -> float:
+        return otherwise if value is None else value
+
     return replace(
         reading,
-        delineation_sigma_m=math.nan if source.delineation_sigma_m is None else source.delineation_sigma_m,
-        georeferencing_sigma_m=math.nan if source.georeferencing_sigma_m is None else source.georeferencing_sigma_m,
-        image_resolution_m=source.resolution_m,
-        flags=source.flags,
-        on_land=glacier.terminus_type == "land",
+        delineation_sigma_m=known(source.delineation_sigma_m, reading.delineation_sigma_m),
+        georeferencing_sigma_m=known(source.georeferencing_sigma_m, reading.georeferencing_sigma_m),
+        image_resolution_m=source.resolution_m or reading.image_resolution_m,
+        flags={**reading.flags, **source.flags},
+        on_land=reading.on_land or glacier.terminus_type == "land",
     )
 
 

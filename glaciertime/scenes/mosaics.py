@@ -52,9 +52,9 @@ def join(tiles: Sequence[MaskScene]) -> tuple[MaskScene, list[tuple[MaskScene, f
     for tile in tiles[1:]:
         more = _on_grid(tile, finest, transform, shape)
         both = (held != NO_DATA) & (more != NO_DATA)
-        least = min(np.count_nonzero(held), np.count_nonzero(more))
-        differing = np.count_nonzero(held[both] != more[both]) / max(1, np.count_nonzero(both))
-        if differing > (_SEAM_SHARE if np.count_nonzero(both) < _SAME_GROUND * least else 0):
+        shared, least = int(both.sum()), min(int((held != NO_DATA).sum()), int((more != NO_DATA).sum()))
+        differing = float((held[both] != more[both]).sum()) / max(1, shared)
+        if differing > (_SEAM_SHARE if shared < _SAME_GROUND * least else 0):
             refused.append((tile, differing))
             continue
         kept.append(tile)
@@ -64,7 +64,7 @@ def join(tiles: Sequence[MaskScene]) -> tuple[MaskScene, list[tuple[MaskScene, f
     first = kept[0].acquisition
     acquisition = replace(
         first,
-        image_id="+".join(tile.acquisition.image_id for tile in kept),
+        image_id="+".join(dict.fromkeys(tile.acquisition.image_id for tile in kept)),
         crs=finest.acquisition.crs,
         resolution_m=max(tile.acquisition.resolution_m for tile in kept),
         flags={flag: text for tile in kept for flag, text in tile.acquisition.flags.items()},
@@ -95,8 +95,8 @@ def _grid(tiles: Sequence[MaskScene], finest: MaskScene) -> tuple[Affine, tuple[
     width, height = (high - low).astype(int)
     if not 0 < width * height <= _MOST_PIXELS or not math.isfinite(float(width * height)):
         raise InputError(
-            f"{tiles[0].acquisition.image_id} and {tiles[1].acquisition.image_id} have one date and lie too far apart to "
-            "be tiles of one image; keep one, or correct the CRS of the other"
+            f"{tiles[0].acquisition.image_id} and {tiles[1].acquisition.image_id} have one date and lie too far apart "
+            "to be tiles of one image; keep one, or correct the CRS of the other"
         )
     return t @ Affine.translation(*low), (int(height), int(width))
 

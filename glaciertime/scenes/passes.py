@@ -8,7 +8,9 @@ from pathlib import Path
 
 __all__ = ["Pass", "pass_in_name"]
 
-_PLATFORM = re.compile(r"(?<![A-Za-z0-9])(S1[A-D]|S2[A-D]|TSX1|TDX1|RS[12]|L[COTEM]0?[1-9])(?![A-Za-z0-9])", re.IGNORECASE)
+_PLATFORM = re.compile(
+    r"(?<![A-Za-z0-9])(S1[A-D]|S2[A-D]|TSX1|TDX1|RS[12]|L[COTEM]0?[1-9])(?![A-Za-z0-9])", re.IGNORECASE
+)
 _TIME = re.compile(r"(?<!\d)\d{8}T(\d{2})(\d{2})(\d{2})(?!\d)", re.IGNORECASE)
 _ORBIT = (
     re.compile(r"(?<![A-Za-z0-9])R(\d{3})(?![A-Za-z0-9])"),
@@ -22,7 +24,7 @@ _SAME_PASS_S = 15 * 60
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """What a name tells of a pass: the platform, the orbit, and the seconds of the day; empty or None where it is silent."""
+    """What a name tells of a pass: platform, orbit and second of the day; empty or None where it is silent."""
 
     platform: str = ""
     orbit: str = ""

@@ -19,7 +19,8 @@ from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene
 from glaciertime.scenes.classes import CAFFE, Classes
 from glaciertime.scenes.imagery import STRICT
-from glaciertime.scenes.zones import layout_of, read_probability, read_zones
+from glaciertime.scenes.layouts import layout_of
+from glaciertime.scenes.zones import read_probability, read_zones
 from glaciertime.units import resolution_m
 
 __all__ = ["mask_scene", "parse_crs"]
@@ -86,8 +87,9 @@ def mask_scene(
                 shape = raster.shape
                 if shape[0] * shape[1] > _MOST_PIXELS:
                     raise InputError(
-                        f"{path.name} has {shape[1]} x {shape[0]} pixels, more than a mask of one glacier needs; cut it "
-                        f"to the glacier: gdal_translate -projwin X_MIN Y_MAX X_MAX Y_MIN {path.name} cut_{path.name}"
+                        f"{path.name} has {shape[1]} x {shape[0]} pixels, more than a mask of one glacier needs; cut "
+                        f"it to the glacier: gdal_translate -projwin X_MIN Y_MAX X_MAX Y_MIN {path.name} cut_"
+                        f"{path.name}"
                     )
                 transform, place = _place(path, raster, crs, local_resolution_m)
                 layout = layout_of(path, raster, classes)
@@ -130,8 +132,8 @@ def _place(
     warp = f"gdalwarp -r near {_unobserved(raster)} {path.name} north_up_{path.stem}.tif"
     if raster.gcps[0] and transform.is_identity:
         raise InputError(
-            f"{path.name} is placed by {len(raster.gcps[0])} ground control points, not by a geotransform; warp it first: "
-            f"{warp}"
+            f"{path.name} is placed by {len(raster.gcps[0])} ground control points, not by a geotransform; "
+            f"warp it first: {warp}"
         )
     if raster.rpcs is not None and transform.is_identity:
         raise InputError(f"{path.name} is placed by rational polynomials (RPC); warp it first: {warp} -rpc")
@@ -141,10 +143,13 @@ def _place(
             "size in metres of an image without georeference with --resolution METRES"
         )
     if own_crs is None and local_resolution_m is not None and not transform.is_identity:
-        if abs(abs(transform.a) / local_resolution_m - 1) > 0.01 or abs(abs(transform.e) / local_resolution_m - 1) > 0.01:
+        if (
+            abs(abs(transform.a) / local_resolution_m - 1) > 0.01
+            or abs(abs(transform.e) / local_resolution_m - 1) > 0.01
+        ):
             raise InputError(
-                f"{path.name} has pixels of {abs(transform.a):g} by {abs(transform.e):g} by its world file, --resolution "
-                f"says {local_resolution_m:g}; say its coordinate system with --crs instead"
+                f"{path.name} has pixels of {abs(transform.a):g} by {abs(transform.e):g} by its world file, "
+                f"--resolution says {local_resolution_m:g}; say its coordinate system with --crs instead"
             )
     elif own_crs is None and local_resolution_m is not None:
         return Affine(local_resolution_m, 0, 0, 0, -local_resolution_m, height * local_resolution_m), None
@@ -183,8 +188,8 @@ def _check_coordinates(path: Path, raster: DatasetReader, crs: pyproj.CRS | None
     across, up = max(abs(left), abs(right)), max(abs(bottom), abs(top))
     if crs.is_geographic and (across > 540 or up > 90.001):
         raise InputError(
-            f"{path.name} reaches from {left:g}, {bottom:g} to {right:g}, {top:g}: these are no degrees, but its CRS is "
-            f"{crs.name}; say the right one: gdal_edit -a_srs EPSG:CODE {path.name}"
+            f"{path.name} reaches from {left:g}, {bottom:g} to {right:g}, {top:g}: these are no degrees, but its CRS "
+            f"is {crs.name}; say the right one: gdal_edit -a_srs EPSG:CODE {path.name}"
         )
     if crs.is_projected and across <= 360 and up <= 90 and abs(raster.transform.a) < 0.5:
         raise InputError(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,178 +16,17 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.acquisition import NO_DATA, OCEAN, ZONES
-from glaciertime.scenes.classes import CAFFE, EXAMPLE, Classes, apply_table, check_agreement, zone_of_word
+from glaciertime.scenes.acquisition import NO_DATA, ZONES
+from glaciertime.scenes.classes import CAFFE, EXAMPLE, Classes, apply_table
 from glaciertime.scenes.imagery import STRICT
+from glaciertime.scenes.layouts import Layout, layout_of
 from glaciertime.scenes.legends import class_names
 
-__all__ = ["Layout", "layout_of", "read_probability", "read_zones"]
+__all__ = ["read_probability", "read_zones"]
 
 _COLOUR_EXAMPLE = "--classes '#00ffff=glacier,#0000ff=ocean'"
 # The probabilities of a pixel add up to one to this much: they may be stored in a byte.
 _SUM_TOLERANCE = 0.02
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """How a mask file holds its zones.
-
-    Parameters
-    ----------
-    kind : str
-        ``values`` (one band of classes, or the probability of one), ``colours`` (three bands) or ``bands`` (one per
-        zone).
-    bands : tuple of int
-        Their numbers, from 1.
-    codes : tuple of int
-        The zone of each band, of kind ``bands``.
-    table : mapping of value to zone code
-        Of kind ``values``, and of colours that turn out to be greys.
-    nodata : tuple of float, or None
-        The value of each band that stands for what was not observed.
-    has_ocean : bool
-        Whether ocean is among the classes.
-    may_be_probability : bool
-    """
-
-    kind: str
-    bands: tuple[int, ...]
-    codes: tuple[int, ...] = ()
-    table: Mapping[float, int]
-    nodata: tuple[float, ...] | None
-    has_ocean: bool
-    may_be_probability: bool = False
-
-
-def layout_of(path: Path, raster: DatasetReader, classes: Classes) -> Layout:
-    """Return how a file holds its zones, from its header alone.
-
-    Raises
-    ------
-    InputError
-        Where its bands can be no mask, or its header and what was said of it contradict each other.
-    """
-    if any("complex" in dtype for dtype in raster.dtypes):
-        raise InputError(f"{path.name} holds complex numbers; a mask has one class per pixel")
-    bands = [
-        band
-        for band, meaning in zip(raster.indexes, raster.colorinterp, strict=True)
-        if meaning != ColorInterp.alpha and not _is_uncertainty(raster.descriptions[band - 1])
-    ]
-    nodata = _nodata(raster, bands, classes)
-    if len(bands) == 1:
-        return _one_band(path, raster, classes, bands[0], nodata)
-    codes = [_zone_of_band(raster.descriptions[band - 1], band, classes) for band in bands]
-    if bands and all(code is not None for code in codes):
-        found = tuple(code for code in codes if code is not None)
-        return Layout(
-            kind="bands", bands=tuple(bands), codes=found, table={}, nodata=nodata, has_ocean=OCEAN in found,
-            may_be_probability=raster.dtypes[bands[0] - 1].startswith("float"),
-        )  # fmt: skip
-    if len(bands) == 3 and all(dtype == "uint8" for dtype in raster.dtypes[:3]):
-        if nodata is not None and classes.colours:
-            key = "#" + "".join(f"{int(value):02x}" for value in nodata)
-            zone = classes.colours.get(key, NO_DATA)
-            if zone != NO_DATA:
-                check_agreement(path.name, {nodata[0]: zone}, unobserved=[nodata[0]], names={}, classes=classes)
-        zones = classes.zones if classes.text else {OCEAN}
-        return Layout(
-            kind="colours", bands=tuple(bands), table=dict(classes.values), nodata=nodata, has_ocean=OCEAN in zones
-        )
-    raise InputError(
-        f"{path.name} has {len(bands)} bands; a mask has one band of classes, three of colour, or one per zone that bears "
-        f"its name: choose one with gdal_translate -b 1 {path.name} one_band.tif, or say what each is, for example "
-        "--classes 'band 1=ocean,band 2=glacier'"
-    )
-
-
-def _is_uncertainty(description: str | None) -> bool:
-    return (description or "").casefold().startswith(("uncertainty", "entropy"))
-
-
-def _nodata(raster: DatasetReader, bands: list[int], classes: Classes) -> tuple[float, ...] | None:
-    if classes.nodata == "none":
-        return None
-    if isinstance(classes.nodata, float):
-        return (classes.nodata,) * len(bands)
-    values = [raster.nodatavals[band - 1] for band in bands]
-    return None if any(value is None for value in values) else tuple(float(value) for value in values)
-
-
-def _zone_of_band(description: str | None, band: int, classes: Classes) -> int | None:
-    for name in (f"band {band}", f"band{band}", (description or "").casefold()):
-        if name in classes.names:
-            return classes.names[name]
-    words = re.sub(r"\b(probability|prob|p|class|of)\b|[()]", " ", (description or "").replace("_", " ").casefold())
-    return zone_of_word(words)
-
-
-def _one_band(
-    path: Path, raster: DatasetReader, classes: Classes, band: int, nodata: tuple[float, ...] | None
-) -> Layout:
-    names = class_names(path, raster)
-    table = _table(path, raster, classes, band, names)
-    clear: list[float] = []
-    if classes.nodata is None:
-        clear = [] if nodata is None else [nodata[0]]
-        if raster.colorinterp[band - 1] == ColorInterp.palette:
-            clear += [float(value) for value, entry in raster.colormap(band).items() if entry[3] == 0]
-    check_agreement(path.name, table, unobserved=clear, names=names, classes=classes)
-    table.update(dict.fromkeys(clear, NO_DATA))
-    zones = set(table.values())
-    return Layout(
-        kind="values", bands=(band,), table=table, nodata=nodata, has_ocean=OCEAN in zones,
-        may_be_probability=raster.dtypes[band - 1].startswith("float") or raster.scales[band - 1] != 1,
-    )  # fmt: skip
-
-
-def _table(
-    path: Path, raster: DatasetReader, classes: Classes, band: int, names: Mapping[float, str]
-) -> dict[float, int]:
-    """Return the zone of every value that was named: by its value, its colour, or its name in the file."""
-    if not classes.text:
-        known = {value: zone_of_word(name) for value, name in names.items()}
-        if names and all(zone is not None for zone in known.values()):
-            return {value: zone for value, zone in known.items() if zone is not None}
-        return dict(CAFFE.values)
-    table = dict(classes.values)
-    if classes.names:
-        by_name = {name.casefold(): value for value, name in names.items()}
-        if not by_name:
-            raise InputError(
-                f"{path.name} names no classes, so {', '.join(classes.names)} cannot be found in it; give values, for "
-                f"example {EXAMPLE}"
-            )
-        missing = [name for name in classes.names if name not in by_name]
-        if len(missing) == len(classes.names):
-            raise InputError(
-                f"{path.name} has the classes {', '.join(names.values())}, not {', '.join(missing)}; name those"
-            )
-        for name, zone in classes.names.items():
-            if name in by_name:
-                _put(path, table, by_name[name], zone)
-    if classes.colours:
-        is_palette = raster.colorinterp[band - 1] == ColorInterp.palette
-        palette = raster.colormap(band) if is_palette else {}
-        for colour, zone in classes.colours.items():
-            rgba = tuple(int(colour[at : at + 2], 16) for at in range(1, len(colour), 2))
-            if is_palette:
-                for value, entry in palette.items():
-                    if tuple(entry[: len(rgba)]) == rgba:
-                        _put(path, table, float(value), zone)
-            elif raster.dtypes[band - 1] == "uint8" and rgba[0] == rgba[1] == rgba[2]:
-                _put(path, table, float(rgba[0]), zone)
-            else:
-                raise InputError(
-                    f"{path.name} has one band of values and no colours, so {colour} cannot be in it; give values, for "
-                    f"example {EXAMPLE}"
-                )
-    return table
-
-
-def _put(path: Path, table: dict[float, int], value: float, zone: int) -> None:
-    if table.setdefault(value, zone) != zone:
-        raise InputError(f"--classes gives the value {value:g} of {path.name} two zones; give it one")
 
 
 def _open(path: Path) -> Any:
@@ -255,15 +92,11 @@ def _is_all_valid(raster: DatasetReader) -> bool:
 
 
 def _opacity(raster: DatasetReader) -> NDArray[Any] | None:
-    alpha = [
-        band for band, kind in zip(raster.indexes, raster.colorinterp, strict=True) if kind == ColorInterp.alpha
-    ]
+    alpha = [band for band, kind in zip(raster.indexes, raster.colorinterp, strict=True) if kind == ColorInterp.alpha]
     return raster.read(alpha[0]) if alpha else None
 
 
-def _observed(
-    raster: DatasetReader, layout: Layout, pixels: NDArray[Any], classes: Classes
-) -> NDArray[np.bool_]:
+def _observed(raster: DatasetReader, layout: Layout, pixels: NDArray[Any], classes: Classes) -> NDArray[np.bool_]:
     """Return where the file shows something: not its nodata value, not NaN, not hidden by an alpha or a mask band."""
     observed = np.ones(pixels.shape[1:], dtype=bool)
     if layout.nodata is not None:
@@ -295,9 +128,9 @@ def _refuse_house_codes(path: Path, values: NDArray[Any], table: Mapping[float, 
     if present and present <= others and 0 in values:
         zone = next(name for name, code in ZONES.items() if code == table[0.0])
         raise InputError(
-            f"{path.name} holds {', '.join(f'{code:g}' for code in (0, *sorted(present)))}: where these are the codes of "
-            f"CaFFe, as glaciertime segment writes them, 0 was not observed, but --classes says it is {zone}; if every 0 "
-            f"is {zone} give --nodata none, else 0=nodata in --classes"
+            f"{path.name} holds {', '.join(f'{code:g}' for code in (0, *sorted(present)))}: where these are the codes "
+            f"of CaFFe, as glaciertime segment writes them, 0 was not observed, but --classes says it is {zone}; give "
+            f"0=nodata in --classes, or if every 0 is {zone} --nodata none"
         )
 
 
@@ -329,8 +162,8 @@ def _of_bands(
     total = shares.sum(axis=0)
     if observed.any() and np.abs(total[observed] - 1).max() > _SUM_TOLERANCE:
         raise InputError(
-            f"{path.name}: its bands do not add up to one in every pixel (they reach from {total[observed].min():.2f} to "
-            f"{total[observed].max():.2f}); one band per zone holds the probability of it"
+            f"{path.name}: its bands do not add up to one in every pixel (they reach from {total[observed].min():.2f} "
+            f"to {total[observed].max():.2f}); one band per zone holds the probability of it"
         )
     codes: list[int] = []
     merged: list[NDArray[np.float32]] = []
@@ -407,11 +240,14 @@ def _of_colours(
     hidden = [
         text
         for text, zone in classes.colours.items()
-        if zone != NO_DATA and text not in found and len(text) == 7 and ((colour == int(text[1:], 16)) & ~observed).any()
+        if zone != NO_DATA
+        and text not in found
+        and len(text) == 7
+        and ((colour == int(text[1:], 16)) & ~observed).any()
     ]
     if hidden:
         raise InputError(
-            f"{path.name}: every pixel of {', '.join(hidden)} is transparent, so not observed; if it is a class all the "
-            f"same give its opacity too: {hidden[0]}00=..."
+            f"{path.name}: every pixel of {', '.join(hidden)} is transparent, so not observed; if it is a class all "
+            f"the same give its opacity too: {hidden[0]}00=..."
         )
     return zones

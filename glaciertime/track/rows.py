@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import shapely
@@ -102,6 +103,8 @@ def rows_of(
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Return the observations of one scene, and its front as a row or None."""
     place, settings = ruler.place, ruler.settings
+    if math.isfinite(measurement.delineation_sigma_m):
+        acquisition = replace(acquisition, delineation_sigma_m=measurement.delineation_sigma_m)
     boundary_m = boundary_sigma_m(acquisition, settings=settings)
     front = measurement.front
     work_front = None if front is None else reproject(front, source=measurement.crs, target=place.crs)
@@ -135,7 +138,7 @@ def rows_of(
         "GlacierID": acquisition.glacier,
         "Date": acquisition.date,
         "DecDate": decimal_year(acquisition.date),
-        "QualFlag": join_flags({**acquisition.flags, **measurement.front_flags}),
+        "QualFlag": join_flags({**acquisition.flags, **measurement.front_flags, **_hidden(measurement)}),
         "Satellite": acquisition.sensor,
         "ImageID": acquisition.image_id,
         "Author": acquisition.author or acquisition.dataset,
@@ -150,15 +153,23 @@ def rows_of(
     return rows, record
 
 
+def _hidden(measurement: Measurement) -> dict[str, str]:
+    """Return the flag of a front of which the scene hides a part."""
+    if measurement.front_seen >= 1:
+        return {}
+    return {"partial-coverage": f"{measurement.front_seen:.0%} of the front seen"}
+
+
 def _front_coverage(front: Front, measurement: Measurement, ruler: FrontRuler) -> float:
     """Return the share of the fjord's width that a front covers; without a fjord, of the footprint imaged."""
+    seen = measurement.front_seen if measurement.front_seen < 1 else measurement.coverage
     if ruler.place.fjord is None or ruler.place.centreline is None:
-        return measurement.coverage
+        return seen
     try:
         share = ruler.fjord.covered_share(front)
     except InputError:
-        return measurement.coverage
-    return measurement.coverage if math.isnan(share) else share
+        return seen
+    return seen if math.isnan(share) else share
 
 
 def _position_row(

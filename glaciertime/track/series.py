@@ -18,7 +18,7 @@ import shapely
 from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
-from glaciertime.tables import empty, validate
+from glaciertime.tables import empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts
@@ -27,7 +27,7 @@ from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_ce
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m
-from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_common_footprint
+from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_common_footprint, of_another_extent
 from glaciertime.track.scene.lines import clean_line, drop_short_pieces, merge_lines
 from glaciertime.track.scene.masks import image_polygon, measure_mask
 from glaciertime.track.scene.outlines import measure_outline
@@ -116,7 +116,7 @@ def track_scenes(
         except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
             run.observations.append(failed_row(scene.acquisition, str(error)))
     run.draw()
-    if needs_common_footprint(run.masks):
+    if len(run.masks) > 1 and (run.settings.common_footprint or needs_common_footprint(run.masks)):
         run.measure_common_footprint()
     run.count_moving_boundaries()
     return run.tables()
@@ -272,6 +272,11 @@ class _Run:
         except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
             self.observations.append(failed_row(self.masks[0].scene.acquisition, f"common footprint: {error}"))
             return
+        odd = {mask.scene.acquisition.image_id for mask in of_another_extent(self.masks)}
+        for row in self.observations:
+            if row["footprint"] == "image" and row["image_id"] in odd and "partial-coverage" not in row["quality"]:
+                why = {"partial-coverage": "shows another extent than most masks, compare inside the common footprint"}
+                row["quality"] = join_flags({**flags_of(row["quality"]), **why})
         for mask, area, front in areas:
             acquisition = mask.scene.acquisition
             ruler = self.rulers[acquisition.crs is None]

@@ -108,13 +108,27 @@ def test_a_mask_of_nodata_is_a_failure_and_the_others_count(track, masks: Path) 
 
 def test_a_mask_of_another_size(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30)[:, :50])
-    assert "has 60 x 50 pixels, its neighbours have 60 x 60" in complaint(track(), code=3)
-    assert track("--common-footprint").code == 0
+    assert track().code == 0
+    rows = Archive(Path("glaciertime.gpkg")).read("observations").query("variable == 'area_km2'")
+    assert sorted(rows.query("footprint == 'common'").image_id.str[-10:-6]) == ["2001", "2002", "2003", "2004"]
+    other = rows.query("footprint == 'image' and image_id == 'toy_2004-03-15'").iloc[0]
+    assert "partial-coverage: shows another extent than most masks" in other.quality
+
+
+def test_images_of_other_sizes_without_a_place_are_not_compared(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
+    for year, column in ((2001, 40), (2002, 38), (2003, 36)):
+        (masks / f"toy_{year}-03-15.tif").unlink()
+        write_mask(masks / f"toy_{year}-03-15.png", zones(column), crs=None, transform=None, driver="PNG")
+    small = zones(30)[:, :50]
+    write_mask(masks / "toy_2004-03-15.png", small, crs=None, transform=None, driver="PNG")
+    said = complaint(track("--resolution", 100), code=3)
+    assert "has 60 x 50 pixels, its neighbours have 60 x 60" in said
+    assert track("--resolution", 100, "--common-footprint").code == 0
 
 
 def test_a_mask_in_another_crs(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     write_mask(masks / "toy_2004-03-15.tif", zones(30), crs="EPSG:32720")
-    assert "its neighbours are in WGS 84 / Antarctic Polar Stereographic" in complaint(track(), code=3)
+    assert "km from most of its neighbours and shares no ground with them" in complaint(track(), code=3)
 
 
 def test_a_rotated_mask(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
@@ -172,16 +186,16 @@ def test_values_that_name_no_zone(track, masks: Path) -> None:  # type: ignore[n
 
 def test_failures_of_one_kind_are_one_line_with_a_count_and_the_option_that_helps(track, masks: Path) -> None:  # type: ignore[no-untyped-def]
     for year in (2004, 2005, 2006):
-        write_mask(masks / f"toy_{year}-03-15.tif", zones(30)[:, :50])
+        write_mask(masks / f"toy_{year}-03-15.tif", (zones(30) == GLACIER).astype(np.uint8))
     (masks / "toy_2007-03-15.tif").write_bytes(b"")
     result = track()
     assert result.code == 3
     said = [line for line in result.err.splitlines() if line.startswith("Toy: ")]
     assert len(said) == 2
-    assert "toy_2004-03-15.tif has 60 x 50 pixels" in said[0]
+    assert "toy_2004-03-15.tif holds the values 0, 1" in said[0]
     assert "(and 2 more like it)" in said[0]
     assert "toy_2007-03-15.tif is empty" in said[1]
-    assert "measured: 3 scenes; not measured: 4; --common-footprint would change that for 3" in result.out
+    assert "measured: 3 scenes; not measured: 4; --classes would change that for 3" in result.out
 
 
 def test_strict_stores_nothing_that_failed_in_part(track, masks: Path) -> None:  # type: ignore[no-untyped-def]

@@ -17,7 +17,7 @@ from glaciertime.track.scene.regions import imaged_region
 from glaciertime.track.scene.runs import encode
 from glaciertime.track.settings import TrackSettings
 
-__all__ = ["MeasuredMask", "common_areas", "needs_common_footprint"]
+__all__ = ["MeasuredMask", "common_areas", "needs_common_footprint", "of_another_extent"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,25 @@ def needs_common_footprint(masks: Sequence[MeasuredMask]) -> bool:
     return any(mask.region.symmetric_difference(first).area > 1e-6 * first.area for mask in masks[1:])
 
 
+def of_another_extent(masks: Sequence[MeasuredMask]) -> list[MeasuredMask]:
+    """Return the masks measured over their whole image that show another extent than most: their areas do not compare.
+
+    Extents that differ by a hundredth, as those of other pixel sizes do, count as one.
+    """
+    whole = [mask for mask in masks if mask.main.footprint == "image"]
+    kinds: list[list[MeasuredMask]] = []
+    for mask in whole:
+        for kind in kinds:
+            first = kind[0].region
+            if mask.region.symmetric_difference(first).area <= 0.01 * first.area:
+                kind.append(mask)
+                break
+        else:
+            kinds.append([mask])
+    usual = max(kinds, key=len, default=[])
+    return [mask for mask in whole if not any(mask is each for each in usual)]
+
+
 def common_areas(
     masks: Sequence[MeasuredMask], *, settings: TrackSettings
 ) -> tuple[list[tuple[MeasuredMask, Area, Front | None]], shapely.Geometry]:
@@ -59,10 +78,11 @@ def common_areas(
     Polygon or MultiPolygon
         In the work's coordinates; empty where the masks share nothing.
     """
-    usable = [mask for mask in masks if mask.main.coverage >= settings.least_coverage]
+    # Of a whole image the margins that warping leaves without data tell nothing; of a box they are what is missing.
+    usable = [mask for mask in masks if mask.main.footprint == "image" or mask.main.coverage >= settings.least_coverage]
     common: shapely.Geometry = shapely.Polygon()
     chosen: list[MeasuredMask] = []
-    for mask in sorted(usable, key=lambda mask: -mask.region.area):
+    for mask in sorted(usable, key=lambda mask: -mask.main.coverage * mask.region.area):
         region = mask.region
         if mask.main.coverage < 1 or mask.main.footprint == "image":
             imaged = imaged_region(mask.scene.read(), mask.scene)
