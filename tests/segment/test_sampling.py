@@ -1,11 +1,16 @@
-"""Which patch comes next: balance of the classes, and what each of several devices draws."""
+"""Which patch comes next, and what it holds: balance of the classes, several devices, speckle, rows."""
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
+from glaciertime.scenes.datasets.augmentation import Augmentation
+from glaciertime.scenes.datasets.mixture import InMemory
+from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
+from glaciertime.segment.normalisation import Normalisation, band_statistics
 from glaciertime.segment.teach import loading
+from glaciertime.segment.teach.patches import PatchDataset, ValidationDataset
 from glaciertime.segment.teach.sampling import EpochSampler, class_centre, inverse_frequency
 
 
@@ -30,3 +35,42 @@ def test_devices_share_the_draws_of_an_epoch_out(monkeypatch, draws):
         assert len(parts[-1]) == len(part) == (draws + 1) // 2
     assert set(parts[0]) | set(parts[1]) == set(range(draws))
     assert len(set(parts[0]) & set(parts[1])) == draws % 2
+
+
+STILL = dict(
+    flip_columns=False, rotation_deg=0, scale=(1, 1), shift_px=(0, 0), elastic_px=0, brightness=0, contrast=0,
+    gamma_log=0, illumination=0, noise=0, blur_px=0, tone_step=0, gaps=0,
+)  # fmt: skip
+
+
+def one_image(image, labels):
+    sample = TrainingSample(image, labels, np.ones(len(image), bool), SampleInfo("x", "g"))
+    return InMemory((sample,), ("intensity",), ("a", "b"), (0, 127))
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_speckle_is_as_strong_on_dark_as_on_bright_ground(log):
+    image = np.repeat(np.float32([0.01, 0.05, 0.2]), 100)[None, None].repeat(100, axis=1)
+    data = one_image(image, np.zeros(image.shape[1:], np.uint8))
+    rule = Normalisation(log=log)
+    plan = Augmentation(speckle_looks=(4, 4), **STILL)
+    patch, _ = PatchDataset(data, normalisation=rule, plan=plan, class_weights=None, seed=0)[(0, 0, 0)]
+    mean, std = band_statistics(rule.prepare(image))
+    intensity = patch.numpy()[0] * std + mean
+    intensity = 10**intensity if log else intensity
+    for level in range(3):
+        part = intensity[:, 100 * level : 100 * level + 100]
+        assert part.std() / part.mean() == pytest.approx(0.5, rel=0.05)
+        assert part.min() > -1e-5
+
+
+def test_a_patch_has_the_row_band_of_its_place_in_the_image():
+    image = np.random.default_rng(0).normal(size=(1, 128, 64)).astype(np.float32)
+    labels = np.zeros((128, 64), np.uint8)
+    data, rule = one_image(image, labels), Normalisation(row_band=True)
+    plan = Augmentation(size=(64, 64), **STILL)
+    patch, _ = PatchDataset(data, normalisation=rule, plan=plan, class_weights=None, seed=0)[(0, 0, 0)]
+    whole, _ = ValidationDataset(data, [0], normalisation=rule)[0]
+    row = int(np.flatnonzero((whole[0, :, 0] - patch[0, 0, 0]).abs() < 1e-6)[0])
+    assert patch[1, 0, 0] == whole[1, row, 0]
+    assert patch[1, 63, 5] == whole[1, row + 63, 5]

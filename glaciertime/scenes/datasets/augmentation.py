@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from glaciertime.scenes.datasets.radiometry import Seed, add_speckle
+from glaciertime.scenes.datasets.radiometry import Seed
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.tones import (
     blurred,
@@ -79,7 +79,8 @@ class Augmentation:
     invert : float
         Probability of turning bright into dark.
     speckle_looks : (float, float) or None
-        Range of the number of looks of added speckle (image in intensity); None for none.
+        Range of the number of looks of speckle that a training puts on the intensity before it is brought to decades
+        or scaled, see :class:`glaciertime.segment.teach.patches.PatchDataset`; None for none.
     missing : float
         Probability that one band that is present is dropped (only where there are several).
     transplant : float
@@ -299,8 +300,6 @@ def _of_size(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 def _recolour(
     patch: NDArray[np.float32], labels: NDArray[np.uint8], *, plan: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    if plan.speckle_looks is not None:
-        patch = add_speckle(patch, looks=rng.uniform(*plan.speckle_looks), seed=rng)
     if rng.random() < 0.5:
         patch = gamma(patch, exponent=float(np.exp(rng.uniform(-1, 1) * plan.gamma_log)))
     if rng.random() < plan.invert:

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.augmentation import Augmentation, draw_patch, transplant_ocean
+from glaciertime.scenes.datasets.radiometry import add_speckle
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingData, TrainingSample
 from glaciertime.segment.normalisation import Normalisation, band_statistics
 from glaciertime.segment.teach.sampling import Place, class_centre
@@ -28,6 +29,19 @@ class _Reader:
         self.data = data
         self.normalisation = normalisation
         self.read = lru_cache(maxsize=_CACHED)(self._read)
+
+    def speckled(
+        self, index: int, *, looks: float, rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Return a sample whose linear intensity was multiplied by speckle before it is brought to the network's scale.
+
+        The scale stays that of the image as it is: a change of the image does not change its normalisation.
+        """
+        sample = self.data[index]
+        check_sample(sample, classes=len(self.data.classes))
+        noisy = add_speckle(sample.image, looks=looks, seed=rng)
+        statistics = band_statistics(self.normalisation.prepare(sample.image))
+        return self.normalisation.scale(noisy, statistics=statistics), sample.labels
 
     def _read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         sample = self.data[index]
@@ -98,7 +112,11 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, position, index = place
         # The sampler draws from [seed, epoch]: the third number keeps the two streams apart.
         rng = np.random.default_rng([self.seed, epoch, position + 1])
-        scaled, labels = self.reader.read(index)
+        if self.plan.speckle_looks is None:
+            scaled, labels = self.reader.read(index)
+        else:
+            looks = float(rng.uniform(*self.plan.speckle_looks))
+            scaled, labels = self.reader.speckled(index, looks=looks, rng=rng)
         centre = None
         if self.class_weights is not None:
             centre = class_centre(labels, weights=self.class_weights, rng=rng)
