@@ -19,8 +19,9 @@ FROM_THE_WHOLE_RECORD = ("interpolated", "unconfirmed", *OUTLIER_FLAGS)
 def on_straight_line(series: Series) -> NDArray[np.bool_]:
     """Return, per observation, whether it lies exactly between its two neighbours on a line that is not flat.
 
-    Exactly is one part in a million of the change between the neighbours. Where all dates are 1 January, as in
-    records that know the year only, the line is drawn in calendar years.
+    Exactly is one part in a million of the change between the neighbours. Time is counted in days; where the three
+    dates are the same day of their years, as in records that know the year only, a line in calendar years counts
+    too. Nothing but the three observations is looked at, so that what is known of a point does not change later.
 
     Returns
     -------
@@ -37,13 +38,15 @@ def on_straight_line(series: Series) -> NDArray[np.bool_]:
     flags = np.zeros(len(series), dtype=bool)
     if len(series) < 3:
         return flags
-    year = series.dates.astype("M8[Y]")
-    is_annual = bool((series.dates == year.astype("M8[D]")).all())
-    t = (year if is_annual else series.dates).astype(np.int64)
+    day_of_year = np.array([text[-5:] for text in series.dates.astype(str)])
+    same_day = (day_of_year[1:-1] == day_of_year[:-2]) & (day_of_year[1:-1] == day_of_year[2:])
     y = series.values
     change = y[2:] - y[:-2]
-    line = y[:-2] + change * (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
-    flags[1:-1] = (np.abs(y[1:-1] - line) <= 1e-6 * np.abs(change)) & (change != 0)
+    for t, counts in ((series.dates, np.ones(len(same_day), dtype=bool)), (series.dates.astype("M8[Y]"), same_day)):
+        when = t.astype(np.int64)
+        share = np.divide(when[1:-1] - when[:-2], when[2:] - when[:-2], where=counts, out=np.zeros(len(counts)))
+        is_near = np.abs(y[1:-1] - y[:-2] - change * share) <= 1e-6 * np.abs(change)
+        flags[1:-1] |= counts & is_near & (change != 0)
     return flags
 
 
