@@ -145,7 +145,8 @@ class Arima:
             d = int(pmdarima.arima.ndiffs(observed, test="kpss", max_d=2)) if len(observed) > 5 else 1
         except ValueError:
             d = 1
-        trends = {0: ["c"], 1: ["n", "t"]}.get(d, ["n"])
+        # The trend is one of the differenced values: a constant of theirs is the drift.
+        trends = {0: ["c"], 1: ["n", "c"]}.get(d, ["n"])
         extra = 0 if exog is None else exog.shape[1]
         best: tuple[float, tuple[int, int, int], Any] = (np.inf, (0, d, 0), None)
         tried: set[tuple[int, int, str]] = set()

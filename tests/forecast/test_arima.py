@@ -1,0 +1,34 @@
+"""ARIMA with and without gaps: the same drift."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from glaciertime.forecast.example import make_series
+from glaciertime.forecast.local.arima import Arima
+
+AHEAD = np.array(["2000-01-01", "2009-01-01", "2019-01-01"], dtype="M8[D]")
+
+
+def test_a_missing_year_does_not_bend_the_drift():
+    years = np.arange(1960, 2000)
+    errors = []
+    for seed in range(2):
+        values = np.cumsum(np.random.default_rng(seed).normal(-10, 3, 40))
+        found = []
+        for keep in (years > 0, years != 1970):
+            series = make_series([f"{year}-01-01" for year in years[keep]], values[keep])
+            found.append(Arima().fit(series).predict(AHEAD).median)
+        truth = values[-1] - 10 * np.array([1, 10, 20])
+        errors.append([np.abs(median - truth) for median in found])
+    even, gap = np.mean(errors, axis=0)
+    # The rate is known to 3 / sqrt(39) a year, and either record tells it about as well.
+    assert even[2] < 20
+    assert gap[2] < 20
+
+
+def test_the_drift_of_a_gapped_line_is_its_rate():
+    years = np.array([year for year in range(1960, 2000) if year not in (1970, 1985)])
+    values = -50.0 * (years - 1960) + np.random.default_rng(0).normal(0, 5, len(years))
+    median = Arima().fit(make_series([f"{year}-01-01" for year in years], values)).predict(AHEAD).median
+    np.testing.assert_allclose(median, [-2000, -2450, -2950], atol=15)
