@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, from_student
 from glaciertime.forecast.series import Series, as_years
+from glaciertime.units import DAYS_PER_YEAR
 
 __all__ = ["DampedDrift", "Drift", "Last", "SeasonalLast"]
 
-_SEASON_YEARS = 45 / 365.25
+_SEASON_DAYS = 45.0
 
 
 @dataclass(frozen=True)
@@ -94,24 +95,38 @@ class _FittedSeasonal:
     def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
         years = self.series.years
         centre, scale = [], []
-        for when in as_years(dates):
-            back = int(np.ceil(when - years[-1] - 1e-9))
-            same = when - back
-            nearest = int(np.argmin(np.abs(years - same)))
-            if abs(years[nearest] - same) <= _SEASON_YEARS:
-                centre.append(self.series.values[nearest])
-                scale.append(np.sqrt(self.variance_per_year * (when - years[nearest])))
-            else:
-                centre.append(self.walk.last_value)
-                scale.append(np.sqrt(self.walk.variance_per_year * (when - years[-1])))
+        for date, when in zip(dates, as_years(dates), strict=True):
+            same = _same_season(self.series.dates, date)
+            value = self.walk.last_value if same is None else self.series.values[same]
+            rate = self.walk.variance_per_year if same is None else self.variance_per_year
+            centre.append(value)
+            scale.append(np.sqrt(rate * (when - years[-1 if same is None else same])))
         return from_student(dates, np.array(centre), np.array(scale), degrees=self.walk.degrees, levels=levels)
+
+
+def _same_season(dates: NDArray[np.datetime64], date: np.datetime64) -> int | None:
+    """Return the index of the latest observation (N,) of a date's season, None where there is none.
+
+    The nearest to the latest anniversary of the date, whole calendar years before it, that has one within 45 days.
+    """
+    month = date.astype("M8[M]")
+    day = date - month.astype("M8[D]")
+    for back in range(1, int((date - dates[0]) / np.timedelta64(365, "D")) + 2):
+        # The 29 February of a year that has none is 1 March.
+        anniversary = (month - 12 * back).astype("M8[D]") + day
+        away = np.abs((dates - anniversary) / np.timedelta64(1, "D"))
+        # Of two as near as each other, the later.
+        nearest = len(away) - 1 - int(np.argmin(away[::-1]))
+        if away[nearest] <= _SEASON_DAYS:
+            return nearest
+    return None
 
 
 @dataclass(frozen=True)
 class SeasonalLast:
-    """The latest value of the same season: within 45 days of the date a whole number of years before.
+    """The latest value of the same season: within 45 days of the date a whole number of calendar years before.
 
-    Where none lies so near, the last value.
+    Where no earlier year has one, the last value.
     """
 
     def fit(self, series: Series) -> _FittedSeasonal:
@@ -120,7 +135,7 @@ class SeasonalLast:
         years, values = series.years, series.values
         nearest = np.abs(years[None, :] - (years[:, None] - 1.0)).argmin(axis=1)
         gap = years - years[nearest]
-        near = np.abs(gap - 1.0) <= _SEASON_YEARS
+        near = np.abs(gap - 1.0) <= _SEASON_DAYS / DAYS_PER_YEAR
         if near.sum() < 3:
             return _FittedSeasonal(series, walk, walk.variance_per_year)
         variance = float(np.mean((values - values[nearest])[near] ** 2))
