@@ -3,7 +3,7 @@
 Protocol: at least 20 values up to an origin, up to six origins five observations apart, counted back from the end;
 the next five observations are scored at their true dates, interpolated ones never. A series shorter than 26 has at
 least 12 values before an origin and four origins two apart. The relative error is a series' mean absolute error
-over that of the last value, the ratio clipped to 0.001..1000, and its geometric mean over series.
+over that of the last value on the same targets, the ratio clipped to 0.001..1000, and its geometric mean over series.
 
 The baselines (names in ``statsforecast-*``) see the values in order as if they were evenly spaced, which is how that
 package takes them. The judged model is ``auto``.
@@ -37,8 +37,9 @@ from glaciertime.forecast import (
     run_backtest,
     series_from_observations,
 )
-from glaciertime.forecast.judged.metrics import interval_score
+from glaciertime.forecast.judged.metrics import covered, interval_score, relative_error
 from glaciertime.forecast.prediction import quantiles_of
+from glaciertime.tables import SERIES_KEY
 
 LONG = Origins(min_train=20, step=5, limit=6, ahead=5)
 SHORT = Origins(min_train=12, step=2, limit=4, ahead=5)
@@ -125,36 +126,52 @@ def run_all(series_list, models, jobs, progress) -> Backtest:
     return run_backtest(series_list, models=models, horizons=LEADS, origins=origins_of, jobs=jobs, progress=progress)
 
 
-def per_series(result: Backtest) -> pd.DataFrame:
-    """One row per series, model and lead (and 'all'): mae, coverage, interval score, counts."""
+def scored(result: Backtest) -> pd.DataFrame:
+    """The rows with error, interval score and cover; beside them those of the last value at the same target."""
     lower, upper = result.bounds(0.9)
-    rows = result.rows.assign(
-        error=np.abs(result.rows["forecast"] - result.rows["observed"]),
-        inside=((result.rows["observed"] >= lower) & (result.rows["observed"] <= upper)).astype(float),
-        score=interval_score(result.rows["observed"].to_numpy(), lower, upper, level=0.9),
-        lead=result.rows["horizon"].str.split().str[1],
-        failed=(result.rows["status"] != "ok").astype(int),
-    )
-    rows.loc[rows["failed"] == 1, "inside"] = np.nan
+    rows = result.rows
+    observed, failed = rows["observed"].to_numpy(), (rows["status"] != "ok").to_numpy()
+    rows = rows.assign(
+        error=np.where(failed, np.nan, np.abs(rows["forecast"] - rows["observed"])),
+        inside=np.where(failed, np.nan, covered(observed, lower, upper)),
+        score=np.where(failed, np.nan, interval_score(observed, lower, upper, level=0.9)),
+        lead=rows["horizon"].str.split().str[1], failed=failed.astype(int),
+    )  # fmt: skip
+    target = [*SERIES_KEY, "horizon", "cutoff", "target_date"]
+    last = rows[rows["model"] == "last"].set_index(target)[["error", "score"]].add_suffix("_last")
+    out = rows.join(last, on=target)
+    # A model that failed is compared on the targets that it has, not with the last value on all.
+    out.loc[failed, ["error_last", "score_last"]] = np.nan
+    return out
+
+
+def per_series(result: Backtest) -> pd.DataFrame:
+    """One row per series, model and lead (and 'all'): mae, that of last on the same targets, coverage, counts."""
+    rows = scored(result)
     both = pd.concat([rows, rows.assign(lead="all")])
     keys = ["dataset", "variable", "glacier", "model", "lead"]
     return both.groupby(keys, sort=False).agg(
-        mae=("error", "mean"), inside_sum=("inside", "sum"), inside_n=("inside", "count"), score=("score", "mean"),
+        mae=("error", "mean"), mae_last=("error_last", "mean"), inside_sum=("inside", "sum"),
+        inside_n=("inside", "count"), score=("score", "mean"), score_last=("score_last", "mean"),
         n_origins=("cutoff", "nunique"), n_failed=("failed", "sum"),
     ).reset_index()  # fmt: skip
 
 
 def with_ratio(table: pd.DataFrame) -> pd.DataFrame:
-    keys = ["dataset", "variable", "glacier", "lead"]
-    base = table[table["model"] == "last"].set_index(keys)[["mae", "score"]].rename(
-        columns={"mae": "mae_last", "score": "score_last"})  # fmt: skip
-    out = table.join(base, on=keys)
-    for column, name in (("mae", "ratio"), ("score", "score_ratio")):
-        numerator, denominator = out[column].to_numpy(), out[f"{column}_last"].to_numpy()
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where((numerator == 0) & (denominator == 0), 1.0, numerator / denominator)
-        out[name] = np.where(np.isnan(numerator), np.nan, np.clip(ratio, 0.001, 1000))
-    return out
+    return table.assign(
+        ratio=relative_error(table["mae"], table["mae_last"]),
+        score_ratio=relative_error(table["score"], table["score_last"]),
+    )
+
+
+def log_ratios(result: Backtest, model: str, reference: str) -> np.ndarray:
+    """Log errors of a model over those of another, per series, on the targets that both forecast, (S,)."""
+    rows = scored(result)
+    keys = ["glacier", "method", "footprint", "horizon", "cutoff", "target_date"]
+    mine, other = (rows[rows["model"] == name].set_index(keys)["error"] for name in (model, reference))
+    both = pd.concat({"mine": mine, "other": other}, axis=1).dropna()
+    sums = both.groupby(["glacier", "method", "footprint"], sort=False).mean()
+    return np.log(relative_error(sums["mine"], sums["other"]))
 
 
 def summarise(table: pd.DataFrame) -> list[dict]:
@@ -184,7 +201,8 @@ def print_collection(result: Backtest, table: pd.DataFrame, dataset: str, variab
     whole = part[part["lead"] == "all"]
     best = min((name for name in (*BASELINES, MEDIAN) if name in set(whole["model"])),
                key=lambda name: np.log(whole.loc[whole["model"] == name, "ratio"]).mean())  # fmt: skip
-    log_best = np.log(whole[whole["model"] == best].set_index("glacier")["ratio"])
+    ours = (result.rows["dataset"] == dataset) & (result.rows["variable"] == variable)
+    here = Backtest(result.rows[ours], result.quantiles, result.values[ours])
     print(f"{'model':24s} {'lead 1':>7s} {'lead 2':>7s} {'lead 5':>7s} {'all':>7s} {'95 % interval':>15s} "
           f"{'cover':>6s} {'IS/last':>8s} {'worse':>6s} {'failed':>6s}  against {best}")  # fmt: skip
     for model in dict.fromkeys(whole["model"]):
@@ -200,8 +218,8 @@ def print_collection(result: Backtest, table: pd.DataFrame, dataset: str, variab
         low, high = np.exp(np.quantile(bootstrap(logs.to_numpy()), [0.025, 0.975]))
         cover = rows["inside_sum"].sum() / max(rows["inside_n"].sum(), 1)
         score = np.exp(np.log(rows["score_ratio"].dropna()).mean())
-        difference = (logs - log_best).dropna()
-        p = float((bootstrap(difference.to_numpy()) >= np.log(1.0)).mean())
+        difference = log_ratios(here, model, best)
+        p = float((bootstrap(difference) >= np.log(1.0)).mean())
         print(f"{model:24s} " + " ".join(f"{cell:7.3f}" for cell in cells)
               + f"   {low:.3f}..{high:.3f} {cover:6.3f} {score:8.3f} {(difference > 0).mean():6.2f} "
               + f"{int(rows['n_failed'].sum()):6d}  {np.exp(difference.mean()):.3f} (p {p:.3f})")  # fmt: skip
@@ -221,9 +239,7 @@ def by_target(result: Backtest, dataset: str, variable: str) -> dict[str, np.nda
 def mean_logs(errors: np.ndarray, last: np.ndarray, counts: np.ndarray, draws: np.ndarray | None) -> np.ndarray:
     """Means over series of log relative errors, (B,), with target dates counted (B, dates) and series drawn (B, S)."""
     sums, base = np.nan_to_num(errors) @ counts.T, np.nan_to_num(last) @ counts.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where((sums == 0) & (base == 0), 1.0, sums / base)
-    logs = np.log(np.clip(ratio, 0.001, 1000)).T
+    logs = np.log(relative_error(sums, base)).T
     return (logs if draws is None else np.take_along_axis(logs, draws, axis=1)).mean(axis=1)
 
 
@@ -261,7 +277,7 @@ def print_dates_drawn(result: Backtest, dataset: str, variable: str, *, count: i
 
 def print_coverage(result: Backtest, model: str) -> None:
     lower, upper = result.bounds(0.9)
-    rows = result.rows.assign(inside=(result.rows["observed"] >= lower) & (result.rows["observed"] <= upper))
+    rows = result.rows.assign(inside=covered(result.rows["observed"].to_numpy(), lower, upper))
     rows = rows[(rows["model"] == model) & (rows["status"] == "ok")]
     for (dataset, variable), part in rows.groupby(["dataset", "variable"], sort=False):
         print(f"\ncoverage of the 90 % interval of {model} by origin year and lead: {dataset}, {variable}")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
-from glaciertime.forecast import Origins, run_backtest
+from glaciertime.forecast import Origins, run_backtest, scores_of
 from glaciertime.forecast.example import make_series, straight_series
 from glaciertime.forecast.judged.skill import skill_scores, skill_table
 
@@ -49,3 +52,47 @@ def test_skill_of_several_series_is_not_stored_as_one():
     result = run_backtest(lines, models=["last", "drift"], horizons=[1], origins=Origins(min_train=5))
     with pytest.raises(InputError, match="holds 2 series"):
         skill_scores(result)
+
+
+def test_skill_of_one_series_is_one_minus_the_ratio_of_its_errors():
+    rng = np.random.default_rng(3)
+    values = np.cumsum(rng.normal(-1, 4, 60))
+    values[40:50] += np.cumsum(np.full(10, -30))
+    values[50:] -= 300
+    series = make_series([f"{1950 + i}-01-01" for i in range(60)], values)
+    result = run_backtest([series], models=["last", "drift", "damped-drift"], horizons=[1])
+    given = skill_table(result).set_index("model")
+    error = scores_of(result, metrics=["mae"]).set_index("model")["value"]
+    right = 1 - error / error["last"]
+    for model in ("drift", "damped-drift"):
+        assert given.loc[model, "skill"] == pytest.approx(right[model], abs=1e-12)
+        assert given.loc[model, "lower"] <= right[model] <= given.loc[model, "upper"]
+    assert right["damped-drift"] > 0.2
+
+
+def test_skill_of_one_series_draws_origins_in_the_order_of_time():
+    """Blocks of five in a row: one bad spell of five origins is drawn whole or not at all."""
+    values = np.zeros(30)
+    values[20:25] = 100.0 * np.cumsum([1, -1, 1, -1, 1])
+    values[25:] = values[24]
+    series = make_series([f"{1950 + i}-01-01" for i in range(30)], values)
+    result = run_backtest([series], models=["last", "drift"], horizons=[1], origins=Origins(min_train=20))
+    shuffled = replace(result, rows=result.rows.sample(frac=1.0, random_state=1))
+    one, two = (skill_table(table).sort_values("model").reset_index(drop=True) for table in (result, shuffled))
+    assert one.equals(two)
+
+
+def test_the_table_of_errors_grows_with_the_forecasts_and_not_with_their_product():
+    """Sixteen glaciers at dates of their own: 16 x 60 x 60 dates would take gigabytes."""
+    series = []
+    for number in range(16):
+        rng = np.random.default_rng(number)
+        dates = np.datetime64("2015-01-01") + np.sort(rng.choice(3000, 40, replace=False))
+        series.append(make_series(dates, np.cumsum(rng.normal(0, 3, 40)), glacier=f"G{number}"))
+    result = run_backtest(series, models=["last", "drift"], horizons=[1, 2])
+    tracemalloc.start()
+    table = skill_table(result, draws=100)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (table["n_series"] == 16).all()
+    assert peak < 20e6

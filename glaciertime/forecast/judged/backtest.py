@@ -25,6 +25,9 @@ from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["METRICS", "Backtest", "backtest", "check_metrics", "run_backtest", "scores_of"]
 
+#: Quantiles nearer to each other than this are the same.
+_SAME = 1e-6
+
 METRICS = {
     "mae": "mean absolute error, unit of the value",
     "rmse": "root mean squared error, unit of the value",
@@ -60,13 +63,19 @@ class Backtest:
 
     def bounds(self, level: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the lower and upper bounds, (N,) each, of a nominal central interval."""
-        edges = []
-        for p in ((1 - level) / 2, (1 + level) / 2):
-            index = int(np.argmin(np.abs(self.quantiles - p)))
-            if abs(self.quantiles[index] - p) > 1e-6:
-                raise InputError(f"the backtest has no {level:.0%} interval; ask for it in levels")
-            edges.append(self.values[:, index])
-        return edges[0], edges[1]
+        return _bounds(self.quantiles, self.values, level)
+
+
+def _bounds(
+    quantiles: NDArray[np.float64], values: NDArray[np.float64], level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    edges = []
+    for p in ((1 - level) / 2, (1 + level) / 2):
+        index = int(np.argmin(np.abs(quantiles - p)))
+        if abs(quantiles[index] - p) > _SAME:
+            raise InputError(f"the backtest has no {level:.0%} interval; ask for it in levels")
+        edges.append(values[:, index])
+    return edges[0], edges[1]
 
 
 def run_backtest(
@@ -258,9 +267,8 @@ def _compute(
         "coverage_90": float("nan"),
         "interval_score_90": float("nan"),
     }
-    lower, upper = (int(np.argmin(np.abs(quantiles - p))) for p in (0.05, 0.95))
-    if abs(quantiles[lower] - 0.05) < 1e-6:
-        bounds = values[:, lower], values[:, upper]
+    if np.isclose(quantiles, 0.05, atol=_SAME).any():
+        bounds = _bounds(quantiles, values, 0.9)
         found["coverage_90"] = float(metrics.covered(observed, *bounds).mean())
         found["interval_score_90"] = float(metrics.interval_score(observed, *bounds, level=0.9).mean())
     return {name: found[name] for name in names}

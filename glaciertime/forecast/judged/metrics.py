@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["covered", "crps", "interval_score", "mae", "mape", "pinball", "rmse", "smape"]
+__all__ = ["covered", "crps", "interval_score", "mae", "mape", "pinball", "relative_error", "rmse", "smape"]
 
 Array = NDArray[np.float64]
 
@@ -113,3 +113,22 @@ def interval_score(observed: Array, lower: Array, upper: Array, *, level: float)
     """
     miss = np.maximum(lower - observed, 0.0) + np.maximum(observed - upper, 0.0)
     return upper - lower + 2 / (1 - level) * miss
+
+
+def relative_error(error: ArrayLike, reference: ArrayLike) -> Array:
+    """Return errors over those of a reference on the same targets, within 0.001..1000; 1 where both are zero.
+
+    Parameters
+    ----------
+    error, reference : (...,)
+        Sums or means of absolute errors, or of scores, zero or positive; NaN where there are none.
+
+    Examples
+    --------
+    >>> relative_error([1.0, 0.0, 1.0], [2.0, 0.0, 0.0]).tolist()
+    [0.5, 1.0, 1000.0]
+    """
+    top, bottom = np.asarray(error, dtype=float), np.asarray(reference, dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where((top == 0) & (bottom == 0), 1.0, top / bottom)
+    return np.clip(ratio, 1e-3, 1e3)

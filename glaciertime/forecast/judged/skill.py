@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.forecast.judged.backtest import Backtest
+from glaciertime.forecast.judged.metrics import relative_error
 from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["skill_scores", "skill_table"]
+
+#: Successive origins that are drawn together where a single series is resampled.
+_BLOCK = 5
 
 
 def skill_table(
@@ -19,8 +24,9 @@ def skill_table(
 
     .. math:: skill = 1 - \exp \frac{1}{G} \sum_g \log \frac{MAE_g(model)}{MAE_g(reference)}
 
-    Rows on which either failed are left out for both, and counted. Ratios are clipped to 0.001..1000. With a single
-    glacier, dates are resampled in blocks of five origins instead.
+    Rows on which either failed are left out for both, and counted. Ratios are clipped to 0.001..1000. Series are
+    resampled; where there is one alone, its origins are, in blocks of five that follow each other, and the skill of
+    a resample is again one minus the ratio of its mean errors.
 
     Parameters
     ----------
@@ -53,23 +59,26 @@ def skill_table(
     rows = result.rows
     if reference not in set(rows["model"]):
         raise InputError(f"model {reference!r} is not in the backtest; it has {', '.join(rows['model'].unique())}")
-    keys = [*SERIES_KEY, "horizon", "cutoff", "target_date"]
-    error = rows.assign(error=np.abs(rows["forecast"] - rows["observed"]).where(rows["status"] == "ok"))
-    wide = error.pivot_table(index=keys, columns="model", values="error", dropna=False, aggfunc="first", observed=True)
-    wide = wide.dropna(how="all")
+    wide = _paired_errors(rows)
     found = []
-    for (dataset, variable, horizon), part in wide.groupby(level=["dataset", "variable", "horizon"], sort=False):
+    for (dataset, variable, horizon), part in wide.groupby(["dataset", "variable", "horizon"], sort=False):
         for model in dict.fromkeys(rows["model"]):
-            both = part[[model, reference]] if model != reference else part[[reference]].assign(own=part[reference])
-            good = both.dropna()
-            logs, count = _log_ratios(good, reference)
-            if len(logs) == 0:
+            good = part[part[model].notna() & part[reference].notna()]
+            if len(good) == 0:
                 continue
-            picks = np.random.default_rng(seed).integers(0, len(logs), (draws, len(logs)))
-            means = logs[picks].mean(axis=1)
-            lower, upper = 1 - np.exp(np.quantile(means, [(1 + level) / 2, (1 - level) / 2]))
-            found.append((dataset, variable, model, horizon, 1 - float(np.exp(logs.mean())), float(lower),
-                          float(upper), float(np.mean(means >= 0)), count, len(both) - len(good)))  # fmt: skip
+            series = good.groupby(list(SERIES_KEY), sort=False)
+            # One row per series, or per block of successive origins of a single one.
+            if len(series) > 1:
+                mine, other = (series[name].mean().to_numpy() for name in (model, reference))
+            else:
+                starts = np.arange(0, len(good), _BLOCK)
+                mine, other = (np.add.reduceat(good[name].to_numpy(), starts) for name in (model, reference))
+            picks = np.random.default_rng(seed).integers(0, len(mine), (draws, len(mine)))
+            ratio = _ratio(mine[None], other[None], pooled=len(series) == 1)[0]
+            drawn = _ratio(mine[picks], other[picks], pooled=len(series) == 1)
+            lower, upper = 1 - np.quantile(drawn, [(1 + level) / 2, (1 - level) / 2])
+            found.append((dataset, variable, model, horizon, 1 - float(ratio), float(lower), float(upper),
+                          float(np.mean(drawn >= 1)), len(series), len(part) - len(good)))  # fmt: skip
     columns = [
         "dataset",
         "variable",
@@ -85,19 +94,25 @@ def skill_table(
     return pd.DataFrame(found, columns=columns)
 
 
-def _log_ratios(errors: pd.DataFrame, reference: str) -> tuple[np.ndarray, int]:
-    """Log relative errors per glacier, or per block of five origins of a single one; and the number of glaciers."""
-    own = next((name for name in errors.columns if name != reference), reference)
-    series = errors.groupby(level=list(SERIES_KEY), sort=False)
-    count = len(series)
-    if count == 1:
-        block = np.arange(len(errors)) // 5
-        sums = errors.groupby(block).mean()
-    else:
-        sums = series.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where((sums[own] == 0) & (sums[reference] == 0), 1.0, sums[own] / sums[reference])
-    return np.log(np.clip(ratio, 1e-3, 1e3)), count
+def _paired_errors(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per series, horizon, origin and target, in order of origin: a column of errors per model.
+
+    An error is NaN where the model failed. Only what was forecast is a row, so that the table grows with it.
+    """
+    keys = [*SERIES_KEY, "horizon", "cutoff", "target_date"]
+    error = rows[[*keys, "model"]].assign(error=np.abs(rows["forecast"] - rows["observed"]))
+    error.loc[(rows["status"] != "ok").to_numpy(), "error"] = np.nan
+    error["place"] = error.groupby(keys, sort=False, observed=True).ngroup()
+    error = error.drop_duplicates(["place", "model"])
+    wide = error.pivot(index="place", columns="model", values="error")
+    return error.drop_duplicates("place").set_index("place")[keys].join(wide).sort_values("cutoff", kind="stable")
+
+
+def _ratio(mine: NDArray[np.float64], other: NDArray[np.float64], *, pooled: bool) -> NDArray[np.float64]:
+    """Return relative errors of resamples (B, N): of the sums, or the geometric mean over series."""
+    if pooled:
+        return relative_error(mine.sum(axis=1), other.sum(axis=1))
+    return np.asarray(np.exp(np.log(relative_error(mine, other)).mean(axis=1)))
 
 
 def skill_scores(result: Backtest, *, reference: str = "last") -> pd.DataFrame:
