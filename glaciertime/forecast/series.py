@@ -24,6 +24,8 @@ __all__ = ["Series", "as_days", "observations_from_table", "series_from_observat
 
 _log = logging.getLogger(__name__)
 
+#: How many of the latest observations tell how well the next ones will be measured.
+_RECENT = 9
 #: A row with one of these holds no value of the thing itself: a bound, a part, or nothing.
 _NOT_A_VALUE = ("failed", "censored", "no-front", "partial-coverage")
 
@@ -103,6 +105,15 @@ class Series:
     def years(self) -> NDArray[np.float64]:
         """Dates as years of 365.25 days since 1970-01-01, (N,)."""
         return as_years(self.dates)
+
+    @property
+    def recent_sigma(self) -> float:
+        """Typical known sigma of the latest observations, in the unit of the values; 0 where it is mostly unknown.
+
+        The median of the last nine, an unknown one counting as 0: one value with a huge sigma does not set it, nor
+        do the sensors of decades ago.
+        """
+        return float(np.median(np.nan_to_num(self.sigma[-_RECENT:])))
 
     def has_flag(self, *flags: str) -> NDArray[np.bool_]:
         """Return, per observation, whether its quality holds one of the flags."""

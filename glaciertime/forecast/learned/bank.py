@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from glaciertime.forecast.learned.features import FEATURES, origin_features
 from glaciertime.forecast.local.kalman import Kalman
+from glaciertime.forecast.local.scaled import PER_SCALE
 from glaciertime.forecast.screening import on_straight_line
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.units import DAYS_PER_YEAR
@@ -80,20 +81,24 @@ def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow
     ahead = as_years(dates) - years[-1]
     mean = spread = np.empty(0)
     steps, gaps = np.diff(history.values), np.diff(years)
-    walk = np.sqrt(np.mean(steps**2 / gaps) * ahead) / fitted.scale
+    # Pasts are compared in steps with the trend in them: about a clean trend there may be hardly any.
+    scale = fitted.step or fitted.scale
+    unit = fitted.scale / scale
+    walk = np.sqrt(np.mean(steps**2 / gaps) * ahead) / scale
     if len(dates):
         means, variances = fitted.moments(dates)
         # Date by date: a product of matrices rounds by how many dates are asked for.
         columns = [(np.ascontiguousarray(means[:, d]), variances[:, d]) for d in range(len(dates))]
-        mean = np.array([fitted.weights @ column for column, _ in columns])
+        mean = np.array([unit * (fitted.weights @ column) for column, _ in columns])
         total = [
-            fitted.weights @ (variance + (column - centre) ** 2)
+            fitted.weights @ (unit**2 * variance + (unit * column - centre) ** 2)
             for (column, variance), centre in zip(columns, mean, strict=True)
         ]
         spread = np.sqrt(np.array(total))
-    drift = float((last - history.values[0]) / (years[-1] - years[0]) / fitted.scale)
-    features = origin_features(years, history.values, fitted.scale, fitted.grid, fitted.weights)
-    return OriginRow(features, float(years[-1]), last, fitted.scale, drift, ahead, mean, spread, walk)
+    drift = float((last - history.values[0]) / (years[-1] - years[0]) / scale)
+    grid = fitted.grid * np.where(PER_SCALE, unit**2, 1.0)
+    features = origin_features(years, history.values, scale, grid, fitted.weights)
+    return OriginRow(features, float(years[-1]), last, scale, drift, ahead, mean, spread, walk)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ Ornstein-Uhlenbeck process, both integrated exactly: a gap split in two changes 
 Parameters of a model, as one row: ``obs`` (variance of an observation besides its own sigma squared), ``level``
 (variance per year of the level), ``rate`` (variance per year of the rate), ``tau`` (years in which a departure of
 the rate decays by e), ``cycle`` (variance per year of the cycle's coefficients), ``mean_rate`` and ``cycle_0``
-(prior variances of the mean rate and of each coefficient of the cycle).
+(prior variances of the mean rate and of each coefficient of the cycle). With a ``mean_rate`` of 0 there is none, and
+the rate reverts to zero.
 """
 
 from __future__ import annotations
@@ -200,7 +201,8 @@ def filter_one(
         cov[0, 0] += design[j] ** 2 * cycle_variance
         cov[0, j] = -design[j] * cycle_variance
         cov[j, 0] = cov[0, j]
-    cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance)
+    # A rate that reverts to zero has no mean; else what of it departs from the mean cannot be much wider.
+    cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance) if mean_rate_variance > 0 else rate * tau / 2
     cov[2, 2] = mean_rate_variance
     if harmonics == 0:
         return _filter_three(years, values, noise, shift, parameters, mean, cov, scaled)

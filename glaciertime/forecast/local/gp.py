@@ -24,17 +24,22 @@ class _FittedProcess:
     last_years: float
     centre: float
     scale: float
+    #: Of an observation to come, known beforehand; scaled.
+    sigma: float
 
     def predict(self, dates: NDArray[np.datetime64], *, levels: Sequence[float] = DEFAULT_LEVELS) -> Prediction:
         mean, sd = self.model.predict((as_years(dates) - self.last_years)[:, None], return_std=True)
-        return from_normal(dates, self.centre + self.scale * mean, self.scale * sd, levels=levels)
+        # The process and the white noise are in the model's spread; what was given as known is not.
+        spread = self.scale * np.sqrt(sd**2 + self.sigma**2)
+        return from_normal(dates, self.centre + self.scale * mean, spread, levels=levels)
 
 
 @dataclass(frozen=True)
 class GaussianProcess:
     """Linear trend plus a Matern-3/2 process, an annual cycle where the record resolves one, and white noise.
 
-    Hyperparameters maximise the marginal likelihood; an observation's own sigma enters as known variance.
+    Hyperparameters maximise the marginal likelihood; an observation's own sigma enters as known variance, and a
+    typical recent one is that of the observation forecast.
     """
 
     def fit(self, series: Series) -> _FittedProcess:
@@ -61,4 +66,4 @@ class GaussianProcess:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(years[:, None], (series.values - centre) / scale)
-        return _FittedProcess(model, float(series.years[-1]), centre, scale)
+        return _FittedProcess(model, float(series.years[-1]), centre, scale, series.recent_sigma / scale)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.local.scaled import ScaledRecord
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, quantiles_of
 from glaciertime.forecast.series import as_years
 
@@ -31,7 +32,7 @@ class FittedRegression:
 
     Attributes
     ----------
-    grid, weights : (K, 7), (K,) float64
+    grid, weights, known_variance : (K, 7), (K,) float64, float
         As in :class:`glaciertime.forecast.local.kalman.FittedKalman`.
     coefficients : (K, C) float64
         Of the centred and scaled covariates, in scaled units.
@@ -48,6 +49,7 @@ class FittedRegression:
     harmonics: int
     centre: float
     scale: float
+    known_variance: float
     covariates: Covariates
     columns: Array
     column_centre: Array
@@ -82,41 +84,28 @@ class FittedRegression:
         carried = [forecast_moments(self.years, np.ascontiguousarray(c), *fixed)[0] for c in self.columns.T]
         news = future[None, :, :] - np.stack(carried, axis=2)
         means = means + np.einsum("kdc,kc->kd", news, self.coefficients)
-        variances = variances + np.einsum("kdc,kce,kde->kd", news, self.uncertainty, news)
+        variances = variances + self.known_variance + np.einsum("kdc,kce,kde->kd", news, self.uncertainty, news)
         quantiles = quantiles_of(levels)
         values = mixture_quantiles(means, np.sqrt(variances), self.weights, quantiles, ndtri(quantiles))
         return Prediction(dates, quantiles, self.centre + self.scale * values)
 
 
-def fit_regression(
-    years: Array,
-    values: Array,
-    noise: Array,
-    shift: Array,
-    rows: Array,
-    columns: Array,
-    *,
-    harmonics: int,
-    has_sigma: bool,
-    constant: bool,
-) -> tuple[Array, Array, Array, Array]:
+def fit_regression(record: ScaledRecord, columns: Array) -> tuple[Array, Array, Array, Array]:
     """Return rows that matter, their weights, and the coefficients' means (K, C) and covariances (K, C, C).
 
     Parameters
     ----------
-    years, values, noise, shift, rows, harmonics
-        As in :func:`glaciertime.forecast.local.filter.filter_grid`; several scales are among the rows where a sigma is
-        known.
+    record : ScaledRecord
+        Whose grid is evaluated; with several scales among the rows where a sigma is known.
     columns : (N, C) float64
-        Centred, of unit spread.
-    has_sigma : bool
-        Whether the scale of the variances is fixed.
-    constant : bool
-        Whether all values are equal.
+        Covariates, centred, of unit spread.
     """
     from glaciertime.forecast.local.filter import filter_grid, innovations
 
-    count, size = len(years) - 1, columns.shape[1]
+    years, values, noise, shift, harmonics = record.years, record.values, record.noise, record.shift, record.harmonics
+    rows = record.with_scales(record.grid())
+    total, size = len(years) - 1, columns.shape[1]
+    count = total - record.events
     spread = max(float(np.std(values)), 1.0)
     prior = np.eye(size) / (_PRIOR * spread) ** 2
     logs = filter_grid(years, values, noise, shift, rows, harmonics)[:, 0]
@@ -132,9 +121,10 @@ def fit_regression(
         means[k] = inverse @ pull
         square = max(float(left @ left - pull @ means[k]), 0.0)
         spare = np.linalg.slogdet(precision)[1] - np.linalg.slogdet(prior)[1]
-        if not has_sigma:
-            scales[k] = max((square + (0.0 if constant else 1.0)) / (count + 1.0), 1e-12)
-        likelihood[k] = -0.5 * (logs[k] + spare + count * np.log(2 * np.pi * scales[k]) + square / scales[k])
+        if not record.has_sigma:
+            scales[k] = max((square + (0.0 if record.constant else 1.0)) / (count + 1.0), 1e-12)
+        fit = count * np.log(scales[k]) + square / scales[k]
+        likelihood[k] = -0.5 * (logs[k] + spare + total * np.log(2 * np.pi) + fit)
         covariances[k] = inverse * scales[k]
     best = float(likelihood.max())
     keep = likelihood > best - 7.0
