@@ -1,0 +1,338 @@
+"""Break lines that carry numbers, one at a time, and see whether the tests that should notice do.
+
+Each row of the table names a file, a fragment that stands in it exactly once, what it is broken into, and the tests
+that must fail then. Every mutant runs in a copy of the tree; the working tree is not touched. The same tests are run
+first on the copy as it is, and have to pass there. Finished mutants are kept in a file and not repeated until their
+source or their tests change, so that a run can be stopped and gone on with.
+
+    python scripts/mutants.py --state mutants.jsonl
+    python scripts/mutants.py --state mutants.jsonl --only forecast/local
+    python scripts/mutants.py --list
+
+Ends with 0 if every mutant was killed, with 1 if one survived or no longer fits the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = "glaciertime/"
+LIMIT_S = 600
+PARTS = ("glaciertime", "tests", "scripts", "data_manifests", "setup.cfg", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A line that carries a number, and what it is broken into."""
+
+    file: str
+    fragment: str
+    replacement: str
+    tests: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.file}: {self.fragment.strip()}  ->  {self.replacement.strip()}"
+
+
+def rows(file: str, tests: tuple[str, ...], *pairs: tuple[str, str]) -> list[Mutant]:
+    """Mutants of one file that the same tests must kill."""
+    return [Mutant(PACKAGE + file, fragment, replacement, tests) for fragment, replacement in pairs]
+
+
+def doctests(file: str, *tests: str) -> tuple[str, ...]:
+    return (PACKAGE + file, *tests)
+
+
+FORECAST = "tests/forecast/test_"
+TRACK = "tests/track/test_"
+KALMAN = (FORECAST + "kalman.py", FORECAST + "likelihood.py")
+
+MUTANTS = [
+    # Units: half pixels, years, square kilometres.
+    *rows(
+        "units.py", doctests("units.py", "tests/test_units.py"),
+        ("row = np.atleast_1d(np.asarray(rows, dtype=float)) + 0.5",
+         "row = np.atleast_1d(np.asarray(rows, dtype=float))"),
+        ("M2_PER_KM2 = 1.0e6", "M2_PER_KM2 = 1.0e5"),
+        ("366 if calendar.isleap(day.year) else 365", "365"),
+        ("(day.timetuple().tm_yday - 1) / days_in_year", "day.timetuple().tm_yday / days_in_year"),
+        ("along_column[0] * along_row[1] - along_column[1]", "along_column[0] * along_row[1] + along_column[1]"),
+        ("_EDGE_DEGREES = 0.02", "_EDGE_DEGREES = 20.0"),
+        ("[(shape[0] - 1) / 2], [(shape[1] - 1) / 2]", "[0], [0]"),
+        ("counts * areas)) / M2_PER_KM2", "counts * areas)) / M2_PER_KM2 * 1.001"),
+        ("lon, lat = np.radians(longitude), np.radians(latitude)",
+         "lon, lat = np.radians(latitude), np.radians(longitude)"),
+    ),
+    *rows("units.py", (FORECAST + "simple.py", FORECAST + "backtest.py", "glaciertime/units.py"),
+          ("DAYS_PER_YEAR = 365.25", "DAYS_PER_YEAR = 360.0")),
+    # Areas of zones: shares of pixels on an edge, and which way round.
+    *rows(
+        "track/scene/rasterarea.py", (TRACK + "rasters.py",),
+        ("share = column + 1 - 0.5 * (a + end)", "share = column + 1 - (a + end)"),
+        ("share = column + 1 - a\n", "share = column + 0.5 - a\n"),
+        ("edges[at, 2] = sign * (bottom - top)", "edges[at, 2] = bottom - top"),
+        ("cover[0] += per_column * -a", "cover[0] += 0.0"),
+        ("edges[at, 1] = x0 + (bottom - y0) * slope", "edges[at, 1] = x0 + (top - y0) * slope"),
+        ("areas[values[k]] += inside * ((1 - share) * upper", "areas[values[k]] += inside * (share * upper"),
+    ),
+    # Errors of fronts: sums in quadrature, correlation, what cancels.
+    *rows(
+        "track/ruler/uncertainty.py", doctests("track/ruler/uncertainty.py", TRACK + "uncertainty.py"),
+        ("ratio = correlation_m / (2 * length_m)", "ratio = correlation_m / length_m"),
+        ("-math.expm1(-1 / ratio)", "-math.expm1(-2 / ratio)"),
+        ("acquisition.resolution_m / math.sqrt(12)", "acquisition.resolution_m / math.sqrt(3)"),
+        ("return obliquity * math.hypot(boundary_m", "return math.hypot(boundary_m"),
+        ("gap * (gap * width_m / 2) / math.sqrt(3)", "gap * (gap * width_m) / math.sqrt(3)"),
+        ("first**2 + second**2 - 2 * shared**2", "first**2 + second**2 - shared**2"),
+        ("np.maximum(count - 1, 1)), np.nan)", "np.maximum(count, 1)), np.nan)"),
+        ("return sigma_km2 * M2_PER_KM2 / width_m", "return sigma_km2 * M2_PER_KM2 / front_length_m"),
+        ("front_width_m=width_m if chord_m is None else chord_m", "front_width_m=width_m"),
+    ),
+    # Positions: signs, halves, directions.
+    *rows(
+        "track/ruler/measures.py", doctests("track/ruler/measures.py", TRACK + "measures.py"),
+        ("((np.arange(count) + 0.5) / count - 0.5) * width_m", "(np.arange(count) / count - 0.5) * width_m"),
+        ("0.5 * (along[1:] + along[:-1]) * step", "along[1:] * step"),
+        ("direction = 1.0 if step.sum() >= 0 else -1.0", "direction = 1.0"),
+        ("(1 - trim_share) * along[-1]", "along[-1]"),
+        ("(dx - cx) * (by - ay) - (dy - cy) * (bx - ax)", "(dx - cx) * (by - ay) + (dy - cy) * (bx - ax)"),
+        ("np.fmax.at(out, index, along)", "np.fmin.at(out, index, along)"),
+    ),
+    *rows(
+        "track/ruler/crossings.py", (TRACK + "measures.py",),
+        ("max(0.0, 1.0 - gap / width) if width", "max(0.0, 1.0 - 0.5 * gap / width) if width"),
+        ("        + sign * moment\n", "        - sign * moment\n"),
+        ("cut[n_cuts, 3] = abs(moment - along) / 2", "cut[n_cuts, 3] = abs(moment - along)"),
+    ),
+    *rows(
+        "track/ruler/sensors.py", doctests("track/ruler/sensors.py", TRACK + "sensors.py"),
+        ("rate * (day[b] - day[a]))", "rate * (day[a] - day[b]))"),
+        ("scale = 1.4826 * np.median", "scale = 0.1 * np.median"),
+        ("max(1.0, len(np.unique(values)) / 2)", "max(1.0, 20.0 * len(np.unique(values)))"),
+    ),
+    *rows(
+        "track/ruler/moving.py", doctests("track/ruler/moving.py", TRACK + "moving.py"),
+        ("np.array([-step[1], step[0]])", "np.array([step[1], -step[0]])"),
+        ("total += (vertices[-1] - vertices[0])", "total += np.abs(vertices[-1] - vertices[0])"),
+    ),
+    # Forecasts: state space.
+    *rows(
+        "forecast/local/filter.py", KALMAN,
+        ("out[3] = rate * tau * tau / 2 * (1 - a) ** 2", "out[3] = rate * tau * tau * (1 - a) ** 2"),
+        ("out[1] = dt * (1 - x / 2 + x * x / 6)", "out[1] = dt * (1 - x + x * x / 6)"),
+        ("variance = max(p00 + obs + noise[t], 1e-14)", "variance = max(p00 + obs, 1e-14)"),
+        ("cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance) if mean_rate_variance > 0 else rate * tau / 2",
+         "cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance)"),
+        ("centre, variance = 0.0, grid[k, 0]", "centre, variance = 0.0, 0.0"),
+    ),
+    *rows(
+        "forecast/local/scaled.py", KALMAN,
+        ("count = sums[:, 2] - self.events", "count = sums[:, 2]"),
+        ("reverting[:, 4] = 0.0", "reverting[:, 4] = 1.0"),
+        ("trend = self.steps.rate / self.scale", "trend = 0.0 * self.steps.rate / self.scale"),
+        ("self.scale = self.steps.about_trend or", "self.scale = self.steps.whole or"),
+        ("self.noise, self.shift = (known / self.scale) ** 2", "self.noise, self.shift = known / self.scale"),
+    ),
+    *rows(
+        "forecast/local/steps.py", doctests("forecast/local/steps.py", *KALMAN),
+        ("_MEDIAN_NORMAL = 0.6745", "_MEDIAN_NORMAL = 1.0"),
+        ("(steps - rate * gaps) / np.sqrt(gaps), spent=1", "(steps - rate * gaps) / np.sqrt(gaps), spent=0"),
+        ("_OF_LINE = 1e-3", "_OF_LINE = 1.0"),
+    ),
+    *rows(
+        "forecast/local/events.py", KALMAN,
+        ("_GAIN = 10.0", "_GAIN = 1.0"),
+        ("_GAIN = 10.0", "_GAIN = 60.0"),
+        ("now - start >= _GAIN * len(found)", "now - start >= _GAIN * len(found) ** 4"),
+    ),
+    *rows(
+        "forecast/local/kalman.py", KALMAN,
+        ("return means, variances + self.known_variance", "return means, variances"),
+        ("likelihood = best - (len(series) - 2)", "likelihood = best - (len(series) - 1)"),
+    ),
+    *rows("forecast/local/regression.py", (FORECAST + "kalman.py",),
+          ("variances = variances + self.known_variance +", "variances = variances +")),
+    *rows("forecast/local/gp.py", (FORECAST + "kalman.py",),
+          ("np.sqrt(sd**2 + self.sigma**2)", "np.sqrt(sd**2)")),
+    *rows("forecast/local/arima.py", (FORECAST + "arima.py",),
+          ('1: ["n", "c"]', '1: ["n", "t"]'),
+          ("* self.scale + self.centre", "* self.scale")),
+    # Forecasts: plain ones.
+    *rows(
+        "forecast/local/simple.py",
+        doctests("forecast/local/simple.py", FORECAST + "simple.py", FORECAST + "models.py"),
+        ("_SEASON_DAYS = 45.0", "_SEASON_DAYS = 46.0"),
+        ("(month - 12 * back)", "(month - 12 * (back + 1))"),
+        ("(values[-1] - values[0]) / record", "(values[-1] - values[0]) / (record + 1)"),
+        ("ahead * (1 + ahead / self.record_years)", "ahead * (1 + self.record_years)"),
+        ("degrees = len(step) - 1", "degrees = len(step)"),
+    ),
+    *rows(
+        "forecast/prediction.py", (FORECAST + "prediction.py", "glaciertime/forecast/prediction.py"),
+        ("round((1 - level) / 2, 9)", "round(1 - level, 9)"),
+        ("special.stdtrit(max(degrees, 1.0), quantiles)", "special.ndtri(quantiles)"),
+    ),
+    # Forecasts: cutoffs.
+    *rows("forecast/series.py", (FORECAST + "series.py", FORECAST + "leakage.py", FORECAST + "models.py"),
+          ("self.take(self.dates <= as_days([cutoff])[0])", "self.take(self.dates < as_days([cutoff])[0])")),
+    *rows("forecast/screening.py", (FORECAST + "screening.py",),
+          ("<= 1e-6 * np.abs(change)", "<= 1e-2 * np.abs(change)"),
+          ("same_day = (day_of_year[1:-1] == day_of_year[:-2])",
+           "same_day = (day_of_year[1:-1] == day_of_year[1:-1])")),
+    *rows(
+        "forecast/learned/bank.py", (FORECAST + "leakage.py",),
+        ("(self.target_year <= year) & (self.dropped_from > year)", "(self.target_year <= year)"),
+        ("(self.target_year <= year) & (self.dropped_from > year)",
+         "(self.target_year <= year + 1) & (self.dropped_from > year)"),
+    ),
+    *rows(
+        "forecast/learned/design.py", (FORECAST + "leakage.py",),
+        ("bank.origin_year <= year + 1e-9", "bank.origin_year <= year + 5"),
+    ),
+    # Scores.
+    *rows(
+        "forecast/judged/metrics.py", doctests("forecast/judged/metrics.py", FORECAST + "metrics.py"),
+        ("miss = np.maximum(lower - observed, 0.0)", "miss = np.maximum(observed - lower, 0.0)"),
+        ("2 / (1 - level) * miss", "1 / (1 - level) * miss"),
+        ("(quantiles - 1) * error", "quantiles * error"),
+        ("first = np.maximum(0.0, -error[0])", "first = np.maximum(0.0, error[0])"),
+        ("200 * np.mean(ratio)", "100 * np.mean(ratio)"),
+    ),
+    *rows(
+        "forecast/judged/skill.py", doctests("forecast/judged/skill.py", FORECAST + "skill.py"),
+        ("relative_error(mine.sum(axis=1), other.sum(axis=1))", "relative_error(mine, other).mean(axis=1)"),
+        ('.sort_values("cutoff", kind="stable")', ""),
+        ("np.mean(drawn >= 1)", "np.mean(drawn <= 1)"),
+    ),
+    *rows(
+        "forecast/judged/origins.py", doctests("forecast/judged/origins.py", FORECAST + "backtest.py"),
+        ("self.min_train - 2, -self.step", "self.min_train - 3, -self.step"),
+        ("DAYS_PER_YEAR / 12", "DAYS_PER_YEAR / 10"),
+        ("return found[: self.limit]", "return found"),
+    ),
+    *rows(
+        "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py"),
+        ("(count + 1) / count", "(count - 1000) / count"),
+        ("(np.cumsum(w) - w / 2) / w.sum()", "np.cumsum(w) / w.sum()"),
+    ),
+]  # fmt: skip
+
+
+def key_of(mutant: Mutant) -> str:
+    """What a mutant's result depends on: its source, its tests and itself."""
+    digest = hashlib.sha256(repr(mutant).encode())
+    for name in (mutant.file, *mutant.tests):
+        digest.update((ROOT / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def pytest(tree: Path, tests: tuple[str, ...], *, cache: Path) -> tuple[bool, str]:
+    """Whether the tests pass on a tree, and the last line of what they say; those that outlast the limit do not."""
+    # A copy elsewhere must not answer for the tree, nor compiled code for changed code.
+    environment = os.environ | {"PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(cache), "OMP_NUM_THREADS": "1",
+                                "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+    if "GLACIERTIME_DATA" not in environment:
+        environment["GLACIERTIME_DATA"] = str(ROOT.parent / "shared" / "data")
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    try:
+        done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return False, f"longer than {LIMIT_S} s"
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    told = next((line for line in reversed(lines) if line.startswith(("FAILED", "ERROR"))), lines[-1] if lines else "")
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"pytest could not run {' '.join(tests)} (exit {done.returncode}): {told}")
+    return done.returncode == 0, told
+
+
+def run_mutant(mutant: Mutant, tree: Path, warm: Path) -> tuple[str, str]:
+    """Return ``killed``, ``survived`` or ``gone``, and what the tests said."""
+    source = (ROOT / mutant.file).read_text(encoding="utf-8")
+    if source.count(mutant.fragment) != 1:
+        return (
+            "gone",
+            f"the fragment stands {source.count(mutant.fragment)} times in the file; bring the table up to date",
+        )
+    place = tree / mutant.file
+    # Compiled code is kept by file: what calls a changed function would still call the old one.
+    compiled = "njit" in source
+    cache = Path(tempfile.mkdtemp(dir=tree.parent)) if compiled else warm
+    try:
+        place.write_text(source.replace(mutant.fragment, mutant.replacement), encoding="utf-8")
+        passed, told = pytest(tree, mutant.tests, cache=cache)
+    finally:
+        place.write_text(source, encoding="utf-8")
+        if compiled:
+            shutil.rmtree(cache, ignore_errors=True)
+    return ("survived" if passed else "killed"), told
+
+
+def copied(folder: Path) -> Path:
+    tree = folder / "tree"
+    tree.mkdir()
+    for name in PARTS:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
+        elif (ROOT / name).is_file():
+            shutil.copy2(ROOT / name, tree / name)
+    return tree
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--state", type=Path, help="keep finished mutants in this file, and do not repeat them")
+    parser.add_argument("--only", default="", help="only mutants whose file or fragment holds this text")
+    parser.add_argument("--list", action="store_true", help="print the mutants and stop")
+    options = parser.parse_args()
+    chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]
+    if not chosen:
+        parser.error(f"no mutant holds {options.only!r}; look at --list")
+    if options.list:
+        print("\n".join(mutant.name for mutant in chosen))
+        return 0
+    known = {}
+    if options.state and options.state.is_file():
+        known = {row["key"]: row for row in map(json.loads, options.state.read_text(encoding="utf-8").splitlines())}
+    found = []
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        tree, warm = copied(Path(folder)), Path(folder) / "compiled"
+        sound: set[tuple[str, ...]] = set()
+        for mutant in chosen:
+            key = key_of(mutant)
+            row = known.get(key)
+            if row is None:
+                if mutant.tests not in sound:
+                    passed, told = pytest(tree, mutant.tests, cache=warm)
+                    if not passed:
+                        raise SystemExit(f"{' '.join(mutant.tests)} fail without any mutant: {told}")
+                    sound.add(mutant.tests)
+                start = time.perf_counter()
+                outcome, told = run_mutant(mutant, tree, warm)
+                row = {"key": key, "name": mutant.name, "outcome": outcome, "told": told,
+                       "seconds": round(time.perf_counter() - start, 1)}  # fmt: skip
+                if options.state:
+                    with options.state.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(row) + "\n")
+            found.append(row)
+            print(f"{row['outcome']:9s}{mutant.name}", flush=True)
+            if row["outcome"] != "killed":
+                print(f"         {row['told']}", flush=True)
+    counts = {name: sum(row["outcome"] == name for row in found) for name in ("killed", "survived", "gone")}
+    print(", ".join(f"{count} {name}" for name, count in counts.items()) + f", of {len(found)}")
+    return 0 if counts["killed"] == len(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
