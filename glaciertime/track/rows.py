@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyproj
 import shapely
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
 from glaciertime.tables import join_flags
 from glaciertime.track.measurement import Area, Front, Measurement, front_width_m
-from glaciertime.track.place import Place, published, reproject
+from glaciertime.track.place import published, reproject
+from glaciertime.track.ruler.pieces import joined
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
 from glaciertime.track.settings import TrackSettings
@@ -161,15 +163,15 @@ def _hidden(measurement: Measurement) -> dict[str, str]:
 
 
 def _front_coverage(front: Front, measurement: Measurement, ruler: FrontRuler) -> float:
-    """Return the share of the fjord's width that a front covers; without a fjord, of the footprint imaged."""
-    seen = measurement.front_seen if measurement.front_seen < 1 else measurement.coverage
+    """Return the share of the front that was seen: of the fjord's width, or, without a fjord, from end to end."""
+    seen = measurement.front_seen
     if ruler.place.fjord is None or ruler.place.centreline is None:
-        return seen
+        return min(seen, joined(front).seen)
     try:
         share = ruler.fjord.covered_share(front)
     except InputError:
         return seen
-    return seen if math.isnan(share) else share
+    return seen if math.isnan(share) else min(seen, share)
 
 
 def _position_row(
@@ -195,14 +197,19 @@ def _position_row(
         if front is None:
             pass
         elif method == "area-change" and fjord is not None:
-            value, sigma = _area_position(fjord, ruler.place, sigma_km2)
+            value, sigma = _area_position(fjord, measurement.crs, ruler, front, sigma_km2)
+            coverage = fjord.coverage
         else:
             position = ruler.position(
                 method, front, boundary_m=boundary_m, georeferencing_m=acquisition.georeferencing_sigma_m
             )
-            value, sigma, coverage = position.value_m, position.sigma_m, coverage * position.coverage
-            if position.coverage < 1:
-                flags["partial-coverage"] = f"the front covers {position.coverage:.0%} of the {footprint}"
+            value, sigma = position.value_m, position.sigma_m
+            coverage = position.coverage
+            if method != "centreline":
+                coverage = min(coverage, measurement.front_seen)
+        if front is not None and coverage < ruler.settings.least_seen:
+            what = "fjord" if method == "area-change" and fjord is not None else "front"
+            flags["partial-coverage"] = f"{coverage:.0%} of the {what} seen"
     except InputError as error:
         flags["failed"] = str(error)
     return _row(
@@ -211,13 +218,43 @@ def _position_row(
     )  # fmt: skip
 
 
-def _area_position(fjord: Area, place: Place, sigma_km2: float) -> tuple[float, float]:
+def _area_position(
+    fjord: Area, crs: pyproj.CRS | None, ruler: FrontRuler, front: Front, sigma_km2: float
+) -> tuple[float, float]:
     """Return the position at which a fjord of its mean width would hold the ice measured, and its sigma.
 
-    The share of ice in the fjord times the centreline's length inside it: the map's scale cancels.
+    The ice's share of ice and ocean times the length of the fjord's channel: the formula of
+    :func:`glaciertime.track.ruler.channel.fjord_channel` for traces, in which rock belongs to neither. What was not
+    seen is ice where it lies inland of the front, ocean where it lies seaward of it, and like the rest beside it.
     """
-    span, width = place.fjord_span_m, place.fjord_width_m
-    if span is None or width is None:
-        raise InputError("the centreline does not run through the fjord; draw one that does")
-    share = fjord.area_km2 / (fjord.footprint_area_km2 * fjord.coverage)
-    return span[0] + share * (span[1] - span[0]), sigma_km2 * M2_PER_KM2 / width
+    channel = ruler.fjord
+    ocean = fjord.ocean_km2
+    if math.isnan(ocean):
+        ocean = fjord.footprint_area_km2 * fjord.coverage - fjord.area_km2
+    ice, rock = fjord.area_km2, max(0.0, fjord.footprint_area_km2 * fjord.coverage - fjord.area_km2 - ocean)
+    hidden_ice, hidden_ocean = _hidden_km2(fjord, crs, ruler, front)
+    passable = (ice + ocean) / (ice + ocean + rock)
+    ice, ocean = ice + passable * hidden_ice, ocean + passable * hidden_ocean
+    length_m = channel.polygon.area / channel.width_m
+    return channel.start_m + ice / (ice + ocean) * length_m, sigma_km2 * M2_PER_KM2 / channel.width_m
+
+
+def _hidden_km2(fjord: Area, crs: pyproj.CRS | None, ruler: FrontRuler, front: Front) -> tuple[float, float]:
+    """Return how much of a fjord was not seen inland of the front, and seaward of it."""
+    if fjord.observed is None:
+        return 0.0, 0.0
+    line = ruler.centreline
+    hidden = ruler.fjord.polygon.difference(reproject(fjord.observed, source=crs, target=ruler.place.crs))
+    stands = shapely.line_locate_point(line, shapely.points(shapely.get_coordinates(front)))
+    inland = seaward = 0.0
+    for part in shapely.get_parts(hidden):
+        if part.area <= 0:
+            continue
+        along = shapely.line_locate_point(line, shapely.points(shapely.get_coordinates(part)))
+        middle = float(shapely.line_locate_point(line, part.centroid))
+        # A part that reaches past the front on both sides tells nothing of it: it counts as what was seen does.
+        if along.max() <= stands.max() and middle <= stands.min():
+            inland += part.area
+        elif along.min() >= stands.min() and middle >= stands.max():
+            seaward += part.area
+    return inland / M2_PER_KM2, seaward / M2_PER_KM2

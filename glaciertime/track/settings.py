@@ -80,8 +80,11 @@ class TrackSettings:
         Images that show less than this share of the footprint stay out of the footprint that all dates share.
     common_footprint : bool
         Whether masks are measured inside the footprint that all share even where all show the whole box.
+    least_seen : float
+        Positions of which less than this share of the front, or of the fjord, was seen are flagged
+        ``partial-coverage`` and not trusted.
     draw_centreline : bool
-        Whether to draw a centreline from the first mask that shows a front where the catalog has none.
+        Whether to draw a centreline from all scenes together where none is given.
     screening : ScreeningSettings or None
         Limits of the screening in time; None: no flags from it.
     simplify_m : float
@@ -103,6 +106,7 @@ class TrackSettings:
     count_icebergs: bool = True
     least_coverage: float = 0.5
     common_footprint: bool = False
+    least_seen: float = 0.8
     draw_centreline: bool = True
     screening: ScreeningSettings | None = field(default_factory=ScreeningSettings)
     simplify_m: float = 0.0
@@ -118,6 +122,8 @@ class TrackSettings:
                 raise UsageError(f"{name} is {getattr(self, name)}; expected a length above zero, in metres")
         if not 0 < self.least_coverage <= 1:
             raise UsageError(f"least_coverage is {self.least_coverage}; expected a share above 0, up to 1")
+        if not 0 <= self.least_seen <= 1:
+            raise UsageError(f"least_seen is {self.least_seen}; expected a share from 0 to 1")
         if self.centreline_count < 1:
             raise UsageError(f"centreline_count is {self.centreline_count}; at least one line is needed")
         for name in ("min_front_length_m", "simplify_m"):

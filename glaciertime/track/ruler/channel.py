@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import shapely
+import shapely.ops
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.track.ruler.crossings import (
     BEYOND,
+    EVEN,
     INLAND_CAP,
     LEFT,
     PARTIAL,
@@ -20,11 +23,17 @@ from glaciertime.track.ruler.crossings import (
     bank_moment,
     inland_area,
 )
+from glaciertime.track.ruler.pieces import joined
+
+# Area, share, outcome, length of the front inside, chord: what crossings.inland_area returns.
+Cut: TypeAlias = tuple[float, float, int, float, float]
 
 __all__ = ["Channel", "InlandArea", "fjord_channel", "rectangle", "strip"]
 
 # Below this share of the channel's width a front that ends inside it says too little.
 _LEAST_SHARE = 0.5
+# A centreline is straight if it leaves the line between its ends by no more than this share of its length.
+_STRAIGHT_SHARE = 3e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,33 +76,51 @@ class Channel:
 
         One side of the front is ice everywhere: where it crosses the channel several times, ice and ocean alternate
         from inland to the sea, and what it cuts off along a bank is ocean if it lies in ice and ice if it lies in the
-        ocean. A front that ends inside the channel is prolonged straight to the nearest point of the bank; ``share``
-        says how much of the width it covers itself.
+        ocean. A front in pieces of which none spans the channel is joined straight across its gaps, and one that ends
+        inside the channel is prolonged straight to the nearest point of the bank; ``share`` says how much of the width
+        was seen.
 
         Raises
         ------
         InputError
-            Where the front covers less than half of the channel's width, or runs through one of its ends.
+            Where less than half of the channel's width was seen, where the front runs through one of its ends, or where
+            it crosses the channel an even number of times, so that both ends are ice or both ocean.
         """
-        coordinates, index = shapely.get_coordinates(shapely.get_parts(front), return_index=True)
-        return self.inland_area_of(coordinates, np.append(np.unique(index, return_index=True)[1], len(coordinates)))
+        return self._told(*self._cut(front))
 
     def covered_share(self, front: shapely.LineString | shapely.MultiLineString) -> float:
         """Return the share of the channel's width that a front covers, from 0 to 1; NaN where it leaves by an end."""
-        coordinates, index = shapely.get_coordinates(shapely.get_parts(front), return_index=True)
-        parts = np.append(np.unique(index, return_index=True)[1], len(coordinates))
-        _, share, outcome, _, _ = inland_area(
-            coordinates - self.origin, parts, self.ring, self.sides, self.starts,
-            self.left, self.right, self.left_moment, self.right_moment,
-        )  # fmt: skip
+        _, share, outcome, _, _ = self._cut(front)
         return float("nan") if outcome == BEYOND else float(share)
 
     def inland_area_of(self, coordinates: NDArray[np.float64], parts: NDArray[np.int64]) -> InlandArea:
-        """Do what :meth:`inland_area` does for vertices (N, 2) and where the pieces start, (P + 1,), N at the end."""
-        area, share, outcome, length, chord = inland_area(
+        """Do what :meth:`inland_area` does for vertices (N, 2) and where the pieces start, (P + 1,), N at the end.
+
+        Pieces are not joined.
+        """
+        return self._told(*self._cut_of(coordinates, parts))
+
+    def _cut(self, front: shapely.LineString | shapely.MultiLineString) -> Cut:
+        coordinates, index = shapely.get_coordinates(shapely.get_parts(front), return_index=True)
+        cut = self._cut_of(coordinates, np.append(np.unique(index, return_index=True)[1], len(coordinates)))
+        if cut[2] in (SPANS, EVEN) or index[-1] == 0:
+            return cut
+        whole = joined(front)
+        area, share, outcome, _, chord = self._cut_of(
+            shapely.get_coordinates(whole.line), np.array([0, shapely.get_num_coordinates(whole.line)])
+        )
+        if outcome not in (SPANS, PARTIAL) or chord <= 0:
+            return cut
+        seen = max(0.0, share - whole.gap_m(self.polygon) / chord)
+        return area, seen, PARTIAL if seen < 1 else outcome, cut[3], chord
+
+    def _cut_of(self, coordinates: NDArray[np.float64], parts: NDArray[np.int64]) -> Cut:
+        return inland_area(
             coordinates - self.origin, parts, self.ring, self.sides, self.starts,
             self.left, self.right, self.left_moment, self.right_moment,
         )  # fmt: skip
+
+    def _told(self, area: float, share: float, outcome: int, length: float, chord: float) -> InlandArea:
         if outcome == SPANS or (outcome == PARTIAL and share >= _LEAST_SHARE):
             return InlandArea(area_m2=area, share=share, front_length_m=length, chord_m=chord)
         if outcome == PARTIAL:
@@ -102,6 +129,11 @@ class Channel:
             )
         if outcome == BEYOND:
             raise InputError(f"the front runs through an end of the {self.name}; give a longer centreline or fjord")
+        if outcome == EVEN:
+            raise InputError(
+                f"the front crosses the {self.name} an even number of times: both of its ends are ice, or both ocean; "
+                "give a longer centreline, or a narrower box with --box-width"
+            )
         raise InputError(f"the front does not cross the {self.name}")
 
 
@@ -193,6 +225,10 @@ def rectangle(centreline: shapely.LineString, *, width_m: float, span_m: tuple[f
     axis = shapely.LineString([centreline.interpolate(start), centreline.interpolate(stop)])
     if axis.length == 0:
         raise InputError("the centreline ends where it starts; a rectilinear box has no direction")
+    between = shapely.ops.substring(centreline, start, stop)
+    if shapely.hausdorff_distance(between, axis) <= _STRAIGHT_SHARE * axis.length:
+        # A line that is straight on the map it was drawn on bends by metres on any other.
+        axis = between
     channel = strip(axis, width_m=width_m, name="rectilinear box")
     return Channel(**{**channel.__dict__, "start_m": start})
 

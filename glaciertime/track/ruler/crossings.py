@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 __all__ = ["bank_moment", "crossings", "inland_area"]
 
 LEFT, RIGHT, INLAND_CAP, SEA_CAP = 0, 1, 2, 3
-#: What became of a front: it spans the channel, it ends inside it, it lies outside, it runs through a cap.
-SPANS, PARTIAL, OUTSIDE, BEYOND = 0, 1, 2, 3
+#: What became of a front: it spans the channel, it ends inside it, it lies outside, it runs through a cap, it spans the
+#: channel an even number of times.
+SPANS, PARTIAL, OUTSIDE, BEYOND, EVEN = 0, 1, 2, 3, 4
 
 _LONGER_M = 0.01
 
@@ -251,6 +252,8 @@ def inland_area(
                         partial_area = _spanned(p, q, moment, left, right, left_moment, right_moment, cap_moment)
             if c < k:
                 inside = not inside
+    if n_spans > 0 and n_spans % 2 == 0:
+        return np.nan, 0.0, EVEN, inside_length, chord
     if n_spans > 0:
         return _alternating(cut[:n_cuts]), 1.0, SPANS, inside_length, chord
     if partial_share > 0:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.track.measurement import Front
+from glaciertime.track.ruler.pieces import joined
 
 __all__ = [
     "centreline_position_m",
@@ -204,7 +205,7 @@ def mean_trace_position_m(
     """Return the foot on the centreline of the mean of a front's points.
 
     The front is resampled to an even spacing and 5 % of its length is left out at each end, where traces run along the
-    walls of the fjord. Of a front in several pieces the longest counts.
+    walls of the fjord. A front in several pieces is joined first (:func:`glaciertime.track.ruler.pieces.joined`).
 
     References
     ----------
@@ -216,8 +217,8 @@ def mean_trace_position_m(
     >>> round(mean_trace_position_m(front, centreline=shapely.LineString([(0, 0), (100, 0)])), 6)
     30.0
     """
-    longest = max(shapely.get_parts(front), key=lambda piece: piece.length)
-    mean = resampled(longest, spacing_m=spacing_m, trim_share=trim_share).mean(axis=0)
+    whole = joined(front).line
+    mean = resampled(whole, spacing_m=spacing_m, trim_share=trim_share).mean(axis=0)
     return float(shapely.line_locate_point(centreline, shapely.Point(mean)))
 
 

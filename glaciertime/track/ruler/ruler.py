@@ -22,6 +22,7 @@ from glaciertime.track.ruler.measures import (
     offset_centrelines,
     offset_positions_m,
 )
+from glaciertime.track.ruler.pieces import Joined, joined
 from glaciertime.track.ruler.uncertainty import averaged_sigma_m, partial_sigma_m, position_sigma_m
 from glaciertime.track.settings import TrackSettings
 
@@ -128,20 +129,20 @@ class FrontRuler:
             Where the front does not lie so that the method can measure it.
         """
         settings = self.settings
-        coverage, chord = 1.0, 0.0
+        chord = 0.0
+        whole = joined(front)
         if method == "centreline":
-            value = centreline_position_m(front, centreline=self.centreline)
-            obliquity = front_obliquity(
-                front, centreline=self.centreline, position_m=value, reach_m=settings.correlation_length_m / 2
-            )
-            sigma = position_sigma_m(boundary_m, georeferencing_m=georeferencing_m, obliquity=obliquity)
-            return Position(value_m=value, sigma_m=sigma)
+            return self._on_the_centreline(front, whole, boundary_m=boundary_m, georeferencing_m=georeferencing_m)
         if method == "multi-centreline":
             at = self.offset_positions(front)
             coverage = float(np.isfinite(at).mean())
+            if whole.gaps:
+                # A line that runs through a gap is read off where the front is joined.
+                at = np.where(np.isfinite(at), at, self.offset_positions(whole.line))
             if coverage < _LEAST_LINES_SHARE:
-                raise InputError(f"the front crosses {np.isfinite(at).sum()} of {len(at)} offset centrelines")
-            value, width, length = float(np.nanmean(at)), settings.box_width_m, settings.box_width_m * coverage
+                raise InputError(f"the front crosses {round(coverage * len(at))} of {len(at)} offset centrelines")
+            value, width = float(np.nanmean(at)), settings.box_width_m
+            length = width * coverage
         elif method in ("rectilinear-box", "curvilinear-box", "area-change"):
             channel = {"rectilinear-box": "rectangle", "curvilinear-box": "strip", "area-change": "fjord"}[method]
             box: Channel = getattr(self, channel)
@@ -154,8 +155,9 @@ class FrontRuler:
                 "extrapolated-centreline": extrapolated_centreline_position_m,
                 "mean-trace": mean_trace_position_m,
             }[method]
-            value = measure(front, centreline=self.centreline)
-            width = length = front.length
+            value = measure(whole.line, centreline=self.centreline)
+            width = length = whole.line.length
+            coverage = whole.seen
         sigma = averaged_sigma_m(
             boundary_m,
             front_length_m=length,
@@ -167,6 +169,31 @@ class FrontRuler:
         if coverage < 1:
             sigma = math.hypot(sigma, partial_sigma_m(coverage, width_m=width))
         return Position(value_m=value, sigma_m=sigma, coverage=coverage)
+
+    def _on_the_centreline(
+        self, front: Front, whole: Joined, *, boundary_m: float, georeferencing_m: float
+    ) -> Position:
+        """Return where a front crosses the centreline; in a gap, where it is joined, as unsure as the gap is wide."""
+        reach_m = self.settings.correlation_length_m / 2
+        gap_m, coverage, line = 0.0, 1.0, front
+        crossed = next((gap for gap in whole.gaps if gap.intersects(self.centreline)), None)
+        if crossed is not None and not front.intersects(self.centreline):
+            gap_m, line = crossed.length, whole.line
+            coverage = self._seen_beside(front, whole)
+        value = centreline_position_m(line, centreline=self.centreline)
+        obliquity = front_obliquity(line, centreline=self.centreline, position_m=value, reach_m=reach_m)
+        sigma = position_sigma_m(boundary_m, georeferencing_m=georeferencing_m, obliquity=obliquity)
+        if gap_m:
+            sigma = math.hypot(sigma, partial_sigma_m(0.0, width_m=gap_m))
+        return Position(value_m=value, sigma_m=sigma, coverage=coverage)
+
+    def _seen_beside(self, front: Front, whole: Joined) -> float:
+        """Return the share of the curvilinear box's width that a front in pieces covers, else that of all of it."""
+        try:
+            share = self.strip.covered_share(front)
+        except InputError:
+            return whole.seen
+        return whole.seen if math.isnan(share) else share
 
     def offset_positions(self, front: Front) -> NDArray[np.float64]:
         """Return where a front crosses each offset line, (N,) m, NaN where it does not."""
