@@ -14,8 +14,8 @@ from affine import Affine
 
 from glaciertime.catalog import Glacier
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, Acquisition, MaskScene, TraceScene
+from glaciertime.scenes.classes import parse_classes
 from glaciertime.scenes.folder import MaskReading, masks_in_folder
-from glaciertime.scenes.rasters import parse_classes
 from glaciertime.scenes.vectors import trace_scenes
 from glaciertime.track import Tracked, TrackSettings, track_scenes
 from glaciertime.track.place import Ruler, reproject
