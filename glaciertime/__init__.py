@@ -19,6 +19,7 @@ __all__ = [
     "forecast_series",
     "load_catalog",
     "read_record",
+    "read_series",
     "records",
     "retreat_table",
     "series_from_observations",
@@ -50,6 +51,7 @@ __getattr__, __dir__ = names_on_first_use(
             "track_many",
         ),
         "record": ("GlacierRecord", "read_record", "records"),
+        "scenes.series": ("read_series",),
         "tables": ("validate",),
         "track": (
             "TrackSettings",

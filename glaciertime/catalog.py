@@ -205,26 +205,28 @@ class DataSet(_Entry):
 
 
 TEMPLATE = """\
-# A glacier of your own. Only `name` is required; give the rest where you know it.
-kind: glacier
+# A glacier of your own. Only the name is needed, and only it is live: take the "# " away in front of what you know, and
+# put your numbers in place of those of the example, which lies in Greenland.
 name: My Glacier
-aliases: []
-region: ""
-hemisphere: north            # north or south: which months are winter
-terminus_type: tidewater     # ice shelf, tidewater or land
-surging: false               # true: an advance, however fast, is no error
-crs: EPSG:3413               # of all coordinates below
-box: [-205000, -2283000, -179000, -2263000]   # x_min, y_min, x_max, y_max: areas are measured inside
-fjord:                       # only a front inside it is a calving front
-  drawn_by: your name
-  coordinates: [[-205000, -2283000], [-179000, -2283000], [-179000, -2263000], [-205000, -2263000]]
-centreline:                  # from inland to the sea
-  drawn_by: your name
-  coordinates: [[-180000, -2273000], [-204000, -2273000]]
-sources:                     # used when the folder given with --data holds them; first found wins
-  - dataset: my masks
-    format: masks            # outlines, traces, caffe, masks
-    path: my_glacier/masks
+
+# aliases: [Other Name]
+# region: West Greenland
+# hemisphere: north            # north or south: which months are winter
+# terminus_type: tidewater     # ice shelf, tidewater or land
+
+# crs: EPSG:3413               # of all coordinates below
+# box: [-205000, -2283000, -179000, -2263000]   # x_min, y_min, x_max, y_max: areas are measured inside
+# fjord:                       # only a front inside it is a calving front
+#   drawn_by: your name
+#   coordinates: [[-205000, -2283000], [-179000, -2283000], [-179000, -2263000], [-205000, -2263000]]
+# centreline:                  # from inland to the sea
+#   drawn_by: your name
+#   coordinates: [[-180000, -2273000], [-204000, -2273000]]
+
+# sources:                     # used when the folder given with --data holds them; the first found wins
+#   - dataset: my masks
+#     format: masks            # outlines, traces, caffe or masks
+#     path: my_glacier/masks
 """
 
 

@@ -48,6 +48,7 @@ __all__ = [
     "has_flag",
     "join_flags",
     "validate",
+    "variable_named",
 ]
 
 SOURCES = ("observed", "simulated")
@@ -110,8 +111,41 @@ VARIABLES = {
         Variable("front_width_m", "m", "front width", True),
         Variable("front_position_m", "m", "front position (towards the sea)", False),
         Variable("length_change_m", "m", "length change", False),
+        Variable("area_change_km2", "km2", "area change", False),
+        Variable("lake_area_km2", "km2", "lake area", True),
+        Variable("debris_area_km2", "km2", "debris-covered area", True),
+        Variable("snowline_m", "m", "snowline altitude", False),
+        Variable("ela_m", "m", "equilibrium line altitude", False),
+        Variable("volume_km3", "km3", "volume", True),
+        Variable("volume_change_km3", "km3", "volume change", False),
+        Variable("elevation_change_m", "m", "elevation change", False),
+        Variable("mass_gt", "Gt", "mass change", False),
+        Variable("mass_balance_mwe", "m w.e.", "mass balance", False),
     )
 }
+
+_UNIT_SUFFIXES = {
+    "_km2": "km2", "_km3": "km3", "_gt": "Gt", "_mwe": "m w.e.", "_percent": "%", "_degc": "degC", "_m": "m",
+}  # fmt: skip
+_NEVER_NEGATIVE = {"area", "extent", "length", "width", "volume", "thickness"}
+
+
+def variable_named(name: str) -> Variable:
+    """Return what a variable is; of one that is not known here, what the words and the unit of its name tell.
+
+    Examples
+    --------
+    >>> variable_named("debris_cover_percent").unit, variable_named("supraglacial_lake_area_km2").ratio_scale
+    ('%', True)
+    """
+    if name in VARIABLES:
+        return VARIABLES[name]
+    suffix = next((suffix for suffix in _UNIT_SUFFIXES if name.endswith(suffix)), "")
+    words = name.removesuffix(suffix).split("_")
+    is_change = {"change", "anomaly", "difference", "balance", "loss", "gain"} & set(words)
+    return Variable(
+        name, _UNIT_SUFFIXES.get(suffix, ""), " ".join(words), bool(_NEVER_NEGATIVE & set(words)) and not is_change
+    )
 
 
 @dataclass(frozen=True)

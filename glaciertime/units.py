@@ -13,6 +13,7 @@ Conventions of the whole package
 from __future__ import annotations
 
 import calendar
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +29,7 @@ from glaciertime.errors import InputError
 __all__ = [
     "DAYS_PER_YEAR",
     "M2_PER_KM2",
+    "Unit",
     "as_date",
     "decimal_year",
     "mask_area_km2",
@@ -36,6 +38,7 @@ __all__ = [
     "polygon_area_km2",
     "resolution_m",
     "true_plane",
+    "unit_named",
     "years_between",
 ]
 
@@ -47,6 +50,56 @@ _EDGE_M = 2_000.0
 _EDGE_DEGREES = 0.02
 # Pixels of one block share one area, taken at the centroid of the block's counted pixels.
 _BLOCK_PIXELS = 32
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit of what is measured: of which quantity, and how many of the quantity's first unit it is."""
+
+    name: str
+    quantity: str
+    factor: float
+
+
+_UNITS = {
+    unit.name: unit
+    for unit in (
+        Unit("m", "length", 1.0), Unit("km", "length", 1e3), Unit("cm", "length", 1e-2), Unit("mm", "length", 1e-3),
+        Unit("ft", "length", 0.3048), Unit("mi", "length", 1609.344),
+        Unit("km2", "area", 1e6), Unit("m2", "area", 1.0), Unit("ha", "area", 1e4), Unit("mi2", "area", 2589988.110336),
+        Unit("Gt", "mass", 1.0), Unit("Mt", "mass", 1e-3), Unit("kg", "mass", 1e-12), Unit("t", "mass", 1e-9),
+        Unit("km3", "volume", 1.0), Unit("m3", "volume", 1e-9),
+        Unit("m w.e.", "water equivalent", 1.0), Unit("mm w.e.", "water equivalent", 1e-3),
+        Unit("%", "share", 1.0), Unit("degC", "temperature", 1.0),
+    )
+}  # fmt: skip
+_OTHER_NAMES = {
+    "metre": "m", "metres": "m", "meter": "m", "meters": "m", "metern": "m", "metros": "m", "metri": "m", "masl": "m",
+    "m asl": "m", "m a.s.l.": "m", "m a.s.l": "m", "m.a.s.l.": "m", "m ü.m.": "m", "moh": "m", "m o.h.": "m",
+    "kilometre": "km", "kilometres": "km", "kilometer": "km", "kilometers": "km", "feet": "ft", "foot": "ft",
+    "miles": "mi", "sqkm": "km2", "sq km": "km2", "sq. km": "km2", "km^2": "km2", "km**2": "km2", "qkm": "km2",
+    "square kilometres": "km2", "square kilometers": "km2", "m^2": "m2", "m**2": "m2", "sqm": "m2", "sq m": "m2",
+    "square metres": "m2", "square meters": "m2", "hectare": "ha", "hectares": "ha", "hektar": "ha", "mi^2": "mi2",
+    "sq mi": "mi2", "gigatonnes": "Gt", "gigatonne": "Gt", "gigatons": "Gt", "gigaton": "Gt", "gt": "Gt",
+    "megatonnes": "Mt", "mt": "Mt", "tonnes": "t", "km^3": "km3", "km**3": "km3", "cubic kilometres": "km3",
+    "cubic kilometers": "km3", "m^3": "m3", "mwe": "m w.e.", "m we": "m w.e.", "m w.e": "m w.e.", "mw.e.": "m w.e.",
+    "mmwe": "mm w.e.", "mm we": "mm w.e.", "mm w.e": "mm w.e.", "percent": "%", "°c": "degC",
+}  # fmt: skip
+
+
+def unit_named(name: str) -> Unit | None:
+    """Return a unit by any of its names, or None for what is none.
+
+    Examples
+    --------
+    >>> unit_named("km²").name, unit_named("Hectares").factor, unit_named("Gt/yr") is None
+    ('km2', 10000.0, True)
+    """
+    text = " ".join(name.replace("²", "2").replace("³", "3").split()).strip("[]() ")
+    if text in _UNITS:
+        return _UNITS[text]
+    low = text.casefold()
+    return _UNITS.get(_OTHER_NAMES.get(low, "")) or _UNITS.get(low)
 
 
 def decimal_year(value: Any) -> float:

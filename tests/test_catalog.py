@@ -42,12 +42,22 @@ def test_the_fjord_lies_in_the_box_and_the_centreline_runs_through_it_to_the_sea
     assert glacier.centreline.drawn_by
 
 
-def test_the_template_is_a_manifest(tmp_path: Path) -> None:
+def test_only_the_name_of_the_template_is_live(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(TEMPLATE)
-    entry = read_manifest(path)
-    assert isinstance(entry, Glacier)
-    assert load_catalog((path,)).glacier("my glacier").name == "My Glacier"
+    path.write_text(TEMPLATE.replace("My Glacier", "Vernagtferner"))
+    assert read_manifest(path) == Glacier(name="Vernagtferner")
+
+
+def test_every_line_of_the_template_can_be_taken_live(tmp_path: Path) -> None:
+    head, body = TEMPLATE.split("name: My Glacier\n")
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"{head}name: My Glacier\n" + body.replace("\n# ", "\n"))
+    glacier = read_manifest(path)
+    assert isinstance(glacier, Glacier)
+    assert (glacier.hemisphere, glacier.crs, glacier.sources[0].format) == ("north", "EPSG:3413", "masks")
+    assert glacier.box is not None
+    assert glacier.fjord is not None
+    assert glacier.centreline is not None
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,28 @@ class Archive:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
         return tuple(sorted(image for _, _, image in kept))
 
+    def store_series(
+        self,
+        observations: pd.DataFrame,
+        *,
+        source_file: str,
+        glaciers: set[str] | None = None,
+        variables: set[str] | None = None,
+    ) -> None:
+        """Store series that a file holds as numbers; they replace what the same file gave before.
+
+        Parameters
+        ----------
+        observations : DataFrame
+        source_file : str
+            Where they come from.
+        glaciers, variables : set of str, optional
+            Only what the file gave of these is replaced, because only these were read now.
+        """
+        checked = validate(observations, "observations")
+        with self._writing() as database:
+            storing.store_series(database, checked, source_file=source_file, glaciers=glaciers, variables=variables)
+
     def store_contours(self, contours: gpd.GeoDataFrame) -> None:
         """Store predicted fronts and their bands; those of the same glacier, source and model are replaced."""
         self._replace("contours", contours, ("glacier", "source", "model"))

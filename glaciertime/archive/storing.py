@@ -15,7 +15,7 @@ from glaciertime.archive.reading import GEOGRAPHIC
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
 from glaciertime.tables import has_flag
 
-__all__ = ["ImageKey", "delete_where", "insert", "replace", "replace_geometry", "store_tracked"]
+__all__ = ["ImageKey", "delete_where", "insert", "replace", "replace_geometry", "store_series", "store_tracked"]
 
 ImageKey = tuple[str, str, str]  # glacier, dataset, image_id
 
@@ -49,6 +49,39 @@ def store_tracked(
     for table in ("fronts", LOCAL_FRONTS, "observations", "inputs"):
         update_contents(database, table, spatial=TABLES[table].is_layer)
     return kept
+
+
+def store_series(
+    database: sqlite3.Connection,
+    observations: pd.DataFrame,
+    *,
+    source_file: str,
+    glaciers: set[str] | None,
+    variables: set[str] | None,
+) -> None:
+    """Store the series of a file in place of what the same file gave before."""
+    images = [(*key, source_file) for key in dict.fromkeys(_image_keys(observations))]
+    before = database.execute(
+        "SELECT glacier, dataset, image_id FROM inputs WHERE input = ?", (source_file,)
+    ).fetchall()
+    gone = [key for key in before if glaciers is None or key[0] in glaciers]
+    # What has the same name is the same thing, from whichever folder the file came.
+    named = {key: set(rows["variable"]) for key, rows in observations.groupby(["glacier", "dataset", "image_id"])}
+    key_columns = ("glacier", "dataset", "image_id")
+    if variables is None:
+        delete_where(database, TABLES["observations"], key_columns, gone)
+    else:
+        keys = [(*key, variable) for key in gone for variable in sorted(variables)]
+        delete_where(database, TABLES["observations"], (*key_columns, "variable"), keys)
+    keys = [(*key, variable) for key, held in named.items() for variable in sorted(held)]
+    delete_where(database, TABLES["observations"], (*key_columns, "variable"), keys)
+    left = "SELECT 1 FROM observations WHERE glacier IS ? AND dataset IS ? AND image_id IS ? LIMIT 1"
+    unused = [key for key in {*gone, *named} if key in named or database.execute(left, key).fetchone() is None]
+    delete_where(database, TABLES["inputs"], key_columns, unused)
+    insert(database, TABLES["inputs"], pd.DataFrame(images, columns=list(TABLES["inputs"].columns)))
+    insert(database, TABLES["observations"], observations)
+    for table in ("observations", "inputs"):
+        update_contents(database, table, spatial=False)
 
 
 def _with_datasets(fronts: gpd.GeoDataFrame, images: list[tuple[str, str, str, str]]) -> gpd.GeoDataFrame:

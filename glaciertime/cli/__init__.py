@@ -12,6 +12,7 @@ from glaciertime.cli.data import data_app
 from glaciertime.cli.export import export
 from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
+from glaciertime.cli.import_series import import_series
 from glaciertime.cli.models import models
 from glaciertime.cli.report import report
 from glaciertime.cli.segment import segment
@@ -65,4 +66,5 @@ for command, summary in (
     (export_model, "Write a model as ONNX."),
 ):
     app.command(short_help=summary)(command)
+app.command("import", short_help="Read a table of dated values into the archive.")(import_series)
 app.add_typer(data_app, name="data")

@@ -11,12 +11,15 @@ from glaciertime.cli.common import (
     ArchiveOption,
     GlaciersOption,
     JsonOption,
+    VariableOption,
     open_archive,
     print_json,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from glaciertime.archive import Archive
 
 __all__ = ["table"]
 
@@ -35,18 +38,22 @@ def table(
     footprint: Annotated[
         str | None, typer.Option(help="Where areas are compared: box, fjord, ...; default the box, else the image.")
     ] = None,
+    variable: VariableOption = None,
     form: Annotated[str, typer.Option("--format", help="text, csv, markdown or latex.")] = "text",
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     as_json: JsonOption = False,
 ) -> None:
     """Print the retreat table: areas at two dates, the loss in km2 and in %, with one sigma, and per year.
 
+    With --variable, or where no area is held, the same for lengths, positions, masses and what else there is.
+
     Examples:
 
     glaciertime table --glacier Crane --from 2002-03-15 --to 2010-03-15
 
-    glaciertime table --format markdown
+    glaciertime table --variable length_change_m --format markdown
     """
+    from glaciertime.errors import UsageError
     from glaciertime.record import held_name
     from glaciertime.report import retreat_text
     from glaciertime.track import retreat_table
@@ -54,6 +61,11 @@ def table(
     store = open_archive(archive)
     names = [held_name(store, name) for name in glacier] if glacier else None
     observations = store.read("observations", glacier=names, variable="area_km2")
+    if variable not in (None, "area_km2") or observations["value"].notna().sum() == 0:
+        if footprint is not None:
+            raise UsageError("--footprint says where areas are compared; leave it away for other variables")
+        _print_differences(store, names, variable, date_from, date_to, max_gap, form, as_json)
+        return
     footprints = store.read("footprints", glacier=names)
 
     def between(where: str) -> pd.DataFrame:
@@ -62,10 +74,34 @@ def table(
             footprints=footprints,
         )  # fmt: skip
 
-    held = set(observations["footprint"])
-    rows = between(footprint or next((name for name in ("box", "common", "image") if name in held), "box"))
+    held = sorted(observations["footprint"].unique())
+    usual = next((name for name in ("box", "common", "image") if name in held), held[0])
+    rows = between(footprint or usual)
     if as_json:
         print_json(rows)
         return
     fjords = between("fjord") if len(rows) > 1 and (observations["footprint"] == "fjord").any() else None
     typer.echo(retreat_text(rows, form=form, footprints=footprints, fjords=fjords), nl=False)
+
+
+def _print_differences(
+    store: Archive,
+    names: list[str] | None,
+    variable: str | None,
+    date_from: str | None,
+    date_to: str | None,
+    max_gap: float,
+    form: str,
+    as_json: bool,
+) -> None:
+    from glaciertime.report.difference_text import difference_text
+    from glaciertime.track.record.difference import difference_table
+
+    rows = difference_table(
+        store.read("observations", glacier=names), date_from=date_from, date_to=date_to, max_gap_days=max_gap,
+        variable=variable,
+    )  # fmt: skip
+    if as_json:
+        print_json(rows)
+    else:
+        typer.echo(difference_text(rows, form=form), nl=False)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glaciertime.cells import unquote_formulas
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, VARIABLES, flags_of, join_flags, validate
+from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, flags_of, join_flags, validate, variable_named
 from glaciertime.units import DAYS_PER_YEAR, as_date
 
 __all__ = ["Series", "as_days", "observations_from_table", "series_from_observations"]
@@ -99,7 +99,7 @@ class Series:
     @property
     def is_ratio_scale(self) -> bool:
         """Whether zero means "none", so that values are never negative and percentages mean something."""
-        return self.variable in VARIABLES and VARIABLES[self.variable].ratio_scale
+        return variable_named(self.variable).ratio_scale
 
     @property
     def years(self) -> NDArray[np.float64]:
@@ -254,6 +254,10 @@ def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
     notes = []
     flags = rows["quality"].map(flags_of)
     no_value = rows["value"].isna()
+    bound = (rows["bound"] != "") & ~no_value
+    if bound.any():
+        notes.append(f"{int(bound.sum())} dropped: a bound, not a value")
+    no_value |= bound
     for flag in _NOT_A_VALUE:
         bad = flags.map(lambda held, flag=flag: flag in held) & ~no_value
         if bad.any():

@@ -14,14 +14,16 @@ from glaciertime.catalog import Catalog
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.record import GlacierRecord
+from glaciertime.report.difference_text import difference_rows
 from glaciertime.report.findings import flag_table, rates_and_breaks, seasonal
 from glaciertime.report.html import STYLE, figure, html_table
 from glaciertime.report.plots import contour_map, doubtful, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
-from glaciertime.tables import SERIES_KEY, VARIABLES, flags_of, has_flag
+from glaciertime.tables import SERIES_KEY, flags_of, has_flag, variable_named
 from glaciertime.track import retreat_table
 from glaciertime.track.place import map_plane
+from glaciertime.track.record.difference import difference_table
 
 __all__ = ["MARK", "report_page"]
 
@@ -89,7 +91,8 @@ def _section_of(record: GlacierRecord) -> str:
     parts.append(_cards(observations))
     parts.append(_map(record))
     parts.append("<h2>Series</h2>")
-    for variable in [name for name in _ORDER if name in set(observations["variable"])]:
+    there = set(observations["variable"])
+    for variable in [*(name for name in _ORDER if name in there), *sorted(there - set(_ORDER))]:
         rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
         if len(rows):
             caption = f"{_named(variable)}, error bars one standard deviation. {_from(datasets, source)}"
@@ -99,13 +102,14 @@ def _section_of(record: GlacierRecord) -> str:
     parts.append(flag_table(observations))
     parts.append(_forecasts(record))
     parts.append(_retreat(record))
+    parts.append(_differences(record))
     parts.append(_scores(record))
     return "\n".join(part for part in parts if part)
 
 
 def _named(variable: str) -> str:
-    known = VARIABLES.get(variable)
-    return f"{known.label.capitalize()} in {known.unit}" if known else variable
+    known = variable_named(variable)
+    return f"{known.label.capitalize()} in {known.unit}" if known.unit else known.label.capitalize()
 
 
 def _from(datasets: list[str], source: str) -> str:
@@ -128,7 +132,7 @@ def _cards(observations: pd.DataFrame) -> str:
             else f" ± {last['sigma']:,.0f}"
         )
         value = f"{last['value']:,.2f}" if variable == "area_km2" else f"{last['value']:,.0f}"
-        label = VARIABLES[str(variable)].label
+        label = variable_named(str(variable)).label
         cards.append(
             f'<div class="card"><span>{escape(label)}, {escape(str(footprint))} ({escape(str(method))})</span>'
             f"<b>{value}{sigma} {escape(last['unit'])}</b><span>{last['date']:%Y-%m-%d}{_doubts(last)}</span></div>"
@@ -145,7 +149,9 @@ def _doubts(row: pd.Series) -> str:
 def _map(record: GlacierRecord) -> str:
     fronts = record.shown_fronts()
     if fronts.empty:
-        return "<h2>Calving fronts</h2><p>No scene shows a calving front.</p>"
+        # A table of values has no scenes that could show one.
+        no_scenes = (record.observations["method"] == "-").all()
+        return "" if no_scenes else "<h2>Calving fronts</h2><p>No scene shows a calving front.</p>"
     footprints = record.footprints
     footprints = footprints[footprints["footprint"].isin(["box", "fjord", "common"])]
     crs, centreline = _geometry(record)
@@ -225,6 +231,22 @@ def _from_source(source: str) -> str:
     return f"Source: {source} fronts."
 
 
+def _differences(record: GlacierRecord) -> str:
+    """Return what became of the variables that no scene is needed for, from their first to their last value."""
+    rows = record.observations[~record.observations["variable"].isin(["area_km2", "front_position_m", "front_width_m"])]
+    rows = rows[rows["value"].notna()]
+    if rows.empty:
+        return ""
+    table = difference_rows(difference_table(rows)).drop(columns=["Glacier"])
+    shown = table.loc[:, (table != "").any(axis=0)]
+    html = html_table(list(shown.columns), shown.to_numpy().tolist(), numbers=set(range(3, 7)))
+    return (
+        f"<h2>First and last value</h2>{html}"
+        '<p class="note">A positive retreat is a shorter glacier; other changes are the last value minus the first. '
+        "One standard deviation.</p>"
+    )
+
+
 def _retreat(record: GlacierRecord) -> str:
     observations = record.observations
     areas = observations[observations["variable"] == "area_km2"]
@@ -250,7 +272,7 @@ def _scores(record: GlacierRecord) -> str:
     parts = ["<h2>Backtest</h2>"]
     shown = ["mae", "rmse", "mape", "coverage_90"]
     for key, rows in scores.groupby(list(SERIES_KEY), sort=False):
-        unit = VARIABLES[str(key[1])].unit if str(key[1]) in VARIABLES else ""
+        unit = variable_named(str(key[1])).unit
         wide = rows.pivot_table(
             index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
         )

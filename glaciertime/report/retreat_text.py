@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import geopandas as gpd
 import pandas as pd
@@ -12,7 +13,7 @@ from glaciertime.errors import InputError, UsageError
 from glaciertime.track import sum_row
 from glaciertime.units import number_text
 
-__all__ = ["FORMATS", "retreat_rows", "retreat_text", "text_table"]
+__all__ = ["FORMATS", "retreat_rows", "retreat_text", "text_in_form", "text_table"]
 
 FORMATS = ("text", "csv", "markdown", "latex")
 
@@ -87,22 +88,34 @@ def retreat_text(
     UsageError
         For an unknown format.
     """
-    if form not in FORMATS:
-        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
-    if form == "csv":
-        return str(quote_formulas(table).to_csv(index=False, date_format="%Y-%m-%d"))
-    rows = retreat_rows(table)
-    if form == "latex":
-        return _latex(rows)
-    if form == "markdown":
-        return _markdown(rows)
+    text = text_in_form(table, retreat_rows, form=form)
+    if form != "text":
+        return text
     caption = "Positive loss: less ice. One standard deviation. Loss (%) is of the ice in the footprint at the start."
-    lines = [_text(rows), "", caption]
+    lines = [text.rstrip("\n"), "", caption]
     if len(table) > 1 and footprints is not None:
         lines += _sum(table, footprints, fjords)
     if (table["source"] == "simulated").any():
         lines.append("Rows marked simulated are no observations.")
     return "\n".join(lines) + "\n"
+
+
+def text_in_form(table: pd.DataFrame, rows: Callable[[pd.DataFrame], pd.DataFrame], *, form: str) -> str:
+    """Return a table in one of :data:`FORMATS`: CSV of its plain numbers, the others of its rows as short texts.
+
+    Raises
+    ------
+    UsageError
+        For an unknown format.
+    """
+    if form not in FORMATS:
+        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
+    if form == "csv":
+        return str(quote_formulas(table).to_csv(index=False, date_format="%Y-%m-%d"))
+    shown = rows(table)
+    if form == "latex":
+        return _latex(shown)
+    return _markdown(shown) if form == "markdown" else _text(shown) + "\n"
 
 
 def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame | None) -> list[str]:

@@ -226,7 +226,7 @@ def check_metrics(names: Sequence[str] | None, series_list: Sequence[Series]) ->
 
 def scores_of(result: Backtest, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
     """Return the scores of a backtest as the corridor's ``scores`` table; see :func:`backtest`."""
-    from glaciertime.tables import VARIABLES
+    from glaciertime.tables import variable_named
 
     out = []
     groups = result.rows.groupby([*SERIES_KEY, "model", "horizon"], sort=False)
@@ -234,8 +234,7 @@ def scores_of(result: Backtest, *, metrics: Sequence[str] | None = None) -> pd.D
         key = [str(name) for name in np.ravel(np.array(group, dtype=object))]
         rows, values = result.rows.iloc[index], result.values[index]
         ok = (rows["status"] == "ok").to_numpy()
-        variable = VARIABLES.get(key[1])
-        computed = _compute(rows[ok], values[ok], result.quantiles, variable is not None and variable.ratio_scale)
+        computed = _compute(rows[ok], values[ok], result.quantiles, variable_named(key[1]).ratio_scale)
         for name in metrics if metrics is not None else computed:
             out.append((*key, name, computed[name], int(ok.sum()), int((~ok).sum()), rows["source"].iloc[0]))
     columns = [*SERIES_KEY, "model", "horizon", "metric", "value", "n", "n_failed", "source"]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from glaciertime.errors import InputError
 from glaciertime.tables import flags_of, has_flag
+from glaciertime.track.record.difference import difference_bound
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
 
 __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
@@ -125,7 +126,9 @@ def _change(
     if start["value"] > 0:
         share_sigma = math.hypot(_sigma(end) / start["value"], end["value"] * _sigma(start) / start["value"] ** 2)
     years = years_between(start["date"], end["date"])
-    bound = _is_censored(start) or _is_censored(end)
+    side = _loss_bound(start, end)
+    if side is None:
+        loss = math.nan
     footprint = str(start["footprint"])
     return {
         "glacier": glacier,
@@ -140,11 +143,19 @@ def _change(
         "loss_per_year_km2": loss / years if years else math.nan,
         "footprint": footprint,
         "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
-        "qualifier": "at least" if bound else "",
-        "note": _note(start, end),
+        "qualifier": side or "",
+        "note": _note(start, end) if side is not None else "both areas are bounds: nothing can be said of the loss",
         "dataset": dataset,
         "source": source,
     }
+
+
+def _loss_bound(start: pd.Series, end: pd.Series) -> str | None:
+    """Return what is known of a loss where an area is a bound: ``at least``, ``at most``; None where nothing is."""
+    sides = str(end.get("bound", "")), str(start.get("bound", ""))
+    if any(sides):
+        return difference_bound(*sides)
+    return "at least" if _is_censored(start) or _is_censored(end) else ""
 
 
 def _is_censored(row: pd.Series) -> bool:

@@ -1,0 +1,146 @@
+"""What any variable of a glacier did between two dates: lengths, positions, masses, snowlines, lakes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from glaciertime.errors import InputError, nearest_names
+from glaciertime.tables import SERIES_KEY, flags_of, has_flag, variable_named
+from glaciertime.units import as_date, years_between
+
+__all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length"]
+
+DIFFERENCE_COLUMNS = (
+    *SERIES_KEY, "start_date", "end_date", "start_value", "end_value", "change", "change_sigma", "change_per_year",
+    "unit", "qualifier", "note", "source",
+)  # fmt: skip
+
+#: Flags of rows that say nothing of the value itself.
+_NO_VALUE = ("failed", "partial-coverage")
+
+
+def is_length(variable: str) -> bool:
+    """Return whether a smaller value of the variable is a retreat."""
+    return variable in ("length_m", "length_change_m", "front_position_m")
+
+
+def difference_bound(start: str, end: str) -> str | None:
+    """Return what is known of end minus start where either is a bound.
+
+    Returns
+    -------
+    str or None
+        ``at most`` or ``at least``; empty where neither is a bound; None where nothing can be said.
+
+    Examples
+    --------
+    >>> difference_bound("", "at-most"), difference_bound("at-most", ""), difference_bound("at-least", "at-least")
+    ('at most', 'at least', None)
+    """
+    turned = {"": "", "at-least": "at-most", "at-most": "at-least"}[start]
+    sides = {side for side in (turned, end) if side}
+    return None if len(sides) > 1 else sides.pop().replace("-", " ") if sides else ""
+
+
+def difference_table(
+    observations: pd.DataFrame,
+    *,
+    date_from: Any = None,
+    date_to: Any = None,
+    max_gap_days: float = 180,
+    variable: str | None = None,
+) -> pd.DataFrame:
+    """Return what each series did between two dates.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        The table ``observations``.
+    date_from, date_to : date or text, optional
+        The nearest observation is taken and its true date given; by default the first and the last.
+    max_gap_days : float
+        A series without an observation so near to a date asked for is refused.
+    variable : str, optional
+        Only this one; else all that are there but areas, which :func:`~glaciertime.track.retreat_table` compares, where
+        there is anything else.
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`DIFFERENCE_COLUMNS`, one row per series: the value at the end minus that at the start, in the
+        unit of the variable, negative where a length, an area or a mass has shrunk. Sigmas are taken as independent;
+        NaN where unknown. ``qualifier`` is ``at most`` or ``at least`` where one of the two is a bound; the change is
+        NaN where both are and nothing can be said.
+
+    Raises
+    ------
+    InputError
+        Where nothing was observed, or nothing near enough to a date.
+    """
+    rows = observations[observations["value"].notna()]
+    for flag in _NO_VALUE:
+        rows = rows[~has_flag(rows["quality"], flag)] if len(rows) else rows
+    known = sorted(rows["variable"].unique())
+    if variable is not None:
+        if variable not in known:
+            near = nearest_names(variable, known) or known
+            raise InputError(f"no observation of {variable}; there are {', '.join(near) or 'none'}")
+        rows = rows[rows["variable"] == variable]
+    elif set(known) - {"area_km2"}:
+        rows = rows[rows["variable"] != "area_km2"]
+    if rows.empty:
+        raise InputError("the archive holds no value to compare")
+    table = [
+        _difference(tuple(map(str, key)), series, date_from, date_to, max_gap_days)
+        for key, series in rows.groupby(list(SERIES_KEY), sort=True)
+    ]
+    return pd.DataFrame(table, columns=list(DIFFERENCE_COLUMNS))
+
+
+def _difference(
+    key: tuple[str, ...], series: pd.DataFrame, date_from: Any, date_to: Any, max_gap_days: float
+) -> dict[str, Any]:
+    series = series.sort_values(["date", "image_id"]).reset_index(drop=True)
+    start = _nearest(series, date_from, key, max_gap_days, place=0)
+    end = _nearest(series, date_to, key, max_gap_days, place=-1)
+    side = difference_bound(str(start.get("bound", "")), str(end.get("bound", "")))
+    change = math.nan if side is None else float(end["value"] - start["value"])
+    years = years_between(start["date"], end["date"])
+    notes = [] if side is not None else ["both values are bounds: nothing can be said of the change"]
+    if start["date"] == end["date"]:
+        notes.append("both dates have the same nearest observation")
+    if any("year-only" in flags_of(row["quality"]) for row in (start, end)):
+        notes.append("only the year is known")
+    return {
+        **dict(zip(SERIES_KEY, key, strict=True)),
+        "start_date": start["date"],
+        "end_date": end["date"],
+        "start_value": float(start["value"]),
+        "end_value": float(end["value"]),
+        "change": change,
+        "change_sigma": math.hypot(start["sigma"], end["sigma"]),
+        "change_per_year": change / years if years else math.nan,
+        "unit": start["unit"],
+        "qualifier": side or "",
+        "note": "; ".join(notes),
+        "source": start["source"],
+    }
+
+
+def _nearest(series: pd.DataFrame, date: Any, key: tuple[str, ...], max_gap_days: float, *, place: int) -> pd.Series:
+    if date is None:
+        return series.iloc[place]
+    wanted = pd.Timestamp(as_date(date))
+    gaps = (series["date"] - wanted).abs()
+    row = series.iloc[int(gaps.to_numpy().argmin())]
+    gap_days = int(gaps.min().days)
+    if gap_days > max_gap_days:
+        raise InputError(
+            f"{key[0]}, {variable_named(key[1]).label}: the observation nearest to {wanted.date()} is of "
+            f"{row['date'].date()}, {gap_days} days away; allowed are {max_gap_days:g}; give a nearer date or "
+            f"--max-gap {gap_days}"
+        )
+    return row

@@ -1,0 +1,284 @@
+"""Tables as the field writes them, small ones made up for these tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import glaciertime
+from glaciertime.errors import InputError, UsageError
+from glaciertime.scenes.series import SeriesOptions, SeriesTable, raw_table_from_file, series_of_table
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Any:
+    """Write a text as a file and read its series."""
+
+    def call(text: str, *, name: str = "table.csv", encoding: str = "utf-8", **told: Any) -> SeriesTable:
+        path = tmp_path / name
+        path.write_bytes(text.encode(encoding))
+        return series_of_table(raw_table_from_file(path), SeriesOptions(**told))
+
+    return call
+
+
+def rows(found: SeriesTable, *columns: str) -> list[tuple[Any, ...]]:
+    table = found.observations.assign(day=found.observations["date"].dt.strftime("%Y-%m-%d"))
+    return [tuple(row) for row in table[list(columns or ("glacier", "day", "value"))].itertuples(index=False)]
+
+
+FOG = """POLITICAL_UNIT,NAME,WGMS_ID,Year,SURVEY_DATE,REFERENCE_DATE,FRONT_VARIATION,FRONT_VARIATION_UNC,REMARKS
+CH,RHÔNE,473,1990,19900915,19890920,-12,3,
+CH,RHÔNE,473,1991,19910910,19900915,-8.5,4,
+CH,RHÔNE,473,1992,19920999,19910910,,,retreat only
+CH,RHÔNE,473,1995,19959999,19920999,-30,5,
+NO,NIGARDSBREEN,290,1991,19911001,19901001,15,,
+"""
+
+
+def test_front_variations_of_the_wgms_are_summed_and_a_gap_parts_them(read: Any) -> None:
+    found = read(FOG, encoding="latin-1")
+    assert rows(found, "glacier", "footprint", "day", "value", "sigma") [1:] == [
+        ("NIGARDSBREEN", "-", "1991-10-01", 15.0, pytest.approx(float("nan"), nan_ok=True)),
+        ("RHÔNE", "since 1989-09-20", "1989-09-20", 0.0, 0.0),
+        ("RHÔNE", "since 1989-09-20", "1990-09-15", -12.0, 3.0),
+        ("RHÔNE", "since 1989-09-20", "1991-09-10", -20.5, 5.0),
+        ("RHÔNE", "since 1992-09-01", "1992-09-01", 0.0, 0.0),
+        ("RHÔNE", "since 1992-09-01", "1995-01-01", -30.0, 5.0),
+    ]  # fmt: skip
+    assert found.observations["quality"].tolist()[-2:] == ["month-only", "year-only"]
+    assert any("no change is given between 1991-09-10 and 1992-09-01" in note for note in found.told.remarks())
+
+
+def test_periods_that_overlap_refuse_the_glacier(read: Any) -> None:
+    text = FOG + "NO,NIGARDSBREEN,290,1992,19921001,19901001,22,,\n"
+    found = read(text)
+    assert set(found.observations["glacier"]) == {"RHÔNE"}
+    assert "NIGARDSBREEN, length_change_m: periods overlap" in found.told.problems()[0]
+
+
+def test_a_table_of_glamos(read: Any) -> None:
+    text = (
+        "# Swiss Glacier Length Change, release 2099\n#\n"
+        "glacier name;glacier id;start date of observation;quality of start;end date of observation;quality of end;"
+        "length change;elevation of glacier tongue;observer\n"
+        "(-);(inventory);(yyyy-mm-dd);(-);(yyyy-mm-dd);(-);(m);(m asl.);(-)\n"
+        "Rhonegletscher;B43-03;1879-09-01;20;1880-09-01;20;-43;;unknown\n"
+        "Rhonegletscher;B43-03;1880-09-01;20;1881-09-01;20;-24.5;1777;unknown\n"
+    )
+    found = read(text)
+    assert rows(found) == [
+        ("Rhonegletscher", "1879-09-01", 0.0),
+        ("Rhonegletscher", "1880-09-01", -43.0),
+        ("Rhonegletscher", "1881-09-01", -67.5),
+    ]
+
+
+def test_lengths_in_kilometres_before_1677(read: Any) -> None:
+    text = (
+        "id,name,lat,lon,year,length (km),uncertainty (m)\n"
+        "23,Pasterze,47.1,12.7,1535,11.5,500\n"
+        "23,Pasterze,47.1,12.7,1850,10.9,100\n"
+    )
+    assert rows(read(text), "day", "value", "sigma", "quality") == [
+        ("1535-01-01", 11500.0, 500.0, "year-only"), ("1850-01-01", 10900.0, 100.0, "year-only"),
+    ]  # fmt: skip
+
+
+def test_a_norwegian_table_with_decimal_commas_takes_the_cumulative_column(read: Any) -> None:
+    text = (
+        "Brenr;Brenavn;År;Endring (m);Kumulativ endring (m)\n"
+        "2297;Nigardsbreen;2001;-5,5;-5,5\n2297;Nigardsbreen;2002;-12,0;-17,5\n"
+    )
+    found = read(text, encoding="cp1252")
+    assert rows(found, "glacier", "value") == [("Nigardsbreen", -5.5), ("Nigardsbreen", -17.5)]
+    assert "cumulative one is read" in found.told.remarks()[0]
+
+
+def test_a_table_of_mascon_masses_without_a_head(read: Any) -> None:
+    text = (
+        "HDR Greenland Mass\nHDR\nHDR column description\nHDR 1 TIME (year.decimal)\n"
+        "HDR 2 Greenland mass (Gigatonnes)\n"
+        "HDR 3 Greenland mass 1-sigma uncertainty (Gigatonnes)\nHDR\nHDR Header_End-----\n"
+        "2002.29      0.00    131.91\n2002.35     68.38    109.75\n2018.45  -4000.10     70.00\n"
+    )
+    with pytest.raises(InputError, match="give --glacier NAME"):
+        read(text, name="mass.txt")
+    found = read(text, name="mass.txt", glacier="Greenland")
+    assert rows(found, "glacier", "variable", "unit", "day", "value", "sigma")[-1] == (
+        "Greenland", "mass_gt", "Gt", "2018-06-14", -4000.1, 70.0,
+    )  # fmt: skip
+
+
+def test_rates_are_no_values(read: Any) -> None:
+    with pytest.raises(InputError, match="is a rate, not a value at a date"):
+        read("year,mass change (Gt/yr)\n2000,-100\n2001,-120\n", glacier="A")
+    text = (
+        "Year,Mass balance (Gt/yr),Cumulative mass balance (Gt),Cumulative mass balance uncertainty (Gt)\n"
+        "1992.0833,85,7,5\n"
+    )
+    assert rows(read(text, glacier="A"), "variable", "value", "sigma") == [("mass_gt", 7.0, 5.0)]
+
+
+@pytest.mark.parametrize("unit", ["Cumulative length change (m)\n", ""])
+def test_a_column_per_glacier(read: Any, unit: str) -> None:
+    text = f"{unit}Year;Rhone;Aletsch\n1990;0;0\n1991;-10,5;-20\n1992;-22;\n"
+    told = {} if unit else {"variable": "length_change_m", "cumulative": True}
+    found = read(text, **told)
+    assert rows(found, "glacier", "value") == [
+        ("Aletsch", 0.0), ("Aletsch", -20.0), ("Rhone", 0.0), ("Rhone", -10.5), ("Rhone", -22.0),
+    ]  # fmt: skip
+    assert "one column a glacier: Rhone, Aletsch" in found.told.remarks()
+
+
+def test_a_column_per_year(read: Any) -> None:
+    found = read("glacier,area 1990 (km2),area 2000 (km2)\nA,12.5,11.2\nB,3.4,\n")
+    assert rows(found) == [("A", "1990-01-01", 12.5), ("A", "2000-01-01", 11.2), ("B", "1990-01-01", 3.4)]
+    bare = read("glacier,1990,2000\nA,12.5,11.2\n", variable="area_km2")
+    assert rows(bare) == [("A", "1990-01-01", 12.5), ("A", "2000-01-01", 11.2)]
+
+
+@pytest.mark.parametrize(
+    ("header", "given", "variable", "value", "unit"),
+    [
+        ("area (km²)", "5.5", "area_km2", 5.5, "km2"),
+        ("Fläche [ha]", "550", "area_km2", 5.5, "km2"),
+        ("lake_area_km2", "5.5", "lake_area_km2", 5.5, "km2"),
+        ("lake area (m2)", "5500000", "lake_area_km2", 5.5, "km2"),
+        ("Length, km", "5.5", "length_m", 5500.0, "m"),
+        ("snowline_m", "2950", "snowline_m", 2950.0, "m"),
+        ("cumulative mass change (Mt)", "-5500", "mass_gt", -5.5, "Gt"),
+        ("mass loss (Gt)", "5.5", "mass_gt", -5.5, "Gt"),
+        ("Retreat (m)", "55", "length_change_m", -55.0, "m"),
+        ("ELA (m a.s.l.)", "2950", "ela_m", 2950.0, "m"),
+    ],
+)
+def test_units_and_names_of_columns(read: Any, header: str, given: str, variable: str, value: float, unit: str) -> None:
+    found = read(f'glacier,year,"{header}"\nA,2000,{given}\n')
+    assert rows(found, "variable", "value", "unit") == [(variable, pytest.approx(value), unit)]
+
+
+def test_a_unit_that_is_not_told_is_asked_for(read: Any) -> None:
+    with pytest.raises(InputError, match="the unit of column area is not told; give --unit"):
+        read("glacier,year,area\nA,2000,5\n")
+    assert rows(read("glacier,year,area\nA,2000,5\n", unit="ha"), "value") == [(0.05,)]
+    with pytest.raises(InputError, match="area_km2 cannot be in m"):
+        read("glacier,year,area (m)\nA,2000,5\n")
+    with pytest.raises(InputError, match="--unit km2, but the table says ha"):
+        read("glacier,year,area (ha)\nA,2000,5\n", unit="km2")
+
+
+def test_bounds_stay_bounds_and_turn_with_the_sign(read: Any) -> None:
+    found = read("glacier,year,area (km2)\nA,2000,5\nA,2001,<0.1\nA,2002,>1500\n")
+    assert rows(found, "value", "bound") == [(5.0, ""), (0.1, "at-most"), (1500.0, "at-least")]
+    assert found.observations["quality"].str.contains("censored").tolist() == [False, True, True]
+    turned = read("glacier,year,Retreat (m)\nA,2000,10\nA,2005,>130\n")
+    assert rows(turned, "value", "bound") == [(-10.0, ""), (-130.0, "at-most")]
+    column = read("glacier,date,snowline_m,qualifier\nA,2001-07-01,2900,\nA,2002-07-01,3100,>\n")
+    assert rows(column, "bound") == [("",), ("at-least",)]
+    unsure = read("glacier,date,snowline_m,censored\nA,2001-07-01,2900,no\nA,2002-07-01,3100,yes\n")
+    assert "not of which side" in unsure.told.problems()[0]
+
+
+def test_a_bound_makes_every_later_sum_a_bound(read: Any) -> None:
+    text = (
+        "glacier,start,date,length change (m)\nA,2000-09-01,2001-09-01,-5\n"
+        "A,2001-09-01,2002-09-01,<-50\nA,2002-09-01,2003-09-01,-6\n"
+    )
+    assert rows(read(text), "value", "bound") == [(0.0, ""), (-5.0, ""), (-55.0, "at-most"), (-61.0, "at-most")]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["0,5", "1.234"], [0.5, 1234.0]), (["1'234.5", "2"], [1234.5, 2.0]), (["1 234,5", "7"], [1234.5, 7.0]),
+        (["−12", "-3"], [-12.0, -3.0]), (["-1.050,5", "2"], [-1050.5, 2.0]), (["1.5e3", "2"], [1500.0, 2.0]),
+    ],
+)  # fmt: skip
+def test_numbers_as_people_write_them(read: Any, cells: list[str], expected: list[float]) -> None:
+    found = read(f"glacier;year;cumulative length change (m)\nA;2000;{cells[0]}\nA;2001;{cells[1]}\n")
+    assert [value for (value,) in rows(found, "value")] == expected
+
+
+def test_thousands_or_decimals_are_asked_about(read: Any) -> None:
+    text = 'glacier,year,area (ha)\nA,2000,"1,234"\nA,2001,"1,300"\n'
+    with pytest.raises(InputError, match="--decimal comma or --decimal point"):
+        read(text)
+    assert rows(read(text, decimal="."), "value") == [(12.34,), (13.0,)]
+    with pytest.raises(InputError, match="written in two ways"):
+        read('glacier,year,area (ha)\nA,2000,"1,5"\nA,2001,2.5\n')
+
+
+def test_decimal_commas_between_commas_are_refused(read: Any) -> None:
+    with pytest.raises(InputError, match="decimal commas in a table separated by commas need quotes"):
+        read("glacier,date,variable,value,unit\nA,2000-01-01,length_m,1,5,m\nA,2001-01-01,length_m,2,5,m\n")
+
+
+def test_one_name_with_two_identifiers_is_two_glaciers(read: Any) -> None:
+    text = "glacier,glacier_id,year,area_km2\nNorth,101,2000,5\nNorth,102,2000,9\n"
+    assert [name for (name,) in rows(read(text), "glacier")] == ["North [101]", "North [102]"]
+    assert rows(read(text, glacier="102"), "glacier", "value") == [("North [102]", 9.0)]
+    with pytest.raises(InputError, match="several glaciers named North"):
+        read(text, glacier="North")
+
+
+def test_a_glacier_that_a_table_does_not_hold_is_never_another_one(read: Any) -> None:
+    with pytest.raises(InputError, match="holds no glacier 'Crane'; it holds"):
+        read("glacier,year,area_km2\nJorum,2000,5\n", glacier="Crane")
+
+
+def test_columns_can_be_told(read: Any) -> None:
+    text = "when,how much,plus\n2000,5,0.5\n2001,4,0.5\n"
+    with pytest.raises(InputError, match="no column of dates is known among when, how much, plus"):
+        read(text, glacier="A")
+    found = read(text, glacier="A", columns="date=when,value=how much,sigma=plus", variable="area_km2")
+    assert rows(found, "value", "sigma") == [(5.0, 0.5), (4.0, 0.5)]
+    with pytest.raises(UsageError, match="there is no column 'whem'; there are when"):
+        read(text, glacier="A", columns="date=whem,value=how much")
+    with pytest.raises(UsageError, match="'valve' is not known, did you mean value"):
+        read(text, glacier="A", columns="date=when,valve=plus")
+    bare = read("2000-01-01,5\n2001-01-01,4\n", glacier="A", columns="date=1,value=2", variable="area_km2")
+    assert rows(bare, "value") == [(5.0,), (4.0,)]
+
+
+def test_excel_and_parquet(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    import datetime as dt
+
+    book = openpyxl.Workbook()
+    sheet = book.active
+    for row in (["My lengths"], [], ["Glacier", "Date", "Length [km]"], ["Rhone", dt.datetime(2000, 9, 1), 5.5],
+                ["Rhone", 2005, "5,0"]):  # fmt: skip
+        sheet.append(row)
+    book.save(tmp_path / "x.xlsx")
+    found = glaciertime.read_series(tmp_path / "x.xlsx")
+    assert found["value"].tolist() == [5500.0, 5000.0]
+    assert [f"{day:%Y-%m-%d}" for day in found["date"]] == ["2000-09-01", "2005-01-01"]
+    book.create_sheet("more").append(["a", "b"])
+    book.save(tmp_path / "two.xlsx")
+    with pytest.raises(InputError, match="say which with --sheet NAME"):
+        glaciertime.read_series(tmp_path / "two.xlsx")
+    table = pd.DataFrame({"glacier": "A", "date": pd.to_datetime(["2000-01-01"]), "area_km2": [5.0]})
+    table.to_parquet(tmp_path / "p.parquet")
+    assert glaciertime.read_series(tmp_path / "p.parquet")["value"].tolist() == [5.0]
+
+
+def test_what_was_left_out_is_told_in_python_too(caplog: pytest.LogCaptureFixture) -> None:
+    table = pd.DataFrame({"glacier": "A", "year": [2000, 2001], "area_km2": ["5", "banana"]})
+    found = glaciertime.read_series(table)
+    assert "'banana' is not a number" in found.attrs["problems"][0]
+    assert "banana" in caplog.text
+    with pytest.raises(InputError, match="no column of values is known"):
+        glaciertime.read_series(table.tail(1))
+    with pytest.raises(InputError, match=r"nothing could be read. 1 row left out"):
+        glaciertime.read_series(table.head(1).assign(year=2950))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02" * 50, b"just words\n", b"a,b\n"])
+def test_files_that_are_no_table(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(InputError):
+        glaciertime.read_series(tmp_path / "x.csv")
