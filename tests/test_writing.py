@@ -289,3 +289,36 @@ def test_a_name_from_data_stays_in_its_folder(tmp_path: Path, name: str) -> None
 def test_names_that_differ_give_files_that_differ() -> None:
     given = ["a/b", "a_b", "a\\b", "a:b", "../a/b", "A B", "ø" * 100, "ø" * 101]
     assert len({file_name(name, "") for name in given}) == len(given)
+
+
+def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "a").write_text("old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(WritingError, match=r"could not be written \(Input/output error\): check the disk"):
+        write(tmp_path / "a", overwrite=True)
+    assert (names(tmp_path), (tmp_path / "a").read_text()) == (["a"], "old")
+
+
+def test_a_full_disk_is_told(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(8192)
+    (disk / "a").write_text("old")
+    with pytest.raises(WritingError, match=r"No space left on device\): free some space"):
+        write(disk / "a", "x" * 9000, overwrite=True)
+    assert (names(disk), (disk / "a").read_text()) == (["a"], "old")
+
+
+def test_a_read_only_disk_is_told(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(8192)
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    with pytest.raises(WritingError, match=r"cannot be written \(read-only"):
+        write(disk / "a")
+
+
+def test_a_lost_mount_is_told(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(8192)
+    with pytest.raises(WritingError, match=r"the folder is gone; is its disk still mounted"):
+        write(disk / "a", then=lambda _: subprocess.run(["umount", "-l", str(disk)], check=True))
+    assert names(disk) == []

@@ -213,6 +213,11 @@ def _receive(
         part.restart()
         for name in sums:
             sums[name] = part.digests([name])[name]
+    if not answer.ends_surely and file.size_bytes is None and not _published(file):
+        raise InputError(
+            f"{file.url}: the server tells no size, so that a broken connection would look like the end of the file; "
+            "add size_bytes or sha256 to the manifest"
+        )
     promised = file.size_bytes if answer.total is None else answer.total
     wanted = file.size_bytes
     if wanted is not None and answer.total not in (None, wanted):

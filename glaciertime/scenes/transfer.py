@@ -97,11 +97,14 @@ class Answer:
         Bytes of the whole file, where the server tells.
     etag : str
         What tells versions of the file apart; empty where the server does not tell for sure.
+    ends_surely : bool
+        Whether the end of the bytes can be told from a connection that broke.
     """
 
     start: int
     total: int | None
     etag: str
+    ends_surely: bool
     _response: HTTPResponse
 
     def chunks(self, size_bytes: int) -> Iterator[bytes]:
@@ -205,8 +208,9 @@ def _checked(url: str, response: HTTPResponse, *, have: int, etag: str) -> Answe
     length = None if given is None else int(given)
     found = response.headers.get("ETag", "").strip()
     found = found if re.fullmatch(r'"[\x21\x23-\x7e]{1,500}"', found) else ""
+    surely = length is not None or bool(getattr(response, "chunked", False))
     if response.status == 200:
-        return Answer(start=0, total=length, etag=found, _response=response)
+        return Answer(start=0, total=length, etag=found, ends_surely=surely, _response=response)
     if response.status != 206 or not have:
         raise InputError(f"{url}: the server answers {response.status} where a whole file was asked for")
     told = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
@@ -217,4 +221,5 @@ def _checked(url: str, response: HTTPResponse, *, have: int, etag: str) -> Answe
         raise StartOverError("the server gives another number of bytes than it says")
     if etag and found != etag:
         raise StartOverError("the file on the server is another one by now")
-    return Answer(start=have, total=last + 1 if total is None else total, etag=found, _response=response)
+    whole = last + 1 if total is None else total
+    return Answer(start=have, total=whole, etag=found, ends_surely=True, _response=response)

@@ -65,6 +65,8 @@ def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> lis
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
             raise InputError(f"{path.name} holds '{name}', which lies outside its folder; it was not unpacked")
+        if any(part.startswith(".") and part.endswith((".draft", ".ready")) for part in parts):
+            raise InputError(f"{path.name} holds '{name}', a name kept for drafts; it was not unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise InputError(f"{path.name} holds '{name}', which is a link; it was not unpacked")
         if name in names:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 from pathlib import Path
 
 from glaciertime.writing.targets import beside
@@ -78,7 +79,7 @@ def remove_stale_drafts(folder: Path) -> list[Path]:
         room = folder / name
         if found is None or found["host"] != _host() or not _is_dead(int(found["pid"]), int(found["start"])):
             continue
-        if room.is_symlink() or not room.is_dir():
+        if not _is_own_folder(room):
             continue
         with contextlib.suppress(OSError):
             if found["state"] == "ready":
@@ -86,6 +87,15 @@ def remove_stale_drafts(folder: Path) -> list[Path]:
             shutil.rmtree(room, ignore_errors=True)
             gone.append(room)
     return gone
+
+
+def _is_own_folder(room: Path) -> bool:
+    """Return whether a folder is one, and of this user: others may write to a folder that is shared."""
+    try:
+        found = os.lstat(room)
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
 
 
 def _finish_left(room: Path) -> None:

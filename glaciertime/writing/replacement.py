@@ -151,8 +151,11 @@ def _check_whole(target: Target, room: Path) -> None:
 def _move(room: Path, target: Path) -> None:
     """Let a finished draft take its place, with what belongs to it, and take away what described the old file."""
     made = room / target.name
-    with contextlib.suppress(FileNotFoundError):
-        os.chmod(made, stat.S_IMODE(os.stat(target).st_mode))
+    with contextlib.suppress(OSError):
+        old = os.stat(target)
+        with contextlib.suppress(OSError):
+            os.chown(made, old.st_uid, old.st_gid)
+        os.chmod(made, stat.S_IMODE(old.st_mode))
     if len(list(room.iterdir())) > 1 or any(other.exists() for other in beside(target)):
         # Several files cannot be exchanged at once: from here on, the next run finishes what a kill breaks off.
         room = room.rename(room.with_suffix(".ready"))

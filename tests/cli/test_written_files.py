@@ -6,7 +6,7 @@ import csv
 import os
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -275,3 +275,18 @@ def test_a_write_that_fails_is_one_sentence_and_the_old_file_stays(
     assert Path(name).read_text() == "old"
     left = {path.name for path in Path.cwd().iterdir()}
     assert left == {name, "scene.tif", "glaciertime.gpkg"}
+
+
+@pytest.mark.usefixtures("short_page")
+@pytest.mark.parametrize("arguments", LIMITED, ids=lambda given: f"{given[0]}-{given[-1]}")
+def test_a_full_disk_is_one_sentence_and_the_old_file_stays(
+    tracked: Command, scene: Path, arguments: list[str], tmp_path: Path, small_disk: Callable[[int], Path]
+) -> None:
+    disk = small_disk(12288)
+    named = [f"{disk}/{given}" if given.startswith(("a.", "m.")) else given for given in arguments]
+    old = disk / next(given for given in arguments if given.startswith("a."))
+    old.write_text("old")
+    (disk / "filler").write_bytes(bytes(8192))
+    result = tracked(*named, "--overwrite")
+    assert "could not be written (No space left on device): free some space" in refused(result, code=1)
+    assert {path.name: path.stat().st_size for path in disk.iterdir()} == {old.name: 3, "filler": 8192}

@@ -165,9 +165,9 @@ def test_a_part_from_elsewhere_is_no_beginning(serve, tmp_path: Path) -> None:  
 
 def test_an_endless_answer_ends_at_the_limit(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     def endless(_: str) -> Iterator[bytes]:
-        yield b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         while True:
-            yield bytes(100_000)
+            yield b"186a0\r\n" + bytes(100_000) + b"\r\n"
 
     server = serve(endless)
     with pytest.raises(InputError, match=r"sends more than 1000000 bytes.*--max-gb"):
@@ -175,6 +175,14 @@ def test_an_endless_answer_ends_at_the_limit(serve, tmp_path: Path) -> None:  # 
     with pytest.raises(InputError, match=r"sends more than the 500000 bytes"):
         get(server.url, tmp_path, size_bytes=500_000)
     assert left(tmp_path) == []
+
+
+def test_an_end_that_may_be_a_broken_connection_is_refused(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    server = serve(lambda _: iter([b"HTTP/1.1 200 OK\r\n\r\n" + OLD]))
+    with pytest.raises(InputError, match="tells no size, so that a broken connection"):
+        get(server.url, tmp_path)
+    assert left(tmp_path) == []
+    assert get(server.url, tmp_path, size_bytes=len(OLD)).read_bytes() == OLD
 
 
 def test_what_is_announced_too_large_is_not_begun(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

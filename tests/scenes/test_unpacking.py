@@ -52,6 +52,12 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
         unpack(path)
 
 
+def test_a_planted_draft_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path, {".a.tif.1-1-00000000-0.ready/a.tif": b"x"})
+    with pytest.raises(InputError, match="kept for drafts"):
+        unpack(path)
+
+
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
     path = packed(tmp_path, {f"{count}.bin": bytes(30_000_000) for count in range(4)})
     assert path.stat().st_size < 200_000

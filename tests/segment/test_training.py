@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +18,7 @@ pytest.importorskip("lightning")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from glaciertime.errors import GlacierTimeError, InputError, UsageError  # noqa: E402
+from glaciertime.errors import GlacierTimeError, InputError, UsageError, WritingError  # noqa: E402
 from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
 from glaciertime.segment.description import read_spec  # noqa: E402
@@ -209,3 +211,34 @@ def test_it_learns_what_is_easy(tmp_path):
     history = train(data(6), config, out=tmp_path, progress=False).history
     assert max(row["score"] for row in history) > 0.9
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+
+
+@pytest.mark.parametrize("limit", [100, 6000])
+def test_a_full_disk_ends_a_training_and_keeps_what_was_written(trained, tmp_path, limit):
+    """At 100 bytes the settings do not fit, at 6,000 they do and the weights do not."""
+    _, out = trained
+    for name in ("config.json", "weights.safetensors", "state.safetensors", "history.json"):
+        shutil.copy(out / name, tmp_path / name)
+    (tmp_path / "state.safetensors").unlink()
+    before = (tmp_path / "weights.safetensors").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+    try:
+        with pytest.raises(WritingError, match=r"could not be written \(File too large\).*is unchanged"):
+            train(data(), CONFIG, out=tmp_path, progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "weights.safetensors").read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_files_that_no_training_made_stay(tmp_path):
+    for name in ("config.json", "weights.safetensors", "model.onnx", "history.json"):
+        (tmp_path / name).write_text('{"a": "model of another program"}')
+        with pytest.raises(UsageError, match=f"{name} exists and was not made by this command; add --overwrite"):
+            train(data(), CONFIG, out=tmp_path, progress=False)
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="is no folder"):
+        train(data(), CONFIG, out=tmp_path / "file", progress=False)
