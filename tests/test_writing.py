@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -63,6 +64,13 @@ def test_a_draft_that_is_not_what_it_should_be_is_not_taken(tmp_path: Path) -> N
         write(tmp_path / "b.txt", "")
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_what_no_reader_opens_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("old")
+    with pytest.raises(WritingError, match=r"it cannot be read back: Expecting .*unchanged"):
+        write(tmp_path / "a.json", "{", check=lambda made: json.loads(made.read_text()), overwrite=True)
+    assert (names(tmp_path), (tmp_path / "a.json").read_text()) == (["a.json"], "old")
 
 
 def test_several_files_appear_together_or_not_at_all(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,12 +84,29 @@ FORMATS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
 def _rows_in(path: Path, form: str) -> int:
     """Return how many rows a file holds, all of them read."""
     if form == "csv":
+        if not path.read_bytes().endswith(b"\n"):
+            raise OSError(errno.EIO, "its last line is cut short", str(path))
         return len(pd.read_csv(path, dtype=str, keep_default_na=False))
     if form == "parquet":
         return len(pd.read_parquet(path))
     if form == "geojson":
         return len(json.loads(path.read_bytes())["features"])
+    if form == "shp":
+        _check_lengths(path)
     return len(gpd.read_file(path))
+
+
+def _check_lengths(path: Path) -> None:
+    """Raise where a part of a shapefile is not as long as its header says: what is cut off reads as empty."""
+    for part in (path, path.with_suffix(".shx"), path.with_suffix(".dbf")):
+        head = part.read_bytes()[:32]
+        if part.suffix == ".dbf":
+            records, start, each = struct.unpack("<IHH", head[4:12])
+            told = start + records * each
+        else:
+            told = 2 * struct.unpack(">I", head[24:28])[0]
+        if not told <= part.stat().st_size <= told + 1:
+            raise OSError(errno.EIO, f"{part.name} has {part.stat().st_size} bytes, {told} expected", str(part))
 
 
 def _target(path: Path, form: str, columns: tuple[str, ...] = ()) -> Target:

@@ -144,8 +144,15 @@ def _check_whole(target: Target, room: Path) -> None:
         raise OSError(errno.EIO, "nothing was written", str(made))
     for part in room.iterdir():
         _sync(part)
-    if target.check is not None:
+    if target.check is None:
+        return
+    try:
         target.check(made)
+    except (GlacierTimeError, OSError, MemoryError):
+        raise
+    except Exception as error:  # what cannot be opened was not written whole, whatever its reader says
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise OSError(errno.EIO, f"it cannot be read back: {reason}", str(made)) from error
 
 
 def _move(room: Path, target: Path) -> None:

@@ -290,3 +290,23 @@ def test_a_full_disk_is_one_sentence_and_the_old_file_stays(
     result = tracked(*named, "--overwrite")
     assert "could not be written (No space left on device): free some space" in refused(result, code=1)
     assert {path.name: path.stat().st_size for path in disk.iterdir()} == {old.name: 3, "filler": 8192}
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_a_table_that_is_cut_short_in_silence_is_not_taken(
+    tracked: Command, monkeypatch: pytest.MonkeyPatch, form: str, kept: float
+) -> None:
+    """GDAL ends well on a full disk: GeoJSON, and the parts of a shapefile, are then cut short."""
+    write = FORMATS[form]
+
+    def cut(rows: object, draft: Path) -> None:
+        write(rows, draft)  # type: ignore[arg-type]
+        for part in [draft, *draft.parent.glob("*.dbf")]:
+            os.truncate(part, int(kept * part.stat().st_size))
+
+    monkeypatch.setitem(FORMATS, form, cut)
+    name = FORMAT_FILES[form]
+    Path(name).write_text("old")
+    assert f"{name} could not be written" in refused(export(tracked, form, name, "--overwrite"), code=1)
+    assert Path(name).read_text() == "old"
