@@ -10,17 +10,26 @@ often the truth lies within one and within 1.96 sigma (68.3 and 95 % of a normal
 from __future__ import annotations
 
 import argparse
+import math
 
 import numpy as np
 import pandas as pd
 import shapely
+import shapely.ops
+from affine import Affine
+from rasterio.features import geometry_mask
 
+from glaciertime.scenes.acquisition import GLACIER, OCEAN
 from glaciertime.slopes import weighted_slope
 from glaciertime.track import METHODS, TrackSettings
+from glaciertime.track.measurement import Rounding
 from glaciertime.track.place import Place
-from glaciertime.track.ruler.ruler import FrontRuler
+from glaciertime.track.ruler.ruler import FrontRuler, Position
 from glaciertime.track.ruler.simulate import SHAPES, simulated_fjord, traced
 from glaciertime.track.ruler.uncertainty import area_sigma_km2, change_sigma
+from glaciertime.track.scene.masks import to_map
+from glaciertime.track.scene.rounding import rounding_of
+from glaciertime.track.scene.tracing import front_lines
 from glaciertime.units import DAYS_PER_YEAR, M2_PER_KM2
 
 DATES = 8
@@ -74,6 +83,90 @@ def coverage(*, series: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["quantity", "n", "within 68 %", "within 95 %"])
 
 
+ERRORS = {
+    "60 m delineation": (60.0, 0.0, 0.0),
+    "40 m georeferencing": (0.0, 40.0, 0.0),
+    "30 m pixels": (0.0, 0.0, 30.0),
+}
+
+
+def method_table(*, fronts: int, seed: int, errors: tuple[str, ...] = tuple(ERRORS)) -> pd.DataFrame:
+    """Return, per method and kind of error, how often the truth lies within one and two sigma, and RMS over sigma.
+
+    Half of the fjords run straight, half bend. A front on pixels is that of the mask of its ice on a grid turned at
+    random; its error is uniform, so that what counts is the ratio.
+    """
+    settings = TrackSettings(methods=tuple(METHODS), box_width_m=3000.0)
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}
+    for index in range(-(-fronts // DATES)):
+        fjord = simulated_fjord(("straight", "bending")[index % 2], count=DATES, seed=seed + index)
+        ruler = FrontRuler(
+            place=Place(name="sim", crs=None, fjord=fjord.fjord, centreline=fjord.centreline), settings=settings
+        )
+        for date, front in enumerate(fjord.fronts):
+            longer, drawn_seed = prolonged(front, 400.0), seed + 1000 * index + date
+            true = {method: position(ruler, method, longer) for method in METHODS}
+            for kind in errors:
+                delineation_m, shift_m, pixel_m = ERRORS[kind]
+                rounding = Rounding()
+                if pixel_m:
+                    drawn, rounding = on_pixels(longer, pixel_m=pixel_m, seed=drawn_seed)
+                else:
+                    drawn = traced(
+                        longer, seed=drawn_seed, delineation_sigma_m=delineation_m,
+                        correlation_m=settings.correlation_length_m, shift_sigma_m=shift_m,
+                    )  # fmt: skip
+                for method in METHODS:
+                    got = position(
+                        ruler, method, drawn, boundary_m=delineation_m, georeferencing_m=shift_m, rounding=rounding
+                    )
+                    if got is not None and true[method] is not None:
+                        pair = (got.value_m - true[method].value_m, got.sigma_m)
+                        found.setdefault((kind, method), []).append(pair)
+    rows = []
+    for (kind, method), pairs in found.items():
+        error, sigma = np.array(pairs).T
+        within = [float(np.mean(np.abs(error) < factor * sigma)) for factor in (1, 1.959964)]
+        rms, stated = (float(np.sqrt(np.mean(each**2))) for each in (error, sigma))
+        rows.append((kind, method, len(pairs), rms, stated, rms / stated, *within))
+    columns = ["error", "method", "n", "rms_m", "sigma_m", "ratio", "within_68", "within_95"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def position(ruler: FrontRuler, method: str, front: shapely.Geometry, **errors: object) -> Position | None:
+    """Return a position, or None where the method cannot measure the front: a rectangle in a bending fjord."""
+    try:
+        return ruler.position(method, front, **{"boundary_m": 0.0, "georeferencing_m": 0.0, **errors})
+    except ValueError:
+        return None
+
+
+def on_pixels(front: shapely.LineString, *, pixel_m: float, seed: int) -> tuple[shapely.LineString, Rounding]:
+    """Return the front of the mask of what lies behind a front, on a grid turned and moved at random, and its rounding.
+
+    The line is that which tracking draws, cut to the length of the front.
+    """
+    rng = np.random.default_rng(seed)
+    x_min, y_min, x_max, y_max = front.bounds
+    reach = 1.5 * math.hypot(x_max - x_min, y_max - y_min)
+    size = int(reach / pixel_m)
+    transform = (
+        Affine.translation(*(np.array([x_min + x_max, y_min + y_max]) / 2 + rng.uniform(-1, 1, 2) * pixel_m))
+        @ Affine.rotation(rng.uniform(0, 360))
+        @ Affine.scale(pixel_m, -pixel_m)
+        @ Affine.translation(-size / 2, -size / 2)
+    )
+    xy = shapely.get_coordinates(prolonged(front, 2 * reach))
+    chord = xy[-1] - xy[0]
+    behind = xy + 3 * reach * np.array([-chord[1], chord[0]]) / np.hypot(*chord)
+    mask = geometry_mask([shapely.Polygon(np.vstack([xy, behind[::-1]]))], (size, size), transform)
+    lines = front_lines(np.where(mask, OCEAN, GLACIER).astype(np.uint8))
+    drawn = shapely.LineString(to_map(max(lines, key=len), transform))
+    ends = sorted(drawn.project(shapely.Point(end)) for end in (front.coords[0], front.coords[-1]))
+    cut = shapely.ops.substring(drawn, *ends)
+    return cut, rounding_of(cut, transform=transform)
+
+
 def prolonged(front: shapely.LineString, by_m: float) -> shapely.LineString:
     """Return a front prolonged straight at both ends."""
     xy = shapely.get_coordinates(front)
@@ -113,7 +206,10 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=600)
     parser.add_argument("--fronts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--methods", type=int, default=1000, help="fronts per method and kind of error")
     given = parser.parse_args()
+    print(method_table(fronts=given.methods, seed=given.seed).round(3).to_string(index=False))
+    print()
     print(coverage(series=given.series, seed=given.seed).round(1).to_string(index=False))
     table = error_table(fronts=given.fronts, seed=given.seed)
     print()

@@ -11,7 +11,7 @@ import pyproj
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["Area", "Front", "Measurement", "front_ends", "front_width_m"]
+__all__ = ["Area", "Front", "Measurement", "Rounding", "front_ends", "front_width_m"]
 
 Front: TypeAlias = shapely.LineString | shapely.MultiLineString
 
@@ -41,6 +41,30 @@ class Area:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rounding:
+    """The error that pixels leave in a front: one standard deviation at a point, and over what length it is the same.
+
+    The length is that which gives the error of an area behind the front, ``sigma_m * sqrt(front length * length_m)``.
+    """
+
+    sigma_m: float = 0.0
+    length_m: float = 0.0
+
+    @classmethod
+    def of_pixels(cls, resolution_m: float) -> Rounding:
+        """Return the rounding to pixels of a size, each on its own; none where the size is unknown.
+
+        Examples
+        --------
+        >>> round(Rounding.of_pixels(30.0).sigma_m, 3)
+        8.66
+        """
+        if math.isnan(resolution_m):
+            return cls()
+        return cls(sigma_m=resolution_m / math.sqrt(12), length_m=resolution_m)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measurement:
     """What one scene tells, in the coordinates ``crs``.
 
@@ -58,6 +82,8 @@ class Measurement:
     centreline_points_inland: bool = False
     front_seen: float = 1.0
     delineation_sigma_m: float = math.nan
+    #: Of the pixels that the front was traced on; None: each pixel on its own.
+    rounding: Rounding | None = None
 
 
 def front_ends(front: Front) -> NDArray[np.float64]:

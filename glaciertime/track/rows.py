@@ -14,11 +14,16 @@ import shapely
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
 from glaciertime.tables import join_flags
-from glaciertime.track.measurement import Area, Front, Measurement, front_width_m
+from glaciertime.track.measurement import Area, Front, Measurement, Rounding, front_width_m
 from glaciertime.track.place import published, reproject
 from glaciertime.track.ruler.pieces import joined
 from glaciertime.track.ruler.ruler import FrontRuler
-from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m, position_sigma_m
+from glaciertime.track.ruler.uncertainty import (
+    area_sigma_km2,
+    boundary_sigma_m,
+    delineation_sigma_m,
+    position_sigma_m,
+)
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2, decimal_year
 
@@ -87,16 +92,19 @@ def area_row(acquisition: Acquisition, area: Area, *, sigma_km2: float) -> dict[
     )
 
 
-def front_sigma_km2(acquisition: Acquisition, front: Front | None, settings: TrackSettings) -> float:
+def front_sigma_km2(
+    acquisition: Acquisition, front: Front | None, settings: TrackSettings, *, rounding: Rounding | None = None
+) -> float:
     """Return the error of an area that a front bounds; NaN without a front."""
     if front is None:
         return math.nan
     return area_sigma_km2(
         front_length_m=front.length,
         front_width_m=front_width_m(front),
-        boundary_m=boundary_sigma_m(acquisition, settings=settings),
+        boundary_m=delineation_sigma_m(acquisition, settings=settings),
         georeferencing_m=acquisition.georeferencing_sigma_m,
         correlation_m=settings.correlation_length_m,
+        rounding=rounding or Rounding.of_pixels(acquisition.resolution_m),
     )
 
 
@@ -107,7 +115,8 @@ def rows_of(
     place, settings = ruler.place, ruler.settings
     if math.isfinite(measurement.delineation_sigma_m):
         acquisition = replace(acquisition, delineation_sigma_m=measurement.delineation_sigma_m)
-    boundary_m = boundary_sigma_m(acquisition, settings=settings)
+    rounding = measurement.rounding or Rounding.of_pixels(acquisition.resolution_m)
+    boundary_m = boundary_sigma_m(acquisition, settings=settings, rounding=rounding)
     front = measurement.front
     work_front = None if front is None else reproject(front, source=measurement.crs, target=place.crs)
     shown, shown_crs = front, measurement.crs
@@ -115,11 +124,11 @@ def rows_of(
         work_front = shapely.simplify(work_front, settings.simplify_m)
         shown, shown_crs = work_front, place.crs
     width_m = math.nan if work_front is None else front_width_m(work_front)
-    sigma_km2 = front_sigma_km2(acquisition, work_front, settings)
+    sigma_km2 = front_sigma_km2(acquisition, work_front, settings, rounding=rounding)
     rows = [area_row(acquisition, area, sigma_km2=sigma_km2) for area in measurement.areas]
     for method in settings.methods:
         if place.centreline is not None and (method != "area-change" or place.fjord is not None):
-            rows.append(_position_row(method, acquisition, measurement, ruler, work_front, boundary_m, sigma_km2))
+            rows.append(_position_row(method, acquisition, measurement, ruler, work_front, rounding, sigma_km2))
     if work_front is None:
         return rows, None
     footprint = (
@@ -180,7 +189,7 @@ def _position_row(
     measurement: Measurement,
     ruler: FrontRuler,
     front: Front | None,
-    boundary_m: float,
+    rounding: Rounding,
     sigma_km2: float,
 ) -> dict[str, Any]:
     footprint = ruler.footprint(method)
@@ -201,8 +210,9 @@ def _position_row(
             coverage = fjord.coverage
         else:
             position = ruler.position(
-                method, front, boundary_m=boundary_m, georeferencing_m=acquisition.georeferencing_sigma_m
-            )
+                method, front, boundary_m=delineation_sigma_m(acquisition, settings=ruler.settings),
+                georeferencing_m=acquisition.georeferencing_sigma_m, rounding=rounding,
+            )  # fmt: skip
             value, sigma = position.value_m, position.sigma_m
             coverage = position.coverage
             if method != "centreline":

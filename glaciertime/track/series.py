@@ -19,14 +19,14 @@ from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.tables import empty, flags_of, join_flags, validate
-from glaciertime.track.measurement import Measurement, front_width_m
+from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts
 from glaciertime.track.rows import EARLIEST, area_row, failed_row, front_sigma_km2, rows_of
 from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_centreline, sketch_of_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
-from glaciertime.track.ruler.uncertainty import area_sigma_km2, boundary_sigma_m
+from glaciertime.track.ruler.uncertainty import area_sigma_km2, delineation_sigma_m
 from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_common_footprint, of_another_extent
 from glaciertime.track.scene.lines import clean_line, drop_short_pieces, merge_lines
 from glaciertime.track.scene.masks import image_polygon, measure_mask
@@ -256,7 +256,8 @@ class _Run:
                 sigmas[acquisition.dataset, acquisition.image_id] = area_sigma_km2(
                     front_length_m=length_m,
                     front_width_m=scale * moving_chord_m(ice, zone=zone, footprint=box),
-                    boundary_m=boundary_sigma_m(acquisition, settings=self.settings),
+                    boundary_m=delineation_sigma_m(acquisition, settings=self.settings),
+                    rounding=Rounding.of_pixels(acquisition.resolution_m),
                     georeferencing_m=acquisition.georeferencing_sigma_m,
                     correlation_m=self.settings.correlation_length_m,
                 )

@@ -21,6 +21,8 @@ from glaciertime.track.measurement import Front
 from glaciertime.track.ruler.pieces import joined
 
 __all__ = [
+    "TRIM_SHARE",
+    "along_and_offset",
     "centreline_position_m",
     "extrapolated_centreline_position_m",
     "front_obliquity",
@@ -32,7 +34,8 @@ __all__ = [
 
 # TermPicks: Goliber et al. (2022), doi:10.5194/tc-16-3215-2022.
 _VERTEX_SPACING_M = 30.0
-_TRIM_SHARE = 0.05
+#: Share of a front left out at each end, where it runs along the walls of the fjord.
+TRIM_SHARE = 0.05
 
 
 def centreline_position_m(front: Front, *, centreline: shapely.LineString) -> float:
@@ -200,7 +203,7 @@ def mean_trace_position_m(
     *,
     centreline: shapely.LineString,
     spacing_m: float = _VERTEX_SPACING_M,
-    trim_share: float = _TRIM_SHARE,
+    trim_share: float = TRIM_SHARE,
 ) -> float:
     """Return the foot on the centreline of the mean of a front's points.
 
@@ -249,7 +252,7 @@ def extrapolated_centreline_position_m(
     moment, spanned, length = 0.0, 0.0, 0.0
     for piece in shapely.get_parts(front):
         points = resampled(piece, spacing_m=spacing_m)
-        along, offset = _along_and_offset(points, centreline)
+        along, offset = along_and_offset(points, centreline)
         step = np.diff(offset)
         direction = 1.0 if step.sum() >= 0 else -1.0
         moment += direction * float(np.sum(0.5 * (along[1:] + along[:-1]) * step))
@@ -264,7 +267,7 @@ def extrapolated_centreline_position_m(
     return moment / spanned
 
 
-def _along_and_offset(
+def along_and_offset(
     points: NDArray[np.float64], centreline: shapely.LineString
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return distance along a centreline and offset to its left for points, its ends prolonged straight."""

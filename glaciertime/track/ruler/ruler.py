@@ -11,9 +11,10 @@ import shapely
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.track.measurement import Front
+from glaciertime.track.measurement import Front, Rounding
 from glaciertime.track.place import Place
 from glaciertime.track.ruler.channel import Channel, fjord_channel, rectangle, strip
+from glaciertime.track.ruler.influence import extrapolated_influence, lines_influence, mean_trace_influence
 from glaciertime.track.ruler.measures import (
     centreline_position_m,
     extrapolated_centreline_position_m,
@@ -27,6 +28,8 @@ from glaciertime.track.ruler.uncertainty import averaged_sigma_m, partial_sigma_
 from glaciertime.track.settings import TrackSettings
 
 __all__ = ["FrontRuler", "Position", "front_position"]
+
+NO_ROUNDING = Rounding()
 
 # With fewer offset lines crossed, their mean says too little of the band.
 _LEAST_LINES_SHARE = 0.5
@@ -112,7 +115,15 @@ class FrontRuler:
             }[method]
         )
 
-    def position(self, method: str, front: Front, *, boundary_m: float, georeferencing_m: float) -> Position:
+    def position(
+        self,
+        method: str,
+        front: Front,
+        *,
+        boundary_m: float,
+        georeferencing_m: float,
+        rounding: Rounding = NO_ROUNDING,
+    ) -> Position:
         """Return the position of a front by one method.
 
         Parameters
@@ -122,53 +133,51 @@ class FrontRuler:
         front : line in the place's coordinates
         boundary_m, georeferencing_m : float
             One standard deviation of the front at one point, and of the image's place; NaN if unknown.
+        rounding : Rounding
+            To pixels, where it is not in ``boundary_m``.
 
         Raises
         ------
         InputError
             Where the front does not lie so that the method can measure it.
         """
-        settings = self.settings
-        chord = 0.0
+        correlation_m, centreline = self.settings.correlation_length_m, self.centreline
+        errors = {"correlation_m": correlation_m, "georeferencing_m": georeferencing_m}
         whole = joined(front)
         if method == "centreline":
-            return self._on_the_centreline(front, whole, boundary_m=boundary_m, georeferencing_m=georeferencing_m)
+            here = math.hypot(boundary_m, rounding.sigma_m)
+            return self._on_the_centreline(front, whole, boundary_m=here, georeferencing_m=georeferencing_m)
         if method == "multi-centreline":
-            at = self.offset_positions(front)
+            at, width = self.offset_positions(front), self.settings.box_width_m
             coverage = float(np.isfinite(at).mean())
             if whole.gaps:
                 # A line that runs through a gap is read off where the front is joined.
                 at = np.where(np.isfinite(at), at, self.offset_positions(whole.line))
             if coverage < _LEAST_LINES_SHARE:
                 raise InputError(f"the front crosses {round(coverage * len(at))} of {len(at)} offset centrelines")
-            value, width = float(np.nanmean(at)), settings.box_width_m
-            length = width * coverage
-        elif method in ("rectilinear-box", "curvilinear-box", "area-change"):
+            sigma = lines_influence(at, self.offset_lines[0]).sigma_m(boundary_m, rounding=rounding, **errors)
+            sigma = math.hypot(sigma, partial_sigma_m(coverage, width_m=width))
+            return Position(value_m=float(np.nanmean(at)), sigma_m=sigma, coverage=coverage)
+        if method in ("rectilinear-box", "curvilinear-box", "area-change"):
             channel = {"rectilinear-box": "rectangle", "curvilinear-box": "strip", "area-change": "fjord"}[method]
             box: Channel = getattr(self, channel)
             inland = box.inland_area(front)
+            sigma = averaged_sigma_m(
+                boundary_m, front_length_m=inland.front_length_m, width_m=box.width_m,
+                chord_m=max(box.width_m, inland.chord_m), rounding=rounding, **errors,
+            )  # fmt: skip
+            sigma = math.hypot(sigma, partial_sigma_m(inland.share, width_m=box.width_m))
             value = box.start_m + inland.area_m2 / box.width_m
-            coverage, width, length = inland.share, box.width_m, inland.front_length_m
-            chord = inland.chord_m
-        else:
-            measure = {
-                "extrapolated-centreline": extrapolated_centreline_position_m,
-                "mean-trace": mean_trace_position_m,
-            }[method]
-            value = measure(whole.line, centreline=self.centreline)
-            width = length = whole.line.length
-            coverage = whole.seen
-        sigma = averaged_sigma_m(
-            boundary_m,
-            front_length_m=length,
-            width_m=width,
-            correlation_m=settings.correlation_length_m,
-            georeferencing_m=georeferencing_m,
-            chord_m=max(width, chord),
-        )
-        if coverage < 1:
-            sigma = math.hypot(sigma, partial_sigma_m(coverage, width_m=width))
-        return Position(value_m=value, sigma_m=sigma, coverage=coverage)
+            return Position(value_m=value, sigma_m=sigma, coverage=inland.share)
+        measure, influence = {
+            "extrapolated-centreline": (extrapolated_centreline_position_m, extrapolated_influence),
+            "mean-trace": (mean_trace_position_m, mean_trace_influence),
+        }[method]
+        value = measure(whole.line, centreline=centreline)
+        answers = influence(whole.line, centreline=centreline, correlation_m=correlation_m)
+        sigma = answers.sigma_m(boundary_m, rounding=rounding, **errors)
+        sigma = math.hypot(sigma, partial_sigma_m(whole.seen, width_m=whole.line.length))
+        return Position(value_m=value, sigma_m=sigma, coverage=whole.seen)
 
     def _on_the_centreline(
         self, front: Front, whole: Joined, *, boundary_m: float, georeferencing_m: float

@@ -3,9 +3,10 @@
 Only the boundary that moves carries an error: the edges of a box are exact, and rock that bounds the ice on every date
 cancels in every difference.
 
-Three errors are told apart. The *boundary* errs at each point, square to the front, by rounding to pixels and by
-delineation, alike within the correlation length along the front and independently far beyond it. The *georeferencing*
-shifts all of an image by one vector. What *several dates share*, such as the offset of a sensor, cancels in their
+Four errors are told apart, and each averages out over its own length along the front. *Delineation* errs at each point,
+square to the front, alike within the correlation length and independently far beyond it. *Rounding* to pixels is new at
+every pixel, but for stretches that run along the pixels. The *georeferencing* shifts all of an image by one vector.
+What *several dates share*, such as the offset of a sensor, cancels in their
 differences.
 """
 
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
+from glaciertime.track.measurement import Rounding
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2
 
@@ -27,43 +29,63 @@ __all__ = [
     "boundary_sigma_m",
     "change_sigma",
     "correlated_length_m",
+    "correlation_of",
     "covariance",
+    "delineation_sigma_m",
     "ensemble_sigma",
     "partial_sigma_m",
     "position_sigma_m",
 ]
 
 
-def boundary_sigma_m(acquisition: Acquisition, *, settings: TrackSettings) -> float:
-    """Return the error of a boundary's position at one point, without that of the image's place; NaN if unknown.
+def delineation_sigma_m(acquisition: Acquisition, *, settings: TrackSettings) -> float:
+    """Return the error of a boundary at one point by its delineation alone: zero where only pixels are known.
 
-    The rounding to pixels (resolution / sqrt(12)) and the delineation add in quadrature. A boundary that a model drew
-    errs by several pixels: where nobody measured by how many, its error is unknown, not that of the rounding.
+    A boundary that a model drew errs by several pixels: where nobody measured by how many, its error is unknown (NaN),
+    not that of the rounding. So is it where neither the delineation nor the size of the pixels is known.
     """
     delineation = acquisition.delineation_sigma_m
     if math.isnan(delineation):
         delineation = settings.delineation_sigma_m
-    if acquisition.model and math.isnan(delineation):
-        return math.nan
-    known = [value for value in (acquisition.resolution_m / math.sqrt(12), delineation) if not math.isnan(value)]
-    return math.hypot(*known) if known else math.nan
+    if math.isnan(delineation) and not acquisition.model and not math.isnan(acquisition.resolution_m):
+        return 0.0
+    return delineation
+
+
+def boundary_sigma_m(acquisition: Acquisition, *, settings: TrackSettings, rounding: Rounding | None = None) -> float:
+    """Return the error of a boundary's position at one point, without that of the image's place; NaN if unknown.
+
+    The rounding to pixels (resolution / sqrt(12) where the scene does not tell more) and the delineation add in
+    quadrature.
+    """
+    pixels = Rounding.of_pixels(acquisition.resolution_m) if rounding is None else rounding
+    return math.hypot(delineation_sigma_m(acquisition, settings=settings), pixels.sigma_m)
+
+
+def correlation_of(apart_m: NDArray[np.float64], *, correlation_m: float) -> NDArray[np.float64]:
+    """Return the correlation of a delineation's error at two points of a front: ``exp(-pi d^2 / c^2)``.
+
+    It integrates to ``correlation_m`` over both directions.
+    """
+    return np.exp(-np.pi * (apart_m / correlation_m) ** 2)
 
 
 def correlated_length_m(length_m: float, *, correlation_m: float) -> float:
     """Return the length along which an error would have to be the same to average out as a correlated one does.
 
-    For an error whose correlation falls off as ``exp(-2 distance / correlation_m)``, so that the correlation integrates
-    to ``correlation_m`` over both directions, the variance of the mean over a length ``L`` is
-    ``sigma^2 * correlated_length / L`` with ``correlated_length = c * (1 - c / (2 L) * (1 - exp(-2 L / c)))``: ``L``
-    for a short front, ``c`` for a long one.
+    The variance of the mean over a length ``L`` of an error whose correlation is that of :func:`correlation_of` is
+    ``sigma^2 * correlated_length / L`` with ``correlated_length = c erf(sqrt(pi) x) - c / (pi x) (1 - exp(-pi x^2))``
+    and ``x = L / c``: ``L`` for a short front, ``c`` for a long one.
 
     Examples
     --------
     >>> round(correlated_length_m(1e6, correlation_m=1000), 1), round(correlated_length_m(10, correlation_m=1000), 1)
-    (999.5, 9.9)
+    (999.7, 10.0)
     """
-    ratio = correlation_m / (2 * length_m)
-    return correlation_m * (1 - ratio * -math.expm1(-1 / ratio))
+    ratio = length_m / correlation_m
+    if ratio < 1e-4:
+        return length_m
+    return correlation_m * (math.erf(math.sqrt(math.pi) * ratio) + math.expm1(-math.pi * ratio**2) / (math.pi * ratio))
 
 
 def position_sigma_m(boundary_m: float, *, georeferencing_m: float, obliquity: float = 1.0) -> float:
@@ -86,12 +108,19 @@ def position_sigma_m(boundary_m: float, *, georeferencing_m: float, obliquity: f
 
 
 def area_sigma_km2(
-    *, front_length_m: float, front_width_m: float, boundary_m: float, georeferencing_m: float, correlation_m: float
+    *,
+    front_length_m: float,
+    front_width_m: float,
+    boundary_m: float,
+    georeferencing_m: float,
+    correlation_m: float,
+    rounding: Rounding | None = None,
 ) -> float:
     """Return the error of an area whose moving boundary is a front.
 
     The error of the boundary adds up to ``boundary_m * sqrt(length * correlated_length)``. A shift of the whole image
-    sweeps the straight line between the ends of the front: ``georeferencing_m * width``. Both add in quadrature.
+    sweeps the straight line between the ends of the front: ``georeferencing_m * width``. Rounding to pixels adds up
+    over its own length. All add in quadrature.
 
     Examples
     --------
@@ -101,13 +130,15 @@ def area_sigma_km2(
     ...     ),
     ...     3,
     ... )
-    0.997
+    0.998
     """
     if front_length_m <= 0:
         return 0.0
     correlated = correlated_length_m(front_length_m, correlation_m=correlation_m)
     shifted = 0.0 if math.isnan(georeferencing_m) else georeferencing_m * front_width_m
-    return math.hypot(boundary_m * math.sqrt(front_length_m * correlated), shifted) / M2_PER_KM2
+    pixels = rounding or Rounding()
+    rounded = pixels.sigma_m * math.sqrt(front_length_m * pixels.length_m)
+    return math.hypot(boundary_m * math.sqrt(front_length_m * correlated), shifted, rounded) / M2_PER_KM2
 
 
 def averaged_sigma_m(
@@ -118,6 +149,7 @@ def averaged_sigma_m(
     correlation_m: float,
     georeferencing_m: float = math.nan,
     chord_m: float | None = None,
+    rounding: Rounding | None = None,
 ) -> float:
     """Return the error of a position that is an area behind a front divided by a width.
 
@@ -130,11 +162,13 @@ def averaged_sigma_m(
     correlation_m : float
     chord_m : float, optional
         Straight distance between the two ends of the front inside the box; by default its width.
+    rounding : Rounding, optional
+        To pixels, where it is not in ``boundary_m``.
 
     Examples
     --------
     >>> round(averaged_sigma_m(30.0, front_length_m=4000, width_m=4000, correlation_m=1000), 1)
-    14.0
+    14.4
     """
     sigma_km2 = area_sigma_km2(
         front_length_m=front_length_m,
@@ -142,6 +176,7 @@ def averaged_sigma_m(
         boundary_m=boundary_m,
         georeferencing_m=georeferencing_m,
         correlation_m=correlation_m,
+        rounding=rounding,
     )
     return sigma_km2 * M2_PER_KM2 / width_m
 

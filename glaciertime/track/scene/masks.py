@@ -20,6 +20,7 @@ from glaciertime.track.scene.outlines import FILL_TOLERANCE
 from glaciertime.track.scene.probability import subpixel_lines
 from glaciertime.track.scene.rasterarea import zone_areas_km2
 from glaciertime.track.scene.regions import image_polygon, imaged_region, to_map
+from glaciertime.track.scene.rounding import rounding_of
 from glaciertime.track.scene.runs import Runs, encode
 from glaciertime.track.scene.tracing import front_lines_of_runs
 from glaciertime.track.settings import TrackSettings
@@ -129,6 +130,7 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
         centreline_points_inland=_points_inland(zones, along),
         front_seen=seen,
         delineation_sigma_m=sigma_m,
+        rounding=None if front is None else rounding_of(front, transform=scene.transform),
     )
 
 
