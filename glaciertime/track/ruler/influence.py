@@ -28,7 +28,7 @@ _MOST_POINTS = 300
 _STEP_M = 1.0
 # Pixels of a slanted front lengthen it by some percent, more or less along its way: what that moves the mean of its
 # points by, as a share of their spread along the centreline (measured on simulated fronts).
-_STRETCH = 0.007
+_STRETCH = 0.0105
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,9 @@ class Influence:
         spacing = float(np.median(np.diff(self.at))) if len(self.at) > 1 else 0.0
         if correlation_m < spacing:
             # Between two points the error is independent many times over: each stands for the mean of its stretch.
-            share = 1.0 if self.is_sampled else correlation_m / spacing
-            return math.sqrt(float(self.weights @ self.weights) * share)
+            # The ends lie at the edge of what was measured, not off by a pixel.
+            inner = self.weights if self.is_sampled else self.weights[1:-1]
+            return math.sqrt(float(inner @ inner) * (1.0 if self.is_sampled else correlation_m / spacing))
         return math.sqrt(
             max(0.0, float(self.weights @ correlation_of(apart, correlation_m=correlation_m) @ self.weights))
         )
@@ -90,18 +91,15 @@ def extrapolated_influence(front: Front, *, centreline: shapely.LineString, corr
     """
     pieces = []
     moment, spanned, before_m = 0.0, 0.0, 0.0
-    ends = np.zeros(2)
     for piece in shapely.get_parts(front):
         points = resampled(piece, spacing_m=_spacing_m(front.length, correlation_m))
         normal = _normals(points)
         along, offset = along_and_offset(points, centreline)
-        shifted = [along_and_offset(points + sign * _STEP_M * normal, centreline) for sign in (1, -1)]
-        d_along, d_offset = ((ahead - behind) / (2 * _STEP_M) for ahead, behind in zip(*shifted, strict=True))
+        changes = [_changes(points, by, centreline) for by in (normal, np.array([1.0, 0.0]), np.array([0.0, 1.0]))]
         step = np.diff(offset)
         direction = 1.0 if step.sum() >= 0 else -1.0
         moment += direction * float(np.sum(0.5 * (along[1:] + along[:-1]) * step))
         spanned += direction * float(step.sum())
-        ends += direction * np.array([along[-1] - along[0], 0.0])
         # Of the sum of 0.5 (s[i] + s[i + 1]) (n[i + 1] - n[i]) by each s, and by each n; of the sum of steps by each n.
         by_along, by_offset, span = np.zeros(len(points)), np.zeros(len(points)), np.zeros(len(points))
         by_along[1:] += 0.5 * step
@@ -113,14 +111,27 @@ def extrapolated_influence(front: Front, *, centreline: shapely.LineString, corr
         at = before_m + np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points, axis=0).T))])
         # Pieces err independently of each other.
         before_m = at[-1] + 10 * correlation_m
-        pieces.append(
-            (direction * by_along * d_along, direction * by_offset * d_offset, direction * span * d_offset, at)
-        )
+        pieces.append((direction, by_along, by_offset, span, changes, at))
     mean = moment / spanned
-    weights = np.concatenate([(a + b - mean * c) / spanned for a, b, c, _ in pieces])
-    return Influence(
-        weights=weights, at=np.concatenate([at for *_, at in pieces]), shift=math.hypot(1.0, ends[0] / spanned)
-    )
+
+    def answer(which: int) -> NDArray[np.float64]:
+        return np.concatenate(
+            [
+                direction * (by_along * changes[which][0] + (by_offset - mean * span) * changes[which][1]) / spanned
+                for direction, by_along, by_offset, span, changes, _ in pieces
+            ]
+        )
+
+    shift = math.hypot(float(answer(1).sum()), float(answer(2).sum()))
+    return Influence(weights=answer(0), at=np.concatenate([at for *_, at in pieces]), shift=shift)
+
+
+def _changes(
+    points: NDArray[np.float64], by: NDArray[np.float64], centreline: shapely.LineString
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how the distance along a centreline and the offset from it change as points move by a direction."""
+    ahead, behind = (along_and_offset(points + sign * _STEP_M * by, centreline) for sign in (1, -1))
+    return (ahead[0] - behind[0]) / (2 * _STEP_M), (ahead[1] - behind[1]) / (2 * _STEP_M)
 
 
 def mean_trace_influence(front: Front, *, centreline: shapely.LineString, correlation_m: float) -> Influence:
