@@ -297,6 +297,7 @@ class _Run:
         observations = observations.sort_values(order, kind="stable").reset_index(drop=True)
         screening = self.settings.screening
         if screening is not None:
+            screening = replace(screening, surging=screening.surging or self.glacier.surging)
             fronts = screen_fronts(fronts, settings=screening)
             observations = screen(observations, fronts=fronts, settings=screening)
         footprints = gpd.GeoDataFrame(

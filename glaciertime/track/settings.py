@@ -37,9 +37,12 @@ class ScreeningSettings:
     flow_window_days : float
         Fronts within so many days are compared in position.
     ice_speed_m_per_year : float, optional
-        Speed of the ice at the front. Without it the limit is estimated from the series' own advances.
+        Speed of the ice at the front. Without it only single values off their neighbours are flagged.
     sigmas : float
         An advance may exceed what the ice can flow by so many sigma of the two positions.
+    surging : bool
+        Whether the glacier is known to surge: changes are then flagged only where they are undone within
+        ``flow_window_days``.
     """
 
     shape_window_days: float = 730.0
@@ -49,6 +52,7 @@ class ScreeningSettings:
     flow_window_days: float = 120.0
     ice_speed_m_per_year: float | None = None
     sigmas: float = 2.0
+    surging: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from glaciertime.errors import InputError
-from glaciertime.track.record.screening import keep, screen, screen_fronts, too_fast
+from glaciertime.track.record.screening import keep, not_screened, screen, screen_fronts, too_fast
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 from glaciertime.track.settings import ScreeningSettings
 
@@ -137,3 +137,113 @@ def test_offset_of_a_sensor_is_found_beside_a_moving_front():
     assert set(removed.loc[changed, "sensor"]) == {"L8"}
     back = removed.loc[changed, "value"] + offset.offset
     np.testing.assert_allclose(back, table.loc[changed, "value"])
+
+
+def spiked(values, at: int, by: float, **other) -> pd.DataFrame:
+    table = series(values, **other)
+    table.loc[at, "value"] += by
+    return table
+
+
+def shapes(count: int, every_days: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """True series, with errors of 10 m."""
+    years = np.arange(count) * every_days / 365.25
+    noise = rng.normal(0, 10, count)
+    out = {"steady": -200 * years + noise, "still": noise, "accelerating": -20 * years - 4 * years**2 + noise}
+    if every_days < 100:
+        out["seasonal"] = -80 * years + 250 * np.sin(2 * np.pi * years) + noise
+    return out
+
+
+@pytest.mark.parametrize(("count", "every_days"), [(30, 365), (60, 30)])
+def test_single_spikes_are_found_and_true_values_are_not(count, every_days):
+    rng = np.random.default_rng(8)
+    found, wrong, tried, values = 0, 0, 0, 0
+    for _ in range(3):
+        for true in shapes(count, every_days, rng).values():
+            wrong += len(flagged(screen(series(true, every_days=every_days)), "outlier-"))
+            values += count
+            for by in (70.0, -150.0, 3_000.0):
+                at = int(rng.integers(1, count - 1))
+                out = screen(spiked(true, at, by, every_days=every_days))
+                found += at in flagged(out, "outlier-jump")
+                tried += 1
+    # Two standard errors of each count are let pass.
+    assert found >= 0.95 * tried - 2 * np.sqrt(0.95 * 0.05 * tried)
+    assert wrong <= 0.01 * values + 2 * np.sqrt(0.01 * values)
+
+
+@pytest.mark.parametrize("every_days", [30, 365])
+@pytest.mark.parametrize("jump", [-3_000.0, 1_500.0])
+def test_a_jump_that_stays_is_never_flagged_wherever_it_lies(every_days, jump):
+    rng = np.random.default_rng(9)
+    count = 20
+    for at in range(1, count):
+        values = rng.normal(0, 10, count) - 5.0 * np.arange(count) + np.where(np.arange(count) >= at, jump, 0.0)
+        out = screen(series(values, every_days=every_days))
+        assert not set(flagged(out, "outlier-")) & {at - 1, at}
+        assert len(keep(out)) >= count - 1
+        if at == count - 1:
+            assert at in flagged(out, "unconfirmed")
+
+
+def test_the_last_value_is_unconfirmed_until_a_later_one_tells():
+    values = [0.0, 5, -5, 3, -2, 4, -1, 2, 1, -3, 1_000]
+    out = screen(series(values))
+    assert flagged(out, "unconfirmed") == [10]
+    assert len(keep(out)) == 11
+    assert flagged(screen(series([*values, 1])), "outlier-jump") == [10]
+    assert (screen(series([*values, 1_002, 998]))["quality"] == "ok").all()
+
+
+def test_a_surge_is_no_error():
+    values = np.array([0, -20, -35, -60, -80, 2_400, -110, -130, -150, -170, -190, -210.0])
+    once_a_year = series(values, every_days=365)
+    assert flagged(screen(once_a_year), "outlier-jump") == [5]
+    surging = ScreeningSettings(surging=True)
+    assert (screen(once_a_year, settings=surging)["quality"] == "ok").all()
+    assert "surges and its dates lie more than 120 days apart" in not_screened(once_a_year, settings=surging).reason[0]
+    # A day's spike is one on any glacier.
+    assert flagged(screen(series(values, every_days=10), settings=surging), "outlier-jump") == [5]
+
+
+def test_a_known_speed_flags_no_advance_that_stays():
+    out = screen(series([0, 5, 10, 900, 905, 910, 915]), settings=SPEED)
+    assert (out["quality"] == "ok").all()
+    assert flagged(screen(series([0, 5, 10, 12, 15, 900]), settings=SPEED), "unconfirmed") == [5]
+
+
+def test_a_series_too_short_to_screen_is_named():
+    table = pd.concat([series([0.0, 10, 20]), series([0.0] * 9).assign(dataset="b")], ignore_index=True)
+    assert not_screened(table)[["dataset", "reason"]].values.tolist() == [["toy", "3 values, 5 are needed"]]
+    unknown = series([0.0] * 6).assign(sigma=np.nan)
+    assert not_screened(unknown)["reason"].tolist() == ["6 values, 8 are needed"]
+
+
+def test_a_bound_is_no_neighbour():
+    table = series([0.0, 5, -5, 3, 900, -2, 4, -1, 2])
+    table.loc[4, "quality"] = "censored: the ice fills the box"
+    assert not flagged(screen(table), "outlier-")
+
+
+def test_a_flag_of_one_data_set_does_not_land_on_another():
+    both = pd.concat([series([0.0]), series([0.0]).assign(dataset="b")], ignore_index=True)
+    drawn = fronts([5_000.0, 5_000.0]).assign(ImageID="i0", Date=both["date"][0], dataset=["toy", "b"])
+    drawn["QualFlag"] = ["outlier-length: 3 m", "ok"]
+    assert screen(both, fronts=drawn)["quality"].tolist() == ["outlier-length: 3 m", "ok"]
+    by_author = drawn.drop(columns="dataset").assign(Author=["toy", "b"])
+    assert screen(both, fronts=by_author)["quality"].tolist() == ["outlier-length: 3 m", "ok"]
+
+
+def test_other_glaciers_change_no_flag():
+    def there(name: str, longitude: float, latitude: float, *, turned: bool) -> gpd.GeoDataFrame:
+        lines = []
+        for k in range(7):
+            across = np.array([0.05 * (1 + 0.02 * k), 0.0]) if turned and k == 3 else np.array([0.0, 0.05 + 0.001 * k])
+            lines.append(shapely.LineString([(longitude, latitude), (longitude + across[0], latitude + across[1])]))
+        table = fronts([1.0] * 7).assign(GlacierID=name)
+        return gpd.GeoDataFrame(table.drop(columns="geometry"), geometry=lines, crs="EPSG:4326")
+
+    alone = there("A", -62.0, -65.4, turned=True)
+    both = pd.concat([alone, there("B", -50.0, 69.2, turned=False)], ignore_index=True)
+    assert screen_fronts(both)["QualFlag"].tolist()[:7] == screen_fronts(alone)["QualFlag"].tolist()

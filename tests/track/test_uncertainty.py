@@ -11,6 +11,7 @@ import pytest
 from glaciertime.combining import one_per_day, weighted_mean
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.slopes import theil_sen_slope, weighted_slope
+from glaciertime.track import METHODS
 from glaciertime.track.record.trends import rate_table
 from glaciertime.track.ruler.uncertainty import change_sigma, correlated_length_m, covariance, ensemble_sigma
 
@@ -18,7 +19,7 @@ from .test_screening import series
 
 
 @pytest.fixture(scope="module")
-def covered() -> pd.DataFrame:
+def check():
     import importlib.util
     from pathlib import Path
 
@@ -28,7 +29,23 @@ def covered() -> pd.DataFrame:
     spec = importlib.util.spec_from_file_location("check_uncertainty", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.coverage(series=100, seed=11).set_index("quantity")
+    return module
+
+
+@pytest.fixture(scope="module")
+def covered(check) -> pd.DataFrame:
+    return check.coverage(series=100, seed=11).set_index("quantity")
+
+
+@pytest.mark.parametrize("error", ["60 m delineation", "40 m georeferencing", "30 m pixels"])
+def test_the_sigma_of_every_method_is_that_of_its_errors(check, error):
+    table = check.method_table(fronts=64, seed=7, errors=(error,))
+    assert set(table["method"]) == set(METHODS)
+    for row in table.itertuples():
+        # The script draws 1,000 fronts and asks for 0.9 to 1.1; 64 give the RMS to 9 %.
+        assert 0.9 - 2 / np.sqrt(2 * row.n) < row.ratio < 1.1 + 2 / np.sqrt(2 * row.n), row
+        if error != "30 m pixels":
+            assert abs(row.within_68 - 0.68) < 0.04 + 2 * np.sqrt(0.68 * 0.32 / row.n), row
 
 
 @pytest.mark.parametrize("quantity", ["position, curvilinear-box", "position, area-change", "area", "change of area"])

@@ -1,7 +1,8 @@
 """Screening in time: what speaks against a front, as flags with reasons. Nothing is deleted.
 
-The limits are those of the field: a front much shorter, longer or more winding than its neighbours in time, a retreat
-undone, or an advance, faster than the ice flows. A retreat has no limit: calving is sudden.
+A front much shorter, longer or more winding than its neighbours in time; a position off its neighbours on both sides;
+and, where the speed of the ice is known, a retreat undone, or an advance, faster than the ice flows. A change that
+stays is never flagged: calving is sudden, and so are surges.
 
 References
 ----------
@@ -16,18 +17,22 @@ from collections.abc import Collection, Hashable
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyproj
 from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, flags_of, join_flags
-from glaciertime.track.measurement import front_width_m
+from glaciertime.track.measurement import front_ends
+from glaciertime.track.record.spikes import LEAST_KNOWN, LEAST_UNKNOWN, Suspect, suspects
 from glaciertime.track.settings import ScreeningSettings
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["advance_limit_m_per_year", "keep", "screen", "screen_fronts", "too_fast"]
+__all__ = ["keep", "not_screened", "screen", "screen_fronts", "too_fast"]
 
 # What says nothing against a value that was measured.
-_HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset"})
+_HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset", "source-flag", "unconfirmed"})
+
+_WGS84 = pyproj.Geod(ellps="WGS84")
 
 # The interquartile range is taken to be at least this share of the median.
 _LEAST_SPREAD = 0.1
@@ -59,8 +64,8 @@ def _fences(
 def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | None = None) -> gpd.GeoDataFrame:
     """Flag fronts whose length or complexity lies beyond those of their neighbours in time.
 
-    Complexity is the length of the front over the distance between its ends. Fewer than five fronts of a glacier are
-    not screened.
+    Complexity is the length of the front over the distance between its ends. Fewer than five fronts of a glacier and
+    data set are not screened.
 
     Parameters
     ----------
@@ -76,13 +81,12 @@ def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | Non
     settings = settings or ScreeningSettings()
     out = fronts.copy()
     flags = [flags_of(text) for text in out["QualFlag"]]
-    plane = _in_metres(out)
-    lengths = plane.length.to_numpy()
-    widths = np.array([front_width_m(line) for line in plane])
+    lengths, widths = _lengths_m(out)
     with np.errstate(divide="ignore"):
         complexity = np.where(widths > 0, lengths / np.where(widths > 0, widths, 1.0), np.inf)
     days = (pd.to_datetime(out["Date"]) - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
-    for index in out.groupby("GlacierID", sort=False).indices.values():
+    keys = [name for name in ("GlacierID", "dataset") if name in out]
+    for index in out.groupby(keys, sort=False, dropna=False).indices.values():
         if len(index) < 5:
             continue
         low, high = _fences(days[index], lengths[index], settings, settings.length_fence)
@@ -100,43 +104,13 @@ def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | Non
     return out
 
 
-def _in_metres(fronts: gpd.GeoDataFrame) -> gpd.GeoSeries:
-    if fronts.empty:
-        return fronts.geometry.set_crs(None, allow_override=True)
+def _lengths_m(fronts: gpd.GeoDataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lengths of fronts and the distances between their ends: on the ellipsoid, each by itself."""
+    ends = np.array([front_ends(line).ravel() for line in fronts.geometry]).reshape(-1, 4)
     if fronts.crs is None or not fronts.crs.is_geographic:
-        return fronts.geometry
-    x_min, y_min, x_max, y_max = fronts.total_bounds
-    plane = f"+proj=laea +lat_0={(y_min + y_max) / 2} +lon_0={(x_min + x_max) / 2} +ellps=WGS84 +units=m"
-    return fronts.geometry.to_crs(plane)
-
-
-def advance_limit_m_per_year(
-    days: ArrayLike, positions_m: ArrayLike, sigmas_m: ArrayLike, *, window_days: float = 120.0
-) -> float:
-    """Return how fast a front has credibly advanced, from its own series; NaN where it tells nothing.
-
-    The upper fence, third quartile plus 1.5 interquartile ranges, of the rates of advance between consecutive dates,
-    each less one sigma of the difference.
-
-    Parameters
-    ----------
-    days, positions_m, sigmas_m : array_like, (N,)
-        In order of time; unknown sigmas count as zero.
-    window_days : float
-        Consecutive dates farther apart tell nothing.
-    """
-    day, position, sigma = (np.asarray(values, dtype=float) for values in (days, positions_m, sigmas_m))
-    sigma = np.nan_to_num(sigma)
-    step = np.diff(day)
-    usable = (step > 0) & (step <= window_days)
-    if not usable.any():
-        return float("nan")
-    advance = np.diff(position)[usable] - np.hypot(sigma[1:], sigma[:-1])[usable]
-    rates = advance[advance > 0] / step[usable][advance > 0] * DAYS_PER_YEAR
-    if len(rates) < 4:
-        return float("nan")
-    first, third = np.quantile(rates, [0.25, 0.75])
-    return float(third + 1.5 * (third - first))
+        return fronts.geometry.length.to_numpy(), np.hypot(ends[:, 2] - ends[:, 0], ends[:, 3] - ends[:, 1])
+    lengths = np.array([_WGS84.geometry_length(line) for line in fronts.geometry])
+    return lengths, np.asarray(_WGS84.inv(*ends.T)[2], dtype=float) if len(ends) else np.zeros(0)
 
 
 def too_fast(
@@ -216,12 +190,17 @@ def screen(
 ) -> pd.DataFrame:
     """Flag front positions that do not fit their series, and all observations of fronts that do not.
 
+    A position that lies off its neighbours on both sides is ``outlier-jump``; at an end of the record, where no other
+    side tells, it is ``unconfirmed``, which speaks against nothing. Where the speed of the ice is known, so is an
+    advance faster than it (``outlier-advance``) and a retreat undone faster. A change that later values do not reverse
+    is never flagged, and none of a glacier that surges unless it is undone within ``flow_window_days``.
+
     Parameters
     ----------
     observations : DataFrame
         The table ``observations``.
     fronts : GeoDataFrame, optional
-        Of :func:`screen_fronts`: its flags go to the front positions and widths of the same image.
+        Of :func:`screen_fronts`: its flags go to the front positions and widths of the same image and data set.
     settings : ScreeningSettings, optional
 
     Returns
@@ -234,48 +213,139 @@ def screen(
     flags = [flags_of(text) for text in out["quality"]]
     if fronts is not None:
         _flags_from_fronts(out, flags, fronts)
-    usable = (out["variable"] == "front_position_m") & out["value"].notna()
-    usable &= ~pd.Series([bool({"failed", "year-only"} & each.keys()) for each in flags], dtype=bool)
-    for _, series in out[usable].groupby(list(SERIES_KEY), sort=False):
-        series = series.sort_values(["date", "image_id"])
-        days = (series["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
-        values, sigmas = series["value"].to_numpy(), series["sigma"].to_numpy()
-        limit = settings.ice_speed_m_per_year
-        if limit is None:
-            limit = advance_limit_m_per_year(days, values, sigmas, window_days=settings.flow_window_days)
-        if not np.isfinite(limit):
-            continue
-        found = too_fast(
-            days, values, sigmas, limit_m_per_year=limit, window_days=settings.flow_window_days, sigmas=settings.sigmas
-        )
-        origin = "" if settings.ice_speed_m_per_year is not None else " by its own series"
+    for _, series in _screenable(out):
+        days, values, sigmas = _arrays(series)
+        found: dict[int, tuple[str, str]] = {}
+        if settings.ice_speed_m_per_year is not None:
+            contradictions = too_fast(
+                days, values, sigmas, limit_m_per_year=settings.ice_speed_m_per_year,
+                window_days=settings.flow_window_days, sigmas=settings.sigmas,
+            )  # fmt: skip
+            found = _undone(contradictions, values)
+        for suspect in suspects(days, values, sigmas):
+            if settings.surging and not _undone_at_once(suspect.index, days, settings.flow_window_days):
+                continue
+            if suspect.index not in found:
+                found[suspect.index] = _said(suspect)
         for k, (flag, reason) in found.items():
-            flags[series.index[k]][flag] = reason + origin
+            flags[series.index[k]][flag] = reason
     out["quality"] = [join_flags(each) for each in flags]
     return out
 
 
+#: What lies along a glacier and can be screened by its place.
+_PLACES = ("front_position_m", "length_m", "length_change_m")
+
+
+def _screenable(observations: pd.DataFrame) -> list[tuple[tuple[Hashable, ...], pd.DataFrame]]:
+    """Return the series of positions in order of time, without failed values and bounds."""
+    usable = observations["variable"].isin(_PLACES) & observations["value"].notna()
+    usable &= ~observations["quality"].map(lambda text: bool({"failed", "censored"} & flags_of(text).keys()))
+    return [
+        (key, series.sort_values(["date", "image_id"]))
+        for key, series in observations[usable.astype(bool)].groupby(list(SERIES_KEY), sort=False)
+    ]
+
+
+def _arrays(series: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    days = (series["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
+    return days, series["value"].to_numpy(dtype=float), series["sigma"].to_numpy(dtype=float)
+
+
+def _undone(found: dict[int, tuple[str, str]], values: NDArray[np.float64]) -> dict[int, tuple[str, str]]:
+    """Return what of contradictions later values reverse; the last value alone is unconfirmed."""
+    out = {}
+    kept = [k for k in range(len(values)) if k not in found]
+    for k, (flag, reason) in found.items():
+        before = [i for i in kept if i < k]
+        after = [i for i in kept if i > k]
+        if not after and k == len(values) - 1 and k - 1 in kept:
+            out[k] = ("unconfirmed", reason)
+        elif before and after:
+            left = abs(values[k] - values[before[-1]])
+            if abs(values[after[0]] - values[before[-1]]) < left / 2:
+                out[k] = (flag, reason)
+    return out
+
+
+def _undone_at_once(index: int, days: NDArray[np.float64], within_days: float) -> bool:
+    """Return whether values before and after lie so near that a surge cannot have come and gone between them."""
+    inner = 0 < index < len(days) - 1
+    return bool(inner and days[index + 1] - days[index - 1] <= within_days)
+
+
+def _said(suspect: Suspect) -> tuple[str, str]:
+    side = "ahead of" if suspect.off > 0 else "behind"
+    if not suspect.is_confirmed:
+        return "unconfirmed", f"{abs(suspect.off):.0f} m {side} where the values on one side of it lead"
+    where = "the values before and after it, by its own series"
+    return "outlier-jump", f"{abs(suspect.off):.0f} m {side} {where}"
+
+
+def not_screened(observations: pd.DataFrame, *, settings: ScreeningSettings | None = None) -> pd.DataFrame:
+    """Return the series of positions that cannot be screened, and why.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        The table ``observations``.
+    settings : ScreeningSettings, optional
+
+    Returns
+    -------
+    DataFrame
+        Columns of :data:`glaciertime.tables.SERIES_KEY` and ``reason``.
+
+    Examples
+    --------
+    >>> row = dict(
+    ...     glacier="Toy", date=pd.Timestamp("2000-01-01"), variable="front_position_m", method="centreline",
+    ...     footprint="centreline", dataset="toy", image_id="a", value=1.0, sigma=1.0, quality="ok",
+    ... )
+    >>> not_screened(pd.DataFrame([row]))["reason"].tolist()
+    ['1 value, 5 are needed']
+    """
+    settings = settings or ScreeningSettings()
+    rows = []
+    for key, series in _screenable(observations):
+        days, values, sigmas = _arrays(series)
+        needed = LEAST_KNOWN if (np.isfinite(sigmas) & (sigmas > 0)).any() else LEAST_UNKNOWN
+        if len(values) < needed:
+            reason = f"{len(values)} value{'s' * (len(values) != 1)}, {needed} are needed"
+        elif settings.surging and not any(
+            _undone_at_once(k, days, settings.flow_window_days) for k in range(len(days))
+        ):
+            reason = f"the glacier surges and its dates lie more than {settings.flow_window_days:.0f} days apart"
+        else:
+            continue
+        rows.append({**dict(zip(SERIES_KEY, key, strict=True)), "reason": reason})
+    return pd.DataFrame(rows, columns=[*SERIES_KEY, "reason"])
+
+
 def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: gpd.GeoDataFrame) -> None:
+    datasets = fronts["dataset"] if "dataset" in fronts else fronts.get("Author", pd.Series("", index=fronts.index))
+    known = set(out["dataset"])
     by_image: dict[tuple[Hashable, ...], dict[str, str]] = {}
-    for glacier, date, image, text in zip(
-        fronts["GlacierID"], fronts["Date"], fronts["ImageID"], fronts["QualFlag"], strict=True
+    for glacier, date, image, dataset, text in zip(
+        fronts["GlacierID"], fronts["Date"], fronts["ImageID"], datasets, fronts["QualFlag"], strict=True
     ):
         found = {key: reason for key, reason in flags_of(text).items() if key.startswith("outlier-")}
         if found:
-            by_image[(glacier, date, image)] = found
+            # Tables without data sets, of which there is one, say so by naming none that is known.
+            by_image[(glacier, date, image, dataset if dataset in known else next(iter(known), ""))] = found
     if not by_image:
         return
-    rows = zip(out["variable"], out["glacier"], out["date"], out["image_id"], flags, strict=True)
-    for variable, glacier, date, image, row_flags in rows:
+    rows = zip(out["variable"], out["glacier"], out["date"], out["image_id"], out["dataset"], flags, strict=True)
+    for variable, glacier, date, image, dataset, row_flags in rows:
         if variable in ("front_position_m", "front_width_m"):
-            row_flags.update(by_image.get((glacier, date, image), {}))
+            row_flags.update(by_image.get((glacier, date, image, dataset), {}))
 
 
 def keep(observations: pd.DataFrame, *, allow: Collection[str] = ()) -> pd.DataFrame:
     """Return the observations that nothing speaks against, and those whose flags are all allowed.
 
-    Always kept are rows with no flag but ``manual``, ``nominal-date`` and ``sensor-offset``; never rows without a
-    value.
+    Always kept are rows with no flag but ``manual``, ``nominal-date``, ``sensor-offset``, ``source-flag`` and
+    ``unconfirmed``; never rows without a value.
 
     Parameters
     ----------
