@@ -33,7 +33,7 @@ LEAST_KNOWN, LEAST_UNKNOWN = 5, 8
 _PREDICTORS = ((1, 1), (1, 2), (1, 4), (2, 3), (2, 5))
 # A seasonal cycle is looked for from so many values a year on, and taken off where it makes the scatter so much less.
 _SEASONAL_PER_YEAR = 6
-_EASIER = 0.8
+_EASIER = 0.95
 _ITERATIONS = 10
 # Of normal errors 0.6 % lie beyond; most of these are explained as well by a jump or a turn.
 _TAIL = 0.006
