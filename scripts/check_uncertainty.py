@@ -164,7 +164,7 @@ def on_pixels(front: shapely.LineString, *, pixel_m: float, seed: int) -> tuple[
     drawn = shapely.LineString(to_map(max(lines, key=len), transform))
     ends = sorted(drawn.project(shapely.Point(end)) for end in (front.coords[0], front.coords[-1]))
     cut = shapely.ops.substring(drawn, *ends)
-    return cut, rounding_of(cut, transform=transform)
+    return cut, rounding_of(cut, transform=transform, pixel_m=pixel_m)
 
 
 def prolonged(front: shapely.LineString, by_m: float) -> shapely.LineString:

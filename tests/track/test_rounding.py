@@ -26,7 +26,7 @@ def drawn(columns: np.ndarray) -> tuple[shapely.LineString, Affine]:
 
 def area_sigma_m2(columns: np.ndarray) -> float:
     front, transform = drawn(columns)
-    rounding = rounding_of(front, transform=transform)
+    rounding = rounding_of(front, transform=transform, pixel_m=PIXEL)
     return rounding.sigma_m * math.sqrt(front.length * rounding.length_m)
 
 
@@ -52,7 +52,7 @@ def test_a_front_askew_is_rounded_anew_in_every_row():
 def test_the_error_at_a_point_is_uniform_along_the_pixels_and_less_across_their_corners():
     straight, transform = drawn(np.full(100, 60.3))
     diagonal, _ = drawn(np.arange(100) + 40.3)
-    at = [rounding_of(front, transform=transform).sigma_m for front in (straight, diagonal)]
+    at = [rounding_of(front, transform=transform, pixel_m=PIXEL).sigma_m for front in (straight, diagonal)]
     assert at[0] == pytest.approx(PIXEL / math.sqrt(12), rel=0.01)
     # Half a diagonal's distance between two lines of pixels: 1 / sqrt(24).
     assert at[1] == pytest.approx(PIXEL / math.sqrt(24), rel=0.1)
@@ -62,5 +62,18 @@ def test_a_turned_grid_changes_nothing():
     front, transform = drawn(60 + 8 * np.sin(np.arange(120) / 25))
     turned = Affine.rotation(35) @ transform
     moved = shapely.transform(front, lambda xy: to_map(to_map(xy, ~transform), turned))
-    one, other = rounding_of(front, transform=transform), rounding_of(moved, transform=turned)
+    one, other = (
+        rounding_of(front, transform=transform, pixel_m=PIXEL),
+        rounding_of(moved, transform=turned, pixel_m=PIXEL),
+    )
+    assert (one.sigma_m, one.length_m) == pytest.approx((other.sigma_m, other.length_m))
+
+
+def test_pixels_in_degrees_are_as_large_as_they_are_on_the_ground():
+    front, transform = drawn(60 + 8 * np.sin(np.arange(120) / 25))
+    degrees = Affine(1e-3, 0, -50, 0, -3e-4, 69)
+    moved = shapely.transform(front, lambda xy: to_map(to_map(xy, ~transform), degrees))
+    one, other = (
+        rounding_of(line, transform=grid, pixel_m=PIXEL) for line, grid in ((front, transform), (moved, degrees))
+    )
     assert (one.sigma_m, one.length_m) == pytest.approx((other.sigma_m, other.length_m))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, MaskScene
-from glaciertime.track.measurement import Area, Front, Measurement
+from glaciertime.track.measurement import Area, Front, Measurement, Rounding
 from glaciertime.track.place import Place
 from glaciertime.track.scene.cleaning import Cleaned, clean
 from glaciertime.track.scene.lines import drop_short_pieces, ground_lengths_m, merge_lines
@@ -130,7 +130,7 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
         centreline_points_inland=_points_inland(zones, along),
         front_seen=seen,
         delineation_sigma_m=sigma_m,
-        rounding=None if front is None else rounding_of(front, transform=scene.transform),
+        rounding=None if front is None or scene.probability is not None else _rounding(front, scene),
     )
 
 
@@ -139,6 +139,12 @@ def _with_observed(area: Area, zones: NDArray[np.uint8], scene: MaskScene) -> Ar
     if area.coverage >= 1:
         return area
     return replace(area, observed=imaged_region(zones, scene).intersection(area.polygon))
+
+
+def _rounding(front: Front, scene: MaskScene) -> Rounding:
+    """Return what the pixels leave of a front that runs along their edges; nothing is known of pixels without a size."""
+    pixel_m = scene.acquisition.resolution_m
+    return Rounding() if math.isnan(pixel_m) else rounding_of(front, transform=scene.transform, pixel_m=pixel_m)
 
 
 def _front(

@@ -32,7 +32,7 @@ _NEAR = 0.05
 _BENT = 1.1
 
 
-def rounding_of(front: Front, *, transform: Affine) -> Rounding:
+def rounding_of(front: Front, *, transform: Affine, pixel_m: float) -> Rounding:
     """Return the rounding of a front that was traced on pixels.
 
     Parameters
@@ -41,30 +41,30 @@ def rounding_of(front: Front, *, transform: Affine) -> Rounding:
         Through the middles of the pixels' edges, in the coordinates of ``transform``.
     transform : Affine
         From columns and rows.
+    pixel_m : float
+        Size of a pixel on the ground, whatever the units of ``transform``.
 
     Examples
     --------
     >>> straight = shapely.LineString([(3, 0.5), (3, 1.5), (3, 2.5), (3, 3.5)])
-    >>> rounding = rounding_of(straight, transform=Affine.identity())
+    >>> rounding = rounding_of(straight, transform=Affine.identity(), pixel_m=1.0)
     >>> round(12 * rounding.sigma_m**2, 3), round(rounding.length_m * 3, 3)
     (1.0, 16.0)
     """
-    pixel_m = math.sqrt(abs(transform.determinant))
     inverse = ~transform
-    variance, points, area_variance = 0.0, 0, 0.0
+    variance, points, area_variance, length = 0.0, 0, 0.0, 0.0
     for piece in shapely.get_parts(front):
         x, y = shapely.get_coordinates(piece).T
         line = np.column_stack([inverse.a * x + inverse.b * y + inverse.c, inverse.d * x + inverse.e * y + inverse.f])
         area_variance += _area_variance(line)
+        length += float(np.hypot(*np.diff(line, axis=0).T).sum())
         at_points = _point_variance(line)
         variance, points = variance + float(at_points.sum()), points + len(at_points)
-    if points == 0 or variance <= 0:
-        return Rounding(sigma_m=pixel_m / math.sqrt(12), length_m=pixel_m)
+    if variance <= 0:
+        return Rounding.of_pixels(pixel_m)
     per_point = variance / points
     # So that sigma^2 * length of the front * length_m is the variance of the area.
-    return Rounding(
-        sigma_m=pixel_m * math.sqrt(per_point), length_m=area_variance * pixel_m**2 / (per_point * front.length)
-    )
+    return Rounding(sigma_m=pixel_m * math.sqrt(per_point), length_m=pixel_m * area_variance / (per_point * length))
 
 
 def _point_variance(line: NDArray[np.float64]) -> NDArray[np.float64]:
