@@ -142,7 +142,7 @@ def _with_observed(area: Area, zones: NDArray[np.uint8], scene: MaskScene) -> Ar
 
 
 def _rounding(front: Front, scene: MaskScene) -> Rounding:
-    """Return what the pixels leave of a front that runs along their edges; nothing is known of pixels without a size."""
+    """Return what the pixels leave of a front that runs along their edges; none where their size is unknown."""
     pixel_m = scene.acquisition.resolution_m
     return Rounding() if math.isnan(pixel_m) else rounding_of(front, transform=scene.transform, pixel_m=pixel_m)
 
