@@ -68,6 +68,16 @@ def track(
         list[str] | None, typer.Option(help="How to measure the front position; may be repeated or comma-separated.")
     ] = None,
     box_width: Annotated[float, typer.Option(min=1.0, metavar="METRES", help="Width of the box methods.")] = 2000.0,
+    centreline: Annotated[
+        Path | None, typer.Option(help="Vector file with the line to measure along, from inland to the sea.")
+    ] = None,
+    box: Annotated[
+        Path | None, typer.Option(help="Vector file with the rectangle in which areas are measured.")
+    ] = None,
+    redraw: Annotated[
+        bool,
+        typer.Option("--redraw", help="Leave the line that the archive keeps of this glacier, and measure all again."),
+    ] = False,
     manifest: ManifestOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
@@ -116,7 +126,8 @@ def track(
     requests = [
         TrackRequest(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
-            dataset=dataset, weights=weights, reading=reading, settings=settings,
+            dataset=dataset, weights=weights, reading=reading, settings=settings, archive=archive,
+            centreline=centreline, box=box, redraw=redraw,
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip
@@ -219,7 +230,8 @@ def ruler_lines(rulers: Sequence[Ruler]) -> list[str]:
                 continue
             known = ruler.crs.to_authority()
             plane = ":".join(known) if known else "an equal-area plane around it"
-            lines.append(f"plane: {plane}, {whence}; lengths in true metres on the ellipsoid")
+            of = "the manifest's" if ruler.origin == "manifest" else "that of the first scene"
+            lines.append(f"plane: {plane}, {of}; lengths in true metres on the ellipsoid")
         else:
             lines.append(f"{ruler.kind}: {whence}, {ruler.made_at[:10]}")
     return lines

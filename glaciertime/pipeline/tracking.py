@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.pipeline.rulers import (
+    check_positions_compare,
+    given_in_files,
+    rulers_in,
+    rulers_table,
+)
 from glaciertime.scenes.acquisition import ImageScene, MaskScene, Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
@@ -38,6 +44,13 @@ class TrackRequest:
     weights: str = ""
     reading: MaskReading = field(default_factory=MaskReading)
     settings: TrackSettings = field(default_factory=TrackSettings)
+    #: Where the results go: what the glacier was measured with before is taken from there.
+    archive: Path | None = None
+    #: Files that hold the line to measure along, or the box, instead of what the catalog has.
+    centreline: Path | None = None
+    box: Path | None = None
+    #: Whether to leave what was used before and to draw anew.
+    redraw: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +118,18 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
                 inputs.append((acquisition.glacier, acquisition.dataset, acquisition.image_id, acquisition.input))
             yield scene
 
-    tracked = track_scenes(seen(), glacier=located.glacier, settings=request.settings)
+    placed, given = given_in_files(located.glacier, centreline=request.centreline, box=request.box)
+    source = "simulated" if located.simulated else "observed"
+    known = rulers_in(request.archive, glacier=glacier.name, dataset=located.dataset, source=source)
+    used = {ruler.kind: ruler for ruler in (*(() if request.redraw else known), *given)}
+    tracked = track_scenes(seen(), glacier=placed, settings=request.settings, rulers=tuple(used.values()))
     problems += failures_of(tracked, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
+    check_positions_compare(
+        request.archive, tracked.rulers, known=known, glacier=glacier.name, dataset=located.dataset,
+        source=source, images={image for _, _, image, _ in inputs}, redraw=request.redraw,
+    )  # fmt: skip
     return TrackOutcome(
         glacier=glacier.name,
         dataset=located.dataset,
@@ -230,10 +251,16 @@ def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
     """Store an outcome; return the images whose earlier, good measurement was kept instead of a failure."""
     if outcome.tracked is None:
         return ()
-    return archive.store_tracked(
+    kept = archive.store_tracked(
         fronts=outcome.tracked.fronts,
         observations=outcome.tracked.observations,
         footprints=outcome.tracked.footprints,
         inputs=outcome.inputs,
         centrelines=outcome.centrelines,
     )
+    if outcome.tracked.rulers:
+        source = "simulated" if outcome.simulated else "observed"
+        archive.store_rulers(
+            rulers_table(outcome.tracked.rulers, glacier=outcome.glacier, dataset=outcome.dataset, source=source)
+        )
+    return kept

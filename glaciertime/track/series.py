@@ -341,10 +341,14 @@ class _Run:
             for kind in ("box", "fjord", "centreline"):
                 own = given.get(kind)
                 if own is not None:
+                    drawn_by = getattr(own, "drawn_by", "")
+                    earlier = before.get(kind)
+                    is_same = earlier is not None and (earlier.origin, earlier.drawn_from) == ("manifest", drawn_by)
+                    made_at = earlier.made_at if earlier is not None and is_same else now
                     out.append(
                         Ruler(
-                            kind=kind, origin="manifest", drawn_from=getattr(own, "drawn_by", ""), made_at=now,
-                            crs=place.crs, geometry=getattr(place, kind),
+                            kind=kind, origin="manifest", drawn_from=drawn_by, made_at=made_at, crs=place.crs,
+                            geometry=getattr(place, kind),
                         )
                     )  # fmt: skip
                 elif kind in before:

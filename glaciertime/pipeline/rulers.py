@@ -1,0 +1,178 @@
+"""With what a glacier is measured: kept in the archive, given in files, and never changed between two dates of it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pyproj
+import shapely
+
+import glaciertime
+from glaciertime.archive import Archive
+from glaciertime.catalog import Glacier
+from glaciertime.errors import InputError
+from glaciertime.scenes.vectors import read_layer
+from glaciertime.track.place import Ruler, reproject
+from glaciertime.units import as_date
+
+__all__ = ["check_positions_compare", "given_in_files", "rulers_in", "rulers_table"]
+
+# A ruler that was written out and read again is the same within this.
+_SAME_M = 1.0
+_IN_WORDS = {"box": "box", "fjord": "fjord", "centreline": "line to measure along"}
+
+
+def given_in_files(glacier: Glacier, *, centreline: Path | None, box: Path | None) -> tuple[Glacier, tuple[Ruler, ...]]:
+    """Return a glacier without what a vector file holds instead: the line to measure along, the box; and these.
+
+    Raises
+    ------
+    InputError
+        Where a file does not hold exactly one line, or one polygon, of the glacier.
+    """
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    rulers = []
+    for path, kind, types in (
+        (centreline, "centreline", ("LineString", "MultiLineString")),
+        (box, "box", ("Polygon", "MultiPolygon")),
+    ):
+        if path is None:
+            continue
+        geometry, crs = _only_one(path, glacier, kind=kind, types=types)
+        rulers.append(
+            Ruler(kind=kind, origin="file", drawn_from=path.name, made_at=now, crs=crs, geometry=geometry)
+        )  # fmt: skip
+        glacier = glacier.model_copy(update={kind: None})
+    return glacier, tuple(rulers)
+
+
+def _only_one(
+    path: Path, glacier: Glacier, *, kind: str, types: tuple[str, ...]
+) -> tuple[shapely.Geometry, pyproj.CRS]:
+    table = read_layer(path)
+    rows = table[table.geometry.notna() & table.geom_type.isin(types)]
+    if len(rows) > 1:
+        names = {name.casefold() for name in (glacier.name, *glacier.aliases)}
+        named = [column for column in rows.columns if column != rows.geometry.name]
+        of_it = rows[named].astype(str).apply(lambda column: column.str.casefold().isin(names)).any(axis=1)
+        rows = rows[of_it]
+    parts = shapely.get_parts(rows.geometry.iloc[0]) if len(rows) == 1 else []
+    if len(parts) != 1:
+        wanted = "one line from inland to the sea" if kind == "centreline" else "one polygon"
+        raise InputError(
+            f"--{kind} {path.name}: expected {wanted} of {glacier.name}, found "
+            f"{len(parts) if len(rows) == 1 else len(rows)}"
+        )
+    return shapely.force_2d(parts[0]), pyproj.CRS(table.crs)
+
+
+def rulers_in(archive: Path | None, *, glacier: str, dataset: str, source: str) -> tuple[Ruler, ...]:
+    """Return with what an archive's glacier was measured, of the data set first, else of another one of it on Earth."""
+    if archive is None or not Archive(archive).exists():
+        return ()
+    table = Archive(archive).read("rulers")
+    table = table[(table["glacier"] == glacier) & (table["source"] == source)]
+    found: dict[str, Ruler] = {}
+    own = table["dataset"] == dataset
+    for rows, is_own in ((table[own], True), (table[~own].sort_values("made_at"), False)):
+        for row in rows.itertuples():
+            crs = pyproj.CRS(row.crs) if _text(row.crs) else None
+            if row.kind in found or (crs is None and not is_own):
+                continue
+            found[row.kind] = Ruler(
+                kind=row.kind, origin=row.origin, drawn_from=_text(row.drawn_from), made_at=row.made_at, crs=crs,
+                geometry=shapely.from_wkt(row.wkt) if _text(row.wkt) else None,
+            )  # fmt: skip
+    return tuple(found.values())
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def rulers_table(rulers: Sequence[Ruler], *, glacier: str, dataset: str, source: str) -> gpd.GeoDataFrame:
+    """Return rulers as the archive's table: ``wkt`` exact in ``crs``, the geometry for maps."""
+    rows = [
+        {
+            "glacier": glacier,
+            "dataset": dataset,
+            "kind": ruler.kind,
+            "origin": ruler.origin,
+            "drawn_from": ruler.drawn_from,
+            "made_at": ruler.made_at,
+            "crs": "" if ruler.crs is None else ruler.crs.to_wkt(),
+            "wkt": "" if ruler.geometry is None else shapely.to_wkt(ruler.geometry, rounding_precision=-1),
+            "version": glaciertime.__version__,
+            "source": source,
+        }
+        for ruler in rulers
+    ]
+    shown = [
+        None
+        if ruler.geometry is None or ruler.crs is None
+        else reproject(ruler.geometry, source=ruler.crs, target=pyproj.CRS(4326))
+        for ruler in rulers
+    ]
+    return gpd.GeoDataFrame(rows, geometry=shown, crs="EPSG:4326")
+
+
+def check_positions_compare(
+    archive: Path | None,
+    rulers: Sequence[Ruler],
+    *,
+    known: Sequence[Ruler],
+    glacier: str,
+    dataset: str,
+    source: str,
+    images: set[str],
+    redraw: bool,
+) -> None:
+    """Refuse a ruler that is not that of positions already stored, unless these are all measured again in this run.
+
+    Raises
+    ------
+    InputError
+        Where another box, fjord or line was used before, or one that the archive does not hold; and where ``redraw``
+        leaves positions of images that this run does not see.
+    """
+    if archive is None or not Archive(archive).exists():
+        return
+    changed = [ruler.kind for ruler in rulers if ruler.kind in _IN_WORDS and _differs(ruler, known)]
+    stored = Archive(archive).read("observations", glacier=glacier)
+    stored = stored[
+        (stored["variable"] == "front_position_m") & (stored["dataset"] == dataset) & stored["value"].notna()
+    ]
+    others = stored[~stored["image_id"].isin(images)]
+    lacks = not known and not stored.empty
+    if not (changed or lacks or redraw) or (stored.empty and not redraw):
+        return
+    if redraw or lacks:
+        if others.empty:
+            return
+        dates = sorted(as_date(date).isoformat() for date in others["date"])
+        raise InputError(
+            f"{glacier}: the archive holds positions of {others['image_id'].nunique()} images ({dates[0]} to "
+            f"{dates[-1]}) "
+            + ("measured along another line" if redraw else "of an earlier version, in metres of the map")
+            + ", which this run does not see; give all of them with --data, or another file with --archive"
+        )
+    named = " and ".join(_IN_WORDS[kind] for kind in changed)
+    raise InputError(
+        f"{glacier}: its {named} is not that of the positions and areas in the archive, which would not compare; give "
+        "--redraw with all scenes to measure all again, or another file with --archive"
+    )
+
+
+def _differs(ruler: Ruler, known: Sequence[Ruler]) -> bool:
+    before = next((each for each in known if each.kind == ruler.kind), None)
+    if before is None or before.geometry is None or ruler.geometry is None or before is ruler:
+        return False
+    if (before.crs is None) != (ruler.crs is None):
+        return False
+    now = reproject(ruler.geometry, source=ruler.crs, target=before.crs)
+    then = shapely.segmentize(before.geometry, 500.0)
+    return bool(shapely.hausdorff_distance(now, then, densify=0.1) > _SAME_M)
