@@ -101,7 +101,9 @@ def backtest(
     rows = pd.concat(parts, ignore_index=True)
     counts = rows.groupby([*SERIES_KEY, "model"], sort=False)[["n", "n_failed"]].sum()
     lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
-    if not (strict and lost.any()):
+    # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
+    failed = bool(lost.all()) or (bool(model) and bool(lost.any()))
+    if not (strict and failed):
         record.archive.store_scores(rows)
     if as_json:
         print_json(rows)
@@ -109,7 +111,7 @@ def backtest(
         _print(rows, metrics)
     for key in counts.index[lost]:
         note(f"{key[0]}, {key[1]}: {key[-1]} gave no forecast at any origin")
-    raise typer.Exit(exit_code(stored=not lost.all(), failed=bool(lost.any()), strict=strict))
+    raise typer.Exit(exit_code(stored=not lost.all(), failed=failed, strict=strict))
 
 
 def _step(count: int, min_train: int, origins: int) -> int:

@@ -136,7 +136,9 @@ def forecast(
         ]
     rows = pd.concat(parts, ignore_index=True)
     failed = rows[rows["status"] != "ok"]
-    if not (strict and len(failed)):
+    # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
+    has_failed = len(failed) == len(rows) or (bool(model or scenarios) and len(failed) > 0)
+    if not (strict and has_failed):
         record.archive.store_forecasts(rows)
     if as_json:
         print_json(rows)
@@ -146,7 +148,7 @@ def forecast(
         note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
     for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
         note(f"{failed_model} gave no forecast: {status}")
-    raise typer.Exit(exit_code(stored=len(failed) < len(rows), failed=len(failed) > 0, strict=strict))
+    raise typer.Exit(exit_code(stored=len(failed) < len(rows), failed=has_failed, strict=strict))
 
 
 def _contour(

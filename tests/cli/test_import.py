@@ -159,3 +159,14 @@ def test_json_names_every_series(command: Command, table: Any) -> None:
     assert rows[0]["values"] == 2
     assert rows[0]["bounds"] == 1
     assert rows[0]["last_date"] == "2001-01-01"
+
+
+def test_a_usual_model_that_does_not_suit_is_told_and_one_asked_for_fails(command: Command, table: Any) -> None:
+    rows = "".join(f"A,{2000 + i},{10 - i + 0.1 * (i % 3)}\n" for i in range(8))
+    assert command("import", table(f"glacier,year,area_km2\n{rows}")).code == 0
+    usual = command("backtest", "--glacier", "A", "--min-train", "5")
+    assert usual.code == 0, usual.err
+    assert "arima gave no forecast at any origin" in usual.err
+    assert command("backtest", "--glacier", "A", "--min-train", "5", "--model", "last,arima").code == 3
+    assert command("backtest", "--glacier", "A", "--min-train", "5", "--model", "arima").code == 1
+    assert command("backtest", "--glacier", "A", "--min-train", "5", "--model", "last,arima", "--strict").code == 1
