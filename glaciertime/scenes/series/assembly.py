@@ -89,7 +89,7 @@ def _standing(rows: pd.DataFrame, options: SeriesOptions, table: RawTable, told:
             judged[key] = found.rows
     from_each_other = _starts_differ(judged)
     sums = {key: _is_summed(series, options, from_each_other) for key, series in judged.items()}
-    _refuse_unsaid(judged, sums, options, table)
+    _refuse_unsaid(judged, sums, options, table, told)
     parts = []
     for key, series in judged.items():
         if sums[key]:
@@ -125,7 +125,7 @@ def _is_summed(series: pd.DataFrame, options: SeriesOptions, from_each_other: bo
 
 
 def _refuse_unsaid(
-    judged: dict[Any, pd.DataFrame], sums: dict[Any, bool], options: SeriesOptions, table: RawTable
+    judged: dict[Any, pd.DataFrame], sums: dict[Any, bool], options: SeriesOptions, table: RawTable, told: Told
 ) -> None:
     """Refuse changes of which neither the table nor the user says what they count from."""
     if options.per_period or options.cumulative:
@@ -138,13 +138,18 @@ def _refuse_unsaid(
     }  # fmt: skip
     asking = [key for key, series in unsaid.items() if bool(series["asks"].iloc[0])]
     claims = {key: are_per_period(series["value"].to_numpy(dtype=float)) for key, series in unsaid.items()}
-    told = [claim for claim in claims.values() if claim is not None]
+    judgements = [claim for claim in claims.values() if claim is not None]
     if asking:
         key, why = asking[0], f"column {unsaid[asking[0]]['column'].iloc[0]} may be of either kind"
-    elif told and sum(told) > len(told) / 2:
+    elif judgements and sum(judgements) > len(judgements) / 2:
         key = next(key for key, claim in claims.items() if claim)
         why = "the values scatter about one mean, as changes do, and do not add up"
     else:
+        if unsaid:
+            told.note(
+                f"{next(iter(unsaid))[1]} is taken as counted from one reference; give --per-period if each value "
+                "counts from the date before"
+            )
         return
     raise InputError(
         f"{table.name}, {_label(key)}: it is not said whether each change counts from the date before or all from one "

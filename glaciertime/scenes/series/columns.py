@@ -105,7 +105,8 @@ _QUANTITIES: tuple[tuple[str, str | None], ...] = (
     (r"\bmass\b|\bmasse\b|\bmasa\b|\bmassa\b", "mass_gt"),
     (r"(lake|see|innsjo|laguna|lac|lago|pond)\w* ?(area|flache|areal|surface|superficie|size|extent)|seeflache",
      "lake_area_km2"),
-    (r"(area|flache\w*|areal|superficie|surface).*(change|loss|anderung|verlust|endring|variation)|"
+    (r"(thickness|elevation|height|surface) change|surface elevation|\bdh\b|dhdt", "elevation_change_m"),
+    (r"(area|flache\w*|areal|superficie).*(change|loss|anderung|verlust|endring|variation)|"
      r"(change|loss) (in|of) area|delta area|\bda\b", "area_change_km2"),
     (r"debris.*area|area.*debris", "debris_area_km2"),
     (r"\barea\b|\bareas\b|\bflache\b|gletscherflache|\bareal\b|superficie|surface area|glacier size|ice extent",
@@ -114,7 +115,6 @@ _QUANTITIES: tuple[tuple[str, str | None], ...] = (
     (r"\bela\b|equilibrium line|gleichgewichtslinie|likevektslinje", "ela_m"),
     (r"volume.*(change|loss)|(change|loss) (in|of) volume", "volume_change_km3"),
     (r"\bvolume\b|\bvolumen\b|\bvolum\b", "volume_km3"),
-    (r"(thickness|elevation|height) change|\bdh\b|dhdt", "elevation_change_m"),
     (r"\bretreat\b|\brecession\b|ruckzug|tilbaketrekning|\brecul\b|retroceso|ritiro", "length_change_m"),
     (r"(length|front|frontal|terminus|snout|tongue)\w* (position )?(change|variation|fluctuation)|length change|"
      r"lengthchange|frontvariation|front variation|change (in|of) length|langenanderung|lengdeendring|frontendring|"

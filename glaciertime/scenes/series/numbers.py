@@ -23,7 +23,7 @@ _MISSING = {
 #: Figures that mean "no value" wherever they stand.
 _NEVER_A_VALUE = (-9999.0, -99999.0, -999999.0, -9999999.0, -32768.0, 9.96921e36, 1e20, 1e30, -1e30, -1e20)
 #: Figures that mean "no value" where they are unlike what stands around them.
-_SELDOM_A_VALUE = (-999.0, -99.0, -99.9, -99.99, -999.9, -999.99, 99.0, 999.0, 9999.0, 99999.0, 999999.0, -1.0)
+_SELDOM_A_VALUE = (-999.0, -99.0, -99.9, -99.99, -999.9, -999.99, 999.0, 9999.0, 99999.0, 999999.0, -1.0)
 _BOUNDS = {
     "<": "at-most", "<=": "at-most", "≤": "at-most", "at most": "at-most", "max": "at-most", "max.": "at-most",
     "less than": "at-most", ">": "at-least", ">=": "at-least", "≥": "at-least", "at least": "at-least",

@@ -126,21 +126,37 @@ def _column(
     units = form.texts(table, "unit", values)
     bounds, bound_reasons = _bounds(form.texts(table, "bound", values), numbers.bounds)
     ends, starts = days
+    said_position = "variable" in form.roles or values.column == "front_position_m"
     out: dict[str, list[Any]] = defaultdict(list)
     for index in range(count):
         quantity = variables[index]
-        variable, unit, factor = _converted(quantity, numbers.units[index] or units[index], options, table, values)
+        written = numbers.units[index] or units[index]
+        try:
+            variable, unit, factor = _converted(quantity, written, options, table, values)
+            misfit = ""
+        except UsageError:
+            raise
+        except InputError as error:
+            if not written or len({*units, *numbers.units} - {""}) < 2:
+                raise
+            variable, unit, factor, misfit = quantity.variable, "", np.nan, str(error).split(": ", 1)[-1]
         day, start = ends[index], starts[index]
         reason = numbers.reasons[index] or bound_reasons[index]
         kind = "the value cannot be read" if reason else ""
         if not kind and np.isnan(numbers.values[index]):
             kind = FIGURE if numbers.absent[index] else NO_VALUE
+        if misfit and not kind:
+            reason, kind = misfit, "the unit does not fit"
         if kind not in (FIGURE, NO_VALUE) and not isinstance(day, Dated):
             reason, kind = str(day), "the date cannot be read"
         elif not kind and isinstance(start, str):
             reason, kind = start, "the date cannot be read"
         elif not kind and sigma_reasons[index]:
             reason, kind = sigma_reasons[index], "the uncertainty cannot be read"
+        if variable == "front_position_m" and not options.variable and not said_position:
+            told.note(
+                "front positions are taken as growing towards the sea; where they grow inland give --variable retreat_m"
+            )
         bound = bounds[index]
         if variable == "retreat_m":
             variable, quantity = "length_change_m", replace(quantity, sign=-1)
