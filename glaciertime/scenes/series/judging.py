@@ -128,7 +128,7 @@ def are_per_period(values: NDArray[np.float64]) -> bool | None:
     # Von Neumann's ratio is 2 for independent values and near 0 for sums of them.
     ratio = float(np.mean(np.diff(values) ** 2)) / spread**2
     away = abs(float(values.mean())) / (spread / np.sqrt(len(values)))
-    return bool((ratio > 1.2 and away > 4.0) or (ratio > 1.5 and away > 2.0))
+    return bool((ratio > 1.2 and away > 4.0) or (ratio > 1.5 and away > 3.0))
 
 
 def resets_of(days: NDArray[np.datetime64], values: NDArray[np.float64]) -> NDArray[np.intp]:

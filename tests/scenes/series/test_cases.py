@@ -143,7 +143,7 @@ def test_two_values_of_one_day_that_agree_stay_and_equal_ones_count_once() -> No
     assert values(found) == [0, 10, 11, 20]
     assert found.told.problems() == []
     assert found.observations["image_id"].nunique() == 2
-    assert "stands in the table twice" in found.told.remarks()[0]
+    assert "stands in the table twice" in found.told.remarks()[-1]
 
 
 def test_figures_for_no_value_are_no_values_and_told(case: Any) -> None:
@@ -151,7 +151,7 @@ def test_figures_for_no_value_are_no_values_and_told(case: Any) -> None:
     assert len(found.observations) == 10
     assert found.observations["value"].min() > -12
     assert found.told.problems() == []
-    assert "2 cells hold a figure that stands for no value" in found.told.remarks()[0]
+    assert "2 cells hold a figure that stands for no value" in found.told.remarks()[-1]
 
 
 @pytest.mark.parametrize("figure", [-9999, "-9999.0", -999, "-99999", "NaN", "n/a", "", "-"])

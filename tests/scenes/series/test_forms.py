@@ -282,3 +282,59 @@ def test_files_that_are_no_table(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(InputError):
         glaciertime.read_series(tmp_path / "x.csv")
+
+
+def test_a_unit_that_does_not_fit_is_that_rows_reason(read: Any) -> None:
+    text = (
+        "glacier,date,variable,value,unit\nA,2000-01-01,area_km2,5,km2\n"
+        "A,2001-01-01,area_km2,480,ha\nA,2002-01-01,area_km2,4,m\n"
+    )
+    found = read(text)
+    assert rows(found, "value") == [(5.0,), (4.8,)]
+    assert "the unit does not fit (first: line 4" in found.told.problems()[0]
+
+
+def test_what_is_assumed_is_said(read: Any) -> None:
+    changes = read("glacier,year,length change (m)\nA,2000,-10\nA,2001,-25\n")
+    assert any("taken as counted from one reference; give --per-period" in note for note in changes.told.remarks())
+    positions = read("glacier,year,front position (m)\nA,2000,500\n")
+    assert any("growing towards the sea" in note for note in positions.told.remarks())
+    assert read("glacier,year,front_position_m\nA,2000,500\n").told.remarks() == []
+
+
+def test_surveys_of_one_glacier_by_several_methods_are_one_series(read: Any) -> None:
+    text = "glacier,year,length (m),method,source\nA,1850,900,painting,Smith 1900\nA,1950,700,map,Jones 1960\n"
+    found = read(text)
+    assert rows(found, "method", "dataset", "value") == [("-", "table.csv", 900.0), ("-", "table.csv", 700.0)]
+    assert "column source differs within a glacier" in found.told.remarks()[0]
+    assert "--columns dataset=source" in found.told.remarks()[0]
+
+
+def test_named_losses_that_are_negative_are_refused(read: Any) -> None:
+    text = "glacier,year,retreat (m)\nA,2000,-10\nA,2001,-20\n"
+    with pytest.raises(InputError, match="give --variable length_change_m if a negative number is a loss"):
+        read(text)
+    assert rows(read(text, variable="length_change_m"), "value") == [(-10.0,), (-20.0,)]
+    assert rows(read(text, variable="retreat_m"), "value") == [(10.0,), (20.0,)]
+
+
+def test_periods_written_as_years(read: Any) -> None:
+    found = read("glacier,period,front variation (m)\nA,1980-1985,-50\nA,1985-1990,-40\nA,1990-1991,-9\n")
+    assert rows(found, "day", "value") == [
+        ("1980-01-01", 0.0), ("1985-01-01", -50.0), ("1990-01-01", -90.0), ("1991-01-01", -99.0),
+    ]  # fmt: skip
+
+
+def test_a_missing_year_parts_changes_without_starts(read: Any) -> None:
+    years = (2000, 2001, 2002, 2003, 2007, 2008)
+    text = "glacier,year,annual length change (m)\n" + "".join(f"A,{year},-10\n" for year in years)
+    found = read(text)
+    assert rows(found, "footprint", "value") == [
+        *[("since 2000-01-01", -10.0 * k) for k in (1, 2, 3, 4)], *[("since 2007-01-01", -10.0 * k) for k in (1, 2)],
+    ]  # fmt: skip
+
+
+def test_sigma_of_two_is_halved(read: Any) -> None:
+    assert rows(read("glacier,year,area (km2),2-sigma (km2)\nA,2000,5,0.4\n"), "sigma") == [(0.2,)]
+    assert rows(read("glacier,year,length (km),error (m)\nA,2000,5,40\n"), "value", "sigma") == [(5000.0, 40.0)]
+    assert rows(read("glacier,year,length (m)\nA,2000,380 ± 20\n"), "value", "sigma") == [(380.0, 20.0)]
