@@ -10,7 +10,7 @@ import re
 
 import pandas as pd
 
-__all__ = ["quote_formulas", "unquote_formulas"]
+__all__ = ["quote_formulas", "unquote_formula", "unquote_formulas"]
 
 #: What spreadsheets take for the start of a formula, in full width too; a tab or a line break before it is passed over.
 _STARTS = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -41,7 +41,18 @@ def unquote_formulas(rows: pd.DataFrame) -> pd.DataFrame:
     >>> unquote_formulas(quote_formulas(pd.DataFrame({"name": ["=1+1", "'Crane'", "'=x", "-"]})))["name"].tolist()
     ['=1+1', "'Crane'", "'=x", '-']
     """
-    return _each_text(rows, lambda text: text[1:] if _QUOTED.match(text) else text)
+    return _each_text(rows, unquote_formula)
+
+
+def unquote_formula(text: str) -> str:
+    """Return one cell as it was before :func:`quote_formulas`.
+
+    Examples
+    --------
+    >>> unquote_formula("'=1+1"), unquote_formula("'Crane'")
+    ('=1+1', "'Crane'")
+    """
+    return text[1:] if _QUOTED.match(text) else text
 
 
 def _each_text(rows: pd.DataFrame, change) -> pd.DataFrame:  # type: ignore[no-untyped-def]

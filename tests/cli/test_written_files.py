@@ -236,6 +236,8 @@ def test_names_that_are_formulas_run_in_no_spreadsheet(tracked: Command) -> None
     assert back["glacier"].tolist() == held["glacier"].tolist()
     assert back["image_id"].tolist() == held["image_id"].tolist()
     assert np.allclose(back["value"], held["value"], equal_nan=True)
+    assert tracked("import", "a.csv", "--archive", "back.gpkg").code == 0
+    assert set(Archive(Path("back.gpkg")).read("observations")["glacier"]) == {name}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glaciertime.cells import unquote_formula
 from glaciertime.errors import DataNotFoundError, InputError, MissingExtraError, UsageError, nearest_names
 
 __all__ = ["RawTable", "raw_table_from_file", "raw_table_from_frame"]
@@ -184,7 +185,7 @@ def _split(lines: list[tuple[int, str]], delimiter: str) -> list[tuple[int, list
     rows, start = [], 0
     try:
         for row in reader:
-            rows.append((lines[min(start, len(lines) - 1)][0], [cell.strip() for cell in row]))
+            rows.append((lines[min(start, len(lines) - 1)][0], [unquote_formula(cell.strip()) for cell in row]))
             start = reader.line_num
     except csv.Error as error:
         raise InputError(f"the table cannot be read as text ({error}); save it as CSV again") from error
