@@ -6,6 +6,7 @@ import lzma
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from glaciertime.errors import InputError
@@ -87,10 +88,20 @@ def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> lis
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, draft: Path) -> None:
     target = draft / member.filename
     target.parent.mkdir(parents=True, exist_ok=True)
-    left = member.file_size
-    with archive.open(member) as source, open(draft / member.filename, "xb") as stream:
-        while content := source.read(_CHUNK_BYTES):
-            left -= len(content)
-            if left < 0:
-                raise zipfile.BadZipFile(f"'{member.filename}' is longer than it says")
+    with open(draft / member.filename, "xb") as stream:
+        for content in _content(archive, member):
             stream.write(content)
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """Give the bytes of a member; what goes wrong in reading is told apart from what goes wrong in writing."""
+    left = member.file_size
+    try:
+        with archive.open(member) as source:
+            while content := source.read(_CHUNK_BYTES):
+                left -= len(content)
+                if left < 0:
+                    raise zipfile.BadZipFile(f"'{member.filename}' is longer than it says")
+                yield content
+    except OSError as error:
+        raise zipfile.BadZipFile(f"'{member.filename}': {error.strerror or error}") from error

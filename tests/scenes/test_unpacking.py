@@ -82,6 +82,17 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
         unpack(path)
 
 
+def test_a_place_before_the_archive_is_damage_and_no_full_disk(tmp_path: Path) -> None:
+    path = packed(tmp_path, {"a.bin": b"1"})
+    content = bytearray(path.read_bytes())
+    end = content.rindex(b"PK\x05\x06")
+    content[end + 16 : end + 20] = (len(content) + 9).to_bytes(4, "little")  # the directory is said to lie further on
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        unpack(path)
+    assert set(files(tmp_path)) == {"a.zip"}
+
+
 def test_what_lies_there_is_not_replaced(tmp_path: Path) -> None:
     path = packed(tmp_path, {"a.txt": b"1", "b.txt": b"2"})
     (tmp_path / "a.txt").write_bytes(b"mine")
