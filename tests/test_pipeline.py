@@ -91,3 +91,11 @@ def test_an_image_that_cannot_be_read_fails_alone(images: Path, monkeypatch: pyt
     assert outcome.tracked is not None
     failed = outcome.tracked.observations.query("quality.str.contains('failed')")
     assert failed["image_id"].tolist() == ["2000-05-01"]
+
+
+def test_a_model_of_other_classes_is_not_taken_for_one_of_zones(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = replace(SPEC, classes=("no glacier", "glacier"), codes=(0, 127))
+    monkeypatch.setattr(engine, "load_engine", lambda name: (None, spec))
+    outcome = track_glacier(TrackRequest(glacier="Sverdrup", data=images))
+    assert "the classes of the model ruler are no glacier, glacier" in outcome.problems[0]
+    assert outcome.exit_code == 1

@@ -142,7 +142,7 @@ def _whole(
     probability = probability_of_image(pixels, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
     with ExitStack() as files:
-        files.enter_context(_mask_file(out, pixels, cog=cog)).write(zones[None])
+        files.enter_context(_mask_file(out, pixels, spec, cog=cog)).write(zones[None])
         if probabilities is not None:
             target = files.enter_context(_probability_file(probabilities, pixels, spec))
             target.write(_with_uncertainty(probability))
@@ -170,7 +170,7 @@ def _strips(
     if out.suffix.lower() == ".png":
         raise InputError(f"{out}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot")
     with ExitStack() as files:
-        mask = files.enter_context(_mask_file(out, pixels, cog=cog))
+        mask = files.enter_context(_mask_file(out, pixels, spec, cog=cog))
         target = None
         if probabilities is not None:
             target = files.enter_context(_probability_file(probabilities, pixels, spec))
@@ -201,8 +201,9 @@ def _with_uncertainty(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([probability, entropy(probability)[None]])
 
 
-def _mask_file(path: Path, pixels: Imagery, *, cog: bool) -> RasterDraft:
-    return _open(path, pixels, count=1, dtype="uint8", cog=cog, options={"nodata": None, "compress": "deflate"})
+def _mask_file(path: Path, pixels: Imagery, spec: ModelSpec, *, cog: bool) -> RasterDraft:
+    options = {"nodata": spec.unobserved, "compress": "deflate"}
+    return _open(path, pixels, count=1, dtype="uint8", cog=cog, options=options)
 
 
 def _probability_file(path: Path, pixels: Imagery, spec: ModelSpec) -> RasterDraft:

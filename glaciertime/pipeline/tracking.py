@@ -21,7 +21,7 @@ from glaciertime.pipeline.rulers import (
     rulers_in,
     rulers_table,
 )
-from glaciertime.scenes.acquisition import ImageScene, MaskScene, Scene, UnreadableScene
+from glaciertime.scenes.acquisition import NO_DATA, ZONES, ImageScene, MaskScene, Scene, UnreadableScene
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
@@ -177,6 +177,16 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | Unread
     from glaciertime.segment.predict.uncertainty import front_sigma_px, varied, why_unclear
 
     run, spec = load_engine(weights or scene.weights)
+    strange = sorted(set(spec.codes) - (set(ZONES.values()) - {NO_DATA}))
+    if strange:
+        reason = (
+            f"the classes of the model {spec.name} are {', '.join(spec.classes)} (codes {spec.codes}), not rock, "
+            "glacier and ocean (64, 127, 254): write masks with glaciertime segment and say what they mean with "
+            "--classes"
+        )
+        return UnreadableScene(
+            input=scene.acquisition.input, reason=reason, date=scene.acquisition.date, acquisition=scene.acquisition
+        )  # fmt: skip
     if spec.augmented:
         run = varied(run)
 

@@ -96,6 +96,18 @@ class ModelSpec:
         return self.normalisation.channels(len(self.bands))
 
     @property
+    def unobserved(self) -> int:
+        """Return the value of a mask where nothing was observed: 0, or the largest that is no class.
+
+        Examples
+        --------
+        >>> parts = {"name": "a", "model": "unet", "bands": ("b",), "classes": ("land", "ice")}
+        >>> ModelSpec(**parts, codes=(64, 127)).unobserved, ModelSpec(**parts, codes=(0, 127)).unobserved
+        (0, 255)
+        """
+        return next(code for code in (0, *range(255, 0, -1)) if code not in self.codes)
+
+    @property
     def front_sigma_px(self) -> float:
         """Return one standard deviation of the front at one point, in pixels of the image; NaN where not measured.
 

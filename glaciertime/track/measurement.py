@@ -24,8 +24,9 @@ class Area:
     shows; ``flags`` are those of :data:`glaciertime.tables.QUALITY_FLAGS`.
 
     A mask tells more: ``ocean_km2`` and ``rock_km2`` (NaN where the source does not tell them apart), so that the ice's
-    share of the channel is ``area_km2 / (area_km2 + ocean_km2)``, and ``observed``, the part of the polygon that the
-    scene shows (None: all of it).
+    share of the channel is ``area_km2 / (area_km2 + ocean_km2)``; ``presumed_km2``, ice, ocean and rock where ground
+    that was not observed is what the nearest observed ground is (None: all was observed); and ``observed``, the part
+    of the polygon inside the image (None: all of it).
     """
 
     footprint: str
@@ -37,6 +38,7 @@ class Area:
     flags: dict[str, str] = field(default_factory=dict)
     ocean_km2: float = math.nan
     rock_km2: float = math.nan
+    presumed_km2: tuple[float, float, float] | None = None
     observed: shapely.Geometry | None = None
 
 

@@ -33,6 +33,8 @@ __all__ = ["EARLIEST", "area_row", "failed_row", "front_sigma_km2", "rows_of"]
 EARLIEST = dt.date(1850, 1, 1)
 
 
+# Where polygons of one line differ by less than twice this, it is by rounding.
+_SLIVER_M = 1.0
 _POSITION = ("front_position_m", "m")
 _AREA = ("area_km2", "km2")
 _WIDTH = ("front_width_m", "m")
@@ -235,13 +237,16 @@ def _area_position(
 
     The ice's share of ice and ocean times the length of the fjord's channel: the formula of
     :func:`glaciertime.track.ruler.channel.fjord_channel` for traces, in which rock belongs to neither. What was not
-    seen is ice where it lies inland of the front, ocean where it lies seaward of it, and like the rest beside it.
+    observed is like the nearest that was; what lies outside the image is ice inland of the front, ocean seaward of it,
+    and like the rest beside it.
     """
     channel = ruler.fjord
-    ocean = fjord.ocean_km2
+    ice, ocean = fjord.area_km2, fjord.ocean_km2
     if math.isnan(ocean):
         ocean = fjord.footprint_area_km2 * fjord.coverage - fjord.area_km2
-    ice, rock = fjord.area_km2, max(0.0, fjord.footprint_area_km2 * fjord.coverage - fjord.area_km2 - ocean)
+    rock = max(0.0, fjord.footprint_area_km2 * fjord.coverage - ice - ocean)
+    if fjord.presumed_km2 is not None:
+        ice, ocean, rock = fjord.presumed_km2
     hidden_ice, hidden_ocean = _hidden_km2(fjord, crs, ruler, front)
     passable = (ice + ocean) / (ice + ocean + rock)
     ice, ocean = ice + passable * hidden_ice, ocean + passable * hidden_ocean
@@ -250,11 +255,13 @@ def _area_position(
 
 
 def _hidden_km2(fjord: Area, crs: pyproj.CRS | None, ruler: FrontRuler, front: Front) -> tuple[float, float]:
-    """Return how much of a fjord was not seen inland of the front, and seaward of it."""
+    """Return how much of a fjord lies outside the image inland of the front, and seaward of it."""
     if fjord.observed is None:
         return 0.0, 0.0
     line = ruler.centreline
     hidden = ruler.fjord.polygon.difference(reproject(fjord.observed, source=crs, target=ruler.place.crs))
+    # Slivers of rounding along the image's edge would join what lies inland to what lies seaward.
+    hidden = hidden.buffer(-_SLIVER_M).buffer(_SLIVER_M, join_style="mitre")
     stands = shapely.line_locate_point(line, shapely.points(shapely.get_coordinates(front)))
     inland = seaward = 0.0
     for part in shapely.get_parts(hidden):

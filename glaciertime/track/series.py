@@ -275,7 +275,8 @@ class _Run:
             return
         odd = {mask.scene.acquisition.image_id for mask in of_another_extent(self.masks)}
         for row in self.observations:
-            if row["footprint"] == "image" and row["image_id"] in odd and "partial-coverage" not in row["quality"]:
+            is_area = row["variable"] == "area_km2" and row["footprint"] == "image"
+            if is_area and row["image_id"] in odd and "partial-coverage" not in row["quality"]:
                 why = {"partial-coverage": "shows another extent than most masks, compare inside the common footprint"}
                 row["quality"] = join_flags({**flags_of(row["quality"]), **why})
         for mask, area, front in areas:

@@ -511,3 +511,12 @@ def test_whether_there_is_an_ocean_to_end_in_is_told_by_the_classes(tmp_path: Pa
 def test_masked_pixels_of_the_case_are_not_observed(shared_cases: Path, file: str) -> None:
     zones = read_zones(shared_cases / "lines" / "track" / file, parse_classes("0=ocean,1=glacier"))
     assert np.count_nonzero(zones == NO_DATA) == 1_200
+
+
+def test_masks_of_a_model_with_a_background_say_what_was_not_observed(tmp_path: Path) -> None:
+    """As ``segment`` writes them: background 0, glacier 127, unobserved 255 in the header."""
+    values = np.where(ZONES == GLACIER, 127, 0).astype(np.uint8)
+    values[:, :20] = 255
+    found = read(write(tmp_path / "m.tif", values, nodata=255), "0=rock,127=glacier")
+    assert (found[:, :20] == NO_DATA).all()
+    assert set(np.unique(found[:, 20:]).tolist()) == {ROCK, GLACIER}

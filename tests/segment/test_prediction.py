@@ -119,6 +119,14 @@ def test_nodata_stays_nodata_and_empty_patches_are_not_run():
     assert set(np.unique(zones[:, :100])) <= {127, 254}
 
 
+def test_unobserved_is_never_the_value_of_a_class():
+    seen = np.array([[[0.9, 0.2, np.nan]], [[0.1, 0.8, np.nan]]], np.float32)
+    background = ModelSpec(name="a", model="unet", bands=("b",), classes=("no glacier", "glacier"), codes=(0, 127))
+    assert zones_from_probability(seen, spec=background).tolist() == [[0, 127, 255]]
+    four = ModelSpec(name="a", model="unet", bands=("b",), classes=("a", "b"), codes=(0, 255))
+    assert zones_from_probability(seen, spec=four).tolist() == [[0, 255, 254]]
+
+
 def test_a_raster_of_nodata_is_one_sentence():
     with pytest.raises(InputError, match="nothing to segment"):
         assemble(Array(np.full((1, 80, 80), np.nan, np.float32)), run=smooth, spec=spec())

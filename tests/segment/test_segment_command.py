@@ -98,6 +98,7 @@ def test_probabilities_add_to_one_and_the_georeference_is_kept(tmp_path):
         assert zones.crs == "EPSG:32622"
         assert zones.transform == transform == probability.transform
         assert zones.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert zones.nodata == 0
         bands, mask = probability.read(), zones.read(1)
         assert probability.descriptions == ("glacier", "ocean", "uncertainty (entropy, 0 to 1)")
     assert (mask[:, :10] == 0).all()

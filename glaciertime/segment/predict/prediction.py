@@ -25,7 +25,6 @@ __all__ = [
     "zones_from_probability",
 ]
 
-NO_DATA = 0
 _LINE_LIMIT = 40_000_000
 
 
@@ -344,7 +343,7 @@ def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec,
     Returns
     -------
     (H, W) uint8
-        ``spec.codes``; 0 where not observed.
+        ``spec.codes``; ``spec.unobserved`` where not observed.
 
     Examples
     --------
@@ -368,5 +367,5 @@ def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec,
         for code, layer in zip(spec.codes[1:], probability[1:], strict=True):
             np.copyto(zones, np.uint8(code), where=layer > best)
             best = np.maximum(best, layer)
-    zones[~observed] = NO_DATA
+    zones[~observed] = spec.unobserved
     return zones

@@ -19,7 +19,7 @@ from glaciertime.track.scene.lines import drop_short_pieces, ground_lengths_m, m
 from glaciertime.track.scene.outlines import FILL_TOLERANCE
 from glaciertime.track.scene.probability import subpixel_lines
 from glaciertime.track.scene.rasterarea import zone_areas_km2
-from glaciertime.track.scene.regions import image_polygon, imaged_region, to_map
+from glaciertime.track.scene.regions import image_polygon, to_map
 from glaciertime.track.scene.rounding import rounding_of
 from glaciertime.track.scene.runs import Runs, encode
 from glaciertime.track.scene.tracing import front_lines_of_runs
@@ -28,9 +28,10 @@ from glaciertime.units import polygon_area_km2
 
 __all__ = ["image_polygon", "mask_area", "measure_mask", "to_map"]
 
-# A footprint is wholly imaged if no more than this share of it is missing: the true area of its pixels and that of its
-# outline agree to less.
+# The true area of the pixels in a footprint and that of its outline agree to less than this share.
 _WHOLE = 0.9999
+# A footprint of which no more than this is missing can be compared: warping a mask loses that much at its edges.
+_PARTIAL = 0.999
 # A front of which less is hidden is seen whole: pixels at the edge of a stripe join one way or the other.
 _SEEN = 0.995
 _ON_LAND = "no calving front: the glacier ends on land, its masks have no ocean"
@@ -59,7 +60,7 @@ def mask_area(runs: Runs, footprint: shapely.Polygon | shapely.MultiPolygon, *, 
         flags = dict.fromkeys(("censored", "no-front"), f"no ice in the {name}")
     elif scene.has_ocean and ocean <= FILL_TOLERANCE * (ice + ocean):
         flags = dict.fromkeys(("censored", "no-front"), _filled(name, rock_km2=float(areas[ROCK])))
-    if coverage < _WHOLE:
+    if coverage < _PARTIAL:
         flags["partial-coverage"] = f"{coverage:.1%} of the {name} imaged"
     return Area(
         footprint=name,
@@ -112,7 +113,7 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
         except InputError as error:
             # The box may be seen where the fjord is not.
             front_flags = {"no-front": str(error)}
-    areas = [_with_observed(area, zones, scene) for area in areas]
+    areas = [_with_presumed(area, cleaned, scene) for area in areas]
     if not scene.has_ocean:
         front_flags = {"no-front": _ON_LAND}
     front_flags = front_flags or {key: text for key, text in areas[-1].flags.items() if key == "no-front"}
@@ -130,15 +131,19 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
         centreline_points_inland=_points_inland(zones, along),
         front_seen=seen,
         delineation_sigma_m=sigma_m,
-        rounding=None if front is None or scene.probability is not None else _rounding(front, scene),
+        rounding=None if front is None or math.isfinite(sigma_m) else _rounding(front, scene),
     )
 
 
-def _with_observed(area: Area, zones: NDArray[np.uint8], scene: MaskScene) -> Area:
-    """Return an area with the part of its footprint that the scene shows."""
+def _with_presumed(area: Area, cleaned: Cleaned, scene: MaskScene) -> Area:
+    """Return an area with what the ground not observed may be, and the part of its footprint inside the image."""
     if area.coverage >= 1:
         return area
-    return replace(area, observed=imaged_region(zones, scene).intersection(area.polygon))
+    areas = zone_areas_km2(cleaned.whole, area.polygon, transform=scene.transform, crs=scene.acquisition.crs)
+    presumed = float(areas[GLACIER]), float(areas[OCEAN]), float(areas[ROCK])
+    is_inside = sum(presumed) >= _PARTIAL * area.footprint_area_km2
+    inside = None if is_inside else image_polygon(scene).intersection(area.polygon)
+    return replace(area, presumed_km2=presumed, observed=inside)
 
 
 def _rounding(front: Front, scene: MaskScene) -> Rounding:
