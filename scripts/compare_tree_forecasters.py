@@ -58,6 +58,9 @@ def relative_errors(
     for place, (row, name, target) in enumerate(zip(rows, names, targets, strict=True)):
         sums["last"][name] += float(np.nansum(np.abs(target)) * row.scale)
         for kind, given in answers.items():
+            # An answer that is missing would count as no error, and the last value in full.
+            if np.isnan(given[place][np.isfinite(target)]).any():
+                raise SystemExit(f"{kind} gave no answer for {name}; train on more glaciers, or from a later year")
             sums[kind][name] += float(np.nansum(np.abs(target - given[place])) * row.scale)
     moved = [name for name in keys if sums["last"][name] > 0]
     return {kind: np.array([sums[kind][name] / sums["last"][name] for name in moved]) for kind in answers}

@@ -129,7 +129,7 @@ MUTANTS = [
     ),
     # Forecasts: state space.
     *rows(
-        "forecast/local/filter.py", KALMAN,
+        "forecast/local/filter.py", (FORECAST + "filter.py", *KALMAN),
         ("out[3] = rate * tau * tau / 2 * (1 - a) ** 2", "out[3] = rate * tau * tau * (1 - a) ** 2"),
         ("out[1] = dt * (1 - x / 2 + x * x / 6)", "out[1] = dt * (1 - x + x * x / 6)"),
         ("variance = max(p00 + obs + noise[t], 1e-14)", "variance = max(p00 + obs, 1e-14)"),

@@ -20,7 +20,7 @@ _KINDS = ("outlier", "break")
 _MAX_EVENTS = 3
 #: How many of the most surprising observations are looked at, and how many events are fitted in full.
 _SURPRISES = 6
-_FITTED = 3
+_FITTED = 2
 
 Event = tuple[str, int]
 
