@@ -139,7 +139,7 @@ MUTANTS = [
     ),
     *rows(
         "forecast/local/scaled.py", KALMAN,
-        ("count = sums[:, 2] - self.events", "count = sums[:, 2]"),
+        ("count = sums[:, 2] - events", "count = sums[:, 2]"),
         ("reverting[:, 4] = 0.0", "reverting[:, 4] = 1.0"),
         ("trend = self.steps.rate / self.scale", "trend = 0.0 * self.steps.rate / self.scale"),
         ("self.scale = self.steps.about_trend or", "self.scale = self.steps.whole or"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from glaciertime.forecast import forecast_series
+from glaciertime.forecast.learned.blend import blend_weights
 from glaciertime.forecast.learned.gbm import refit_year
 from glaciertime.forecast.learned.linear import series_weights
 from glaciertime.forecast.learned.pooled import Workbench
@@ -43,3 +44,14 @@ def test_refit_dates_lie_on_a_calendar():
 def test_rows_of_a_long_series_count_less():
     weight = series_weights(np.ones(6), np.ones(6), np.array([0, 0, 0, 0, 1, 1]), power=1.0)
     np.testing.assert_allclose(weight[:4].sum(), weight[4:].sum())
+
+
+def test_where_evidence_is_silent_areas_stay_at_their_last_value_and_lengths_follow_the_record():
+    """All candidates alike: the mix is the one that evidence would have to speak against."""
+    same = np.ones((60, 4))
+    target = np.tile([2.0, 3.0, 4.0], 20)
+    series = np.repeat(np.arange(6), 10)
+    names = ["last", "drift", "kalman", "gbm"]
+    area, length = (blend_weights(names, same, target, series, is_area=flag) for flag in (True, False))
+    np.testing.assert_allclose(area, [0.5, 0, 0, 0.5], atol=0.1)
+    np.testing.assert_allclose(length, [0, 0, 0.5, 0.5], atol=0.1)

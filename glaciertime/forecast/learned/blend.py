@@ -14,10 +14,11 @@ __all__ = ["blend_weights", "own_weights", "relative_errors", "simplex"]
 _STEPS = 10
 #: Mixes whose penalised mean log relative error lies within this of the best one's are averaged.
 _NEAR = 0.004
-#: The mix that evidence has to speak against: equal shares are hard to beat (Smith and Wallis 2009,
-#: doi:10.1111/j.1468-0084.2008.00541.x), and of the candidates only these two adapt to a record.
-_EQUAL = {"kalman": 0.5, "gbm": 0.5}
-_PULL = 0.05
+#: The mix that evidence has to speak against, and how strongly: equal shares are hard to beat (Smith and Wallis 2009,
+#: doi:10.1111/j.1468-0084.2008.00541.x). Of the candidates only these two adapt to a record.
+_EQUAL, _PULL = {"kalman": 0.5, "gbm": 0.5}, 0.05
+#: Ice shelves break off rather than go on, so that their last area is what is hard to beat.
+_AREA_EQUAL, _AREA_PULL = {"last": 0.5, "gbm": 0.5}, 0.15
 _MIN_SERIES = 5
 #: What is used where nothing is known of other glaciers, and how many own targets weigh as much.
 _PRIOR = {"last": 0.3, "kalman": 0.7}
@@ -62,12 +63,13 @@ def relative_errors(
 
 
 def blend_weights(
-    names: Sequence[str], candidates: NDArray[np.float64], target: NDArray[np.float64], series: NDArray[np.int64]
-) -> NDArray[np.float64] | None:
+    names: Sequence[str], candidates: NDArray[np.float64], target: NDArray[np.float64], series: NDArray[np.int64], *,
+    is_area: bool = False,
+) -> NDArray[np.float64] | None:  # fmt: skip
     """Return the mix with the least geometric mean relative error over other glaciers, (C,).
 
-    It is drawn slightly towards equal shares of ``kalman`` and ``gbm``; mixes nearly as good are averaged with it.
-    None where fewer than five series tell.
+    It is drawn slightly towards equal shares of ``kalman`` and ``gbm``, for areas more so towards those of ``last``
+    and ``gbm``; mixes nearly as good are averaged with it. None where fewer than five series tell.
 
     Parameters
     ----------
@@ -75,6 +77,7 @@ def blend_weights(
         Of the candidates.
     candidates, target, series
         As in :func:`relative_errors`.
+    is_area : bool
     """
     if len(target) == 0:
         return None
@@ -82,8 +85,9 @@ def blend_weights(
     if len(errors) < _MIN_SERIES:
         return None
     mixes = simplex(candidates.shape[1])
-    equal = np.array([_EQUAL.get(name, 0.0) for name in names])
-    loss = errors.mean(axis=0) + _PULL * np.sum((mixes - equal / equal.sum()) ** 2, axis=1)
+    shares, pull = (_AREA_EQUAL, _AREA_PULL) if is_area else (_EQUAL, _PULL)
+    equal = np.array([shares.get(name, 0.0) for name in names])
+    loss = errors.mean(axis=0) + pull * np.sum((mixes - equal / equal.sum()) ** 2, axis=1)
     weights: NDArray[np.float64] = mixes[loss <= loss.min() + _NEAR].mean(axis=0)
     return weights
 

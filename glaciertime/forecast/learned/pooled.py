@@ -301,7 +301,7 @@ def _mix(bench: Workbench, index: int, evidence: NDArray[np.int64]) -> tuple[NDA
             told = evidence[np.isfinite(candidates[evidence][:, use]).all(axis=1)]
             names = [bench.candidates[place] for place in use]
             bench._mixes[key] = blend_weights(
-                names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told]
+                names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told], is_area=bench.is_area
             )
         weights = bench._mixes[key]
         if weights is not None:

@@ -116,14 +116,18 @@ class ScaledRecord:
         from glaciertime.forecast.local.filter import filter_grid
 
         sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
+        scale, likelihood = self.likelihood_of(sums, events=self.events)
+        return (rows if self.has_sigma else np.where(PER_SCALE, rows * scale[:, None], rows)), likelihood
+
+    def likelihood_of(self, sums: Array, *, events: int) -> tuple[Array, Array]:
+        """Return the most likely scales (K,), 1 with a sigma, and log-likelihoods (K,) of what the filter summed."""
         if self.has_sigma:
-            return rows, -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
-        count = sums[:, 2] - self.events
+            return np.ones(len(sums)), -0.5 * (sums[:, 0] + sums[:, 1] + sums[:, 2] * np.log(2 * np.pi))
+        count = sums[:, 2] - events
         # Two pseudo-observations at the scale of the record keep short or nearly constant records proper.
-        scale = (sums[:, 1] + (0.0 if self.constant else 1.0)) / (count + 1.0)
-        scale = np.maximum(scale, 1e-12)
-        likelihood = -0.5 * (sums[:, 0] + sums[:, 2] * np.log(2 * np.pi) + count * np.log(scale) + sums[:, 1] / scale)
-        return np.where(PER_SCALE, rows * scale[:, None], rows), likelihood
+        scale = np.maximum((sums[:, 1] + (0.0 if self.constant else 1.0)) / (count + 1.0), 1e-12)
+        fit = count * np.log(scale) + sums[:, 1] / scale
+        return scale, -0.5 * (sums[:, 0] + sums[:, 2] * np.log(2 * np.pi) + fit)
 
     def evaluate(self) -> tuple[Array, Array]:
         """Return all rows with their scale, and their log-likelihoods."""
