@@ -59,6 +59,7 @@ def series(
     from glaciertime.errors import InputError
     from glaciertime.pipeline import find_glacier
     from glaciertime.report.products import series_product
+    from glaciertime.track.record.screening import screening_notes
     from glaciertime.units import as_date
 
     record = open_record(archive, glacier)
@@ -88,6 +89,8 @@ def series(
         )
     if found.left_out:
         note(f"{found.left_out} of {len(rows)} observations left out (no value, or flagged); --keep lets flags pass")
+    for text in screening_notes(rows):
+        note(f"{name}: {text}")
     if as_json:
         print_json(found.table)
     else:

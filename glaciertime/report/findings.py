@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import geopandas as gpd
@@ -12,6 +13,7 @@ from glaciertime.errors import InputError
 from glaciertime.report.html import html_table, interval, plus_minus
 from glaciertime.report.products import series_product
 from glaciertime.tables import OUTLIER_FLAGS, QUALITY_FLAGS, VARIABLES, flags_of
+from glaciertime.track.record.screening import screening_notes
 from glaciertime.units import number_text
 
 __all__ = ["flag_table", "rates_and_breaks", "seasonal"]
@@ -98,14 +100,16 @@ def seasonal(observations: pd.DataFrame) -> str:
 
 
 def flag_table(observations: pd.DataFrame) -> str:
+    """Return how many observations bear which flag and why, and which series nobody could screen."""
     counts: dict[str, int] = {}
     reasons: dict[str, str] = {}
     for quality in observations["quality"]:
         for flag, reason in flags_of(quality).items():
             counts[flag] = counts.get(flag, 0) + 1
             reasons.setdefault(flag, reason)
+    unseen = "".join(f'<p class="note">{escape(text.capitalize())}.</p>' for text in screening_notes(observations))
     if set(counts) <= {"ok"}:
-        return ""
+        return unseen
     rows = [
         [flag, str(count), QUALITY_FLAGS[flag], reasons[flag]]
         for flag, count in sorted(counts.items(), key=lambda pair: -pair[1])
@@ -114,6 +118,7 @@ def flag_table(observations: pd.DataFrame) -> str:
         "<h3>Quality of the observations</h3>"
         + html_table(["flag", "rows", "meaning", "reason given (first)"], rows, numbers={1})
         + _flagged_fronts(observations)
+        + unseen
     )
 
 

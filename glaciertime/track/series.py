@@ -21,7 +21,7 @@ from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene,
 from glaciertime.tables import empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
-from glaciertime.track.record.screening import screen, screen_fronts
+from glaciertime.track.record.screening import screen, screen_fronts, screening_notes
 from glaciertime.track.rows import EARLIEST, area_row, failed_row, front_sigma_km2, rows_of
 from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_centreline, sketch_of_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
@@ -301,6 +301,7 @@ class _Run:
             screening = replace(screening, surging=screening.surging or self.glacier.surging)
             fronts = screen_fronts(fronts, settings=screening)
             observations = screen(observations, fronts=fronts, settings=screening)
+            self.notes += screening_notes(observations, settings=screening)
         footprints = gpd.GeoDataFrame(
             list(self.footprints.values()), columns=list(FOOTPRINT_COLUMNS), geometry="geometry", crs=crs
         )

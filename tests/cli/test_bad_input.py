@@ -190,7 +190,7 @@ def test_failures_of_one_kind_are_one_line_with_a_count_and_the_option_that_help
     (masks / "toy_2007-03-15.tif").write_bytes(b"")
     result = track()
     assert result.code == 3
-    said = [line for line in result.err.splitlines() if line.startswith("Toy: ")]
+    said = [line for line in result.err.splitlines() if line.startswith("Toy: toy_")]
     assert len(said) == 2
     assert "toy_2004-03-15.tif holds the values 0, 1" in said[0]
     assert "(and 2 more like it)" in said[0]

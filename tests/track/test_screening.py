@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from glaciertime.errors import InputError
-from glaciertime.track.record.screening import keep, not_screened, screen, screen_fronts, too_fast
+from glaciertime.track.record.screening import keep, not_screened, screen, screen_fronts, screening_notes, too_fast
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 from glaciertime.track.settings import ScreeningSettings
 
@@ -218,6 +218,10 @@ def test_a_series_too_short_to_screen_is_named():
     assert not_screened(table)[["dataset", "reason"]].values.tolist() == [["toy", "3 values, 5 are needed"]]
     unknown = series([0.0] * 6).assign(sigma=np.nan)
     assert not_screened(unknown)["reason"].tolist() == ["6 values, 8 are needed"]
+    assert screening_notes(table) == [
+        "not screened for single wrong values: front_position_m by centreline (3 values, 5 are needed)"
+    ]
+    assert screening_notes(series([0.0] * 9)) == []
 
 
 def test_a_bound_is_no_neighbour():

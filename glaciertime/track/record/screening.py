@@ -27,7 +27,7 @@ from glaciertime.track.record.spikes import LEAST_KNOWN, LEAST_UNKNOWN, Suspect,
 from glaciertime.track.settings import ScreeningSettings
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["keep", "not_screened", "screen", "screen_fronts", "too_fast"]
+__all__ = ["keep", "not_screened", "screen", "screen_fronts", "screening_notes", "too_fast"]
 
 # What says nothing against a value that was measured.
 _HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset", "source-flag", "unconfirmed"})
@@ -320,6 +320,22 @@ def not_screened(observations: pd.DataFrame, *, settings: ScreeningSettings | No
             continue
         rows.append({**dict(zip(SERIES_KEY, key, strict=True)), "reason": reason})
     return pd.DataFrame(rows, columns=[*SERIES_KEY, "reason"])
+
+
+def screening_notes(observations: pd.DataFrame, *, settings: ScreeningSettings | None = None) -> list[str]:
+    """Return, one sentence per reason, which series of positions were not screened: nobody looked for wrong values.
+
+    Examples
+    --------
+    >>> screening_notes(pd.DataFrame(columns=[*SERIES_KEY, "date", "image_id", "value", "sigma", "quality"]))
+    []
+    """
+    missing = not_screened(observations, settings=settings)
+    notes = []
+    for reason, rows in missing.groupby("reason", sort=False):
+        names = list(dict.fromkeys(f"{row.variable} by {row.method}" for row in rows.itertuples()))
+        notes.append(f"not screened for single wrong values: {', '.join(names)} ({reason})")
+    return notes
 
 
 def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: gpd.GeoDataFrame) -> None:
