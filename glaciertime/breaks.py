@@ -190,7 +190,8 @@ def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int =
     -------
     DataFrame
         Columns :data:`CHANGE_COLUMNS`: the break lies after the date ``after`` and not after ``before``. Where one of
-        the segments rests on bounds, ``qualifier`` is ``at least``.
+        the segments rests on bounds, ``qualifier`` is ``at least``, or ``bound`` where the table says of which side
+        they are, so that a mean of them and of values is neither.
     """
     table = []
     for key, series, daily in _steps_of(observations, 6):
@@ -206,12 +207,18 @@ def change_table(observations: pd.DataFrame, *, level: float = 0.05, seed: int =
                     "step": point.step,
                     "sigma": point.sigma,
                     "p_value": point.p_value,
-                    "qualifier": "at least" if bound else "",
+                    "qualifier": _qualifier(series, bound),
                     "unit": series["unit"].iloc[0],
                     "source": series["source"].iloc[0],
                 }
             )
     return pd.DataFrame(table, columns=list(CHANGE_COLUMNS))
+
+
+def _qualifier(series: pd.DataFrame, is_bound: bool) -> str:
+    if not is_bound:
+        return ""
+    return "bound" if "bound" in series and (series["bound"] != "").any() else "at least"
 
 
 def segment_table(
@@ -262,7 +269,7 @@ def segment_table(
                     "low": low,
                     "high": high,
                     "reading": reading,
-                    "qualifier": "at least" if part["censored"].any() else "",
+                    "qualifier": _qualifier(series, part["censored"].any()),
                     "unit": series["unit"].iloc[0],
                     "source": series["source"].iloc[0],
                 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import geopandas as gpd
 
@@ -40,6 +41,8 @@ def choose_series(
     )  # fmt: skip
     if dataset is None and any(one.source == "observed" for one in series):
         series = [one for one in series if one.source == "observed"]
+    if footprint is None:
+        series = _latest_runs(series)
     if variable is not None:
         return series
     chosen: list[Series] = []
@@ -51,6 +54,24 @@ def choose_series(
     if chosen:
         return chosen
     return [one for one in series if one.variable == series[0].variable]
+
+
+def _latest_runs(series: list[Series]) -> list[Series]:
+    """Return the series without the runs of changes that ended before a gap, behind which another begins."""
+    runs: dict[tuple[str, ...], list[Series]] = {}
+    for one in series:
+        if one.footprint.startswith("since "):
+            runs.setdefault((one.variable, one.method, one.dataset), []).append(one)
+    last = {key: max(held, key=lambda one: one.dates[-1]) for key, held in runs.items()}
+    kept = []
+    for one in series:
+        key = (one.variable, one.method, one.dataset)
+        if not one.footprint.startswith("since ") or len(runs[key]) == 1:
+            kept.append(one)
+        elif one is last[key]:
+            told = f"{len(runs[key]) - 1} earlier left out, which a gap parts from it; --footprint names one"
+            kept.append(replace(one, notes=(*one.notes, told)))
+    return kept
 
 
 def default_models() -> list[str]:

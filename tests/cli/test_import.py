@@ -170,3 +170,24 @@ def test_a_usual_model_that_does_not_suit_is_told_and_one_asked_for_fails(comman
     assert command("backtest", "--glacier", "A", "--min-train", "5", "--model", "last,arima").code == 3
     assert command("backtest", "--glacier", "A", "--min-train", "5", "--model", "arima").code == 1
     assert command("backtest", "--glacier", "A", "--min-train", "5", "--model", "last,arima", "--strict").code == 1
+
+
+def test_only_the_latest_run_of_changes_is_forecast(command: Command, table: Any) -> None:
+    years = [*range(1970, 1980), *range(1990, 2002)]
+    rows = "".join(f"A,{year}-09-01,{year + 1}-09-01,{-10 - year % 3}\n" for year in years)
+    assert command("import", table("glacier,start,date,length change (m)\n" + rows)).code == 0
+    result = command("forecast", "--glacier", "A", "--until", "2005", "--model", "last", "--json")
+    assert {row["footprint"] for row in result.json} == {"since 1990-09-01"}
+    assert "1 earlier left out, which a gap parts from it; --footprint names one" in result.err
+    named = command(
+        "forecast", "--glacier", "A", "--until", "1985", "--model", "last", "--json", "--footprint", "since 1970-09-01"
+    )
+    assert {row["cutoff"] for row in named.json} == {"1980-09-01"}
+
+
+def test_breaks_that_rest_on_bounds_say_so(command: Command, table: Any) -> None:
+    rows = "".join(f"A,{2000 + i},{10 + 0.01 * (i % 3)}\n" for i in range(8))
+    rows += "".join(f"A,{2008 + i},>{20 + 0.01 * (i % 3)}\n" for i in range(8))
+    assert command("import", table(f"glacier,year,lake_area_km2\n{rows}")).code == 0
+    changes = command("series", "--glacier", "A", "--product", "changes", "--json").json
+    assert [row["qualifier"] for row in changes] == ["bound"]
