@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from glaciertime.dates import DateReading, month_of
+from glaciertime.dates import DateReading, month_of, read_dates
 from glaciertime.errors import InputError
 from glaciertime.scenes.series.columns import (
     Quantity,
@@ -33,6 +33,7 @@ _YEAR_IN_NAME = re.compile(r"(?<!\d)((?:1[5-9]|20)\d\d)(?:\.0)?(?!\d)")
 _GLACIER_ABOVE = re.compile(
     r"^(?:glacier(?: name)?|gletscher|brenavn|bre|name|ice sheet)\s*[:=;]\s*(\S.*)$", re.IGNORECASE
 )
+_UNNAMED = re.compile(r"column \d+|Unnamed: \d+")
 _YEAR_NAMES = ("year", "yr", "jahr", "ar", "annee", "ano", "anno", "survey year", "end year")
 #: In a tidy table these belong to what a series is; in tables of the field they tell how single values came about.
 _TIDY_ONLY = ("method", "footprint", "image_id", "quality", "sensor")
@@ -170,6 +171,8 @@ def form_of(table: RawTable, options: SeriesOptions) -> Form:
     found = column_roles(columns, taken=taken)
     notes: list[str] = []
     roles = {role: names[0] for role, names in found.items() if names}
+    if "date" not in roles and (unnamed := _unnamed_dates(table, options)):
+        roles["date"] = unnamed
     by_year = _year_columns(columns, set(taken.values())) if "value" not in taken and "date" not in taken else ()
     if by_year:
         roles.pop("date", None)
@@ -199,6 +202,17 @@ def form_of(table: RawTable, options: SeriesOptions) -> Form:
         if role in roles and roles[role] == roles.get("date"):
             roles.pop(role)
     return Form(roles, fallback, values, glacier, tuple(notes), _date_form(roles.get("date", ""), options))
+
+
+def _unnamed_dates(table: RawTable, options: SeriesOptions) -> str:
+    """Return the column without a name that holds nothing but dates, as the index of a written data frame does."""
+    for column in table.cells:
+        if not _UNNAMED.fullmatch(column):
+            continue
+        cells = [cell for cell in table.cells[column] if not is_missing(cell)]
+        if cells and not any(isinstance(row, str) for row in read_dates(cells, reading=options.dates).rows):
+            return str(column)
+    return ""
 
 
 def _varies(table: RawTable, roles: Mapping[str, str]) -> bool:
@@ -313,6 +327,7 @@ def _value_columns(
             f"{table.name}: {rates[0]} is a rate, not a value at a date; give the column of values with --columns "
             "value=COLUMN"
         )
+    used |= {column for column in columns if _UNNAMED.fullmatch(column)}
     others = [
         column for column in columns if column not in used and _is_numeric(table, column) and not _is_known(column)
     ]

@@ -62,6 +62,8 @@ class RawTable:
 
 def raw_table_from_frame(frame: pd.DataFrame, *, name: str = "table") -> RawTable:
     """Return a data frame as a raw table; an index with names becomes columns."""
+    if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex) and frame.index.name is None:
+        frame = frame.rename_axis("date")
     if any(label is not None for label in frame.index.names):
         frame = frame.reset_index()
     return _from_cells(name, [str(column) for column in frame.columns], frame.to_numpy(dtype=object).tolist(), 1)

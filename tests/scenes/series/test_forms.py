@@ -338,3 +338,15 @@ def test_sigma_of_two_is_halved(read: Any) -> None:
     assert rows(read("glacier,year,area (km2),2-sigma (km2)\nA,2000,5,0.4\n"), "sigma") == [(0.2,)]
     assert rows(read("glacier,year,length (km),error (m)\nA,2000,5,40\n"), "value", "sigma") == [(5000.0, 40.0)]
     assert rows(read("glacier,year,length (m)\nA,2000,380 ± 20\n"), "value", "sigma") == [(380.0, 20.0)]
+
+
+def test_the_index_of_a_data_frame(read: Any) -> None:
+    dates = pd.to_datetime(["1990-09-01", "1991-09-01"])
+    frame = pd.DataFrame({"Rhone": [0, -10], "Aletsch": [0, -20]}, index=dates)
+    told = {"variable": "length_change_m", "cumulative": True}
+    from_frame = glaciertime.read_series(frame, **told)
+    assert from_frame["value"].tolist() == [0, -20, 0, -10]
+    for written in (frame.to_csv(), frame.rename_axis("date").reset_index().to_csv()):
+        found = read(written, **told)
+        assert found.observations["value"].tolist() == [0, -20, 0, -10]
+        assert set(found.observations["glacier"]) == {"Rhone", "Aletsch"}
