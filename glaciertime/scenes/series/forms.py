@@ -314,7 +314,8 @@ def _value_columns(
         return (Values(value, quantity, told_sigma or _sigmas_of(value, [value], sigmas, columns)),)
     rates = [column for column in columns if column not in used and _RATE.search(column)]
     named = [(column, quantity) for column in columns if column not in used and column not in rates
-             and (quantity := _named(table, column)) is not None and _is_numeric(table, column)]  # fmt: skip
+             and (quantity := _named(table, column)) is not None
+             and (column in VARIABLES or _is_numeric(table, column))]  # fmt: skip
     if named:
         kept = _one_of_each(table, named, notes)
         names = [column for column, _ in kept]

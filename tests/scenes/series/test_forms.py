@@ -272,6 +272,8 @@ def test_what_was_left_out_is_told_in_python_too(caplog: pytest.LogCaptureFixtur
     assert "'banana' is not a number" in found.attrs["problems"][0]
     assert "banana" in caplog.text
     with pytest.raises(InputError, match="no column of values is known"):
+        glaciertime.read_series(table.tail(1).rename(columns={"area_km2": "area (km2)"}))
+    with pytest.raises(InputError, match=r"nothing could be read. 1 row left out, the value cannot be read"):
         glaciertime.read_series(table.tail(1))
     with pytest.raises(InputError, match=r"nothing could be read. 1 row left out"):
         glaciertime.read_series(table.head(1).assign(year=2950))
