@@ -129,7 +129,8 @@ def _print(observations: pd.DataFrame, archive: Path) -> None:
         bounds = f", {row.bounds} of them bounds" if row.bounds else ""
         where = "" if row.footprint == "-" else f" {row.footprint}"
         typer.echo(
-            f"  {row.glacier}, {row.variable}{where} in {row.unit}: {row.values} value{'' if row.values == 1 else 's'}{bounds}, "
+            f"  {row.glacier}, {row.variable}{where} in {row.unit}: {row.values} value"
+            f"{'' if row.values == 1 else 's'}{bounds}, "
             f"{row.first_value:,.4g} ({row.first_date:%Y-%m-%d}) to {row.last_value:,.4g} ({row.last_date:%Y-%m-%d})"
         )
     if len(series) > 12:
