@@ -179,6 +179,7 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
         "first_date": None if areas is None or areas.empty else areas["date"].min().isoformat()[:10],
         "last_date": None if areas is None or areas.empty else areas["date"].max().isoformat()[:10],
         "ruler": [] if tracked is None else ruler_lines(tracked.rulers),
+        "notes": [] if tracked is None else list(tracked.notes),
         "problems": list(outcome.problems),
         "error": outcome.error,
     }

@@ -213,6 +213,11 @@ class _Run:
         there = place.on_true_plane(around=shapely.GeometryCollection(shown) if shown else None)
         ruler = FrontRuler(place=there, settings=self.settings)
         fronts = [(one, each) for _, each, one in waiting if one is not None]
+        if self.settings.draw_centreline and not fronts and any(each.front is not None for _, each, _ in waiting):
+            self.notes.append(
+                "outlines do not tell ocean from rock, and no line is drawn from them: areas only; for front positions "
+                "give the line to measure along with --centreline FILE"
+            )
         if not self.settings.draw_centreline or not fronts:
             return ruler
         sketches = [

@@ -13,7 +13,16 @@ import shapely
 from affine import Affine
 
 from glaciertime.catalog import Glacier
-from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, Acquisition, MaskScene, TraceScene
+from glaciertime.scenes.acquisition import (
+    GLACIER,
+    NO_DATA,
+    OCEAN,
+    ROCK,
+    Acquisition,
+    MaskScene,
+    OutlineScene,
+    TraceScene,
+)
 from glaciertime.scenes.classes import parse_classes
 from glaciertime.scenes.folder import MaskReading, masks_in_folder
 from glaciertime.scenes.vectors import trace_scenes
@@ -162,6 +171,21 @@ def test_traces_alone_are_measured_square_to_their_direction():
     rows = tracked.observations.query("method == 'centreline'")
     assert rows.quality.str.contains("assumed-seaward").all()
     assert any("do not tell ice from ocean" in note for note in tracked.notes)
+
+
+def test_outlines_alone_say_that_positions_need_a_line():
+    ice = shapely.box(X, Y, X + 6_000, Y + 6_000)
+    scene = OutlineScene(acquisition=acquired(2000), ice=ice, box=shapely.box(X, Y, X + 12_000, Y + 6_000))
+    tracked = track_scenes([scene], glacier=Glacier(name="Toy"))
+    assert positions(tracked) == []
+    assert any("outlines do not tell ocean from rock" in note and "--centreline" in note for note in tracked.notes)
+
+
+def test_an_assumed_direction_stays_told_in_later_runs():
+    first = [TraceScene(acquisition=acquired(year), line=_front(front_m, UTM)) for year, front_m in YEARS.items()]
+    rulers = track_scenes(first[:2], glacier=Glacier(name="Toy")).rulers
+    later = track_scenes(first[2:], glacier=Glacier(name="Toy"), rulers=rulers).observations
+    assert later.query("method == 'centreline'").quality.str.contains("assumed-seaward").all()
 
 
 def test_traces_of_any_direction_draw_no_line():
