@@ -284,6 +284,17 @@ def test_names_of_a_netcdf_mask_and_of_a_virtual_raster(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_zones(tmp_path / "v.vrt"), ZONES)
 
 
+def test_names_of_an_attribute_table_of_arcgis(tmp_path: Path) -> None:
+    import geopandas as gpd
+    import shapely
+
+    path = write(tmp_path / "m.tif", PLAIN)
+    table = {"VALUE": [0, 1, 2], "COUNT": [9, 9, 9], "CLASS_NAME": ["Water", "Glacier ice", "Rock"]}
+    gpd.GeoDataFrame(table, geometry=[shapely.Point(0, 0)] * 3).to_file(tmp_path / "table.shp")
+    (tmp_path / "table.dbf").rename(tmp_path / "m.tif.vat.dbf")
+    np.testing.assert_array_equal(read_zones(path), ZONES)
+
+
 def test_names_that_the_file_does_not_have(tmp_path: Path) -> None:
     path = write(tmp_path / "m.tif", PLAIN)
     with pytest.raises(InputError, match=r"m\.tif names no classes, so ice cannot be found"):

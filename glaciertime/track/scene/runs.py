@@ -60,10 +60,10 @@ def encode(zones: NDArray[np.uint8]) -> Runs:
     starts, stops, values = _room(8 * height + 64)
     row = 0
     while (row := _encode(padded, words, width, row, rows, starts, stops, values)) < height:
-        held = starts, stops, values
-        starts, stops, values = _room(2 * len(starts) + width)
-        for new, old in zip((starts, stops, values), held, strict=True):
-            new[: len(old)] = old
+        held = len(starts)
+        more = _room(2 * held + width)
+        more[0][:held], more[1][:held], more[2][:held] = starts, stops, values
+        starts, stops, values = more
     count = rows[height]
     return Runs(
         shape=(height, width),
