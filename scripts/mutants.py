@@ -142,7 +142,7 @@ MUTANTS = [
         ("count = sums[:, 2] - events", "count = sums[:, 2]"),
         ("reverting[:, 4] = 0.0", "reverting[:, 4] = 1.0"),
         ("trend = self.steps.rate / self.scale", "trend = 0.0 * self.steps.rate / self.scale"),
-        ("self.scale = self.steps.about_trend or", "self.scale = self.steps.whole or"),
+        ("varied = self.steps.about_trend or", "varied = self.steps.whole or"),
         ("self.noise, self.shift = (known / self.scale) ** 2", "self.noise, self.shift = known / self.scale"),
     ),
     *rows(

@@ -18,6 +18,7 @@ from glaciertime.units import (
     as_date,
     decimal_year,
     mask_area_km2,
+    pixel_area_m2,
     polygon_area_km2,
     resolution_m,
     true_plane,
@@ -152,3 +153,11 @@ def test_a_local_frame_has_true_metres() -> None:
 def test_coordinates_outside_a_map_have_no_true_plane() -> None:
     with pytest.raises(InputError, match="do not lie in the domain"):
         true_plane(shapely.Point(9e9, 9e9), crs="EPSG:32633")
+
+
+def test_the_size_of_a_pixel_is_that_at_the_middle_of_its_raster() -> None:
+    transform = Affine(1000.0, 0.0, -1_000_000.0, 0.0, -1000.0, -1_000_000.0)
+    corner, middle = (np.sqrt(pixel_area_m2([k], [k], transform=transform, crs="EPSG:3413")[0]) for k in (0, 500))
+    got = resolution_m(transform, shape=(1001, 1001), crs="EPSG:3413")
+    assert got == pytest.approx(middle, rel=1e-9)
+    assert abs(corner / middle - 1) > 1e-3

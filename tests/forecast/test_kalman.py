@@ -165,3 +165,11 @@ def test_the_sigma_of_the_forecast_is_a_typical_recent_one():
     assert series.recent_sigma == 5.0
     assert make_series(DAYS[:20], walk(20, seed=0)).recent_sigma == 0.0
     assert make_series(DAYS[:3], [1.0, 2.0, 3.0], sigma=[2.0, np.nan, 4.0]).recent_sigma == 2.0
+
+
+@pytest.mark.parametrize("changed", [np.arange(20) == 9, np.arange(20) > 9])
+def test_a_record_that_only_jumps_is_forecast_alike_in_every_unit(changed):
+    values = np.where(changed, 50.0, 5.0)
+    metres, kilometres = (half_width(fitted(unit * values), DAYS[22]) for unit in (1.0, 1e-3))
+    assert kilometres == pytest.approx(metres / 1000, rel=1e-6)
+    assert 0 < metres < 10

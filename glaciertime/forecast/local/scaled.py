@@ -64,7 +64,9 @@ class ScaledRecord:
         self.steps: Steps = typical_steps(years, raw, apart=apart, breaks=breaks)
         self.gap, self.harmonics = self.steps.gap, harmonics
         self.constant = bool((raw == raw[0]).all())
-        self.scale = self.steps.about_trend or float(np.max(known)) or 1.0
+        # Where nothing varies but the events, they are all that tells of the unit.
+        varied = self.steps.about_trend or typical_steps(years, raw).about_trend
+        self.scale = varied or float(np.max(known)) or 1.0
         self.centre = float(raw[-1])
         self.years, self.values = years, (raw - self.centre) / self.scale
         self.noise, self.shift = (known / self.scale) ** 2, np.zeros(len(years))
