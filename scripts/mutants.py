@@ -90,9 +90,9 @@ MUTANTS = [
     # Errors of fronts: sums in quadrature, correlation, what cancels.
     *rows(
         "track/ruler/uncertainty.py", doctests("track/ruler/uncertainty.py", TRACK + "uncertainty.py"),
-        ("ratio = correlation_m / (2 * length_m)", "ratio = correlation_m / length_m"),
-        ("-math.expm1(-1 / ratio)", "-math.expm1(-2 / ratio)"),
-        ("acquisition.resolution_m / math.sqrt(12)", "acquisition.resolution_m / math.sqrt(3)"),
+        ("math.erf(math.sqrt(math.pi) * ratio) + math.expm1", "math.erf(math.sqrt(math.pi) * ratio) - math.expm1"),
+        ("np.exp(-np.pi * (apart_m / correlation_m) ** 2)", "np.exp(-(apart_m / correlation_m))"),
+        ("math.sqrt(front_length_m * pixels.length_m)", "math.sqrt(front_length_m)"),
         ("return obliquity * math.hypot(boundary_m", "return math.hypot(boundary_m"),
         ("gap * (gap * width_m / 2) / math.sqrt(3)", "gap * (gap * width_m) / math.sqrt(3)"),
         ("first**2 + second**2 - 2 * shared**2", "first**2 + second**2 - shared**2"),
