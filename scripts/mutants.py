@@ -217,7 +217,8 @@ MUTANTS = [
         ("np.mean(drawn >= 1)", "np.mean(drawn <= 1)"),
     ),
     *rows(
-        "forecast/judged/origins.py", doctests("forecast/judged/origins.py", FORECAST + "backtest.py"),
+        "forecast/judged/origins.py",
+        doctests("forecast/judged/origins.py", FORECAST + "origins.py", FORECAST + "backtest.py"),
         ("self.min_train - 2, -self.step", "self.min_train - 3, -self.step"),
         ("DAYS_PER_YEAR / 12", "DAYS_PER_YEAR / 10"),
         ("return found[: self.limit]", "return found"),

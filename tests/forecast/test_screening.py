@@ -37,7 +37,9 @@ def test_lines_in_days_are_found_too_among_yearly_dates():
 def test_a_point_that_misses_both_lines_is_a_value():
     # Half way in time, in years and in days alike, but a thousandth off.
     assert flags(["2001-01-01", "2002-01-01", "2003-01-01"], [0.0, 50.05, 100.0]) == [False, False, False]
-    # Half way in calendar years; the days are 1, 15 and 31.
+    # Half way in calendar years, but of different days of them.
+    assert flags(["2001-06-01", "2002-01-01", "2003-01-01"], [0.0, 50.0, 100.0]) == [False, False, False]
+    assert flags(["2001-01-01", "2002-01-01", "2003-06-01"], [0.0, 50.0, 100.0]) == [False, False, False]
     assert flags(["2001-01-01", "2002-01-15", "2003-01-31"], [0.0, 50.0, 100.0]) == [False, False, False]
 
 

@@ -61,7 +61,7 @@ def typical_steps(
     --------
     >>> found = typical_steps(np.arange(6.0), np.array([0.0, -9.0, -21.0, -30.0, -39.0, -51.0]))
     >>> found.rate, round(found.about_trend, 1)
-    (-9.0, 4.4)
+    (-9.0, 2.2)
     """
     kept = np.setdiff1d(np.arange(len(years)), apart)
     start, end = kept[:-1], kept[1:]
