@@ -85,12 +85,13 @@ def _quick(record: ScaledRecord, events: list[Event], rows: NDArray[np.float64])
     """Return how likely the record is without each event (E,) under a few rows: no more than it can be made."""
     from glaciertime.forecast.local.filter import filter_grid
 
-    arrays = {"outlier": record.noise.copy(), "break": record.shift.copy()}
+    noise, shift = record.noise.copy(), record.shift.copy()
+    arrays = {"outlier": noise, "break": shift}
     sums = np.empty((len(events), len(rows), 3))
     for place, (kind, index) in enumerate(events):
         held = arrays[kind][index]
         arrays[kind][index] = held + record.wide
-        sums[place] = filter_grid(record.years, record.values, *arrays.values(), rows, record.harmonics)
+        sums[place] = filter_grid(record.years, record.values, noise, shift, rows, record.harmonics)
         arrays[kind][index] = held
     likelihood = record.likelihood_of(sums.reshape(-1, 3), events=record.events + 1)[1]
     return np.asarray(likelihood.reshape(len(events), len(rows)).max(axis=1))
