@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+import shapely.affinity
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from glaciertime.errors import InputError
 from glaciertime.track import METHODS, TrackSettings
 from glaciertime.track.record.comparison import compare_methods
 from glaciertime.track.ruler.channel import fjord_channel, rectangle, strip
+from glaciertime.track.ruler.measures import front_obliquity
 from glaciertime.track.ruler.ruler import front_position
 
 LINE = shapely.LineString([(0, 0), (10_000, 0)])
@@ -166,3 +168,12 @@ def test_jakobshavn_agrees_with_maqit(shared_data):
     difference -= np.median(difference)
     assert np.median(np.abs(difference)) < 1
     assert np.abs(difference).max() < 10
+
+
+@pytest.mark.parametrize("angle", [0, 30, 117, 200])
+def test_the_slant_of_a_front_does_not_depend_on_where_the_fjord_points(angle):
+    front, line = (
+        shapely.affinity.rotate(shapely.LineString(points), angle, origin=(0, 0))
+        for points in ([(0, -50), (100, 50)], [(0, 0), (100, 0)])
+    )
+    assert front_obliquity(front, centreline=line, position_m=50, reach_m=20) == pytest.approx(np.sqrt(2), rel=1e-6)
