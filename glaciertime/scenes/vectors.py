@@ -21,6 +21,7 @@ from glaciertime.catalog import Glacier, Line, Source
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene, UnreadableScene
 from glaciertime.scenes.names import EARLIEST, sensor_in_name
+from glaciertime.scenes.source_flags import flags_told
 from glaciertime.units import as_date
 
 __all__ = ["VECTOR_ENDINGS", "glacier_in_file", "outline_scenes", "read_layer", "source_centreline", "trace_scenes"]
@@ -120,7 +121,7 @@ def _acquisition(
         resolution_m=source.resolution_m or math.nan,
         delineation_sigma_m=source.delineation_sigma_m or math.nan,
         georeferencing_sigma_m=source.georeferencing_sigma_m or math.nan,
-        flags=dict(source.flags),
+        flags={**source.flags, **flags_told(row, table.columns.drop(table.geometry.name))},
     )
 
 
