@@ -74,6 +74,9 @@ def track(
     box: Annotated[
         Path | None, typer.Option(help="Vector file with the rectangle in which areas are measured.")
     ] = None,
+    coregister: Annotated[
+        bool, typer.Option("--coregister", help="Move masks onto each other by their stable rock before measuring.")
+    ] = False,
     redraw: Annotated[
         bool,
         typer.Option("--redraw", help="Leave the line that the archive keeps of this glacier, and measure all again."),
@@ -127,7 +130,7 @@ def track(
         TrackRequest(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
             dataset=dataset, weights=weights, reading=reading, settings=settings, archive=archive,
-            centreline=centreline, box=box, redraw=redraw,
+            centreline=centreline, box=box, redraw=redraw, coregister=coregister,
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip

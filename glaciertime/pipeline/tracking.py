@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -21,7 +21,16 @@ from glaciertime.pipeline.rulers import (
     rulers_in,
     rulers_table,
 )
-from glaciertime.scenes.acquisition import NO_DATA, ZONES, ImageScene, MaskScene, Scene, UnreadableScene
+from glaciertime.scenes.acquisition import (
+    NO_DATA,
+    ZONES,
+    ImageScene,
+    MaskScene,
+    OutlineScene,
+    Scene,
+    TraceScene,
+    UnreadableScene,
+)
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
@@ -51,6 +60,8 @@ class TrackRequest:
     box: Path | None = None
     #: Whether to leave what was used before and to draw anew.
     redraw: bool = False
+    #: Whether to move masks onto each other by their stable rock before they are measured.
+    coregister: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +133,8 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     source = "simulated" if located.simulated else "observed"
     known = rulers_in(request.archive, glacier=glacier.name, dataset=located.dataset, source=source)
     used = {ruler.kind: ruler for ruler in (*(() if request.redraw else known), *given)}
-    tracked = track_scenes(seen(), glacier=placed, settings=request.settings, rulers=tuple(used.values()))
+    scenes = on_stable_rock(seen()) if request.coregister else seen()
+    tracked = track_scenes(scenes, glacier=placed, settings=request.settings, rulers=tuple(used.values()))
     problems += failures_of(tracked, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
@@ -141,6 +153,24 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         problems=tuple(problems),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
+
+
+def on_stable_rock(scenes: Iterable[Scene | UnreadableScene]) -> list[Scene | UnreadableScene]:
+    """Return scenes with their masks moved onto each other by stable rock; those that could not be read as they are.
+
+    Raises
+    ------
+    UsageError
+        If there are outlines or traced fronts among them: these hold no rock.
+    """
+    from glaciertime.track.scene.coregistration import coregistered
+
+    found = list(scenes)
+    masks = [scene for scene in found if isinstance(scene, MaskScene)]
+    if any(isinstance(scene, OutlineScene | TraceScene) for scene in found):
+        raise UsageError("--coregister needs masks or images: outlines and traced fronts hold no rock; leave it out")
+    moved = iter(coregistered(masks) if masks else [])
+    return [next(moved) if isinstance(scene, MaskScene) else scene for scene in found]
 
 
 def _centreline(located: Located, rulers: Sequence[Ruler]) -> gpd.GeoDataFrame | None:

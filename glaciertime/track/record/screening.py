@@ -30,7 +30,7 @@ from glaciertime.units import DAYS_PER_YEAR
 __all__ = ["keep", "not_screened", "screen", "screen_fronts", "screening_notes", "too_fast"]
 
 # What says nothing against a value that was measured.
-_HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset", "source-flag", "unconfirmed"})
+_HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset", "coregistered", "source-flag", "unconfirmed"})
 
 _WGS84 = pyproj.Geod(ellps="WGS84")
 
@@ -360,8 +360,8 @@ def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: g
 def keep(observations: pd.DataFrame, *, allow: Collection[str] = ()) -> pd.DataFrame:
     """Return the observations that nothing speaks against, and those whose flags are all allowed.
 
-    Always kept are rows with no flag but ``manual``, ``nominal-date``, ``sensor-offset``, ``source-flag`` and
-    ``unconfirmed``; never rows without a value.
+    Always kept are rows with no flag but ``manual``, ``nominal-date``, ``sensor-offset``, ``coregistered``,
+    ``source-flag`` and ``unconfirmed``; never rows without a value.
 
     Parameters
     ----------

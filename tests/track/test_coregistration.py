@@ -1,0 +1,83 @@
+"""Co-registration on stable rock: known shifts come back, and what cannot be told is said."""
+
+import datetime as dt
+import math
+
+import numpy as np
+import pyproj
+import pytest
+from affine import Affine
+
+from glaciertime.catalog import Glacier
+from glaciertime.errors import InputError
+from glaciertime.scenes.acquisition import Acquisition, MaskScene
+from glaciertime.track import TrackSettings, track_scenes
+from glaciertime.track.scene.coregistration import coregistered, rock_shifts
+
+UTM = pyproj.CRS("EPSG:32633")
+SHIFTS = np.array([(60.0, -20.0), (-45.0, 75.0), (10.0, -40.0), (-25.0, -15.0)])
+
+
+def scene(number, shift=(0.0, 0.0), *, pixel_m=30.0, south_up=False, walls="wavy", front_m=4500.0):
+    """A fjord between rock walls that all run north to south but wave; its content displaced east and north."""
+    side = int(9000 / pixel_m)
+    y, x = np.mgrid[:side, :side]
+    x, y = (x + 0.5) * pixel_m - shift[0], (y + 0.5) * pixel_m + shift[1]
+    wave = 0 if walls == "straight" else 300 * np.sin(y / 700) + 150 * np.sin(y / 260)
+    rock = (x < 2200 + wave) | (x > 6800 - wave)
+    if walls == "none":
+        rock[:] = False
+    zones = np.where(rock, 64, np.where(y < front_m, 254, 127)).astype(np.uint8)
+    transform = Affine(pixel_m, 0, 500_000, 0, -pixel_m, 8_700_000)
+    if south_up:
+        zones, transform = zones[::-1].copy(), Affine(pixel_m, 0, 500_000, 0, pixel_m, 8_700_000 - side * pixel_m)
+    what = Acquisition(
+        glacier="G", date=dt.date(2000 + number, 1, 1), dataset="d", image_id=f"i{number}", source="observed",
+        input=f"f{number}", crs=UTM, resolution_m=pixel_m,
+    )  # fmt: skip
+    return MaskScene(acquisition=what, shape=zones.shape, transform=transform, read=lambda: zones)
+
+
+@pytest.mark.parametrize(("sizes", "up"), [((30, 30, 30, 30), ()), ((30, 20, 45, 30), (1, 3))])
+def test_known_shifts_come_back_to_a_tenth_of_a_pixel(sizes, up):
+    scenes = [scene(k, SHIFTS[k], pixel_m=sizes[k], south_up=k in up) for k in range(4)]
+    found = np.array([(shift.east_m, shift.north_m) for shift in rock_shifts(scenes)])
+    assert np.abs(found + SHIFTS).max() < 3.0
+    sigmas = np.array([shift.sigma_m for shift in rock_shifts(scenes)])
+    assert np.sqrt(np.mean((found + SHIFTS) ** 2)) < 3 * np.sqrt(np.mean(sigmas**2))
+
+
+def test_moved_scenes_show_the_front_where_it_stands():
+    """The front does not move, the scenes do: as they are they tell of 120 m, moved of less than a pixel."""
+    glacier = Glacier(name="G")
+    scenes = [scene(k, SHIFTS[k]) for k in range(4)]
+
+    def spread(given):
+        tracked = track_scenes(given, glacier=glacier, settings=TrackSettings(screening=None))
+        positions = tracked.observations.query("variable == 'front_position_m' and method == 'centreline'")
+        return np.ptp(positions["value"]), positions
+
+    as_they_are, _ = spread(scenes)
+    moved, rows = spread(coregistered(scenes))
+    assert as_they_are > 100
+    # What is left is the rounding of a straight front to pixels of 30 m.
+    assert moved < 30
+    assert rows["quality"].str.contains("coregistered: moved").all()
+    assert (rows["sigma"] < 30).all()
+
+
+def test_a_scene_without_rock_stays_and_says_so():
+    moved = coregistered([scene(0, SHIFTS[0]), scene(1, SHIFTS[1]), scene(2, walls="none")])
+    assert "hardly any rock" in moved[2].acquisition.flags["unregistered"]
+    assert moved[2].transform == scene(2).transform
+    assert "coregistered" in moved[0].acquisition.flags
+
+
+def test_walls_that_run_one_way_do_not_tell_a_shift_along_them():
+    shifts = rock_shifts([scene(k, (20.0 * k, 50.0 * k), walls="straight") for k in range(3)])
+    assert all("all run one way" in shift.reason and math.isnan(shift.sigma_m) for shift in shifts)
+
+
+def test_masks_without_rock_are_refused():
+    with pytest.raises(InputError, match=r"0 of 2 scenes hold rock.*leave --coregister out"):
+        rock_shifts([scene(0, walls="none"), scene(1, walls="none")])
