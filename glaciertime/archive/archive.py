@@ -18,14 +18,16 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
-from glaciertime.archive import connection, storing
+from glaciertime.archive import connection, removal, storing
+from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
-from glaciertime.errors import UsageError
+from glaciertime.errors import ArchiveError, UsageError
 from glaciertime.tables import validate
 
 __all__ = ["Archive"]
 
+_RULER_KEY = ("glacier", "dataset", "source", "kind")
 _EXPORTED = ("fronts", LOCAL_FRONTS, "observations", "forecasts", "scores", "footprints", "centrelines", "contours")
 
 
@@ -80,8 +82,12 @@ class Archive:
         ArchiveError
         """
         connection.check_place(self.path)
-        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds):
-            pass
+        try:
+            with connection.reading(self.path, tell=self.tell, wait_seconds=0):
+                pass
+        except ArchiveError as error:
+            if not connection.is_in_use(error):  # who holds it now may be done before the work is
+                raise
 
     def read(
         self,
@@ -182,6 +188,7 @@ class Archive:
         footprints: gpd.GeoDataFrame,
         inputs: Iterable[tuple[str, str, str, str]],
         centrelines: gpd.GeoDataFrame | None = None,
+        rulers: gpd.GeoDataFrame | None = None,
     ) -> tuple[str, ...]:
         """Store what was measured; it replaces what the same inputs and images gave before.
 
@@ -196,6 +203,8 @@ class Archive:
             Which file each image came from.
         centrelines : GeoDataFrame, optional
             The lines that positions were measured along.
+        rulers : GeoDataFrame, optional
+            With what was measured; see :meth:`store_rulers`.
 
         Returns
         -------
@@ -206,11 +215,14 @@ class Archive:
         lines = validate(fronts, "fronts")
         areas = validate(footprints, "footprints")
         along = None if centrelines is None else validate(centrelines, "centrelines")
+        measured_with = None if rulers is None else validate(rulers, "rulers")
         with self._writing() as database:
             kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=inputs)
             storing.replace_geometry(database, TABLES["footprints"], areas)
             if along is not None:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
+            if measured_with is not None:
+                storing.replace(database, TABLES["rulers"], measured_with, _RULER_KEY)
         return tuple(sorted(image for _, _, image in kept))
 
     def store_series(
@@ -253,7 +265,7 @@ class Archive:
 
         ``wkt`` holds a ruler exactly, in the coordinate system ``crs``; the geometry is for maps.
         """
-        self._replace("rulers", rulers, ("glacier", "dataset", "source", "kind"))
+        self._replace("rulers", rulers, _RULER_KEY)
 
     def store_run(self, run: pd.DataFrame, inputs: pd.DataFrame) -> None:
         """Store which command wrote, and the files that it read: rows of ``runs`` and ``run_inputs``."""
@@ -262,12 +274,88 @@ class Archive:
             storing.replace(database, TABLES["runs"], checked, ("run",))
             storing.replace(database, TABLES["run_inputs"], files, ("run",))
 
+    def forget(
+        self,
+        *,
+        glacier: str | Iterable[str] | None = None,
+        dataset: str | Iterable[str] | None = None,
+        image: str | Iterable[str] | None = None,
+        since: Any = None,
+        until: Any = None,
+        dry_run: bool = False,
+    ) -> dict[str, int]:
+        """Delete images that match in all that is given, and what was made from them.
+
+        Forecasts that saw one of their values, scores of their series and fronts predicted from them go with them;
+        with the last image of a data set, so do its footprints, centreline and rulers.
+
+        Parameters
+        ----------
+        glacier, dataset, image : text or several, optional
+        since, until : date or text, optional
+            First and last day of the images.
+        dry_run : bool
+            Delete nothing, only count.
+
+        Returns
+        -------
+        dict of str to int
+            How many rows went, by table.
+
+        Raises
+        ------
+        UsageError
+            Where nothing is given.
+        """
+        if all(given is None for given in (glacier, dataset, image, since, until)):
+            raise UsageError("say what to forget: a glacier, a data set, images or dates")
+        if not self.exists():
+            return {}
+        with self._writing(keep=not dry_run) as database:
+            return removal.forget(
+                database, glacier=glacier, dataset=dataset, image=image, since=since, until=until
+            )  # fmt: skip
+
+    def gone_inputs(self, glacier: str) -> removal.GoneInputs:
+        """Return which images of a glacier come from files that are no longer where they were."""
+        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
+            return removal.GoneInputs() if held is None else removal.gone_inputs(held[0], glacier)
+
+    def prune(self, glacier: str, *, dry_run: bool = False) -> dict[str, int]:
+        """Delete the images of a glacier whose file is gone although its folder is there; return counts by table."""
+        if not self.exists():
+            return {}
+        with self._writing(keep=not dry_run) as database:
+            return removal.delete_images(database, removal.gone_inputs(database, glacier).images)
+
+    def take_in(self, other: Archive) -> dict[str, int]:
+        """Store what another archive holds of measurements, as if its images had been measured again.
+
+        Returns
+        -------
+        dict of str to int
+            How many rows came, by table.
+        """
+        names = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
+        tables = {name: other.read(name) for name in names}
+        images = tables["inputs"][["glacier", "dataset", "image_id", "input"]].itertuples(index=False, name=None)
+        with self._writing() as database:
+            storing.store_tracked(
+                database, fronts=tables["fronts"], observations=tables["observations"], inputs=list(images)
+            )
+            storing.insert(database, TABLES[LOCAL_FRONTS], tables[LOCAL_FRONTS])
+            update_contents(database, LOCAL_FRONTS, spatial=True)
+            for name in ("footprints", "centrelines"):
+                storing.replace_geometry(database, TABLES[name], tables[name])
+            storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
+        return {name: len(rows) for name, rows in tables.items() if len(rows)}
+
     def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...]) -> None:
         checked = validate(rows, table)
         with self._writing() as database:
             storing.replace(database, TABLES[table], checked, key)
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with connection.writing(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as database:
+    def _writing(self, *, keep: bool = True) -> Iterator[sqlite3.Connection]:
+        with connection.writing(self.path, tell=self.tell, wait_seconds=self.wait_seconds, keep=keep) as database:
             yield database

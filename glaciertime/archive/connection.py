@@ -23,7 +23,7 @@ from glaciertime.archive.migrations import Layout, layout_of, migrate
 from glaciertime.archive.schema import VERSION, create
 from glaciertime.errors import ArchiveError
 
-__all__ = ["check_place", "has_content", "reading", "sentence", "writing"]
+__all__ = ["check_place", "has_content", "is_in_use", "opened_to_read", "reading", "sentence", "writing"]
 
 #: How long to wait for another process at least; a finished work waits longer.
 WAIT_SECONDS = 300.0
@@ -32,6 +32,7 @@ _TELL_AGAIN_SECONDS = 60.0
 _JOURNALS = ("-journal", "-wal")
 
 Tell = Callable[[str], None]
+Prepare = Callable[[sqlite3.Connection, Path, Tell], None]
 
 
 def check_place(path: Path) -> None:
@@ -59,7 +60,10 @@ def check_place(path: Path) -> None:
     folder = path.parent
     if not folder.is_dir():
         raise ArchiveError(f"archive {path} cannot be made (there is no folder {folder}); {remedy}")
-    if not os.access(folder, os.W_OK | os.X_OK) or (found is not None and not os.access(path, os.W_OK)):
+    writable = os.access(folder, os.W_OK | os.X_OK)
+    if found is None and not writable:
+        raise ArchiveError(f"archive {path} cannot be made (folder {folder} cannot be written); {remedy}")
+    if found is not None and not (writable and os.access(path, os.W_OK)):
         raise ArchiveError(
             f"archive {path} cannot be written (read-only?); make it and its folder writable, or {remedy}"
         )
@@ -86,8 +90,13 @@ def has_content(path: Path) -> bool:
 
 
 @contextmanager
-def writing(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.Connection]:
+def writing(
+    path: Path, *, tell: Tell, wait_seconds: float, keep: bool = True, prepare: Prepare | None = None
+) -> Iterator[sqlite3.Connection]:
     """Open an archive for one change that happens as a whole or not at all; make it where it is not, or is empty.
+
+    ``keep=False`` takes the change back at the end: what it would do is known then. ``prepare`` stands in for the
+    usual checks at the beginning.
 
     Raises
     ------
@@ -102,9 +111,12 @@ def writing(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.
             database.execute("PRAGMA legacy_alter_table = 1")  # a user's views must not stop a migration
             _patiently(database, "BEGIN IMMEDIATE", path, tell=tell, wait_seconds=wait_seconds)
             try:
-                _prepare(database, path, tell=tell)
+                (prepare or _prepare)(database, path, tell)
                 yield database
-                _patiently(database, "COMMIT", path, tell=tell, wait_seconds=wait_seconds)
+                if keep:
+                    _patiently(database, "COMMIT", path, tell=tell, wait_seconds=wait_seconds)
+                else:
+                    database.rollback()
             except BaseException:
                 if database.in_transaction:
                     database.rollback()
@@ -115,7 +127,7 @@ def writing(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.
         raise ArchiveError(sentence(path, error)) from error
 
 
-def _prepare(database: sqlite3.Connection, path: Path, *, tell: Tell) -> None:
+def _prepare(database: sqlite3.Connection, path: Path, tell: Tell) -> None:
     """Make the tables of a new file, or bring those of an older release up to date; in the open transaction."""
     layout = layout_of(database, path)
     if layout.version == 0:
@@ -139,18 +151,31 @@ def reading(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[tuple[sq
     if not has_content(path):
         yield None
         return
-    try:
-        with _opened(path, tell=tell, wait_seconds=wait_seconds) as database:
+    with opened_to_read(path, tell=tell, wait_seconds=wait_seconds) as database:
+        layout = layout_of(database, path)
+        if 0 < layout.version < VERSION and _brought_up_to_date(database, path, tell=tell):
+            _patiently(database, "BEGIN", path, tell=tell, wait_seconds=wait_seconds, then=_FIRST_READ)
             layout = layout_of(database, path)
-            if 0 < layout.version < VERSION and _brought_up_to_date(database, path, tell=tell):
-                _patiently(database, "BEGIN", path, tell=tell, wait_seconds=wait_seconds, then=_FIRST_READ)
-                layout = layout_of(database, path)
-            yield None if layout.version == 0 else (database, layout)
-    except sqlite3.Error as error:
-        raise ArchiveError(sentence(path, error)) from error
+        yield None if layout.version == 0 else (database, layout)
 
 
 _FIRST_READ = "SELECT count(*) FROM sqlite_master"
+
+
+@contextmanager
+def opened_to_read(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.Connection]:
+    """Open one state of a file for reading, whatever it holds, as a crash has not left it half-written.
+
+    Raises
+    ------
+    ArchiveError
+        For whatever SQLite complains of.
+    """
+    try:
+        with _opened(path, tell=tell, wait_seconds=wait_seconds) as database:
+            yield database
+    except sqlite3.Error as error:
+        raise ArchiveError(sentence(path, error)) from error
 
 
 @contextmanager
@@ -238,6 +263,11 @@ def _name(error: sqlite3.Error) -> str:
 
 def _is_busy(error: sqlite3.Error) -> bool:
     return _name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def is_in_use(error: ArchiveError) -> bool:
+    """Return whether an archive could not be had because another process holds it."""
+    return isinstance(error.__cause__, sqlite3.Error) and _is_busy(error.__cause__)
 
 
 def _cannot_write(error: sqlite3.Error) -> bool:

@@ -34,13 +34,31 @@ from glaciertime.errors import ArchiveError
 
 __all__ = ["Layout", "layout_of", "migrate", "rebuild"]
 
-_NEW_IN_2 = {
-    "fronts": ("front_of",),
-    "fronts_local": ("front_of",),
-    "observations": ("front_of", "bound"),
-    "rulers": None,
-    "runs": None,
-    "run_inputs": None,
+#: What an archive of schema 1 holds; all else is new in schema 2 and unknown in it.
+_SERIES = "glacier variable method footprint dataset"
+_FRONTS = "GlacierID Date DecDate QualFlag Satellite ImageID Author sigma_m coverage resolution_m model source dataset"
+_SCHEMA_1 = {
+    "fronts": _FRONTS.split(),
+    "fronts_local": _FRONTS.split(),
+    "footprints": ["glacier", "footprint", "dataset", "area_km2", "source"],
+    "centrelines": ["glacier", "dataset", "drawn_by", "source"],
+    "contours": [
+        "glacier",
+        "cutoff",
+        "target_date",
+        "horizon_days",
+        "model",
+        "kind",
+        "level",
+        "half_width_m",
+        "n_calibration",
+        "status",
+        "source",
+    ],
+    "observations": f"{_SERIES} date value sigma unit sensor image_id coverage quality source".split(),
+    "forecasts": f"{_SERIES} model cutoff target_date horizon_days quantile value unit status source".split(),
+    "scores": f"{_SERIES} model horizon metric value n n_failed source".split(),
+    "inputs": ["glacier", "dataset", "image_id", "input"],
 }
 _CHUNK_ROWS = 5000
 
@@ -57,15 +75,13 @@ class Layout:
         """Return what the file lacks of the tables of its version, as texts for a person."""
         out = []
         for table in TABLES.values():
-            new = _NEW_IN_2.get(table.name, ()) if self.version < 2 else ()
-            if new is None:
+            if self.version < 2 and table.name not in _SCHEMA_1:
                 continue
             if table.name not in self.columns:
                 out.append(f"table {table.name}")
                 continue
-            wanted = {*table.columns, "fid", *(["geom"] if table.is_layer else [])} - set(new)
-            if self.version < 2 and table.name == "inputs":
-                wanted -= {"fid"}
+            wanted = set(_SCHEMA_1[table.name] if self.version < 2 else (*table.columns, "fid"))
+            wanted |= {"geom"} if table.is_layer else set()
             missing = sorted(wanted - self.columns[table.name].keys())
             out += [f"column {column} of table {table.name}" for column in missing]
         return out
@@ -87,17 +103,16 @@ def layout_of(database: sqlite3.Connection, path: Path, *, strict: bool = True) 
         for name in names
         if name in TABLES
     }
-    known_from_1 = {name for name in TABLES if _NEW_IN_2.get(name, ()) is not None}
     if VERSION_TABLE in names:
         row = database.execute(
             f"SELECT version, written_by FROM {VERSION_TABLE} ORDER BY version DESC LIMIT 1"
         ).fetchone()
         version, written_by = (1, "") if row is None else (int(row[0]), str(row[1]))
-    elif known_from_1 <= columns.keys():
+    elif _SCHEMA_1.keys() <= columns.keys():
         version, written_by = 1, ""
     else:
         raise ArchiveError(
-            f"{path} is no archive of glaciertime (it lacks {', '.join(sorted(known_from_1 - columns.keys()))}); "
+            f"{path} is no archive of glaciertime (it lacks {', '.join(sorted(_SCHEMA_1.keys() - columns.keys()))}); "
             "name another file with --archive"
         )
     if version > VERSION:

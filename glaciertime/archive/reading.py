@@ -14,9 +14,9 @@ import pandas as pd
 from glaciertime.archive.geopackage import read_geometries
 from glaciertime.archive.migrations import Layout
 from glaciertime.archive.schema import TABLES, ArchiveTable, quoted
+from glaciertime.dates import as_date, last_day
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.tables import QUALITY_FLAGS, empty, validate
-from glaciertime.units import as_date
 
 __all__ = ["GEOGRAPHIC", "condition", "distinct_glaciers", "empty_table", "read_rows", "table_named"]
 
@@ -84,10 +84,11 @@ def condition(
         else:
             parts.append(f"{column} IN (SELECT value FROM json_each(?))")
             values.append(json.dumps([str(one) for one in wanted]))
-    for sign, day in ((">=", since), ("<=", until)):
+    days = ((">=", since, as_date), ("<=", until, last_day))
+    for sign, day, meant in days:
         if day is not None:
             parts.append(f"{_column(table, 'date')} {sign} ?")
-            values.append(as_date(day).isoformat())
+            values.append(meant(day).isoformat())
     return (f" WHERE {' AND '.join(parts)}" if parts else ""), values
 
 

@@ -103,10 +103,11 @@ def _with_datasets(fronts: gpd.GeoDataFrame, images: list[tuple[str, str, str, s
 
 def replace_geometry(database: sqlite3.Connection, table: ArchiveTable, rows: gpd.GeoDataFrame) -> None:
     """Replace what a layer holds of the glaciers and data sets of the rows; local frames have no place in it."""
+    if rows.crs is None:
+        return
     key = ["glacier", "dataset"]
     delete_where(database, table, tuple(key), list(rows[key].drop_duplicates().itertuples(index=False, name=None)))
-    if rows.crs is not None:
-        insert(database, table, rows)
+    insert(database, table, rows)
     update_contents(database, table.name, spatial=True)
 
 

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
+from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
 from glaciertime.cli.data import data_app
 from glaciertime.cli.export import export
 from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
+from glaciertime.cli.forget import forget
 from glaciertime.cli.import_series import import_series
 from glaciertime.cli.models import models
 from glaciertime.cli.report import report
@@ -59,6 +61,7 @@ for command, summary in (
     (backtest, "Score past forecasts on what came."),
     (report, "Write one HTML page that tells it all."),
     (export, "Write a table for another program."),
+    (forget, "Take images out of the archive."),
     (catalog, "List the glaciers known by name."),
     (segment, "Turn an image into a mask of zones."),
     (train, "Train a segmentation model."),
@@ -67,4 +70,5 @@ for command, summary in (
 ):
     app.command(short_help=summary)(command)
 app.command("import", short_help="Read a table of dated values into the archive.")(import_series)
+app.add_typer(archive_app, name="archive")
 app.add_typer(data_app, name="data")

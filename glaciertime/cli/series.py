@@ -56,11 +56,11 @@ def series(
     """
     import pandas as pd
 
+    from glaciertime.dates import as_date, last_day
     from glaciertime.errors import InputError
     from glaciertime.pipeline import find_glacier
     from glaciertime.report.products import series_product
     from glaciertime.track.record.screening import screening_notes
-    from glaciertime.units import as_date
 
     record = open_record(archive, glacier)
     name, rows = record.glacier, record.observations
@@ -73,7 +73,7 @@ def series(
     if date_from is not None:
         rows = rows[rows["date"] >= pd.Timestamp(as_date(date_from))]
     if date_to is not None:
-        rows = rows[rows["date"] <= pd.Timestamp(as_date(date_to))]
+        rows = rows[rows["date"] <= pd.Timestamp(last_day(date_to))]
     if rows.empty:
         raise InputError(f"{name}: no observation between the dates given")
     found = series_product(

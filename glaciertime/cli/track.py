@@ -19,11 +19,13 @@ from glaciertime.cli.common import (
     print_json,
     split_names,
 )
+from glaciertime.cli.forget import print_counts
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from glaciertime.archive import Archive
     from glaciertime.pipeline import TrackOutcome
     from glaciertime.track.place import Ruler
 
@@ -83,6 +85,12 @@ def track(
     ] = False,
     manifest: ManifestOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take out what the archive holds of files that are gone.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --prune: measure nothing, only print what would go.")
+    ] = False,
     jobs: JobsOption = 1,
     strict: StrictOption = False,
     as_json: JsonOption = False,
@@ -94,6 +102,8 @@ def track(
     glaciertime track --glacier Crane
 
     glaciertime track --glacier Crane --glacier DBE --data /path/to/data
+
+    glaciertime track --glacier Crane --data /path/to/data --prune --dry-run
     """
     from rich.console import Console
     from rich.progress import track as bar
@@ -101,7 +111,8 @@ def track(
     from glaciertime.archive import Archive
     from glaciertime.catalog import load_catalog
     from glaciertime.errors import UsageError
-    from glaciertime.pipeline import TrackRequest, store, track_many
+    from glaciertime.pipeline import TrackRequest, track_many
+    from glaciertime.pipeline.upkeep import Store, other_inputs
     from glaciertime.scenes.classes import parse_classes
     from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.folder import MaskReading
@@ -116,6 +127,13 @@ def track(
         names = sorted(load_catalog(manifests).glaciers)
     if not names:
         raise UsageError("name a glacier with --glacier NAME, or give --all; glaciertime catalog lists them")
+    target = Archive(archive, tell=note)
+    if dry_run:
+        if not prune:
+            raise UsageError("--dry-run belongs to --prune; give both, or neither")
+        _print_prunable(names, target, as_json=as_json)
+        return
+    target.check_place()
     reading = MaskReading(
         classes=parse_classes(classes, nodata=nodata),
         crs=parse_crs(crs) if crs else None,
@@ -134,13 +152,13 @@ def track(
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip
-    target = Archive(archive, tell=note)
+    results = Store(target)
     outcomes: list[TrackOutcome] = []
     console = Console(stderr=True)
     many = track_many(requests, jobs=jobs)
     shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
     for outcome in shown:
-        kept = () if strict and outcome.problems else store(outcome, target)
+        kept = () if strict and outcome.problems else results.store(outcome)
         outcomes.append(outcome)
         for count, problem in kinds_of(outcome):
             note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
@@ -148,6 +166,14 @@ def track(
             note(f"{outcome.glacier}: {text}")
         if kept:
             note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
+        if results.is_aside:
+            continue
+        if prune:
+            for table, count in target.prune(outcome.glacier).items():
+                note(f"{outcome.glacier}: {count} rows of {table} came from files that are gone, and were taken out")
+        for sentence in other_inputs(target, outcome):
+            note(sentence)
+    results.finish()
     if as_json:
         print_json([_summary(outcome) for outcome in outcomes])
     else:
@@ -161,6 +187,24 @@ def track(
     stored = any(outcome.tracked is not None and outcome.exit_code in (0, 3) for outcome in outcomes)
     failed = any(outcome.exit_code for outcome in outcomes)
     raise typer.Exit(exit_code(stored=stored, failed=failed, strict=strict))
+
+
+def _print_prunable(names: list[str], archive: Archive, *, as_json: bool) -> None:
+    """Print how many rows come from files that are gone, by table."""
+    from collections import Counter
+
+    from glaciertime.record import held_name
+
+    counts: Counter[str] = Counter()
+    for name in dict.fromkeys(names):
+        found = held_name(archive, name)
+        gone = archive.gone_inputs(found)
+        for (_, dataset, image), source in gone.images.items():
+            note(f"{found}: {image} of {dataset} comes from {source}, which is gone")
+        counts.update(archive.prune(found, dry_run=True))
+    print_counts(counts, dry_run=True, as_json=as_json)
+    if not counts:
+        note("nothing would go: every file is where it was")
 
 
 def kinds_of(outcome: TrackOutcome) -> list[tuple[int, str]]:

@@ -25,7 +25,7 @@ from glaciertime.dates.forms import (
 )
 from glaciertime.errors import AmbiguousDateError, InputError
 
-__all__ = ["DateColumn", "as_date", "read_date", "read_dates"]
+__all__ = ["DateColumn", "as_date", "last_day", "read_date", "read_dates"]
 
 _NOTHING = {"", "nan", "nat", "none", "null", "na", "n/a", "<na>", "-", "--", "?", "unknown", "nodata", "no date"}
 #: Where Excel's day zero, and the first day that it can write, are no dates of anything.
@@ -123,6 +123,26 @@ def as_date(value: Any) -> dt.date:
     if type(value) is dt.date:
         return value
     return read_date(value, reading=DateReading(may_be_future=True)).date
+
+
+def last_day(value: Any) -> dt.date:
+    """Return the last day of what is given: of a year its 31 December, of a month its last, of a day itself.
+
+    For the end of a span, where :func:`as_date` is for its beginning.
+
+    Examples
+    --------
+    >>> [last_day(text).isoformat() for text in ("2003", "2004-02", "2004-02-03")]
+    ['2003-12-31', '2004-02-29', '2004-02-03']
+    """
+    if type(value) is dt.date:
+        return value
+    found = read_date(value, reading=DateReading(may_be_future=True))
+    if found.flag == "year-only" and (found.date.month, found.date.day) == (1, 1):
+        return found.date.replace(month=12, day=31)
+    if found.flag == "month-only":
+        return (found.date.replace(day=1) + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+    return found.date
 
 
 def _found(value: Any, reading: DateReading) -> Found | str:

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 #: How many of the latest observations tell how well the next ones will be measured.
 _RECENT = 9
 #: A row with one of these holds no value of the thing itself: a bound, a part, or nothing.
-_NOT_A_VALUE = ("failed", "censored", "no-front", "partial-coverage")
+_NOT_A_VALUE = ("failed", "censored", "no-front", "partial-coverage", "unknown-flag")
 
 
 @dataclass(frozen=True, eq=False)

@@ -74,7 +74,7 @@ def rulers_in(archive: Path | None, *, glacier: str, dataset: str, source: str) 
     """Return with what an archive's glacier was measured, of the data set first, else of another one of it on Earth."""
     if archive is None or not Archive(archive).exists():
         return ()
-    table = Archive(archive).read("rulers")
+    table = Archive(archive).read("rulers", glacier=glacier)
     table = table[(table["glacier"] == glacier) & (table["source"] == source)]
     found: dict[str, Ruler] = {}
     own = table["dataset"] == dataset

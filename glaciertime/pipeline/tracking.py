@@ -291,16 +291,13 @@ def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
     """Store an outcome; return the images whose earlier, good measurement was kept instead of a failure."""
     if outcome.tracked is None:
         return ()
-    kept = archive.store_tracked(
+    source = "simulated" if outcome.simulated else "observed"
+    rulers = rulers_table(outcome.tracked.rulers, glacier=outcome.glacier, dataset=outcome.dataset, source=source)
+    return archive.store_tracked(
         fronts=outcome.tracked.fronts,
         observations=outcome.tracked.observations,
         footprints=outcome.tracked.footprints,
         inputs=outcome.inputs,
         centrelines=outcome.centrelines,
+        rulers=rulers if len(rulers) else None,
     )
-    if outcome.tracked.rulers:
-        source = "simulated" if outcome.simulated else "observed"
-        archive.store_rulers(
-            rulers_table(outcome.tracked.rulers, glacier=outcome.glacier, dataset=outcome.dataset, source=source)
-        )
-    return kept

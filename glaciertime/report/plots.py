@@ -209,7 +209,10 @@ def _cycle() -> Sequence[str]:
 
 def doubtful(quality: pd.Series) -> NDArray[np.bool_]:
     """Return which observations have something against them that is of their own, not of all their data set."""
-    return np.any([has_flag(quality, flag).to_numpy() for flag in (*OUTLIER_FLAGS, "unclear-front", "failed")], axis=0)
+    return np.any(
+        [has_flag(quality, flag).to_numpy() for flag in (*OUTLIER_FLAGS, "unclear-front", "failed", "unknown-flag")],
+        axis=0,
+    )
 
 
 def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:

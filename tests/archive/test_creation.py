@@ -178,3 +178,13 @@ def test_a_place_that_is_no_file_is_refused_and_kept(tmp_path: Path, kind: str) 
         Archive(path).store_tracked(**tracked(["one"]))
     assert not real.exists() or real.read_bytes() == b"mine"
     assert kind != "device" or not os.path.isfile(os.devnull)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Archive(tmp_path / "held.gpkg").store_tracked(**tracked(["one"]))
+    monkeypatch.setattr("os.access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(ArchiveError, match=r"a\.gpkg cannot be made \(folder .* cannot be written\); give --archive"):
+        Archive(tmp_path / "a.gpkg").store_tracked(**tracked(["one"]))
+    with pytest.raises(ArchiveError, match=r"held\.gpkg cannot be written \(read-only\?\)"):
+        Archive(tmp_path / "held.gpkg").store_tracked(**tracked(["two"]))
+    assert not (tmp_path / "a.gpkg").exists()

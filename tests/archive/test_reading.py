@@ -56,6 +56,8 @@ def test_dates_variables_and_several_glaciers(archive: Archive) -> None:
     rows = archive.read("observations", glacier=["Crane", "Jorum"], since="2003-03-15", until="2003-03-15")
     assert rows[["glacier", "image_id"]].values.tolist() == [["Crane", "two"], ["Jorum", "two"]]
     assert archive.read("observations", variable="front_position_m").empty
+    assert archive.read("observations", glacier="Crane", since="2003", until="2003")["image_id"].tolist() == ["two"]
+    assert archive.read("observations", glacier="Crane", until="2003-02")["image_id"].tolist() == ["one"]
     assert len(archive.read("observations", variable=["area_km2"], source="observed", footprint="box")) == 9
     assert len(archive.read("fronts", glacier="Jorum", image="one", dataset="test")) == 1
     assert archive.read("observations", glacier=[]).empty
@@ -155,6 +157,16 @@ def test_one_image_in_two_data_sets_keeps_a_front_in_each(tmp_path: Path) -> Non
     assert sorted(archive.read("fronts")["dataset"]) == ["other", "test"]
     archive.store_tracked(**tracked(["renamed"], input_file="a.tif"))
     assert archive.read("fronts")[["dataset", "ImageID"]].values.tolist() == [["other", "same"], ["test", "renamed"]]
+
+
+def test_an_image_without_a_place_leaves_the_footprints_of_the_others(archive: Archive) -> None:
+    local = of("Crane", ["local"])
+    for table in ("fronts", "footprints"):
+        local[table] = local[table].set_crs(None, allow_override=True)
+    archive.store_tracked(**{**local, "inputs": [("Crane", "test", "local", "local.png")]})
+    assert len(archive.read("footprints", glacier="Crane")) == 1
+    assert len(archive.read("fronts", glacier="Crane")) == 3
+    assert len(archive.read("fronts_local", glacier="Crane")) == 1
 
 
 def test_local_fronts_of_one_glacier_are_exported_beside_georeferenced_ones_of_another(

@@ -20,7 +20,7 @@ __all__ = ["FrontRecord", "front_record"]
 
 #: Fronts that say which flowlines are active: those that at least half of them cross.
 _RECENT = 8
-_UNUSABLE = ("failed", "no-front")
+_UNUSABLE = ("failed", "no-front", "unknown-flag")
 
 Array = NDArray[np.float64]
 

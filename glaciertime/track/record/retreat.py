@@ -78,7 +78,7 @@ def retreat_table(
     rows = observations[(observations["variable"] == "area_km2") & (observations["footprint"] == footprint)]
     rows = rows[rows["value"].notna()]
     if len(rows):
-        rows = rows[~has_flag(rows["quality"], "failed")]
+        rows = rows[~(has_flag(rows["quality"], "failed") | has_flag(rows["quality"], "unknown-flag"))]
     if rows.empty:
         known = sorted(observations.loc[observations["variable"] == "area_km2", "footprint"].unique())
         raise InputError(

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.combining import evened, one_per_day
+from glaciertime.dates import as_date, last_day
 from glaciertime.slopes import theil_sen_slope, weighted_slope
 from glaciertime.tables import SERIES_KEY
-from glaciertime.units import as_date
 
 __all__ = ["RATE_COLUMNS", "rate_table"]
 
@@ -49,7 +49,7 @@ def rate_table(
     if date_from is not None:
         rows = rows[rows["date"] >= pd.Timestamp(as_date(date_from))]
     if date_to is not None:
-        rows = rows[rows["date"] <= pd.Timestamp(as_date(date_to))]
+        rows = rows[rows["date"] <= pd.Timestamp(last_day(date_to))]
     table = []
     for key, series in rows.groupby(list(SERIES_KEY), sort=True):
         every = one_per_day(series)

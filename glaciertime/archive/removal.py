@@ -1,0 +1,172 @@
+"""What is taken out of the archive: all of some images, with what was made from them; in the caller's transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from glaciertime.archive.geopackage import update_contents
+from glaciertime.archive.reading import condition
+from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
+from glaciertime.archive.storing import ImageKey, delete_where
+
+__all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs"]
+
+_OF_IMAGES = ("fronts", LOCAL_FRONTS, "observations", "inputs", "run_inputs")
+_OF_DATASETS = ("footprints", "centrelines", "rulers")
+#: What was made from values that are gone rests on nothing; a forecast of before them does not.
+_DERIVED = ("forecasts", "scores", "contours")
+
+
+@dataclass(frozen=True)
+class GoneInputs:
+    """What an archive holds of files that are no longer where they were.
+
+    Attributes
+    ----------
+    images : dict of ImageKey to str
+        Images whose file is gone, though its folder is there, and the file.
+    away : dict of ImageKey to str
+        Images whose folder is not there, or is empty: its disk may not be mounted.
+    renamed : dict of ImageKey to str
+        Of ``images``, those whose date and sensor another image of the data set has; with that image's name.
+    """
+
+    images: dict[ImageKey, str] = field(default_factory=dict)
+    away: dict[ImageKey, str] = field(default_factory=dict)
+    renamed: dict[ImageKey, str] = field(default_factory=dict)
+
+
+def gone_inputs(database: sqlite3.Connection, glacier: str) -> GoneInputs:
+    """Return which images of a glacier come from files that are gone."""
+    rows = database.execute(
+        "SELECT glacier, dataset, image_id, input FROM inputs WHERE glacier = ? ORDER BY fid", (glacier,)
+    ).fetchall()
+    images: dict[ImageKey, str] = {}
+    away: dict[ImageKey, str] = {}
+    present: set[ImageKey] = set()
+    exists: dict[str, bool] = {}
+    there: dict[Path, bool] = {}
+    for *key, source in rows:
+        path = Path(source)
+        if not path.is_absolute():  # the simulation has a name, no file
+            continue
+        if source not in exists:  # many images may come from one file
+            exists[source] = path.exists()
+        if exists[source]:
+            present.add((key[0], key[1], key[2]))
+            continue
+        folder = path.parent
+        if folder not in there:
+            there[folder] = folder.is_dir() and any(os.scandir(folder))
+        (images if there[folder] else away)[(key[0], key[1], key[2])] = source
+    return GoneInputs(images, away, _renamed(database, images, present))
+
+
+def _renamed(
+    database: sqlite3.Connection, images: Mapping[ImageKey, str], present: set[ImageKey]
+) -> dict[ImageKey, str]:
+    out: dict[ImageKey, str] = {}
+    query = (
+        "SELECT b.image_id FROM observations AS a JOIN observations AS b ON b.glacier = a.glacier AND "
+        "b.dataset = a.dataset AND b.date = a.date AND b.sensor IS a.sensor AND b.source = a.source "
+        "WHERE a.glacier = ? AND a.dataset = ? AND a.image_id = ? AND b.image_id <> a.image_id"
+    )
+    for key in images:
+        others = [row[0] for row in database.execute(query, key) if (key[0], key[1], row[0]) in present]
+        if others:
+            out[key] = str(others[0])
+    return out
+
+
+def delete_images(database: sqlite3.Connection, keys: Iterable[ImageKey]) -> dict[str, int]:
+    """Delete all that the archive holds of some images, and what was forecast from them; return counts by table."""
+    images = sorted(set(keys))
+    counts: Counter[str] = Counter()
+    _forget_derived(database, images, counts)
+    for name in _OF_IMAGES:
+        table = TABLES[name]
+        columns = (table.glacier_column, "dataset", "ImageID" if table.schema.name == "fronts" else "image_id")
+        counts[name] += delete_where(database, table, columns, images)
+    for glacier, dataset in sorted({(key[0], key[1]) for key in images}):
+        left = database.execute(
+            "SELECT 1 FROM observations WHERE glacier = ? AND dataset = ? LIMIT 1", (glacier, dataset)
+        ).fetchone()
+        if left is None:
+            for name in _OF_DATASETS:
+                counts[name] += delete_where(database, TABLES[name], ("glacier", "dataset"), [(glacier, dataset)])
+    for name, count in counts.items():
+        if count:
+            update_contents(database, name, spatial=TABLES[name].is_layer)
+    return {name: count for name, count in counts.items() if count}
+
+
+def _forget_derived(database: sqlite3.Connection, images: list[ImageKey], counts: Counter[str]) -> None:
+    """Delete forecasts that saw a value of the images, scores of their series, and fronts predicted from them."""
+    series: dict[tuple[str, str, str, str, str], str] = {}
+    fronts: dict[tuple[str, str], str] = {}
+    query = (
+        "SELECT glacier, variable, method, footprint, dataset, source, min(date) FROM observations WHERE glacier = ? "
+        "AND dataset = ? AND image_id = ? AND value IS NOT NULL GROUP BY variable, method, footprint, source"
+    )
+    for key in images:
+        for *name, source, first in database.execute(query, key):
+            one = (name[0], name[1], name[2], name[3], name[4])
+            series[one] = min(series.get(one, first), first)
+            if name[1] == "front_position_m":
+                pair = (name[0], source)
+                fronts[pair] = min(fronts.get(pair, first), first)
+    where = "glacier = ? AND variable = ? AND method = ? AND footprint = ? AND dataset = ?"
+    for one, first in series.items():
+        counts["forecasts"] += database.execute(
+            f"DELETE FROM forecasts WHERE {where} AND cutoff >= ?", (*one, first)
+        ).rowcount
+        counts["scores"] += database.execute(f"DELETE FROM scores WHERE {where}", one).rowcount
+    for pair, first in fronts.items():
+        counts["contours"] += database.execute(
+            "DELETE FROM contours WHERE glacier = ? AND source = ? AND cutoff >= ?", (*pair, first)
+        ).rowcount
+
+
+def forget(
+    database: sqlite3.Connection,
+    *,
+    glacier: str | Iterable[str] | None,
+    dataset: str | Iterable[str] | None,
+    image: str | Iterable[str] | None,
+    since: Any,
+    until: Any,
+) -> dict[str, int]:
+    """Delete what matches, with what was made from it; return counts by table."""
+    keys: set[ImageKey] = set()
+    names = {"glacier": glacier, "dataset": dataset, "image": image}
+    for name in ("observations", "fronts", LOCAL_FRONTS, *(("inputs",) if since is None and until is None else ())):
+        table = TABLES[name]
+        where, values = condition(table, names=names, since=since, until=until)
+        column = "ImageID" if table.schema.name == "fronts" else "image_id"
+        found = database.execute(
+            f"SELECT DISTINCT {table.glacier_column}, dataset, {column} FROM {quoted(name)}{where}", values
+        )
+        keys.update((str(a or ""), str(b or ""), str(c or "")) for a, b, c in found)
+    counts = Counter(delete_images(database, keys))
+    if image is None and since is None and until is None:
+        # The whole of a glacier or of a data set: also what hangs on no image.
+        for name in (*_OF_DATASETS, *_DERIVED, *_OF_IMAGES):
+            table = TABLES[name]
+            if dataset is not None and "dataset" not in table.columns:
+                continue
+            where, values = condition(table, names={"glacier": glacier, "dataset": dataset})
+            counts[name] += _delete(database, table, where, values)
+    return {name: counts[name] for name in TABLES if counts[name]}
+
+
+def _delete(database: sqlite3.Connection, table: ArchiveTable, where: str, values: list[Any]) -> int:
+    count = database.execute(f"DELETE FROM {quoted(table.name)}{where}", values).rowcount
+    if count:
+        update_contents(database, table.name, spatial=table.is_layer)
+    return count

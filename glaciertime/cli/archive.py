@@ -1,0 +1,120 @@
+"""``glaciertime archive``: whether an archive is sound, a copy of it, and making it sound again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from glaciertime.cli.common import JsonOption, note, print_json
+
+__all__ = ["archive_app"]
+
+archive_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Check, copy or repair an archive.",
+    epilog="Examples:  glaciertime archive check glaciertime.gpkg   |   glaciertime archive backup glaciertime.gpkg",
+)
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The archive.")]
+
+
+@archive_app.command(short_help="Say whether it is sound.")
+def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = False) -> None:
+    """Say what an archive holds, and what is wrong with it: the file, its schema, its rows. Exit 1 where anything is.
+
+    Examples:
+
+    glaciertime archive check glaciertime.gpkg
+
+    glaciertime archive check glaciertime.gpkg --json
+    """
+    from glaciertime.archive.maintenance import check as condition_of
+
+    found = condition_of(file)
+    if as_json:
+        print_json(
+            [
+                {
+                    "file": str(file), "schema": found.version, "written_by": found.written_by, **found.counts,
+                    "problems": list(found.problems), "notes": list(found.notes), "is_sound": found.is_sound,
+                }
+            ]
+        )  # fmt: skip
+    else:
+        by = f", written by glaciertime {found.written_by}" if found.written_by else ""
+        typer.echo(f"{file}: schema {found.version}{by}")
+        for name, count in found.counts.items():
+            typer.echo(f"  {name:<14}{count:>10,} rows")
+        for text in found.notes:
+            typer.echo(f"  note: {text}")
+        for text in found.problems:
+            typer.echo(f"  WRONG: {text}")
+        typer.echo(
+            "sound" if found.is_sound else f"not sound; glaciertime archive repair {file} mends what can be mended"
+        )
+    raise typer.Exit(0 if found.is_sound else 1)
+
+
+@archive_app.command(short_help="Copy it, checked.")
+def backup(
+    file: FileArgument = Path("glaciertime.gpkg"),
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The copy; default the name with the day.")] = None,
+) -> None:
+    """Copy an archive as it is at one moment, even while others write to it, and check the copy.
+
+    Examples:
+
+    glaciertime archive backup glaciertime.gpkg
+
+    glaciertime archive backup glaciertime.gpkg --out /media/disk/glaciertime.gpkg
+    """
+    from glaciertime.archive.maintenance import back_up
+
+    typer.echo(back_up(file, out))
+
+
+@archive_app.command(short_help="Take in what another one holds.")
+def merge(
+    file: FileArgument,
+    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The archive whose measurements are taken in.")],
+) -> None:
+    """Store what another archive holds of measurements; what the same images gave before is replaced.
+
+    Examples:
+
+    glaciertime archive merge glaciertime.gpkg glaciertime.unstored-4711.gpkg
+    """
+    from glaciertime.archive import Archive
+    from glaciertime.cli.common import open_archive
+
+    counts = Archive(file, tell=note).take_in(open_archive(other))
+    for name, count in counts.items():
+        typer.echo(f"  {name:<14}{count:>8,} rows taken in")
+
+
+@archive_app.command(short_help="Make it sound again.")
+def repair(
+    file: FileArgument = Path("glaciertime.gpkg"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For what is saved of a damaged file; default beside it.")
+    ] = None,
+) -> None:
+    """Bring an archive up to date and make indexes, extents and metadata anew; save what a damaged one holds.
+
+    A damaged file is left as it is: what can be read of it goes into a new one.
+
+    Examples:
+
+    glaciertime archive repair glaciertime.gpkg
+
+    glaciertime archive repair glaciertime.gpkg --out saved.gpkg
+    """
+    from glaciertime.archive.maintenance import repair as make_sound
+
+    made, done = make_sound(file, out)
+    for text in done:
+        note(text)
+    typer.echo(made)
