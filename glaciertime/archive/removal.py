@@ -19,6 +19,8 @@ __all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs"]
 
 _OF_IMAGES = ("fronts", LOCAL_FRONTS, "observations", "inputs", "run_inputs")
 _OF_DATASETS = ("footprints", "centrelines", "rulers")
+#: A table of numbers was taken over when it was imported: it may go, an image is measured again.
+_READ_ONCE = (".csv", ".tsv", ".txt", ".dat", ".xlsx", ".xls", ".ods")
 #: What was made from values that are gone rests on nothing; a forecast of before them does not.
 _DERIVED = ("forecasts", "scores", "contours")
 
@@ -54,7 +56,7 @@ def gone_inputs(database: sqlite3.Connection, glacier: str) -> GoneInputs:
     there: dict[Path, bool] = {}
     for *key, source in rows:
         path = Path(source)
-        if not path.is_absolute():  # the simulation has a name, no file
+        if not path.is_absolute() or path.suffix.lower() in _READ_ONCE:  # the simulation has a name, no file
             continue
         if source not in exists:  # many images may come from one file
             exists[source] = path.exists()

@@ -85,7 +85,9 @@ TABLES = {
         ),
         ArchiveTable("forecasts", "what was forecast", ((*_BY_SERIES, "cutoff"),)),
         ArchiveTable("scores", "what forecasts were worth", (_BY_SERIES,)),
-        ArchiveTable("inputs", "which file each image came from", (_OF_IMAGE, ("glacier", "dataset", "input"))),
+        ArchiveTable(
+            "inputs", "which file each image came from", (_OF_IMAGE, ("glacier", "dataset", "input"), ("input",)),
+        ),
         ArchiveTable("runs", "which commands wrote", (("run",),)),
         ArchiveTable("run_inputs", "which files each command read", (("run",), _OF_IMAGE)),
     )

@@ -98,18 +98,19 @@ def test_files_that_are_gone_are_told_from_folders_that_are_away(tmp_path: Path)
     (folder / "there.tif").touch()
     archive = Archive(tmp_path / "a.gpkg")
     for image, source in (("there", folder / "there.tif"), ("gone", folder / "gone.tif"),
-                          ("away", disk / "away.tif"), ("simulated", "Crane, simulated")):  # fmt: skip
+                          ("away", disk / "away.tif"), ("simulated", "Crane, simulated"),
+                          ("imported", folder / "lengths.csv")):  # fmt: skip
         given = tracked([image])
         archive.store_tracked(**{**given, "inputs": [("Crane", "test", image, str(source))]})
     found = archive.gone_inputs("Crane")
     assert {key[2] for key in found.images} == {"gone"}
     assert {key[2] for key in found.away} == {"away"}
-    # All four have one date and one sensor: the one that is gone may have been renamed.
+    # All have one date and one sensor: the one that is gone may have been renamed.
     assert found.renamed[("Crane", "test", "gone")] == "there"
     assert archive.prune("Crane", dry_run=True) == {"fronts": 1, "observations": 1, "inputs": 1}
-    assert len(archive.read("observations")) == 4
+    assert len(archive.read("observations")) == 5
     archive.prune("Crane")
-    assert archive.read("observations")["image_id"].tolist() == ["there", "away", "simulated"]
+    assert archive.read("observations")["image_id"].tolist() == ["there", "away", "simulated", "imported"]
     # A disk that is mounted empty loses nothing either.
     disk.mkdir()
     assert archive.prune("Crane") == {}
