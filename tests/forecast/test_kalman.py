@@ -173,3 +173,11 @@ def test_a_record_that_only_jumps_is_forecast_alike_in_every_unit(changed):
     metres, kilometres = (half_width(fitted(unit * values), DAYS[22]) for unit in (1.0, 1e-3))
     assert kilometres == pytest.approx(metres / 1000, rel=1e-6)
     assert 0 < metres < 10
+
+
+def test_the_prior_of_a_cycle_is_that_of_what_varies_about_the_trend():
+    years = np.arange(0, 6, 1 / 12)
+    cycle = 50 * np.sin(2 * np.pi * years) + np.random.default_rng(0).normal(0, 5, len(years))
+    record = ScaledRecord(years, cycle - 2000 * years, np.full(len(years), np.nan), harmonics=2)
+    # With the trend in it, it would be ten thousand times as large.
+    assert 0.5 * np.var(cycle) < record.cycle_variance * record.scale**2 < 5 * np.var(cycle)
