@@ -181,3 +181,9 @@ def test_the_prior_of_a_cycle_is_that_of_what_varies_about_the_trend():
     record = ScaledRecord(years, cycle - 2000 * years, np.full(len(years), np.nan), harmonics=2)
     # With the trend in it, it would be ten thousand times as large.
     assert 0.5 * np.var(cycle) < record.cycle_variance * record.scale**2 < 5 * np.var(cycle)
+
+
+def test_a_known_sigma_enters_as_its_variance():
+    sigma = np.linspace(1, 4, 12)
+    record = ScaledRecord(np.arange(12.0), walk(12, seed=0), sigma, harmonics=0)
+    np.testing.assert_allclose(np.sqrt(record.noise) * record.scale, sigma)
