@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+from glaciertime.naming import fold_name
 
 __all__ = [
     "TEMPLATE",
@@ -247,7 +248,7 @@ class Catalog:
         UsageError
             For an unknown name; the nearest known ones are offered.
         """
-        found = self._glacier_names.get(name.casefold())
+        found = self._glacier_names.get(fold_name(name))
         if found is None:
             raise UsageError(
                 f"unknown glacier '{name}'{_did_you_mean(name, self._all_names(self.glaciers.values()))}; known are "
@@ -264,7 +265,7 @@ class Catalog:
         UsageError
             For an unknown name; the nearest known ones are offered.
         """
-        found = self._dataset_names.get(name.casefold())
+        found = self._dataset_names.get(fold_name(name))
         if found is None:
             raise UsageError(
                 f"unknown data set '{name}'{_did_you_mean(name, self._all_names(self.datasets.values()))}; known are "
@@ -274,7 +275,7 @@ class Catalog:
 
     def dataset_name(self, name: str) -> str:
         """Return the name of the data set that a name or alias stands for; an unknown one is returned as it is."""
-        return self._dataset_names.get(name.casefold(), name)
+        return self._dataset_names.get(fold_name(name), name)
 
     @staticmethod
     def _all_names(entries: Iterable[Glacier | DataSet]) -> list[str]:
@@ -285,7 +286,7 @@ def _by_name(entries: Iterable[Glacier | DataSet]) -> dict[str, str]:
     names: dict[str, str] = {}
     for entry in entries:
         for name in (entry.name, *entry.aliases):
-            other = names.setdefault(name.casefold(), entry.name)
+            other = names.setdefault(fold_name(name), entry.name)
             if other != entry.name:
                 raise InputError(f"the name '{name}' belongs to two manifests, {other} and {entry.name}; rename one")
     return names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-__all__ = ["evened", "mean_of_days", "one_per_day", "weighted_mean", "yearly_means"]
+__all__ = ["evened", "in_seconds", "mean_of_days", "one_per_day", "weighted_mean", "yearly_means"]
 
 _EPOCH = pd.Timestamp("1970-01-01")
 
@@ -37,6 +37,11 @@ def weighted_mean(values: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]
     return mean, float(np.sqrt(inflation / weight.sum()))
 
 
+def in_seconds(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return a table whose dates are counted in seconds: made of single dates, pandas counts them as it can."""
+    return table.astype(dict.fromkeys(columns, "datetime64[s]"))
+
+
 def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
     """Return one row a day of one series: weighted mean, its sigma, and how many values it stands for.
 
@@ -56,7 +61,7 @@ def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
         mean, sigma = weighted_mean(day["value"].to_numpy(dtype=float), day["sigma"].to_numpy(dtype=float))
         censored = bool(day["quality"].str.contains("censored").any())
         out.append({"date": date, "value": mean, "sigma": sigma, "n": len(day), "censored": censored})
-    return pd.DataFrame(out, columns=["date", "value", "sigma", "n", "censored"])
+    return in_seconds(pd.DataFrame(out, columns=["date", "value", "sigma", "n", "censored"]), "date")
 
 
 def mean_of_days(days: pd.DataFrame) -> tuple[pd.Timestamp, float, float]:
@@ -106,7 +111,8 @@ def yearly_means(daily: pd.DataFrame) -> pd.DataFrame:
                 "sigma": sigma, "n": len(days), "censored": bool(days["censored"].any()),
             }
         )  # fmt: skip
-    return pd.DataFrame(out, columns=["start", "end", "date", "value", "sigma", "n", "censored"])
+    means = pd.DataFrame(out, columns=["start", "end", "date", "value", "sigma", "n", "censored"])
+    return in_seconds(means, "start", "end", "date")
 
 
 def evened(daily: pd.DataFrame) -> pd.DataFrame:

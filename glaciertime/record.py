@@ -14,6 +14,7 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.errors import DataNotFoundError, UsageError, nearest_names
+from glaciertime.naming import fold_name
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
@@ -145,13 +146,13 @@ def held_name(archive: Archive, name: str, *, catalog: Catalog | None = None) ->
     if archive.holds(name):
         return name
     known = archive.glaciers()
-    held = {one.casefold(): one for one in known}
-    found = held.get(name.casefold())
+    held = {fold_name(one): one for one in known}
+    found = held.get(fold_name(name))
     if found is None:
         from glaciertime.catalog import load_catalog
 
         try:
-            found = held.get((catalog or load_catalog()).glacier(name).name.casefold())
+            found = held.get(fold_name((catalog or load_catalog()).glacier(name).name))
         except UsageError:
             if not held:
                 raise

@@ -85,6 +85,7 @@ QUALITY_FLAGS = {
     "sensor-offset": "an offset estimated for the sensor was removed",
     "unregistered": "the image is not known to be registered to its neighbours: differences count, the series does not",
     "coregistered": "the scene was moved onto the stable rock of the others",
+    "mended": "the outline crossed itself; what it encloses was measured",
     "manual": "traced by hand",
     "failed": "the measurement failed for the reason given",
     "unknown-flag": "the archive holds a flag that this version does not know: nothing is to rest on the value",

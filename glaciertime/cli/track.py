@@ -19,6 +19,7 @@ from glaciertime.cli.common import (
     print_json,
     split_names,
 )
+from glaciertime.cli.dating import DateFormatOption, DayFirstOption, MonthFirstOption, date_reading
 from glaciertime.cli.forget import print_counts
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 
@@ -57,6 +58,14 @@ def track(
         float | None, typer.Option(min=0.001, help="Pixel size in metres of masks without georeference.")
     ] = None,
     dates: Annotated[Path | None, typer.Option(help="CSV with the columns file and date.")] = None,
+    date_format: DateFormatOption = "",
+    day_first: DayFirstOption = False,
+    month_first: MonthFirstOption = False,
+    name_column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of a layer that names glaciers; none: all rows are of one.")
+    ] = "",
+    id_column: Annotated[str, typer.Option(metavar="COLUMN", help="Column of a layer that numbers glaciers.")] = "",
+    date_column: Annotated[str, typer.Option(metavar="COLUMN", help="Column of a layer that holds dates.")] = "",
     dataset: Annotated[
         str, typer.Option(help="Use this source of the catalog; or the name of your own data set.")
     ] = "",
@@ -116,7 +125,8 @@ def track(
     from glaciertime.scenes.classes import parse_classes
     from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.folder import MaskReading
-    from glaciertime.scenes.names import read_dates
+    from glaciertime.scenes.glacier_rows import VectorReading
+    from glaciertime.scenes.names import dates_of_files
     from glaciertime.scenes.rasters import parse_crs
     from glaciertime.track import TrackSettings
     from glaciertime.track.settings import DEFAULT_METHODS
@@ -134,11 +144,14 @@ def track(
         _print_prunable(names, target, as_json=as_json)
         return
     target.check_place()
+    told = date_reading(day_first=day_first, month_first=month_first, form=date_format, hemisphere="")
+    columns = VectorReading(dates=told, name_column=name_column, date_column=date_column, id_column=id_column)
     reading = MaskReading(
         classes=parse_classes(classes, nodata=nodata),
         crs=parse_crs(crs) if crs else None,
         local_resolution_m=resolution,
-        dates=read_dates(dates) if dates else {},
+        dates=dates_of_files(dates, reading=told) if dates else {},
+        date_reading=told,
         common_footprint=common_footprint,
     )
     settings = TrackSettings(
@@ -147,7 +160,7 @@ def track(
     requests = [
         TrackRequest(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
-            dataset=dataset, weights=weights, reading=reading, settings=settings, archive=archive,
+            dataset=dataset, weights=weights, reading=reading, columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
         )
         for name in dict.fromkeys(names)
@@ -162,8 +175,8 @@ def track(
         outcomes.append(outcome)
         for count, problem in kinds_of(outcome):
             note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
-        for text in outcome.tracked.notes if outcome.tracked is not None else ():
-            note(f"{outcome.glacier}: {text}")
+        for sentence in outcome.notes:
+            note(f"{outcome.glacier}: {sentence}")
         if kept:
             note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
         if results.is_aside:
@@ -226,8 +239,8 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
         "first_date": None if areas is None or areas.empty else areas["date"].min().isoformat()[:10],
         "last_date": None if areas is None or areas.empty else areas["date"].max().isoformat()[:10],
         "ruler": [] if tracked is None else ruler_lines(tracked.rulers),
-        "notes": [] if tracked is None else list(tracked.notes),
         "problems": list(outcome.problems),
+        "notes": list(outcome.notes),
         "error": outcome.error,
     }
 

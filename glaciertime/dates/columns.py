@@ -28,8 +28,8 @@ from glaciertime.errors import AmbiguousDateError, InputError
 __all__ = ["DateColumn", "as_date", "last_day", "read_date", "read_dates"]
 
 _NOTHING = {"", "nan", "nat", "none", "null", "na", "n/a", "<na>", "-", "--", "?", "unknown", "nodata", "no date"}
-#: Where Excel's day zero, and the first day that it can write, are no dates of anything.
-_EMPTY_DAYS = {dt.date(1899, 12, 30), dt.date(1899, 12, 31)}
+#: Excel's day zero, and the first day that it can write, are no dates of anything; nor are eight ones.
+_EMPTY_DAYS = {dt.date(1899, 12, 30), dt.date(1899, 12, 31), dt.date(1111, 11, 11)}
 #: Where numbers land that somebody read as nanoseconds or milliseconds.
 _EPOCH = {dt.date(1969, 12, 31), dt.date(1970, 1, 1)}
 _TOLD = "YYYY-MM-DD"
@@ -312,7 +312,7 @@ def _checked(value: Any, row: Dated | str, reading: DateReading) -> Dated | str:
     if isinstance(row, str):
         return row
     if row.date in _EMPTY_DAYS:
-        return f"'{_shown(value)}' is how a spreadsheet writes an empty date; give it as {_TOLD}"
+        return f"'{_shown(value)}' is how an empty date is written; give it as {_TOLD}"
     if row.date < EARLIEST:
         return f"'{_shown(value)}' is before the year {EARLIEST.year}; correct the date"
     if row.date > dt.date.today() and not reading.may_be_future:

@@ -32,6 +32,7 @@ from glaciertime.scenes.acquisition import (
     UnreadableScene,
 )
 from glaciertime.scenes.folder import MaskReading
+from glaciertime.scenes.glacier_rows import VectorReading
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
@@ -52,6 +53,8 @@ class TrackRequest:
     #: The segmentation model for images: a shipped name or a file; by default the one made for their kind.
     weights: str = ""
     reading: MaskReading = field(default_factory=MaskReading)
+    #: Which columns of vector layers hold what.
+    columns: VectorReading = field(default_factory=VectorReading)
     settings: TrackSettings = field(default_factory=TrackSettings)
     #: Where the results go: what the glacier was measured with before is taken from there.
     archive: Path | None = None
@@ -68,7 +71,8 @@ class TrackRequest:
 class TrackOutcome:
     """What came of tracking one glacier: its tables, or the reason why there are none.
 
-    ``problems`` are sentences about single inputs that could not be used; the others were.
+    ``problems`` are sentences about single inputs that could not be used; the others were. ``notes`` say what was done
+    to those, or was not measured of them.
     """
 
     glacier: str
@@ -79,12 +83,19 @@ class TrackOutcome:
     centrelines: gpd.GeoDataFrame | None = None
     inputs: tuple[tuple[str, str, str, str], ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     error: str = ""
     exit_code: int = 0
 
 
 def find_glacier(
-    name: str, *, data: Path | None = None, manifests: tuple[Path, ...] = (), dataset: str = ""
+    name: str,
+    *,
+    data: Path | None = None,
+    manifests: tuple[Path, ...] = (),
+    dataset: str = "",
+    reading: MaskReading | None = None,
+    columns: VectorReading | None = None,
 ) -> Glacier:
     """Return a glacier of the catalog, or one that only the data names, as ``dataset`` if that is given.
 
@@ -97,7 +108,9 @@ def find_glacier(
     try:
         return catalog.glacier(name)
     except UsageError:
-        found = glacier_in_data(name, data, dataset=dataset) if data is not None else None
+        if data is None:
+            raise
+        found = glacier_in_data(name, data, dataset=dataset, reading=reading, columns=columns)
         if found is None:
             raise
         return found
@@ -112,9 +125,13 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         Where the glacier is unknown or has no input; what is wrong with single inputs is in ``problems``.
     """
     dataset = load_catalog(request.manifests).dataset_name(request.dataset)
-    glacier = find_glacier(request.glacier, data=request.data, manifests=request.manifests, dataset=dataset)
+    glacier = find_glacier(
+        request.glacier, data=request.data, manifests=request.manifests, dataset=dataset, reading=request.reading,
+        columns=request.columns,
+    )  # fmt: skip
     located = locate(
-        glacier, data=request.data, downloads=request.downloads, reading=request.reading, dataset=dataset
+        glacier, data=request.data, downloads=request.downloads, reading=request.reading, columns=request.columns,
+        dataset=dataset,
     )  # fmt: skip
     inputs: list[tuple[str, str, str, str]] = []
     problems: list[str] = []
@@ -151,6 +168,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         centrelines=_centreline(located, tracked.rulers),
         inputs=tuple(inputs),
         problems=tuple(problems),
+        notes=tuple(dict.fromkeys([*located.notes, *tracked.notes])),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 import shapely
 from affine import Affine
 
+from glaciertime.dates import read_date
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import MaskScene, UnreadableScene
 from glaciertime.scenes.rasters import mask_scene
@@ -69,7 +70,7 @@ def parse_caffe_name(name: str) -> CaffeName:
         )
     return CaffeName(
         glacier=match["glacier"],
-        date=dt.date.fromisoformat(match["date"]),
+        date=read_date(match["date"]).date,
         sensor=SENSORS.get(match["sensor"], match["sensor"]),
         resolution_m=float(match["res"]),
         quality=int(match["q"]),

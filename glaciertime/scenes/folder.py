@@ -14,6 +14,7 @@ import pyproj
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
+from glaciertime.dates import Dated, DateReading
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, UnreadableScene
 from glaciertime.scenes.classes import CAFFE, Classes
@@ -34,7 +35,9 @@ class MaskReading:
     classes: Classes = CAFFE
     crs: pyproj.CRS | None = None
     local_resolution_m: float | None = None
-    dates: Mapping[str, dt.date] = field(default_factory=dict)
+    dates: Mapping[str, Dated | str] = field(default_factory=dict)
+    #: What was told about how file names write dates.
+    date_reading: DateReading = field(default_factory=DateReading)
     #: Whether images without georeference that differ in size share their lower left corner.
     common_footprint: bool = False
     #: Resolution of the images that the masks were drawn on, where their pixels are finer or coarser.
@@ -78,15 +81,15 @@ def masks_in_folder(
         raise DataNotFoundError(f"{folder} holds no masks; expected files ending in {', '.join(RASTER_ENDINGS)}")
     scenes: list[MaskScene] = []
     for path in files:
-        dated = (reading.dates[path.name], False) if path.name in reading.dates else date_in_name(path.name)
-        if dated is None:
-            yield UnreadableScene(
-                input=str(path),
-                reason=f"{path.name} names no date; rename it (known forms: {DATE_FORMS}), or give --dates FILE.csv "
-                "with the columns file and date",
+        dated = reading.dates.get(path.name) or date_in_name(path.name, reading=reading.date_reading)
+        if not isinstance(dated, Dated):
+            reason = dated or (
+                f"{path.name} names no date; rename it (known forms: {DATE_FORMS}), or give --dates FILE.csv with the "
+                "columns file and date"
             )
+            yield UnreadableScene(input=str(path), reason=reason)
             continue
-        date, year_only = dated
+        date = dated.date
         try:
             scenes.append(
                 mask_scene(
@@ -99,7 +102,7 @@ def masks_in_folder(
                     crs=reading.crs,
                     local_resolution_m=reading.local_resolution_m,
                     image_resolution_m=reading.image_resolution_m,
-                    flags={**reading.flags, **({"year-only": ""} if year_only else {})},
+                    flags={**reading.flags, **dated.flags},
                     on_land=reading.on_land,
                     delineation_sigma_m=reading.delineation_sigma_m,
                     georeferencing_sigma_m=reading.georeferencing_sigma_m,

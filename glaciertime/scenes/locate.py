@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import geopandas as gpd
 import shapely
 
 from glaciertime.catalog import Glacier, Line, Source
-from glaciertime.errors import DataNotFoundError, InputError, UsageError
+from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.acquisition import ImageScene, Scene, UnreadableScene
 from glaciertime.scenes.caffe import caffe_has_zones, caffe_root, caffe_scenes
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder
+from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
+from glaciertime.scenes.layers import VECTOR_ENDINGS, geometry_kinds, is_vector, layers_of, read_layer, vector_files
+from glaciertime.scenes.names import order_decides
 from glaciertime.scenes.vectors import (
-    VECTOR_ENDINGS,
-    glacier_in_file,
+    VectorInput,
+    find_in_vectors,
     outline_scenes,
-    read_layer,
     source_centreline,
     trace_scenes,
 )
@@ -38,6 +40,8 @@ class Located:
     origin: str
     simulated: bool
     scenes: Iterator[Scene | ImageScene | UnreadableScene]
+    #: What was done to the input, in sentences: complete once the scenes have been read.
+    notes: list[str] = field(default_factory=list)
 
 
 def locate(
@@ -46,6 +50,7 @@ def locate(
     data: Path | None,
     downloads: Path | None = None,
     reading: MaskReading | None = None,
+    columns: VectorReading | None = None,
     dataset: str = "",
 ) -> Located:
     """Find the scenes of a glacier.
@@ -62,7 +67,9 @@ def locate(
     downloads : Path, optional
         The folder that downloads go to.
     reading : MaskReading, optional
-        How masks are to be read.
+        How masks are to be read; a coordinate system and dates of files hold for vector files too.
+    columns : VectorReading, optional
+        Which columns of vector layers hold what, and how dates are written.
     dataset : str
         Only that source of the catalog's; or, for input that the catalog does not know, the name it is to have,
         default the folder's or the file's.
@@ -73,6 +80,7 @@ def locate(
         Where nothing of the glacier is found; the message says what was looked for.
     """
     reading = reading or MaskReading()
+    columns = columns or VectorReading()
     sources = glacier.sources
     if dataset:
         sources = tuple(source for source in sources if source.dataset.casefold() == dataset.casefold())
@@ -82,13 +90,14 @@ def locate(
                 "give --data FOLDER too"
             )
     if data is not None:
-        return _from_data(glacier, data, reading, dataset, sources=sources)
+        return _from_data(glacier, data, reading, columns, dataset, sources=sources)
     glacier = glacier.model_copy(update={"sources": sources})
     if downloads is not None and downloads.is_dir():
         for source in glacier.sources:
             if _is_there(source, downloads):
-                return _from_source(glacier, source, downloads / source.path, reading)
+                return _from_source(glacier, source, downloads / source.path, reading, columns)
     if any(source.format == "simulation" for source in glacier.sources):
+        _refuse_columns(columns, "the simulation")
         return Located(
             glacier=simulated_crane(glacier),
             dataset=DATASET,
@@ -118,52 +127,109 @@ def _sources(glacier: Glacier) -> str:
 
 
 def _from_data(
-    glacier: Glacier, data: Path, reading: MaskReading, dataset: str, *, sources: tuple[Source, ...]
+    glacier: Glacier,
+    data: Path,
+    reading: MaskReading,
+    columns: VectorReading,
+    dataset: str,
+    *,
+    sources: tuple[Source, ...],
 ) -> Located:
     if not data.exists():
         raise DataNotFoundError(f"--data {data}: there is no such folder or file")
     if data.is_file() and data.suffix.lower() in RASTER_ENDINGS:
         source = Source(dataset=dataset or data.resolve().parent.name, format="masks")
-        return _from_source(glacier, source, data, reading)
+        return _from_source(glacier, source, data, reading, columns)
     if data.is_file():
-        return _from_file(glacier, data, dataset)
+        return _from_file(glacier, data, reading, columns, dataset)
     for source in sources:
         if _is_there(source, data):
-            return _from_source(glacier, source, data / source.path, reading)
+            return _from_source(glacier, source, data / source.path, reading, columns)
         if source.format == "caffe" and caffe_root(data) is not None:
-            return _from_source(glacier, source, data, reading)
+            return _from_source(glacier, source, data, reading, columns)
     # Under a name of its own, only what the catalog does not know may pass.
     known = {data / source.path for source in glacier.sources if source.path} if dataset else set()
     for folder in (data / glacier.name, data):
         if folder not in known and folder.is_dir() and mask_files(folder):
             source = Source(dataset=dataset or folder.resolve().name, format="masks")
-            return _from_source(glacier, source, folder, reading)
-    for path in _vector_files(data):
-        if path not in known and glacier_in_file(path, glacier):
-            return _from_file(glacier, path, dataset)
+            return _from_source(glacier, source, folder, reading, columns)
+    path = _vectors_in(glacier, data, _vector_input(reading, columns), known)
+    if path is not None:
+        return _from_file(glacier, path, reading, columns, dataset)
     if not any(data.iterdir()):
         raise DataNotFoundError(f"--data {data} is empty; expected {_expected(glacier)}")
     of_it = f"{glacier.name} called '{dataset}'" if dataset else glacier.name
     raise DataNotFoundError(f"--data {data} holds nothing of {of_it}; expected {_expected(glacier)}")
 
 
+def _vectors_in(glacier: Glacier, data: Path, given: VectorInput, known: set[Path]) -> Path | None:
+    """Return the vector file of a folder that names a glacier, or the folder where several do; nearest first.
+
+    Files of the folder itself that name no glacier at all are taken too: then all of them are of it.
+    """
+    folders = [data, *sorted(path for path in data.iterdir() if path.is_dir())]
+    for folder in folders:
+        files = [path for path in vector_files(folder) if path not in known]
+        naming = [path for path in files if find_in_vectors(path, glacier, given=given)]
+        if naming:
+            return naming[0] if len(naming) == 1 else folder
+    files = [path for path in vector_files(data) if path not in known]
+    if files and not known and not any(_names_glaciers(path, given) for path in files):
+        return files[0] if len(files) == 1 else data
+    return None
+
+
+def _names_glaciers(path: Path, given: VectorInput) -> bool:
+    """Return whether a file has a column that names glaciers, or is no layer of lines or polygons."""
+    nobody = Glacier(name="\0")
+    for layer in layers_of(path):
+        try:
+            table = read_layer(layer, crs=given.crs)
+            if (
+                next(geometry_kinds(table), "")
+                and not rows_of_glacier(table, nobody, reading=given.reading, where=layer.label).is_named
+            ):
+                return False
+        except GlacierTimeError:
+            continue
+    return True
+
+
+def _vector_input(reading: MaskReading, columns: VectorReading) -> VectorInput:
+    return VectorInput(reading=columns, crs=reading.crs, dates=reading.dates)
+
+
+def _refuse_columns(columns: VectorReading, what: str) -> None:
+    """Refuse options about the columns of layers for input that has none."""
+    for option in ("name_column", "date_column", "id_column"):
+        if getattr(columns, option):
+            raise UsageError(f"--{option.replace('_', '-')}: {what} has no columns; leave it out")
+
+
 def _expected(glacier: Glacier) -> str:
     return f"one of: {_sources(glacier)}; a CaFFe tree; dated masks (*.tif); or a vector file that names the glacier"
 
 
-def _vector_files(folder: Path) -> list[Path]:
-    """Return the vector files of a folder and of its sub-folders, nearest first."""
-    files = [path for path in folder.glob("*") if path.suffix.lower() in VECTOR_ENDINGS]
-    deeper = [path for path in folder.glob("*/*") if path.suffix.lower() in VECTOR_ENDINGS]
-    return sorted(files) + sorted(deeper)
+def _refuse_dates(reading: MaskReading, folder: Path) -> None:
+    """Refuse what was told of dates where file names do not need it."""
+    told = reading.date_reading
+    if reading.dates or not (told.form or told.order):
+        return
+    if told.form:
+        raise UsageError(f"--date-format {told.form}: it is of columns; file names are read as they are")
+    if not order_decides(path.name for path in mask_files(folder)):
+        raise UsageError(f"--{told.order}: no file name of {folder.name} needs it; leave it out")
 
 
-def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskReading) -> Located:
+def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskReading, columns: VectorReading) -> Located:
     scenes: Iterator[Scene | ImageScene | UnreadableScene]
+    given = _vector_input(reading, columns)
+    if source.format not in ("outlines", "traces"):
+        _refuse_columns(columns, f"{path.name} ({source.format})")
     if source.format == "outlines":
-        scenes = outline_scenes(path, glacier=glacier, source=source)
+        scenes = outline_scenes(path, glacier=glacier, source=source, given=given)
     elif source.format == "traces":
-        scenes = trace_scenes(path, glacier=glacier, source=source)
+        scenes = trace_scenes(path, glacier=glacier, source=source, given=given)
         glacier = _with_centreline(glacier, source, path)
     elif source.format == "caffe":
         code = source.code or glacier.name
@@ -172,6 +238,7 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
         else:
             scenes = caffe_images(path, glacier=glacier.name, code=code, dataset=source.dataset)
     elif source.format == "masks":
+        _refuse_dates(reading, path)
         told = _told_of_masks(reading, source, glacier)
         scenes = masks_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=told)
     elif source.format == "landsat-fronts":
@@ -181,7 +248,9 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
         glacier = upright_glacier(glacier, width_px=width, height_px=height)
     else:
         raise UsageError(f"{glacier.name}: source {source.dataset} is no folder of input")
-    return Located(glacier=glacier, dataset=source.dataset, origin=str(path), simulated=False, scenes=scenes)
+    return Located(
+        glacier=glacier, dataset=source.dataset, origin=str(path), simulated=False, scenes=scenes, notes=given.notes
+    )  # fmt: skip
 
 
 def _told_of_masks(reading: MaskReading, source: Source, glacier: Glacier) -> MaskReading:
@@ -200,21 +269,26 @@ def _told_of_masks(reading: MaskReading, source: Source, glacier: Glacier) -> Ma
     )
 
 
-def _from_file(glacier: Glacier, path: Path, dataset: str) -> Located:
-    """Use one vector file that the catalog does not know: its geometry tells outlines from traces."""
-    if path.suffix.lower() not in VECTOR_ENDINGS:
+def _from_file(glacier: Glacier, path: Path, reading: MaskReading, columns: VectorReading, dataset: str) -> Located:
+    """Use vector files that the catalog does not know: their geometry tells outlines from traces."""
+    if path.is_file() and not is_vector(path):
         raise InputError(f"--data {path.name} is no folder and no vector file ({', '.join(VECTOR_ENDINGS)})")
     known = next((source for source in glacier.sources if source.path and Path(source.path).name == path.name), None)
     if known is not None:
-        return _from_source(glacier, known, path, MaskReading())
-    layer, areal = glacier_in_file(path, glacier) or ("", None)
-    table = read_layer(path, layer)
-    if areal is None:
-        areal = bool(table.geom_type.isin(["Polygon", "MultiPolygon"]).mean() > 0.5)
-    source = Source(dataset=dataset or path.stem, format="outlines" if areal else "traces", layer=layer)
+        return _from_source(glacier, known, path, reading, columns)
+    given = _vector_input(reading, columns)
+    found = find_in_vectors(path, glacier, given=given)
+    if found is not None:
+        layer, kind, crs = found.layer, found.kind, found.crs
+    else:
+        layers = layers_of(path)
+        table = read_layer(layers[0] if layers else path, crs=given.crs)
+        layer, kind, crs = "", next(geometry_kinds(table), "traces"), table.crs
+    name = path.resolve().name if path.is_dir() else path.stem
+    source = Source(dataset=dataset or name, format="outlines" if kind == "outlines" else "traces", layer=layer)
     if glacier.crs is None:
-        glacier = glacier.model_copy(update={"crs": table.crs.to_string()})
-    return _from_source(glacier, source, path, MaskReading())
+        glacier = glacier.model_copy(update={"crs": crs.to_string()})
+    return _from_source(glacier, source, path, reading, columns)
 
 
 def _with_centreline(glacier: Glacier, source: Source, path: Path) -> Glacier:
@@ -231,25 +305,45 @@ def _with_centreline(glacier: Glacier, source: Source, path: Path) -> Glacier:
     return glacier.model_copy(update={"centreline": line, "crs": glacier.crs or crs})
 
 
-def glacier_in_data(name: str, data: Path, *, dataset: str = "") -> Glacier | None:
-    """Return a glacier that the catalog does not know but that a vector file of the data names, or None.
+def glacier_in_data(
+    name: str,
+    data: Path,
+    *,
+    dataset: str = "",
+    reading: MaskReading | None = None,
+    columns: VectorReading | None = None,
+) -> Glacier | None:
+    """Return a glacier that the catalog does not know but that vector files of the data name, or None.
 
-    The data set is called ``dataset``, or as the file is.
+    It is called as they call it; the data set is called ``dataset``, or as the file or the folder is.
     """
+    given = _vector_input(reading or MaskReading(), columns or VectorReading())
     candidate = Glacier(name=name)
-    files = [data] if data.is_file() else _vector_files(data) if data.is_dir() else []
-    for path in files:
-        if path.suffix.lower() not in VECTOR_ENDINGS:
-            continue
-        found = glacier_in_file(path, candidate)
-        if found is not None:
-            layer, areal = found
-            boxes = "boxes" if areal else ""
-            crs = read_layer(path, layer).crs.to_string()
-            relative = path.name if data.is_file() else str(path.relative_to(data))
-            source = Source(
-                dataset=dataset or path.stem, format="outlines" if areal else "traces", path=relative, layer=layer,
-                boxes_layer=boxes, centreline_layer="" if areal else "centreline", code=name,
-            )  # fmt: skip
-            return Glacier(name=name, crs=crs, sources=(source,))
-    return None
+    if data.is_file():
+        path = data if is_vector(data) else None
+    else:
+        path = _vectors_in(candidate, data, given, set()) if data.is_dir() else None
+    found = None if path is None else find_in_vectors(path, candidate, given=given)
+    if path is None or found is None:
+        if path is not None and path == data:
+            _say_why_not(path, candidate, given)
+        return None
+    areal = found.kind == "outlines"
+    source = Source(
+        dataset=dataset or (path.resolve().name if path.is_dir() else path.stem),
+        format="outlines" if areal else "traces",
+        path=path.name if data.is_file() else str(path.relative_to(data)),
+        layer=found.layer,
+        boxes_layer="boxes" if areal else "",
+        centreline_layer="" if areal else "centreline",
+        code=name,
+    )
+    return Glacier(name=found.name or name, crs=found.crs.to_string(), sources=(source,))
+
+
+def _say_why_not(path: Path, glacier: Glacier, given: VectorInput) -> None:
+    """Raise why no layer of a file that the user named is of a glacier, as far as its columns tell."""
+    for layer in layers_of(path):
+        table = read_layer(layer, crs=given.crs)
+        if next(geometry_kinds(table), ""):
+            rows_of_glacier(table, glacier, reading=given.reading, where=layer.label)

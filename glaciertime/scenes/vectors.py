@@ -1,251 +1,417 @@
 """Vector layers of ice outlines and of traced calving fronts, as dated scenes.
 
-The columns that name the glacier, the date and the image are looked for under the names that the front archives of
-the field use (TermPicks, MEaSUREs, CALFIN and their kin).
+A source is a file, a zip of one or several, or a folder of files. The columns that name the glacier, the date and the
+image are looked for under the names that the inventories and archives of the field use (:mod:`glaciertime.naming`).
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import pandas as pd
-import pyogrio
+import pyproj
 import shapely
 
 from glaciertime.catalog import Glacier, Line, Source
-from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.dates import Dated, month_of
+from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
+from glaciertime.meridian import joined_at_180
+from glaciertime.naming import fold_name
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene, UnreadableScene
-from glaciertime.scenes.names import EARLIEST, sensor_in_name
-from glaciertime.scenes.source_flags import flags_told
-from glaciertime.units import as_date
+from glaciertime.scenes.dated_rows import DatedRow, GlacierLayer, glacier_layer
+from glaciertime.scenes.glacier_rows import ALL_ROWS, VectorReading, rows_of_glacier, wanted_names
+from glaciertime.scenes.layers import VECTOR_ENDINGS, Layer, geometry_kinds, layers_of, read_layer
+from glaciertime.scenes.names import date_in_name, sensor_in_name
+from glaciertime.scenes.parts import Observed, is_of_glacier, lines_of, merged_outlines, merged_traces, polygons_of
 
-__all__ = ["VECTOR_ENDINGS", "glacier_in_file", "outline_scenes", "read_layer", "source_centreline", "trace_scenes"]
+__all__ = [
+    "VECTOR_ENDINGS",
+    "GlacierFound",
+    "VectorInput",
+    "find_in_vectors",
+    "outline_scenes",
+    "read_layer",
+    "source_centreline",
+    "trace_scenes",
+]
 
-VECTOR_ENDINGS = (".gpkg", ".shp", ".geojson", ".json", ".parquet", ".fgb")
-
-_GLACIER_COLUMNS = ("glacier", "GlacierID", "Glacier_ID", "GlacierName", "Glacier", "Name", "name", "OfficialN")
-_DATE_COLUMNS = ("date", "Date", "SourceDate", "Source_Date", "DATE")
-_IMAGE_COLUMNS = ("ImageID", "Image_ID", "image_id", "SceneID", "Scene_ID")
-_AUTHOR_COLUMNS = ("Author", "author", "Dataset", "dataset", "source", "Source")
-_SENSOR_COLUMNS = ("Satellite", "Sensor", "satellite", "sensor")
+#: Layers beside the outlines or traces of a file, by their usual names.
+_BESIDE = ("boxes", "centreline", "centerline")
+# Traces of one glacier lie within so many times their own length of each other.
+_REACH = 5.0
 
 
-def read_layer(path: Path, layer: str = "") -> gpd.GeoDataFrame:
-    """Read one layer of a vector file; without a name, its only or first layer with a geometry.
+@dataclass(frozen=True, kw_only=True)
+class VectorInput:
+    """What the command line says of vector files beside their columns."""
 
-    Raises
-    ------
-    DataNotFoundError, InputError
-        Where the file is absent, cannot be opened, lacks the layer, or has no CRS.
+    reading: VectorReading = field(default_factory=VectorReading)
+    crs: pyproj.CRS | None = None
+    #: Dates of files, by their names.
+    dates: Mapping[str, Dated | str] = field(default_factory=dict)
+    #: What was done to the rows, in sentences that the readers add.
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlacierFound:
+    """Where a glacier is in vector files, and what they call it."""
+
+    name: str
+    kind: str
+    layer: str
+    crs: pyproj.CRS
+    is_named: bool
+
+
+def find_in_vectors(path: Path, glacier: Glacier, *, given: VectorInput | None = None) -> GlacierFound | None:
+    """Return how a file, a zip or a folder of files holds a glacier; None where none of its layers names it.
+
+    Layers without a column that names glaciers count where the name of the file, or of the layer, is the glacier's.
     """
-    if not path.is_file():
-        raise DataNotFoundError(f"{path}: there is no such file")
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = gpd.read_parquet(path)
-        else:
-            layers = _layers(path)
-            if layer and layer not in layers:
-                raise InputError(f"{path.name} has no layer '{layer}'; it has {', '.join(layers) or 'none'}")
-            table = gpd.read_file(path, layer=layer or layers[0])
-    except InputError:
-        raise
-    except Exception as error:  # pyogrio, pyarrow and GDAL each raise their own kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path.name} cannot be read as a vector file ({reason}); is it damaged?") from error
-    if table.crs is None:
-        raise InputError(f"{path.name} has no coordinate system; assign one, for example with ogr2ogr -a_srs EPSG:CODE")
-    return table
-
-
-def _column(table: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    return next((name for name in names if name in table.columns), None)
-
-
-def _rows(path: Path, glacier: Glacier, source: Source) -> gpd.GeoDataFrame:
-    """Return the rows of a layer that belong to a glacier."""
-    table = read_layer(path, source.layer)
-    column = _column(table, _GLACIER_COLUMNS)
-    wanted = {name.casefold() for name in (source.code or glacier.name, glacier.name, *glacier.aliases)}
-    if column is not None:
-        rows = table[table[column].astype(str).str.casefold().isin(wanted)]
-        if rows.empty:
-            known = sorted(table[column].astype(str).unique())
-            raise DataNotFoundError(
-                f"{path.name} holds nothing of {glacier.name}; its column {column} names {', '.join(known[:8])}"
-                + (", ..." if len(known) > 8 else "")
-            )
-        table = rows
-    if table.empty:
-        raise DataNotFoundError(f"{path.name}: the layer {source.layer or 'read'} is empty")
-    if _column(table, _DATE_COLUMNS) is None:
-        raise InputError(f"{path.name} has no column of dates; expected one of {', '.join(_DATE_COLUMNS)}")
-    return table
-
-
-def _acquisition(
-    row: dict[Any, Any], table: gpd.GeoDataFrame, path: Path, glacier: Glacier, source: Source
-) -> Acquisition | UnreadableScene:
-    date_text = row[_column(table, _DATE_COLUMNS)]
-    try:
-        date = as_date(date_text)
-    except InputError as error:
-        return UnreadableScene(input=str(path), reason=f"{path.name}: {error}")
-    if not EARLIEST <= date <= dt.date.today():
-        return UnreadableScene(
-            input=str(path), reason=f"{path.name}: {date} is before {EARLIEST.year} or in the future; correct the date"
-        )
-
-    def text(columns: tuple[str, ...]) -> str:
-        column = _column(table, columns)
-        value = row[column] if column is not None else None
-        return "" if value is None or pd.isna(value) else str(value)
-
-    image = text(_IMAGE_COLUMNS)
-    own_dataset = source.dataset or text(_AUTHOR_COLUMNS) or path.stem
-    return Acquisition(
-        glacier=glacier.name,
-        date=date,
-        dataset=own_dataset,
-        image_id=image or f"{path.stem}_{date.isoformat()}",
-        source="observed",
-        input=str(path.resolve()),
-        sensor=text(_SENSOR_COLUMNS) or sensor_in_name(image),
-        author=text(_AUTHOR_COLUMNS) or own_dataset,
-        crs=table.crs,
-        resolution_m=source.resolution_m or math.nan,
-        delineation_sigma_m=source.delineation_sigma_m or math.nan,
-        georeferencing_sigma_m=source.georeferencing_sigma_m or math.nan,
-        flags={**source.flags, **flags_told(row, table.columns.drop(table.geometry.name))},
-    )
-
-
-def _scenes(
-    path: Path, glacier: Glacier, source: Source
-) -> Iterator[tuple[Acquisition, shapely.Geometry] | UnreadableScene]:
-    """Yield the dated rows of a layer in order of date; rows that bear the same image get numbered names."""
-    table = _rows(path, glacier, source)
-    seen: dict[str, int] = {}
-    found: list[tuple[Acquisition, shapely.Geometry]] = []
-    for row in table.to_dict("records"):
-        acquisition = _acquisition(row, table, path, glacier, source)
-        if isinstance(acquisition, UnreadableScene):
-            yield acquisition
-            continue
-        count = seen[acquisition.image_id] = seen.get(acquisition.image_id, 0) + 1
-        if count > 1:
-            acquisition = _renamed(acquisition, f"{acquisition.image_id}#{count}")
-        found.append((acquisition, row[table.geometry.name]))
-    yield from sorted(found, key=lambda pair: (pair[0].date, pair[0].image_id))
-
-
-def _renamed(acquisition: Acquisition, image_id: str) -> Acquisition:
-    return Acquisition(**{**acquisition.__dict__, "image_id": image_id})
-
-
-def glacier_in_file(path: Path, glacier: Glacier) -> tuple[str, bool] | None:
-    """Return the first dated layer of a vector file that names a glacier, and whether it holds polygons."""
-    wanted = {name.casefold() for name in (glacier.name, *glacier.aliases)}
-    for layer in _layers(path):
+    given = given or VectorInput()
+    layers = layers_of(path)
+    several = path.is_dir() or path.suffix.lower() == ".zip" or len(_dated(layers)) > 1
+    for layer in layers:
         try:
-            table = read_layer(path, layer)
-        except InputError:
+            table = read_layer(layer, crs=given.crs)
+            chosen = rows_of_glacier(table, glacier, reading=given.reading, where=layer.label)
+        except GlacierTimeError:
             continue
-        column = _column(table, _GLACIER_COLUMNS)
-        if column is None or _column(table, _DATE_COLUMNS) is None:
+        named_by_file = not chosen.is_named and _stem_names(layer, glacier)
+        if not chosen.is_named and not named_by_file:
             continue
-        rows = table[table[column].astype(str).str.casefold().isin(wanted)]
-        if not rows.empty:
-            return layer, bool(rows.geom_type.isin(["Polygon", "MultiPolygon"]).mean() > 0.5)
+        kind = next(geometry_kinds(chosen.table), "")
+        if kind and layer.name not in _BESIDE:
+            return GlacierFound(
+                name=chosen.name or glacier.name, kind=kind, layer="" if several else layer.name, crs=table.crs,
+                is_named=chosen.is_named,
+            )  # fmt: skip
     return None
 
 
-def _layers(path: Path) -> list[str]:
-    if path.suffix.lower() == ".parquet":
-        return [""]
-    try:
-        return [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-    except pyogrio.errors.DataSourceError:
-        return []
-
-
-def outline_scenes(path: Path, *, glacier: Glacier, source: Source) -> Iterator[OutlineScene | UnreadableScene]:
+def outline_scenes(
+    path: Path, *, glacier: Glacier, source: Source, given: VectorInput | None = None
+) -> Iterator[OutlineScene | UnreadableScene]:
     """Yield the ice outlines of a glacier in order of date.
+
+    Parts of one day are one outline, the rock that GLIMS draws as rows of their own is taken off, and equal rows are
+    counted once.
 
     Parameters
     ----------
     path : Path
-        Vector file with polygons, a column of dates and, where it holds several glaciers, one that names them.
+        Vector file, zip or folder with polygons, dates and, where it holds several glaciers, a column that names them.
     glacier, source
         From the catalog; ``source.boxes_layer`` names a layer of boxes that wins over the catalog's box.
+    given : VectorInput, optional
+        What the user said of it.
     """
-    boxes = _boxes(path, glacier, source)
-    for scene in _scenes(path, glacier, source):
-        if isinstance(scene, UnreadableScene):
-            yield scene
-            continue
-        acquisition, geometry = scene
-        if geometry is None or geometry.is_empty:
-            yield UnreadableScene(
-                input=str(path), reason=f"{path.name}, {acquisition.date}: the row has no geometry",
-                date=acquisition.date, acquisition=acquisition,
+    given = given or VectorInput()
+    rows, problems = _gather(path, glacier, source, given, "outlines")
+    yield from problems
+    boxes: dict[str, shapely.Polygon | None] = {}
+    merged = list(merged_outlines(rows))
+    given.notes.extend(_what_was_done(rows, merged))
+    for acquisition, geometry in _acquisitions(merged, path, glacier, source, problems := []):
+        crs = acquisition.crs
+        key = crs.to_wkt() if crs is not None else ""
+        if key not in boxes:
+            boxes[key] = _box(path, glacier, source, given, crs)
+        yield OutlineScene(acquisition=acquisition, ice=geometry, box=boxes[key])
+    yield from problems
+
+
+def trace_scenes(
+    path: Path, *, glacier: Glacier, source: Source, given: VectorInput | None = None
+) -> Iterator[TraceScene | UnreadableScene]:
+    """Yield the traced calving fronts of a glacier in order of date; pieces of one day and image are one front."""
+    given = given or VectorInput()
+    rows, problems = _gather(path, glacier, source, given, "traces")
+    yield from problems
+    merged = list(merged_traces(rows))
+    given.notes.extend(_what_was_done(rows, merged))
+    for acquisition, geometry in _acquisitions(merged, path, glacier, source, problems := []):
+        yield TraceScene(acquisition=acquisition, line=geometry)
+    yield from problems
+
+
+def _gather(
+    path: Path, glacier: Glacier, source: Source, given: VectorInput, kind: str
+) -> tuple[list[DatedRow], list[UnreadableScene]]:
+    """Return the dated rows of a glacier out of all layers of a source, and what could not be read."""
+    layers = _layers_to_read(path, source)
+    single = len(layers) == 1
+    problems: list[UnreadableScene] = []
+    read: list[tuple[Layer, GlacierLayer]] = []
+    errors: list[GlacierTimeError] = []
+    for layer in layers:
+        try:
+            found = glacier_layer(
+                layer, glacier, source=source, reading=given.reading, crs=given.crs, dates=given.dates
             )  # fmt: skip
+        except GlacierTimeError as error:
+            if single:
+                raise
+            errors.append(error)
+            if not isinstance(error, DataNotFoundError):
+                problems.append(UnreadableScene(input=str(layer.path), reason=str(error)))
             continue
-        ice = shapely.make_valid(shapely.force_2d(geometry))
-        yield OutlineScene(acquisition=acquisition, ice=_polygons(ice), box=boxes)
+        if single or any(_is_of_kind(row, kind) for row in found.rows):
+            read.append((layer, found))
+    if not read:
+        raise errors[0] if errors else DataNotFoundError(f"{path.name} holds no {kind} of {glacier.name}")
+    told = given.reading.dates
+    if (told.form or told.order) and not any(found.used for _, found in read) and not given.dates:
+        raise UsageError(
+            f"{'--date-format ' + told.form if told.form else '--' + told.order}: no date of {path.name} needs it; "
+            "leave it out"
+        )
+    read = _of_the_glacier(read, glacier, path)
+    rows: list[DatedRow] = []
+    for layer, found in read:
+        for row in found.rows:
+            if isinstance(row.dated, str):
+                problems.append(
+                    UnreadableScene(input=str(layer.path), reason=f"{layer.label}, row {row.number}: {row.dated}")
+                )
+            else:
+                rows.append(row)
+    if not all(found.is_named for _, found in read) and given.reading.name_column.casefold() != ALL_ROWS:
+        _check_one_place(rows, kind, path)
+    return rows, problems
 
 
-def _polygons(geometry: shapely.Geometry) -> shapely.MultiPolygon:
-    parts = [part for part in shapely.get_parts(geometry) if part.geom_type in ("Polygon", "MultiPolygon")]
-    return shapely.MultiPolygon([polygon for part in parts for polygon in shapely.get_parts(part)])
+def _layers_to_read(path: Path, source: Source) -> list[Layer]:
+    layers = layers_of(path)
+    beside = {*_BESIDE, source.boxes_layer, source.centreline_layer} - {""}
+    if source.layer:
+        named = [layer for layer in layers if source.layer in (layer.name, layer.member)]
+        if not named:
+            read_layer(path, source.layer)
+        return named
+    layers = [layer for layer in layers if layer.name not in beside]
+    if not layers:
+        read_layer(path)
+        return [Layer(path)]
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return layers
+    dated = _dated(layers)
+    return dated if len(dated) > 1 else layers[:1]
 
 
-def _boxes(path: Path, glacier: Glacier, source: Source) -> shapely.Polygon | None:
-    if source.boxes_layer not in _layers(path):
+def _dated(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers whose names hold a date."""
+    return [layer for layer in layers if layer.name and date_in_name(layer.name) is not None]
+
+
+def _is_of_kind(row: DatedRow, kind: str) -> bool:
+    if kind == "outlines":
+        return not polygons_of(row.geometry)[0].is_empty
+    return bool(lines_of(row.geometry))
+
+
+def _stem_names(layer: Layer, glacier: Glacier) -> bool:
+    """Return whether the name of a file or of a layer holds one of the glacier's names as whole words."""
+    words = f" {_words(layer.stem)} {_words(layer.name)} "
+    return any(f" {_words(name)} " in words for name in wanted_names(glacier))
+
+
+def _words(text: str) -> str:
+    return " ".join(re.findall(r"[^\W_]+", fold_name(text)))
+
+
+def _of_the_glacier(
+    read: list[tuple[Layer, GlacierLayer]], glacier: Glacier, path: Path
+) -> list[tuple[Layer, GlacierLayer]]:
+    """Return the layers of a glacier where no column names it: those whose names do, or all that are named alike.
+
+    Raises
+    ------
+    InputError
+        Where the files are named differently, and none after the glacier: they may be of several.
+    """
+    named = [pair for pair in read if pair[1].is_named]
+    if named or len(read) == 1:
+        return named or read
+    named = [pair for pair in read if _stem_names(pair[0], glacier)]
+    if named:
+        return named
+    kinds = {_undated(layer) for layer, _ in read}
+    if len(kinds) > 1:
+        shown = ", ".join(layer.label for layer, _ in read[:4])
+        raise InputError(
+            f"{path.name}: neither a column nor the names of the files ({shown}, ...) tell which are of "
+            f"{glacier.name}; put its name into the names of its files, or each glacier's files into a folder"
+        )
+    return read
+
+
+def _undated(layer: Layer) -> str:
+    """Return the words of a file's name that are no date, number or sensor."""
+    words = _words(layer.stem if layer.path.is_file() else layer.name).split()
+    return " ".join(word for word in words if word.isalpha() and not month_of(word))
+
+
+def _check_one_place(rows: Sequence[DatedRow], kind: str, path: Path) -> None:
+    """Refuse rows that no column gives to a glacier where they lie apart, or lie side by side on one day."""
+    remedy = f"cut the file to one glacier, or give --name-column {ALL_ROWS} where all rows are of one"
+    boxes = []
+    for row in rows:
+        if row.geometry is None or row.geometry.is_empty:
+            continue
+        box = gpd.GeoSeries([shapely.box(*row.geometry.bounds)], crs=row.crs).to_crs("EPSG:4326").iloc[0]
+        boxes.append(_reach(joined_at_180(box)) if kind == "traces" else box)
+    if len(shapely.get_parts(shapely.union_all(boxes))) > 1:
+        raise InputError(
+            f"{path.name}: no column names the glaciers, and the rows lie apart as if of several; {remedy}"
+        )
+    if kind == "outlines":
+        days: dict[Any, set[bytes]] = {}
+        for row in rows:
+            if row.geometry is not None and not row.line_type:
+                days.setdefault((row.dated, row.author, row.image_id), set()).add(row.geometry.normalize().wkb)
+        if any(len(held) > 1 for held in days.values()):
+            raise InputError(f"{path.name}: no column names the glaciers, and one day has several outlines; {remedy}")
+
+
+def _reach(box: shapely.Polygon) -> shapely.Polygon:
+    x_min, y_min, x_max, y_max = box.bounds
+    size = math.hypot((x_max - x_min) * math.cos(math.radians((y_min + y_max) / 2)), y_max - y_min)
+    dy = _REACH * size / 2
+    dx = dy / max(math.cos(math.radians((y_min + y_max) / 2)), 0.01)
+    return shapely.box(x_min - dx, y_min - dy, x_max + dx, y_max + dy)
+
+
+def _what_was_done(rows: Sequence[DatedRow], merged: Sequence[Observed | tuple[DatedRow, str]]) -> list[str]:
+    """Return in sentences what became of rows that are no observation of their own."""
+    observed = [one for one in merged if isinstance(one, Observed)]
+    twice = sum(one.twice for one in observed)
+    told = {
+        "parts of one day were joined: {} rows in {} observations": [one for one in observed if len(one.rows) > 1],
+        "rock was taken off {1} outlines": [one for one in observed if one.rock],
+        "an outline that crosses itself was mended: {1} observations": [
+            one for one in observed if "mended" in one.flags
+        ],
+    }
+    sentences = [text.format(sum(len(one.rows) for one in ones), len(ones)) for text, ones in told.items() if ones]
+    if twice:
+        sentences.append(f"rows that are there twice were counted once: {twice}")
+    left = sorted({row.line_type for row in rows if not is_of_glacier(row.line_type)})
+    if left:
+        sentences.append(f"rows of line_type {', '.join(left)} are no ice and were left out")
+    return sentences
+
+
+def _acquisitions(
+    observed: Sequence[Observed | tuple[DatedRow, str]],
+    path: Path,
+    glacier: Glacier,
+    source: Source,
+    problems: list[UnreadableScene],
+) -> list[tuple[Acquisition, Any]]:
+    """Return what was observed in order of date; observations of one image and day get numbered names."""
+    found = []
+    for one in observed:
+        if isinstance(one, Observed):
+            found.append((_acquisition(one.rows, path, glacier, source, one.flags), one.geometry))
+            continue
+        row, reason = one
+        acquisition = _acquisition([row], path, glacier, source, {})
+        problems.append(
+            UnreadableScene(
+                input=acquisition.input,
+                reason=f"{row.layer.label}, {acquisition.date}: {reason}",
+                date=acquisition.date,
+                acquisition=acquisition,
+            )
+        )
+    found.sort(key=lambda pair: (pair[0].date, pair[0].image_id))
+    seen: dict[str, int] = {}
+    numbered = []
+    for acquisition, geometry in found:
+        count = seen[acquisition.image_id] = seen.get(acquisition.image_id, 0) + 1
+        if count > 1:
+            image_id = f"{acquisition.image_id}#{count}"
+            acquisition = Acquisition(**{**acquisition.__dict__, "image_id": image_id})
+        numbered.append((acquisition, geometry))
+    return numbered
+
+
+def _acquisition(
+    rows: Sequence[DatedRow], path: Path, glacier: Glacier, source: Source, flags: Mapping[str, str]
+) -> Acquisition:
+    first = rows[0]
+    assert isinstance(first.dated, Dated)
+    image = next((row.image_id for row in rows if row.image_id), "")
+    author = next((row.author for row in rows if row.author), "")
+    sensor = next((row.sensor for row in rows if row.sensor), "")
+    dataset = source.dataset or author or path.stem
+    told = {flag: why for row in rows for flag, why in row.flags.items()}
+    return Acquisition(
+        glacier=glacier.name,
+        date=first.dated.date,
+        dataset=dataset,
+        image_id=image or f"{first.layer.stem}_{first.dated.date.isoformat()}",
+        source="observed",
+        input=str(first.layer.path.resolve()),
+        sensor=sensor or sensor_in_name(image or first.layer.stem),
+        author=author or dataset,
+        crs=first.crs,
+        resolution_m=source.resolution_m or math.nan,
+        delineation_sigma_m=source.delineation_sigma_m or math.nan,
+        georeferencing_sigma_m=source.georeferencing_sigma_m or math.nan,
+        flags={**source.flags, **told, **first.dated.flags, **flags},
+    )
+
+
+def _layer_beside(path: Path, name: str) -> Layer | None:
+    """Return a layer that a source names beside its scenes; one that is not named is not there."""
+    return next((layer for layer in layers_of(path) if name and layer.name == name), None)
+
+
+def _box(
+    path: Path, glacier: Glacier, source: Source, given: VectorInput, crs: pyproj.CRS | None
+) -> shapely.Polygon | None:
+    """Return the box that a source brings along, in the coordinates of the outlines."""
+    layer = _layer_beside(path, source.boxes_layer)
+    if layer is None:
         return None
-    table = read_layer(path, source.boxes_layer)
-    column = _column(table, _GLACIER_COLUMNS)
-    if column is not None:
-        wanted = {name.casefold() for name in (source.code, glacier.name, *glacier.aliases)}
-        table = table[table[column].astype(str).str.casefold().isin(wanted)]
-    return None if table.empty else table.geometry.iloc[0]
-
-
-def trace_scenes(path: Path, *, glacier: Glacier, source: Source) -> Iterator[TraceScene | UnreadableScene]:
-    """Yield the traced calving fronts of a glacier in order of date."""
-    for scene in _scenes(path, glacier, source):
-        if isinstance(scene, UnreadableScene):
-            yield scene
-            continue
-        acquisition, geometry = scene
-        lines = [
-            part for part in shapely.get_parts(shapely.force_2d(geometry)) if part.geom_type == "LineString"
-        ] if geometry is not None else []  # fmt: skip
-        if not lines:
-            yield UnreadableScene(
-                input=str(path), reason=f"{path.name}, {acquisition.date}: the row holds no line",
-                date=acquisition.date, acquisition=acquisition,
-            )  # fmt: skip
-            continue
-        line = lines[0] if len(lines) == 1 else shapely.MultiLineString(lines)
-        yield TraceScene(acquisition=acquisition, line=line)
+    table = read_layer(layer, crs=given.crs)
+    try:
+        chosen = rows_of_glacier(table, glacier, code=source.code, reading=VectorReading(), where=layer.label)
+    except DataNotFoundError:
+        return None
+    if chosen.table.empty:
+        return None
+    if len(chosen.table) > 1:
+        raise InputError(f"{layer.label}: {len(chosen.table)} boxes of {glacier.name}; keep one")
+    box = chosen.table.geometry
+    if crs is not None and not table.crs.equals(crs):
+        edge = 0.005 if table.crs.is_geographic else 500.0
+        box = gpd.GeoSeries(shapely.segmentize(box.to_numpy(), edge), crs=table.crs).to_crs(crs)
+    geometry = box.iloc[0]
+    return joined_at_180(geometry) if crs is not None and crs.is_geographic else geometry
 
 
 def source_centreline(path: Path, *, source: Source) -> tuple[Line, str] | None:
     """Return the centreline that a source brings along, from inland to the sea, with its CRS as text."""
-    if source.centreline_layer not in _layers(path):
+    layer = _layer_beside(path, source.centreline_layer)
+    if layer is None:
         return None
-    table = read_layer(path, source.centreline_layer)
+    table = read_layer(layer)
     if table.empty:
         raise InputError(f"{path.name}: the layer {source.centreline_layer} is empty; expected one line")
     geometry = shapely.line_merge(shapely.force_2d(table.geometry.iloc[0]))
     if geometry.geom_type != "LineString":
         raise InputError(f"{path.name}: the centreline in layer {source.centreline_layer} is not one connected line")
+    if table.crs.is_geographic:
+        geometry = joined_at_180(geometry)
     coordinates = [(float(x), float(y)) for x, y in geometry.coords]
     if source.centreline_runs_inland:
         coordinates.reverse()

@@ -13,6 +13,7 @@ import shapely
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
+from glaciertime.meridian import joined_at_180
 from glaciertime.units import true_plane
 
 if TYPE_CHECKING:
@@ -214,8 +215,13 @@ def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None, rulers: Sequence
 
 
 def published(geometry: shapely.Geometry, crs: pyproj.CRS | None) -> shapely.Geometry:
-    """Return a geometry as tables carry it: in longitude and latitude, or as it is in a local metric frame."""
-    return reproject(geometry, source=crs, target=None if crs is None else WGS84)
+    """Return a geometry as tables carry it: in longitude and latitude, or as it is in a local metric frame.
+
+    What crosses the 180th meridian goes on beyond it (to 180.1 degrees), and not round the globe.
+    """
+    if crs is None:
+        return reproject(geometry, source=None, target=None)
+    return joined_at_180(reproject(geometry, source=crs, target=WGS84))
 
 
 def map_plane(fronts: gpd.GeoDataFrame, *, glacier: Glacier | None) -> pyproj.CRS | None:

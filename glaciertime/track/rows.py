@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,11 +26,7 @@ from glaciertime.track.ruler.uncertainty import (
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2, decimal_year
 
-__all__ = ["EARLIEST", "area_row", "failed_row", "front_sigma_km2", "rows_of"]
-
-#: No satellite and hardly a photograph is older.
-EARLIEST = dt.date(1850, 1, 1)
-
+__all__ = ["area_row", "failed_row", "front_sigma_km2", "rows_of"]
 
 # Where polygons of one line differ by less than twice this, it is by rounding.
 _SLIVER_M = 1.0
@@ -71,13 +66,9 @@ def _row(
 
 def failed_row(acquisition: Acquisition, reason: str) -> dict[str, Any]:
     """Return the row of a scene that could not be measured."""
-    row = _row(
+    return _row(
         acquisition, _AREA, method="none", footprint="box", value=math.nan, coverage=math.nan, flags={"failed": reason}
     )
-    # pandas holds no dates before 1678: the reason names the date that was given.
-    if not 1678 <= acquisition.date.year <= 2261:
-        row["date"] = EARLIEST
-    return row
 
 
 def area_row(acquisition: Acquisition, area: Area, *, sigma_km2: float) -> dict[str, Any]:

@@ -16,13 +16,14 @@ import pyproj
 import shapely
 
 from glaciertime.catalog import Glacier
+from glaciertime.dates import EARLIEST
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.tables import empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts, screening_notes
-from glaciertime.track.rows import EARLIEST, area_row, failed_row, front_sigma_km2, rows_of
+from glaciertime.track.rows import area_row, failed_row, front_sigma_km2, rows_of
 from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_centreline, sketch_of_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
@@ -30,7 +31,7 @@ from glaciertime.track.ruler.uncertainty import area_sigma_km2, delineation_sigm
 from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_common_footprint, of_another_extent
 from glaciertime.track.scene.lines import clean_line, drop_short_pieces, merge_lines
 from glaciertime.track.scene.masks import image_polygon, measure_mask
-from glaciertime.track.scene.outlines import measure_outline
+from glaciertime.track.scene.outlines import NEEDS_A_LINE, measure_outline
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2, polygon_area_km2, true_plane
 
@@ -213,7 +214,10 @@ class _Run:
         there = place.on_true_plane(around=shapely.GeometryCollection(shown) if shown else None)
         ruler = FrontRuler(place=there, settings=self.settings)
         fronts = [(one, each) for _, each, one in waiting if one is not None]
-        if self.settings.draw_centreline and not fronts and any(each.front is not None for _, each, _ in waiting):
+        needs_a_line = any(
+            each.front is not None or NEEDS_A_LINE in each.front_flags.values() for _, each, _ in waiting
+        )
+        if self.settings.draw_centreline and not fronts and needs_a_line:
             self.notes.append(
                 "outlines do not tell ocean from rock, and no line is drawn from them: areas only; for front positions "
                 "give the line to measure along with --centreline FILE"

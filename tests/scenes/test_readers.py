@@ -12,48 +12,15 @@ import shapely
 from skimage.io import imsave
 
 from glaciertime.catalog import Glacier, Source, load_catalog
-from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.dates import DateReading
+from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.scenes.acquisition import MaskScene, OutlineScene, TraceScene, UnreadableScene
 from glaciertime.scenes.caffe import bounding_box, caffe_scenes
 from glaciertime.scenes.crane_simulation import known_position_m, simulated_crane, simulated_scenes, simulation_dates
+from glaciertime.scenes.folder import MaskReading
+from glaciertime.scenes.glacier_rows import VectorReading
 from glaciertime.scenes.locate import glacier_in_data, locate
-from glaciertime.scenes.names import date_in_name, read_dates
 from glaciertime.scenes.vectors import outline_scenes, trace_scenes
-
-
-@pytest.mark.parametrize(
-    ("name", "date"),
-    [
-        ("Crane_2002-11-09_ERS_20_2_061_zones.png", "2002-11-09"),
-        ("mask_20021109.tif", "2002-11-09"),
-        ("mask_2002_11_09.tif", "2002-11-09"),
-        ("2002.11.09.tif", "2002-11-09"),
-        ("front-09Nov2002.tif", "2002-11-09"),
-        ("9_November_2002.tif", "2002-11-09"),
-        ("MOD_2002313.tif", "2002-11-09"),
-        ("LE71400412000304SGS00_B4.tif", "2000-10-30"),
-        ("LT05_L1TP_009011_19940712_20170113_01_T1_B2.png", "1994-07-12"),
-        ("S1A_IW_GRDH_1SDV_20200101T101010_20200101T101035.tif", "2020-01-01"),
-        ("mask_20029999_20030315.tif", "2003-03-15"),
-    ],
-)
-def test_dates_in_names(name: str, date: str) -> None:
-    assert date_in_name(name) == (dt.date.fromisoformat(date), False)
-
-
-def test_a_year_alone_says_so_and_a_future_or_ancient_number_is_no_date() -> None:
-    assert date_in_name("glacier_1990.png") == (dt.date(1990, 1, 1), True)
-    assert date_in_name("mask_99991231.tif") is None
-    assert date_in_name("scene_1234.tif") is None
-
-
-def test_a_file_with_two_dates_in_a_csv_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "d.csv").write_text("file,date\na.tif,2001-01-01\na.tif,2002-01-01\n")
-    with pytest.raises(InputError, match=r"a\.tif has two dates"):
-        read_dates(tmp_path / "d.csv")
-    (tmp_path / "e.csv").write_text("name,when\na.tif,2001-01-01\n")
-    with pytest.raises(InputError, match="column date and file missing"):
-        read_dates(tmp_path / "e.csv")
 
 
 @pytest.fixture
@@ -118,7 +85,7 @@ def test_a_folder_that_is_a_caffe_tree_is_found(caffe: Path) -> None:
 
 def outlines(path: Path) -> Path:
     table = gpd.GeoDataFrame(
-        {"glacier": ["A", "A", "B", "A"], "date": ["2001-01-01", "2000-01-01", "2000-01-01", "1700-01-01"]},
+        {"glacier": ["A", "A", "B", "A"], "date": ["2001-01-01", "2000-01-01", "2000-01-01", "2001-02-30"]},
         geometry=[shapely.box(0, 0, n, 1000) for n in (3000, 4000, 5000, 1)],
         crs="EPSG:3031",
     )
@@ -135,7 +102,9 @@ def test_outlines_come_by_date_and_an_impossible_date_is_named(tmp_path: Path) -
     assert [scene.acquisition.date.year for scene in good] == [2000, 2001]
     assert good[0].box is not None
     assert good[0].box.area == 9e6
-    assert ["before 1850" in scene.reason for scene in found if isinstance(scene, UnreadableScene)] == [True]
+    assert [
+        "there is no day 30 in month 2" in scene.reason for scene in found if isinstance(scene, UnreadableScene)
+    ] == [True]
 
 
 def test_a_glacier_that_only_the_data_names_is_found(tmp_path: Path) -> None:
@@ -210,3 +179,16 @@ def test_data_of_ones_own_bear_the_name_that_is_given(tmp_path: Path) -> None:
 def test_a_data_set_is_known_by_its_alias() -> None:
     assert load_catalog().dataset_name("LANDSAT_FRONTS") == "Mohajerani et al. 2019"
     assert load_catalog().dataset_name("mine") == "mine"
+
+
+def test_what_is_told_of_the_dates_of_masks_is_used_or_refused(tmp_path: Path) -> None:
+    (tmp_path / "m_2003-08-12.tif").touch()
+    order = MaskReading(date_reading=DateReading(order="day-first"))
+    with pytest.raises(UsageError, match=r"--day-first: no file name of .* needs it; leave it out"):
+        locate(Glacier(name="G"), data=tmp_path, reading=order)
+    with pytest.raises(UsageError, match="--date-format decimal-year: it is of columns"):
+        locate(Glacier(name="G"), data=tmp_path, reading=MaskReading(date_reading=DateReading(form="decimal-year")))
+    with pytest.raises(UsageError, match=r"--id-column: .* has no columns; leave it out"):
+        locate(Glacier(name="G"), data=tmp_path, columns=VectorReading(id_column="x"))
+    (tmp_path / "m_12_08_2003.tif").touch()
+    assert locate(Glacier(name="G"), data=tmp_path, reading=order).dataset == tmp_path.name

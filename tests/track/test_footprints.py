@@ -191,11 +191,18 @@ def test_a_line_with_a_height_keeps_its_place():
     assert not clean_line(shapely.force_3d(STRAIGHT)).has_z
 
 
-@pytest.mark.parametrize("year", [1849, 1500, 2200])
+def test_a_front_before_nanoseconds_is_dated():
+    scene = TraceScene(acquisition=acquired(0, date=dt.date(1600, 8, 12)), line=STRAIGHT)
+    tracked = track_scenes([scene], glacier=toy_glacier())
+    assert tracked.observations["date"].dt.strftime("%Y-%m-%d").unique().tolist() == ["1600-08-12"]
+    assert tracked.fronts["DecDate"].tolist() == pytest.approx([1600 + 224 / 366])
+
+
+@pytest.mark.parametrize("year", [999, 2200])
 def test_impossible_dates_are_refused(year):
     scene = TraceScene(acquisition=acquired(0, date=dt.date(year, 1, 1)), line=STRAIGHT)
     rows = track_scenes([scene], glacier=toy_glacier()).observations
-    assert rows.quality.str.contains(f"{year}-01-01 is before 1850 or in the future").all()
+    assert rows.quality.str.contains(f"{dt.date(year, 1, 1)} is before 1000 or in the future").all()
 
 
 def test_no_scenes_give_empty_tables():

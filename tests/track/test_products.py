@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from glaciertime.breaks import change_points, change_table, segment_table
+from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.track import TrackSettings, track_scenes
 from glaciertime.track.record.periods import period_means, seasonal_cycle
@@ -98,3 +99,15 @@ def test_flowlines_retreat_by_what_the_masks_lost():
     retreat = flowline_retreat(tracked.fronts, glacier=toy_glacier(), settings=settings)
     np.testing.assert_allclose(retreat["retreat_m"], 600, atol=1)
     np.testing.assert_allclose(retreat.to_crs(toy_glacier().crs).length, 600, atol=1)
+
+
+def test_dates_before_nanoseconds_have_means_and_rates() -> None:
+    days = np.array(["1600-08-12", "1650-01-01", "1700-01-01", "2003-08-12"], dtype="datetime64[s]")
+    rows = pd.DataFrame({
+        "glacier": "Toy", "variable": "front_position_m", "method": "centreline", "footprint": "centreline",
+        "dataset": "toy", "date": days, "image_id": list("abcd"), "sigma": 10.0, "unit": "m", "source": "observed",
+        "quality": "ok", "value": [4.0, 3.0, 2.0, 1.0],
+    })  # fmt: skip
+    means = period_means(rows, period="year")
+    assert means["end_date"].dt.strftime("%Y-%m-%d").tolist()[:2] == ["1600-12-31", "1650-12-31"]
+    assert one_per_day(rows)["date"].dtype == "datetime64[s]"

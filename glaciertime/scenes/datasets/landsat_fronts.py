@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from glaciertime.dates import as_date
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
 from glaciertime.scenes.datasets.traced_zones import zones_from_trace
-from glaciertime.units import as_date
 
 __all__ = ["RESOLUTION_M", "LandsatFronts"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
-from glaciertime.combining import mean_of_days, one_per_day
+from glaciertime.combining import in_seconds, mean_of_days, one_per_day
 from glaciertime.errors import InputError
 from glaciertime.tables import SERIES_KEY
 
@@ -91,7 +91,7 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
                     **dict(zip(SERIES_KEY, key, strict=True)),
                     "period": period,
                     "start_date": start,
-                    "end_date": start + pd.DateOffset(months=_MONTHS[period]) - pd.Timedelta(days=1),
+                    "end_date": start + pd.DateOffset(months=_MONTHS[period]) - pd.DateOffset(days=1),
                     "mean_date": mean_date,
                     "value": value,
                     "sigma": sigma,
@@ -102,7 +102,7 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
                     "source": series["source"].iloc[0],
                 }
             )
-    return pd.DataFrame(table, columns=list(PERIOD_COLUMNS))
+    return in_seconds(pd.DataFrame(table, columns=list(PERIOD_COLUMNS)), "start_date", "end_date", "mean_date")
 
 
 def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.DataFrame:
@@ -159,7 +159,7 @@ def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.D
                     "source": series["source"].iloc[0],
                 }
             )
-    return pd.DataFrame(table, columns=list(CYCLE_COLUMNS))
+    return in_seconds(pd.DataFrame(table, columns=list(CYCLE_COLUMNS)), "minimum_date", "maximum_date")
 
 
 def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyproj
 import shapely
 from affine import Affine
@@ -105,7 +105,7 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
     return xarray.Dataset(
         variables,
         coords={
-            "time": ("time", pd.to_datetime([scene.acquisition.date for scene in held]).to_numpy("datetime64[ns]")),
+            "time": ("time", _times([scene.acquisition.date for scene in held])),
             y_name: (y_name, y, {"units": units[1], "standard_name": standard[1], "axis": "Y"}),
             x_name: (x_name, x, {"units": units[0], "standard_name": standard[0], "axis": "X"}),
         },
@@ -117,6 +117,14 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
             "source": first.acquisition.source,
         },
     )
+
+
+def _times(dates: list[dt.date]) -> NDArray[np.datetime64]:
+    """Return days as the times of a NetCDF file, which are counted in nanoseconds."""
+    early = [date for date in dates if date.year < 1678]
+    if early:
+        raise InputError(f"{min(early)} is before 1678, which a NetCDF file of times cannot hold; leave it out")
+    return np.array(dates, dtype="datetime64[ns]")
 
 
 def scenes_of_stack(stack: Any, *, input: str = "stack") -> Iterator[MaskScene]:

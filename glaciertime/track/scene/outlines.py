@@ -6,7 +6,6 @@ import math
 
 import shapely
 
-from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import OutlineScene
 from glaciertime.track.measurement import Area, Measurement
 from glaciertime.track.place import Place, reproject
@@ -14,10 +13,11 @@ from glaciertime.track.scene.lines import drop_short_pieces, front_of_ice
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import polygon_area_km2
 
-__all__ = ["fill_flags", "measure_outline"]
+__all__ = ["NEEDS_A_LINE", "fill_flags", "measure_outline"]
 
 # Share of a footprint that may be missing from, or be left of, ice that fills or has left it.
 FILL_TOLERANCE = 1e-4
+NEEDS_A_LINE = "an outline tells no calving front without a fjord or a centreline"
 
 
 def fill_flags(share: float, footprint: str) -> dict[str, str]:
@@ -40,22 +40,22 @@ def fill_flags(share: float, footprint: str) -> dict[str, str]:
 
 
 def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSettings) -> Measurement:
-    """Measure ice given as polygons.
+    """Measure ice given as polygons: inside the box and the fjord, or whole where the place has neither.
 
-    What of the box is not ice is ocean or rock, which outlines do not tell apart: only the boundary inside the fjord
-    is taken for a front where the place has a fjord.
+    What is not ice is ocean or rock, which outlines do not tell apart: the boundary is a front inside the fjord, or
+    in the box where a centreline crosses it. Without either an outline has an area, and no front.
 
     Raises
     ------
     InputError
-        Where neither the scene nor the place has a box or a fjord, or the ice lies outside them.
+        Where the ice lies outside the box and the fjord.
     """
     source = scene.acquisition.crs
     ice = shapely.make_valid(shapely.force_2d(scene.ice))
     ice = reproject(ice, source=source, target=place.crs)
     box = place.box if scene.box is None else reproject(scene.box, source=source, target=place.crs)
     if box is None and place.fjord is None:
-        raise InputError(f"{place.name}: outlines need a box or a fjord to be measured in; give one in a manifest")
+        return _whole(ice, place)
     areas = []
     for name, footprint in (("box", box), ("fjord", place.fjord)):
         if footprint is None:
@@ -79,6 +79,8 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
     seaward = shapely.Point(place.centreline.coords[-1]) if place.centreline is not None else None
     front_flags = areas[-1].flags
     front = None
+    if place.fjord is None and place.centreline is None:
+        front_flags = {"no-front": NEEDS_A_LINE}
     if not front_flags:
         front = front_of_ice(
             ice, box=box, fjord=place.fjord, inland=inland, seaward=seaward, edge_tolerance_m=tolerance
@@ -94,6 +96,15 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
         front_flags=front_flags,
         centreline_points_inland=_points_inland(ice, place, box),
     )
+
+
+def _whole(ice: shapely.Geometry, place: Place) -> Measurement:
+    """Return the area of a whole outline; nothing tells which of its boundary calves."""
+    area_km2 = polygon_area_km2(ice, crs=place.crs)
+    area = Area(
+        footprint="outline", polygon=ice, footprint_area_km2=area_km2, area_km2=area_km2, method="polygon", flags={}
+    )  # fmt: skip
+    return Measurement(crs=place.crs, areas=(area,), front=None, front_flags={"no-front": NEEDS_A_LINE})
 
 
 def _points_inland(ice: shapely.Geometry, place: Place, box: shapely.Polygon | None) -> bool:

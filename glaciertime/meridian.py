@@ -1,0 +1,62 @@
+"""Geometries in degrees that cross the 180th meridian, in whatever form they come."""
+
+from __future__ import annotations
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+__all__ = ["joined_at_180"]
+
+# Parts are joined again where they were cut at the meridian to this many degrees.
+_CUT_DEGREES = 1e-6
+
+
+def joined_at_180(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Return a geometry in longitude and latitude with longitudes that do not jump at the 180th meridian.
+
+    A line from 179.9 to -179.9 degrees is meant to go the short way: its western longitudes become 180.1 and the
+    like. Parts that were cut at the meridian are joined. A geometry that is not near the meridian is returned as it
+    is; one that goes round a pole is too.
+
+    Parameters
+    ----------
+    geometry : in degrees, x the longitude
+
+    Examples
+    --------
+    >>> joined_at_180(shapely.LineString([(179.9, 67), (-179.9, 67)])).wkt
+    'LINESTRING (179.9 67, 180.1 67)'
+    """
+    if geometry is None or geometry.is_empty:
+        return geometry
+    x_min, _, x_max, _ = geometry.bounds
+    if x_max - x_min <= 180:
+        turns = -360.0 if x_min >= 180 else 360.0 if x_min < -180 else 0.0
+        return shapely.transform(geometry, lambda xy: xy + np.array([turns, 0.0])) if turns else geometry
+    parts = shapely.get_parts(geometry)
+    shifted = [shapely.transform(part, _eastern) for part in parts]
+    if any(part.bounds[2] - part.bounds[0] > 180 for part in shifted):
+        return geometry
+    joined = shapely.union_all([_closed_to_cut(part) for part in shifted]) if len(shifted) > 1 else shifted[0]
+    if joined.geom_type == "MultiLineString":
+        joined = shapely.line_merge(joined)
+    x_min, _, x_max, _ = joined.bounds
+    return geometry if x_max - x_min > 180 else joined
+
+
+def _eastern(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    out = xy.copy()
+    out[:, 0] = np.where(out[:, 0] < 0, out[:, 0] + 360.0, out[:, 0])
+    return out
+
+
+def _closed_to_cut(part: shapely.Geometry) -> shapely.Geometry:
+    """Return a part with vertices that lie on the cut but for rounding brought onto it."""
+
+    def snap(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+        out = xy.copy()
+        out[:, 0] = np.where(np.abs(out[:, 0] - 180.0) < _CUT_DEGREES, 180.0, out[:, 0])
+        return out
+
+    return shapely.transform(part, snap)

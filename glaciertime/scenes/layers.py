@@ -1,0 +1,210 @@
+"""Layers of vector files: one file, a zip of them, or a folder of them."""
+
+from __future__ import annotations
+
+import io
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyogrio
+
+from glaciertime.errors import DataNotFoundError, InputError
+
+__all__ = ["VECTOR_ENDINGS", "Layer", "geometry_kinds", "is_vector", "layers_of", "read_layer", "vector_files"]
+
+VECTOR_ENDINGS = (
+    ".gpkg", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".fgb", ".kml", ".kmz", ".gml", ".zip",
+)  # fmt: skip
+
+_PARQUET = (".parquet", ".geoparquet")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a file; ``member`` is the file inside a zip, ``name`` empty where a file has but one."""
+
+    path: Path
+    name: str = ""
+    member: str = ""
+
+    @property
+    def stem(self) -> str:
+        """Name of the file, without folder and ending."""
+        return Path(self.member).stem if self.member else self.path.stem
+
+    @property
+    def label(self) -> str:
+        """What a message calls it."""
+        inside = f"{self.path.name}/{self.member}" if self.member else self.path.name
+        return f"{inside}, layer {self.name}" if self.name and self.name != self.stem else inside
+
+    @property
+    def ending(self) -> str:
+        """Ending of the file, in lower case."""
+        return Path(self.member or self.path.name).suffix.lower()
+
+    @property
+    def address(self) -> str:
+        """Where GDAL finds it."""
+        return f"/vsizip/{self.path.resolve()}/{self.member}" if self.member else str(self.path)
+
+
+def is_vector(path: Path) -> bool:
+    """Return whether a path ends like a vector file."""
+    return path.suffix.lower() in VECTOR_ENDINGS
+
+
+def vector_files(folder: Path) -> list[Path]:
+    """Return the vector files of a folder, sorted by name; sub-folders are not searched."""
+    return sorted(path for path in folder.iterdir() if is_vector(path) and path.is_file())
+
+
+def layers_of(path: Path) -> list[Layer]:
+    """Return the layers with a geometry of a file, of the files in a zip, or of the files of a folder.
+
+    What cannot be opened has none.
+    """
+    if path.is_dir():
+        return [layer for file in vector_files(path) for layer in layers_of(file)]
+    if path.suffix.lower() == ".zip":
+        return [layer for member in _members(path) for layer in _layers_in(Layer(path, member=member))]
+    return _layers_in(Layer(path))
+
+
+def _members(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return []
+    hidden = ("__macosx/", ".")
+    return sorted(
+        name
+        for name in names
+        if Path(name).suffix.lower() in VECTOR_ENDINGS[:-1]
+        and not name.lower().startswith(hidden)
+        and not Path(name).name.startswith(".")
+    )
+
+
+def _layers_in(file: Layer) -> list[Layer]:
+    if file.ending in _PARQUET:
+        return [file]
+    try:
+        with _quietly():
+            found = [str(name) for name, kind in pyogrio.list_layers(file.address) if kind is not None]
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError):
+        return []
+    return [Layer(file.path, name, file.member) for name in found]
+
+
+def read_layer(path: Path | Layer, layer: str = "", *, crs: Any = None) -> gpd.GeoDataFrame:
+    """Read one layer of a vector file; without a name, its only or first layer with a geometry.
+
+    Parameters
+    ----------
+    path : Path or Layer
+    layer : str
+        The layer's name, where a path is given.
+    crs : anything pyproj reads, optional
+        The coordinate system of a layer that names none.
+
+    Returns
+    -------
+    GeoDataFrame
+        Texts as they are written: a reader of dates that is not ours has not seen them. Not to be changed in place.
+
+    Raises
+    ------
+    DataNotFoundError, InputError
+        Where the file is absent, cannot be opened, lacks the layer, or has no CRS.
+    """
+    file = path.path if isinstance(path, Layer) else Path(path)
+    if not file.is_file():
+        raise DataNotFoundError(f"{file}: there is no such file")
+    wanted = path if isinstance(path, Layer) else _layer_named(file, layer)
+    state = file.stat()
+    table = _read(wanted, state.st_mtime_ns, state.st_size)
+    if table.crs is None:
+        if crs is None:
+            raise InputError(
+                f"{wanted.label} has no coordinate system; give --crs EPSG:CODE, or assign one with ogr2ogr -a_srs"
+            )
+        return table.set_crs(crs)
+    return table
+
+
+def _layer_named(path: Path, name: str) -> Layer:
+    layers = layers_of(path)
+    if not name:
+        return layers[0] if layers else Layer(path)
+    for layer in layers:
+        if name in (layer.name, layer.member):
+            return layer
+    known = ", ".join(layer.name for layer in layers if layer.name) or "none"
+    raise InputError(f"{path.name} has no layer '{name}'; it has {known}")
+
+
+@lru_cache(maxsize=8)
+def _read(layer: Layer, _mtime_ns: int, _size: int) -> gpd.GeoDataFrame:
+    """Read a layer; the time and size of its file tell a cached one that has changed since."""
+    try:
+        if layer.ending in _PARQUET:
+            return _plain_columns(_read_parquet(layer))
+        options = {"DATE_AS_STRING": "YES"} if layer.ending in (".geojson", ".json") else {}
+        with _quietly():
+            table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)
+    except Exception as error:  # pyogrio, pyarrow and GDAL each raise their own kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"{layer.label} cannot be read as a vector file ({reason}); is it damaged?") from error
+    if not isinstance(table, gpd.GeoDataFrame):
+        raise InputError(f"{layer.label} holds no geometry; give a layer of lines or polygons")
+    return _plain_columns(table)
+
+
+def _plain_columns(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a layer whose columns hold single values: lists as text, categories as what they stand for."""
+    active = table.geometry.name
+    for column in [one for one in table.columns if one != active]:
+        values = table[column]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            table[column] = values.astype(object)
+        elif isinstance(values, gpd.GeoSeries):
+            table = table.drop(columns=column)
+        elif values.dtype == object and any(isinstance(value, (list, dict, np.ndarray)) for value in values):
+            table[column] = values.map(str)
+    return table
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep to itself what GDAL finds odd and can read: what is wrong with a row is said of the row."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
+def _read_parquet(layer: Layer) -> gpd.GeoDataFrame:
+    if not layer.member:
+        return gpd.read_parquet(layer.path)
+    with zipfile.ZipFile(layer.path) as archive:
+        return gpd.read_parquet(io.BytesIO(archive.read(layer.member)))
+
+
+def geometry_kinds(table: gpd.GeoDataFrame) -> Iterator[str]:
+    """Yield "outlines" and "traces" as far as a layer holds polygons and lines, the more frequent first."""
+    mixed = table.geometry[table.geom_type == "GeometryCollection"]
+    kinds = pd.concat([table.geom_type.dropna(), mixed.explode().geom_type])
+    areal = int(kinds.isin(["Polygon", "MultiPolygon"]).sum())
+    linear = int(kinds.isin(["LineString", "MultiLineString", "LinearRing"]).sum())
+    found = [(areal, "outlines"), (linear, "traces")]
+    yield from (kind for count, kind in sorted(found, key=lambda pair: -pair[0]) if count)
