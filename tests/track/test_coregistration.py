@@ -1,5 +1,6 @@
 """Co-registration on stable rock: known shifts come back, and what cannot be told is said."""
 
+import dataclasses
 import datetime as dt
 import math
 
@@ -7,6 +8,8 @@ import numpy as np
 import pyproj
 import pytest
 from affine import Affine
+from rasterio.transform import array_bounds
+from rasterio.warp import Resampling, calculate_default_transform, reproject
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
@@ -81,3 +84,28 @@ def test_walls_that_run_one_way_do_not_tell_a_shift_along_them():
 def test_masks_without_rock_are_refused():
     with pytest.raises(InputError, match=r"0 of 2 scenes hold rock.*leave --coregister out"):
         rock_shifts([scene(0, walls="none"), scene(1, walls="none")])
+
+
+def test_a_scene_on_a_plane_that_is_turned_is_moved_along_its_own_axes():
+    """Polar stereographic is turned by 60 degrees against UTM there: east on one plane is not east on the other."""
+    polar, side = pyproj.CRS("EPSG:3413"), 300
+    first = scene(0)
+    transform, width, height = calculate_default_transform(
+        UTM, polar, side, side, *array_bounds(side, side, first.transform), resolution=30
+    )
+    zones = np.zeros((height, width), dtype=np.uint8)
+    reproject(
+        first.read(), zones, src_transform=first.transform, src_crs=UTM.to_wkt(), dst_transform=transform,
+        dst_crs=polar.to_wkt(), resampling=Resampling.nearest, src_nodata=0, dst_nodata=0,
+    )  # fmt: skip
+    displaced = Affine.translation(150, 0) @ transform
+    what = dataclasses.replace(first.acquisition, image_id="turned", date=dt.date(2004, 1, 1), crs=polar)
+    turned = MaskScene(acquisition=what, shape=zones.shape, transform=displaced, read=lambda: zones)
+    moved = coregistered([first, turned, scene(1)])
+    # The scenes' mean is held: what counts is how the turned one lies against the first.
+    to_utm = pyproj.Transformer.from_crs(polar, UTM, always_xy=True)
+    middle = width / 2, height / 2
+    stands = np.array(to_utm.transform(*(moved[1].transform @ middle)))
+    is_to_stand = np.array(to_utm.transform(*(transform @ middle)))
+    held = np.array([moved[0].transform.c - first.transform.c, moved[0].transform.f - first.transform.f])
+    assert np.abs(stands - held - is_to_stand).max() < 3.0

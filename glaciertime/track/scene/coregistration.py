@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyproj
 import rasterio.warp
 from affine import Affine
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ class Shift:
     Attributes
     ----------
     east_m, north_m : float
-        To be added to its coordinates, metres of its plane; 0 where it could not be found.
+        To be added to its coordinates on the plane of the first scene, metres; 0 where it could not be found.
     sigma_m : float
         One standard deviation of either, NaN where it could not be found.
     reason : str
@@ -66,6 +67,7 @@ def coregistered(scenes: Sequence[MaskScene]) -> list[MaskScene]:
         If no two scenes hold rock, or they cannot be brought onto one grid.
     """
     shifts = rock_shifts(scenes)
+    plane = scenes[0].acquisition.crs
     out = []
     for scene, shift in zip(scenes, shifts, strict=True):
         acquisition = scene.acquisition
@@ -83,10 +85,22 @@ def coregistered(scenes: Sequence[MaskScene]) -> list[MaskScene]:
             replace(
                 scene,
                 acquisition=replace(acquisition, flags=flags, georeferencing_sigma_m=shift.sigma_m),
-                transform=Affine.translation(shift.east_m, shift.north_m) @ scene.transform,
+                transform=Affine.translation(*_in_own_plane(shift, scene, plane)) @ scene.transform,
             )
         )
     return out
+
+
+def _in_own_plane(shift: Shift, scene: MaskScene, plane: pyproj.CRS | None) -> tuple[float, float]:
+    """Return a shift on the plane of all scenes along x and y of a scene's own, which may be turned against it."""
+    own = scene.acquisition.crs
+    if plane is None or own is None or own == plane:
+        return shift.east_m, shift.north_m
+    middle = scene.transform @ (scene.shape[1] / 2, scene.shape[0] / 2)
+    there = pyproj.Transformer.from_crs(own, plane, always_xy=True)
+    x, y = there.transform(*middle)
+    moved = there.transform(x + shift.east_m, y + shift.north_m, direction="INVERSE")
+    return moved[0] - middle[0], moved[1] - middle[1]
 
 
 def rock_shifts(scenes: Sequence[MaskScene]) -> list[Shift]:
