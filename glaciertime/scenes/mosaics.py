@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import shapely
+import pyproj
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.warp import Resampling, reproject, transform_bounds
+from rasterio.warp import Resampling, reproject
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import NO_DATA, MaskScene
@@ -23,6 +23,8 @@ __all__ = ["bounds_of", "join"]
 _SEAM_SHARE = 0.02
 _SAME_GROUND = 0.5
 _MOST_PIXELS = 500_000_000
+# In a local frame nothing is projected.
+_ANY_PLANE = "EPSG:3857"
 
 
 def bounds_of(scene: MaskScene) -> tuple[float, float, float, float]:
@@ -81,24 +83,32 @@ def join(tiles: Sequence[MaskScene]) -> tuple[MaskScene, list[tuple[MaskScene, f
 
 def _grid(tiles: Sequence[MaskScene], finest: MaskScene) -> tuple[Affine, tuple[int, int]]:
     """Return the grid of the finest tile, enlarged to hold all."""
-    crs, t = finest.acquisition.crs, finest.transform
-    boxes = []
+    crs, back = finest.acquisition.crs, ~finest.transform
+    outlines = []
     for tile in tiles:
-        bounds = bounds_of(tile)
+        # The outline itself: the grid may be turned against x and y, and bounds along those cut or widen it.
+        x, y = tile.transform @ _outline(tile.shape)
         if tile.acquisition.crs != crs:
-            bounds = transform_bounds(tile.acquisition.crs.to_wkt(), crs.to_wkt(), *bounds, densify_pts=21)  # type: ignore[union-attr]
-        boxes.append(shapely.box(*bounds))
-    x_min, y_min, x_max, y_max = shapely.total_bounds(boxes)
-    corners = np.array([~t @ corner for corner in ((x_min, y_min), (x_max, y_max))])
+            x, y = pyproj.Transformer.from_crs(tile.acquisition.crs, crs, always_xy=True).transform(x, y)
+        outlines.append(back @ (x, y))
+    pixels = np.hstack(outlines)
     # Half a thousandth of a pixel is no pixel.
-    low, high = np.floor(corners.min(axis=0) + 5e-4), np.ceil(corners.max(axis=0) - 5e-4)
+    low, high = np.floor(pixels.min(axis=1) + 5e-4), np.ceil(pixels.max(axis=1) - 5e-4)
     width, height = (high - low).astype(int)
     if not 0 < width * height <= _MOST_PIXELS or not math.isfinite(float(width * height)):
         raise InputError(
             f"{tiles[0].acquisition.image_id} and {tiles[1].acquisition.image_id} have one date and lie too far apart "
             "to be tiles of one image; keep one, or correct the CRS of the other"
         )
-    return t @ Affine.translation(*low), (int(height), int(width))
+    return finest.transform @ Affine.translation(*low), (int(height), int(width))
+
+
+def _outline(shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return columns and rows of points along the edges of a raster."""
+    along = np.linspace(0.0, 1.0, 22)
+    column = np.concatenate([along, along, 0 * along, 0 * along + 1]) * shape[1]
+    row = np.concatenate([0 * along, 0 * along + 1, along, along]) * shape[0]
+    return column, row
 
 
 def _on_grid(tile: MaskScene, finest: MaskScene, transform: Affine, shape: tuple[int, int]) -> NDArray[np.uint8]:
@@ -108,10 +118,10 @@ def _on_grid(tile: MaskScene, finest: MaskScene, transform: Affine, shape: tuple
         tile.read(),
         out,
         src_transform=tile.transform,
-        src_crs=None if own is None else own.to_wkt(),
+        src_crs=_ANY_PLANE if own is None else own.to_wkt(),
         src_nodata=NO_DATA,
         dst_transform=transform,
-        dst_crs=None if crs is None else crs.to_wkt(),
+        dst_crs=_ANY_PLANE if crs is None else crs.to_wkt(),
         dst_nodata=NO_DATA,
         resampling=Resampling.nearest,
     )
