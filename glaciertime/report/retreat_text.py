@@ -134,7 +134,7 @@ def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame
 
 def _total(total: pd.Series) -> str:
     if pd.isna(total["loss_km2"]):
-        return "unknown, since that of a glacier is"
+        return "unknown, since that of a glacier is, or some losses are at least and others at most so much"
     bound = f"{total['qualifier']} " if total["qualifier"] else ""
     share = _bounded(bound, total["loss_percent"], total["loss_percent_sigma"], 2)
     return f"loss {_bounded(bound, total['loss_km2'], total['loss_sigma_km2'], 2)} km2" + (share and f" = {share} %")

@@ -62,7 +62,8 @@ def test_two_data_sets_of_a_glacier_are_not_summed():
 
 def test_a_sum_of_bounds_is_a_bound_and_so_are_its_rates():
     bound = "censored: the ice fills the box"
-    table = retreat_table(pd.DataFrame(loss(quality=bound) + loss(glacier="B")))
+    filled, seen = loss()
+    table = retreat_table(pd.DataFrame([{**filled, "quality": bound}, seen, *loss(glacier="B")]))
     apart = boxes(A=shapely.box(X, Y, X + 9_000, Y + 9_000), B=shapely.box(X + 20_000, Y, X + 29_000, Y + 9_000))
     assert sum_row(table, footprints=apart)["qualifier"] == "at least"
     assert "Sum: loss at least 20.00" in retreat_text(table, form="text", footprints=apart)
@@ -97,3 +98,45 @@ def test_numbers_of_a_product_have_no_exponent():
         "",
         "1,000",
     ]
+
+
+FILLED = {"quality": "censored: the ice fills the box;no-front: the ice fills the box"}
+LEFT = {"quality": "censored: no ice in the box;no-front: no ice in the box"}
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "qualifier", "lost_km2"),
+    [
+        (FILLED, {}, "at least", 10.0),
+        ({}, LEFT, "at least", 10.0),
+        ({}, FILLED, "at most", 10.0),
+        (LEFT, {}, "at most", 10.0),
+        (FILLED, LEFT, "at least", 10.0),
+        (FILLED, FILLED, "", np.nan),
+        (LEFT, LEFT, "", np.nan),
+    ],
+)
+def test_a_loss_is_bounded_on_the_side_that_the_footprint_hides(start, end, qualifier, lost_km2):
+    first, last = loss()
+    (row,) = retreat_table(pd.DataFrame([{**first, **start}, {**last, **end}])).itertuples()
+    assert row.qualifier == qualifier
+    assert row.loss_km2 == pytest.approx(lost_km2, nan_ok=True)
+
+
+def test_a_sum_of_losses_bounded_from_above_is_so_and_one_of_both_sides_is_unknown():
+    apart = boxes(A=shapely.box(X, Y, X + 9_000, Y + 9_000), B=shapely.box(X + 20_000, Y, X + 29_000, Y + 9_000))
+    first, last = loss()
+    above = [first, {**last, **FILLED}]
+    plain, below = loss(glacier="B"), [{**row, "glacier": "B"} for row in ({**first, **FILLED}, last)]
+    total = sum_row(retreat_table(pd.DataFrame(above + plain)), footprints=apart)
+    assert (total["loss_km2"], total["qualifier"]) == (20.0, "at most")
+    both = retreat_table(pd.DataFrame(above + below))
+    assert np.isnan(sum_row(both, footprints=apart)["loss_km2"])
+    assert "others at most so much" in retreat_text(both, form="text", footprints=apart)
+
+
+def test_an_image_of_another_extent_is_told_where_areas_of_images_are_compared():
+    first, last = loss(footprint="image")
+    odd = {"quality": "partial-coverage: shows another extent than most masks"}
+    table = retreat_table(pd.DataFrame([first, {**last, **odd}]), footprint="image")
+    assert table["note"].tolist() == ["the image at the end shows another extent than most masks"]

@@ -57,7 +57,8 @@ def retreat_table(
         Columns :data:`RETREAT_COLUMNS`, one row per glacier and dataset. A loss is positive; ``loss_percent`` is of
         the ice in the footprint at the start; sigma is one standard deviation, NaN where unknown. ``qualifier`` is
         ``at least`` where the ice filled the footprint at the start, or had left it at the end, so that more may
-        have been lost than was seen.
+        have been lost than was seen; ``at most`` where it filled it at the end, or had not reached it at the start. The
+        loss is NaN where both areas are bounds and nothing can be said.
 
     Raises
     ------
@@ -152,10 +153,15 @@ def _change(
 
 def _loss_bound(start: pd.Series, end: pd.Series) -> str | None:
     """Return what is known of a loss where an area is a bound: ``at least``, ``at most``; None where nothing is."""
-    sides = str(end.get("bound", "")), str(start.get("bound", ""))
-    if any(sides):
-        return difference_bound(*sides)
-    return "at least" if _is_censored(start) or _is_censored(end) else ""
+    return difference_bound(_side(end), _side(start))
+
+
+def _side(row: pd.Series) -> str:
+    """Return what of the glacier's area an area is: more ice lies beyond a footprint that it fills, or had left."""
+    told, flags = str(row.get("bound", "")), flags_of(str(row["quality"]))
+    if told or "censored" not in flags:
+        return told
+    return "at-most" if flags["censored"].startswith("no ice") else "at-least"
 
 
 def _is_censored(row: pd.Series) -> bool:
@@ -188,6 +194,8 @@ def _note(start: pd.Series, end: pd.Series) -> str:
     for name, row in (("start", start), ("end", end)):
         if row["coverage"] < 1:
             notes.append(f"{row['coverage']:.1%} of the footprint imaged at the {name}")
+        elif "partial-coverage" in flags_of(row["quality"]):
+            notes.append(f"the image at the {name} {flags_of(row['quality'])['partial-coverage']}")
         if "unclear-front" in flags_of(row["quality"]):
             notes.append(f"the front is unclear at the {name}")
     if any("unregistered" in flags_of(row["quality"]) for row in (start, end)):
@@ -203,7 +211,8 @@ _TOUCHING_KM2 = 0.01
 def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
     """Return the sum of a retreat table over glaciers whose footprints do not overlap; they may touch.
 
-    ``qualifier`` is ``at least`` where that of a row is. A sum with a loss that is unknown is unknown.
+    ``qualifier`` is ``at least`` or ``at most`` where that of a row is. A sum with a loss that is unknown is unknown,
+    and so is one of bounds on both sides.
 
     Raises
     ------
@@ -240,5 +249,8 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
     share = total["start_area_km2"] if total["start_area_km2"] > 0 else math.nan
     total["loss_percent"] = 100 * total["loss_km2"] / share
     total["loss_percent_sigma"] = 100 * total["loss_sigma_km2"] / share
-    total["qualifier"] = "at least" if (table["qualifier"] == "at least").any() else ""
+    sides = set(table["qualifier"]) - {""}
+    total["qualifier"] = sides.pop() if len(sides) == 1 else ""
+    if sides:
+        total[["loss_km2", "loss_percent", "loss_per_year_km2"]] = math.nan
     return total
