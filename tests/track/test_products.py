@@ -10,7 +10,7 @@ from glaciertime.breaks import change_points, change_table, segment_table
 from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.track import TrackSettings, track_scenes
-from glaciertime.track.record.periods import period_means, seasonal_cycle
+from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
 from glaciertime.track.ruler.flowlines import flowline_positions, flowline_retreat
 
 from .test_screening import series
@@ -111,3 +111,10 @@ def test_dates_before_nanoseconds_have_means_and_rates() -> None:
     means = period_means(rows, period="year")
     assert means["end_date"].dt.strftime("%Y-%m-%d").tolist()[:2] == ["1600-12-31", "1650-12-31"]
     assert one_per_day(rows)["date"].dtype == "datetime64[s]"
+
+
+def test_the_annual_rate_of_a_straight_line_is_its_slope_whatever_days_of_the_months_were_seen():
+    table = series([0.0] * 4)
+    table["date"] = pd.to_datetime(["2016-06-01", "2016-07-02", "2017-06-30", "2017-07-31"])
+    table["value"] = -300 * (table["date"] - pd.Timestamp("2016-01-01")).dt.days / 365.25
+    assert annual_rates(table)["rate_per_year"].tolist() == pytest.approx([-300.0])

@@ -11,6 +11,7 @@ from scipy.special import ndtri, stdtrit
 from glaciertime.combining import in_seconds, mean_of_days, one_per_day
 from glaciertime.errors import InputError
 from glaciertime.tables import SERIES_KEY
+from glaciertime.units import DAYS_PER_YEAR
 
 __all__ = [
     "ANNUAL_RATE_COLUMNS",
@@ -165,8 +166,9 @@ def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.D
 def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataFrame:
     """Return how far every series moved from one year to the next, month against the same month.
 
-    The rate is the mean difference of the monthly means that both years have, so that a year seen only in summer is
-    not compared with one seen only in winter.
+    The rate is the mean of what the monthly means that both years have differ by over the time between their mean
+    dates, so that a year seen only in summer is not compared with one seen only in winter, nor the start of a month
+    with its end.
 
     Parameters
     ----------
@@ -190,14 +192,15 @@ def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataF
         for year in years:
             if year - 1 not in years:
                 continue
-            pair = by_month.loc[year][["value", "sigma"]].join(
-                by_month.loc[year - 1][["value", "sigma"]], how="inner", rsuffix="_before"
+            pair = by_month.loc[year][["mean_date", "value", "sigma"]].join(
+                by_month.loc[year - 1][["mean_date", "value", "sigma"]], how="inner", rsuffix="_before"
             )
             count = len(pair)
             if count == 0:
                 continue
-            change = pair["value"] - pair["value_before"]
-            errors = float(np.mean(pair["sigma"] ** 2 + pair["sigma_before"] ** 2)) / count
+            years_apart = (pair["mean_date"] - pair["mean_date_before"]) / pd.Timedelta(days=DAYS_PER_YEAR)
+            change = (pair["value"] - pair["value_before"]) / years_apart
+            errors = float(np.mean((pair["sigma"] ** 2 + pair["sigma_before"] ** 2) / years_apart**2)) / count
             sigma, factor = float(np.sqrt(errors)), float(ndtri(0.5 + level / 2))
             if count >= 3:
                 sigma = float(np.sqrt(np.fmax(change.var(ddof=1) / count, errors)))
