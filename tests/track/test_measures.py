@@ -177,3 +177,18 @@ def test_the_slant_of_a_front_does_not_depend_on_where_the_fjord_points(angle):
         for points in ([(0, -50), (100, 50)], [(0, 0), (100, 0)])
     )
     assert front_obliquity(front, centreline=line, position_m=50, reach_m=20) == pytest.approx(np.sqrt(2), rel=1e-6)
+
+
+@pytest.mark.parametrize("vertices", [[(0, 0), (0, 0), (9_000, 0)], [(0, 0), (9_000, 0), (9_000, 0)]])
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_a_vertex_of_the_centreline_that_repeats_changes_no_position(vertices, method):
+    fjord = shapely.box(0, -2_500, 10_000, 2_500)
+    front = shapely.LineString([(5_000, -3_000), (5_500, 3_000)])
+    plain = shapely.LineString([(0, 0), (9_000, 0)])
+    at = front_position(front, centreline=plain, method=method, fjord=fjord)
+    assert front_position(front, centreline=shapely.LineString(vertices), method=method, fjord=fjord) == pytest.approx(
+        at
+    )
+    if method == "extrapolated-centreline":
+        beyond = shapely.LineString([(9_500, -3_000), (9_500, 3_000)])
+        assert front_position(beyond, centreline=shapely.LineString(vertices), method=method) == pytest.approx(9_500)

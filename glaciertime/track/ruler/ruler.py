@@ -61,12 +61,12 @@ class FrontRuler:
     place: Place
     settings: TrackSettings
 
-    @property
+    @cached_property
     def centreline(self) -> shapely.LineString:
-        """The centreline, from inland to the sea."""
+        """The centreline, from inland to the sea; a vertex that repeats has no direction."""
         if self.place.centreline is None:
             raise InputError(f"{self.place.name}: no centreline; give one in a manifest")
-        return self.place.centreline
+        return shapely.remove_repeated_points(self.place.centreline)
 
     @cached_property
     def strip(self) -> Channel:
