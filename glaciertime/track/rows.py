@@ -26,7 +26,7 @@ from glaciertime.track.ruler.uncertainty import (
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2, decimal_year
 
-__all__ = ["area_row", "failed_row", "front_sigma_km2", "rows_of"]
+__all__ = ["area_row", "failed_row", "front_sigma_km2", "rows_of", "with_own_sigma"]
 
 # Where polygons of one line differ by less than twice this, it is by rounding.
 _SLIVER_M = 1.0
@@ -101,13 +101,19 @@ def front_sigma_km2(
     )
 
 
+def with_own_sigma(acquisition: Acquisition, measurement: Measurement) -> Acquisition:
+    """Return an acquisition whose error of delineation is that which the front itself tells, where it does."""
+    if math.isnan(measurement.delineation_sigma_m):
+        return acquisition
+    return replace(acquisition, delineation_sigma_m=measurement.delineation_sigma_m)
+
+
 def rows_of(
     acquisition: Acquisition, measurement: Measurement, ruler: FrontRuler
 ) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
     """Return the observations of one scene, and its front as a row or None."""
     place, settings = ruler.place, ruler.settings
-    if math.isfinite(measurement.delineation_sigma_m):
-        acquisition = replace(acquisition, delineation_sigma_m=measurement.delineation_sigma_m)
+    acquisition = with_own_sigma(acquisition, measurement)
     rounding = measurement.rounding or Rounding.of_pixels(acquisition.resolution_m)
     boundary_m = boundary_sigma_m(acquisition, settings=settings, rounding=rounding)
     front = measurement.front

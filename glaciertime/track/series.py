@@ -23,7 +23,7 @@ from glaciertime.tables import empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts, screening_notes
-from glaciertime.track.rows import area_row, failed_row, front_sigma_km2, rows_of
+from glaciertime.track.rows import area_row, failed_row, front_sigma_km2, rows_of, with_own_sigma
 from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_centreline, sketch_of_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
@@ -292,7 +292,9 @@ class _Run:
             acquisition = mask.scene.acquisition
             ruler = self.rulers[acquisition.crs is None]
             there = None if front is None else reproject(front, source=mask.crs, target=ruler.place.crs)
-            sigma_km2 = front_sigma_km2(acquisition, there, self.settings)
+            sigma_km2 = front_sigma_km2(
+                with_own_sigma(acquisition, mask.measurement), there, self.settings, rounding=mask.measurement.rounding
+            )
             self.observations.append(area_row(acquisition, area, sigma_km2=sigma_km2))
             self._keep_footprint(acquisition, "common", area.footprint_area_km2, footprint, mask.crs)
 
@@ -379,8 +381,8 @@ class _Run:
         self.masks.append(
             MeasuredMask(
                 scene=scene,
-                crs=place.crs,
-                main=main,
+                place=place,
+                measurement=measurement,
                 region=reproject(main.polygon, source=measurement.crs, target=place.crs),
                 front=None if front is None else reproject(front, source=measurement.crs, target=place.crs),
             )

@@ -324,3 +324,39 @@ def test_simplified_fronts_move_no_further_than_stated():
         shapely.get_num_coordinates(simple.geometry.iloc[0]) < shapely.get_num_coordinates(plain.geometry.iloc[0]) / 3
     )
     assert simple.geometry.iloc[0].hausdorff_distance(plain.geometry.iloc[0]) <= 10.01
+
+
+def test_the_common_footprint_holds_the_glacier_of_the_line_and_its_own_errors():
+    """A larger glacier beside that of the line drifts in none of the tables; probabilities tell sigma in both."""
+
+    def beside(distance_m: float, days: int) -> MaskScene:
+        scene = mask_scene(distance_m, days)
+        zones = scene.read().copy()
+        rows = zones.shape[0]
+        zones[: rows // 2 - 10, :-5] = GLACIER
+        zones[rows // 2 - 10 : rows // 2 - 5] = OCEAN
+        return dataclasses.replace(scene, read=lambda: zones)
+
+    scenes = [beside(6_000, 0), beside(4_000, 10)]
+    settings = TrackSettings(common_footprint=True, count_icebergs=False, screening=None)
+    tracked = track_scenes(scenes, glacier=toy_glacier(), settings=settings)
+    assert areas(tracked, "common") == pytest.approx(areas(tracked, "box"))
+    assert areas(tracked, "box")[0] > 1.3 * areas(tracked, "box")[1]
+    sigmas = tracked.observations.query("variable == 'area_km2'").pivot(
+        index="image_id", columns="footprint", values="sigma"
+    )
+    assert sigmas["common"].tolist() == pytest.approx(sigmas["box"].tolist())
+
+
+def test_the_common_footprint_takes_sigma_from_the_probabilities_that_the_box_takes_it_from():
+    def modelled(scene: MaskScene) -> MaskScene:
+        zones = scene.read()
+        ocean = np.where(zones == OCEAN, 0.8, 0.2).astype(np.float32)
+        what = dataclasses.replace(scene.acquisition, model="m")
+        read = lambda: (np.stack([1 - ocean, ocean]), (GLACIER, OCEAN))  # noqa: E731
+        return dataclasses.replace(scene, acquisition=what, probability=read)
+
+    scenes = [modelled(mask_scene(6_000, 0)), modelled(mask_scene(4_000, 10))]
+    tracked = track_scenes(scenes, glacier=toy_glacier(), settings=TrackSettings(common_footprint=True))
+    found = tracked.observations.query("variable == 'area_km2'").set_index("footprint").sigma
+    assert found["common"].tolist() == pytest.approx(found["box"].tolist())

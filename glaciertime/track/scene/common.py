@@ -9,10 +9,10 @@ import pyproj
 import shapely
 
 from glaciertime.scenes.acquisition import MaskScene
-from glaciertime.track.measurement import Area, Front
-from glaciertime.track.place import reproject
+from glaciertime.track.measurement import Area, Front, Measurement
+from glaciertime.track.place import Place, reproject
 from glaciertime.track.scene.cleaning import clean
-from glaciertime.track.scene.masks import mask_area
+from glaciertime.track.scene.masks import mask_area, pixels_along
 from glaciertime.track.scene.regions import imaged_region
 from glaciertime.track.scene.runs import encode
 from glaciertime.track.settings import TrackSettings
@@ -22,13 +22,26 @@ __all__ = ["MeasuredMask", "common_areas", "needs_common_footprint", "of_another
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredMask:
-    """A mask that was measured once: its scene, its main footprint in the work's coordinates, and its front there."""
+    """A mask that was measured once: its scene, its main footprint in the work's coordinates, and its front there.
+
+    ``place`` is that of the work, ``measurement`` what was measured then, in the coordinates of the scene.
+    """
 
     scene: MaskScene
-    crs: pyproj.CRS | None
-    main: Area
+    place: Place
+    measurement: Measurement
     region: shapely.Polygon
     front: Front | None
+
+    @property
+    def crs(self) -> pyproj.CRS | None:
+        """Of the work."""
+        return self.place.crs
+
+    @property
+    def main(self) -> Area:
+        """The ice inside the main footprint."""
+        return self.measurement.areas[0]
 
 
 def needs_common_footprint(masks: Sequence[MeasuredMask]) -> bool:
@@ -101,7 +114,8 @@ def common_areas(
         if not any(mask is each for each in chosen):
             continue
         zones = mask.scene.read()
-        counted = encode(zones) if settings.count_icebergs else clean(zones).seen
+        along = pixels_along(mask.scene, mask.place.to(mask.scene.acquisition.crs).centreline)
+        counted = encode(zones) if settings.count_icebergs else clean(zones, along=along).seen
         here = reproject(footprint, source=mask.crs, target=mask.scene.acquisition.crs)
         area = mask_area(counted, here, name="common", scene=mask.scene)
         front = None if mask.front is None else _cut(mask.front, footprint)

@@ -26,7 +26,7 @@ from glaciertime.track.scene.tracing import front_lines_of_runs
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import polygon_area_km2
 
-__all__ = ["image_polygon", "mask_area", "measure_mask", "to_map"]
+__all__ = ["image_polygon", "mask_area", "measure_mask", "pixels_along", "to_map"]
 
 # The true area of the pixels in a footprint and that of its outline agree to less than this share.
 _WHOLE = 0.9999
@@ -102,7 +102,7 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
     box, name = scene.box if scene.box is not None else here.box, "box"
     if box is None:
         box, name = image_polygon(scene), "image"
-    along = _pixels_along(scene, here.centreline)
+    along = pixels_along(scene, here.centreline)
     cleaned = clean(zones, along=along)
     areas = [mask_area(runs if settings.count_icebergs else cleaned.seen, box, name=name, scene=scene)]
     front, front_flags, seen, sigma_m = None, {}, 1.0, math.nan
@@ -221,7 +221,7 @@ def ground_scale(scene: MaskScene) -> tuple[float, float]:
     return float(lengths[0] / (2 * step)), float(lengths[1] / (2 * step))
 
 
-def _pixels_along(scene: MaskScene, centreline: shapely.LineString | None) -> NDArray[np.int64] | None:
+def pixels_along(scene: MaskScene, centreline: shapely.LineString | None) -> NDArray[np.int64] | None:
     """Return rows and columns of the pixels that a centreline passes inside the image, from inland, (N, 2)."""
     if centreline is None:
         return None
