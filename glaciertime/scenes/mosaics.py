@@ -87,10 +87,10 @@ def _grid(tiles: Sequence[MaskScene], finest: MaskScene) -> tuple[Affine, tuple[
     outlines = []
     for tile in tiles:
         # The outline itself: the grid may be turned against x and y, and bounds along those cut or widen it.
-        x, y = tile.transform @ _outline(tile.shape)
+        x, y = _moved(tile.transform, *_outline(tile.shape))
         if tile.acquisition.crs != crs:
             x, y = pyproj.Transformer.from_crs(tile.acquisition.crs, crs, always_xy=True).transform(x, y)
-        outlines.append(back @ (x, y))
+        outlines.append(_moved(back, x, y))
     pixels = np.hstack(outlines)
     # Half a thousandth of a pixel is no pixel.
     low, high = np.floor(pixels.min(axis=1) + 5e-4), np.ceil(pixels.max(axis=1) - 5e-4)
@@ -101,6 +101,10 @@ def _grid(tiles: Sequence[MaskScene], finest: MaskScene) -> tuple[Affine, tuple[
             "to be tiles of one image; keep one, or correct the CRS of the other"
         )
     return finest.transform @ Affine.translation(*low), (int(height), int(width))
+
+
+def _moved(t: Affine, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+    return t.a * x + t.b * y + t.c, t.d * x + t.e * y + t.f
 
 
 def _outline(shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
