@@ -128,7 +128,7 @@ def years_between(start: Any, end: Any) -> float:
 
 @lru_cache(maxsize=512)
 def _to_equal_area(crs_text: str, longitude: float, latitude: float) -> pyproj.Transformer:
-    equal_area = f"+proj=laea +lat_0={latitude} +lon_0={longitude} +ellps=WGS84 +units=m +no_defs"
+    equal_area = f"+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m +no_defs"
     return pyproj.Transformer.from_crs(crs_text, equal_area, always_xy=True)
 
 
@@ -230,7 +230,7 @@ def true_plane(geometry: shapely.Geometry, *, crs: Any) -> pyproj.CRS | None:
 @lru_cache(maxsize=512)
 def _plane_at(longitude: float, latitude: float) -> pyproj.CRS:
     return pyproj.CRS.from_proj4(
-        f"+proj=laea +lat_0={latitude:.1f} +lon_0={longitude:.1f} +ellps=WGS84 +units=m +no_defs"
+        f"+proj=laea +lat_0={latitude:.1f} +lon_0={longitude:.1f} +datum=WGS84 +units=m +no_defs"
     )
 
 

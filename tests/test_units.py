@@ -161,3 +161,13 @@ def test_the_size_of_a_pixel_is_that_at_the_middle_of_its_raster() -> None:
     got = resolution_m(transform, shape=(1001, 1001), crs="EPSG:3413")
     assert got == pytest.approx(middle, rel=1e-9)
     assert abs(corner / middle - 1) > 1e-3
+
+
+def test_areas_on_a_national_datum_are_those_on_wgs84() -> None:
+    geod = pyproj.Geod(ellps="WGS84")
+    for crs, x, y in (("EPSG:27700", 300_000, 700_000), ("EPSG:21781", 600_000, 150_000)):
+        square = shapely.box(x, y, x + 3000, y + 3000)
+        to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+        ring = shapely.get_coordinates(shapely.segmentize(square, 50))
+        right, _ = geod.polygon_area_perimeter(*to_degrees.transform(*ring.T))
+        assert polygon_area_km2(square, crs=crs) == pytest.approx(abs(right) / 1e6, rel=2e-5)

@@ -20,7 +20,7 @@ from glaciertime.dates import Dated, DateReading, read_dates
 from glaciertime.errors import InputError
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import clean_name, column_called, column_key, columns_among, first_column
-from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
+from glaciertime.scenes.glacier_rows import GlacierRows, VectorReading, rows_of_glacier
 from glaciertime.scenes.layers import Layer, read_layer
 from glaciertime.scenes.names import date_in_name
 from glaciertime.scenes.source_flags import flags_told
@@ -54,6 +54,8 @@ class GlacierLayer:
     is_named: bool
     #: Whether what was told about dates decided any of them.
     used: bool
+    #: What was left out of it, in sentences.
+    notes: tuple[str, ...] = ()
 
 
 def glacier_layer(
@@ -117,7 +119,21 @@ def glacier_layer(
                 **texts,
             )
         )
-    return GlacierLayer(rows=tuple(rows), name=chosen.name, is_named=chosen.is_named, used=used)
+    return GlacierLayer(
+        rows=tuple(rows), name=chosen.name, is_named=chosen.is_named, used=used, notes=_unnamed(chosen, layer, glacier)
+    )
+
+
+def _unnamed(chosen: GlacierRows, layer: Layer, glacier: Glacier) -> tuple[str, ...]:
+    """Tell of rows that name no glacier and lie where this one is: nobody knows whether they are of it."""
+    shapes = chosen.unnamed.geometry[chosen.unnamed.geometry.notna()]
+    if shapes.empty or chosen.table.geometry.isna().all():
+        return ()
+    count = int(shapes.intersects(shapely.box(*chosen.table.total_bounds)).sum())
+    if not count:
+        return ()
+    what = "a row without a name lies" if count == 1 else f"{count} rows without a name lie"
+    return (f"{layer.label}: {what} where {glacier.name} is, left out; name the glacier in every row of its",)
 
 
 def _text(value: Any) -> str:

@@ -19,11 +19,11 @@ from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, UnreadableScene
 from glaciertime.scenes.classes import CAFFE, Classes
 from glaciertime.scenes.mosaics import bounds_of, join
-from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
+from glaciertime.scenes.names import DATE_FORMS, date_in_name, dated_folders, sensor_in_name
 from glaciertime.scenes.passes import Pass, pass_in_name
 from glaciertime.scenes.rasters import mask_scene
 
-__all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder"]
+__all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder", "rasters_in"]
 
 RASTER_ENDINGS = (".tif", ".tiff", ".png", ".gif", ".bmp", ".jp2", ".vrt", ".img", ".asc", ".bil")
 
@@ -51,9 +51,17 @@ class MaskReading:
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """Return the rasters of a folder, sorted by name, or the one file given; sub-folders are not searched."""
+    """Return the rasters of a folder, sorted by name, or the one file given.
+
+    Of a folder without any, those of its sub-folders, where these only sort by date.
+    """
     if folder.is_file():
         return [folder]
+    return rasters_in(folder) or [file for inner in dated_folders(folder) for file in rasters_in(inner)]
+
+
+def rasters_in(folder: Path) -> list[Path]:
+    """Return the rasters of a folder itself, sorted by name."""
     return sorted(
         path
         for path in folder.iterdir()

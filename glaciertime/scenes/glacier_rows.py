@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 
 from glaciertime import naming
@@ -40,6 +41,8 @@ class GlacierRows:
     name: str
     #: Whether a column told, and not only the lack of others.
     is_named: bool
+    #: Rows of no glacier: all columns that name or number one are empty there.
+    unnamed: gpd.GeoDataFrame
 
 
 def wanted_names(glacier: Glacier, code: str = "") -> set[str]:
@@ -63,10 +66,10 @@ def rows_of_glacier(
     names, identifiers = _columns(table, reading, where)
     if not names and not identifiers:
         if reading.name_column.casefold() == ALL_ROWS:
-            return GlacierRows(table, "", False)
+            return GlacierRows(table, "", False, table.iloc[:0])
         names = _column_that_names(table, wanted, reading, where)
         if not names:
-            return GlacierRows(table, "", False)
+            return GlacierRows(table, "", False, table.iloc[:0])
     found = {column: _matches(table[column], wanted, column in identifiers) for column in [*names, *identifiers]}
     if not any(matches.any() for matches in found.values()):
         raise DataNotFoundError(_nothing_of(table, glacier, names or identifiers, where))
@@ -77,7 +80,9 @@ def rows_of_glacier(
     column = next(column for column in found if found[column].any())  # the one that names it
     spelled = rows.loc[found[column][any_of], column].map(clean_name)
     exact = [name for name in spelled.unique() if fold_name(name) in wanted]
-    return GlacierRows(rows, exact[0] if exact else glacier.name, True)
+    empty = [table[one].map({value: not clean_name(value) for value in table[one].unique()}.get) for one in found]
+    unnamed = table[np.logical_and.reduce(empty)] if empty else table.iloc[:0]
+    return GlacierRows(rows, exact[0] if exact else glacier.name, True, unnamed)
 
 
 def _by_the_first(table: gpd.GeoDataFrame, found: dict[str, pd.Series]) -> pd.Series:

@@ -18,14 +18,26 @@ import pandas as pd
 import pyogrio
 
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.names import dated_folders
 
-__all__ = ["VECTOR_ENDINGS", "Layer", "geometry_kinds", "is_vector", "layers_of", "read_layer", "vector_files"]
+__all__ = [
+    "VECTOR_ENDINGS",
+    "Layer",
+    "files_in",
+    "geometry_kinds",
+    "is_damaged",
+    "is_vector",
+    "layers_of",
+    "read_layer",
+    "vector_files",
+]
 
 VECTOR_ENDINGS = (
     ".gpkg", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".fgb", ".kml", ".kmz", ".gml", ".zip",
 )  # fmt: skip
 
 _PARQUET = (".parquet", ".geoparquet")
+_JSON_START = 10_000
 
 
 @dataclass(frozen=True)
@@ -64,28 +76,54 @@ def is_vector(path: Path) -> bool:
 
 
 def vector_files(folder: Path) -> list[Path]:
-    """Return the vector files of a folder, sorted by name; sub-folders are not searched."""
-    return sorted(path for path in folder.iterdir() if is_vector(path) and path.is_file())
+    """Return the vector files of a folder, sorted by name; without any, those of its sub-folders that sort by date."""
+    return files_in(folder) or [file for inner in dated_folders(folder) for file in files_in(inner)]
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the vector files of a folder itself, sorted by name.
+
+    Hidden files are none: what a system keeps beside a shapefile bears its ending too.
+    """
+    return sorted(
+        path for path in folder.iterdir() if is_vector(path) and path.is_file() and not path.name.startswith(".")
+    )
 
 
 def layers_of(path: Path) -> list[Layer]:
     """Return the layers with a geometry of a file, of the files in a zip, or of the files of a folder.
 
-    What cannot be opened has none.
+    A damaged file counts as a layer, so that reading it gives the reason; a file without any geometry has none.
     """
     if path.is_dir():
         return [layer for file in vector_files(path) for layer in layers_of(file)]
     if path.suffix.lower() == ".zip":
-        return [layer for member in _members(path) for layer in _layers_in(Layer(path, member=member))]
+        members = _members(path)
+        return [Layer(path)] if members is None else [
+            layer for member in members for layer in _layers_in(Layer(path, member=member))
+        ]  # fmt: skip
     return _layers_in(Layer(path))
 
 
-def _members(path: Path) -> list[str]:
+def is_damaged(path: Path) -> bool:
+    """Return whether a file ends like a vector file, but cannot be opened as one."""
+    for layer in layers_of(path):
+        if layer.name or layer.ending in _PARQUET:
+            continue
+        try:
+            read_layer(layer, crs="EPSG:4326")
+        except InputError:
+            return True
+    return False
+
+
+def _members(path: Path) -> list[str] | None:
+    """Return the vector files in a zip; None where it cannot be opened."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile):
-        return []
+        return None
     hidden = ("__macosx/", ".")
     return sorted(
         name
@@ -103,8 +141,22 @@ def _layers_in(file: Layer) -> list[Layer]:
         with _quietly():
             found = [str(name) for name, kind in pyogrio.list_layers(file.address) if kind is not None]
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError):
-        return []
+        return [] if file.ending == ".json" and not _says_features(file) else [file]
     return [Layer(file.path, name, file.member) for name in found]
+
+
+def _says_features(file: Layer) -> bool:
+    """Return whether a file of JSON means to hold features; most hold something else."""
+    try:
+        if file.member:
+            with zipfile.ZipFile(file.path) as archive:
+                start = archive.read(file.member)[:_JSON_START]
+        else:
+            with file.path.open("rb") as opened:
+                start = opened.read(_JSON_START)
+    except (OSError, zipfile.BadZipFile, KeyError):
+        return True
+    return b'"Feature' in start
 
 
 def read_layer(path: Path | Layer, layer: str = "", *, crs: Any = None) -> gpd.GeoDataFrame:

@@ -14,11 +14,20 @@ from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, 
 from glaciertime.scenes.acquisition import ImageScene, Scene, UnreadableScene
 from glaciertime.scenes.caffe import caffe_has_zones, caffe_root, caffe_scenes
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
-from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder
+from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder, rasters_in
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
-from glaciertime.scenes.layers import VECTOR_ENDINGS, geometry_kinds, is_vector, layers_of, read_layer, vector_files
-from glaciertime.scenes.names import order_decides
+from glaciertime.scenes.layers import (
+    VECTOR_ENDINGS,
+    files_in,
+    geometry_kinds,
+    is_damaged,
+    is_vector,
+    layers_of,
+    read_layer,
+    vector_files,
+)
+from glaciertime.scenes.names import dated_folders, order_decides
 from glaciertime.scenes.vectors import (
     VectorInput,
     find_in_vectors,
@@ -152,7 +161,9 @@ def _from_data(
     for folder in (data / glacier.name, data):
         if folder not in known and folder.is_dir() and mask_files(folder):
             source = Source(dataset=dataset or folder.resolve().name, format="masks")
-            return _from_source(glacier, source, folder, reading, columns)
+            located = _from_source(glacier, source, folder, reading, columns)
+            located.notes.extend(_beside_masks(glacier, folder, _vector_input(reading, columns)))
+            return located
     path = _vectors_in(glacier, data, _vector_input(reading, columns), known)
     if path is not None:
         return _from_file(glacier, path, reading, columns, dataset)
@@ -167,16 +178,45 @@ def _vectors_in(glacier: Glacier, data: Path, given: VectorInput, known: set[Pat
 
     Files of the folder itself that name no glacier at all are taken too: then all of them are of it.
     """
-    folders = [data, *sorted(path for path in data.iterdir() if path.is_dir())]
-    for folder in folders:
-        files = [path for path in vector_files(folder) if path not in known]
+    holding: dict[Path, Path] = {}
+    for folder in (data, *sorted(path for path in data.iterdir() if path.is_dir())):
+        files = [path for path in files_in(folder) if path not in known]
         naming = [path for path in files if find_in_vectors(path, glacier, given=given)]
         if naming:
-            return naming[0] if len(naming) == 1 else folder
+            # A damaged file beside it may be of the glacier too: it is to be told.
+            alone = len(naming) == 1 and not any(is_damaged(path) for path in files)
+            holding[folder] = naming[0] if alone else folder
+        if data in holding:
+            return holding[data]
+    if len(holding) == 1:
+        return next(iter(holding.values()))
+    if holding:
+        if not files_in(data) and set(holding) <= set(dated_folders(data)):
+            return data
+        raise InputError(
+            f"--data {data}: {len(holding)} of its folders hold {glacier.name} "
+            f"({', '.join(folder.name for folder in holding)}); give one of them"
+        )
     files = [path for path in vector_files(data) if path not in known]
     if files and not known and not any(_names_glaciers(path, given) for path in files):
         return files[0] if len(files) == 1 else data
     return None
+
+
+def _beside_masks(glacier: Glacier, folder: Path, given: VectorInput) -> list[str]:
+    """Return what a folder of masks holds of a glacier that is not measured with them."""
+    notes = []
+    deeper = [file for inner in sorted(folder.iterdir()) if inner.is_dir() for file in rasters_in(inner)]
+    if rasters_in(folder) and deeper:
+        shown = deeper[0].relative_to(folder)
+        notes.append(f"{len(deeper)} rasters in sub-folders were not read ({shown}); put them beside the masks")
+    vectors = [path for path in files_in(folder) if find_in_vectors(path, glacier, given=given)]
+    if vectors:
+        notes.append(
+            f"{len(vectors)} vector files that name {glacier.name} were not read beside the masks ({vectors[0].name}); "
+            "give them with --data in a run of their own"
+        )
+    return notes
 
 
 def _names_glaciers(path: Path, given: VectorInput) -> bool:
@@ -191,7 +231,9 @@ def _names_glaciers(path: Path, given: VectorInput) -> bool:
             ):
                 return False
         except GlacierTimeError:
-            continue
+            if not is_damaged(path):
+                continue
+            return False
     return True
 
 

@@ -19,7 +19,7 @@ from glaciertime.dates.forms import hydrological_year, month_only, year_only
 from glaciertime.errors import AmbiguousDateError, DataNotFoundError, InputError
 from glaciertime.naming import column_key
 
-__all__ = ["DATE_FORMS", "date_in_name", "dates_of_files", "order_decides", "sensor_in_name"]
+__all__ = ["DATE_FORMS", "date_in_name", "dated_folders", "dates_of_files", "order_decides", "sensor_in_name"]
 
 DATE_FORMS = (
     "2002-11-09, 20021109, 2002_11_09, 09Nov2002, 2002313 or 2002_313 (day of year), 2002-11, Nov2002, or a year alone"
@@ -102,6 +102,18 @@ def date_in_name(name: str, *, reading: DateReading | None = None) -> Dated | No
     if found is None:
         found = _day_before_year(name, stem, reading)
     return found or next((dated for dated in _months_and_years(stem, reading) if _is_past(dated)), None)
+
+
+def dated_folders(folder: Path) -> list[Path]:
+    """Return the sub-folders of a folder that only sort by date: all of them bear a date or a number and no other word.
+
+    Examples
+    --------
+    A folder with the sub-folders ``2003`` and ``2004-08`` has two of them, one with ``2003`` and ``drafts`` none.
+    """
+    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    words = [word for path in inner for word in re.findall(r"[^\W\d_]+", path.name)]
+    return inner if all(month_of(word) for word in words) else []
 
 
 def order_decides(names: Iterable[str]) -> bool:

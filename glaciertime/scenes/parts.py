@@ -85,7 +85,7 @@ def merged_outlines(rows: Sequence[DatedRow]) -> Iterator[Observed | tuple[Dated
     ------
     Observed, or a row with the reason why it could not be used
     """
-    for group in by_observation(rows):
+    for group in _with_their_rock(by_observation(rows)):
         held: dict[str, list[tuple[DatedRow, shapely.Geometry]]] = {"ice": [], "debris": [], "rock": []}
         mended = False
         for row in group:
@@ -102,9 +102,12 @@ def merged_outlines(rows: Sequence[DatedRow]) -> Iterator[Observed | tuple[Dated
             yield held["rock"][0][0], "the row is rock inside an outline, and there is no outline of that day"
         debris, rock = (shapely.union_all([geometry for _, geometry in held[what]]) for what in ("debris", "rock"))
         ice = held["ice"] or held["debris"]
-        wholes, twice = _opinions(ice)
+        wholes, twice, islands = _opinions(ice, rock)
         for members, geometry in wholes:
             whole = geometry.union(debris).difference(rock)
+            if len(wholes) == 1:
+                whole = whole.union(shapely.union_all([island for _, island in islands]))
+                members = [*members, *(row for row, _ in islands)]
             if group[0].crs.is_geographic:
                 whole = joined_at_180(whole)
             flags = {"mended": "an outline that crossed itself"} if mended else {}
@@ -119,28 +122,45 @@ def _kind(row: DatedRow) -> str:
     return next((kind for kind, keys in kinds.items() if key in keys), "")
 
 
+def _with_their_rock(groups: list[list[DatedRow]]) -> list[list[DatedRow]]:
+    """Return groups with rows of rock that bear another author or image than the one outline of their day put to it."""
+    alone = [group for group in groups if all(_kind(row) in ("rock", "") for row in group)]
+    kept = [group for group in groups if group not in alone]
+    for group in alone:
+        same_day = [held for held in kept if held[0].dated == group[0].dated]
+        if len(same_day) == 1:
+            same_day[0].extend(group)
+        else:
+            kept.append(group)
+    return kept
+
+
 def _opinions(
-    parts: list[tuple[DatedRow, shapely.Geometry]],
-) -> tuple[list[tuple[list[DatedRow], shapely.Geometry]], int]:
-    """Return parts joined to wholes, and how many are there twice.
+    parts: list[tuple[DatedRow, shapely.Geometry]], rock: shapely.Geometry
+) -> tuple[list[tuple[list[DatedRow], shapely.Geometry]], int, list[tuple[DatedRow, shapely.Geometry]]]:
+    """Return parts joined to wholes, how many are there twice, and ice that lies on the rock inside a whole.
 
     What overlaps most of a whole is another opinion of it: a whole of its own.
     """
     wholes: list[tuple[list[DatedRow], shapely.Geometry]] = []
     different: list[shapely.Geometry] = []
+    islands: list[tuple[DatedRow, shapely.Geometry]] = []
     twice = 0
     for row, part in sorted(parts, key=lambda pair: -pair[1].area):
         if any(part.equals(other) for other in different):
             twice += 1
             continue
         different.append(part)
+        if wholes and part.intersection(rock).area > _SAME_ICE * part.area:
+            islands.append((row, part))
+            continue
         for index, (members, whole) in enumerate(wholes):
             if part.intersection(whole).area < _SAME_ICE * part.area:
                 wholes[index] = ([*members, row], whole.union(part))
                 break
         else:
             wholes.append(([row], part))
-    return wholes, twice
+    return wholes, twice, islands
 
 
 def is_of_glacier(line_type: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene
 from glaciertime.scenes.dated_rows import DatedRow, GlacierLayer, glacier_layer
 from glaciertime.scenes.glacier_rows import ALL_ROWS, VectorReading, rows_of_glacier, wanted_names
 from glaciertime.scenes.layers import VECTOR_ENDINGS, Layer, geometry_kinds, layers_of, read_layer
-from glaciertime.scenes.names import date_in_name, sensor_in_name
+from glaciertime.scenes.names import sensor_in_name
+from glaciertime.scenes.one_place import check_one_place
 from glaciertime.scenes.parts import Observed, is_of_glacier, lines_of, merged_outlines, merged_traces, polygons_of
 
 __all__ = [
@@ -42,8 +43,6 @@ __all__ = [
 
 #: Layers beside the outlines or traces of a file, by their usual names.
 _BESIDE = ("boxes", "centreline", "centerline")
-# Traces of one glacier lie within so many times their own length of each other.
-_REACH = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +74,9 @@ def find_in_vectors(path: Path, glacier: Glacier, *, given: VectorInput | None =
     Layers without a column that names glaciers count where the name of the file, or of the layer, is the glacier's.
     """
     given = given or VectorInput()
-    layers = layers_of(path)
-    several = path.is_dir() or path.suffix.lower() == ".zip" or len(_dated(layers)) > 1
-    for layer in layers:
+    several = path.is_dir() or path.suffix.lower() == ".zip"
+    found: list[tuple[str, GlacierFound]] = []
+    for layer in layers_of(path):
         try:
             table = read_layer(layer, crs=given.crs)
             chosen = rows_of_glacier(table, glacier, reading=given.reading, where=layer.label)
@@ -88,11 +87,14 @@ def find_in_vectors(path: Path, glacier: Glacier, *, given: VectorInput | None =
             continue
         kind = next(geometry_kinds(chosen.table), "")
         if kind and layer.name not in _BESIDE:
-            return GlacierFound(
-                name=chosen.name or glacier.name, kind=kind, layer="" if several else layer.name, crs=table.crs,
-                is_named=chosen.is_named,
+            one = GlacierFound(
+                name=chosen.name or glacier.name, kind=kind, layer="", crs=table.crs, is_named=chosen.is_named
             )  # fmt: skip
-    return None
+            if several:
+                return one
+            found.append((layer.name, one))
+    alike = [layer for layer, one in found if one.kind == found[0][1].kind]
+    return replace(found[0][1], layer=alike[0] if len(alike) == 1 else "") if found else None
 
 
 def outline_scenes(
@@ -147,7 +149,9 @@ def _gather(
     """Return the dated rows of a glacier out of all layers of a source, and what could not be read."""
     layers = _layers_to_read(path, source)
     single = len(layers) == 1
+    in_one_file = path.is_file() and path.suffix.lower() != ".zip"
     problems: list[UnreadableScene] = []
+    left_out: list[Layer] = []
     read: list[tuple[Layer, GlacierLayer]] = []
     errors: list[GlacierTimeError] = []
     for layer in layers:
@@ -159,11 +163,15 @@ def _gather(
             if single:
                 raise
             errors.append(error)
-            if not isinstance(error, DataNotFoundError):
+            if in_one_file and not isinstance(error, DataNotFoundError):
+                given.notes.append(f"a layer was left out: {error}")
+            elif not isinstance(error, DataNotFoundError) and _may_hold(layer, kind):
                 problems.append(UnreadableScene(input=str(layer.path), reason=str(error)))
             continue
         if single or any(_is_of_kind(row, kind) for row in found.rows):
             read.append((layer, found))
+        else:
+            left_out.append(layer)
     if not read:
         raise errors[0] if errors else DataNotFoundError(f"{path.name} holds no {kind} of {glacier.name}")
     told = given.reading.dates
@@ -173,8 +181,15 @@ def _gather(
             "leave it out"
         )
     read = _of_the_glacier(read, glacier, path)
+    if left_out:
+        other = "traces" if kind == "outlines" else "outlines"
+        given.notes.append(
+            f"{len(left_out)} with {other} left out beside the {kind} ({left_out[0].label}); to measure them give "
+            "--data a file or a folder with nothing else"
+        )
     rows: list[DatedRow] = []
     for layer, found in read:
+        given.notes.extend(found.notes)
         for row in found.rows:
             if isinstance(row.dated, str):
                 problems.append(
@@ -183,7 +198,7 @@ def _gather(
             else:
                 rows.append(row)
     if not all(found.is_named for _, found in read) and given.reading.name_column.casefold() != ALL_ROWS:
-        _check_one_place(rows, kind, path)
+        check_one_place(rows, kind, path)
     return rows, problems
 
 
@@ -199,15 +214,15 @@ def _layers_to_read(path: Path, source: Source) -> list[Layer]:
     if not layers:
         read_layer(path)
         return [Layer(path)]
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        return layers
-    dated = _dated(layers)
-    return dated if len(dated) > 1 else layers[:1]
+    return layers
 
 
-def _dated(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the layers whose names hold a date."""
-    return [layer for layer in layers if layer.name and date_in_name(layer.name) is not None]
+def _may_hold(layer: Layer, kind: str) -> bool:
+    """Return whether a layer that gave no rows could have some of a kind: one that cannot be read could."""
+    try:
+        return kind in geometry_kinds(read_layer(layer, crs="EPSG:4326"))
+    except GlacierTimeError:
+        return True
 
 
 def _is_of_kind(row: DatedRow, kind: str) -> bool:
@@ -258,36 +273,6 @@ def _undated(layer: Layer) -> str:
     return " ".join(word for word in words if word.isalpha() and not month_of(word))
 
 
-def _check_one_place(rows: Sequence[DatedRow], kind: str, path: Path) -> None:
-    """Refuse rows that no column gives to a glacier where they lie apart, or lie side by side on one day."""
-    remedy = f"cut the file to one glacier, or give --name-column {ALL_ROWS} where all rows are of one"
-    boxes = []
-    for row in rows:
-        if row.geometry is None or row.geometry.is_empty:
-            continue
-        box = gpd.GeoSeries([shapely.box(*row.geometry.bounds)], crs=row.crs).to_crs("EPSG:4326").iloc[0]
-        boxes.append(_reach(joined_at_180(box)) if kind == "traces" else box)
-    if len(shapely.get_parts(shapely.union_all(boxes))) > 1:
-        raise InputError(
-            f"{path.name}: no column names the glaciers, and the rows lie apart as if of several; {remedy}"
-        )
-    if kind == "outlines":
-        days: dict[Any, set[bytes]] = {}
-        for row in rows:
-            if row.geometry is not None and not row.line_type:
-                days.setdefault((row.dated, row.author, row.image_id), set()).add(row.geometry.normalize().wkb)
-        if any(len(held) > 1 for held in days.values()):
-            raise InputError(f"{path.name}: no column names the glaciers, and one day has several outlines; {remedy}")
-
-
-def _reach(box: shapely.Polygon) -> shapely.Polygon:
-    x_min, y_min, x_max, y_max = box.bounds
-    size = math.hypot((x_max - x_min) * math.cos(math.radians((y_min + y_max) / 2)), y_max - y_min)
-    dy = _REACH * size / 2
-    dx = dy / max(math.cos(math.radians((y_min + y_max) / 2)), 0.01)
-    return shapely.box(x_min - dx, y_min - dy, x_max + dx, y_max + dy)
-
-
 def _what_was_done(rows: Sequence[DatedRow], merged: Sequence[Observed | tuple[DatedRow, str]]) -> list[str]:
     """Return in sentences what became of rows that are no observation of their own."""
     observed = [one for one in merged if isinstance(one, Observed)]
@@ -302,6 +287,17 @@ def _what_was_done(rows: Sequence[DatedRow], merged: Sequence[Observed | tuple[D
     sentences = [text.format(sum(len(one.rows) for one in ones), len(ones)) for text, ones in told.items() if ones]
     if twice:
         sentences.append(f"rows that are there twice were counted once: {twice}")
+    days: dict[Any, int] = {}
+    for one in observed:
+        key = (one.rows[0].dated, one.rows[0].author, one.rows[0].image_id)
+        days[key] = days.get(key, 0) + 1
+    several = [key for key, count in days.items() if count > 1]
+    if several:
+        first = min(dated.date for dated, _, _ in several)
+        sentences.append(
+            f"{len(several)} days have several geometries of the same ground that differ ({first}): each is an "
+            "observation of its own; keep one where only one is right"
+        )
     left = sorted({row.line_type for row in rows if not is_of_glacier(row.line_type)})
     if left:
         sentences.append(f"rows of line_type {', '.join(left)} are no ice and were left out")

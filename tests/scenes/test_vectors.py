@@ -667,3 +667,43 @@ def test_the_traces_of_the_case_give_a_front_each(shared_cases: Path) -> None:
     outcome = track(folder, folder / "b.yaml", "Testbreen")
     assert outcome.tracked is not None
     assert len(outcome.tracked.fronts) == 12
+
+
+# Silent omissions
+
+
+def test_a_row_without_a_name_where_the_glacier_is_is_told(tmp_path: Path, manifest: Path) -> None:
+    squares = [square(), square(2.0), square(x_km=6)]
+    data = write(
+        tmp_path / "a.gpkg", squares, glac_name=["G", None, None], date=["2003-08-12", "2010-08-12", "2010-08-12"]
+    )
+    outcome = track(data, manifest)
+    assert areas(outcome) == [("2003-08-12", 9.0)]
+    assert any("a row without a name lies where G is, left out" in note for note in outcome.notes)
+
+
+def test_ice_on_the_rock_inside_a_glacier_belongs_to_it(tmp_path: Path, manifest: Path) -> None:
+    parts = [square(), square(1.0, x_km=1, y_km=1), square(0.5, x_km=1.2, y_km=1.2)]
+    data = write(
+        tmp_path / "a.gpkg", parts, glac_name=["G"] * 3, date=["2003-08-12"] * 3,
+        line_type=["glac_bound", "intrnl_rock", "glac_bound"],
+    )  # fmt: skip
+    assert areas(track(data, manifest)) == [("2003-08-12", 8.25)]
+
+
+def test_rock_of_another_image_is_taken_off_the_one_outline_of_its_day(tmp_path: Path, manifest: Path) -> None:
+    parts = [square(), square(1.0, x_km=1, y_km=1)]
+    data = write(
+        tmp_path / "a.gpkg", parts, glac_name=["G"] * 2, date=["2003-08-12"] * 2, image_id=["a", "b"],
+        line_type=["glac_bound", "intrnl_rock"],
+    )  # fmt: skip
+    assert areas(track(data, manifest)) == [("2003-08-12", 8.0)]
+
+
+def test_two_outlines_of_one_day_that_differ_are_told(tmp_path: Path, manifest: Path) -> None:
+    data = write(tmp_path / "a.gpkg", [square(), square(2.9)], glac_name=["G"] * 2, date=["2003-08-12"] * 2)
+    outcome = track(data, manifest)
+    assert len(areas(outcome)) == 2
+    assert any(
+        "1 days have several geometries of the same ground that differ (2003-08-12)" in note for note in outcome.notes
+    )
