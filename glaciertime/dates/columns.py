@@ -85,7 +85,7 @@ def read_dates(values: Iterable[Any], *, reading: DateReading | None = None, whe
     """
     reading = reading or DateReading()
     given = list(values)
-    found = [_found(value, reading) for value in given]
+    found = _each_found(given, reading)
     chosen, used = _choose(given, found, reading, where)
     rows = tuple(_checked(value, row, reading) for value, row in zip(given, chosen, strict=True))
     return DateColumn(rows, used)
@@ -143,6 +143,20 @@ def last_day(value: Any) -> dt.date:
     if found.flag == "month-only":
         return (found.date.replace(day=1) + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
     return found.date
+
+
+def _each_found(values: Sequence[Any], reading: DateReading) -> list[Found | str]:
+    """Return what every value may mean; texts that a layer repeats are read once."""
+    texts: dict[str, Found | str] = {}
+    out = []
+    for value in values:
+        if type(value) is not str:
+            out.append(_found(value, reading))
+            continue
+        if value not in texts:
+            texts[value] = _found(value, reading)
+        out.append(texts[value])
+    return out
 
 
 def _found(value: Any, reading: DateReading) -> Found | str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -142,6 +143,8 @@ def hydrological_year(year: int, hemisphere: str | None) -> Dated:
 def date_of_decimal_year(value: float) -> dt.date:
     """Return the day nearest to a decimal year: the inverse of :func:`glaciertime.units.decimal_year`.
 
+    An instant half way between the beginnings of two days, such as the middle of a year, is on the earlier one.
+
     Examples
     --------
     >>> date_of_decimal_year(2004.0), date_of_decimal_year(2002.5)
@@ -149,7 +152,7 @@ def date_of_decimal_year(value: float) -> dt.date:
     """
     year = int(value)
     days = 366 if calendar.isleap(year) else 365
-    return dt.date(year, 1, 1) + dt.timedelta(days=min(int((value - year) * days + 0.5), days - 1))
+    return dt.date(year, 1, 1) + dt.timedelta(days=min(max(0, math.ceil((value - year) * days - 0.5)), days - 1))
 
 
 def _certain(date: dt.date | Dated) -> Found:

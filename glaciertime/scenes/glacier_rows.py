@@ -123,10 +123,10 @@ def _holds_dates(values: pd.Series) -> bool:
     """Return whether a column called "name" holds dates, as the names of placemarks do."""
     known = [str(value) for value in values.dropna().unique()]
     try:
-        dates = [date_in_name(text) for text in known]
+        # The first that is no date settles it: a layer of all glaciers is not read through for each of them.
+        return bool(known) and all((dated := date_in_name(text)) is not None and not dated.flag for text in known)
     except AmbiguousDateError:
         return True
-    return bool(dates) and all(dated is not None and not dated.flag for dated in dates)
 
 
 def _matches(values: pd.Series, wanted: set[str], is_identifier: bool) -> pd.Series:

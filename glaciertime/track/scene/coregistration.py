@@ -226,7 +226,8 @@ def _reference(parts: Sequence[tuple[Layer, NDArray[np.float64]]]) -> Layer:
     for (part, observed), shift in parts:
         rock += _moved(part, shift)
         seen += _moved(observed, shift)
-    return np.where(seen > 0.5, rock / np.maximum(seen, 0.5), 0).astype(np.float32), seen / len(parts)
+    mean = np.where(seen > 0.5, rock / np.maximum(seen, 0.5), 0)
+    return mean.astype(np.float32), (seen / len(parts)).astype(np.float32)
 
 
 def _fit(layer: Layer, reference: Layer, *, start: NDArray[np.float64]) -> tuple[NDArray[np.float64], float] | str:
@@ -246,7 +247,7 @@ def _fit(layer: Layer, reference: Layer, *, start: NDArray[np.float64]) -> tuple
         step, strength = _step(gradient[:, edge], (moved - target)[edge])
         if strength < _LEAST_ASPECT:
             return "the edges of its rock all run one way: a shift along them cannot be seen"
-        shift += step
+        shift = shift + step
         if np.abs(shift).max() > _LARGEST_PX:
             return f"its rock lies more than {_LARGEST_PX:.0f} pixels off: check its coordinate system"
         if np.abs(step).max() < 0.003:
@@ -262,7 +263,7 @@ def _step(gradient: NDArray[np.floating], difference: NDArray[np.floating]) -> t
     aspect = float(values[0] / values[1]) if values[1] > 0 else 0.0
     if aspect <= 0:
         return np.zeros(2), 0.0
-    return np.linalg.solve(normal, gradient @ difference), aspect
+    return np.linalg.solve(normal, (gradient @ difference).astype(np.float64)), aspect
 
 
 def _jackknife(gradient: NDArray[np.floating], difference: NDArray[np.floating], edge: NDArray[np.bool_]) -> float:
