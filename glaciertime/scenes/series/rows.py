@@ -20,7 +20,7 @@ from glaciertime.scenes.series.numbers import decimal_mark, is_missing, read_num
 from glaciertime.scenes.series.reading import RawTable
 from glaciertime.scenes.series.told import FIGURE, NO_VALUE, Told
 from glaciertime.tables import SOURCES, VARIABLES, flags_of, variable_named
-from glaciertime.units import unit_named
+from glaciertime.units import Unit, unit_named
 
 __all__ = ["rows_of_form"]
 
@@ -119,9 +119,8 @@ def _column(
     decimal = options.decimal or None
     numbers = read_numbers(cells, what=f"{table.name}, column {values.column}", decimal=decimal, proven=mark,
                            commas_usual=usual)  # fmt: skip
-    sigma, sigma_reasons = _sigma(table, values, decimal, mark, usual)
+    sigmas, sigma_reasons = _sigmas(table, values, decimal, mark, usual)
     _refuse_negative_losses(table, values, variables=_variables(table, form, values, options), numbers=numbers.values)
-    sigma = np.where(np.isnan(numbers.sigmas), sigma, numbers.sigmas)
     variables = _variables(table, form, values, options)
     units = form.texts(table, "unit", values)
     bounds, bound_reasons = _bounds(form.texts(table, "bound", values), numbers.bounds)
@@ -171,7 +170,12 @@ def _column(
         out["start"].append(start.date if isinstance(start, Dated) else None)
         out["start_flags"].append(start.flags if isinstance(start, Dated) else {})
         out["value"].append(numbers.values[index] * factor + 0.0)
-        out["sigma"].append(sigma[index] * abs(factor))
+        value = float(out["value"][-1])
+        own = [
+            _sigma_in(unit, sizes[index], of, factor=factor, value=value, where=where) for sizes, of, where in sigmas
+        ]
+        in_cell = numbers.sigmas[index] * abs(factor)
+        out["sigma"].append(in_cell if not np.isnan(in_cell) else float(np.fmax.reduce([np.nan, *own])))
         out["bound"].append(bound)
         out["is_cumulative"].append(quantity.is_cumulative)
         out["asks"].append(quantity.asks)
@@ -198,23 +202,32 @@ def _refuse_negative_losses(table: RawTable, values: Values, *, variables: list[
         )
 
 
-def _sigma(
+def _sigmas(
     table: RawTable, values: Values, decimal: str | None, mark: str | None, usual: bool
-) -> tuple[np.ndarray, list[str]]:
-    count = len(table.cells)
-    sigma, reasons = np.full(count, np.nan), [""] * count
+) -> tuple[list[tuple[np.ndarray, Unit | None, str]], list[str]]:
+    """Return, per column of uncertainties, its numbers as one standard deviation, its own unit and what it is."""
+    found, reasons = [], [""] * len(table.cells)
     for column in values.sigma_columns:
-        found = read_numbers(list(table.cells[column]), what=f"{table.name}, column {column}", decimal=decimal,
-                             proven=mark, commas_usual=usual)  # fmt: skip
+        where = f"{table.name}, column {column}"
+        read = read_numbers(list(table.cells[column]), what=where, decimal=decimal, proven=mark, commas_usual=usual)
         # An uncertainty below zero stands for an unknown one; of two sides the larger counts.
-        size = np.abs(found.values) if len(values.sigma_columns) > 1 else found.values
-        known = np.where(size >= 0, size, np.nan) * sigma_factor(column)
-        unit, own = _unit_of(table, column), _unit_of(table, values.column)
-        if unit is not None and own is not None and unit.quantity == own.quantity:
-            known = known * unit.factor / own.factor
-        sigma = np.fmax(sigma, known)
-        reasons = [reason or new for reason, new in zip(reasons, found.reasons, strict=True)]
-    return sigma, reasons
+        size = np.abs(read.values) if len(values.sigma_columns) > 1 else read.values
+        found.append((np.where(size >= 0, size, np.nan) * sigma_factor(column), _unit_of(table, column), where))
+        reasons = [reason or new for reason, new in zip(reasons, read.reasons, strict=True)]
+    return found, reasons
+
+
+def _sigma_in(unit: str, size: float, own: Unit | None, *, factor: float, value: float, where: str) -> float:
+    """Return an uncertainty in the unit of its value: its own unit counts, else that in which the value is written."""
+    if own is None or np.isnan(size) or np.isnan(factor):
+        return size * abs(factor)
+    wanted = unit_named(unit)
+    if wanted is not None and wanted.quantity == own.quantity:
+        return size * own.factor / wanted.factor
+    if own.quantity == "share":
+        return size / 100 * abs(value)
+    raise InputError(f"{where}: uncertainties in {own.name} of values in {unit}; name another column of them with "
+                     "--columns sigma=COLUMN")  # fmt: skip
 
 
 def _unit_of(table: RawTable, column: str) -> Any:

@@ -352,3 +352,23 @@ def test_the_index_of_a_data_frame(read: Any) -> None:
         found = read(written, **told)
         assert found.observations["value"].tolist() == [0, -20, 0, -10]
         assert set(found.observations["glacier"]) == {"Rhone", "Aletsch"}
+
+
+def test_sigma_is_in_its_own_unit_wherever_that_of_the_values_stands(read: Any) -> None:
+    """Taken in the unit of the values, 20 m of a length in kilometres were 20 km."""
+    column = read("glacier,year,length,unit,error (m)\nA,2000,10.1,km,20\nA,2001,10000,m,20\n")
+    assert rows(column, "value", "sigma") == [(10100.0, 20.0), (10000.0, 20.0)]
+    option = read("glacier,year,length,error (m)\nA,2000,10.1,20\n", unit="km", variable="length_m")
+    assert rows(option, "value", "sigma") == [(10100.0, 20.0)]
+    cell = read("glacier,year,length,error_m\nA,2000,10.1 km,20\nA,2001,10 ± 0.5 km,20\n")
+    assert rows(cell, "value", "sigma") == [(10100.0, 20.0), (10000.0, 500.0)]
+
+
+def test_sigma_in_percent_is_a_share_of_the_value(read: Any) -> None:
+    assert rows(read("glacier,year,area (ha),error (%)\nA,2000,250,2\n"), "value", "sigma") == [(2.5, 0.05)]
+    assert rows(read("glacier,year,area (km2),2-sigma (%)\nA,2000,5,4\n"), "sigma") == [(0.1,)]
+
+
+def test_sigma_of_another_quantity_is_refused(read: Any) -> None:
+    with pytest.raises(InputError, match=r"error \(m\): uncertainties in m of values in km2; name another column"):
+        read("glacier,year,area (km2),error (m)\nA,2000,5,30\n")
