@@ -13,6 +13,7 @@ from glaciertime.units import unit_named
 __all__ = [
     "ROLES",
     "Quantity",
+    "are_sides",
     "chosen_columns",
     "column_roles",
     "folded",
@@ -84,8 +85,10 @@ _SIGMA = re.compile(
     r"confidence interval)\b|±"
 )
 _SIGMA_SUFFIX = re.compile(r"(unc|err|sigma|std|uncertainty|error)$")
-_TWO_SIGMA = re.compile(r"\b(2 sigma|2sigma|2s|two sigma|2 std|2 sd)\b")
-_NINETY_FIVE = re.compile(r"\b95\b")
+_SIGMAS = re.compile(r"\b(?P<count>2|3|two|three) ?(sigma|s|std|sd)\b")
+_COVERAGE = re.compile(r"\b(?P<percent>90|95|99)\b")
+# Of the normal distribution.
+_SIGMAS_OF_COVERAGE = {"90": 1.645, "95": 1.96, "99": 2.576}
 _POSITIVE_PART = re.compile(r"\b(pos|neg|upper|lower)\b")
 
 _CUMULATIVE = re.compile(r"\b(cumulative|cumulated|cum|kumulativ\w*|kumuliert\w*|cumule\w*|acumulad\w*|cumulativ\w*|"
@@ -226,9 +229,25 @@ def is_sigma(header: str) -> bool:
 
 
 def sigma_factor(header: str) -> float:
-    """Return what the numbers of a column of uncertainties are multiplied by to become one standard deviation."""
+    """Return what the numbers of a column of uncertainties are multiplied by to become one standard deviation.
+
+    Examples
+    --------
+    >>> sigma_factor("uncertainty (2σ)"), round(sigma_factor("90% CI"), 3), sigma_factor("error")
+    (0.5, 0.608, 1.0)
+    """
     words = folded(header)
-    return 0.5 if _TWO_SIGMA.search(words) else 1 / 1.96 if _NINETY_FIVE.search(words) else 1.0
+    if match := _SIGMAS.search(words):
+        return 1 / 3 if match["count"] in ("3", "three") else 0.5
+    match = _COVERAGE.search(words)
+    return 1 / _SIGMAS_OF_COVERAGE[match["percent"]] if match else 1.0
+
+
+def are_sides(lower: str, upper: str) -> bool:
+    """Return whether two columns of uncertainties are, by their names, those below and above the values."""
+    return bool(
+        re.search(r"\b(neg|lower|minus)\b", folded(lower)) and re.search(r"\b(pos|upper|plus)\b", folded(upper))
+    )
 
 
 def column_roles(columns: Iterable[str], *, taken: Mapping[str, str]) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from glaciertime.dates import DateReading, month_of, read_dates
 from glaciertime.errors import InputError
 from glaciertime.scenes.series.columns import (
     Quantity,
+    are_sides,
     chosen_columns,
     column_roles,
     folded,
@@ -417,10 +418,7 @@ def _sigmas_of(column: str, values: list[str], sigmas: list[str], columns: list[
 
 
 def _are_sides(sigmas: list[str]) -> bool:
-    words = " ".join(map(folded, sigmas))
-    return len(sigmas) == 2 and bool(
-        re.search(r"\b(pos|upper|plus)\b", words) and re.search(r"\b(neg|lower|minus)\b", words)
-    )
+    return len(sigmas) == 2 and (are_sides(*sigmas) or are_sides(*sigmas[::-1]))
 
 
 def _one_of_each(table: RawTable, named: list[tuple[str, Quantity]], notes: list[str]) -> list[tuple[str, Quantity]]:

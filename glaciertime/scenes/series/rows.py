@@ -14,7 +14,7 @@ import pandas as pd
 
 from glaciertime.dates import Dated, read_dates
 from glaciertime.errors import InputError, UsageError, nearest_names
-from glaciertime.scenes.series.columns import Quantity, folded, quantity_of, sigma_factor
+from glaciertime.scenes.series.columns import Quantity, are_sides, folded, quantity_of, sigma_factor
 from glaciertime.scenes.series.forms import Form, SeriesOptions, Values
 from glaciertime.scenes.series.numbers import decimal_mark, is_missing, read_numbers
 from glaciertime.scenes.series.reading import RawTable
@@ -119,7 +119,7 @@ def _column(
     decimal = options.decimal or None
     numbers = read_numbers(cells, what=f"{table.name}, column {values.column}", decimal=decimal, proven=mark,
                            commas_usual=usual)  # fmt: skip
-    sigmas, sigma_reasons = _sigmas(table, values, decimal, mark, usual)
+    sigmas, sigma_reasons = _sigmas(table, values, numbers.values, decimal, mark, usual)
     _refuse_negative_losses(table, values, variables=_variables(table, form, values, options), numbers=numbers.values)
     variables = _variables(table, form, values, options)
     units = form.texts(table, "unit", values)
@@ -203,18 +203,30 @@ def _refuse_negative_losses(table: RawTable, values: Values, *, variables: list[
 
 
 def _sigmas(
-    table: RawTable, values: Values, decimal: str | None, mark: str | None, usual: bool
+    table: RawTable, values: Values, numbers: np.ndarray, decimal: str | None, mark: str | None, usual: bool
 ) -> tuple[list[tuple[np.ndarray, Unit | None, str]], list[str]]:
     """Return, per column of uncertainties, its numbers as one standard deviation, its own unit and what it is."""
-    found, reasons = [], [""] * len(table.cells)
+    sizes: dict[str, np.ndarray] = {}
+    reasons = [""] * len(table.cells)
     for column in values.sigma_columns:
         where = f"{table.name}, column {column}"
         read = read_numbers(list(table.cells[column]), what=where, decimal=decimal, proven=mark, commas_usual=usual)
-        # An uncertainty below zero stands for an unknown one; of two sides the larger counts.
-        size = np.abs(read.values) if len(values.sigma_columns) > 1 else read.values
-        found.append((np.where(size >= 0, size, np.nan) * sigma_factor(column), _unit_of(table, column), where))
+        sizes[column] = read.values
         reasons = [reason or new for reason, new in zip(reasons, read.reasons, strict=True)]
-    return found, reasons
+    if len(sizes) == 2:
+        lower, upper = sizes if are_sides(*sizes) else [*sizes][::-1]
+        known = np.isfinite(numbers) & np.isfinite(sizes[lower]) & np.isfinite(sizes[upper])
+        # The ends of an interval lie around every value; how far it reaches to both sides does not.
+        if known.any() and ((sizes[lower] <= numbers) & (numbers <= sizes[upper]))[known].all():
+            sizes = {lower: numbers - sizes[lower], upper: sizes[upper] - numbers}
+        else:
+            sizes = {column: np.abs(size) for column, size in sizes.items()}
+    # An uncertainty below zero stands for an unknown one; of two sides the larger counts.
+    return [
+        (np.where(size >= 0, size, np.nan) * sigma_factor(column), _unit_of(table, column),
+         f"{table.name}, column {column}")
+        for column, size in sizes.items()
+    ], reasons  # fmt: skip
 
 
 def _sigma_in(unit: str, size: float, own: Unit | None, *, factor: float, value: float, where: str) -> float:

@@ -372,3 +372,21 @@ def test_sigma_in_percent_is_a_share_of_the_value(read: Any) -> None:
 def test_sigma_of_another_quantity_is_refused(read: Any) -> None:
     with pytest.raises(InputError, match=r"error \(m\): uncertainties in m of values in km2; name another column"):
         read("glacier,year,area (km2),error (m)\nA,2000,5,30\n")
+
+
+def test_ends_of_an_interval_are_no_uncertainties_of_their_own_size(read: Any) -> None:
+    """250 within 240 and 260 was 250 with a sigma of 133."""
+    ends = "glacier,year,area (km2),95% CI lower,95% CI upper\nA,2000,250,240.2,259.8\nA,2001,240,230.2,244\n"
+    assert [row[0] for row in rows(read(ends), "sigma")] == pytest.approx([5.0, 5.0])
+    mass = "glacier,year,cumulative mass change (Gt),error upper,error lower\nA,2000,-250,-240,-262\n"
+    assert rows(read(mass), "sigma") == [(12.0,)]
+    reach = "glacier,year,area (km2),error lower,error upper\nA,2000,250,10,20\nA,2001,240,-10,20\n"
+    assert rows(read(reach), "sigma") == [(20.0,), (20.0,)]
+
+
+@pytest.mark.parametrize(
+    ("header", "sigma"), [("90% uncertainty", 10 / 1.645), ("3-sigma", 10 / 3), ("99% CI", 10 / 2.576), ("error", 10)]
+)
+def test_what_a_column_of_uncertainties_covers_is_read_from_its_name(read: Any, header: str, sigma: float) -> None:
+    found = read(f"glacier,year,area (km2),{header}\nA,2000,250,10\n")
+    assert found.observations["sigma"].tolist() == pytest.approx([sigma])
