@@ -62,6 +62,8 @@ IMAGE_COLUMNS = ("imageid", "imgid", "sceneid", "origid", "primimage", "producti
 SENSOR_COLUMNS = ("satellite", "sensor", "platform", "instname", "spacecraft", "sat")
 AUTHOR_COLUMNS = ("author", "authors", "dataset", "source", "compiler", "anlstsurn")
 LINE_TYPE_COLUMNS = ("linetype",)
+# RGI 5 and 6, RGI 7
+SURGE_COLUMNS = ("surging", "surgetype")
 #: What else a column of text may hold that names no glacier.
 NOTE_COLUMNS = (
     "imagetile", "tile", "qualityfl", "qualflag", "quality", "qualityflag", "qaflag", "flag", "flags", "comment",

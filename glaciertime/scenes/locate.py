@@ -31,6 +31,7 @@ from glaciertime.scenes.names import dated_folders, order_decides
 from glaciertime.scenes.vectors import (
     VectorInput,
     find_in_vectors,
+    is_surging_in,
     outline_scenes,
     source_centreline,
     trace_scenes,
@@ -268,6 +269,8 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
     given = _vector_input(reading, columns)
     if source.format not in ("outlines", "traces"):
         _refuse_columns(columns, f"{path.name} ({source.format})")
+    elif not glacier.surging and is_surging_in(path, glacier=glacier, source=source, given=given):
+        glacier = glacier.model_copy(update={"surging": True})
     if source.format == "outlines":
         scenes = outline_scenes(path, glacier=glacier, source=source, given=given)
     elif source.format == "traces":

@@ -17,11 +17,12 @@ import geopandas as gpd
 import pyproj
 import shapely
 
-from glaciertime.catalog import Glacier, Line, Source
+from glaciertime import naming
+from glaciertime.catalog import Glacier, Line, Source, is_surging
 from glaciertime.dates import Dated, month_of
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
 from glaciertime.meridian import joined_at_180
-from glaciertime.naming import fold_name
+from glaciertime.naming import first_column, fold_name
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene, UnreadableScene
 from glaciertime.scenes.dated_rows import DatedRow, GlacierLayer, glacier_layer
 from glaciertime.scenes.glacier_rows import ALL_ROWS, VectorReading, rows_of_glacier, wanted_names
@@ -35,6 +36,7 @@ __all__ = [
     "GlacierFound",
     "VectorInput",
     "find_in_vectors",
+    "is_surging_in",
     "outline_scenes",
     "read_layer",
     "source_centreline",
@@ -393,6 +395,22 @@ def _box(
         box = gpd.GeoSeries(shapely.segmentize(box.to_numpy(), edge), crs=table.crs).to_crs(crs)
     geometry = box.iloc[0]
     return joined_at_180(geometry) if crs is not None and crs.is_geographic else geometry
+
+
+def is_surging_in(path: Path, *, glacier: Glacier, source: Source, given: VectorInput) -> bool:
+    """Return whether an attribute of a glacier's rows speaks of a surge, see :func:`glaciertime.catalog.is_surging`."""
+    for layer in _layers_to_read(path, source):
+        try:
+            table = read_layer(layer, crs=given.crs)
+            column = first_column(table.columns, naming.SURGE_COLUMNS)
+            if column is None:
+                continue
+            rows = rows_of_glacier(table, glacier, code=source.code, reading=given.reading, where=layer.label)
+        except GlacierTimeError:
+            continue
+        if any(is_surging(code) for code in rows.table[column].unique()):
+            return True
+    return False
 
 
 def source_centreline(path: Path, *, source: Source) -> tuple[Line, str] | None:

@@ -16,11 +16,13 @@ import pyproj
 import pytest
 import shapely
 
+from glaciertime.catalog import Glacier
 from glaciertime.dates import Dated, DateReading
 from glaciertime.errors import AmbiguousDateError, DataNotFoundError, GlacierTimeError, InputError, UsageError
 from glaciertime.pipeline import TrackOutcome, TrackRequest, track_glacier
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.glacier_rows import VectorReading
+from glaciertime.scenes.locate import locate
 from glaciertime.tables import flags_of
 
 UTM = "EPSG:32632"
@@ -707,3 +709,19 @@ def test_two_outlines_of_one_day_that_differ_are_told(tmp_path: Path, manifest: 
     assert any(
         "1 days have several geometries of the same ground that differ (2003-08-12)" in note for note in outcome.notes
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "codes", "surging"),
+    [("Surging", [9, 9, 2], True), ("surge_type", [0, 3, 3], True), ("Surging", [9, 9, 0], False)],
+)
+def test_attributes_of_inventories_say_whether_a_glacier_surges(
+    tmp_path: Path, column: str, codes: list[int], surging: bool
+) -> None:
+    path = write(
+        tmp_path / "rgi.geojson", [square(x_km=5 * k) for k in range(3)], glac_name=["Other", "Another", "Surger"],
+        date=["2001-01-01"] * 3, **{column: codes},
+    )  # fmt: skip
+    glacier = Glacier(name="Surger")
+    located = locate(glacier, data=path, downloads=None, reading=MaskReading())
+    assert located.glacier.surging is surging

@@ -263,7 +263,7 @@ def _step(gradient: NDArray[np.floating], difference: NDArray[np.floating]) -> t
     aspect = float(values[0] / values[1]) if values[1] > 0 else 0.0
     if aspect <= 0:
         return np.zeros(2), 0.0
-    return np.linalg.solve(normal, (gradient @ difference).astype(np.float64)), aspect
+    return np.asarray(np.linalg.solve(normal, gradient @ difference), dtype=np.float64), aspect
 
 
 def _jackknife(gradient: NDArray[np.floating], difference: NDArray[np.floating], edge: NDArray[np.bool_]) -> float:
