@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from glaciertime.combining import one_per_day, yearly_means
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.slopes import theil_sen_slope
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import SERIES_KEY, by_series
 
 __all__ = ["CHANGE_COLUMNS", "SEGMENT_COLUMNS", "ChangePoint", "change_points", "change_table", "segment_table"]
 
@@ -160,7 +160,7 @@ def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, .
     """Return key, rows and what is searched for breaks of every series: its days, or its years where it is dense."""
     rows = observations[observations["value"].notna()]
     found = []
-    for key, series in rows.groupby(list(SERIES_KEY), sort=True):
+    for key, series in by_series(rows):
         daily = one_per_day(series)
         per_year = daily.groupby(daily["date"].dt.year)["value"].size()
         if len(per_year) >= least and per_year.max() >= _DENSE_PER_YEAR:

@@ -7,9 +7,11 @@ preference; a data set has a citation, a licence and files to download with thei
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,6 +21,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+from glaciertime.front_kinds import front_kind
 from glaciertime.naming import fold_name
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "Catalog",
     "DataFile",
     "DataSet",
+    "FrontPeriod",
     "Glacier",
     "Line",
     "Region",
@@ -73,6 +77,39 @@ class Line(_Entry):
         return shapely.LineString(self.coordinates)
 
 
+class FrontPeriod(_Entry):
+    """What the fronts of a source are made of between two dates, both included; without one, for all time."""
+
+    front_of: str = Field(alias="is")
+    since: dt.date | None = Field(default=None, alias="from")
+    until: dt.date | None = None
+
+    @field_validator("since", "until", mode="before")
+    @classmethod
+    def _is_a_day(cls, value: object) -> object:
+        if value is None or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
+            return value
+        raise ValueError(f"'{value}' is no day; write it as 2002-03-15")
+
+    @field_validator("front_of")
+    @classmethod
+    def _is_known(cls, word: str) -> str:
+        try:
+            return front_kind(word)
+        except InputError as error:
+            raise ValueError(str(error)) from error
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> FrontPeriod:
+        if self.since is not None and self.until is not None and self.since > self.until:
+            raise ValueError(f"from {self.since} lies after until {self.until}")
+        return self
+
+    def holds(self, date: dt.date) -> bool:
+        """Return whether a date lies in it."""
+        return (self.since is None or self.since <= date) and (self.until is None or date <= self.until)
+
+
 class Source(_Entry):
     """One place a glacier's scenes can come from.
 
@@ -94,6 +131,28 @@ class Source(_Entry):
     georeferencing_sigma_m: float | None = Field(default=None, ge=0)
     resolution_m: float | None = Field(default=None, gt=0)
     flags: dict[str, str] = Field(default_factory=dict)
+    #: What its fronts are made of: one word, or periods, between which it is not known.
+    front_of: tuple[FrontPeriod, ...] = ()
+
+    @field_validator("front_of", mode="before")
+    @classmethod
+    def _is_a_word_or_periods(cls, value: object) -> object:
+        return [{"is": value}] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _periods_are_apart(self) -> Source:
+        periods = sorted(self.front_of, key=lambda period: period.since or dt.date.min)
+        for earlier, later in pairwise(periods):
+            if earlier.until is None or later.since is None or later.since <= earlier.until:
+                raise ValueError(
+                    f"front_of says twice of some days what the front is ({earlier.front_of}, {later.front_of}); give "
+                    "every period its from and until"
+                )
+        return self
+
+    def front_on(self, date: dt.date) -> str:
+        """Return what a front of a date is made of; empty where that is not known."""
+        return next((period.front_of for period in self.front_of if period.holds(date)), "")
 
 
 class Glacier(_Entry):
@@ -228,6 +287,8 @@ name: My Glacier
 #   - dataset: my masks
 #     format: masks            # outlines, traces, caffe or masks
 #     path: my_glacier/masks
+#     front_of: calving front  # or tongue, mélange edge, shelf; or periods, which are never joined into one series:
+#     # front_of: [{until: 1995-01-31, is: shelf}, {from: 1995-03-15, is: calving front}]
 """
 
 
@@ -320,6 +381,8 @@ def read_manifest(path: Path) -> Glacier | DataSet:
         raise DataNotFoundError(f"manifest {path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"manifest {path} is not YAML: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise InputError(f"manifest {path} holds a date that there is not ({error}); write 2002-03-15") from error
     if not isinstance(content, dict):
         raise InputError(f"manifest {path} holds no fields; glaciertime catalog --template prints an example")
     model = DataSet if content.get("kind") == "dataset" else Glacier

@@ -33,6 +33,7 @@ from glaciertime.errors import InputError
 __all__ = [
     "BOUNDS",
     "FRONT_OF",
+    "FRONT_VARIABLES",
     "OUTLIER_FLAGS",
     "QUALITY_FLAGS",
     "RULER_KINDS",
@@ -43,6 +44,7 @@ __all__ = [
     "VARIABLES",
     "Schema",
     "Variable",
+    "by_series",
     "empty",
     "flags_of",
     "has_flag",
@@ -55,14 +57,16 @@ SOURCES = ("observed", "simulated")
 
 #: What a front is made of; empty where that is not known.
 FRONT_OF = ("", "calving front", "tongue", "mélange edge", "shelf")
+#: What is measured of a front; the others, such as areas, are of no kind of front.
+FRONT_VARIABLES = ("front_position_m", "front_width_m", "length_m", "length_change_m")
 #: Whether a value is a bound of the true one; empty where it is the value itself.
 BOUNDS = ("", "at-least", "at-most")
 #: What a ruler can be, and who made it.
 RULER_KINDS = ("plane", "box", "fjord", "centreline")
 RULER_ORIGINS = ("manifest", "file", "drawn")
 
-#: A series is one glacier, variable, method, footprint and dataset; different ones are never joined.
-SERIES_KEY = ("glacier", "variable", "method", "footprint", "dataset")
+#: A series is one glacier, variable, method, footprint, dataset and kind of front; different ones are never joined.
+SERIES_KEY = ("glacier", "variable", "method", "footprint", "dataset", "front_of")
 
 #: The flags a ``quality`` or ``QualFlag`` may hold, and what each says of the observation.
 QUALITY_FLAGS = {
@@ -229,20 +233,20 @@ SCHEMAS = {
             "forecasts",
             {
                 "glacier": "text", "variable": "text", "method": "text", "footprint": "text", "dataset": "text",
-                "model": "text", "cutoff": "date", "target_date": "date", "horizon_days": "number",
+                "front_of": "text", "model": "text", "cutoff": "date", "target_date": "date", "horizon_days": "number",
                 "quantile": "number", "value": "number", "unit": "text", "status": "text", "source": "text",
             },
-            frozenset({"target_date", "horizon_days", "quantile", "value"}),
+            frozenset({"front_of", "target_date", "horizon_days", "quantile", "value"}),
             (*SERIES_KEY, "model", "cutoff", "target_date", "quantile"),
         ),
         Schema(
             "scores",
             {
                 "glacier": "text", "variable": "text", "method": "text", "footprint": "text", "dataset": "text",
-                "model": "text", "horizon": "text", "metric": "text", "value": "number", "n": "integer",
-                "n_failed": "integer", "source": "text",
+                "front_of": "text", "model": "text", "horizon": "text", "metric": "text", "value": "number",
+                "n": "integer", "n_failed": "integer", "source": "text",
             },
-            frozenset({"value"}),
+            frozenset({"front_of", "value"}),
             (*SERIES_KEY, "model", "horizon", "metric"),
         ),
         Schema(
@@ -392,6 +396,19 @@ def _check_values(frame: pd.DataFrame, name: str) -> None:
     for column in {"quality", "QualFlag"} & set(frame.columns):
         for text in frame[column].unique():
             flags_of(text)
+
+
+def by_series(table: pd.DataFrame, *more: str, sort: bool = True) -> Any:
+    """Return rows grouped by :data:`SERIES_KEY` and ``more`` columns, none of them lost where a front is of no kind.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({name: ["A", "A"] for name in SERIES_KEY}).assign(front_of=[None, "shelf"])
+    >>> [key[-1] for key, _ in by_series(table)]
+    ['', 'shelf']
+    """
+    kinds = table["front_of"].fillna("") if "front_of" in table else ""
+    return table.assign(front_of=kinds).groupby([*SERIES_KEY, *more], sort=sort)
 
 
 def flags_of(quality: str) -> dict[str, str]:

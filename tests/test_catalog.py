@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,40 @@ def test_a_wrong_manifest_names_the_field(tmp_path: Path, text: str, message: st
 def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"none\.yaml cannot be read"):
         read_manifest(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize(
+    ("told", "kinds"),
+    [
+        ("calving front", ["calving front", "calving front", "calving front"]),
+        ("[{until: 2000-06-01, is: Ice shelf}, {from: 2002-03-15, is: calving front}]", ["shelf", "", "calving front"]),
+        ("[{from: 2000-06-02, until: 2000-12-31, is: melange}]", ["", "mélange edge", ""]),
+    ],
+)
+def test_a_manifest_says_what_the_front_is_by_dates(tmp_path: Path, told: str, kinds: list[str]) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(f"name: G\nsources:\n- {{dataset: d, format: traces, front_of: {told}}}\n", encoding="utf-8")
+    glacier = read_manifest(path)
+    assert isinstance(glacier, Glacier)
+    days = [dt.date(2000, 6, 1), dt.date(2000, 6, 2), dt.date(2002, 3, 15)]
+    assert [glacier.sources[0].front_on(day) for day in days] == kinds
+
+
+@pytest.mark.parametrize(
+    ("told", "message"),
+    [
+        ("floating", "'floating'; known are calving front, tongue"),
+        ("[{until: 2001-01-01, is: shelf}, {from: 2001-01-01, is: tongue}]", "says twice of some days"),
+        ("[{is: shelf}, {from: 2001-01-01, is: tongue}]", "says twice of some days"),
+        ("[{from: 2002-01-01, until: 2001-01-01, is: shelf}]", "from 2002-01-01 lies after until 2001-01-01"),
+        ("[{since: 2001-01-01, is: tongue}]", "since"),
+        ("[{from: 2001-13-01, is: tongue}]", "holds a date that there is not (month must be in 1..12)"),
+        ("[{from: 86400, is: tongue}]", "'86400' is no day; write it as 2002-03-15"),
+        ("[{from: 2001, is: tongue}]", "'2001' is no day"),
+    ],
+)
+def test_a_manifest_that_is_unclear_about_the_front_is_refused(tmp_path: Path, told: str, message: str) -> None:
+    path = tmp_path / "g.yaml"
+    path.write_text(f"name: G\nsources:\n- {{dataset: d, format: traces, front_of: {told}}}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_manifest(path)

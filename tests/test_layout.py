@@ -27,6 +27,7 @@ _BASE = {
     "combining",
     "breaks",
     "cells",
+    "front_kinds",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -38,6 +39,7 @@ MAY_IMPORT = {
     "writing": {"errors", "dates", "units"},
     "cells": set(),
     "tables": {"errors", "dates", "units"},
+    "front_kinds": {"errors", "dates", "units", "tables"},
     "qgis_style": set(),
     "slopes": {"errors", "dates", "units"},
     "combining": set(),

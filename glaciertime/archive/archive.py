@@ -23,7 +23,7 @@ from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
 from glaciertime.errors import ArchiveError, UsageError
-from glaciertime.tables import validate
+from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["Archive"]
 
@@ -253,12 +253,11 @@ class Archive:
 
     def store_forecasts(self, forecasts: pd.DataFrame) -> None:
         """Store forecasts; those of the same series, model and cutoff are replaced."""
-        key = ("glacier", "variable", "method", "footprint", "dataset", "model", "cutoff")
-        self._replace("forecasts", forecasts, key)
+        self._replace("forecasts", forecasts, (*SERIES_KEY, "model", "cutoff"))
 
     def store_scores(self, scores: pd.DataFrame) -> None:
         """Store the scores of a backtest; those of the same series and model are replaced."""
-        self._replace("scores", scores, ("glacier", "variable", "method", "footprint", "dataset", "model"))
+        self._replace("scores", scores, (*SERIES_KEY, "model"))
 
     def store_rulers(self, rulers: gpd.GeoDataFrame) -> None:
         """Store with what glaciers are measured; those of the same glacier, data set, source and kind are replaced.

@@ -1,7 +1,8 @@
 """From the schema of every earlier release to the present one, and no step back.
 
 Schema 1 is that of archives without a table ``glaciertime_schema``. Schema 2 adds the rulers, what a front is made of,
-bounds and provenance, and is a GeoPackage 1.2 with spatial indexes.
+bounds and provenance, and is a GeoPackage 1.2 with spatial indexes. Schema 3 says of forecasts and scores too what the
+front is made of.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from glaciertime.errors import ArchiveError
 
 __all__ = ["Layout", "layout_of", "migrate", "rebuild"]
 
-#: What an archive of schema 1 holds; all else is new in schema 2 and unknown in it.
+#: What an archive of schema 1 holds; all else is newer and unknown in it.
 _SERIES = "glacier variable method footprint dataset"
 _FRONTS = "GlacierID Date DecDate QualFlag Satellite ImageID Author sigma_m coverage resolution_m model source dataset"
 _SCHEMA_1 = {
@@ -60,6 +61,10 @@ _SCHEMA_1 = {
     "scores": f"{_SERIES} model horizon metric value n n_failed source".split(),
     "inputs": ["glacier", "dataset", "image_id", "input"],
 }
+#: What an archive of schema 2 does not hold yet.
+_NEW_IN_3 = {"forecasts": {"front_of"}, "scores": {"front_of"}}
+#: Columns that say nothing of a row with an empty text, never with NULL: rows are replaced by them.
+_EMPTY_IF_NEW = ("front_of", "bound")
 _CHUNK_ROWS = 5000
 
 
@@ -82,6 +87,7 @@ class Layout:
                 continue
             wanted = set(_SCHEMA_1[table.name] if self.version < 2 else (*table.columns, "fid"))
             wanted |= {"geom"} if table.is_layer else set()
+            wanted -= _NEW_IN_3.get(table.name, set()) if self.version < 3 else set()
             missing = sorted(wanted - self.columns[table.name].keys())
             out += [f"column {column} of table {table.name}" for column in missing]
         return out
@@ -173,6 +179,9 @@ def rebuild(database: sqlite3.Connection, table: ArchiveTable, layout: Layout) -
             blobs = to_blobs(shapes, geometry_type=table.geometry_type, srs=table.srs)
             chunk = [(*row[:place], blob, *row[place + 1 :]) for row, blob in zip(chunk, blobs, strict=True)]
         database.executemany(f"INSERT INTO {quoted(new)} ({names}) VALUES ({marks})", chunk)
+    for column in _EMPTY_IF_NEW:
+        if column in table.columns and column not in held:
+            database.execute(f"UPDATE {quoted(new)} SET {quoted(column)} = ''")
     database.execute(f"DROP TABLE {quoted(table.name)}")
     database.execute(f"ALTER TABLE {quoted(new)} RENAME TO {quoted(table.name)}")
     database.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = ?", (table.name,))

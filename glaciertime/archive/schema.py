@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from glaciertime.archive.geopackage import NOW, create_metadata, create_spatial_index, list_table
 from glaciertime.qgis_style import FRONTS_STYLE
-from glaciertime.tables import SCHEMAS, Schema
+from glaciertime.tables import SCHEMAS, SERIES_KEY, Schema
 
 __all__ = ["LOCAL_FRONTS", "TABLES", "VERSION", "VERSION_TABLE", "ArchiveTable", "create", "create_indexes", "quoted"]
 
 #: The version of the schema that this release writes; see ``migrations`` for the steps up to it.
-VERSION = 2
+VERSION = 3
 VERSION_TABLE = "glaciertime_schema"
 LOCAL_FRONTS = "fronts_local"
 _SQL_TYPES = {"text": "TEXT", "number": "REAL", "integer": "INTEGER", "date": "DATE"}
@@ -64,7 +64,7 @@ class ArchiveTable:
 
 _OF_IMAGE = ("glacier", "dataset", "image_id")
 _FRONT_INDEXES = (("GlacierID", "dataset", "ImageID"), ("GlacierID", "Date"))
-_BY_SERIES = ("glacier", "variable", "method", "footprint", "dataset", "model")
+_BY_SERIES = (*SERIES_KEY, "model")
 
 TABLES = {
     table.name: table

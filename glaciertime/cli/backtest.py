@@ -11,6 +11,7 @@ from glaciertime.cli.common import (
     ArchiveOption,
     DatasetOption,
     FootprintOption,
+    FrontOfOption,
     GlacierOption,
     JobsOption,
     JsonOption,
@@ -48,6 +49,7 @@ def backtest(
     method: MethodOption = None,
     footprint: FootprintOption = None,
     dataset: DatasetOption = None,
+    front_of: FrontOfOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
     strict: StrictOption = False,
@@ -70,10 +72,12 @@ def backtest(
     from glaciertime.forecast.judged.backtest import check_metrics
     from glaciertime.forecast.judged.skill import skill_scores
     from glaciertime.pipeline import default_models, other_glaciers
-    from glaciertime.tables import SERIES_KEY
+    from glaciertime.tables import by_series
 
     record = open_record(archive, glacier)
-    chosen = series_of(record, variable=variable, method=method, footprint=footprint, dataset=dataset)
+    chosen = series_of(
+        record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=front_of
+    )
     metrics = split_names(metric) or None
     check_metrics(metrics, chosen)
     models = split_names(model) or default_models()
@@ -99,7 +103,7 @@ def backtest(
             if metrics is None and "last" in models and len(models) > 1:
                 parts.append(skill_scores(result))
     rows = pd.concat(parts, ignore_index=True)
-    counts = rows.groupby([*SERIES_KEY, "model"], sort=False)[["n", "n_failed"]].sum()
+    counts = by_series(rows, "model", sort=False)[["n", "n_failed"]].sum()
     lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
     # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
     failed = bool(lost.all()) or (bool(model) and bool(lost.any()))
@@ -121,9 +125,12 @@ def _step(count: int, min_train: int, origins: int) -> int:
 
 def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
     shown = metrics or ["mae", "rmse", "mape", "coverage_90"]
-    for names, series in rows.groupby(["glacier", "variable", "method", "footprint", "dataset", "source"], sort=False):
-        glacier, variable, method, footprint, dataset, source = names
-        typer.echo(f"{glacier}, {variable} ({method}, {footprint}; {dataset}, {source})")
+    for names, series in rows.groupby(
+        ["glacier", "variable", "method", "footprint", "dataset", "front_of", "source"], sort=False
+    ):
+        glacier, variable, method, footprint, dataset, front_of, source = names
+        kind = f", {front_of}" if front_of else ""
+        typer.echo(f"{glacier}, {variable} ({method}, {footprint}{kind}; {dataset}, {source})")
         wide = series.pivot_table(
             index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
         )

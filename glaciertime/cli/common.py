@@ -22,6 +22,7 @@ __all__ = [
     "ArchiveOption",
     "DatasetOption",
     "FootprintOption",
+    "FrontOfOption",
     "GlacierOption",
     "GlaciersOption",
     "JobsOption",
@@ -63,6 +64,10 @@ StrictOption = Annotated[
 VariableOption = Annotated[str | None, typer.Option("--variable", help="area_km2, front_position_m, ...")]
 MethodOption = Annotated[str | None, typer.Option("--method", help="How it was measured, e.g. centreline.")]
 FootprintOption = Annotated[str | None, typer.Option("--footprint", help="Where it was measured, e.g. box or fjord.")]
+FrontOfOption = Annotated[
+    str | None,
+    typer.Option(metavar="WORD", help="Of which kind of front: calving front, tongue, mélange edge, shelf, unknown."),
+]
 DatasetOption = Annotated[str | None, typer.Option("--dataset", help="Whose scenes it was measured on.")]
 
 

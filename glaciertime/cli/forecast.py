@@ -11,6 +11,7 @@ from glaciertime.cli.common import (
     ArchiveOption,
     DatasetOption,
     FootprintOption,
+    FrontOfOption,
     GlacierOption,
     JobsOption,
     JsonOption,
@@ -24,7 +25,7 @@ from glaciertime.cli.common import (
     print_json,
     split_names,
 )
-from glaciertime.cli.forecasting import read_table, series_of
+from glaciertime.cli.forecasting import chosen_front, read_table, series_of
 from glaciertime.cli.messages import exit_code
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def forecast(
     method: MethodOption = None,
     footprint: FootprintOption = None,
     dataset: DatasetOption = None,
+    front_of: FrontOfOption = None,
     cutoff: Annotated[
         str | None, typer.Option(metavar="DATE", help="See no value after it; default the last observation.")
     ] = None,
@@ -110,13 +112,15 @@ def forecast(
         if scenarios or given is not None:
             raise UsageError("--contour takes no scenario and no covariates; run them without it")
         models = split_names(model) or ["kalman"]
-        _contour(record, until=until, models=models, cutoff=cutoff, strict=strict, as_json=as_json)
+        _contour(record, until=until, models=models, cutoff=cutoff, front_of=front_of, strict=strict, as_json=as_json)
         return
     bed = profile_from_table(read_table(profile)) if profile is not None else None
     models = split_names(model)
     if not models and not scenarios:
         models = default_models() if given is None else ["kalman", "arima"]
-    chosen = series_of(record, variable=variable, method=method, footprint=footprint, dataset=dataset)
+    chosen = series_of(
+        record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=front_of
+    )
     parts = []
     for series in chosen:
         known = series if cutoff is None else series.until(cutoff)
@@ -152,13 +156,23 @@ def forecast(
 
 
 def _contour(
-    record: GlacierRecord, *, until: str, models: list[str], cutoff: str | None, strict: bool, as_json: bool
+    record: GlacierRecord,
+    *,
+    until: str,
+    models: list[str],
+    cutoff: str | None,
+    front_of: str | None,
+    strict: bool,
+    as_json: bool,
 ) -> None:
-    from glaciertime.pipeline import predict_contours
+    from glaciertime.pipeline import front_of_contours, predict_contours
 
+    kind, told = front_of_contours(record, front_of=chosen_front(front_of))
+    if told:
+        note(f"{record.glacier}, calving front: {told}")
     failed = 0
     for model in models:
-        rows = predict_contours(record, until=until, model=model, cutoff=cutoff)
+        rows = predict_contours(record, until=until, model=model, cutoff=cutoff, front_of=kind)
         has_failed = bool((rows["status"] != "ok").all())
         failed += has_failed
         if not (strict and has_failed):
@@ -183,7 +197,7 @@ def _contour(
 def _print(rows: pd.DataFrame) -> None:
     from glaciertime.forecast.scenario import PREFIX
 
-    key = ["glacier", "variable", "method", "footprint", "dataset", "source", "unit", "cutoff"]
+    key = ["glacier", "variable", "method", "footprint", "dataset", "front_of", "source", "unit", "cutoff"]
     for names, series in rows.groupby(key, sort=False):
         assumed = series["model"].str.startswith(PREFIX)
         for part, what in (
@@ -195,9 +209,10 @@ def _print(rows: pd.DataFrame) -> None:
 
 
 def _print_series(series: pd.DataFrame, names: tuple[Any, ...], what: str) -> None:
-    glacier, variable, method, footprint, dataset, source, unit, cutoff = names
+    glacier, variable, method, footprint, dataset, front_of, source, unit, cutoff = names
+    kind = f", {front_of}" if front_of else ""
     typer.echo(
-        f"{glacier}, {variable} ({method}, {footprint}; {dataset}, {source}); known up to {cutoff:%Y-%m-%d}; "
+        f"{glacier}, {variable} ({method}, {footprint}{kind}; {dataset}, {source}); known up to {cutoff:%Y-%m-%d}; "
         f"{what} in {unit}"
     )
     good = series[series["status"] == "ok"].assign(quantile=lambda table: table["quantile"].round(4))

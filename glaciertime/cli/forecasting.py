@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from glaciertime.forecast import Series
     from glaciertime.record import GlacierRecord
 
-__all__ = ["read_table", "series_of"]
+__all__ = ["chosen_front", "read_table", "series_of"]
 
 
 def series_of(
@@ -23,15 +23,35 @@ def series_of(
     method: str | None,
     footprint: str | None,
     dataset: str | None,
+    front_of: str | None = None,
 ) -> list[Series]:
     """Return the series of a glacier that are meant, and say what was dropped on the way to them."""
     from glaciertime.pipeline import choose_series
 
-    chosen = choose_series(record, variable=variable, method=method, footprint=footprint, dataset=dataset)
+    chosen = choose_series(
+        record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=chosen_front(front_of)
+    )
     for series in chosen:
         for text in series.notes:
             note(f"{series.label}: {text}")
     return chosen
+
+
+def chosen_front(word: str | None) -> str | None:
+    """Return what ``--front-of`` names: a kind of front, empty for fronts of no known kind, None where nothing is said.
+
+    Raises
+    ------
+    UsageError
+        For a word that is not known.
+    """
+    from glaciertime.errors import InputError, UsageError
+    from glaciertime.front_kinds import front_kind
+
+    try:
+        return None if word is None else front_kind(word)
+    except InputError as error:
+        raise UsageError(f"--front-of: {error}, unknown") from error
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -102,10 +102,10 @@ def import_series(
 
 def _summary(observations: pd.DataFrame) -> pd.DataFrame:
     """Return one row a series: how many values it has, and its first and last."""
-    from glaciertime.tables import SERIES_KEY
+    from glaciertime.tables import SERIES_KEY, by_series
 
     rows = []
-    for key, series in observations.groupby(list(SERIES_KEY), sort=False):
+    for key, series in by_series(observations, sort=False):
         first, last = series.iloc[0], series.iloc[-1]
         named = dict(zip(SERIES_KEY, key, strict=True))
         ends = {"first_date": first["date"], "first_value": first["value"],
@@ -128,6 +128,7 @@ def _print(observations: pd.DataFrame, archive: Path) -> None:
     for row in series.head(12).itertuples():
         bounds = f", {row.bounds} of them bounds" if row.bounds else ""
         where = "" if row.footprint == "-" else f" {row.footprint}"
+        where += f" ({row.front_of})" if row.front_of else ""
         typer.echo(
             f"  {row.glacier}, {row.variable}{where} in {row.unit}: {row.values} value"
             f"{'' if row.values == 1 else 's'}{bounds}, "

@@ -88,6 +88,10 @@ def track(
     coregister: Annotated[
         bool, typer.Option("--coregister", help="Move masks onto each other by their stable rock before measuring.")
     ] = False,
+    front_of: Annotated[
+        str,
+        typer.Option(metavar="WORD", help="What the fronts are made of: calving front, tongue, mélange edge or shelf."),
+    ] = "",
     redraw: Annotated[
         bool,
         typer.Option("--redraw", help="Leave the line that the archive keeps of this glacier, and measure all again."),
@@ -162,6 +166,7 @@ def track(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
             dataset=dataset, weights=weights, reading=reading, columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
+            front_of=_front_kind(front_of),
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip
@@ -220,6 +225,16 @@ def _print_prunable(names: list[str], archive: Archive, *, as_json: bool) -> Non
         note("nothing would go: every file is where it was")
 
 
+def _front_kind(word: str) -> str:
+    from glaciertime.errors import InputError, UsageError
+    from glaciertime.front_kinds import front_kind
+
+    try:
+        return front_kind(word)
+    except InputError as error:
+        raise UsageError(f"--front-of: {error}") from error
+
+
 def kinds_of(outcome: TrackOutcome) -> list[tuple[int, str]]:
     """Return the failures of a glacier by kind: how many, and the first."""
     return by_kind(outcome.problems, names=[image for _, _, image, _ in outcome.inputs])
@@ -261,14 +276,15 @@ def _print(outcome: TrackOutcome, archive: Path, *, stored: bool) -> None:
         f"{observations['date'].max():%Y-%m-%d}: {len(tracked.fronts)} calving fronts, "
         f"{len(observations)} observations in {archive}"
     )
-    for (variable, method, footprint), rows in observations[observations["value"].notna()].groupby(
-        ["variable", "method", "footprint"], sort=False
+    for (variable, method, footprint, front_of), rows in observations[observations["value"].notna()].groupby(
+        ["variable", "method", "footprint", "front_of"], sort=False
     ):
         rows = rows.sort_values("date")
         first, last = rows.iloc[0], rows.iloc[-1]
         typer.echo(
             f"  {variable:<18}{method:<25}{footprint:<24}{len(rows):>4} values  "
             f"{first['value']:>12,.2f} ({first['date']:%Y-%m-%d})  {last['value']:>12,.2f} ({last['date']:%Y-%m-%d})"
+            + (f"  {front_of}" if front_of else "")
         )
     for line in ruler_lines(tracked.rulers):
         typer.echo(f"  {line}")

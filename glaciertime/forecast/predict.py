@@ -175,7 +175,7 @@ def outcome_table(task: Task, model: str, outcome: Outcome, quantiles: NDArray[n
     return pd.DataFrame(
         {
             "glacier": series.glacier, "variable": series.variable, "method": series.method,
-            "footprint": series.footprint, "dataset": series.dataset, "model": model,
+            "footprint": series.footprint, "dataset": series.dataset, "front_of": series.front_of, "model": model,
             "cutoff": pd.Timestamp(task.cutoff), "target_date": np.repeat(task.dates.astype("M8[ns]"), width),
             "horizon_days": np.repeat(horizon, width), "quantile": np.tile(quantiles, count),
             "value": values.ravel(), "unit": series.unit, "status": outcome.status, "source": series.source,

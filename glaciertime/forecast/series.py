@@ -1,7 +1,7 @@
 """A dated series as a forecaster sees it: values at exact dates, with their uncertainties, of one thing only.
 
-A series is one glacier, variable, method, footprint and dataset; rows that differ in any of these, or in their
-source, are never joined.
+A series is one glacier, variable, method, footprint, dataset and kind of front; rows that differ in any of these, or
+in their source, are never joined.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from glaciertime.cells import unquote_formulas
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, flags_of, join_flags, validate, variable_named
+from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, join_flags, validate, variable_named
 from glaciertime.units import DAYS_PER_YEAR, as_date
 
 __all__ = ["Series", "as_days", "observations_from_table", "series_from_observations"]
@@ -36,7 +36,7 @@ class Series:
 
     Attributes
     ----------
-    glacier, variable, method, footprint, dataset, unit, source : str
+    glacier, variable, method, footprint, dataset, front_of, unit, source : str
         The key of the series, its unit, and ``observed`` or ``simulated``.
     dates : (N,) datetime64[D]
         Strictly increasing.
@@ -62,6 +62,7 @@ class Series:
     sigma: NDArray[np.float64]
     quality: NDArray[np.object_]
     notes: tuple[str, ...] = field(default=())
+    front_of: str = ""
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
@@ -87,9 +88,9 @@ class Series:
         return len(self.dates)
 
     @property
-    def key(self) -> tuple[str, str, str, str, str]:
-        """The five values of :data:`glaciertime.tables.SERIES_KEY`."""
-        return (self.glacier, self.variable, self.method, self.footprint, self.dataset)
+    def key(self) -> tuple[str, str, str, str, str, str]:
+        """The six values of :data:`glaciertime.tables.SERIES_KEY`."""
+        return (self.glacier, self.variable, self.method, self.footprint, self.dataset, self.front_of)
 
     @property
     def label(self) -> str:
@@ -175,6 +176,7 @@ def series_from_observations(
     method: str | None = None,
     footprint: str | None = None,
     dataset: str | None = None,
+    front_of: str | None = None,
 ) -> list[Series]:
     """Return the series that a table of observations holds, one per key, in order of key.
 
@@ -187,7 +189,7 @@ def series_from_observations(
     ----------
     observations : DataFrame
         The corridor's table, rows in any order.
-    glacier, variable, method, footprint, dataset : str, optional
+    glacier, variable, method, footprint, dataset, front_of : str, optional
         Keep only the rows that bear this name; several glaciers may be given.
 
     Returns
@@ -218,8 +220,10 @@ def series_from_observations(
     for column, names in wanted.items():
         if names is not None:
             table = _select(table, column, [names] if isinstance(names, str) else list(names))
+    if front_of is not None:
+        table = _select_front(table, front_of)
     found = []
-    for key, rows in table.groupby(list(SERIES_KEY), sort=True):
+    for key, rows in by_series(table):
         series = _one_series(tuple(map(str, key)), rows)
         if series is not None:
             found.append(series)
@@ -230,10 +234,10 @@ def series_from_observations(
 
 
 def _refuse_mixed(table: pd.DataFrame) -> None:
-    if not {*SERIES_KEY, "unit", "source"} <= set(table.columns):
+    if not ({*SERIES_KEY, "unit", "source"} - {"front_of"}) <= set(table.columns):
         return
     for column in ("unit", "source"):
-        kinds = table.groupby(list(SERIES_KEY), dropna=False)[column].unique()
+        kinds = table.groupby([name for name in SERIES_KEY if name in table], dropna=False)[column].unique()
         mixed = kinds[kinds.map(len) > 1]
         if len(mixed):
             names = ", ".join(sorted(map(str, mixed.iloc[0])))
@@ -248,6 +252,17 @@ def _select(table: pd.DataFrame, column: str, names: list[str]) -> pd.DataFrame:
             near = nearest_names(name, known) or known[:5]
             raise InputError(f"no observations with {column} {name!r}; there are {', '.join(near) or 'none'}")
     return table[table[column].isin(names)]
+
+
+def _select_front(table: pd.DataFrame, front_of: str) -> pd.DataFrame:
+    """Return the rows of one kind of front, and those of what has no kind, such as areas."""
+    has_kinds = table["variable"].isin(set(table.loc[table["front_of"] != "", "variable"]))
+    if has_kinds.any() or front_of:
+        known = sorted(table.loc[has_kinds, "front_of"].unique())
+        if front_of not in known:
+            there = ", ".join(kind or "unknown" for kind in known) or "none of a known kind"
+            raise InputError(f"no observations of a front of {front_of or 'unknown'}; there are {there}")
+    return table[~has_kinds | (table["front_of"] == front_of)]
 
 
 def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
@@ -279,9 +294,9 @@ def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
     values, sigma, quality = zip(*combined, strict=True)
     dates = np.array([date for date, _ in days], dtype="datetime64[D]")
     unit, source = rows["unit"].iloc[0], rows["source"].iloc[0]
-    glacier, variable, method, footprint, dataset = key
+    glacier, variable, method, footprint, dataset, front_of = key
     return Series(glacier, variable, method, footprint, dataset, unit, source, dates, np.array(values),
-                  np.array(sigma), np.array(quality, dtype=object), tuple(notes))  # fmt: skip
+                  np.array(sigma), np.array(quality, dtype=object), tuple(notes), front_of)  # fmt: skip
 
 
 def _combine(rows: pd.DataFrame) -> tuple[float, float, str]:

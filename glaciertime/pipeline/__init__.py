@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from glaciertime.pipeline.forecasting import (
         choose_series,
         default_models,
+        front_of_contours,
         other_glaciers,
         predict_contours,
     )
@@ -28,6 +29,7 @@ __all__ = [
     "choose_series",
     "default_models",
     "find_glacier",
+    "front_of_contours",
     "other_glaciers",
     "predict_contours",
     "store",
@@ -38,7 +40,13 @@ __all__ = [
 __getattr__, __dir__ = names_on_first_use(
     __name__,
     {
-        "forecasting": ("choose_series", "default_models", "other_glaciers", "predict_contours"),
+        "forecasting": (
+            "choose_series",
+            "default_models",
+            "front_of_contours",
+            "other_glaciers",
+            "predict_contours",
+        ),
         "tracking": ("TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier", "track_many"),
     },
 )

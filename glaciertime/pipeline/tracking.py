@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.archive import Archive
-from glaciertime.catalog import Glacier, load_catalog
+from glaciertime.catalog import Glacier, Source, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.front_kinds import one_front_kind
 from glaciertime.pipeline.rulers import (
     check_positions_compare,
     given_in_files,
@@ -61,6 +62,8 @@ class TrackRequest:
     #: Files that hold the line to measure along, or the box, instead of what the catalog has.
     centreline: Path | None = None
     box: Path | None = None
+    #: What the fronts are made of, where neither the data nor the catalog says it.
+    front_of: str = ""
     #: Whether to leave what was used before and to draw anew.
     redraw: bool = False
     #: Whether to move masks onto each other by their stable rock before they are measured.
@@ -139,6 +142,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     def seen() -> Iterator[Scene | UnreadableScene]:
         for found in located.scenes:
             scene = mask_of_image(found, weights=request.weights) if isinstance(found, ImageScene) else found
+            scene = with_front_kind(scene, source=located.source, user=request.front_of)
             if isinstance(scene, UnreadableScene):
                 problems.append(scene.reason)
             acquisition = scene.acquisition
@@ -171,6 +175,25 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         notes=tuple(dict.fromkeys([*located.notes, *tracked.notes])),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
+
+
+def with_front_kind(
+    scene: Scene | UnreadableScene, *, source: Source | None, user: str = ""
+) -> Scene | UnreadableScene:
+    """Return a scene with what its front is made of, by the data, the catalog's source or the user.
+
+    One of which these say different things comes back as unreadable, with the reason.
+    """
+    what = scene.acquisition
+    if what is None or isinstance(scene, UnreadableScene):
+        return scene
+    told = "" if source is None else source.front_on(what.date)
+    try:
+        kind = one_front_kind(data=what.front_of, manifest=told, user=user, date=what.date)
+    except InputError as error:
+        reason = f"{what.image_id}, {error}"
+        return UnreadableScene(input=what.input, reason=reason, date=what.date, acquisition=what)
+    return scene if kind == what.front_of else replace(scene, acquisition=replace(what, front_of=kind))
 
 
 def on_stable_rock(scenes: Iterable[Scene | UnreadableScene]) -> list[Scene | UnreadableScene]:

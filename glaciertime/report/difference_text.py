@@ -40,7 +40,9 @@ def difference_rows(table: pd.DataFrame) -> pd.DataFrame:
                 else f"{bound}{_number(sign * row.change)}{_sigma(row.change_sigma)}",
                 "Per year": "" if math.isnan(row.change_per_year) else f"{bound}{_number(sign * row.change_per_year)}",
                 "Unit": row.unit,
-                "Measured": " ".join(part for part in (row.method, row.footprint) if part != "-"),
+                "Measured": " ".join(
+                    part for part in (row.method, row.footprint, row.front_of) if part not in ("-", "")
+                ),
                 "Source": f"{row.source}: {row.dataset}",
                 "Note": row.note,
             }

@@ -61,7 +61,12 @@ def _product(name: str, observations: pd.DataFrame) -> pd.DataFrame:
 
 def _series(row: Any) -> str:
     known = VARIABLES.get(row.variable)
-    return f"{known.label if known else row.variable}, {row.method}, {row.footprint}"
+    kind = f", {row.front_of}" if row.front_of else ""
+    return f"{known.label if known else row.variable}, {row.method}, {row.footprint}{kind}"
+
+
+def _method(row: Any) -> str:
+    return f"{row.method}, {row.front_of}" if row.front_of else str(row.method)
 
 
 def _rate(rate: float, low: float, high: float) -> str:
@@ -78,7 +83,7 @@ def seasonal(observations: pd.DataFrame) -> str:
     yearly = _product("annual-rates", rows)
     body = [
         [
-            row.method, str(row.year), str(row.months), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
+            _method(row), str(row.year), str(row.months), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
             f"{row.maximum:,.0f} ({row.maximum_date:%d %b})", f"{row.amplitude:,.0f}{plus_minus(row.amplitude_sigma)}",
         ]
         for row in cycle.itertuples()
@@ -88,7 +93,7 @@ def seasonal(observations: pd.DataFrame) -> str:
     if yearly.empty:
         return html
     rates = [
-        [row.method, str(row.year), str(row.months), f"{row.rate_per_year:+,.0f}{interval(row.low, row.high)}"]
+        [_method(row), str(row.year), str(row.months), f"{row.rate_per_year:+,.0f}{interval(row.low, row.high)}"]
         for row in yearly.itertuples()
     ]
     heads = ["method", "year against the year before", "months in both", "m per year"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -20,7 +21,7 @@ from glaciertime.report.html import STYLE, figure, html_table
 from glaciertime.report.plots import contour_map, doubtful, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
-from glaciertime.tables import SERIES_KEY, flags_of, has_flag, variable_named
+from glaciertime.tables import SERIES_KEY, by_series, flags_of, has_flag, variable_named
 from glaciertime.track import retreat_table
 from glaciertime.track.place import map_plane
 from glaciertime.track.record.difference import difference_table
@@ -118,8 +119,8 @@ def _from(datasets: list[str], source: str) -> str:
 
 def _cards(observations: pd.DataFrame) -> str:
     cards = []
-    for (variable, footprint, method), rows in observations[observations["value"].notna()].groupby(
-        ["variable", "footprint", "method"], sort=False
+    for (variable, footprint, method, front_of), rows in observations[observations["value"].notna()].groupby(
+        ["variable", "footprint", "method", "front_of"], sort=False
     ):
         if (variable, footprint) not in (("area_km2", "box"), ("front_position_m", "centreline")):
             continue
@@ -133,11 +134,17 @@ def _cards(observations: pd.DataFrame) -> str:
         )
         value = f"{last['value']:,.2f}" if variable == "area_km2" else f"{last['value']:,.0f}"
         label = variable_named(str(variable)).label
+        how = f"{escape(str(footprint))} ({escape(str(method))}{_kind(front_of)})"
         cards.append(
-            f'<div class="card"><span>{escape(label)}, {escape(str(footprint))} ({escape(str(method))})</span>'
+            f'<div class="card"><span>{escape(label)}, {how}</span>'
             f"<b>{value}{sigma} {escape(last['unit'])}</b><span>{last['date']:%Y-%m-%d}{_doubts(last)}</span></div>"
         )
     return f'<div class="cards">{"".join(cards)}</div>' if cards else ""
+
+
+def _kind(front_of: object) -> str:
+    """Return what a front is made of, to be set behind a method; nothing where that is not known."""
+    return f", {escape(str(front_of))}" if front_of else ""
 
 
 def _doubts(row: pd.Series) -> str:
@@ -160,7 +167,12 @@ def _map(record: GlacierRecord) -> str:
     dashed = ", flagged ones dashed" if doubtful(fronts["QualFlag"]).any() else ""
     hidden = len(record.fronts_local) if fronts is record.fronts else 0
     apart = f" {hidden} fronts of images without georeference have no place on it." if hidden else ""
-    caption = f"{len(fronts)} calving fronts, coloured by date{dashed}.{apart} {_from(datasets, record.source)}"
+    kinds = fronts["front_of"].value_counts()
+    made_of = ", ".join(f"{kind or 'of no known kind'} {count}" for kind, count in kinds.items())
+    of_kinds = f" ({made_of})" if any(kinds.index) else ""
+    caption = (
+        f"{len(fronts)} calving fronts{of_kinds}, coloured by date{dashed}.{apart} {_from(datasets, record.source)}"
+    )
     title = f"Map of the calving fronts of {record.glacier}"
     return "<h2>Calving fronts</h2>" + figure(svg, title, caption, kind="map")
 
@@ -181,13 +193,17 @@ def _forecasts(record: GlacierRecord) -> str:
     parts = ["<h2>Forecast</h2>", front]
     if table.empty and not front:
         parts.append(f"<p>None yet: glaciertime forecast --glacier {escape(glacier)} --until YEAR</p>")
-    for key, rows in table.groupby(list(SERIES_KEY), sort=False):
+    for key, rows in by_series(table, sort=False):
         rows = rows[rows["cutoff"] == rows["cutoff"].max()]
         seen = observations.loc[(observations[list(SERIES_KEY)] == list(key)).all(axis=1)]
+        if seen["value"].notna().sum() == 0:
+            parts.append(f'<p class="note">{_forgotten(key)}</p>')
+            continue
         assumed = rows["model"].str.startswith(PREFIX)
+        how = f"{key[2]}, {key[3]}{_kind(key[5])}"
         if assumed.any():
             caption = (
-                f"SCENARIO, not a forecast: {_named(str(key[1])).lower()} ({key[2]}, {key[3]}) if the rate of the last "
+                f"SCENARIO, not a forecast: {_named(str(key[1])).lower()} ({how}) if the rate of the last "
                 f"ten years before {rows['cutoff'].iloc[0]:%Y-%m-%d} were held, doubled or zero. The band is that of a "
                 f"random walk; how likely the assumption is, it does not say. {_from([str(key[4])], source)}"
             )
@@ -196,13 +212,22 @@ def _forecasts(record: GlacierRecord) -> str:
             rows = rows[~assumed]
         if (rows["status"] == "ok").any():
             caption = (
-                f"{_named(str(key[1]))} ({key[2]}, {key[3]}): median and prediction intervals from values up to "
+                f"{_named(str(key[1]))} ({how}): median and prediction intervals from values up to "
                 f"{rows['cutoff'].iloc[0]:%Y-%m-%d}. {_from([str(key[4])], source)}"
             )
             parts.append(figure(fan_plot(seen, rows), f"Forecast of {key[1]}", caption))
         for (model, status), _ in rows[rows["status"] != "ok"].groupby(["model", "status"], sort=False):
             parts.append(f'<p class="note">{escape(str(model))} gave no forecast: {escape(str(status))}</p>')
     return "\n".join(parts)
+
+
+def _forgotten(key: Sequence[object]) -> str:
+    """Return what is said of a forecast of a series that the archive no longer holds."""
+    return (
+        f"A stored forecast of {escape(_named(str(key[1])).lower())} ({escape(str(key[2]))}, {escape(str(key[3]))}"
+        f"{_kind(key[5])}; {escape(str(key[4]))}) is not shown: the series has been measured anew as another one. "
+        "Forecast again."
+    )
 
 
 def _predicted_front(record: GlacierRecord) -> str:
@@ -271,7 +296,7 @@ def _scores(record: GlacierRecord) -> str:
         return f"<h2>Backtest</h2><p>None yet: glaciertime backtest --glacier {escape(glacier)}</p>"
     parts = ["<h2>Backtest</h2>"]
     shown = ["mae", "rmse", "mape", "coverage_90"]
-    for key, rows in scores.groupby(list(SERIES_KEY), sort=False):
+    for key, rows in by_series(scores, sort=False):
         unit = variable_named(str(key[1])).unit
         wide = rows.pivot_table(
             index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
@@ -291,7 +316,9 @@ def _scores(record: GlacierRecord) -> str:
             + ([_skill(row)] if has_skill else [])
             for index, row in zip(every.index, every.to_dict("records"), strict=True)
         ]
-        parts.append(f"<h3>{escape(_named(str(key[1])))} ({escape(str(key[2]))}, {escape(str(key[3]))})</h3>")
+        parts.append(
+            f"<h3>{escape(_named(str(key[1])))} ({escape(str(key[2]))}, {escape(str(key[3]))}{_kind(key[5])})</h3>"
+        )
         parts.append(
             html_table(
                 ["horizon", "model", "forecasts", "failed", *(heads[name] for name in metrics),
@@ -340,6 +367,8 @@ def _reading_notes() -> str:
         "<h2>How to read this</h2><ul>"
         "<li>Areas are true areas on the WGS84 ellipsoid, not areas on a map plane.</li>"
         "<li>The front position grows towards the sea, from the inland end of the centreline.</li>"
+        "<li>A calving front, a tongue, the edge of mélange and that of a shelf are different fronts: each is a series "
+        "of its own, and from one to another nothing advances or retreats.</li>"
         "<li>Uncertainties are one standard deviation. Unknown ones are not drawn.</li>"
         "<li>Dates are days of acquisition (UTC). Gaps stay gaps.</li>"
         "<li>An area that fills its footprint is a lower bound, and a loss from it is at least what is printed.</li>"

@@ -193,9 +193,9 @@ def series_plot(observations: pd.DataFrame, *, variable: str) -> str:
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.0, 0.4 + 2.9 * len(panels)), layout="constrained")
         for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False).ravel(), panels, strict=True):
-            groups = panel.groupby(["footprint", "method", "dataset"], sort=False)
+            groups = panel.groupby(["footprint", "method", "dataset", "front_of"], sort=False)
             for colour, (key, group) in zip(_cycle(), groups, strict=False):
-                _draw_series(axes, group.sort_values("date"), colour, f"{key[1]}, {key[0]}")
+                _draw_series(axes, group.sort_values("date"), colour, ", ".join(filter(None, (key[1], key[0], key[3]))))
             axes.set_ylabel(_label(variable))
             _date_axis(axes)
             axes.legend(fontsize=9, loc="best")

@@ -12,7 +12,7 @@ import pandas as pd
 from glaciertime.breaks import change_table, segment_table
 from glaciertime.catalog import Glacier
 from glaciertime.errors import UsageError, nearest_names
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.track.record.comparison import compare_methods
 from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
 from glaciertime.track.record.screening import keep
@@ -89,7 +89,7 @@ def series_product(
     if name == "methods":
         return Product(compare_methods(kept, reference=_reference(kept)), left_out)
     if name == "offsets":
-        groups = kept.groupby(list(SERIES_KEY), sort=False)
+        groups = by_series(kept, sort=False)
         parts = [sensor_offsets(rows).assign(**dict(zip(SERIES_KEY, key, strict=True))) for key, rows in groups]
         return Product(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(), left_out)
     if name == "flowlines":

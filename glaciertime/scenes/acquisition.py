@@ -62,6 +62,8 @@ class Acquisition:
     #: The segmentation model that drew the boundary; empty where a person or the data set did.
     model: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
+    #: What its front is made of, of :data:`glaciertime.tables.FRONT_OF`; empty where nobody says.
+    front_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from glaciertime import naming
 from glaciertime.catalog import Glacier, Source
 from glaciertime.dates import Dated, DateReading, read_dates
 from glaciertime.errors import InputError
+from glaciertime.front_kinds import front_kind_told
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import clean_name, column_called, column_key, columns_among, first_column
 from glaciertime.scenes.glacier_rows import GlacierRows, VectorReading, rows_of_glacier
@@ -30,7 +31,7 @@ __all__ = ["DatedRow", "GlacierLayer", "glacier_layer"]
 
 @dataclass(frozen=True, kw_only=True)
 class DatedRow:
-    """A geometry of a glacier and its day, or the reason why it has none."""
+    """A geometry of a glacier and its day, or the reason why it cannot be used."""
 
     dated: Dated | str
     geometry: shapely.Geometry | None
@@ -41,6 +42,8 @@ class DatedRow:
     sensor: str = ""
     author: str = ""
     line_type: str = ""
+    #: What the row says that its front is made of.
+    front_of: str = ""
     flags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -101,19 +104,26 @@ def glacier_layer(
         "line_type": first_column(whole.columns, naming.LINE_TYPE_COLUMNS),
     }
     geographic = whole.crs.is_geographic
+    own_columns = whole.columns.drop(whole.geometry.name)
     rows = []
     for position in positions:
         geometry = whole.geometry.iloc[position]
+        told_of_row, dated, front_of = whole.iloc[position], days[position], ""
+        try:
+            front_of = front_kind_told(told_of_row, own_columns)
+        except InputError as error:
+            dated = str(error)
         texts = {what: _text(whole[column].iloc[position]) if column else "" for what, column in columns.items()}
         rows.append(
             DatedRow(
-                dated=days[position],
+                dated=dated,
+                front_of=front_of,
                 geometry=joined_at_180(geometry) if geographic and geometry is not None else geometry,
                 crs=whole.crs,
                 layer=layer,
                 number=int(position) + 1,
                 flags={
-                    **flags_told(whole.iloc[position], whole.columns.drop(whole.geometry.name)),
+                    **flags_told(told_of_row, own_columns),
                     **(_period(days[position], ends[position]) if ends else {}),
                 },
                 **texts,

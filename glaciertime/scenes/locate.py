@@ -52,6 +52,8 @@ class Located:
     scenes: Iterator[Scene | ImageScene | UnreadableScene]
     #: What was done to the input, in sentences: complete once the scenes have been read.
     notes: list[str] = field(default_factory=list)
+    #: What the catalog says of where they come from; None for the simulation.
+    source: Source | None = None
 
 
 def locate(
@@ -294,7 +296,8 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
     else:
         raise UsageError(f"{glacier.name}: source {source.dataset} is no folder of input")
     return Located(
-        glacier=glacier, dataset=source.dataset, origin=str(path), simulated=False, scenes=scenes, notes=given.notes
+        glacier=glacier, dataset=source.dataset, origin=str(path), simulated=False, scenes=scenes, notes=given.notes,
+        source=source,
     )  # fmt: skip
 
 

@@ -70,11 +70,12 @@ def _simple_parts(geometry: shapely.Geometry) -> list[shapely.Geometry]:
     return [piece for part in parts for piece in _simple_parts(part)] if nested else parts
 
 
-def by_observation(rows: Sequence[DatedRow]) -> list[list[DatedRow]]:
-    """Return rows by day, author and image: what can be parts of one observation."""
+def by_observation(rows: Sequence[DatedRow], *, is_of_lines: bool = False) -> list[list[DatedRow]]:
+    """Return rows by day, author and image, lines by what they are the front of too: parts of one observation."""
     groups: dict[tuple[object, ...], list[DatedRow]] = {}
     for row in rows:
-        groups.setdefault((row.dated, row.author, row.image_id), []).append(row)
+        kind = row.front_of if is_of_lines else ""
+        groups.setdefault((row.dated, row.author, row.image_id, kind), []).append(row)
     return list(groups.values())
 
 
@@ -175,7 +176,7 @@ def merged_traces(rows: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRo
     ------
     Observed, or a row with the reason why it could not be used
     """
-    for group in by_observation(rows):
+    for group in by_observation(rows, is_of_lines=True):
         fronts: list[tuple[list[DatedRow], list[shapely.LineString]]] = []
         seen: set[bytes] = set()
         twice = 0

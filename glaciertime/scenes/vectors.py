@@ -351,6 +351,7 @@ def _acquisition(
     sensor = next((row.sensor for row in rows if row.sensor), "")
     dataset = source.dataset or author or path.stem
     told = {flag: why for row in rows for flag, why in row.flags.items()}
+    kinds = {row.front_of for row in rows} - {""}
     return Acquisition(
         glacier=glacier.name,
         date=first.dated.date,
@@ -365,6 +366,7 @@ def _acquisition(
         delineation_sigma_m=source.delineation_sigma_m or math.nan,
         georeferencing_sigma_m=source.georeferencing_sigma_m or math.nan,
         flags={**source.flags, **told, **first.dated.flags, **flags},
+        front_of=kinds.pop() if len(kinds) == 1 else "",
     )
 
 

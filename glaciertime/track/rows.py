@@ -61,6 +61,8 @@ def _row(
         "coverage": coverage,
         "quality": join_flags({**acquisition.flags, **(flags or {})}),
         "source": acquisition.source,
+        # An area is one of ice, whatever it ends in.
+        "front_of": "" if quantity == _AREA else acquisition.front_of,
     }
 
 
@@ -158,6 +160,7 @@ def rows_of(
         "model": acquisition.model,
         "source": acquisition.source,
         "dataset": acquisition.dataset,
+        "front_of": acquisition.front_of,
         "geometry": published(shown, shown_crs),
     }
     return rows, record

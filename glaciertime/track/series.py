@@ -19,7 +19,7 @@ from glaciertime.catalog import Glacier
 from glaciertime.dates import EARLIEST
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
-from glaciertime.tables import empty, flags_of, join_flags, validate
+from glaciertime.tables import SERIES_KEY, empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts, screening_notes
@@ -213,7 +213,7 @@ class _Run:
         ]
         there = place.on_true_plane(around=shapely.GeometryCollection(shown) if shown else None)
         ruler = FrontRuler(place=there, settings=self.settings)
-        fronts = [(one, each) for _, each, one in waiting if one is not None]
+        fronts = [(what, one, each) for what, each, one in waiting if one is not None]
         needs_a_line = any(
             each.front is not None or NEEDS_A_LINE in each.front_flags.values() for _, each, _ in waiting
         )
@@ -225,7 +225,8 @@ class _Run:
         if not self.settings.draw_centreline or not fronts:
             return ruler
         sketches = [
-            replace(one, front=reproject(each.front, source=each.crs, target=there.crs)) for one, each in fronts
+            replace(one, front=reproject(each.front, source=each.crs, target=there.crs), front_of=what.front_of)
+            for what, one, each in fronts
         ]
         width_m = float(np.median([front_width_m(sketch.front) for sketch in sketches]))
         try:
@@ -305,7 +306,7 @@ class _Run:
         fronts = gpd.GeoDataFrame(validate(fronts.sort_values(["Date", "ImageID"], kind="stable"), "fronts"))
         observations = pd.DataFrame(self.observations) if self.observations else empty("observations")
         observations = validate(observations, "observations")
-        order = ["glacier", "variable", "method", "footprint", "dataset", "date", "image_id"]
+        order = [*SERIES_KEY, "date", "image_id"]
         observations = observations.sort_values(order, kind="stable").reset_index(drop=True)
         screening = self.settings.screening
         if screening is not None:

@@ -68,6 +68,28 @@ def test_reading_an_archive_of_the_first_release_brings_it_up_to_date(tmp_path: 
         assert len(gpd.read_file(archive.path, layer="fronts")) == 2
 
 
+def test_an_archive_of_schema_2_gets_forecasts_and_scores_of_no_known_front(tmp_path: Path) -> None:
+    archive = old_archive(tmp_path / "a.gpkg")
+    rows, scores = archive.read("forecasts"), archive.read("scores")
+    with closing(sqlite3.connect(archive.path)) as database:
+        for table in ("forecasts", "scores"):
+            for (index,) in database.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?", (table,)
+            ).fetchall():
+                database.execute(f'DROP INDEX "{index}"')
+            database.execute(f"ALTER TABLE {table} DROP COLUMN front_of")
+        database.execute("UPDATE glaciertime_schema SET version = 2")
+        database.commit()
+    check_numbers(archive)
+    assert version_of(archive.path) == VERSION
+    assert archive.read("forecasts")["front_of"].tolist() == archive.read("scores")["front_of"].tolist() == [""]
+    # What was stored before is replaced by the same series forecast again, not kept beside it.
+    archive.store_forecasts(rows.assign(value=500.0))
+    archive.store_scores(scores)
+    assert archive.read("forecasts")["value"].tolist() == [500.0]
+    assert len(archive.read("scores")) == len(scores)
+
+
 def test_writing_into_an_archive_of_the_first_release(tmp_path: Path) -> None:
     archive = old_archive(tmp_path / "a.gpkg")
     archive.store_tracked(**tracked(["one", "two"], value=590.0))

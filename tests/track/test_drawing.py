@@ -231,3 +231,13 @@ def test_traces_without_a_line_have_positions(places):
     since = positions(track_scenes(scenes, glacier=glacier))
     assert since[0] - since[3] == pytest.approx(655.9, abs=1)
     assert len(since) == 12
+
+
+def test_a_change_of_what_the_front_is_does_not_tell_where_the_sea_lies():
+    # A shelf's fronts at 0 to 20 m and calving fronts at 5,000 m: both retreat towards smaller x.
+    stands = [20, 10, 0, 5_020, 5_010, 5_000]
+    traces = [shapely.LineString([(x, 0), (x, 2_000)]) for x in stands]
+    kinds = ["shelf"] * 3 + ["calving front"] * 3
+    line = centreline_from_traces(traces, kinds=kinds)
+    assert line.coords[0][0] < line.coords[-1][0]
+    assert centreline_from_traces(traces).coords[0][0] > line.coords[0][0]

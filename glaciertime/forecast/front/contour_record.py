@@ -160,8 +160,8 @@ def front_record(
     if not isinstance(flowlines, int) or flowlines < 2:
         raise InputError(f"{flowlines!r} flowlines were asked for; give at least 2")
     table = validate(fronts, "fronts")
-    for column in ("GlacierID", "source"):
-        names = sorted(table[column].unique())
+    for column in ("GlacierID", "source", "front_of"):
+        names = sorted(name or "unknown" for name in table[column].unique())
         if len(names) > 1:
             raise InputError(f"fronts of several kinds were given ({column}: {', '.join(names[:4])}); give those of "
                              "one")  # fmt: skip

@@ -21,7 +21,7 @@ from glaciertime.forecast.screening import FROM_THE_WHOLE_RECORD, forget_later_f
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Task
 from glaciertime.forecast.tasks import Progress, run_tasks
-from glaciertime.tables import SERIES_KEY, validate
+from glaciertime.tables import SERIES_KEY, by_series, validate
 
 __all__ = ["METRICS", "Backtest", "backtest", "check_metrics", "run_backtest", "scores_of"]
 
@@ -155,7 +155,7 @@ def run_backtest(
                "mean_square_step", "status", "unit", "source"]  # fmt: skip
     table = pd.DataFrame(rows, columns=columns)
     quantiles, matrix = quantiles_of(levels), np.array(values)
-    table.insert(10, "forecast", matrix[:, int(np.argmin(np.abs(quantiles - 0.5)))])
+    table.insert(columns.index("observed"), "forecast", matrix[:, int(np.argmin(np.abs(quantiles - 0.5)))])
     return Backtest(table, quantiles, matrix)
 
 
@@ -229,7 +229,7 @@ def scores_of(result: Backtest, *, metrics: Sequence[str] | None = None) -> pd.D
     from glaciertime.tables import variable_named
 
     out = []
-    groups = result.rows.groupby([*SERIES_KEY, "model", "horizon"], sort=False)
+    groups = by_series(result.rows, "model", "horizon", sort=False)
     for group, index in groups.indices.items():
         key = [str(name) for name in np.ravel(np.array(group, dtype=object))]
         rows, values = result.rows.iloc[index], result.values[index]

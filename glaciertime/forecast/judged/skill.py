@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError
 from glaciertime.forecast.judged.backtest import Backtest
 from glaciertime.forecast.judged.metrics import relative_error
-from glaciertime.tables import SERIES_KEY, validate
+from glaciertime.tables import SERIES_KEY, by_series, validate
 
 __all__ = ["skill_scores", "skill_table"]
 
@@ -66,7 +66,7 @@ def skill_table(
             good = part[part[model].notna() & part[reference].notna()]
             if len(good) == 0:
                 continue
-            series = good.groupby(list(SERIES_KEY), sort=False)
+            series = by_series(good, sort=False)
             # One row per series, or per block of successive origins of a single one.
             if len(series) > 1:
                 mine, other = (series[name].mean().to_numpy() for name in (model, reference))

@@ -23,7 +23,7 @@ from glaciertime.scenes.series.judging import (
 from glaciertime.scenes.series.reading import RawTable, raw_table_from_file, raw_table_from_frame
 from glaciertime.scenes.series.rows import rows_of_form
 from glaciertime.scenes.series.told import Told
-from glaciertime.tables import SERIES_KEY, empty, flags_of, join_flags, validate
+from glaciertime.tables import SERIES_KEY, by_series, empty, flags_of, join_flags, validate
 
 __all__ = ["SeriesTable", "read_series", "series_of_table"]
 
@@ -81,7 +81,7 @@ def series_of_table(table: RawTable, options: SeriesOptions | None = None) -> Se
 
 def _standing(rows: pd.DataFrame, options: SeriesOptions, table: RawTable, told: Told) -> pd.DataFrame:
     judged = {}
-    for key, series in rows.groupby(list(SERIES_KEY), sort=True):
+    for key, series in by_series(rows):
         found = judged_series(series, told)
         if found.refused:
             told.refuse(_label(key), found.refused)
@@ -199,7 +199,7 @@ def _observations(parts: list[pd.DataFrame], table: RawTable) -> pd.DataFrame:
         return empty("observations")
     rows["image_id"] = rows["image_id"].where(rows["image_id"] != "", table.name)
     # Two values of a day that agree stay two: the second takes a name of its own.
-    turn = rows.groupby([*SERIES_KEY, "date", "image_id"]).cumcount()
+    turn = by_series(rows, "date", "image_id").cumcount()
     rows["image_id"] = rows["image_id"].where(turn == 0, rows["image_id"] + " (" + (turn + 1).astype(str) + ")")
     rows["quality"] = [
         _quality(quality, flags, bound)

@@ -27,6 +27,7 @@ __all__ = [
 #: What a column can be told to be with ``--columns``.
 ROLES = (
     "date", "start", "value", "sigma", "glacier", "id", "variable", "unit", "bound", "dataset", "method", "quality",
+    "front_of",
 )  # fmt: skip
 
 # In order: what stands first is taken where several columns bear such names.
@@ -63,6 +64,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "method": ("method",),
     "quality": ("quality",),
     "footprint": ("footprint",),
+    "front_of": ("front of", "frontof", "front type", "fronttype"),
     "sensor": ("sensor", "satellite"),
     "image_id": ("image id", "imageid"),
     "month": ("month", "mon", "monat", "mois", "mes", "maned"),
@@ -285,7 +287,7 @@ def chosen_columns(text: str, columns: list[str], *, has_head: bool) -> dict[str
     chosen: dict[str, str] = {}
     by_fold = {folded(column): column for column in columns}
     # A column's name may hold a comma: cut only before a role.
-    for part in re.split(r",\s*(?=[a-z]+\s*=)", text.strip()):
+    for part in re.split(r",\s*(?=[a-z_]+\s*=)", text.strip()):
         role, _, name = (piece.strip() for piece in part.partition("="))
         if role not in ROLES:
             near = nearest_names(role, ROLES)

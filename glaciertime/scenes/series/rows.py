@@ -14,12 +14,13 @@ import pandas as pd
 
 from glaciertime.dates import Dated, read_dates
 from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.front_kinds import front_kind
 from glaciertime.scenes.series.columns import Quantity, are_sides, folded, quantity_of, sigma_factor
 from glaciertime.scenes.series.forms import Form, SeriesOptions, Values
 from glaciertime.scenes.series.numbers import decimal_mark, is_missing, read_numbers
 from glaciertime.scenes.series.reading import RawTable
 from glaciertime.scenes.series.told import FIGURE, NO_VALUE, Told
-from glaciertime.tables import SOURCES, VARIABLES, flags_of, variable_named
+from glaciertime.tables import FRONT_VARIABLES, SOURCES, VARIABLES, flags_of, variable_named
 from glaciertime.units import Unit, unit_named
 
 __all__ = ["rows_of_form"]
@@ -124,6 +125,7 @@ def _column(
     variables = _variables(table, form, values, options)
     units = form.texts(table, "unit", values)
     bounds, bound_reasons = _bounds(form.texts(table, "bound", values), numbers.bounds)
+    kinds, kind_reasons = _front_kinds(form.texts(table, "front_of", values))
     ends, starts = days
     said_position = "variable" in form.roles or values.column == "front_position_m"
     out: dict[str, list[Any]] = defaultdict(list)
@@ -140,7 +142,7 @@ def _column(
                 raise
             variable, unit, factor, misfit = quantity.variable, "", np.nan, str(error).split(": ", 1)[-1]
         day, start = ends[index], starts[index]
-        reason = numbers.reasons[index] or bound_reasons[index]
+        reason = numbers.reasons[index] or bound_reasons[index] or kind_reasons[index]
         kind = "the value cannot be read" if reason else ""
         if not kind and np.isnan(numbers.values[index]):
             kind = FIGURE if numbers.absent[index] else NO_VALUE
@@ -177,6 +179,7 @@ def _column(
         in_cell = numbers.sigmas[index] * abs(factor)
         out["sigma"].append(in_cell if not np.isnan(in_cell) else float(np.fmax.reduce([np.nan, *own])))
         out["bound"].append(bound)
+        out["front_of"].append("" if variable in VARIABLES and variable not in FRONT_VARIABLES else kinds[index])
         out["is_cumulative"].append(quantity.is_cumulative)
         out["asks"].append(quantity.asks)
         out["reason"].append((kind, reason))
@@ -354,6 +357,18 @@ def _bounds(written: list[str], in_cells: list[str]) -> tuple[list[str], list[st
             bounds.append(bound or own)
             reasons.append("")
     return bounds, reasons
+
+
+def _front_kinds(written: list[str]) -> tuple[list[str], list[str]]:
+    kinds, reasons = [], []
+    for text in written:
+        try:
+            kinds.append(front_kind(text))
+            reasons.append("")
+        except InputError as error:
+            kinds.append("")
+            reasons.append(str(error))
+    return kinds, reasons
 
 
 def _passed_through(frame: pd.DataFrame, table: RawTable, options: SeriesOptions, told: Told) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import SERIES_KEY, flags_of, has_flag, variable_named
+from glaciertime.tables import SERIES_KEY, by_series, flags_of, has_flag, variable_named
 from glaciertime.units import as_date, years_between
 
 __all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length"]
@@ -93,11 +93,39 @@ def difference_table(
         rows = rows[rows["variable"] != "area_km2"]
     if rows.empty:
         raise InputError("the archive holds no value to compare")
-    table = [
-        _difference(tuple(map(str, key)), series, date_from, date_to, max_gap_days)
-        for key, series in rows.groupby(list(SERIES_KEY), sort=True)
-    ]
+    kinds: dict[tuple[str, ...], dict[tuple[str, ...], pd.DataFrame]] = {}
+    for key, series in by_series(rows):
+        name = tuple(map(str, key))
+        kinds.setdefault(name[:-1], {})[name] = series
+    table = []
+    for of_kind in kinds.values():
+        table += _differences(of_kind, date_from, date_to, max_gap_days)
     return pd.DataFrame(table, columns=list(DIFFERENCE_COLUMNS))
+
+
+def _differences(
+    of_kind: dict[tuple[str, ...], pd.DataFrame], date_from: Any, date_to: Any, max_gap_days: float
+) -> list[dict[str, Any]]:
+    """Return the changes of one front, each while it was of one kind; a kind of other dates than asked for has none."""
+    found, refused = [], []
+    for key, series in of_kind.items():
+        try:
+            found.append(_difference(key, series, date_from, date_to, max_gap_days))
+        except InputError as error:
+            refused.append(error)
+    if found or len(refused) == 1:
+        if not found:
+            raise refused[0]
+        return found
+    glacier, variable = next(iter(of_kind))[:2]
+    spans = ", ".join(
+        f"{key[-1] or 'unknown'} {series['date'].min():%Y-%m-%d} to {series['date'].max():%Y-%m-%d}"
+        for key, series in of_kind.items()
+    )
+    raise InputError(
+        f"{glacier}, {variable_named(variable).label}: the front is not of one kind on both dates ({spans}), and from "
+        "one kind to another nothing advances or retreats; give two dates of one of them"
+    )
 
 
 def _difference(

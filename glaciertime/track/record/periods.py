@@ -10,7 +10,7 @@ from scipy.special import ndtri, stdtrit
 
 from glaciertime.combining import in_seconds, mean_of_days, one_per_day
 from glaciertime.errors import InputError
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.units import DAYS_PER_YEAR
 
 __all__ = [
@@ -83,7 +83,7 @@ def period_means(observations: pd.DataFrame, *, period: Period = "month") -> pd.
     if period not in _MONTHS:
         raise InputError(f"unknown period '{period}'; expected one of {', '.join(_MONTHS)}")
     table: list[dict[str, Any]] = []
-    for key, series in observations[observations["value"].notna()].groupby(list(SERIES_KEY), sort=True):
+    for key, series in by_series(observations[observations["value"].notna()]):
         daily = one_per_day(series)
         for start, days in daily.groupby(daily["date"].map(lambda date: _start(date, period)), sort=True):
             mean_date, value, sigma = mean_of_days(days)
@@ -134,7 +134,7 @@ def seasonal_cycle(observations: pd.DataFrame, *, least_months: int = 6) -> pd.D
     [[2018.0, 200.0, 11.0]]
     """
     table: list[dict[str, Any]] = []
-    for key, series in observations[observations["value"].notna()].groupby(list(SERIES_KEY), sort=True):
+    for key, series in by_series(observations[observations["value"].notna()]):
         daily = one_per_day(series)
         for year, days in daily.groupby(daily["date"].dt.year, sort=True):
             months = days["date"].dt.month.nunique()
@@ -186,7 +186,7 @@ def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataF
     """
     table: list[dict[str, Any]] = []
     monthly = period_means(observations, period="month")
-    for key, series in monthly.groupby(list(SERIES_KEY), sort=True):
+    for key, series in by_series(monthly):
         by_month = series.set_index([series["start_date"].dt.year, series["start_date"].dt.month])
         years = sorted(set(series["start_date"].dt.year))
         for year in years:

@@ -21,7 +21,7 @@ import pyproj
 from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, flags_of, join_flags
+from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, by_series, flags_of, join_flags
 from glaciertime.track.measurement import front_ends
 from glaciertime.track.record.spikes import LEAST_KNOWN, LEAST_UNKNOWN, Suspect, suspects
 from glaciertime.track.settings import ScreeningSettings
@@ -64,8 +64,8 @@ def _fences(
 def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | None = None) -> gpd.GeoDataFrame:
     """Flag fronts whose length or complexity lies beyond those of their neighbours in time.
 
-    Complexity is the length of the front over the distance between its ends. Fewer than five fronts of a glacier and
-    data set are not screened.
+    Complexity is the length of the front over the distance between its ends. Fewer than five fronts of a glacier,
+    data set and kind are not screened.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | Non
     with np.errstate(divide="ignore"):
         complexity = np.where(widths > 0, lengths / np.where(widths > 0, widths, 1.0), np.inf)
     days = (pd.to_datetime(out["Date"]) - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
-    keys = [name for name in ("GlacierID", "dataset") if name in out]
+    keys = [name for name in ("GlacierID", "dataset", "front_of") if name in out]
     for index in out.groupby(keys, sort=False, dropna=False).indices.values():
         if len(index) < 5:
             continue
@@ -243,7 +243,7 @@ def _screenable(observations: pd.DataFrame) -> list[tuple[tuple[Hashable, ...], 
     usable &= ~observations["quality"].map(lambda text: bool({"failed", "censored"} & flags_of(text).keys()))
     return [
         (key, series.sort_values(["date", "image_id"]))
-        for key, series in observations[usable.astype(bool)].groupby(list(SERIES_KEY), sort=False)
+        for key, series in by_series(observations[usable.astype(bool)], sort=False)
     ]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from glaciertime.combining import evened, one_per_day
 from glaciertime.dates import as_date, last_day
 from glaciertime.slopes import theil_sen_slope, weighted_slope
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import SERIES_KEY, by_series
 
 __all__ = ["RATE_COLUMNS", "rate_table"]
 
@@ -51,7 +51,7 @@ def rate_table(
     if date_to is not None:
         rows = rows[rows["date"] <= pd.Timestamp(last_day(date_to))]
     table = []
-    for key, series in rows.groupby(list(SERIES_KEY), sort=True):
+    for key, series in by_series(rows):
         every = one_per_day(series)
         if len(every) < 3:
             continue

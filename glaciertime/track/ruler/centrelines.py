@@ -185,7 +185,7 @@ def _exit(zone: NDArray[np.bool_], edge: NDArray[np.bool_], walk: NDArray[np.flo
     return tuple(int(index) for index in np.unravel_index(np.argmax(np.where(reached, walk, -1.0)), zone.shape))
 
 
-def centreline_from_traces(traces: Sequence[shapely.Geometry]) -> shapely.LineString:
+def centreline_from_traces(traces: Sequence[shapely.Geometry], *, kinds: Sequence[str] = ()) -> shapely.LineString:
     """Return the straight line through traced fronts, square to their common direction.
 
     It runs through the median of the middles of the traces, and reaches two fjord widths beyond the outermost. Traces
@@ -195,6 +195,8 @@ def centreline_from_traces(traces: Sequence[shapely.Geometry]) -> shapely.LineSt
     ----------
     traces : sequence of lines
         In order of time, in a metric plane.
+    kinds : sequence of str, optional
+        What each is a front of: between two kinds nothing retreats.
 
     Raises
     ------
@@ -219,7 +221,12 @@ def centreline_from_traces(traces: Sequence[shapely.Geometry]) -> shapely.LineSt
     every = np.vstack([shapely.get_coordinates(line) for line in traces])
     reach = (every - centre) @ axis
     stands = np.array([(shapely.get_coordinates(line).mean(axis=0) - centre) @ axis for line in traces])
-    if np.dot(np.arange(len(stands)) - (len(stands) - 1) / 2, stands) > 0:
+    order, kind_of = np.arange(len(stands)), np.array(list(kinds) or [""] * len(stands))
+    trend = sum(
+        float(np.dot(order[same] - order[same].mean(), stands[same]))
+        for same in (kind_of == kind for kind in dict.fromkeys(kind_of))
+    )
+    if trend > 0:
         axis, reach = -axis, -reach
     beyond = _WIDTHS_BEYOND * float(np.median(lengths))
     return shapely.LineString([centre + (reach.min() - beyond) * axis, centre + (reach.max() + beyond) * axis])

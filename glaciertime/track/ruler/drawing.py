@@ -45,6 +45,8 @@ class Sketch:
     transform: Affine = field(default_factory=Affine.identity)
     crs: pyproj.CRS | None = None
     region: shapely.Geometry | None = None
+    #: What the front is made of: between two kinds of front nothing retreats.
+    front_of: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +112,9 @@ def draw_centreline(sketches: Sequence[Sketch], *, crs: pyproj.CRS | None, width
     else:
 
         def drawn(picked: NDArray[np.int64]) -> shapely.LineString:
-            return centreline_from_traces([fronts[index] for index in np.sort(picked)])
+            inside = np.sort(picked)
+            kinds = [chosen[index].front_of for index in inside]
+            return centreline_from_traces([fronts[index] for index in inside], kinds=kinds)
 
     line = drawn(np.arange(len(chosen)))
     return Drawing(

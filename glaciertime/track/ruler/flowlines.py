@@ -80,13 +80,29 @@ def flowline_retreat(
     Returns
     -------
     GeoDataFrame
-        One row per line that both fronts cross: ``offset_m, start_date, end_date, retreat_m`` (positive inland),
-        ``retreat_m_per_year``, and the piece of the line between the two fronts, in EPSG:4326.
+        One row per kind of front and line that both fronts cross: ``front_of, offset_m, start_date, end_date,
+        retreat_m`` (positive inland), ``retreat_m_per_year``, and the piece of the line between the two fronts, in
+        EPSG:4326. From a front of one kind to one of another nothing retreats.
     """
+    if fronts.empty:
+        raise InputError(f"{glacier.name}: no fronts to map")
+    kinds = fronts["front_of"].fillna("") if "front_of" in fronts else pd.Series("", index=fronts.index)
+    rows = []
+    for kind in dict.fromkeys(kinds):
+        same = fronts[(kinds == kind).to_numpy()]
+        if len(same) > 1 or len(same) == len(fronts):
+            rows += _retreat_of_kind(same, kind, glacier, date_from, date_to, settings)
+    columns = [
+        "glacier", "front_of", "offset_m", "start_date", "end_date", "retreat_m", "retreat_m_per_year", "geometry",
+    ]  # fmt: skip
+    return gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs="EPSG:4326")
+
+
+def _retreat_of_kind(
+    fronts: gpd.GeoDataFrame, kind: str, glacier: Glacier, date_from: Any, date_to: Any, settings: TrackSettings | None
+) -> list[dict[str, Any]]:
     ruler = _ruler(fronts, glacier, settings)
     matrix = flowline_positions(fronts, glacier=glacier, settings=settings)
-    if matrix.empty:
-        raise InputError(f"{glacier.name}: no fronts to map")
     dates = matrix.index.get_level_values(0)
     rows = []
     picked = []
@@ -111,6 +127,7 @@ def flowline_retreat(
         rows.append(
             {
                 "glacier": glacier.name,
+                "front_of": kind,
                 "offset_m": float(offset),
                 "start_date": dates[start],
                 "end_date": dates[end],
@@ -119,5 +136,4 @@ def flowline_retreat(
                 "geometry": published(piece, ruler.place.crs),
             }
         )
-    columns = ["glacier", "offset_m", "start_date", "end_date", "retreat_m", "retreat_m_per_year", "geometry"]
-    return gpd.GeoDataFrame(rows, columns=columns, geometry="geometry", crs="EPSG:4326")
+    return rows

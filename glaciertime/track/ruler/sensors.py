@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glaciertime.tables import SERIES_KEY, flags_of, join_flags
+from glaciertime.tables import by_series, flags_of, join_flags
 from glaciertime.units import number_text
 
 __all__ = ["OFFSET_COLUMNS", "remove_sensor_offsets", "sensor_offsets"]
@@ -171,7 +171,7 @@ def remove_sensor_offsets(observations: pd.DataFrame, *, pair_days: float = 12.0
         The table ``observations``.
     """
     out = observations.reset_index(drop=True).copy()
-    for _, series in out.groupby(list(SERIES_KEY), sort=False):
+    for _, series in by_series(out, sort=False):
         rounding = _ROUNDING * float(np.nanmax(np.abs(series["value"]), initial=0.0))
         for offset in sensor_offsets(series, pair_days=pair_days).itertuples():
             if abs(offset.offset) <= max(sigmas * offset.sigma, rounding):
