@@ -90,10 +90,10 @@ def add_baselines(result: Backtest, series_list, jobs: int) -> Backtest:
     """The backtest with the baselines' forecasts of the same origins and targets added."""
     by_key = {series.key: series for series in series_list}
     template = result.rows[result.rows["model"] == result.rows["model"].iloc[0]]
-    tasks = template.drop_duplicates(["glacier", "variable", "method", "footprint", "dataset", "cutoff"])
+    tasks = template.drop_duplicates([*SERIES_KEY, "cutoff"])
     histories = {}
     for row in tasks.itertuples():
-        series = by_key[(row.glacier, row.variable, row.method, row.footprint, row.dataset)]
+        series = by_key[tuple(getattr(row, name) for name in SERIES_KEY)]
         histories[(series.key, row.cutoff)] = series.until(row.cutoff).values
     with ProcessPoolExecutor(jobs) as pool:
         answers = dict(zip(histories, pool.map(baseline_quantiles, histories.values(), chunksize=8), strict=True))
@@ -105,7 +105,7 @@ def add_baselines(result: Backtest, series_list, jobs: int) -> Backtest:
     for name in [*names, MEDIAN]:
         matrix = np.empty((len(template), len(result.quantiles)))
         for i, row in enumerate(template.itertuples()):
-            key = (row.glacier, row.variable, row.method, row.footprint, row.dataset)
+            key = tuple(getattr(row, name) for name in SERIES_KEY)
             if name == MEDIAN:
                 matrix[i] = np.median([stacked[each][i] for each in names], axis=0)
             else:

@@ -14,6 +14,7 @@ from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
 from glaciertime.archive.storing import ImageKey, delete_where
+from glaciertime.tables import SERIES_KEY
 
 __all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs"]
 
@@ -110,20 +111,20 @@ def delete_images(database: sqlite3.Connection, keys: Iterable[ImageKey]) -> dic
 
 def _forget_derived(database: sqlite3.Connection, images: list[ImageKey], counts: Counter[str]) -> None:
     """Delete forecasts that saw a value of the images, scores of their series, and fronts predicted from them."""
-    series: dict[tuple[str, str, str, str, str], str] = {}
+    series: dict[tuple[str, ...], str] = {}
     fronts: dict[tuple[str, str], str] = {}
     query = (
-        "SELECT glacier, variable, method, footprint, dataset, source, min(date) FROM observations WHERE glacier = ? "
-        "AND dataset = ? AND image_id = ? AND value IS NOT NULL GROUP BY variable, method, footprint, source"
+        f"SELECT {', '.join(SERIES_KEY)}, source, min(date) FROM observations WHERE glacier = ? AND dataset = ? "
+        "AND image_id = ? AND value IS NOT NULL GROUP BY variable, method, footprint, front_of, source"
     )
     for key in images:
         for *name, source, first in database.execute(query, key):
-            one = (name[0], name[1], name[2], name[3], name[4])
+            one = tuple(name)
             series[one] = min(series.get(one, first), first)
             if name[1] == "front_position_m":
                 pair = (name[0], source)
                 fronts[pair] = min(fronts.get(pair, first), first)
-    where = "glacier = ? AND variable = ? AND method = ? AND footprint = ? AND dataset = ?"
+    where = " AND ".join(f"{name} = ?" for name in SERIES_KEY)
     for one, first in series.items():
         counts["forecasts"] += database.execute(
             f"DELETE FROM forecasts WHERE {where} AND cutoff >= ?", (*one, first)

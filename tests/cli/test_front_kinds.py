@@ -246,3 +246,19 @@ def test_a_front_that_has_no_value_since_it_changed_is_told(command: Command, tm
     assert command("import", "mine.csv").code == 0
     result = command("forecast", "--glacier", "Toy", "--until", "2014", "--model", "last")
     assert "of shelf, which it is no longer: from 2003-01-15 on it is of calving front" in result.err
+
+
+def test_two_fronts_of_one_day_are_not_pieces_of_one(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    stands = [(SHELF_M, "shelf"), (CALVING_M, "calving front")]
+    lines = [
+        shapely.LineString([(5e5 + x, y), (5e5 + x, y + 1_500)]) for y in (7_998_500, 8_000_000) for x, _ in stands
+    ]
+    rows = {"GlacierID": "Toy", "Date": "2002-02-20", "front_of": [kind for _ in range(2) for _, kind in stands]}
+    gpd.GeoDataFrame(rows, geometry=lines, crs="EPSG:32633").to_file(tmp_path / "data" / "traces.gpkg")
+    assert command("track", "--glacier", "Toy", "--manifest", write_manifest(tmp_path), "--data",
+                   tmp_path / "data").code == 0  # fmt: skip
+    held = Archive(Path("glaciertime.gpkg")).read("observations", variable="front_width_m")
+    assert held.set_index("front_of")["value"].to_dict() == pytest.approx(
+        {"calving front": 3_000, "shelf": 3_000}, rel=2e-3
+    )
