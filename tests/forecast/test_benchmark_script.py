@@ -31,8 +31,8 @@ def result():
         for place, error in enumerate((10.0, 10.0, 1.0, 1.0)):
             failed = model == "picky" and place < 2
             rows.append({
-                "dataset": "D", "variable": "length_change_m", "glacier": "G", "method": "-", "footprint": "-", "front_of": "",
-                "model": model, "horizon": "lead 1", "cutoff": pd.Timestamp(f"200{place}-01-01"),
+                "dataset": "D", "variable": "length_change_m", "glacier": "G", "method": "-", "footprint": "-",
+                "front_of": "", "model": model, "horizon": "lead 1", "cutoff": pd.Timestamp(f"200{place}-01-01"),
                 "target_date": pd.Timestamp(f"200{place + 1}-01-01"), "observed": 0.0,
                 "forecast": np.nan if failed else error, "status": "no" if failed else "ok",
             })  # fmt: skip
