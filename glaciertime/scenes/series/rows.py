@@ -220,7 +220,13 @@ def _sigmas(
         lower, upper = sizes if are_sides(*sizes) else [*sizes][::-1]
         known = np.isfinite(numbers) & np.isfinite(sizes[lower]) & np.isfinite(sizes[upper])
         # The ends of an interval lie around every value; how far it reaches to both sides does not.
-        if known.any() and ((sizes[lower] <= numbers) & (numbers <= sizes[upper]))[known].all():
+        around = known & (sizes[lower] <= numbers) & (numbers <= sizes[upper])
+        if known.any() and (around == known).all():
+            if ((sizes[lower] <= 0) & (sizes[upper] >= 0))[known].all():
+                raise InputError(
+                    f"{table.name}: columns {lower} and {upper} may be the ends of an interval, or how far it reaches "
+                    "to both sides; name one column of uncertainties with --columns sigma=COLUMN"
+                )
             sizes = {lower: numbers - sizes[lower], upper: sizes[upper] - numbers}
         else:
             sizes = {column: np.abs(size) for column, size in sizes.items()}

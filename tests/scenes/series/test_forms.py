@@ -382,6 +382,8 @@ def test_ends_of_an_interval_are_no_uncertainties_of_their_own_size(read: Any) -
     assert rows(read(mass), "sigma") == [(12.0,)]
     reach = "glacier,year,area (km2),error lower,error upper\nA,2000,250,10,20\nA,2001,240,-10,20\n"
     assert rows(read(reach), "sigma") == [(20.0,), (20.0,)]
+    with pytest.raises(InputError, match="may be the ends of an interval, or how far it reaches"):
+        read("glacier,year,cumulative length change (m),error lower,error upper\nA,2000,3,-10,20\nA,2001,5,-10,20\n")
 
 
 @pytest.mark.parametrize(
