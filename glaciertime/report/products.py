@@ -78,12 +78,15 @@ def series_product(
     left_out = len(observations) - len(kept)
     if name == "raw":
         return Product(kept, left_out)
+    if name in (*periods, "cycle", "annual-rates", *bounds):
+        # A new sensor is no retreat: what is made of several dates is made without the sensors' offsets.
+        kept = remove_sensor_offsets(kept)
     if name in periods:
-        return Product(period_means(remove_sensor_offsets(kept), period=periods[name]), left_out)
+        return Product(period_means(kept, period=periods[name]), left_out)
     if name == "cycle":
-        return Product(seasonal_cycle(remove_sensor_offsets(kept)), left_out)
+        return Product(seasonal_cycle(kept), left_out)
     if name == "annual-rates":
-        return Product(annual_rates(remove_sensor_offsets(kept)), left_out)
+        return Product(annual_rates(kept), left_out)
     if name in bounds:
         return Product(bounds[name](kept), left_out)
     if name == "methods":

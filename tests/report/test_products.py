@@ -11,6 +11,7 @@ import pytest
 from glaciertime.report.findings import rates_and_breaks, seasonal
 from glaciertime.report.products import series_product
 from glaciertime.track.record.periods import period_means
+from glaciertime.track.ruler.sensors import remove_sensor_offsets
 
 from ..track.test_screening import series
 
@@ -65,3 +66,31 @@ def test_a_step_of_kilometres_is_written_without_an_exponent():
     text = cells(rates_and_breaks(series(values, every_days=365)))
     assert any(re.fullmatch(r"-14,00\d ± .* m", cell) for cell in text)
     assert not any("e+" in cell for cell in text)
+
+
+def switched(offset_m: float) -> pd.DataFrame:
+    """A front that stands still, seen by a second sensor from 2017 on, for a year by both."""
+    dates = pd.date_range("2014-01-05", "2019-12-28", freq="10D")
+    is_both = (dates >= "2017-01-01") & (dates < "2018-01-01") & (np.arange(len(dates)) % 2 == 0)
+    is_first = (dates < "2017-01-01") | is_both
+    noise = np.random.default_rng(0).normal(0, 5, len(dates))
+    table = series(noise + np.where(is_first, 0.0, offset_m), sensors=np.where(is_first, "L8", "S2"))
+    return table.assign(date=dates, sigma=5.0)
+
+
+def test_a_new_sensor_is_neither_a_rate_nor_a_break():
+    """The means of the years were without the sensors' offsets, the rate through them was not: 47 [20, 74]."""
+    (rate,) = product("rates", switched(200.0)).itertuples()
+    assert abs(rate.rate_per_year) < 2
+    assert rate.low < 0 < rate.high
+    assert product("changes", switched(200.0)).empty
+    assert product("segments", switched(200.0))["reading"].tolist() == ["stable"]
+
+
+def test_a_bound_tells_nothing_of_the_offset_of_a_sensor_and_keeps_its_value():
+    table = switched(200.0)
+    is_bound = np.arange(len(table)) % 9 == 0
+    table.loc[is_bound, ["value", "quality"]] = [5_000.0, "censored: the ice fills the box"]
+    out = remove_sensor_offsets(table)
+    assert (out.loc[is_bound, "value"] == 5_000).all()
+    assert np.abs(out.loc[~is_bound, "value"]).max() < 25

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import SERIES_KEY, by_series, flags_of, has_flag, variable_named
+from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, variable_named
 from glaciertime.units import as_date, years_between
 
 __all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length"]
@@ -20,6 +20,8 @@ DIFFERENCE_COLUMNS = (
 
 #: Flags of rows that say nothing of the value itself.
 _NO_VALUE = ("failed", "partial-coverage")
+#: Flags of values that a difference begins or ends at only where a series holds no others.
+_DOUBTFUL = (*OUTLIER_FLAGS, "unclear-front")
 
 
 def is_length(variable: str) -> bool:
@@ -58,7 +60,7 @@ def difference_table(
     Parameters
     ----------
     observations : DataFrame
-        The table ``observations``.
+        The table ``observations``; values flagged as outliers or unclear are passed over where there are others.
     date_from, date_to : date or text, optional
         The nearest observation is taken and its true date given; by default the first and the last.
     max_gap_days : float
@@ -131,6 +133,8 @@ def _differences(
 def _difference(
     key: tuple[str, ...], series: pd.DataFrame, date_from: Any, date_to: Any, max_gap_days: float
 ) -> dict[str, Any]:
+    doubtful = pd.concat([has_flag(series["quality"], flag) for flag in _DOUBTFUL], axis=1).any(axis=1)
+    series = series if doubtful.all() else series[~doubtful]
     series = series.sort_values(["date", "image_id"]).reset_index(drop=True)
     start = _nearest(series, date_from, key, max_gap_days, place=0)
     end = _nearest(series, date_to, key, max_gap_days, place=-1)
@@ -140,6 +144,8 @@ def _difference(
     notes = [] if side is not None else ["both values are bounds: nothing can be said of the change"]
     if start["date"] == end["date"]:
         notes.append("both dates have the same nearest observation")
+    if doubtful.all():
+        notes.append("every value is flagged as an outlier or unclear")
     if any("year-only" in flags_of(row["quality"]) for row in (start, end)):
         notes.append("only the year is known")
     return {

@@ -163,7 +163,7 @@ def remove_sensor_offsets(observations: pd.DataFrame, *, pair_days: float = 12.0
     """Return observations less the offsets of their sensors, where these are more than ``sigmas`` from zero.
 
     The flag ``sensor-offset`` says how much was removed, so that the value measured can be had back; the offset's own
-    uncertainty is added to sigma.
+    uncertainty is added to sigma. Bounds (``censored``) tell nothing of an offset and keep their values.
 
     Parameters
     ----------
@@ -171,7 +171,8 @@ def remove_sensor_offsets(observations: pd.DataFrame, *, pair_days: float = 12.0
         The table ``observations``.
     """
     out = observations.reset_index(drop=True).copy()
-    for _, series in by_series(out, sort=False):
+    seen = out[~out["quality"].str.contains("censored").astype(bool)]
+    for _, series in by_series(seen, sort=False):
         rounding = _ROUNDING * float(np.nanmax(np.abs(series["value"]), initial=0.0))
         for offset in sensor_offsets(series, pair_days=pair_days).itertuples():
             if abs(offset.offset) <= max(sigmas * offset.sigma, rounding):
