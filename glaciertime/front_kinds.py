@@ -97,7 +97,9 @@ def front_kind_told(row: Mapping[Any, Any], columns: Iterable[Any]) -> str:
         try:
             kind = _CODES[text] if name in _CODE_COLUMNS and text in _CODES else front_kind(text)
         except InputError as error:
-            raise InputError(f"column {column}: {error}") from error
+            raise InputError(
+                f"column {column}: {error}; write one of these, or call the column something else"
+            ) from error
         if kind:
             told[str(column)] = kind
     if len(set(told.values())) > 1:

@@ -64,7 +64,7 @@ _SCHEMA_1 = {
 #: What an archive of schema 2 does not hold yet.
 _NEW_IN_3 = {"forecasts": {"front_of"}, "scores": {"front_of"}}
 #: Columns that say nothing of a row with an empty text, never with NULL: rows are replaced by them.
-_EMPTY_IF_NEW = ("front_of", "bound")
+_NEVER_NULL = ("front_of", "bound")
 _CHUNK_ROWS = 5000
 
 
@@ -179,9 +179,9 @@ def rebuild(database: sqlite3.Connection, table: ArchiveTable, layout: Layout) -
             blobs = to_blobs(shapes, geometry_type=table.geometry_type, srs=table.srs)
             chunk = [(*row[:place], blob, *row[place + 1 :]) for row, blob in zip(chunk, blobs, strict=True)]
         database.executemany(f"INSERT INTO {quoted(new)} ({names}) VALUES ({marks})", chunk)
-    for column in _EMPTY_IF_NEW:
-        if column in table.columns and column not in held:
-            database.execute(f"UPDATE {quoted(new)} SET {quoted(column)} = ''")
+    for column in _NEVER_NULL:
+        if column in table.columns:
+            database.execute(f"UPDATE {quoted(new)} SET {quoted(column)} = '' WHERE {quoted(column)} IS NULL")
     database.execute(f"DROP TABLE {quoted(table.name)}")
     database.execute(f"ALTER TABLE {quoted(new)} RENAME TO {quoted(table.name)}")
     database.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = ?", (table.name,))

@@ -250,6 +250,7 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
         "source": "" if tracked is None else "simulated" if outcome.simulated else "observed",
         "scenes": len(outcome.inputs),
         "fronts": 0 if tracked is None else len(tracked.fronts),
+        "front_of": {} if tracked is None else tracked.fronts["front_of"].value_counts().to_dict(),
         "observations": 0 if tracked is None else len(tracked.observations),
         "first_date": None if areas is None or areas.empty else areas["date"].min().isoformat()[:10],
         "last_date": None if areas is None or areas.empty else areas["date"].max().isoformat()[:10],

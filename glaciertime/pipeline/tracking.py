@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,7 @@ from glaciertime.pipeline.rulers import (
 from glaciertime.scenes.acquisition import (
     NO_DATA,
     ZONES,
+    Acquisition,
     ImageScene,
     MaskScene,
     OutlineScene,
@@ -187,13 +189,27 @@ def with_front_kind(
     what = scene.acquisition
     if what is None or isinstance(scene, UnreadableScene):
         return scene
-    told = "" if source is None else source.front_on(what.date)
+    told = "" if source is None else _front_on(source, what)
     try:
         kind = one_front_kind(data=what.front_of, manifest=told, user=user, date=what.date)
     except InputError as error:
         reason = f"{what.image_id}, {error}"
         return UnreadableScene(input=what.input, reason=reason, date=what.date, acquisition=what)
     return scene if kind == what.front_of else replace(scene, acquisition=replace(what, front_of=kind))
+
+
+def _front_on(source: Source, what: Acquisition) -> str:
+    """Return what a source says of a front; nothing where only the year or the month is known, and it changed in it."""
+    first, last = what.date, what.date
+    if "year-only" in what.flags:
+        # A hydrological year is written as its end.
+        is_calendar = (what.date.month, what.date.day) == (1, 1)
+        first, last = (first, first + dt.timedelta(364)) if is_calendar else (last - dt.timedelta(365), last)
+    elif "month-only" in what.flags:
+        last = first + dt.timedelta(30)
+    days = (first + dt.timedelta(day) for day in range((last - first).days + 1))
+    kinds = {source.front_on(day) for day in days}
+    return kinds.pop() if len(kinds) == 1 else ""
 
 
 def on_stable_rock(scenes: Iterable[Scene | UnreadableScene]) -> list[Scene | UnreadableScene]:

@@ -78,10 +78,15 @@ def test_an_archive_of_schema_2_gets_forecasts_and_scores_of_no_known_front(tmp_
             ).fetchall():
                 database.execute(f'DROP INDEX "{index}"')
             database.execute(f"ALTER TABLE {table} DROP COLUMN front_of")
+        # What an earlier migration left.
+        database.execute("UPDATE observations SET front_of = NULL, bound = NULL")
         database.execute("UPDATE glaciertime_schema SET version = 2")
         database.commit()
     check_numbers(archive)
     assert version_of(archive.path) == VERSION
+    with closing(sqlite3.connect(archive.path)) as database:
+        for table in ("observations", "fronts", "forecasts", "scores"):
+            assert set(database.execute(f"SELECT DISTINCT front_of FROM {table}")) == {("",)}
     assert archive.read("forecasts")["front_of"].tolist() == archive.read("scores")["front_of"].tolist() == [""]
     # What was stored before is replaced by the same series forecast again, not kept beside it.
     archive.store_forecasts(rows.assign(value=500.0))

@@ -262,3 +262,22 @@ def test_two_fronts_of_one_day_are_not_pieces_of_one(command: Command, tmp_path:
     assert held.set_index("front_of")["value"].to_dict() == pytest.approx(
         {"calving front": 3_000, "shelf": 3_000}, rel=2e-3
     )
+
+
+def test_a_year_in_which_the_front_changed_tells_nothing_of_a_date_without_a_day(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    dates = ["1999", "2000", "2001", "2002", "2003", "2000-06-01", "2000-06", "2000-05"]
+    lines = [shapely.LineString([(5e5 + 9_000, 7_998_500 + k), (5e5 + 9_000, 8_001_500)]) for k in range(len(dates))]
+    gpd.GeoDataFrame({"GlacierID": "Toy", "Date": dates, "ImageID": dates}, geometry=lines, crs="EPSG:32633").to_file(
+        tmp_path / "data" / "traces.gpkg"
+    )
+    result = command("track", "--glacier", "Toy", "--manifest", write_manifest(tmp_path, PERIODS), "--data",
+                     tmp_path / "data", "--json")  # fmt: skip
+    assert result.json[0]["front_of"] == {"": 4, "shelf": 3, "calving front": 1}
+    held = Archive(Path("glaciertime.gpkg")).read("fronts").set_index("ImageID")["front_of"]
+    assert held.to_dict() == {
+        "1999": "shelf", "2000": "", "2001": "", "2002": "", "2003": "calving front", "2000-06-01": "shelf",
+        "2000-06": "", "2000-05": "shelf",
+    }  # fmt: skip
