@@ -86,6 +86,8 @@ class Measurement:
     delineation_sigma_m: float = math.nan
     #: Of the pixels that the front was traced on; None: each pixel on its own.
     rounding: Rounding | None = None
+    #: Whether the front is all that bounds the areas, and not only what lies beside the centreline.
+    is_whole_front: bool = True
 
 
 def front_ends(front: Front) -> NDArray[np.float64]:

@@ -125,7 +125,8 @@ def rows_of(
         work_front = shapely.simplify(work_front, settings.simplify_m)
         shown, shown_crs = work_front, place.crs
     width_m = math.nan if work_front is None else front_width_m(work_front)
-    sigma_km2 = front_sigma_km2(acquisition, work_front, settings, rounding=rounding)
+    bounding = work_front if measurement.is_whole_front else None
+    sigma_km2 = front_sigma_km2(acquisition, bounding, settings, rounding=rounding)
     rows = [area_row(acquisition, area, sigma_km2=sigma_km2) for area in measurement.areas]
     for method in settings.methods:
         if place.centreline is not None and (method != "area-change" or place.fjord is not None):
@@ -135,17 +136,18 @@ def rows_of(
     footprint = (
         "fjord" if place.fjord is not None else measurement.areas[-1].footprint if measurement.areas else "trace"
     )
-    rows.append(
-        _row(
-            acquisition,
-            _WIDTH,
-            method="end-to-end",
-            footprint=footprint,
-            value=width_m,
-            sigma=math.sqrt(2) * boundary_m,
-            coverage=measurement.coverage,
+    if measurement.is_whole_front:
+        rows.append(
+            _row(
+                acquisition,
+                _WIDTH,
+                method="end-to-end",
+                footprint=footprint,
+                value=width_m,
+                sigma=math.sqrt(2) * boundary_m,
+                coverage=measurement.coverage,
+            )
         )
-    )
     record = {
         "GlacierID": acquisition.glacier,
         "Date": acquisition.date,

@@ -236,8 +236,18 @@ class _Run:
             return ruler
         if drawing.shift_share > SURE_SHARE:
             self.notes.append(
-                f"the centreline cannot be drawn surely: from halves of the scenes it shifts by "
-                f"{drawing.shift_share:.0%} of the front's width; give the line to measure along with --centreline FILE"
+                "the centreline cannot be drawn surely: from halves of the scenes it "
+                + (
+                    f"shifts by {drawing.shift_share:.0%} of the front's width"
+                    if math.isfinite(drawing.shift_share)
+                    else "could not be drawn at all"
+                )
+                + "; give the line to measure along with --centreline FILE"
+            )
+        if drawing.has_others:
+            self.notes.append(
+                "the masks hold several glaciers that end in the sea: the line follows the one with the longest front, "
+                "areas and widths are of all; give --centreline FILE and --box FILE to measure one"
             )
         if not drawing.is_directed:
             self.notes.append(

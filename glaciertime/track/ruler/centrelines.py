@@ -15,6 +15,7 @@ from skimage.graph import MCP_Geometric, route_through_array
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN
 from glaciertime.track.measurement import front_ends
+from glaciertime.track.ruler.tongues import end_of_tongue, longest_tongue, of_the_tongue
 from glaciertime.track.scene.masks import to_map
 
 __all__ = ["centreline_from_elevation", "centreline_from_traces", "centreline_from_zones"]
@@ -40,13 +41,15 @@ def centreline_from_zones(
     transform: Affine,
     region: NDArray[np.bool_] | None = None,
     fronts: Sequence[shapely.Geometry] = (),
+    others: NDArray[np.bool_] | None = None,
 ) -> shapely.LineString:
     """Return a line down the middle of a fjord, from inland to the sea, through the middle of the calving front.
 
     Where the straight line square to the front meets no rock up to the edge of what was seen, it is that line. Else it
-    runs from the middle of the open edge of the ice to that of the ocean by way of ice and ocean only, and keeps away
-    from rock: its cost per step is the inverse square of the distance to it, up to twice that at the front. An open
-    edge, of the raster, of the region or of what was seen, keeps nothing away and attracts nothing.
+    runs from the middle of the open edge of the ice to that of the ocean by way of ice and ocean only, not through
+    other glaciers that end in the same sea, and keeps away from rock: its cost per step is the inverse square of the
+    distance to it, up to twice that at the front. An open edge, of the raster, of the region or of what was seen, keeps
+    nothing away and attracts nothing.
 
     Parameters
     ----------
@@ -58,6 +61,8 @@ def centreline_from_zones(
     fronts : sequence of lines, optional
         In the coordinates of ``transform``: finer than the pixels, they say where the front stands and how it faces, by
         the median of their middles and of their directions.
+    others : (H, W) bool, optional
+        Where other glaciers are; by default what :func:`~glaciertime.track.ruler.tongues.longest_tongue` finds.
 
     Returns
     -------
@@ -76,10 +81,17 @@ def centreline_from_zones(
     if not ice.any() or not ocean.any():
         missing = "glacier" if not ice.any() else "ocean"
         raise InputError(f"no {missing} in the region: a centreline needs ice and ocean; choose another mask")
+    seen = small != NO_DATA
+    elsewhere = longest_tongue(ice, ocean, seen=seen)[1] if others is None else _thinned(others)[0].astype(bool)
+    ice, ocean = ice & ~elsewhere, ocean & ~elsewhere
     middle, seaward, front = _front_of(ice, ocean)
-    if fronts:
-        middle, seaward = _median_axis([to_map(front_ends(line), ~transform) / step - 0.5 for line in fronts], seaward)
-    seen, passable = small != NO_DATA, ice | ocean
+    ours = [
+        of_the_tongue(shapely.transform(line, lambda xy: to_map(xy, ~transform) / step - 0.5), ice, elsewhere)
+        for line in fronts
+    ]
+    if any(line is not None for line in ours):
+        middle, seaward = _median_axis([end_of_tongue(line) for line in ours if line is not None], seaward)
+    passable = ice | ocean
     line = _straight(middle, seaward, seen, passable)
     if line is None:
         line = _through_the_fjord(middle, front, ice, ocean, seen)
@@ -115,16 +127,16 @@ def _front_of(
 
 
 def _median_axis(
-    ends: Sequence[NDArray[np.float64]], seaward: NDArray[np.float64]
+    axes: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], seaward: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the median of the middles of chords, and the median direction square to them, to the side of a vector."""
+    """Return the median of middles, and the median direction square to their chords, to the side of a vector."""
     normals = []
-    for first, last in ends:
-        normal = np.array([first[1] - last[1], last[0] - first[0]])
+    for _, chord in axes:
+        normal = np.array([-chord[1], chord[0]])
         normals.append(normal * np.sign(normal @ seaward) / max(float(np.hypot(*normal)), 1e-9))
     direction = np.median(normals, axis=0)
     size = float(np.hypot(*direction))
-    middle = np.median([(first + last) / 2 for first, last in ends], axis=0)
+    middle = np.median([middle for middle, _ in axes], axis=0)
     return middle, direction / size if size > 0.1 else seaward
 
 

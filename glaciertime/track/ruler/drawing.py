@@ -19,6 +19,7 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK
 from glaciertime.track.place import reproject
 from glaciertime.track.ruler.centrelines import centreline_from_traces, centreline_from_zones
+from glaciertime.track.ruler.tongues import longest_tongue, reach_of
 from glaciertime.track.scene.masks import to_map
 
 __all__ = ["SURE_SHARE", "Drawing", "Sketch", "draw_centreline", "sketch_of_zones"]
@@ -61,6 +62,8 @@ class Drawing:
     names: tuple[str, ...]
     shift_share: float
     is_directed: bool
+    #: Whether other glaciers than the one that the line follows end in the same masks.
+    has_others: bool = False
 
 
 def sketch_of_zones(
@@ -108,7 +111,8 @@ def draw_centreline(sketches: Sequence[Sketch], *, crs: pyproj.CRS | None, width
 
         def drawn(picked: NDArray[np.int64]) -> shapely.LineString:
             shown = [fronts[index] for index in picked]
-            return centreline_from_zones(_most(layers[picked]), transform=transform, fronts=shown)
+            zones, others = _most(layers[picked]), _others(layers[picked])
+            return centreline_from_zones(zones, transform=transform, fronts=shown, others=others)
     else:
 
         def drawn(picked: NDArray[np.int64]) -> shapely.LineString:
@@ -122,7 +126,17 @@ def draw_centreline(sketches: Sequence[Sketch], *, crs: pyproj.CRS | None, width
         names=tuple(sketch.name for sketch in sketches),
         shift_share=_shift_m(line, drawn, chosen) / width_m if width_m > 0 else float("nan"),
         is_directed=bool(areal),
+        has_others=bool(areal) and bool(_others(layers).any()),
     )
+
+
+def _others(layers: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where other glaciers than the one with the longest front reach in any of several scenes."""
+    zones = _most(layers)
+    tongue, others = longest_tongue(zones == GLACIER, zones == OCEAN, seen=zones != NO_DATA)
+    if not others.any():
+        return others
+    return reach_of(others, tongue, layers == GLACIER) & ~tongue
 
 
 def _on_one_grid(sketches: Sequence[Sketch], *, crs: pyproj.CRS | None) -> tuple[NDArray[np.uint8], Affine]:

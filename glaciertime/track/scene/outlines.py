@@ -9,9 +9,9 @@ import shapely
 from glaciertime.scenes.acquisition import OutlineScene
 from glaciertime.track.measurement import Area, Measurement
 from glaciertime.track.place import Place, reproject
-from glaciertime.track.scene.lines import drop_short_pieces, front_of_ice
+from glaciertime.track.scene.lines import drop_short_pieces, front_of_ice, merge_lines
 from glaciertime.track.settings import TrackSettings
-from glaciertime.units import polygon_area_km2
+from glaciertime.units import polygon_area_km2, true_plane
 
 __all__ = ["NEEDS_A_LINE", "fill_flags", "measure_outline"]
 
@@ -43,7 +43,8 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
     """Measure ice given as polygons: inside the box and the fjord, or whole where the place has neither.
 
     What is not ice is ocean or rock, which outlines do not tell apart: the boundary is a front inside the fjord, or
-    in the box where a centreline crosses it. Without either an outline has an area, and no front.
+    in the box where a centreline crosses it, or beside the centreline where there is no box. Without a fjord and a
+    centreline an outline has an area, and no front.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
     ice = reproject(ice, source=source, target=place.crs)
     box = place.box if scene.box is None else reproject(scene.box, source=source, target=place.crs)
     if box is None and place.fjord is None:
-        return _whole(ice, place)
+        return _whole(ice, place, width_m=settings.box_width_m)
     areas = []
     for name, footprint in (("box", box), ("fjord", place.fjord)):
         if footprint is None:
@@ -98,13 +99,50 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
     )
 
 
-def _whole(ice: shapely.Geometry, place: Place) -> Measurement:
-    """Return the area of a whole outline; nothing tells which of its boundary calves."""
+def _whole(ice: shapely.Geometry, place: Place, *, width_m: float) -> Measurement:
+    """Return the area of a whole outline, and of its boundary what the centreline crosses, where there is one."""
     area_km2 = polygon_area_km2(ice, crs=place.crs)
     area = Area(
         footprint="outline", polygon=ice, footprint_area_km2=area_km2, area_km2=area_km2, method="polygon", flags={}
     )  # fmt: skip
-    return Measurement(crs=place.crs, areas=(area,), front=None, front_flags={"no-front": NEEDS_A_LINE})
+    front = None if place.centreline is None else _across(ice, place, place.centreline, width_m=width_m)
+    why = NEEDS_A_LINE if place.centreline is None else "the ice does not end on the centreline"
+    return Measurement(
+        crs=place.crs,
+        areas=(area,),
+        front=front,
+        front_flags={"no-front": why} if front is None else {},
+        centreline_points_inland=place.centreline is not None and _runs_into(place.centreline, ice),
+        is_whole_front=False,
+    )
+
+
+def _runs_into(centreline: shapely.LineString, ice: shapely.Geometry) -> bool:
+    """Return whether a centreline starts outside the ice and ends in it."""
+    first, last = (shapely.Point(centreline.coords[index]) for index in (0, -1))
+    return bool(not ice.covers(first) and ice.covers(last))
+
+
+def _across(
+    ice: shapely.Geometry, place: Place, centreline: shapely.LineString, *, width_m: float
+) -> shapely.LineString | None:
+    """Return the boundary of the ice within half a width of where the centreline leaves it for the last time."""
+    plane = true_plane(ice, crs=place.crs)
+    flat, line = (reproject(each, source=place.crs, target=plane) for each in (ice, centreline))
+    parts = [part for part in shapely.get_parts(flat) if part.geom_type == "Polygon"]
+    if not parts:
+        return None
+    inland = shapely.Point(line.coords[0])
+    glacier = min(parts, key=lambda part: (part.distance(inland), -part.area))
+    beside = shapely.buffer(line, width_m / 2, cap_style="flat")
+    merged = merge_lines(shapely.LineString(glacier.exterior.coords).intersection(beside))
+    last: tuple[float, shapely.LineString] | None = None
+    for piece in () if merged is None else shapely.get_parts(merged):
+        met = shapely.get_coordinates(piece.intersection(line))
+        if len(met):
+            along = float(shapely.line_locate_point(line, shapely.points(met)).max())
+            last = max(last or (-math.inf, piece), (along, piece), key=lambda pair: pair[0])
+    return None if last is None else reproject(last[1], source=plane, target=place.crs)
 
 
 def _points_inland(ice: shapely.Geometry, place: Place, box: shapely.Polygon | None) -> bool:
