@@ -109,3 +109,18 @@ def test_a_scene_on_a_plane_that_is_turned_is_moved_along_its_own_axes():
     is_to_stand = np.array(to_utm.transform(*(transform @ middle)))
     held = np.array([moved[0].transform.c - first.transform.c, moved[0].transform.f - first.transform.f])
     assert np.abs(stands - held - is_to_stand).max() < 3.0
+
+
+def test_a_shift_of_which_nobody_can_tell_how_sure_it_is_is_none():
+    """One rock in a corner: its shift was used with a sigma of nan, which counts as none."""
+
+    def with_one_rock(number: int, east_px: int) -> MaskScene:
+        plain = scene(number, walls="none")
+        zones = plain.read().copy()
+        y, x = np.mgrid[: zones.shape[0], : zones.shape[1]]
+        zones[(y - 35) ** 2 + (x - 35 - east_px) ** 2 < 25**2] = 64
+        return dataclasses.replace(plain, read=lambda: zones)
+
+    found = rock_shifts([with_one_rock(0, 0), with_one_rock(1, 2)])
+    assert [shift.east_m for shift in found] == [0.0, 0.0]
+    assert all("rock lies in one place" in shift.reason for shift in found)

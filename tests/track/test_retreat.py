@@ -140,3 +140,12 @@ def test_an_image_of_another_extent_is_told_where_areas_of_images_are_compared()
     odd = {"quality": "partial-coverage: shows another extent than most masks"}
     table = retreat_table(pd.DataFrame([first, {**last, **odd}]), footprint="image")
     assert table["note"].tolist() == ["the image at the end shows another extent than most masks"]
+
+
+def test_what_an_image_does_not_show_is_no_loss_where_whole_images_tell():
+    """Of 50, 48 and half of 48 km2 the loss was 26."""
+    half = area("2011-01-01", 24.0, coverage=0.5, quality="partial-coverage: 50.0% of the box imaged")
+    (row,) = retreat_table(pd.DataFrame([*loss(end=48.0), half])).itertuples()
+    assert (row.loss_km2, row.note, f"{row.end_date:%Y}") == (2.0, "", "2010")
+    (row,) = retreat_table(pd.DataFrame([loss()[0], half])).itertuples()
+    assert row.note == "50.0% of the footprint imaged at the end"

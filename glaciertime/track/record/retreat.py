@@ -41,7 +41,7 @@ def retreat_table(
     ----------
     observations : DataFrame
         The table ``observations``; rows of other variables and footprints are passed over, so are failed ones and,
-        where there are others, those of images in which a model saw no clear front.
+        where there are others, those of images in which a model saw no clear front or that show part of the footprint.
     date_from, date_to : date or text, optional
         The nearest observation is taken and its true date given; by default the first and the last.
     max_gap_days : float
@@ -118,7 +118,10 @@ def _change(
 ) -> dict[str, Any]:
     glacier, dataset, source = str(key[0]), str(key[1]), str(key[2])
     clear = series[~has_flag(series["quality"], "unclear-front")]
-    series = (clear if len(clear) else series).sort_values(["date", "image_id"]).reset_index(drop=True)
+    series = clear if len(clear) else series
+    # What an image does not show is no loss: whole ones are compared where there are two.
+    whole = series[~has_flag(series["quality"], "partial-coverage")]
+    series = (whole if len(whole) > 1 else series).sort_values(["date", "image_id"]).reset_index(drop=True)
     start = _nearest(series, date_from, glacier, max_gap_days, first=True)
     end = _nearest(series, date_to, glacier, max_gap_days, first=False)
     loss = start["value"] - end["value"]

@@ -252,7 +252,10 @@ def _fit(layer: Layer, reference: Layer, *, start: NDArray[np.float64]) -> tuple
             return f"its rock lies more than {_LARGEST_PX:.0f} pixels off: check its coordinate system"
         if np.abs(step).max() < 0.003:
             break
-    return shift, _jackknife(gradient, moved - target, edge)
+    sigma_px = _jackknife(gradient, moved - target, edge)
+    if math.isnan(sigma_px):
+        return "its rock lies in one place: how sure its shift is cannot be told"
+    return shift, sigma_px
 
 
 def _step(gradient: NDArray[np.floating], difference: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
