@@ -228,14 +228,16 @@ def _with_time(parts: Mapping[str, str | None], reading: DateReading) -> Found:
     """Return the day in UTC of a day with a time."""
     found = _day_of_text(parts["day"] or "", reading)
     hour, minute = int(parts.get("hour") or parts.get("hour_") or 0), int(parts.get("minute") or 0)
-    if hour > 24 or minute > 59 or int(parts.get("second") or 0) > 60:
+    second = int(parts.get("second") or 0)
+    # 24:00 is the end of a day, the next one's midnight.
+    if hour > 24 or minute > 59 or second > 60 or (hour == 24 and minute + second > 0):
         raise _NoDateError("its time is none")
-    zone = parts.get("zone") or ""
-    if zone[:1] not in ("+", "-"):
-        return found
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:])) * (-1 if zone[0] == "-" else 1)
-    shift = (dt.datetime(2000, 1, 1, hour % 24, minute) - offset).date() - dt.date(2000, 1, 1)
+    zone, offset = parts.get("zone") or "", dt.timedelta()
+    if zone[:1] in ("+", "-"):
+        digits = zone[1:].replace(":", "").ljust(4, "0")
+        offset = dt.timedelta(hours=int(digits[:2]), minutes=int(digits[2:])) * (-1 if zone[0] == "-" else 1)
+    day_and_time = dt.datetime(2000, 1, 1) + dt.timedelta(hours=hour, minutes=minute)
+    shift = (day_and_time - offset).date() - dt.date(2000, 1, 1)
     return Found(found.family, {form: Dated(day.date + shift, day.flag, day.note) for form, day in found.forms.items()})
 
 
