@@ -10,24 +10,22 @@ import geopandas as gpd
 import shapely
 
 from glaciertime.catalog import Glacier, Line, Source
-from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
+from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.scenes.acquisition import ImageScene, Scene, UnreadableScene
 from glaciertime.scenes.caffe import caffe_has_zones, caffe_root, caffe_scenes
+from glaciertime.scenes.contents import holds_masks, left_beside_masks, missing_files, vector_input, vectors_in
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
-from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder, rasters_in
+from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
 from glaciertime.scenes.layers import (
     VECTOR_ENDINGS,
-    files_in,
     geometry_kinds,
-    is_damaged,
     is_vector,
     layers_of,
     read_layer,
-    vector_files,
 )
-from glaciertime.scenes.names import dated_folders, order_decides
+from glaciertime.scenes.names import order_decides
 from glaciertime.scenes.vectors import (
     VectorInput,
     find_in_vectors,
@@ -162,86 +160,18 @@ def _from_data(
     # Under a name of its own, only what the catalog does not know may pass.
     known = {data / source.path for source in glacier.sources if source.path} if dataset else set()
     for folder in (data / glacier.name, data):
-        if folder not in known and folder.is_dir() and mask_files(folder):
+        if folder not in known and folder.is_dir() and holds_masks(glacier, folder, reading, columns):
             source = Source(dataset=dataset or folder.resolve().name, format="masks")
             located = _from_source(glacier, source, folder, reading, columns)
-            located.notes.extend(_beside_masks(glacier, folder, _vector_input(reading, columns)))
+            located.notes.extend(left_beside_masks(glacier, folder, vector_input(reading, columns)))
             return located
-    path = _vectors_in(glacier, data, _vector_input(reading, columns), known)
+    path = vectors_in(glacier, data, vector_input(reading, columns), known)
     if path is not None:
         return _from_file(glacier, path, reading, columns, dataset)
     if not any(data.iterdir()):
         raise DataNotFoundError(f"--data {data} is empty; expected {_expected(glacier)}")
     of_it = f"{glacier.name} called '{dataset}'" if dataset else glacier.name
     raise DataNotFoundError(f"--data {data} holds nothing of {of_it}; expected {_expected(glacier)}")
-
-
-def _vectors_in(glacier: Glacier, data: Path, given: VectorInput, known: set[Path]) -> Path | None:
-    """Return the vector file of a folder that names a glacier, or the folder where several do; nearest first.
-
-    Files of the folder itself that name no glacier at all are taken too: then all of them are of it.
-    """
-    holding: dict[Path, Path] = {}
-    for folder in (data, *sorted(path for path in data.iterdir() if path.is_dir())):
-        files = [path for path in files_in(folder) if path not in known]
-        naming = [path for path in files if find_in_vectors(path, glacier, given=given)]
-        if naming:
-            # A damaged file beside it may be of the glacier too: it is to be told.
-            alone = len(naming) == 1 and not any(is_damaged(path) for path in files)
-            holding[folder] = naming[0] if alone else folder
-        if data in holding:
-            return holding[data]
-    if len(holding) == 1:
-        return next(iter(holding.values()))
-    if holding:
-        if not files_in(data) and set(holding) <= set(dated_folders(data)):
-            return data
-        raise InputError(
-            f"--data {data}: {len(holding)} of its folders hold {glacier.name} "
-            f"({', '.join(folder.name for folder in holding)}); give one of them"
-        )
-    files = [path for path in vector_files(data) if path not in known]
-    if files and not known and not any(_names_glaciers(path, given) for path in files):
-        return files[0] if len(files) == 1 else data
-    return None
-
-
-def _beside_masks(glacier: Glacier, folder: Path, given: VectorInput) -> list[str]:
-    """Return what a folder of masks holds of a glacier that is not measured with them."""
-    notes = []
-    deeper = [file for inner in sorted(folder.iterdir()) if inner.is_dir() for file in rasters_in(inner)]
-    if rasters_in(folder) and deeper:
-        shown = deeper[0].relative_to(folder)
-        notes.append(f"{len(deeper)} rasters in sub-folders were not read ({shown}); put them beside the masks")
-    vectors = [path for path in files_in(folder) if find_in_vectors(path, glacier, given=given)]
-    if vectors:
-        notes.append(
-            f"{len(vectors)} vector files that name {glacier.name} were not read beside the masks ({vectors[0].name}); "
-            "give them with --data in a run of their own"
-        )
-    return notes
-
-
-def _names_glaciers(path: Path, given: VectorInput) -> bool:
-    """Return whether a file has a column that names glaciers, or is no layer of lines or polygons."""
-    nobody = Glacier(name="\0")
-    for layer in layers_of(path):
-        try:
-            table = read_layer(layer, crs=given.crs)
-            if (
-                next(geometry_kinds(table), "")
-                and not rows_of_glacier(table, nobody, reading=given.reading, where=layer.label).is_named
-            ):
-                return False
-        except GlacierTimeError:
-            if not is_damaged(path):
-                continue
-            return False
-    return True
-
-
-def _vector_input(reading: MaskReading, columns: VectorReading) -> VectorInput:
-    return VectorInput(reading=columns, crs=reading.crs, dates=reading.dates)
 
 
 def _refuse_columns(columns: VectorReading, what: str) -> None:
@@ -268,7 +198,9 @@ def _refuse_dates(reading: MaskReading, folder: Path) -> None:
 
 def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskReading, columns: VectorReading) -> Located:
     scenes: Iterator[Scene | ImageScene | UnreadableScene]
-    given = _vector_input(reading, columns)
+    given = vector_input(reading, columns)
+    if reading.dates and source.format in ("outlines", "traces", "masks"):
+        given.notes.extend(missing_files(reading, path))
     if source.format not in ("outlines", "traces"):
         _refuse_columns(columns, f"{path.name} ({source.format})")
     elif not glacier.surging and is_surging_in(path, glacier=glacier, source=source, given=given):
@@ -324,7 +256,7 @@ def _from_file(glacier: Glacier, path: Path, reading: MaskReading, columns: Vect
     known = next((source for source in glacier.sources if source.path and Path(source.path).name == path.name), None)
     if known is not None:
         return _from_source(glacier, known, path, reading, columns)
-    given = _vector_input(reading, columns)
+    given = vector_input(reading, columns)
     found = find_in_vectors(path, glacier, given=given)
     if found is not None:
         layer, kind, crs = found.layer, found.kind, found.crs
@@ -365,12 +297,12 @@ def glacier_in_data(
 
     It is called as they call it; the data set is called ``dataset``, or as the file or the folder is.
     """
-    given = _vector_input(reading or MaskReading(), columns or VectorReading())
+    given = vector_input(reading or MaskReading(), columns or VectorReading())
     candidate = Glacier(name=name)
     if data.is_file():
         path = data if is_vector(data) else None
     else:
-        path = _vectors_in(candidate, data, given, set()) if data.is_dir() else None
+        path = vectors_in(candidate, data, given, set()) if data.is_dir() else None
     found = None if path is None else find_in_vectors(path, candidate, given=given)
     if path is None or found is None:
         if path is not None and path == data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import rasterio
 import shapely
 from affine import Affine
 
-from glaciertime.errors import InputError
+from glaciertime.dates import Dated
+from glaciertime.errors import InputError, UsageError
 from glaciertime.pipeline import TrackOutcome, TrackRequest, track_glacier
 from glaciertime.scenes.classes import parse_classes
 from glaciertime.scenes.folder import MaskReading
@@ -139,3 +141,30 @@ def test_what_is_not_read_beside_masks_is_told(track, tmp_path: Path) -> None:  
     assert areas(outcome) == [12.0]
     assert "1 rasters in sub-folders were not read (more/m_2010-08-12.tif)" in told
     assert "1 vector files that name G were not read beside the masks (G_2015-08-12.gpkg)" in told
+
+
+def test_a_raster_without_a_date_beside_outlines_is_no_mask(track, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    outline(tmp_path / "dem" / "G_2003-08-12.gpkg", 3.0, name="G")
+    mask(tmp_path / "dem" / "srtm.tif", 30)
+    assert areas(track(tmp_path / "dem")) == [9.0]
+
+
+def test_files_of_the_table_of_dates_that_are_not_there_are_told(tmp_path: Path) -> None:
+    (tmp_path / "g.yaml").write_text("name: G\n")
+    mask(tmp_path / "masks" / "first.tif", 30)
+
+    def track_dated(*names: str) -> TrackOutcome:
+        reading = MaskReading(
+            classes=parse_classes("0=ocean,1=glacier"),
+            dates={name: Dated(dt.date(2003, 8, 12)) for name in names},
+        )
+        request = TrackRequest(
+            glacier="G", data=tmp_path / "masks", manifests=(tmp_path / "g.yaml",), reading=reading
+        )  # fmt: skip
+        return track_glacier(request)
+
+    outcome = track_dated("first.tif", "second.tif")
+    assert areas(outcome) == [12.0]
+    assert "1 files of --dates are not in masks (second.tif)" in outcome.notes
+    with pytest.raises(UsageError, match=r"masks holds none of its files \(second.tif\)"):
+        track_dated("second.tif")

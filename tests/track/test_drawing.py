@@ -241,3 +241,20 @@ def test_a_change_of_what_the_front_is_does_not_tell_where_the_sea_lies():
     line = centreline_from_traces(traces, kinds=kinds)
     assert line.coords[0][0] < line.coords[-1][0]
     assert centreline_from_traces(traces).coords[0][0] > line.coords[0][0]
+
+
+def test_masks_on_both_counts_of_longitude_at_180_draw_one_line():
+    # Fronts at 180.05, 180.04, ... degrees east of a raster that starts at 179.9 or at -180.1.
+    scenes = []
+    for year, columns in enumerate((150, 140, 130, 120)):
+        zones = np.full((50, 200), OCEAN, np.uint8)
+        zones[:, :columns] = GLACIER
+        transform = Affine(0.001, 0, 179.9 if year % 2 else -180.1, 0, -0.001, 70.05)
+        acquisition = dataclasses.replace(acquired(2000 + year, pyproj.CRS.from_epsg(4326)), resolution_m=80.0)
+        scenes.append(
+            MaskScene(acquisition=acquisition, shape=zones.shape, transform=transform, read=lambda zones=zones: zones)
+        )
+    tracked = track_scenes(scenes, glacier=Glacier(name="Toy"))
+    degree_m = pyproj.Geod(ellps="WGS84").line_length([180, 180.01], [70.025, 70.025])
+    assert np.diff(positions(tracked)) == pytest.approx([-degree_m] * 3, abs=0.5)
+    assert not any("cannot be drawn surely" in note for note in tracked.notes)

@@ -164,6 +164,10 @@ def _on_one_grid(sketches: Sequence[Sketch], *, crs: pyproj.CRS | None) -> tuple
         if key not in there:
             there[key] = _moved(centres, source=crs, target=sketch.crs)
         points = there[key]
+        if sketch.crs is not None and sketch.crs.is_geographic:
+            # Longitudes as the sketch counts them: those of a raster across the 180th meridian run on.
+            middle, _ = to_map(np.array([(0.5 * sketch.zones.shape[1], 0.0)]), sketch.transform)[0]
+            points = np.column_stack([(points[:, 0] - middle + 180) % 360 - 180 + middle, points[:, 1]])
         column, row = np.floor(to_map(points, ~sketch.transform)).T
         inside = (row >= 0) & (row < sketch.zones.shape[0]) & (column >= 0) & (column < sketch.zones.shape[1])
         if sketch.region is not None:
