@@ -77,6 +77,13 @@ def test_a_line_ends_before_the_glacier_on_the_other_side_of_the_fjord() -> None
     assert any("several glaciers" in note for note in result.notes)
 
 
+def test_a_nunatak_in_the_front_does_not_slant_the_line() -> None:
+    masks = [fjord(front) for front in FRONTS_M]
+    for zones in masks:
+        zones[45:55, 60:150] = ROCK
+    assert changes(tracked(masks)) == pytest.approx(true_changes(), rel=0.01, abs=17)
+
+
 def test_an_island_of_ice_that_one_wrong_mask_leaves_is_no_glacier() -> None:
     masks = [fjord(front) for front in FRONTS_M]
     wrong = masks[2].copy()

@@ -24,6 +24,8 @@ __all__ = ["centreline_from_elevation", "centreline_from_traces", "centreline_fr
 _SIDE_PIXELS = 400
 _SMOOTH_PIXELS = 8
 _EIGHT = np.ones((3, 3), bool)
+# A point of the front so much nearer to rock than its freest one is not the middle of a fjord; one as free as that is.
+_HEMMED, _FREE = 0.5, 0.9
 # A line drawn from traces reaches so many widths of the fjord beyond the outermost of them.
 _WIDTHS_BEYOND = 2.0
 # Fronts whose directions agree less than this (1: all parallel, 0: any direction) have no common one.
@@ -175,7 +177,12 @@ def _through_the_fjord(
     wall = seen & ~passable
     clearance = ndimage.distance_transform_edt(~wall) if wall.any() else np.full(wall.shape, float(max(wall.shape)))
     on_front = np.argwhere(front)
-    start = tuple(on_front[np.argmin(np.hypot(*(on_front[:, ::-1] - middle).T))])
+    away = np.hypot(*(on_front[:, ::-1] - middle).T)
+    free = clearance[front]
+    if free[np.argmin(away)] < _HEMMED * free.max():
+        # A nunatak parts the front in its middle: the line runs down the middle of one arm, not along the rock.
+        away = np.where(free >= _FREE * free.max(), away, np.inf)
+    start = tuple(on_front[np.argmin(away)])
     cost = np.where(passable, 1 / np.clip(clearance, 0.5, max(1.0, 2 * float(clearance[front].max()))) ** 2, -1.0)
     inland = _way(cost, start, _exit(ice, edge, walk))
     out = _way(cost, start, _exit(ocean, edge, walk))
