@@ -11,7 +11,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pytest
+import rasterio
 import shapely
+from affine import Affine
 
 from glaciertime.archive import Archive
 from tests.cli.conftest import Command, write_mask, zones
@@ -61,7 +63,34 @@ def make_files(folder: Path) -> None:
     fronts.translate(500_000, 8_700_000).to_frame("geometry").join(fronts[["name", "date"]]).to_file(
         folder / "fronts.gpkg"
     )
+    write_coloured(folder / "colours")
+    write_inventories(folder / "inventories", squares, dates)
+    fronts["date"] = [f"12/08/{year}" for year in YEARS]
+    fronts.translate(500_000, 8_700_000).to_frame("geometry").join(fronts[["name", "date"]]).to_file(
+        folder / "day_first.gpkg"
+    )
     write_tables(folder)
+
+
+def write_coloured(folder: Path) -> None:
+    folder.mkdir()
+    for index, year in enumerate(YEARS):
+        mask = ice(45 - index)
+        with rasterio.open(
+            folder / f"glacier_{year}-08-12.tif", "w", driver="GTiff", height=mask.shape[0], width=mask.shape[1],
+            count=3, dtype="uint8", crs="EPSG:32633", transform=Affine(100, 0, 500_000, 0, -100, 8_706_000),
+            photometric="RGB",
+        ) as target:  # fmt: skip
+            target.write(np.where(mask == 1, 255, np.array([0, 0, 255])[:, None, None]).astype(np.uint8))
+
+
+def write_inventories(folder: Path, squares: list[shapely.Polygon], dates: list[str]) -> None:
+    folder.mkdir()
+    other = shapely.box(9000, 0, 12_000, 3000)
+    for square, date in zip(squares, dates, strict=True):
+        rows = gpd.GeoDataFrame({"glac_name": ["My Glacier", "Another"]}, geometry=[square, other], crs="EPSG:32633")
+        rows.geometry = rows.translate(500_000, 8_700_000)
+        rows.to_file(folder / f"rgi_{date}.shp")
 
 
 def write_tables(folder: Path) -> None:
@@ -109,6 +138,10 @@ def test_every_row_of_the_table_works(command: Command, tmp_path: Path, have: st
     observations = Archive(Path("glaciertime.gpkg")).read("observations")
     held = observations[observations["value"].notna()]
     assert held["date"].nunique() >= 10
+    if "inventories" in line:
+        km2 = held.loc[held["variable"] == "area_km2", "value"]
+        # The plane of UTM 33 is 0.08 % too large along its central meridian.
+        assert (km2.max(), km2.min()) == pytest.approx((12.0 * 1.0008, 10.2 * 1.0008), rel=2e-4)
     check = EXPECTED.get(next((part for part in line.split() if "." in part and "=" not in part), ""))
     if check is not None:
         variable, last = check
