@@ -170,14 +170,6 @@ class Place:
         along = shapely.line_locate_point(self.centreline, shapely.points(shapely.get_coordinates(inside)))
         return float(along.min()), float(along.max())
 
-    @property
-    def fjord_width_m(self) -> float | None:
-        """Mean width of the fjord: its plane area over the length of the centreline inside it."""
-        span = self.fjord_span_m
-        if span is None or self.fjord is None or span[1] <= span[0]:
-            return None
-        return float(self.fjord.area) / (span[1] - span[0])
-
 
 def place_of(glacier: Glacier, *, scene_crs: pyproj.CRS | None, rulers: Sequence[Ruler] = ()) -> Place:
     """Return where a glacier's scenes are measured.
