@@ -19,6 +19,7 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.archive import connection, removal, storing
+from glaciertime.archive.flagging import Flagging, flag_anew
 from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
@@ -189,6 +190,7 @@ class Archive:
         inputs: Iterable[tuple[str, str, str, str]],
         centrelines: gpd.GeoDataFrame | None = None,
         rulers: gpd.GeoDataFrame | None = None,
+        flagged: Flagging | None = None,
     ) -> tuple[str, ...]:
         """Store what was measured; it replaces what the same inputs and images gave before.
 
@@ -205,6 +207,9 @@ class Archive:
             The lines that positions were measured along.
         rulers : GeoDataFrame, optional
             With what was measured; see :meth:`store_rulers`.
+        flagged : callable, optional
+            Given the tables of fronts and the observations that the archive then holds of the glaciers and data sets,
+            returns them with the flags that they are to have: what is new may tell what earlier rows are worth.
 
         Returns
         -------
@@ -223,6 +228,8 @@ class Archive:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
             if measured_with is not None:
                 storing.replace(database, TABLES["rulers"], measured_with, _RULER_KEY)
+            if flagged is not None:
+                flag_anew(database, self.path, observations=checked, flagged=flagged, tell=self.tell)
         return tuple(sorted(image for _, _, image in kept))
 
     def store_series(

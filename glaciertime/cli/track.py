@@ -125,7 +125,7 @@ def track(
     from glaciertime.catalog import load_catalog
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, track_many
-    from glaciertime.pipeline.upkeep import Store, other_inputs
+    from glaciertime.pipeline.upkeep import Store, other_inputs, with_notes_of_the_record
     from glaciertime.scenes.classes import parse_classes
     from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.folder import MaskReading
@@ -176,7 +176,11 @@ def track(
     many = track_many(requests, jobs=jobs)
     shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
     for outcome in shown:
-        kept = () if strict and outcome.problems else results.store(outcome)
+        kept: tuple[str, ...] = ()
+        if not (strict and outcome.problems):
+            kept = results.store(outcome)
+            if not results.is_aside:
+                outcome = with_notes_of_the_record(target, outcome)
         outcomes.append(outcome)
         for count, problem in kinds_of(outcome):
             note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -40,6 +41,7 @@ from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
 from glaciertime.track.place import Ruler
+from glaciertime.track.record.screening import screen_record
 
 __all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "mask_of_image", "store", "track_glacier", "track_many"]
 
@@ -345,9 +347,13 @@ def _outcome(request: TrackRequest) -> TrackOutcome:
 
 
 def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
-    """Store an outcome; return the images whose earlier, good measurement was kept instead of a failure."""
+    """Store an outcome; return the images whose earlier, good measurement was kept instead of a failure.
+
+    What the archive held of the glacier's series before is screened anew together with it.
+    """
     if outcome.tracked is None:
         return ()
+    screening = outcome.tracked.screening
     source = "simulated" if outcome.simulated else "observed"
     rulers = rulers_table(outcome.tracked.rulers, glacier=outcome.glacier, dataset=outcome.dataset, source=source)
     return archive.store_tracked(
@@ -357,4 +363,5 @@ def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
         inputs=outcome.inputs,
         centrelines=outcome.centrelines,
         rulers=rulers if len(rulers) else None,
+        flagged=None if screening is None else partial(screen_record, settings=screening),
     )

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from glaciertime.archive import Archive
 from glaciertime.archive.connection import is_in_use
 from glaciertime.errors import ArchiveError, GlacierTimeError
 from glaciertime.pipeline.tracking import TrackOutcome, store
+from glaciertime.track.record.screening import screening_notes
 
-__all__ = ["Store", "other_inputs"]
+__all__ = ["Store", "other_inputs", "with_notes_of_the_record"]
 
 _NAMES_SHOWN = 3
 
@@ -124,6 +126,18 @@ def other_inputs(archive: Archive, outcome: TrackOutcome) -> list[str]:
             f"did not read ({_some(map(_file, others))}); they stay in the series"
         )
     return out
+
+
+def with_notes_of_the_record(archive: Archive, outcome: TrackOutcome) -> TrackOutcome:
+    """Return an outcome that says which series cannot be screened of all that the archive holds, not of one run."""
+    tracked = outcome.tracked
+    if tracked is None or tracked.screening is None or tracked.observations.empty:
+        return outcome
+    told = screening_notes(tracked.observations, settings=tracked.screening)
+    datasets = tracked.observations["dataset"].unique()
+    held = archive.read("observations", glacier=outcome.glacier, dataset=datasets)
+    notes = [text for text in outcome.notes if text not in told]
+    return replace(outcome, notes=(*notes, *screening_notes(held, settings=tracked.screening)))
 
 
 def _file(source: str) -> str:

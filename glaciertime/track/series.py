@@ -32,7 +32,7 @@ from glaciertime.track.scene.common import MeasuredMask, common_areas, needs_com
 from glaciertime.track.scene.lines import clean_line, drop_short_pieces, merge_lines
 from glaciertime.track.scene.masks import image_polygon, measure_mask
 from glaciertime.track.scene.outlines import NEEDS_A_LINE, measure_outline
-from glaciertime.track.settings import TrackSettings
+from glaciertime.track.settings import ScreeningSettings, TrackSettings
 from glaciertime.units import M2_PER_KM2, polygon_area_km2, true_plane
 
 __all__ = ["FOOTPRINT_COLUMNS", "Tracked", "track_scenes"]
@@ -58,6 +58,8 @@ class Tracked:
         With what it was measured: the plane, the box, the fjord and the centreline, given or drawn.
     notes : tuple of str
         What a user has to know of them.
+    screening : ScreeningSettings, optional
+        Limits of the screening in time, where there was one.
     """
 
     fronts: gpd.GeoDataFrame
@@ -65,6 +67,7 @@ class Tracked:
     footprints: gpd.GeoDataFrame
     rulers: tuple[Ruler, ...] = ()
     notes: tuple[str, ...] = ()
+    screening: ScreeningSettings | None = None
 
 
 def track_scenes(
@@ -328,8 +331,9 @@ class _Run:
             list(self.footprints.values()), columns=list(FOOTPRINT_COLUMNS), geometry="geometry", crs=crs
         )
         return Tracked(
-            fronts=fronts, observations=observations, footprints=footprints, rulers=self.used(), notes=tuple(self.notes)
-        )
+            fronts=fronts, observations=observations, footprints=footprints, rulers=self.used(),
+            notes=tuple(self.notes), screening=screening,
+        )  # fmt: skip
 
     def _at(self, scene: Scene) -> Place:
         """Return where a scene is measured: on one plane for all scenes of the glacier that have a place on Earth."""

@@ -12,7 +12,7 @@ doi:10.1038/s41586-023-06863-2.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 
 import geopandas as gpd
 import numpy as np
@@ -27,12 +27,21 @@ from glaciertime.track.record.spikes import LEAST_KNOWN, LEAST_UNKNOWN, Suspect,
 from glaciertime.track.settings import ScreeningSettings
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["keep", "not_screened", "screen", "screen_fronts", "screening_notes", "too_fast"]
+__all__ = ["keep", "not_screened", "screen", "screen_fronts", "screen_record", "screening_notes", "too_fast"]
 
 # What says nothing against a value that was measured.
 _HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset", "coregistered", "source-flag", "unconfirmed"})
 
 _WGS84 = pyproj.Geod(ellps="WGS84")
+
+# What the reasons of flags made here hold; those that a data set came with stay when a record is screened again.
+_REASONS = {
+    "outlier-length": ("of its neighbours expected",),
+    "outlier-complexity": ("of its neighbours expected",),
+    "outlier-jump": ("by its own series", "the ice flows"),
+    "outlier-advance": ("the ice flows",),
+    "unconfirmed": ("where the values on one side of it lead", "the ice flows"),
+}
 
 # The interquartile range is taken to be at least this share of the median.
 _LEAST_SPREAD = 0.1
@@ -185,7 +194,7 @@ def too_fast(
 def screen(
     observations: pd.DataFrame,
     *,
-    fronts: gpd.GeoDataFrame | None = None,
+    fronts: pd.DataFrame | None = None,
     settings: ScreeningSettings | None = None,
 ) -> pd.DataFrame:
     """Flag front positions that do not fit their series, and all observations of fronts that do not.
@@ -199,7 +208,7 @@ def screen(
     ----------
     observations : DataFrame
         The table ``observations``.
-    fronts : GeoDataFrame, optional
+    fronts : DataFrame, optional
         Of :func:`screen_fronts`: its flags go to the front positions and widths of the same image and data set.
     settings : ScreeningSettings, optional
 
@@ -231,6 +240,44 @@ def screen(
             flags[series.index[k]][flag] = reason
     out["quality"] = [join_flags(each) for each in flags]
     return out
+
+
+def screen_record(
+    fronts: Sequence[gpd.GeoDataFrame], observations: pd.DataFrame, *, settings: ScreeningSettings
+) -> tuple[list[gpd.GeoDataFrame], pd.DataFrame]:
+    """Screen a whole record anew: flags that an earlier screening left are taken back first, others stay.
+
+    However a record grew, its flags are then those of one screening of all of it.
+
+    Parameters
+    ----------
+    fronts : sequence of GeoDataFrame
+        Tables ``fronts``, each screened by itself: one in longitude and latitude, one of local frames.
+    observations : DataFrame
+        The table ``observations``.
+    settings : ScreeningSettings
+
+    Returns
+    -------
+    list of GeoDataFrame, DataFrame
+        The same rows in the same order.
+    """
+    screened = []
+    for table in fronts:
+        # Of one day the order in which fronts were stored says nothing.
+        bare = table.assign(QualFlag=[_without_screening(text) for text in table["QualFlag"]])
+        ordered = bare.sort_values([name for name in ("Date", "ImageID", "front_of") if name in bare], kind="stable")
+        screened.append(screen_fronts(ordered, settings=settings).loc[table.index])
+    bare = observations.assign(quality=[_without_screening(text) for text in observations["quality"]])
+    told = pd.concat([pd.DataFrame(table.drop(columns="geometry")) for table in screened], ignore_index=True)
+    out = screen(bare, fronts=told, settings=settings)
+    return screened, out.set_index(observations.index)
+
+
+def _without_screening(quality: str) -> str:
+    flags = flags_of(quality)
+    made_here = [flag for flag, parts in _REASONS.items() if any(part in flags.get(flag, "") for part in parts)]
+    return join_flags({flag: reason for flag, reason in flags.items() if flag not in made_here})
 
 
 #: What lies along a glacier and can be screened by its place.
@@ -338,7 +385,7 @@ def screening_notes(observations: pd.DataFrame, *, settings: ScreeningSettings |
     return notes
 
 
-def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: gpd.GeoDataFrame) -> None:
+def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: pd.DataFrame) -> None:
     datasets = fronts["dataset"] if "dataset" in fronts else fronts.get("Author", pd.Series("", index=fronts.index))
     known = set(out["dataset"])
     by_image: dict[tuple[Hashable, ...], dict[str, str]] = {}
