@@ -10,6 +10,7 @@ import shapely
 
 from glaciertime.errors import InputError
 from glaciertime.track.record.screening import keep, not_screened, screen, screen_fronts, screening_notes, too_fast
+from glaciertime.track.record.spikes import suspects
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 from glaciertime.track.settings import ScreeningSettings
 
@@ -171,6 +172,40 @@ def test_single_spikes_are_found_and_true_values_are_not(count, every_days):
     # Two standard errors of each count are let pass.
     assert found >= 0.95 * tried - 2 * np.sqrt(0.95 * 0.05 * tried)
     assert wrong <= 0.01 * values + 2 * np.sqrt(0.01 * values)
+
+
+@pytest.mark.parametrize(
+    ("kind", "every_days", "count", "least"),
+    [
+        ("accelerating", 365, 30, 0.88),
+        ("accelerating", 365, 15, 0.7),
+        ("still", 365, 15, 0.85),
+        ("seasonal", 30, 15, 0.75),
+    ],
+)
+def test_spikes_of_five_sigma_and_more_are_found_in_bent_and_in_short_series(kind, every_days, count, least):
+    rng = np.random.default_rng(21)
+    days, found = np.arange(count) * float(every_days), 0
+    for _ in range(60):
+        values = shapes(count, every_days, rng)[kind]
+        at = int(rng.integers(1, count - 1))
+        values[at] += rng.uniform(50, 100) * rng.choice([-1, 1])
+        found += at in [each.index for each in suspects(days, values, np.full(count, 10.0)) if each.is_confirmed]
+    assert found >= least * 60
+
+
+def test_a_spike_among_six_values_is_found_by_their_sigmas():
+    found = suspects(np.arange(6) * 365.0, [0.0, 5, 900, -4, 2, 1], [10.0] * 6)
+    assert [each.index for each in found if each.is_confirmed] == [2]
+
+
+def test_changes_larger_than_the_sigmas_are_no_spikes():
+    rng = np.random.default_rng(22)
+    wrong = 0
+    for _ in range(40):
+        values = np.cumsum(rng.normal(-30, 60, 20)) + rng.normal(0, 10, 20)
+        wrong += sum(each.is_confirmed for each in suspects(np.arange(20) * 365.0, values, np.full(20, 10.0)))
+    assert wrong <= 0.01 * 40 * 20
 
 
 @pytest.mark.parametrize("every_days", [30, 365])

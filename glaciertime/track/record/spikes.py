@@ -2,9 +2,9 @@
 
 Each value is predicted from its neighbours alone, by a polynomial in time through the nearest ones before and after it;
 of several polynomials that is taken which predicts this series best. A value whose error is large against those of the
-others is a suspect. It is a spike only if a spike explains the values around it better than a jump that stays, or a
-turn of the rate, anywhere among them does: a jump that later values do not reverse is never called one. At an end of
-the record there is no other side: there a suspect is unconfirmed.
+others, measured without it, is a suspect. It is a spike only if a spike explains the values around it better than a
+jump that stays, or a turn of the rate, anywhere among them does: a jump that later values do not reverse is never
+called one. At an end of the record there is no other side: there a suspect is unconfirmed.
 
 References
 ----------
@@ -30,21 +30,24 @@ __all__ = ["LEAST_KNOWN", "LEAST_UNKNOWN", "Suspect", "suspects"]
 LEAST_KNOWN, LEAST_UNKNOWN = 5, 8
 
 # Degree of the polynomial, and neighbours on each side.
-_PREDICTORS = ((1, 1), (1, 2), (1, 4), (2, 3), (2, 5))
+_PREDICTORS = ((1, 1), (1, 2), (1, 4), (2, 3), (2, 5), (3, 2))
 # A seasonal cycle is looked for from so many values a year on, and taken off where it makes the scatter so much less.
-_SEASONAL_PER_YEAR = 6
-_EASIER = 0.95
+_SEASONAL_PER_YEAR, _SEASONAL_YEARS = 6, 1.1
+_EASIER, _CLEAR = 0.95, 0.5
 _ITERATIONS = 10
-# Of normal errors 0.6 % lie beyond; most of these are explained as well by a jump or a turn.
-_TAIL = 0.006
+# So many of normal errors lie beyond, by the scatter of the series and by stated sigmas; most of these are explained as
+# well by a jump or a turn.
+_TAIL, _TAIL_STATED = 0.006, 0.014
 # Neighbours on each side that a spike, a jump and a turn are fitted to.
 _WINDOW = 4
 _SOUGHT = 3.0
-# A scatter no larger than this is that of the sigmas.
-_AS_STATED = 1.2
+# Stated sigmas weigh as much as the scatter of so many values, and hold where that is no larger than they say but for
+# so many standard errors of its own.
+_STATED_COUNT, _BY_CHANCE = 5.0, 1.5
 _MAD_TO_SIGMA = 1.4826
-# Efficiency of the scale from the median against that from squares, for normal errors.
-_MAD_EFFICIENCY = 0.37
+# The scale of errors is that of the smaller ones, which no spike is among: their share, their root mean square for
+# normal errors, and how much they tell against all.
+_LEAST_SHARE, _LEAST_RMS, _EFFICIENCY = 0.75, 0.607, 0.55
 # Gaps are alike within this factor; so many values of a kind are needed for a scale of their own.
 _GAP_FACTOR = 3.0
 _LEAST_OF_GAP = 8
@@ -105,14 +108,30 @@ def suspects(days: ArrayLike, values: ArrayLike, sigmas: ArrayLike) -> list[Susp
     found, cleared = [], np.zeros(len(day), dtype=bool)
     # What was found changes the neighbours of others: the worst first, until none is left.
     for _ in range(2 * len(day)):
-        off, ratio, scale = _ratios(record, *predictor, known=bool(known.any()))
-        ratio[cleared | record.out] = 0.0
-        worst = int(np.argmax(ratio))
-        if ratio[worst] <= 1:
+        off, stated = _errors(record, *predictor)
+        ratio, gap = np.abs(off) / stated, _gaps(record)
+        scales = _scales(ratio, gap, known=bool(known.any()))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            beyond = np.where(off != 0, ratio / scales, 0.0)
+        beyond = np.nan_to_num(beyond, posinf=np.finfo(float).max)
+        beyond[cleared | record.out] = 0.0
+        worst = int(np.argmax(beyond))
+        if beyond[worst] <= 0:
             break
-        verdict, split = _verdict(record, worst, degree=predictor[0], scale=float(scale[worst]))
+        # A spike makes its neighbours look wrong too: it is measured by the scatter of the others without it.
+        record.out[worst] = True
+        rest, rest_stated = _errors(record, *predictor)
+        record.out[worst] = False
+        others = np.abs(rest) / rest_stated
+        scale = float(_scales(others, gap, known=bool(known.any()))[worst])
+        if not math.isfinite(scale):
+            scale, others = float(scales[worst]), ratio
+        limit = float(_limit(int(np.isfinite(others).sum()), np.array(scale), known=bool(known.any())))
+        if not ratio[worst] > limit:
+            break
+        verdict, split = _verdict(record, worst, degree=predictor[0], scale=scale)
         if verdict == "spike":
-            found.append(Suspect(worst, float(off[worst]), float(ratio[worst]), True))
+            found.append(Suspect(worst, float(off[worst]), float(ratio[worst] / max(limit, 1e-12)), True))
             record.out[worst] = True
         elif verdict == "jump":
             record.segment[split:] += 1
@@ -130,26 +149,43 @@ def _record(day: NDArray[np.float64], value: NDArray[np.float64], sigma: NDArray
 
     plain = record(value)
     years = (day - day[0]) / DAYS_PER_YEAR
-    if years[-1] < 2 or len(day) < _SEASONAL_PER_YEAR * years[-1]:
+    if years[-1] < _SEASONAL_YEARS or len(day) < _SEASONAL_PER_YEAR * years[-1]:
         return plain
-    seasons = np.column_stack([f(2 * np.pi * k * years) for k in (1, 2) for f in (np.sin, np.cos)])
-    slow = np.column_stack([years**k for k in range(4)])
-    design = np.column_stack([slow, seasons]) / sigma[:, None]
-    weight = np.ones(len(day))
-    for _ in range(_ITERATIONS):
-        fitted = np.linalg.lstsq(design * weight[:, None], value / sigma * weight, rcond=None)[0]
-        rest = np.abs(value / sigma - design @ fitted)
-        weight = np.sqrt(np.minimum(1.0, _MAD_TO_SIGMA * np.median(rest) / np.maximum(rest, 1e-12)))
+    # A year and a bit tells of one wave on a straight line alone.
+    waves, degree = ((1, 2), 3) if years[-1] >= 2 else ((1,), 1)
+    seasons = np.column_stack([f(2 * np.pi * k * years) for k in waves for f in (np.sin, np.cos)])
+    slow = np.column_stack([years**k for k in range(degree + 1)])
+    fitted, rest = _robust_fit(np.column_stack([slow, seasons]), value, sigma)
+    # Of few values seasons follow the errors themselves: they have to be plain to see.
+    if rest > _CLEAR * _robust_fit(slow, value, sigma)[1]:
+        return plain
     even = record(value - seasons @ fitted[slow.shape[1] :])
     scatters = [min(_scatter(each, *predictor) for predictor in _PREDICTORS) for each in (plain, even)]
     return even if scatters[1] < _EASIER * scatters[0] else plain
 
 
+def _robust_fit(
+    design: NDArray[np.float64], value: NDArray[np.float64], sigma: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the coefficients of a fit that single wrong values do not bend, and the median of what it leaves."""
+    weight = np.ones(len(value))
+    for _ in range(_ITERATIONS):
+        scaled = design / sigma[:, None]
+        fitted = np.linalg.lstsq(scaled * weight[:, None], value / sigma * weight, rcond=None)[0]
+        rest = np.abs(value / sigma - scaled @ fitted)
+        weight = np.sqrt(np.minimum(1.0, _MAD_TO_SIGMA * np.median(rest) / np.maximum(rest, 1e-12)))
+    return np.asarray(fitted, dtype=np.float64), float(np.median(rest))
+
+
 def _limit(count: int, scale: NDArray[np.float64], *, known: bool) -> NDArray[np.float64]:
     """Return how far off a value is suspect: more where the scale comes from few values and not from their sigmas."""
-    from_series = stdtrit(max(3.0, _MAD_EFFICIENCY * count), 1 - _TAIL / 2)
-    stated = stdtrit(1e6, 1 - _TAIL / 2)
-    return scale * np.where((scale <= _AS_STATED) & known, stated, from_series)
+    freedom = max(3.0, _EFFICIENCY * count)
+    from_series = scale * stdtrit(freedom, 1 - _TAIL / 2)
+    if not known:
+        return from_series
+    pooled = np.sqrt((_STATED_COUNT + freedom * scale**2) / (_STATED_COUNT + freedom))
+    as_stated = pooled * stdtrit(freedom + _STATED_COUNT, 1 - _TAIL_STATED / 2)
+    return np.where(scale <= 1 + _BY_CHANCE / math.sqrt(2 * freedom), as_stated, from_series)
 
 
 def _neighbours(record: _Record, count: int) -> NDArray[np.int64]:
@@ -191,7 +227,7 @@ def _errors(record: _Record, degree: int, count: int) -> tuple[NDArray[np.float6
     value, variance = _predicted(record, degree, near)
     if degree > 1 or count > 1:
         # Where neighbours are few, the line through the nearest two.
-        few = np.isnan(value) | ((near >= 0).sum(axis=1) < degree + 2)
+        few = np.isnan(value) | ((near >= 0).sum(axis=1) < min(degree + 2, 2 * count))
         simple, simple_variance = _predicted(record, 1, _neighbours(record, 1))
         value, variance = np.where(few, simple, value), np.where(few, simple_variance, variance)
     usable = two_sided & ~record.out
@@ -212,34 +248,28 @@ def _gaps(record: _Record) -> NDArray[np.float64]:
     return before * after / np.maximum(before + after, 1e-9)
 
 
-def _ratios(
-    record: _Record, degree: int, count: int, *, known: bool
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return how far each value lies off its neighbours, that over what is suspect (0: not known), and the scale."""
-    off, stated = _errors(record, degree, count)
-    ratio = np.abs(off) / stated
-    gap = _gaps(record)
+def _scales(ratio: NDArray[np.float64], gap: NDArray[np.float64], *, known: bool) -> NDArray[np.float64]:
+    """Return the scale of the errors of every value, in stated sigmas; NaN where too few are known."""
     usable = np.isfinite(ratio) & np.isfinite(gap)
     if usable.sum() < 3:
-        return off, np.zeros(len(off)), np.ones(len(off))
-    scale = np.full(len(off), _scale(ratio[usable], known=known))
+        return np.full(len(ratio), np.nan)
+    scale = np.full(len(ratio), _scale(ratio[usable], known=known))
     typical = max(float(np.median(gap[usable])), 1e-9)
     # In a longer gap the front moved more: values alone in gaps are measured by each other.
     kind = np.round(np.log(np.maximum(gap / typical, 1e-2)) / math.log(_GAP_FACTOR))
-    for each in np.unique(kind[usable]):
-        alike = usable & (kind == each)
-        if alike.sum() >= _LEAST_OF_GAP:
-            scale[alike] = _scale(ratio[alike], known=known)
+    for each in np.unique(kind[np.isfinite(kind)]):
+        alike = kind == each
+        if (alike & usable).sum() >= _LEAST_OF_GAP:
+            scale[alike] = _scale(ratio[alike & usable], known=known)
         elif each > 0:
             scale[alike] *= gap[alike] / typical
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = np.where(usable & (off != 0), ratio / _limit(int(usable.sum()), scale, known=known), 0.0)
-    return off, np.nan_to_num(found, posinf=np.finfo(float).max), scale
+    return scale
 
 
 def _scale(ratio: NDArray[np.float64], *, known: bool) -> float:
     """Return the scale of errors; where sigmas are known, at least one."""
-    from_series = _MAD_TO_SIGMA * float(np.median(ratio))
+    least = np.sort(ratio)[: max(3, math.ceil(_LEAST_SHARE * len(ratio)))]
+    from_series = float(np.sqrt(np.mean(least**2))) / _LEAST_RMS
     return max(1.0, from_series) if known else from_series
 
 
@@ -247,11 +277,26 @@ def _verdict(record: _Record, index: int, *, degree: int, scale: float) -> tuple
     """Return what explains the values around a suspect best: a spike, a jump (and where), or a turn."""
     near = _neighbours(record, _WINDOW)[index]
     window = np.sort(np.append(near[near >= 0], index))
+    verdict = ("turn", -1)
+    for bend in range(min(degree, 2), max(degree, 2) + 1):
+        # With few values a curve bends through anything.
+        used = bend if len(window) >= bend + 5 else 1
+        verdict, left = _explained(record, index, window, degree=used, scale=scale)
+        freedom = len(window) - used - 2
+        if left <= scale**2 * (freedom + math.sqrt(2 * freedom)):
+            break
+        # Nothing explains them with so few bends: the rate changes all along.
+    return verdict
+
+
+def _explained(
+    record: _Record, index: int, window: NDArray[np.int64], *, degree: int, scale: float
+) -> tuple[tuple[str, int], float]:
+    """Return what explains the values of a window best on a polynomial, and the squares that it leaves."""
     day = record.day[window] - record.day[index]
     span = max(float(np.abs(day).max()), 1e-9)
     value, weight = record.value[window], 1 / record.sigma[window]
-    # With few values a curve bends through anything.
-    base = (day / span)[:, None] ** np.arange((degree if len(window) >= degree + 5 else 1) + 1)
+    base = (day / span)[:, None] ** np.arange(degree + 1)
 
     def rest(column: NDArray[np.float64]) -> float:
         design = np.column_stack([base, column]) * weight[:, None]
@@ -268,9 +313,10 @@ def _verdict(record: _Record, index: int, *, degree: int, scale: float) -> tuple
     turns = [rest(np.maximum(day - day[k], 0.0)) for k in range(1, len(window) - 1)]
     # A jump or a turn was sought at every place, the spike at one: it has to be better by what chance gives.
     least = spike - _SOUGHT * scale**2
+    left = min([spike, *jumps.values(), *turns])
     if jumps and min(jumps.values()) < min([least, *turns]):
-        return "jump", min(jumps, key=jumps.__getitem__)
-    return ("turn", -1) if turns and min(turns) < least else ("spike", -1)
+        return ("jump", min(jumps, key=jumps.__getitem__)), left
+    return (("turn", -1) if turns and min(turns) < least else ("spike", -1)), left
 
 
 def _at_ends(record: _Record, *, known: bool) -> list[Suspect]:
