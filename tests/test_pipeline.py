@@ -99,3 +99,8 @@ def test_a_model_of_other_classes_is_not_taken_for_one_of_zones(images: Path, mo
     outcome = track_glacier(TrackRequest(glacier="Sverdrup", data=images))
     assert "the classes of the model ruler are no glacier, glacier" in outcome.problems[0]
     assert outcome.exit_code == 1
+
+
+def test_observations_say_the_path_and_row_of_their_image(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = observations(images, SPEC, monkeypatch)
+    assert rows["quality"].str.contains("unregistered: path/row 20007").all()

@@ -45,14 +45,14 @@ def landsat_front_images(
     """
     reader = LandsatFronts(folder)
     chosen = [
-        (info.date, info, name)
-        for info, name in zip(reader.infos, reader.index["image"], strict=True)
+        (info.date, info, name, path_row)
+        for info, name, path_row in zip(reader.infos, reader.index["image"], reader.index["pathrow"], strict=True)
         if info.glacier.casefold() == code.casefold() and info.date is not None
     ]
     if not chosen:
         known = ", ".join(sorted({info.glacier for info in reader.infos}))
         raise DataNotFoundError(f"{folder}/index.csv names no image of {code}; it names {known}")
-    for date, info, name in sorted(chosen, key=lambda row: (row[0], row[1].name)):
+    for date, info, name, path_row in sorted(chosen, key=lambda row: (row[0], row[1].name)):
         acquisition = Acquisition(
             glacier=glacier,
             date=date,
@@ -63,7 +63,7 @@ def landsat_front_images(
             sensor=_SENSORS.get(info.sensor, info.sensor),
             author=dataset,
             resolution_m=RESOLUTION_M,
-            flags={"unregistered": f"path/row {info.block}"},
+            flags={"unregistered": f"path/row {path_row}"},
         )
         yield _image_scene(folder / "images" / name, acquisition, weights="landsat-fronts")
 
