@@ -13,7 +13,14 @@ from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.slopes import theil_sen_slope, weighted_slope
 from glaciertime.track import METHODS
 from glaciertime.track.record.trends import rate_table
-from glaciertime.track.ruler.uncertainty import change_sigma, correlated_length_m, covariance, ensemble_sigma
+from glaciertime.track.ruler.uncertainty import (
+    change_sigma,
+    correlated_length_m,
+    correlation_of,
+    covariance,
+    ensemble_sigma,
+    position_sigma_m,
+)
 
 from .test_screening import series
 
@@ -118,3 +125,20 @@ def test_rate_table_takes_the_window_and_states_bounds():
     assert rates.iloc[0]["qualifier"] == "bound"
     assert rates.iloc[0]["rate_per_year"] == pytest.approx(-365.25)
     assert rate_table(table, date_from="2021-01-01").iloc[0]["qualifier"] == ""
+
+
+def test_the_correlation_of_a_delineation_integrates_to_its_length() -> None:
+    apart_m = np.linspace(-20_000, 20_000, 400_001)
+    correlation = correlation_of(apart_m, correlation_m=1000.0)
+    assert np.trapezoid(correlation, apart_m) == pytest.approx(1000.0)
+    assert correlation.max() == 1.0
+
+
+def test_the_mean_along_a_front_is_as_sure_as_its_correlation_says() -> None:
+    places_m = np.linspace(0, 3000, 1501)
+    between = correlation_of(places_m[:, None] - places_m[None], correlation_m=1000.0)
+    assert correlated_length_m(3000.0, correlation_m=1000.0) == pytest.approx(3000 * between.mean(), rel=2e-3)
+
+
+def test_an_error_square_to_a_slanted_front_moves_its_crossing_by_more() -> None:
+    assert position_sigma_m(30.0, georeferencing_m=40.0, obliquity=1 / math.cos(math.radians(60))) == pytest.approx(100)
