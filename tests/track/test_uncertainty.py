@@ -14,6 +14,7 @@ from glaciertime.slopes import theil_sen_slope, weighted_slope
 from glaciertime.track import METHODS
 from glaciertime.track.record.trends import rate_table
 from glaciertime.track.ruler.uncertainty import (
+    averaged_sigma_m,
     change_sigma,
     correlated_length_m,
     correlation_of,
@@ -142,3 +143,17 @@ def test_the_mean_along_a_front_is_as_sure_as_its_correlation_says() -> None:
 
 def test_an_error_square_to_a_slanted_front_moves_its_crossing_by_more() -> None:
     assert position_sigma_m(30.0, georeferencing_m=40.0, obliquity=1 / math.cos(math.radians(60))) == pytest.approx(100)
+
+
+def test_the_error_of_an_area_moves_a_position_by_itself_over_the_width_of_the_box() -> None:
+    """A front of 6 km that winds through a box of 2 km: 30 m along a correlated kilometre, spread over the width."""
+    correlated_m = correlated_length_m(6000.0, correlation_m=1000.0)
+    expected = 30.0 * math.sqrt(6000.0 * correlated_m) / 2000.0
+    assert averaged_sigma_m(30.0, front_length_m=6000, width_m=2000, correlation_m=1000) == pytest.approx(expected)
+
+
+def test_a_shift_of_the_image_counts_with_the_chord_of_the_front() -> None:
+    sigma = averaged_sigma_m(
+        0.0, front_length_m=1500, width_m=2000, correlation_m=1000, georeferencing_m=40.0, chord_m=1000.0
+    )
+    assert sigma == pytest.approx(40.0 * 1000 / 2000)
