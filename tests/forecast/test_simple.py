@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from glaciertime.forecast.example import make_series
-from glaciertime.forecast.local.simple import SeasonalLast
+from glaciertime.forecast.local.simple import Drift, SeasonalLast
 
 
 def median(dates, values, *asked):
@@ -42,3 +43,13 @@ def test_the_nearest_day_of_the_season_is_taken_through_leap_years():
     days = [int((np.datetime64(day) - dates[0]) / np.timedelta64(1, "D")) for day in
             ("2015-03-01", "2016-02-28", "2016-02-29")]  # fmt: skip
     assert found == days
+
+
+def test_the_scatter_about_a_drift_is_divided_by_the_steps_less_the_rate() -> None:
+    """Steps of +3, -1, +3, -1 a year about a rate of 1: departures of 2, so that q = 4 x 4 / 3."""
+    dates = [f"{year}-01-01" for year in range(2001, 2006)]
+    series = make_series(dates, [0.0, 3.0, 2.0, 5.0, 4.0])
+    walk = Drift().fit(series)
+    years = np.diff(series.years)
+    departure = np.diff(series.values) - 4.0 / (series.years[-1] - series.years[0]) * years
+    assert walk.variance_per_year == pytest.approx(float(np.sum(departure**2 / years)) / 3)

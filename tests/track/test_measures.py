@@ -14,7 +14,7 @@ from glaciertime.errors import InputError
 from glaciertime.track import METHODS, TrackSettings
 from glaciertime.track.record.comparison import compare_methods
 from glaciertime.track.ruler.channel import fjord_channel, rectangle, strip
-from glaciertime.track.ruler.measures import front_obliquity
+from glaciertime.track.ruler.measures import front_obliquity, offset_positions_m
 from glaciertime.track.ruler.ruler import front_position
 
 LINE = shapely.LineString([(0, 0), (10_000, 0)])
@@ -192,3 +192,12 @@ def test_a_vertex_of_the_centreline_that_repeats_changes_no_position(vertices, m
     if method == "extrapolated-centreline":
         beyond = shapely.LineString([(9_500, -3_000), (9_500, 3_000)])
         assert front_position(beyond, centreline=shapely.LineString(vertices), method=method) == pytest.approx(9_500)
+
+
+def test_of_several_crossings_of_an_offset_line_the_one_nearest_to_the_sea_counts() -> None:
+    centreline = shapely.LineString([(0, 0), (10_000, 0)])
+    line = shapely.LineString([(0, 500), (10_000, 500)])
+    # The front runs out to 7 km and back across the line at 4 km before it ends.
+    front = shapely.LineString([(7000, -1000), (7000, 800), (4000, 800), (4000, 200)])
+    found = offset_positions_m(front, centreline=centreline, lines=[line])
+    assert found.tolist() == [7000.0]
