@@ -192,13 +192,13 @@ MUTANTS = [
           ("same_day = (day_of_year[1:-1] == day_of_year[:-2])",
            "same_day = (day_of_year[1:-1] == day_of_year[1:-1])")),
     *rows(
-        "forecast/learned/bank.py", (FORECAST + "leakage.py",),
+        "forecast/learned/bank.py", (FORECAST + "leakage.py", FORECAST + "scrambled_future.py"),
         ("(self.target_year <= year) & (self.dropped_from > year)", "(self.target_year <= year)"),
         ("(self.target_year <= year) & (self.dropped_from > year)",
          "(self.target_year <= year + 1) & (self.dropped_from > year)"),
     ),
     *rows(
-        "forecast/learned/design.py", (FORECAST + "leakage.py",),
+        "forecast/learned/design.py", (FORECAST + "leakage.py", FORECAST + "scrambled_future.py"),
         ("bank.origin_year <= year + 1e-9", "bank.origin_year <= year + 5"),
     ),
     # Scores.
