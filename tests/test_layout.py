@@ -93,6 +93,7 @@ FLOORS = {
         {"checks"},
         {"plain"},
         {"cpu"},
+        {"gpu"},
         {"backends"},
         {"scan", "ssd", "conv"},
         {"mixers"},

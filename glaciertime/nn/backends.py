@@ -15,10 +15,11 @@ from torch import Tensor
 
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.nn.checks import is_tracing
+from glaciertime.nn.gpu import reason_against
 
 __all__ = ["BACKENDS", "choose_backend", "choose_ssd_backend", "full_precision", "run_backend"]
 
-BACKENDS = ("compiled", "chunked", "reference", "mamba_ssm")
+BACKENDS = ("compiled", "chunked", "reference", "triton", "mamba_ssm")
 _VARIABLE = "GLACIERTIME_SCAN"
 _log = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
     fixed = B.ndim == 2 or C.ndim == 2
     allowed = {
         "compiled": "needs B and C with a time axis, (B, N, L) or (B, G, N, L)" if fixed else _only_on("cpu", u),
+        "triton": reason_against(u) or "has no kernel for the selective scan",
         "mamba_ssm": "needs B and C with a time axis, and neither h0 nor dt"
         if fixed or not plain
         else _only_on("cuda", u),
@@ -86,6 +88,7 @@ def choose_ssd_backend(x: Tensor, *, plain: bool) -> str:
         return "chunked"
     allowed = {
         "compiled": _only_on("cpu", x),
+        "triton": reason_against(x) or "has no kernel for Mamba-2",
         "mamba_ssm": _only_on("cuda", x) if plain else "takes no dt",
     }
     return _forced("Mamba-2 scan", allowed, x) or _automatic("Mamba-2 scan", allowed, x.device.type)
