@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from glaciertime.tables import flags_of, has_flag, join_flags
+
 __all__ = ["evened", "in_seconds", "mean_of_days", "one_per_day", "weighted_mean", "yearly_means"]
 
 _EPOCH = pd.Timestamp("1970-01-01")
@@ -14,7 +16,8 @@ def weighted_mean(values: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]
     """Return the mean weighted by the inverse variances, and its sigma.
 
     Values of unknown sigma take the median of the known ones; if none is known, all count the same and the sigma of the
-    mean is unknown. Scatter beyond the sigmas widens the sigma of the mean.
+    mean is unknown. A sigma of zero says that a value is exact: where there are such, the others do not count. Scatter
+    beyond the sigmas widens the sigma of the mean. The order of the values changes nothing, not even the last bit.
 
     Parameters
     ----------
@@ -24,10 +27,19 @@ def weighted_mean(values: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]
     --------
     >>> weighted_mean(np.array([10.0, 13.0]), np.array([1.0, 2.0]))
     (10.6, 1.2)
+    >>> weighted_mean(np.array([10.0, 13.0, 15.0]), np.array([0.0, 2.0, 0.0]))
+    (12.5, 2.5)
     """
     if len(values) == 1:
         return float(values[0]), float(sigmas[0])
-    known = np.isfinite(sigmas) & (sigmas > 0)
+    order = np.lexsort((sigmas, values))
+    values, sigmas = values[order], sigmas[order]
+    exact = sigmas == 0
+    if exact.any():
+        values = values[exact]
+        spread = values.var(ddof=1) / len(values) if len(values) > 1 else 0.0
+        return float(values.mean()), float(np.sqrt(spread))
+    known = np.isfinite(sigmas)
     if not known.any():
         return float(values.mean()), float("nan")
     sigma = np.where(known, sigmas, np.median(sigmas[known]))
@@ -45,23 +57,33 @@ def in_seconds(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
 def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
     """Return one row a day of one series: weighted mean, its sigma, and how many values it stands for.
 
+    A bound (``censored``) counts only on a day without a value: beside one it tells nothing more.
+
     Parameters
     ----------
     series : DataFrame
-        Rows of one series of the table ``observations``; rows without a value are left out.
+        Rows of one series of the table ``observations``, in any order; rows without a value are left out.
 
     Returns
     -------
     DataFrame
-        Columns ``date, value, sigma, n, censored`` in order of time.
+        Columns ``date, value, sigma, n, censored, quality`` in order of time; the flags are those of all values of the
+        day.
     """
-    rows = series[series["value"].notna()].sort_values(["date", "image_id"])
+    rows = series[series["value"].notna()]
+    censored = has_flag(rows["quality"], "censored")
+    if "bound" in rows:
+        censored |= rows["bound"].fillna("") != ""
+    table = rows[["date", "value", "sigma", "quality"]].assign(censored=censored)
     out = []
-    for date, day in rows.groupby("date", sort=True):
+    for date, found in table.groupby(table["date"].dt.floor("D"), sort=True):
+        day = found if found["censored"].all() else found[~found["censored"]]
         mean, sigma = weighted_mean(day["value"].to_numpy(dtype=float), day["sigma"].to_numpy(dtype=float))
-        censored = bool(day["quality"].str.contains("censored").any())
-        out.append({"date": date, "value": mean, "sigma": sigma, "n": len(day), "censored": censored})
-    return in_seconds(pd.DataFrame(out, columns=["date", "value", "sigma", "n", "censored"]), "date")
+        flags = {flag: reason for text in sorted(day["quality"]) for flag, reason in flags_of(text).items()}
+        row = {"date": date, "value": mean, "sigma": sigma, "n": len(day), "censored": bool(day["censored"].any())}
+        out.append({**row, "quality": join_flags(flags)})
+    columns = ["date", "value", "sigma", "n", "censored", "quality"]
+    return in_seconds(pd.DataFrame(out, columns=columns), "date")
 
 
 def mean_of_days(days: pd.DataFrame) -> tuple[pd.Timestamp, float, float]:

@@ -42,7 +42,7 @@ MAY_IMPORT = {
     "front_kinds": {"errors", "dates", "units", "tables"},
     "qgis_style": set(),
     "slopes": {"errors", "dates", "units"},
-    "combining": set(),
+    "combining": {"errors", "dates", "units", "tables"},
     "breaks": {"errors", "dates", "units", "tables", "slopes", "combining"},
     "catalog": _BASE,
     "archive": _BASE,

@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.cells import unquote_formulas
+from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, join_flags, validate, variable_named
 from glaciertime.units import DAYS_PER_YEAR, as_date
@@ -183,7 +184,7 @@ def series_from_observations(
     Rows without a value, and rows flagged ``failed``, ``censored``, ``no-front`` or ``partial-coverage``, are
     dropped and counted in ``notes`` and the log: a bound is not a value. Rows flagged as outliers stay, flagged:
     whether they may be left out depends on the cutoff (:meth:`Series.screened`). Several rows of one day become
-    their inverse-variance mean, or their plain mean with unknown sigma where a sigma is unknown.
+    one as they do in every product (:func:`glaciertime.combining.one_per_day`).
 
     Parameters
     ----------
@@ -282,40 +283,18 @@ def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
     if empty:
         notes.append(f"{empty} dropped: no value")
     rows = rows[~no_value]
-    days = rows.groupby(rows["date"].to_numpy().astype("datetime64[D]"), sort=True)
-    if len(days) < len(rows):
-        notes.append(f"{len(rows)} rows on {len(days)} days: rows of one day combined")
-    combined = [_combine(day) for _, day in days]
+    daily = one_per_day(rows)
+    if len(daily) < len(rows):
+        notes.append(f"{len(rows)} rows on {len(daily)} days: rows of one day combined")
     label = f"{key[0]}, {key[1]}"
     for note in notes:
         _log.info("%s: %s", label, note)
-    if not combined:
+    if daily.empty:
         return None
-    values, sigma, quality = zip(*combined, strict=True)
-    dates = np.array([date for date, _ in days], dtype="datetime64[D]")
     unit, source = rows["unit"].iloc[0], rows["source"].iloc[0]
     glacier, variable, method, footprint, dataset, front_of = key
-    return Series(glacier, variable, method, footprint, dataset, unit, source, dates, np.array(values),
-                  np.array(sigma), np.array(quality, dtype=object), tuple(notes), front_of)  # fmt: skip
-
-
-def _combine(rows: pd.DataFrame) -> tuple[float, float, str]:
-    if len(rows) == 1:
-        row = rows.iloc[0]
-        return float(row["value"]), float(row["sigma"]), str(row["quality"])
-    # Sorted, so that the order of the rows does not change the last bit of a sum.
-    rows = rows.sort_values(["value", "sigma"], kind="stable")
-    value, sigma = rows["value"].to_numpy(), rows["sigma"].to_numpy()
-    merged: dict[str, str] = {}
-    for text in sorted(rows["quality"]):
-        merged.update(flags_of(text))
-    quality = join_flags(merged)
-    if np.isnan(sigma).any():
-        return float(value.mean()), float("nan"), quality
-    if (sigma == 0).any():
-        return float(value[sigma == 0].mean()), 0.0, quality
-    weight = sigma**-2.0
-    return float(weight @ value / weight.sum()), float(weight.sum() ** -0.5), quality
+    return Series(glacier, variable, method, footprint, dataset, unit, source, daily["date"].to_numpy(),
+                  daily["value"], daily["sigma"], daily["quality"], tuple(notes), front_of)  # fmt: skip
 
 
 def observations_from_table(table: pd.DataFrame, *, source: str = "observed") -> pd.DataFrame:

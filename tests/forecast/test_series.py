@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError
 from glaciertime.forecast import observations_from_table, series_from_observations
 from glaciertime.forecast.example import make_series
+from glaciertime.tables import validate
+from glaciertime.track.record.periods import period_means
 
 
 def table(**columns):
@@ -22,16 +25,19 @@ def table(**columns):
     return pd.DataFrame({**base, **columns})
 
 
-def test_rows_of_one_day_become_their_inverse_variance_mean():
+def test_rows_of_one_day_become_their_mean_and_what_they_disagree_by_widens_sigma():
     rows = table(date=["2000-01-01"] * 2, value=[10.0, 13.0], sigma=[1.0, 2.0])
     (series,) = series_from_observations(rows)
     assert series.values == pytest.approx([(10 / 1 + 13 / 4) / (1 + 1 / 4)])
-    assert series.sigma == pytest.approx([(1 + 1 / 4) ** -0.5])
+    # 0.6 and 2.4 off the mean: 0.36 / 1 + 5.76 / 4 = 1.8 where 1 is expected.
+    assert series.sigma == pytest.approx([(1.8 / (1 + 1 / 4)) ** 0.5])
 
 
-def test_unknown_sigma_gives_the_plain_mean_and_stays_unknown():
+def test_unknown_sigma_counts_as_the_typical_one_of_its_day():
     (series,) = series_from_observations(table(date=["2000-01-01"] * 2, value=[10.0, 13.0], sigma=[1.0, np.nan]))
     assert series.values == [11.5]
+    assert series.sigma == [1.5]
+    (series,) = series_from_observations(table(date=["2000-01-01"] * 2, value=[10.0, 13.0]))
     assert np.isnan(series.sigma).all()
 
 
@@ -39,6 +45,28 @@ def test_sigma_zero_is_exact_and_outweighs_the_rest():
     (series,) = series_from_observations(table(date=["2000-01-01"] * 2, value=[10.0, 13.0], sigma=[1.0, 0.0]))
     assert series.values == [13.0]
     assert series.sigma == [0.0]
+
+
+@pytest.mark.parametrize("sigma", [[1.0, 2.0, 3.0], [1.0, np.nan, 3.0], [np.nan] * 3, [0.0, 2.0, 0.0], [5.0] * 3])
+def test_a_day_is_the_same_to_forecasts_and_to_reports(sigma):
+    rows = validate(table(date=["2000-01-01"] * 3, value=[10.0, 13.0, 40.0], sigma=sigma), "observations")
+    (series,) = series_from_observations(rows)
+    (mean,) = period_means(rows, period="month").itertuples()
+    (day,) = one_per_day(rows).itertuples()
+    assert [series.values[0], series.sigma[0]] == pytest.approx([day.value, day.sigma], nan_ok=True, abs=0, rel=0)
+    assert [mean.value, mean.sigma] == pytest.approx([day.value, day.sigma], nan_ok=True, rel=1e-12)
+
+
+def test_a_bound_beside_a_value_of_its_day_changes_nothing():
+    plain = table(date=["2000-01-01"] * 2, value=[10.0, 90.0], sigma=1.0, quality=["ok", "censored: the ice fills it"])
+    rows = validate(plain, "observations")
+    day = one_per_day(rows).iloc[0]
+    assert (day["value"], day["sigma"], day["n"], day["censored"]) == (10.0, 1.0, 1, False)
+    assert series_from_observations(rows)[0].values == [10.0]
+    bounds = one_per_day(rows.assign(quality="censored")).iloc[0]
+    assert (bounds["value"], bounds["n"], bounds["censored"]) == (50.0, 2, True)
+    said = one_per_day(rows.assign(quality="ok", bound=["", "at-least"])).iloc[0]
+    assert (said["value"], said["censored"]) == (10.0, False)
 
 
 def test_bounds_failures_and_missing_values_are_dropped_and_counted():

@@ -97,6 +97,23 @@ def test_the_temperature_that_labels_were_drawn_with_is_found(true):
     assert 0 < found.sigma < 0.2 * true
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 50.0, 1e6])
+def test_no_temperature_is_too_large_or_too_small_to_be_found(scale):
+    """Log-odds that are right three times in four should have been ln 3, whatever they are."""
+    logits = np.zeros((2, 1, 400))
+    logits[0] = scale * np.log(3)
+    labels = (np.arange(400) % 4 == 3).astype(int)[None]
+    assert fit_temperature([(logits, labels)]).temperature == pytest.approx(scale, rel=1e-6)
+
+
+def test_labels_that_fix_no_temperature_are_refused():
+    logits = np.random.default_rng(0).normal(0, 2, size=(2, 20, 20))
+    with pytest.raises(InputError, match="all 400 held-out pixels are right"):
+        fit_temperature([(logits, logits.argmax(axis=0))])
+    with pytest.raises(InputError, match="tell nothing of the labels of 400"):
+        fit_temperature([(logits, logits.argmin(axis=0))])
+
+
 def test_ignored_pixels_do_not_count_and_nothing_is_refused():
     with pytest.raises(InputError, match="no labelled pixel"):
         fit_temperature([(np.zeros((2, 3, 3)), np.full((3, 3), 255))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,7 +25,8 @@ class Calibration:
     temperature : float
         Logits are divided by it; above 1 where the model was too sure.
     sigma : float
-        Standard deviation of the temperature over images drawn with replacement; NaN for a single image.
+        Standard deviation of the temperature over images drawn with replacement; NaN for a single image, and where some
+        draw of them has no best temperature.
     log_loss_before, log_loss_after : float
         Mean negative log-likelihood of a pixel, nats.
     error_before, error_after : float
@@ -84,10 +86,26 @@ def _log_loss(logits: NDArray[np.float64], labels: NDArray[np.int64], temperatur
 
 
 def _best(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    found = optimize.minimize_scalar(
-        lambda log_t: _log_loss(logits, labels, float(np.exp(log_t))), bounds=(-3.0, 3.0), method="bounded"
-    )
-    return float(np.exp(found.x))
+    """Return the temperature of least log loss: 0 where no pixel is wrong, infinite where a flat guess is best.
+
+    In the inverse temperature the loss is convex: its slope, the mean of what the model expects of the logits less the
+    logit of the label, is zero at most once.
+    """
+    own = logits[np.arange(len(labels)), labels]
+
+    def slope(inverse: float) -> float:
+        return float(((special.softmax(inverse * logits, axis=1) * logits).sum(axis=1) - own).mean())
+
+    if slope(0.0) >= -1e-12 * float(np.abs(logits).max()):
+        return math.inf
+    if (own == logits.max(axis=1)).all():
+        return 0.0
+    low = high = 1.0
+    while slope(low) > 0:
+        low /= 2
+    while slope(high) < 0:
+        high *= 2
+    return 1 / float(optimize.brentq(slope, low, high, rtol=1e-9)) if low < high else 1 / low
 
 
 def fit_temperature(
@@ -116,7 +134,8 @@ def fit_temperature(
     Raises
     ------
     InputError
-        If no pixel is labelled.
+        If no pixel is labelled, or if no temperature is best: where every pixel is right the least loss is that of
+        certainty, where the logits tell nothing that of a flat guess.
 
     Examples
     --------
@@ -141,6 +160,15 @@ def fit_temperature(
     logits_all = np.concatenate([logits for logits, _ in parts])
     labels_all = np.concatenate([labels for _, labels in parts])
     temperature = _best(logits_all, labels_all)
+    if temperature == 0:
+        raise InputError(
+            f"all {len(labels_all)} held-out pixels are right: they cannot tell how sure the model may be; hold out more"
+        )
+    if math.isinf(temperature):
+        raise InputError(
+            f"the logits tell nothing of the labels of {len(labels_all)} held-out pixels: no temperature makes them "
+            "better than a flat guess; look at the labels, or train longer"
+        )
     drawn = []
     for _ in range(resamples if len(parts) > 1 else 0):
         chosen = rng.integers(len(parts), size=len(parts))
@@ -149,7 +177,7 @@ def fit_temperature(
         )
     return Calibration(
         temperature=temperature,
-        sigma=float(np.std(drawn, ddof=1)) if len(drawn) > 1 else float("nan"),
+        sigma=float(np.std(drawn, ddof=1)) if len(drawn) > 1 and 0 < min(drawn) <= max(drawn) < math.inf else math.nan,
         log_loss_before=_log_loss(logits_all, labels_all, 1.0),
         log_loss_after=_log_loss(logits_all, labels_all, temperature),
         error_before=expected_calibration_error(special.softmax(logits_all, axis=1), labels_all),

@@ -74,7 +74,7 @@ def rate_table(
                 "robust_high": robust.high,
                 "level": level,
                 "unit": series["unit"].iloc[0],
-                "qualifier": "bound" if series["quality"].str.contains("censored").any() else "",
+                "qualifier": "bound" if every["censored"].any() else "",
                 "source": series["source"].iloc[0],
             }
         )
