@@ -13,7 +13,7 @@ import shapely.affinity
 from glaciertime.catalog import Glacier
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene
 from glaciertime.track import track_scenes
-from glaciertime.track.ruler.moving import changed_zone, moving_length_m
+from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.uncertainty import area_sigma_km2
 
 BOX = shapely.box(0, 0, 30_000, 20_000)
@@ -95,3 +95,26 @@ def test_a_coast_drawn_anew_to_centimetres_does_not_move() -> None:
     ]
     zone = changed_zone(dates, footprint=footprint)
     assert moving_length_m(dates[1], zone=zone, footprint=footprint) == pytest.approx(2_600, abs=10)
+
+
+def test_stretches_add_up_as_vectors_whatever_way_they_slant() -> None:
+    # A cape whose two flanks retreated and whose tip did not: (2, 3) and (2, -3) metres make 4.
+    before = shapely.Polygon([(0, 0), (8, 0), (8, 2), (6, 4), (2, 4), (0, 2)])
+    after = shapely.Polygon([(0, 0), (8, 0), (8, 1), (6, 3), (6, 4), (2, 4), (2, 3), (0, 1)])
+    box = shapely.box(-9, -9, 19, 9)
+    zone = changed_zone([before, after], footprint=box)
+    for ice in (before, after):
+        for turn in (0, 50, 140, 230):
+            moved = [shapely.affinity.rotate(each, turn, origin=(0, 0)) for each in (ice, zone, box.buffer(40))]
+            chord_m = moving_chord_m(moved[0], zone=moved[1], footprint=moved[2], tolerance_m=1e-6)
+            assert chord_m == pytest.approx(4.0, abs=1e-4)
+
+
+def test_which_side_is_ice_does_not_hang_on_the_order_of_the_vertices() -> None:
+    # Two fronts that look the same way sweep twice the width; an outline may go round either way.
+    box = shapely.box(-1, -9, 19, 99)
+    for turned in (False, True):
+        lower, upper = shapely.box(0, 0, 4, 2), shapely.box(0, 5, 4, 7)
+        ice = shapely.MultiPolygon([lower, upper.reverse() if turned else upper])
+        zone = shapely.union(shapely.box(3, 0, 4, 2), shapely.box(3, 5, 4, 7))
+        assert moving_chord_m(ice, zone=zone, footprint=box, tolerance_m=1e-6) == pytest.approx(4.0, abs=1e-4)

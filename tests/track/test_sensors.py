@@ -43,6 +43,23 @@ def test_a_front_that_moves_between_two_images_makes_no_offset(offset_m):
     assert removed["quality"].str.contains("sensor-offset").any() == (offset_m > 0)
 
 
+@pytest.mark.parametrize(
+    ("differences", "offset"),
+    [
+        # Half of them lie within 2 of their median: the reach of the fit is 1.345 * 1.4826 * 2 = 3.988.
+        # All are within it of their mean, which is then the offset.
+        ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 7.0], 22 / 7),
+        # The last counts as one that lies at the edge of the reach: 15 - 6 offset + 3.988 = 0.
+        ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 1000.0], (15 + 1.345 * 1.4826 * 2) / 6),
+    ],
+)
+def test_differences_count_in_full_within_the_reach_of_the_robust_fit(differences, offset):
+    first = seen(sensor="A", start="2015-01-01", every_days=30, count=len(differences))
+    second = seen(sensor="B", start="2015-01-01", every_days=30, count=len(differences)).assign(value=differences)
+    found = sensor_offsets(pd.concat([first, second], ignore_index=True))
+    assert found["offset"].tolist() == pytest.approx([offset], rel=1e-5)
+
+
 def test_where_no_sensor_tells_how_the_front_moved_there_is_no_offset():
     # Each sensor comes once a year: what moved in a week is not known.
     table = pd.concat(

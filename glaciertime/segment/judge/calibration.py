@@ -162,7 +162,8 @@ def fit_temperature(
     temperature = _best(logits_all, labels_all)
     if temperature == 0:
         raise InputError(
-            f"all {len(labels_all)} held-out pixels are right: they cannot tell how sure the model may be; hold out more"
+            f"all {len(labels_all)} held-out pixels are right, which does not tell how sure the model may be; "
+            "hold out more"
         )
     if math.isinf(temperature):
         raise InputError(
