@@ -110,13 +110,7 @@ def change_points(
         raise SeriesTooShortError("change points", len(value), "the permutation test", 6, "give a longer series")
     if not 0 < level < 1:
         raise InputError(f"level is {level}; expected a probability between 0 and 1")
-    weight, known_sigmas = np.ones(len(value)), False
-    if sigmas is not None:
-        sigma = np.asarray(sigmas, dtype=float)
-        known = np.isfinite(sigma) & (sigma > 0)
-        if known.any():
-            known_sigmas = True
-            weight = 1 / np.where(known, sigma, np.median(sigma[known])) ** 2
+    weight, known_sigmas = _weights(np.full(len(value), math.nan) if sigmas is None else sigmas)
     rng = np.random.default_rng(seed)
     breaks: dict[int, float] = {}
     pending = [(0, len(value))]
@@ -154,6 +148,15 @@ def change_points(
             )
         )  # fmt: skip
     return out
+
+
+def _weights(sigmas: ArrayLike) -> tuple[NDArray[np.float64], bool]:
+    """Return inverse variances, unknown sigmas counted as the median, and whether any is known."""
+    sigma = np.asarray(sigmas, dtype=float)
+    known = np.isfinite(sigma) & (sigma > 0)
+    if not known.any():
+        return np.ones(len(sigma)), False
+    return 1 / np.where(known, sigma, np.median(sigma[known])) ** 2, True
 
 
 def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, ...], pd.DataFrame, pd.DataFrame]]:
@@ -246,6 +249,7 @@ def segment_table(
     for key, series, daily in _steps_of(observations, 6):
         points = change_points(daily["value"], sigmas=daily["sigma"], level=level, seed=seed)
         edges = [0, *[point.index for point in points], len(daily)]
+        weights, _ = _weights(daily["sigma"])
         for start, stop in pairwise(edges):
             part = daily.iloc[start:stop]
             rate, low, high, reading = math.nan, math.nan, math.nan, "short"
@@ -264,7 +268,8 @@ def segment_table(
                     "start_date": part["start"].iloc[0],
                     "end_date": part["end"].iloc[-1],
                     "n": len(part),
-                    "mean": part["value"].mean(),
+                    # As the steps between segments have it.
+                    "mean": float(np.average(part["value"], weights=weights[start:stop])),
                     "rate_per_year": rate,
                     "low": low,
                     "high": high,

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from glaciertime.tables import flags_of, has_flag, join_flags
+from glaciertime.tables import flags_of, join_flags, side_of_bound
 
-__all__ = ["evened", "in_seconds", "mean_of_days", "one_per_day", "weighted_mean", "yearly_means"]
+__all__ = [
+    "are_bounds",
+    "evened",
+    "in_seconds",
+    "mean_of_days",
+    "of_its_day",
+    "one_per_day",
+    "weighted_mean",
+    "yearly_means",
+]
 
 _EPOCH = pd.Timestamp("1970-01-01")
 
@@ -54,6 +63,30 @@ def in_seconds(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return table.astype(dict.fromkeys(columns, "datetime64[s]"))
 
 
+def are_bounds(series: pd.DataFrame) -> pd.Series:
+    """Return, row by row of the table ``observations``, whether the value is a bound."""
+    bounds = series["bound"] if "bound" in series else pd.Series("", index=series.index)
+    sides = [side_of_bound(*pair) for pair in zip(series["quality"], bounds, strict=True)]
+    return pd.Series([bool(side) for side in sides], index=series.index, dtype=bool)
+
+
+def of_its_day(row: pd.Series, series: pd.DataFrame) -> pd.Series:
+    """Return a row of one series with the value, sigma and flags of all rows of its day, as :func:`one_per_day` has it.
+
+    The share of the image is the smallest of them.
+    """
+    same = series[(series["date"] == row["date"]) & series["value"].notna()]
+    if len(same) < 2:
+        return row
+    bounds = are_bounds(same)
+    held = same if bounds.all() else same[~bounds]
+    day = one_per_day(held).iloc[0]
+    out = held.iloc[0].copy()
+    out[["value", "sigma", "quality"]] = day[["value", "sigma", "quality"]]
+    out["coverage"] = held["coverage"].min() if "coverage" in held else np.nan
+    return out
+
+
 def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
     """Return one row a day of one series: weighted mean, its sigma, and how many values it stands for.
 
@@ -71,9 +104,7 @@ def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
         day.
     """
     rows = series[series["value"].notna()]
-    censored = has_flag(rows["quality"], "censored")
-    if "bound" in rows:
-        censored |= rows["bound"].fillna("") != ""
+    censored = are_bounds(rows)
     table = rows[["date", "value", "sigma", "quality"]].assign(censored=censored)
     out = []
     for date, found in table.groupby(table["date"].dt.floor("D"), sort=True):

@@ -49,6 +49,7 @@ __all__ = [
     "flags_of",
     "has_flag",
     "join_flags",
+    "side_of_bound",
     "validate",
     "variable_named",
 ]
@@ -440,6 +441,25 @@ def join_flags(flags: dict[str, str]) -> str:
     text = ";".join(f"{flag}: {reason}" if reason else flag for flag, reason in real.items()) or "ok"
     flags_of(text)
     return text
+
+
+def side_of_bound(quality: str, bound: object = "") -> str:
+    """Return of which side a value is a bound: ``at-least`` or ``at-most``, empty where it is the value itself.
+
+    A censored value of a table that does not say so is a lower bound, since more ice lies beyond an edge that it
+    fills; where there is none left it is an upper one.
+
+    Examples
+    --------
+    >>> side_of_bound("censored: the ice fills the box"), side_of_bound("censored: no ice in the box")
+    ('at-least', 'at-most')
+    >>> side_of_bound("ok", "at-most"), side_of_bound("manual")
+    ('at-most', '')
+    """
+    flags = flags_of(quality)
+    if bound in BOUNDS[1:] or "censored" not in flags:
+        return str(bound) if bound in BOUNDS else ""
+    return "at-most" if flags["censored"].startswith("no ice") else "at-least"
 
 
 def has_flag(quality: pd.Series, flag: str) -> pd.Series:

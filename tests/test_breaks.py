@@ -52,3 +52,13 @@ def test_four_days_between_two_breaks_have_no_rate():
     readings = segment_table(series(values))
     assert readings["reading"].tolist()[1] == "short"
     assert np.isnan(readings["rate_per_year"].iloc[1])
+
+
+def test_the_means_of_segments_differ_by_the_steps_between_them():
+    """A value of a large sigma drew the mean of its segment from 0 to 50, but not the step."""
+    table = series([0.0, 0, 0, 0, 0, 0, 0, 400, -100, -100, -100, -100, -100, -100, -100, -100], every_days=400)
+    table["sigma"] = [1.0] * 7 + [1e3] + [1.0] * 8
+    (step,) = change_table(table)["step"]
+    means = segment_table(table)["mean"].tolist()
+    assert means[1] - means[0] == pytest.approx(step, abs=1e-9)
+    assert step == pytest.approx(-100, abs=0.1)

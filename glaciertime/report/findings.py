@@ -21,12 +21,13 @@ __all__ = ["flag_table", "rates_and_breaks", "seasonal"]
 
 def rates_and_breaks(observations: pd.DataFrame) -> str:
     """Return the rate of every series over its whole span, and the dates at which its level broke."""
-    parts = []
+    parts, apart = [], observations["dataset"].nunique() > 1
     rates = _product("rates", observations)
     if len(rates):
         rows = [
             [
-                _series(row), f"{row.start_date:%Y-%m-%d}", f"{row.end_date:%Y-%m-%d}", f"{row.n} {row.of}",
+                _series(row, apart=apart), f"{row.start_date:%Y-%m-%d}", f"{row.end_date:%Y-%m-%d}",
+                f"{row.n} {row.of}",
                 _rate(row.rate_per_year, row.low, row.high),
                 _rate(row.robust_rate_per_year, row.robust_low, row.robust_high),
                 f"{row.unit} per year", row.qualifier,
@@ -39,7 +40,7 @@ def rates_and_breaks(observations: pd.DataFrame) -> str:
     if len(changes):
         rows = [
             [
-                _series(row), f"{row.after:%Y-%m-%d}", f"{row.before:%Y-%m-%d}",
+                _series(row, apart=apart), f"{row.after:%Y-%m-%d}", f"{row.before:%Y-%m-%d}",
                 f"{row.qualifier} {number_text(row.step, sign=True)}{plus_minus(row.sigma)} {row.unit}".strip(),
                 f"{row.p_value:.3f}",
             ]
@@ -59,14 +60,15 @@ def _product(name: str, observations: pd.DataFrame) -> pd.DataFrame:
     return series_product(name, observations=observations, fronts=gpd.GeoDataFrame(), glacier=glacier).table
 
 
-def _series(row: Any) -> str:
+def _series(row: Any, *, apart: bool) -> str:
+    """Return the name of a series; that of its data set only where there are several."""
     known = VARIABLES.get(row.variable)
-    kind = f", {row.front_of}" if row.front_of else ""
-    return f"{known.label if known else row.variable}, {row.method}, {row.footprint}{kind}"
+    parts = (known.label if known else row.variable, row.method, row.footprint, row.front_of, apart and row.dataset)
+    return ", ".join(filter(None, parts))
 
 
-def _method(row: Any) -> str:
-    return f"{row.method}, {row.front_of}" if row.front_of else str(row.method)
+def _method(row: Any, *, apart: bool) -> str:
+    return ", ".join(filter(None, (row.method, row.front_of, apart and row.dataset)))
 
 
 def _rate(rate: float, low: float, high: float) -> str:
@@ -80,10 +82,11 @@ def seasonal(observations: pd.DataFrame) -> str:
     cycle = _product("cycle", rows) if len(rows) else pd.DataFrame()
     if cycle.empty:
         return ""
+    apart = rows["dataset"].nunique() > 1
     yearly = _product("annual-rates", rows)
     body = [
         [
-            _method(row), str(row.year), str(row.months), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
+            _method(row, apart=apart), str(row.year), str(row.months), f"{row.minimum:,.0f} ({row.minimum_date:%d %b})",
             f"{row.maximum:,.0f} ({row.maximum_date:%d %b})", f"{row.amplitude:,.0f}{plus_minus(row.amplitude_sigma)}",
         ]
         for row in cycle.itertuples()
@@ -93,7 +96,12 @@ def seasonal(observations: pd.DataFrame) -> str:
     if yearly.empty:
         return html
     rates = [
-        [_method(row), str(row.year), str(row.months), f"{row.rate_per_year:+,.0f}{interval(row.low, row.high)}"]
+        [
+            _method(row, apart=apart),
+            str(row.year),
+            str(row.months),
+            f"{row.rate_per_year:+,.0f}{interval(row.low, row.high)}",
+        ]
         for row in yearly.itertuples()
     ]
     heads = ["method", "year against the year before", "months in both", "m per year"]

@@ -18,7 +18,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from glaciertime.tables import OUTLIER_FLAGS, VARIABLES, has_flag
+from glaciertime.forecast.series import Series, series_from_observations
+from glaciertime.tables import OUTLIER_FLAGS, VARIABLES, has_flag, side_of_bound
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,17 +191,24 @@ def series_plot(observations: pd.DataFrame, *, variable: str) -> str:
     rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
     # Areas of different footprints differ by their size, not by the ice: each has its own panel.
     panels = [one for _, one in rows.groupby("footprint", sort=False)] if variable == "area_km2" else [rows]
+    apart = rows["dataset"].nunique() > 1
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(9.0, 0.4 + 2.9 * len(panels)), layout="constrained")
         for axes, panel in zip(figure.subplots(len(panels), 1, squeeze=False).ravel(), panels, strict=True):
             groups = panel.groupby(["footprint", "method", "dataset", "front_of"], sort=False)
             for colour, (key, group) in zip(_cycle(), groups, strict=False):
-                _draw_series(axes, group.sort_values("date"), colour, ", ".join(filter(None, (key[1], key[0], key[3]))))
+                _draw_series(axes, group.sort_values("date"), colour, _name(key, apart))
             axes.set_ylabel(_label(variable))
             _date_axis(axes)
             axes.legend(fontsize=9, loc="best")
         _stamp(figure, "simulated" if (rows["source"] == "simulated").any() else "observed")
         return _svg(figure)
+
+
+def _name(key: tuple[str, str, str, str], apart: bool) -> str:
+    footprint, method, dataset, front_of = key
+    # A dollar begins a formula in a label.
+    return ", ".join(filter(None, (method, footprint, front_of, dataset if apart else ""))).replace("$", r"\$")
 
 
 def _cycle() -> Sequence[str]:
@@ -216,7 +224,10 @@ def doubtful(quality: pd.Series) -> NDArray[np.bool_]:
 
 
 def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> None:
-    bound = has_flag(group["quality"], "censored").to_numpy()
+    sides = np.array(
+        [side_of_bound(*pair) for pair in zip(group["quality"], group["bound"], strict=True)], dtype=object
+    )
+    bound = sides != ""
     against = doubtful(group["quality"])
     good = group[~bound & ~against]
     axes.plot(good["date"], good["value"], color=colour, linewidth=0.8, alpha=0.6)
@@ -237,11 +248,12 @@ def _draw_series(axes: Axes, group: pd.DataFrame, colour: str, label: str) -> No
             group["date"][against], group["value"][against], "o", markersize=4, markerfacecolor="none",
             color=colour, alpha=0.7, label=f"{label}: flagged",
         )  # fmt: skip
-    if bound.any():
-        axes.plot(
-            group["date"][bound], group["value"][bound], marker="$\\uparrow$", linestyle="none", markersize=8,
-            color=colour, label=f"{label}: at least (ice fills the footprint)",
-        )  # fmt: skip
+    for side, arrow in (("at-least", "$\\uparrow$"), ("at-most", "$\\downarrow$")):
+        if (sides == side).any():
+            axes.plot(
+                group["date"][sides == side], group["value"][sides == side], marker=arrow, linestyle="none",
+                markersize=8, color=colour, label=f"{label}: {side.replace('-', ' ')}",
+            )  # fmt: skip
 
 
 def _date_axis(axes: Axes) -> None:
@@ -262,21 +274,24 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
     """
     good = forecasts[forecasts["status"] == "ok"]
     models = list(dict.fromkeys(good["model"]))
-    seen = observations[observations["value"].notna()].sort_values("date")
-    seen = seen[~has_flag(seen["quality"], "censored")]
-    # A fan starts where the series that it was made from ends: what is doubtful was no part of it.
+    # The series as a forecast sees it: one value a day, no bounds and no parts of a footprint.
+    seen = _points(series_from_observations(observations)[0])
     doubted = doubtful(seen["quality"])
     cutoff = good["cutoff"].max()
     span = good["target_date"].max() - cutoff
     recent = seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))
     shown, aside = seen[recent & ~doubted], seen[recent & doubted]
+    # A fan starts where the series that it was made from ends: what the screening set aside was no part of it.
+    used = _points(series_from_observations(observations)[0].screened())
+    last = used[used["date"] <= cutoff].iloc[-1:]
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         columns = min(len(models), 2)
         rows = -(-len(models) // columns)
         figure = Figure(figsize=(4.6 * columns, 3.0 * rows), layout="constrained")
         panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
         for axes, model in zip(panels, models, strict=False):
-            _draw_fan(axes, shown, good[good["model"] == model], model)
+            _draw_fan(axes, shown, last, good[good["model"] == model])
+            axes.set_title(model, fontsize=10, loc="left")
             if len(aside):
                 axes.plot(
                     aside["date"], aside["value"], "o", markersize=4, markerfacecolor="none", color="#333333",
@@ -292,7 +307,16 @@ def fan_plot(observations: pd.DataFrame, forecasts: pd.DataFrame) -> str:
         return _svg(figure)
 
 
-def _draw_fan(axes: Axes, seen: pd.DataFrame, rows: pd.DataFrame, model: str) -> None:
+def _points(series: Series) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "date": series.dates.astype("M8[s]"), "value": series.values, "sigma": series.sigma,
+            "quality": series.quality,
+        }
+    )  # fmt: skip
+
+
+def _draw_fan(axes: Axes, seen: pd.DataFrame, last: pd.DataFrame, rows: pd.DataFrame) -> None:
     axes.plot(seen["date"], seen["value"], color="#333333", linewidth=0.8)
     axes.errorbar(
         seen["date"], seen["value"], yerr=seen["sigma"].fillna(0.0), fmt="o", markersize=2.5, color="#333333",
@@ -301,7 +325,6 @@ def _draw_fan(axes: Axes, seen: pd.DataFrame, rows: pd.DataFrame, model: str) ->
     wide = rows.assign(quantile=rows["quantile"].round(4)).pivot_table(
         index="target_date", columns="quantile", values="value"
     )
-    last = seen[seen["date"] <= rows["cutoff"].iloc[0]].iloc[-1:]
     dates = wide.index
     for level, alpha in ((0.95, 0.15), (0.8, 0.22), (0.5, 0.32)):
         low, high = round((1 - level) / 2, 4), round((1 + level) / 2, 4)
@@ -311,5 +334,4 @@ def _draw_fan(axes: Axes, seen: pd.DataFrame, rows: pd.DataFrame, model: str) ->
             )
     middle = pd.concat([last.set_index("date")["value"], wide[0.5]])
     axes.plot(middle.index, middle, color="#0072b2", linewidth=1.4, label="median")
-    axes.set_title(model, fontsize=10, loc="left")
     _date_axis(axes)

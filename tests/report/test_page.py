@@ -19,8 +19,9 @@ from glaciertime.forecast import Origins, backtest, forecast_series, series_from
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.record import GlacierRecord
 from glaciertime.report import retreat_text
+from glaciertime.report.findings import rates_and_breaks
 from glaciertime.report.page import report_page
-from glaciertime.report.plots import fan_plot
+from glaciertime.report.plots import fan_plot, series_plot
 from glaciertime.tables import empty
 from glaciertime.track import retreat_table
 
@@ -189,10 +190,16 @@ def test_an_unknown_format_is_named(table: pd.DataFrame) -> None:
         retreat_text(table, form="html")
 
 
-def fan(last_quality: str) -> list[tuple[float, float]]:
-    """Return the vertices of the median of a forecast, in pixels of its picture, of a series whose end is a spike."""
+def fan(last_quality: str, *, beside: float | None = None) -> list[tuple[float, float]]:
+    """Return the vertices of the median of a forecast, in pixels of its picture, of a series whose end is a spike.
+
+    A second value may lie ``beside`` it, on the same day.
+    """
     rows = observations("observed").query("variable == 'front_position_m'")
-    rows.iloc[-1, rows.columns.get_indexer(["value", "quality"])] = [2_000.0, last_quality]
+    if beside is not None:
+        rows = pd.concat([rows, rows.iloc[-1:].assign(image_id="a twin", value=beside)], ignore_index=True)
+    last = rows.index[rows["image_id"] == "observed15"]
+    rows.loc[last, ["value", "quality"]] = [2_000.0, last_quality]
     forecasts = pd.DataFrame(
         [
             {"model": "last", "cutoff": rows["date"].max(), "target_date": rows["date"].max() + pd.Timedelta(days=365),
@@ -213,6 +220,37 @@ def test_a_fan_does_not_start_from_a_value_that_the_screening_set_aside() -> Non
     # 8300 against 8300 from the last sound value, and against the 2000 of the spike.
     assert abs(start - end) < 5
     assert abs(spike - low) > 50
+
+
+def test_a_fan_does_not_start_from_a_part_or_a_bound() -> None:
+    for quality in ("partial-coverage: 40 % of the footprint", "no-front", "censored: the ice fills the box"):
+        (_, start), (_, end) = fan(quality)
+        assert abs(start - end) < 5, quality
+
+
+def test_a_fan_starts_from_what_a_day_of_several_values_is_to_the_forecast() -> None:
+    # The mean of 2,000 and of 14,600 is the forecast of 8,300.
+    (_, start), (_, end) = fan("ok", beside=14_600.0)
+    assert abs(start - end) < 1
+
+
+def test_bounds_point_to_the_side_where_the_truth_lies() -> None:
+    rows = observations("observed").query("variable == 'area_km2'").assign(bound="", front_of="")
+    assert "at most" not in series_plot(rows, variable="area_km2")
+    rows.iloc[-1, rows.columns.get_loc("quality")] = "censored: no ice in the box"
+    rows.iloc[-2, rows.columns.get_loc("bound")] = "at-most"
+    svg = series_plot(rows, variable="area_km2")
+    assert svg.count("<!-- mask, box: at least -->") == 1
+    assert svg.count("<!-- mask, box: at most -->") == 1
+
+
+def test_series_of_two_data_sets_bear_their_names() -> None:
+    one = observations("observed").assign(bound="", front_of="")
+    both = pd.concat([one, one.assign(dataset="other $et", value=one["value"] + 7)], ignore_index=True)
+    assert "observed set" not in rates_and_breaks(one)
+    html = rates_and_breaks(both)
+    assert html.count("observed set") == html.count("other $et") >= 2
+    assert "mask, box, other $et" in series_plot(both, variable="area_km2").replace("\\$", "$")
 
 
 def test_a_predicted_front_names_its_own_model_and_bands(tmp_path: Path) -> None:

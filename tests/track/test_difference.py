@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from glaciertime.track.record.difference import difference_table
 
@@ -25,3 +26,25 @@ def test_a_difference_of_flagged_values_alone_says_so():
     (row,) = difference_table(yearly("outlier-jump: a", "outlier-jump: b")).itertuples()
     assert row.change == -2.0
     assert row.note == "every value is flagged as an outlier or unclear"
+
+
+def test_a_difference_begins_and_ends_at_what_its_days_are_to_every_product():
+    table = yearly("ok", "ok")
+    twins = table.assign(image_id=["p", "q"], value=[14.0, 90.0], sigma=[1.0, 1.0], quality=["ok", "censored"])
+    first, second = (pd.concat(order, ignore_index=True) for order in ((table, twins), (twins, table)))
+    for rows in (first, second):
+        (row,) = difference_table(rows.assign(sigma=2.0)).itertuples()
+        # The mean of 10 and 14; the 90 beside the 8 is a bound.
+        assert (row.start_value, row.end_value, row.change, row.qualifier) == (12.0, 8.0, -4.0, "")
+        # 12 +- 2, as both lie 2 off it: chi-square 2 where 1 is expected, times 4 / 2.
+        assert row.change_sigma == pytest.approx((4.0 + 4.0) ** 0.5)
+
+
+def test_nothing_rests_on_a_value_with_a_flag_that_is_not_known():
+    (row,) = difference_table(yearly("ok", "ok", "unknown-flag: melted")).itertuples()
+    assert row.change == -2.0
+
+
+def test_a_bound_of_a_table_without_sides_is_told_as_in_areas():
+    (row,) = difference_table(yearly("censored: the ice fills the box", "ok")).itertuples()
+    assert (row.change, row.qualifier) == (-2.0, "at most")

@@ -156,6 +156,21 @@ def test_comparison_removes_one_constant_and_counts_failures():
     assert table.loc["centreline", ["n", "n_failed", "offset_m", "max_abs_m"]].tolist() == [4, 1, 7.0, 0.0]
 
 
+def test_fronts_of_two_kinds_in_one_image_are_not_averaged_before_they_are_compared():
+    def row(method, day, value, front_of):
+        return {"glacier": "Toy", "dataset": "toy", "source": "simulated", "variable": "front_position_m",
+                "method": method, "date": pd.Timestamp(2020, 1, 1 + day), "image_id": str(day), "front_of": front_of,
+                "value": value}  # fmt: skip
+
+    rows = [row("curvilinear-box", day, 10.0 * day, "calving front") for day in range(5)]
+    rows += [row("centreline", day, 10.0 * day + 7, "calving front") for day in range(5)]
+    rows += [row("curvilinear-box", day, 900.0 + 50 * day, "mélange edge") for day in range(5)]
+    rows += [row("centreline", day, 900.0 + 53 * day, "mélange edge") for day in range(3)]
+    table = compare_methods(pd.DataFrame(rows)).query("method == 'centreline'").set_index("front_of")
+    assert table.loc["calving front", ["n", "n_failed", "offset_m", "max_abs_m"]].tolist() == [5, 0, 7.0, 0.0]
+    assert table.loc["mélange edge", ["n", "n_failed", "offset_m", "max_abs_m"]].tolist() == [3, 2, 3.0, 3.0]
+
+
 def test_jakobshavn_agrees_with_maqit(shared_data):
     from glaciertime.scenes.vectors import read_layer
 

@@ -39,6 +39,39 @@ def boxes(**geometries: shapely.Geometry) -> gpd.GeoDataFrame:
 X, Y = -2_400_000, 1_200_000
 
 
+def test_two_areas_of_a_day_are_one_and_the_error_is_that_of_their_mean():
+    rows = [*loss(), area("2010-01-01", 44.0, image_id="second", coverage=0.9)]
+    for order in (rows, rows[::-1]):
+        (row,) = retreat_table(pd.DataFrame(order)).itertuples()
+        assert row.loss_km2 == pytest.approx(50 - 42)
+        assert row.loss_sigma_km2 == pytest.approx((0.3**2 + (8 / 0.3**2) / (2 / 0.3**2)) ** 0.5)
+        assert "90.0% of the footprint imaged at the end" in row.note
+    bound = [*loss(), area("2010-01-01", 60.0, image_id="second", quality="censored: the ice fills the box")]
+    (row,) = retreat_table(pd.DataFrame(bound)).itertuples()
+    assert (row.loss_km2, row.qualifier) == (10.0, "")
+
+
+def test_a_loss_errs_by_both_areas_and_a_share_by_what_they_have_to_do_with_it():
+    (row,) = retreat_table(pd.DataFrame(loss())).itertuples()
+    assert row.loss_sigma_km2 == pytest.approx(0.3 * 2**0.5)
+    # d(1 - e / s) = -de / s + e ds / s^2
+    assert row.loss_percent_sigma == pytest.approx(100 * ((0.3 / 50) ** 2 + (40 * 0.3 / 50**2) ** 2) ** 0.5)
+
+
+@pytest.mark.parametrize(("end", "is_told"), [("2010-12-28", False), ("2010-07-01", True), ("2010-03-01", False)])
+def test_seasons_are_compared_round_the_turn_of_the_year(end, is_told):
+    (row,) = retreat_table(pd.DataFrame([area("2000-01-03", 50.0), area(end, 40.0)])).itertuples()
+    assert ("different seasons" in row.note) == is_told
+
+
+def test_a_sum_with_an_unknown_error_has_none():
+    table = retreat_table(pd.DataFrame([*loss(), *loss(glacier="B", sigma=np.nan)]))
+    known = retreat_table(pd.DataFrame([*loss(), *loss(glacier="B", sigma=0.4)]))
+    apart = boxes(A=shapely.box(X, Y, X + 10, Y + 10), B=shapely.box(X + 20, Y, X + 30, Y + 10))
+    assert np.isnan(sum_row(table, footprints=apart)["loss_sigma_km2"])
+    assert sum_row(known, footprints=apart)["loss_sigma_km2"] == pytest.approx(2**0.5 * 0.5)
+
+
 def test_footprints_that_touch_are_summed():
     table = retreat_table(pd.DataFrame(loss() + loss(glacier="B")))
     touching = boxes(

@@ -10,8 +10,8 @@ from glaciertime.errors import InputError
 __all__ = ["COMPARISON_COLUMNS", "compare_methods", "disagreement"]
 
 COMPARISON_COLUMNS = (
-    "glacier", "dataset", "source", "method", "reference", "n", "n_failed", "offset_m", "median_abs_m", "p95_abs_m",
-    "max_abs_m", "sd_m",
+    "glacier", "dataset", "front_of", "source", "method", "reference", "n", "n_failed", "offset_m",
+    "median_abs_m", "p95_abs_m", "max_abs_m", "sd_m",
 )  # fmt: skip
 
 
@@ -52,6 +52,8 @@ def disagreement(values: pd.Series, reference: pd.Series) -> dict[str, float]:
 def compare_methods(observations: pd.DataFrame, *, reference: str = "curvilinear-box") -> pd.DataFrame:
     """Return how far every method's front positions differ from those of one method, image by image.
 
+    The fronts of different kinds that one image shows are compared each by itself.
+
     Parameters
     ----------
     observations : DataFrame
@@ -62,8 +64,8 @@ def compare_methods(observations: pd.DataFrame, *, reference: str = "curvilinear
     Returns
     -------
     DataFrame
-        Columns :data:`COMPARISON_COLUMNS`, one row per glacier, data set and method; ``n_failed`` counts images that
-        the method could not measure and the reference could.
+        Columns :data:`COMPARISON_COLUMNS`, one row per glacier, data set, kind of front and method; ``n_failed`` counts
+        images that the method could not measure and the reference could.
 
     Raises
     ------
@@ -75,13 +77,16 @@ def compare_methods(observations: pd.DataFrame, *, reference: str = "curvilinear
         methods = ", ".join(sorted(rows["method"].unique())) or "none"
         raise InputError(f"no front positions by '{reference}'; there are some by {methods}")
     table = []
-    for (glacier, dataset, source), series in rows.groupby(["glacier", "dataset", "source"], sort=True):
+    kinds = rows["front_of"].fillna("") if "front_of" in rows else ""
+    rows = rows.assign(front_of=kinds)
+    key = ["glacier", "dataset", "front_of", "source"]
+    for names, series in rows.groupby(key, sort=True):
         wide = series.pivot_table(index=["date", "image_id"], columns="method", values="value", dropna=False)
         if reference not in wide:
             continue
         measured = wide[wide[reference].notna()]
         for method in wide.columns:
-            row = {"glacier": glacier, "dataset": dataset, "source": source, "method": method, "reference": reference}
+            row = {**dict(zip(key, names, strict=True)), "method": method, "reference": reference}
             failed = int(measured[method].isna().sum())
             table.append({**row, **disagreement(measured[method], measured[reference]), "n_failed": failed})
     return pd.DataFrame(table, columns=list(COMPARISON_COLUMNS))

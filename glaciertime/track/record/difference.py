@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, variable_named
+from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, side_of_bound, variable_named
 from glaciertime.units import as_date, years_between
 
 __all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length"]
@@ -19,7 +20,7 @@ DIFFERENCE_COLUMNS = (
 )  # fmt: skip
 
 #: Flags of rows that say nothing of the value itself.
-_NO_VALUE = ("failed", "partial-coverage")
+_NO_VALUE = ("failed", "partial-coverage", "unknown-flag")
 #: Flags of values that a difference begins or ends at only where a series holds no others.
 _DOUBTFUL = (*OUTLIER_FLAGS, "unclear-front")
 
@@ -136,9 +137,9 @@ def _difference(
     doubtful = pd.concat([has_flag(series["quality"], flag) for flag in _DOUBTFUL], axis=1).any(axis=1)
     series = series if doubtful.all() else series[~doubtful]
     series = series.sort_values(["date", "image_id"]).reset_index(drop=True)
-    start = _nearest(series, date_from, key, max_gap_days, place=0)
-    end = _nearest(series, date_to, key, max_gap_days, place=-1)
-    side = difference_bound(str(start.get("bound", "")), str(end.get("bound", "")))
+    start = of_its_day(_nearest(series, date_from, key, max_gap_days, place=0), series)
+    end = of_its_day(_nearest(series, date_to, key, max_gap_days, place=-1), series)
+    side = difference_bound(*(side_of_bound(str(row["quality"]), row.get("bound", "")) for row in (start, end)))
     change = math.nan if side is None else float(end["value"] - start["value"])
     years = years_between(start["date"], end["date"])
     notes = [] if side is not None else ["both values are bounds: nothing can be said of the change"]

@@ -9,8 +9,9 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
+from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError
-from glaciertime.tables import flags_of, has_flag
+from glaciertime.tables import flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
 
@@ -122,8 +123,8 @@ def _change(
     # What an image does not show is no loss: whole ones are compared where there are two.
     whole = series[~has_flag(series["quality"], "partial-coverage")]
     series = (whole if len(whole) > 1 else series).sort_values(["date", "image_id"]).reset_index(drop=True)
-    start = _nearest(series, date_from, glacier, max_gap_days, first=True)
-    end = _nearest(series, date_to, glacier, max_gap_days, first=False)
+    start = of_its_day(_nearest(series, date_from, glacier, max_gap_days, first=True), series)
+    end = of_its_day(_nearest(series, date_to, glacier, max_gap_days, first=False), series)
     loss = start["value"] - end["value"]
     sigma = math.hypot(_sigma(start), _sigma(end))
     share_sigma = math.nan
@@ -160,20 +161,12 @@ def _loss_bound(start: pd.Series, end: pd.Series) -> str | None:
 
 
 def _side(row: pd.Series) -> str:
-    """Return what of the glacier's area an area is: more ice lies beyond a footprint that it fills, or had left."""
-    told, flags = str(row.get("bound", "")), flags_of(str(row["quality"]))
-    if told or "censored" not in flags:
-        return told
-    return "at-most" if flags["censored"].startswith("no ice") else "at-least"
-
-
-def _is_censored(row: pd.Series) -> bool:
-    return "censored" in str(row["quality"])
+    return side_of_bound(str(row["quality"]), row.get("bound", ""))
 
 
 def _sigma(row: pd.Series) -> float:
     """Return the sigma of an area; ice that fills its footprint has no boundary that could be in error."""
-    return 0.0 if _is_censored(row) else float(row["sigma"])
+    return 0.0 if "censored" in flags_of(str(row["quality"])) else float(row["sigma"])
 
 
 def _footprint_area(footprints: gpd.GeoDataFrame | None, glacier: str, footprint: str, dataset: str) -> float:
