@@ -3,10 +3,11 @@
 Each command runs on a small made glacier in a folder of its own, where earlier results lie. A trial kills it (SIGKILL)
 at a moment of its run, half of the time as soon as a draft or a journal shows; then what lies there must be the old
 result or the new one, whole. Then the command runs undisturbed: its result must be equal, row for row, to that of a run
-that was never killed, and no draft may be left. The trials of a full disk run it on a tmpfs with so many free bytes
-(without the right to mount one, with a limit on the size of files): one sentence, exit 1, and the old result whole.
+that was never killed, and no draft may be left. The trials of a full disk run it on a tmpfs with no free page, with
+one, with two and so on until it fits: every write that needs a page meets the full disk once (without the right to
+mount one, a limit on the size of files stands for it). Then: one sentence, exit 1, and the old result whole.
 
-``python scripts/torture.py`` takes about half an hour and prints a table; stopped, it goes on where it was
+``python scripts/torture.py`` takes about an hour and prints a table; stopped, it goes on where it was
 (``torture.jsonl``). It needs no data, and ends with 1 where something was lost.
 """
 
@@ -43,6 +44,7 @@ from glaciertime.archive import Archive
 GLACIER, OCEAN, ROCK = 127, 254, 64
 TABLES = ("fronts", "observations", "footprints", "centrelines", "forecasts", "scores")
 ARCHIVE = "toy.gpkg"
+PAGE = resource.getpagesize()
 MANIFEST = """\
 name: Toy
 crs: EPSG:3031
@@ -79,7 +81,8 @@ JOBS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moments", type=int, default=50, help="kills of each command; exports share them")
-    parser.add_argument("--fills", type=int, default=12, help="sizes of the disk of each command")
+    parser.add_argument("--step", type=int, default=1, help="free pages that one trial of a full disk has more")
+    parser.add_argument("--pages", type=int, default=600, help="most free pages that are tried")
     parser.add_argument("--only", action="append", help="track, forecast, segment, report, export; may be repeated")
     parser.add_argument("--folder", type=Path, default=Path("torture"), help="where it works and keeps its results")
     options = parser.parse_args()
@@ -92,8 +95,10 @@ def main() -> None:
         for index in range(-(-options.moments // sharing)):
             bench.once(f"kill {name} {index}", lambda name=name, index=index: bench.kill(name, index))
     for name in names:
-        for index in range(options.fills):
-            bench.once(f"fill {name} {index}", lambda name=name, index=index: bench.fill(name, index, options.fills))
+        for free in range(0, options.pages, options.step):
+            bench.once(f"fill {name} {free}", lambda name=name, free=free: bench.fill(name, free))
+            if bench.rows[f"fill {name} {free}"]["moment"] == "fits":
+                break
     bench.print_table()
     sys.exit(1 if any(row["wrong"] for row in bench.rows.values()) else 0)
 
@@ -160,19 +165,21 @@ class Bench:
     def kill(self, name: str, index: int) -> dict[str, object]:
         """Kill a command at a moment, look at what is there, let it run undisturbed, and compare."""
         job, folder = JOBS[name], self.folder / "trial"
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(self.before / name, folder)
         chance = random.Random(f"{name} {index}")
-        process = Process(job, folder, self.input)
-        wanted = chance.random() * 1.05 * self.seconds[name]
-        if index % 2:
-            wait_for_a_draft(folder, process, set(os.listdir(folder)))
-            wanted = chance.random() * 0.01
-        if process.wait(wanted) is None:
-            process.kill()
-            moment = "draft" if index % 2 else "any"
-        else:
-            moment = "finished"
+        moment = "finished"
+        # A moment after the end is no kill: another one is drawn.
+        for _ in range(20):
+            shutil.rmtree(folder, ignore_errors=True)
+            shutil.copytree(self.before / name, folder)
+            process = Process(job, folder, self.input)
+            wanted = chance.random() * self.seconds[name]
+            if index % 2:
+                wait_for_a_draft(folder, process, set(os.listdir(folder)))
+                wanted = chance.random() * 0.01
+            if process.wait(wanted) is None:
+                process.kill()
+                moment = "draft" if index % 2 else "any"
+                break
         wrong = [problem for path in job.writes if (problem := self._neither(name, path, folder))]
         done = run(job, folder, self.input, check=False)
         if done.code:
@@ -183,14 +190,13 @@ class Bench:
             wrong.append(f"left behind or missing: {sorted(left)}")
         return {"moment": moment, "wrong": wrong}
 
-    def fill(self, name: str, index: int, count: int) -> dict[str, object]:
-        """Run a command on a disk that is full after so many bytes."""
+    def fill(self, name: str, free: int) -> dict[str, object]:
+        """Run a command on a disk that is full after so many pages."""
         job, folder = JOBS[name], self.folder / "trial"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        sizes = [sum(pages(path) for path in (where / name).iterdir()) for where in (self.before, self.right)]
-        free = int((index / count) ** 2 * 1.2 * sizes[1])
-        with small_disk(folder, sizes[0] + free) as limit:
+        there = sum(pages(path) for path in (self.before / name).iterdir())
+        with small_disk(folder, there + free * PAGE) as limit:
             shutil.copytree(self.before / name, folder, dirs_exist_ok=True)
             done = run(job, folder, self.input, check=False, limit=limit)
             wrong = []
@@ -334,7 +340,7 @@ def small_disk(folder: Path, size_bytes: int) -> Iterator[int | None]:
 
 def pages(path: Path) -> int:
     """Return the bytes that a file takes on a tmpfs."""
-    return -(-path.stat().st_size // 4096) * 4096
+    return -(-path.stat().st_size // PAGE) * PAGE
 
 
 def same(one: Path, other: Path) -> bool:

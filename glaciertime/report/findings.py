@@ -63,12 +63,18 @@ def _product(name: str, observations: pd.DataFrame) -> pd.DataFrame:
 def _series(row: Any, *, apart: bool) -> str:
     """Return the name of a series; that of its data set only where there are several."""
     known = VARIABLES.get(row.variable)
-    parts = (known.label if known else row.variable, row.method, row.footprint, row.front_of, apart and row.dataset)
+    parts = (
+        known.label if known else row.variable,
+        row.method,
+        row.footprint,
+        row.front_of,
+        row.dataset if apart else "",
+    )
     return ", ".join(filter(None, parts))
 
 
 def _method(row: Any, *, apart: bool) -> str:
-    return ", ".join(filter(None, (row.method, row.front_of, apart and row.dataset)))
+    return ", ".join(filter(None, (row.method, row.front_of, row.dataset if apart else "")))
 
 
 def _rate(rate: float, low: float, high: float) -> str:
