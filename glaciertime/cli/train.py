@@ -21,6 +21,9 @@ def train(
     data: Annotated[str | None, typer.Option(help="Reader: landsat-fronts, caffe, nird, hkh-aryal, ...")] = None,
     root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the data lie.")] = None,
     model: Annotated[str | None, typer.Option(help="Architecture, one of `glaciertime models`.")] = None,
+    encoder_weights: Annotated[
+        str | None, typer.Option(metavar="PACKAGE|FILE", help="Weights that the architecture's encoder starts from.")
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="front, bce-dice, focal, ...")] = None,
     metric: Annotated[str | None, typer.Option(help="What the checkpoint is chosen by: iou, dice, front, ...")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Glacier to leave out; may be repeated.")] = None,
@@ -55,6 +58,7 @@ def train(
         "data": data,
         "root": root,
         "model": model,
+        "encoder_weights": encoder_weights,
         "loss": loss,
         "metric": metric,
         "test": test,

