@@ -40,8 +40,8 @@ def ssd_scan(
         h[t]   = exp(e[t] dt[t] A) h[t-1] + e[t] x[t] B[t]^T
         y[t]   = (h[t] C[t] + D x[t]) silu(z[t])
 
-    On the CPU it runs compiled, elsewhere and in an exported graph as matrix products over chunks. ``dt`` means
-    what it means for :func:`glaciertime.nn.selective_scan`.
+    On the CPU it runs compiled, on CUDA as Triton kernels, elsewhere and in an exported graph as matrix products over
+    chunks. ``dt`` means what it means for :func:`glaciertime.nn.selective_scan`.
 
     Parameters
     ----------
@@ -102,6 +102,10 @@ def ssd_scan(
             from glaciertime.nn.cpu.ssd_compiled import ssd_compiled
 
             y, last_state = ssd_compiled(x, step, log_decay, B, C, h0)
+        elif backend == "triton":
+            from glaciertime.nn.gpu.ssd import ssd_triton
+
+            y, last_state = ssd_triton(x, step, log_decay, B, C, h0, chunk_size=chunk_size)
         else:
             y, last_state = ssd_chunked(x, step, log_decay, B, C, h0, chunk_size=chunk_size)
     if D is not None:

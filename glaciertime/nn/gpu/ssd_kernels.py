@@ -1,0 +1,426 @@
+"""Kernels of Mamba-2's scan over chunks, with matrix products on tensor cores; what each computes is in ``ssd.py``.
+
+With s the running sum of the logarithms of the decays inside a chunk and S their sum over it, u = step x, and H the
+state that enters the chunk, of every chunk::
+
+    y[i]  = sum over j <= i of exp(s[i] - s[j]) (C[i] . B[j]) u[j]  +  exp(s[i]) H C[i]
+    H'    = exp(S) H  +  sum over j of exp(S - s[j]) u[j] B[j]^T
+
+``K`` is the dtype of sums, ``T`` that in which matrices are multiplied, ``PRECISION`` how float32 is: all fixed when a
+kernel is compiled.
+"""
+
+from __future__ import annotations
+
+from glaciertime.nn.gpu.launch import jit, tl
+
+__all__ = ["add_to_states", "gradient_of_matrices", "gradient_of_values", "mix_chunk", "pass_states"]
+
+
+@jit
+def _row(pointer, stride, first, length, Q: tl.constexpr, K: tl.constexpr):
+    """Return one number per sample of a chunk, 0 past the end of the sequence."""
+    place = first + tl.arange(0, Q)
+    return tl.load(pointer + place.to(tl.int64) * stride, mask=place < length, other=0.0).to(K)
+
+
+@jit
+def _tile(pointer, rows, row_stride, row_end, columns, column_stride, column_end, T: tl.constexpr):
+    """Return a matrix, 0 beyond its ends."""
+    inside = (rows < row_end)[:, None] & (columns < column_end)[None, :]
+    where = rows.to(tl.int64)[:, None] * row_stride + columns.to(tl.int64)[None, :] * column_stride
+    return tl.load(pointer + where, mask=inside, other=0.0).to(T)
+
+
+@jit
+def _decays_between(sums, Q: tl.constexpr):
+    """Return exp(s[i] - s[j]) for i >= j and 0 above the diagonal."""
+    place = tl.arange(0, Q)
+    return tl.where(place[:, None] >= place[None, :], tl.exp(sums[:, None] - sums[None, :]), 0.0)
+
+
+@jit
+def add_to_states(
+    value,
+    value_b,
+    value_l,
+    value_h,
+    value_p,
+    step,
+    decay,
+    row_b,
+    row_l,
+    row_h,
+    matrix,
+    matrix_b,
+    matrix_l,
+    matrix_g,
+    matrix_n,
+    states_of_chunks,
+    totals,
+    length,
+    chunks,
+    heads,
+    width,
+    states,
+    repeats,
+    BACKWARD: tl.constexpr,
+    Q: tl.constexpr,
+    BP: tl.constexpr,
+    BN: tl.constexpr,
+    K: tl.constexpr,
+    T: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Write what a chunk adds to the state at its end, (B, chunks, H, P, N), and its whole log decay, (B, chunks, H).
+
+    Backward the values are the gradients of y and the matrix is C: what the chunk adds to the gradient of the state
+    that enters it.
+    """
+    chunk = tl.program_id(0)
+    head = tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
+    blocks = tl.cdiv(states, BN) * tl.cdiv(width, BP)
+    block = chunk % blocks
+    chunk = chunk // blocks
+    channels = (block // tl.cdiv(states, BN)) * BP + tl.arange(0, BP)
+    entries = (block % tl.cdiv(states, BN)) * BN + tl.arange(0, BN)
+    first = chunk * Q
+    samples = first + tl.arange(0, Q)
+    logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    sums = tl.cumsum(logs, 0)
+    total = tl.sum(logs, 0)
+    if BACKWARD:
+        weight = tl.exp(sums)
+    else:
+        weight = tl.exp(total - sums) * _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    values = _tile(value + batch * value_b + head * value_h, samples, value_l, length, channels, value_p, width, K)
+    rows = _tile(
+        matrix + batch * matrix_b + (head // repeats) * matrix_g,
+        samples,
+        matrix_l,
+        length,
+        entries,
+        matrix_n,
+        states,
+        T,
+    )
+    added = tl.dot(tl.trans((values * weight[:, None]).to(T)), rows, input_precision=PRECISION, out_dtype=K)
+    place = (batch * chunks + chunk) * heads + head
+    where = channels.to(tl.int64)[:, None] * states + entries[None, :]
+    inside = (channels < width)[:, None] & (entries < states)[None, :]
+    tl.store(states_of_chunks + place * width * states + where, added, mask=inside)
+    if block == 0:
+        tl.store(totals + place, total)
+
+
+@jit
+def pass_states(
+    states_of_chunks,
+    totals,
+    start,
+    end,
+    chunks,
+    heads,
+    size,
+    HAS_START: tl.constexpr,
+    BACKWARD: tl.constexpr,
+    BLOCK: tl.constexpr,
+    K: tl.constexpr,
+):
+    """Turn what every chunk adds into the state that enters it, in place, and write the one after the last.
+
+    Backward it runs from the last chunk to the first, from the gradient of the last state to that of the first: what
+    is left in place is the gradient of the state that leaves each chunk.
+    """
+    head = tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
+    entries = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = entries < size
+    whole = (batch * heads + head) * size + entries
+    if HAS_START:  # noqa: SIM108
+        state = tl.load(start + whole, mask=inside, other=0.0).to(K)
+    else:
+        state = tl.zeros([BLOCK], dtype=K)
+    for turn in range(chunks):
+        chunk = turn
+        if BACKWARD:
+            chunk = chunks - 1 - turn
+        place = (batch * chunks + chunk) * heads + head
+        where = states_of_chunks + place * size + entries
+        added = tl.load(where, mask=inside, other=0.0).to(K)
+        total = tl.load(totals + place).to(K)
+        tl.store(where, state, mask=inside)
+        state = tl.exp(total) * state + added
+    tl.store(end + whole, state, mask=inside)
+
+
+@jit
+def mix_chunk(
+    x,
+    x_b,
+    x_l,
+    x_h,
+    x_p,
+    step,
+    decay,
+    row_b,
+    row_l,
+    row_h,
+    B,
+    B_b,
+    B_l,
+    B_g,
+    B_n,
+    C,
+    C_b,
+    C_l,
+    C_g,
+    C_n,
+    entering,
+    y,
+    length,
+    chunks,
+    heads,
+    width,
+    states,
+    repeats,
+    Q: tl.constexpr,
+    BP: tl.constexpr,
+    BN: tl.constexpr,
+    K: tl.constexpr,
+    T: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Write y (B, L, H, P), contiguous, of one chunk and a block of channels."""
+    blocks = tl.cdiv(width, BP)
+    chunk = tl.program_id(0) // blocks
+    head = tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
+    channels = (tl.program_id(0) % blocks) * BP + tl.arange(0, BP)
+    first = chunk * Q
+    samples = first + tl.arange(0, Q)
+    sums = tl.cumsum(_row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K), 0)
+    steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    B += batch * B_b + (head // repeats) * B_g
+    C += batch * C_b + (head // repeats) * C_g
+    entering += ((batch * chunks + chunk) * heads + head) * width * states
+    products = tl.zeros([Q, Q], dtype=K)
+    faded = tl.zeros([Q, BP], dtype=K)
+    for start in range(0, states, BN):
+        entries = start + tl.arange(0, BN)
+        rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
+        rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
+        state = _tile(entering, channels, states, width, entries, 1, states, T)
+        products += tl.dot(rows_C, tl.trans(rows_B), input_precision=PRECISION, out_dtype=K)
+        faded += tl.dot(rows_C, tl.trans(state), input_precision=PRECISION, out_dtype=K)
+    mixing = products * _decays_between(sums, Q) * steps[None, :]
+    values = _tile(x + batch * x_b + head * x_h, samples, x_l, length, channels, x_p, width, T)
+    found = tl.dot(mixing.to(T), values, input_precision=PRECISION, out_dtype=K) + tl.exp(sums)[:, None] * faded
+    where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
+    tl.store(y + where, found, mask=(samples < length)[:, None] & (channels < width)[None, :])
+
+
+@jit
+def gradient_of_values(
+    x,
+    x_b,
+    x_l,
+    x_h,
+    x_p,
+    gy,
+    gy_b,
+    gy_l,
+    gy_h,
+    gy_p,
+    step,
+    decay,
+    row_b,
+    row_l,
+    row_h,
+    B,
+    B_b,
+    B_l,
+    B_g,
+    B_n,
+    C,
+    C_b,
+    C_l,
+    C_g,
+    C_n,
+    entering,
+    g_leaving,
+    gx,
+    gstep,
+    gdecay,
+    length,
+    chunks,
+    heads,
+    width,
+    states,
+    repeats,
+    Q: tl.constexpr,
+    BP: tl.constexpr,
+    BN: tl.constexpr,
+    K: tl.constexpr,
+    T: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Write the gradients of x (B, L, H, P), of the steps and of the log decays (B, L, H), contiguous, of one chunk.
+
+    A decay between two samples j < t <= i weighs what j gives to i: its gradient is the sum of such products.
+    """
+    chunk = tl.program_id(0)
+    head = tl.program_id(1).to(tl.int64)
+    batch = tl.program_id(2).to(tl.int64)
+    first = chunk * Q
+    samples = first + tl.arange(0, Q)
+    logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    sums = tl.cumsum(logs, 0)
+    total = tl.sum(logs, 0)
+    steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    to_end = tl.exp(total - sums)
+    x += batch * x_b + head * x_h
+    gy += batch * gy_b + head * gy_h
+    B += batch * B_b + (head // repeats) * B_g
+    C += batch * C_b + (head // repeats) * C_g
+    place = (batch * chunks + chunk) * heads + head
+    entering += place * width * states
+    g_leaving += place * width * states
+    products = tl.zeros([Q, Q], dtype=K)
+    for start in range(0, states, BN):
+        entries = start + tl.arange(0, BN)
+        rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
+        rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
+        products += tl.dot(rows_C, tl.trans(rows_B), input_precision=PRECISION, out_dtype=K)
+    mixing = products * _decays_between(sums, Q)
+    turned = tl.trans(mixing.to(T))
+    pairs = tl.zeros([Q, Q], dtype=K)
+    found_step = tl.zeros([Q], dtype=K)
+    from_start = tl.zeros([Q], dtype=K)
+    into_end = tl.zeros([Q], dtype=K)
+    through = tl.zeros([BP, BN], dtype=K)
+    for low in range(0, width, BP):
+        channels = low + tl.arange(0, BP)
+        values = _tile(x, samples, x_l, length, channels, x_p, width, T)
+        grads = _tile(gy, samples, gy_l, length, channels, gy_p, width, T)
+        pairs += tl.dot(grads, tl.trans(values), input_precision=PRECISION, out_dtype=K)
+        from_end = tl.zeros([Q, BP], dtype=K)
+        read = tl.zeros([Q, BP], dtype=K)
+        for start in range(0, states, BN):
+            entries = start + tl.arange(0, BN)
+            rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
+            rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
+            state = _tile(entering, channels, states, width, entries, 1, states, K)
+            g_state = _tile(g_leaving, channels, states, width, entries, 1, states, K)
+            from_end += tl.dot(rows_B, tl.trans(g_state.to(T)), input_precision=PRECISION, out_dtype=K)
+            read += tl.dot(rows_C, tl.trans(state.to(T)), input_precision=PRECISION, out_dtype=K)
+            through += state * g_state
+        from_end *= to_end[:, None]
+        drive = tl.dot(turned, grads, input_precision=PRECISION, out_dtype=K) + from_end
+        found_step += tl.sum(values.to(K) * drive, 1)
+        into_end += tl.sum(values.to(K) * from_end, 1)
+        from_start += tl.sum(grads.to(K) * read, 1)
+        where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
+        inside = (samples < length)[:, None] & (channels < width)[None, :]
+        tl.store(gx + where, drive * steps[:, None], mask=inside)
+    order = tl.arange(0, Q)
+    given = tl.where(order[:, None] > order[None, :], pairs * mixing * steps[None, :], 0.0)
+    into_end *= steps
+    later = tl.sum(given, 1) - tl.sum(given, 0) + tl.exp(sums) * from_start
+    found_decay = tl.cumsum(later, 0, reverse=True) + tl.cumsum(into_end, 0) - into_end
+    found_decay += tl.exp(total) * tl.sum(tl.sum(through, 1), 0)
+    where = (batch * length + samples) * heads + head
+    tl.store(gstep + where, found_step, mask=samples < length)
+    tl.store(gdecay + where, found_decay, mask=samples < length)
+
+
+@jit
+def gradient_of_matrices(
+    x,
+    x_b,
+    x_l,
+    x_h,
+    x_p,
+    gy,
+    gy_b,
+    gy_l,
+    gy_h,
+    gy_p,
+    step,
+    decay,
+    row_b,
+    row_l,
+    row_h,
+    B,
+    B_b,
+    B_l,
+    B_g,
+    B_n,
+    C,
+    C_b,
+    C_l,
+    C_g,
+    C_n,
+    entering,
+    g_leaving,
+    gB,
+    gC,
+    length,
+    chunks,
+    heads,
+    width,
+    states,
+    repeats,
+    shares,
+    groups,
+    Q: tl.constexpr,
+    BP: tl.constexpr,
+    BN: tl.constexpr,
+    K: tl.constexpr,
+    T: tl.constexpr,
+    PRECISION: tl.constexpr,
+):
+    """Write the gradients of B and C of one chunk, summed over a share of a group's heads: (shares, B, L, G, N)."""
+    chunk = tl.program_id(0)
+    entries = tl.program_id(1) * BN + tl.arange(0, BN)
+    share = tl.program_id(2) % shares
+    group = ((tl.program_id(2) // shares) % groups).to(tl.int64)
+    batch = (tl.program_id(2) // (shares * groups)).to(tl.int64)
+    first = chunk * Q
+    samples = first + tl.arange(0, Q)
+    pairs = tl.zeros([Q, Q], dtype=K)
+    found_B = tl.zeros([Q, BN], dtype=K)
+    found_C = tl.zeros([Q, BN], dtype=K)
+    for turn in range(repeats // shares):
+        head = group * repeats + share * (repeats // shares) + turn
+        logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
+        sums = tl.cumsum(logs, 0)
+        steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+        place = ((batch * chunks + chunk) * heads + head) * width * states
+        of_head = tl.zeros([Q, Q], dtype=K)
+        from_end = tl.zeros([Q, BN], dtype=K)
+        from_start = tl.zeros([Q, BN], dtype=K)
+        for low in range(0, width, BP):
+            channels = low + tl.arange(0, BP)
+            values = _tile(x + batch * x_b + head * x_h, samples, x_l, length, channels, x_p, width, T)
+            grads = _tile(gy + batch * gy_b + head * gy_h, samples, gy_l, length, channels, gy_p, width, T)
+            state = _tile(entering + place, channels, states, width, entries, 1, states, T)
+            g_state = _tile(g_leaving + place, channels, states, width, entries, 1, states, T)
+            of_head += tl.dot(grads, tl.trans(values), input_precision=PRECISION, out_dtype=K)
+            from_end += tl.dot(values, g_state, input_precision=PRECISION, out_dtype=K)
+            from_start += tl.dot(grads, state, input_precision=PRECISION, out_dtype=K)
+        pairs += of_head * _decays_between(sums, Q) * steps[None, :]
+        found_B += (steps * tl.exp(tl.sum(logs, 0) - sums))[:, None] * from_end
+        found_C += tl.exp(sums)[:, None] * from_start
+    weights = pairs.to(T)
+    rows_B = _tile(B + batch * B_b + group * B_g, samples, B_l, length, entries, B_n, states, T)
+    rows_C = _tile(C + batch * C_b + group * C_g, samples, C_l, length, entries, C_n, states, T)
+    found_B += tl.dot(tl.trans(weights), rows_C, input_precision=PRECISION, out_dtype=K)
+    found_C += tl.dot(weights, rows_B, input_precision=PRECISION, out_dtype=K)
+    batches = tl.num_programs(2) // (shares * groups)
+    row = ((share * batches + batch) * length + samples) * groups + group
+    where = row[:, None] * states + entries[None, :]
+    inside = (samples < length)[:, None] & (entries < states)[None, :]
+    tl.store(gB + where, found_B, mask=inside)
+    tl.store(gC + where, found_C, mask=inside)
