@@ -79,6 +79,20 @@ def test_weight_of_the_input_may_be_per_channel(backend: str) -> None:
     assert relative_error(run(given)[0], as_selective_scan(given)[0]) < 1e-13
 
 
+@pytest.mark.parametrize("gap", [1e2, 1e4, 1e6])
+def test_a_long_gap_costs_its_neighbours_no_figures(backend: str, gap: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference of two running sums of log decays has none left beside a gap of a million."""
+    given = ssd_inputs(1, 40, 2, 4, 1, 3)
+    given["dt"][:, 11] = gap
+    results = {}
+    for dtype in (torch.float64, torch.float32):
+        leaves = {name: tensor.to(dtype, copy=True).requires_grad_() for name, tensor in given.items()}
+        y, last = run(leaves)
+        results[dtype] = [y, last, *torch.autograd.grad(y.sum() + last.sum(), list(leaves.values()))]
+    for name, mine, exact in zip(("y", "last", *given), results[torch.float32], results[torch.float64], strict=True):
+        assert relative_error(mine, exact) < 2e-6, name
+
+
 @pytest.mark.parametrize("shape", [(2, 5, 4, 3, 2, 3), (1, 20, 2, 9, 1, 5)])
 def test_gradients_of_every_input_are_those_of_finite_differences(backend: str, shape: tuple[int, ...]) -> None:
     given = {name: tensor.requires_grad_() for name, tensor in ssd_inputs(*shape).items()}

@@ -1,10 +1,10 @@
 """Kernels of Mamba-2's scan over chunks, with matrix products on tensor cores; what each computes is in ``ssd.py``.
 
-With s the running sum of the logarithms of the decays inside a chunk and S their sum over it, u = step x, and H the
-state that enters the chunk, of every chunk::
+With a[i, j] the decay from sample j of a chunk to sample i of it, a[end, j] to its end, a[i] and a from its start,
+H the state that enters it and u = step x, of every chunk::
 
-    y[i]  = sum over j <= i of exp(s[i] - s[j]) (C[i] . B[j]) u[j]  +  exp(s[i]) H C[i]
-    H'    = exp(S) H  +  sum over j of exp(S - s[j]) u[j] B[j]^T
+    y[i]  = sum over j <= i of a[i, j] (C[i] . B[j]) u[j]  +  a[i] H C[i]
+    H'    = a H  +  sum over j of a[end, j] u[j] B[j]^T
 
 ``K`` is the dtype of sums, ``T`` that in which matrices are multiplied, ``PRECISION`` how float32 is: all fixed when a
 kernel is compiled.
@@ -33,10 +33,27 @@ def _tile(pointer, rows, row_stride, row_end, columns, column_stride, column_end
 
 
 @jit
-def _decays_between(sums, Q: tl.constexpr):
-    """Return exp(s[i] - s[j]) for i >= j and 0 above the diagonal."""
+def _spread(logs, Q: tl.constexpr):
+    """Return what each sample t (row) takes from each sample j before it (column): log decays where t > j, else 0.
+
+    Sums over rows are then sums of what lies between two samples alone. A difference of two running sums would lose
+    all figures beside one long gap.
+    """
     place = tl.arange(0, Q)
-    return tl.where(place[:, None] >= place[None, :], tl.exp(sums[:, None] - sums[None, :]), 0.0)
+    return tl.where(place[:, None] > place[None, :], logs[:, None], 0.0)
+
+
+@jit
+def _decays_between(logs, Q: tl.constexpr):
+    """Return the decay from sample j (column) to sample i (row), 0 above the diagonal."""
+    place = tl.arange(0, Q)
+    return tl.where(place[:, None] >= place[None, :], tl.exp(tl.cumsum(_spread(logs, Q), 0)), 0.0)
+
+
+@jit
+def _decays_to_end(logs, Q: tl.constexpr):
+    """Return the decay from each sample to the end of the chunk."""
+    return tl.exp(tl.sum(_spread(logs, Q), 0))
 
 
 @jit
@@ -88,12 +105,10 @@ def add_to_states(
     first = chunk * Q
     samples = first + tl.arange(0, Q)
     logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    sums = tl.cumsum(logs, 0)
-    total = tl.sum(logs, 0)
     if BACKWARD:
-        weight = tl.exp(sums)
+        weight = tl.exp(tl.cumsum(logs, 0))
     else:
-        weight = tl.exp(total - sums) * _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+        weight = _decays_to_end(logs, Q) * _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
     values = _tile(value + batch * value_b + head * value_h, samples, value_l, length, channels, value_p, width, K)
     rows = _tile(
         matrix + batch * matrix_b + (head // repeats) * matrix_g,
@@ -111,7 +126,7 @@ def add_to_states(
     inside = (channels < width)[:, None] & (entries < states)[None, :]
     tl.store(states_of_chunks + place * width * states + where, added, mask=inside)
     if block == 0:
-        tl.store(totals + place, total)
+        tl.store(totals + place, tl.sum(logs, 0))
 
 
 @jit
@@ -200,7 +215,7 @@ def mix_chunk(
     channels = (tl.program_id(0) % blocks) * BP + tl.arange(0, BP)
     first = chunk * Q
     samples = first + tl.arange(0, Q)
-    sums = tl.cumsum(_row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K), 0)
+    logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
     steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
     B += batch * B_b + (head // repeats) * B_g
     C += batch * C_b + (head // repeats) * C_g
@@ -214,9 +229,10 @@ def mix_chunk(
         state = _tile(entering, channels, states, width, entries, 1, states, T)
         products += tl.dot(rows_C, tl.trans(rows_B), input_precision=PRECISION, out_dtype=K)
         faded += tl.dot(rows_C, tl.trans(state), input_precision=PRECISION, out_dtype=K)
-    mixing = products * _decays_between(sums, Q) * steps[None, :]
+    mixing = products * _decays_between(logs, Q) * steps[None, :]
     values = _tile(x + batch * x_b + head * x_h, samples, x_l, length, channels, x_p, width, T)
-    found = tl.dot(mixing.to(T), values, input_precision=PRECISION, out_dtype=K) + tl.exp(sums)[:, None] * faded
+    found = tl.dot(mixing.to(T), values, input_precision=PRECISION, out_dtype=K)
+    found += tl.exp(tl.cumsum(logs, 0))[:, None] * faded
     where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
     tl.store(y + where, found, mask=(samples < length)[:, None] & (channels < width)[None, :])
 
@@ -276,10 +292,8 @@ def gradient_of_values(
     first = chunk * Q
     samples = first + tl.arange(0, Q)
     logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    sums = tl.cumsum(logs, 0)
-    total = tl.sum(logs, 0)
     steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    to_end = tl.exp(total - sums)
+    to_end = _decays_to_end(logs, Q)
     x += batch * x_b + head * x_h
     gy += batch * gy_b + head * gy_h
     B += batch * B_b + (head // repeats) * B_g
@@ -293,7 +307,7 @@ def gradient_of_values(
         rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
         rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
         products += tl.dot(rows_C, tl.trans(rows_B), input_precision=PRECISION, out_dtype=K)
-    mixing = products * _decays_between(sums, Q)
+    mixing = products * _decays_between(logs, Q)
     turned = tl.trans(mixing.to(T))
     pairs = tl.zeros([Q, Q], dtype=K)
     found_step = tl.zeros([Q], dtype=K)
@@ -324,12 +338,14 @@ def gradient_of_values(
         where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
         inside = (samples < length)[:, None] & (channels < width)[None, :]
         tl.store(gx + where, drive * steps[:, None], mask=inside)
+    # What j gives to i passes all decays with j < t <= i; that of t is summed with its parts one sample before it.
     order = tl.arange(0, Q)
-    given = tl.where(order[:, None] > order[None, :], pairs * mixing * steps[None, :], 0.0)
-    into_end *= steps
-    later = tl.sum(given, 1) - tl.sum(given, 0) + tl.exp(sums) * from_start
-    found_decay = tl.cumsum(later, 0, reverse=True) + tl.cumsum(into_end, 0) - into_end
-    found_decay += tl.exp(total) * tl.sum(tl.sum(through, 1), 0)
+    below = order[:, None] > order[None, :]
+    passing = tl.where(below, tl.cumsum(tl.where(below, pairs * mixing * steps[None, :], 0.0), 1), 0.0)
+    before = tl.sum(passing, 0) + tl.cumsum(into_end * steps, 0)
+    found_decay = tl.sum(tl.where(order[:, None] + 1 == order[None, :], before[:, None], 0.0), 0)
+    found_decay += tl.cumsum(tl.exp(tl.cumsum(logs, 0)) * from_start, 0, reverse=True)
+    found_decay += tl.exp(tl.sum(logs, 0)) * tl.sum(tl.sum(through, 1), 0)
     where = (batch * length + samples) * heads + head
     tl.store(gstep + where, found_step, mask=samples < length)
     tl.store(gdecay + where, found_decay, mask=samples < length)
@@ -395,7 +411,6 @@ def gradient_of_matrices(
     for turn in range(repeats // shares):
         head = group * repeats + share * (repeats // shares) + turn
         logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
-        sums = tl.cumsum(logs, 0)
         steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
         place = ((batch * chunks + chunk) * heads + head) * width * states
         of_head = tl.zeros([Q, Q], dtype=K)
@@ -410,9 +425,9 @@ def gradient_of_matrices(
             of_head += tl.dot(grads, tl.trans(values), input_precision=PRECISION, out_dtype=K)
             from_end += tl.dot(values, g_state, input_precision=PRECISION, out_dtype=K)
             from_start += tl.dot(grads, state, input_precision=PRECISION, out_dtype=K)
-        pairs += of_head * _decays_between(sums, Q) * steps[None, :]
-        found_B += (steps * tl.exp(tl.sum(logs, 0) - sums))[:, None] * from_end
-        found_C += tl.exp(sums)[:, None] * from_start
+        pairs += of_head * _decays_between(logs, Q) * steps[None, :]
+        found_B += (steps * _decays_to_end(logs, Q))[:, None] * from_end
+        found_C += tl.exp(tl.cumsum(logs, 0))[:, None] * from_start
     weights = pairs.to(T)
     rows_B = _tile(B + batch * B_b + group * B_g, samples, B_l, length, entries, B_n, states, T)
     rows_C = _tile(C + batch * C_b + group * C_g, samples, C_l, length, entries, C_n, states, T)

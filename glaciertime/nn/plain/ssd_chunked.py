@@ -59,11 +59,13 @@ def ssd_chunked(
     C = _cut(C, chunk_size)
     pad = (-length) % chunk_size
     padded = functional.pad(log_decay, (0, 0, 0, pad))
-    cumulated = padded.unflatten(1, (-1, chunk_size)).movedim(-1, 2).cumsum(-1)
-    mixing = (C @ B.mT).repeat_interleave(repeats, dim=2) * _decay_between(cumulated).to(x.dtype)
+    log_decays = padded.unflatten(1, (-1, chunk_size)).movedim(-1, 2)
+    cumulated = log_decays.cumsum(-1)
+    between = _decay_between(log_decays)
+    mixing = (C @ B.mT).repeat_interleave(repeats, dim=2) * between.to(x.dtype)
     within = mixing @ drive
     # What each chunk adds to the state at its end.
-    to_end = torch.exp(cumulated[..., -1:] - cumulated)[..., None].to(x.dtype)
+    to_end = between[..., -1, :, None].to(x.dtype)
     added = ((drive * to_end).mT @ B.repeat_interleave(repeats, dim=2)).to(log_decay.dtype)
     entering, last = _carry(cumulated[..., -1], added, h0)
     faded = C.repeat_interleave(repeats, dim=2) * torch.exp(cumulated)[..., None].to(x.dtype)
@@ -101,14 +103,20 @@ def _carry(log_decay: Tensor, added: Tensor, h0: Tensor | None) -> tuple[Tensor,
 def _carry_block(log_decay: Tensor, added: Tensor, h0: Tensor | None) -> tuple[Tensor, Tensor]:
     first = torch.zeros_like(added[:, :1]) if h0 is None else h0[:, None]
     boundary = torch.cat([first, added], dim=1).movedim(2, 1)
-    cumulated = functional.pad(log_decay.mT, (1, 0)).cumsum(-1)
-    states = (_decay_between(cumulated) @ boundary.flatten(-2)).unflatten(-1, added.shape[-2:]).movedim(1, 2)
+    states = (
+        (_decay_between(functional.pad(log_decay.mT, (1, 0))) @ boundary.flatten(-2))
+        .unflatten(-1, added.shape[-2:])
+        .movedim(1, 2)
+    )
     return states[:, :-1], states[:, -1]
 
 
-def _decay_between(cumulated: Tensor) -> Tensor:
-    """Return exp(c[i] - c[j]) for i >= j and 0 above the diagonal."""
-    size = cumulated.shape[-1]
-    difference = cumulated[..., :, None] - cumulated[..., None, :]
-    above = torch.ones(size, size, dtype=torch.bool, device=cumulated.device).triu(1)
-    return torch.exp(difference.masked_fill(above, float("-inf")))
+def _decay_between(log_decay: Tensor) -> Tensor:
+    """Return the decay from sample j (last axis) to sample i (the axis before), 0 above the diagonal.
+
+    It sums what lies between the two alone: a difference of two running sums loses all figures beside one long gap.
+    """
+    size = log_decay.shape[-1]
+    all_pairs = torch.ones(size, size, dtype=torch.bool, device=log_decay.device)
+    between = log_decay[..., :, None].masked_fill(all_pairs.triu(), 0.0).cumsum(-2)
+    return torch.exp(between.masked_fill(all_pairs.triu(1), float("-inf")))
