@@ -10,6 +10,7 @@ H the state that enters it and u = step x, of every chunk::
 kernel is compiled.
 """
 
+# mypy: allow-untyped-defs
 from __future__ import annotations
 
 from glaciertime.nn.gpu.launch import jit, tl
