@@ -4,7 +4,8 @@ Each value is predicted from its neighbours alone, by a polynomial in time throu
 of several polynomials that is taken which predicts this series best. A value whose error is large against those of the
 others, measured without it, is a suspect. It is a spike only if a spike explains the values around it better than a
 jump that stays, or a turn of the rate, anywhere among them does: a jump that later values do not reverse is never
-called one. At an end of the record there is no other side: there a suspect is unconfirmed.
+called one. At an end of the record there is no other side: there a suspect is unconfirmed. A short record has too few
+neighbours for that: where one smooth curve explains all of it, values are measured against the curve (:mod:`.curves`).
 
 References
 ----------
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
+from glaciertime.track.record.curves import off_curve
 from glaciertime.units import DAYS_PER_YEAR
 
 __all__ = ["LEAST_KNOWN", "LEAST_UNKNOWN", "Suspect", "suspects"]
@@ -38,6 +40,8 @@ _ITERATIONS = 10
 # So many of normal errors lie beyond, by the scatter of the series and by stated sigmas; most of these are explained as
 # well by a jump or a turn.
 _TAIL, _TAIL_STATED = 0.006, 0.014
+# The same about a curve through a whole record; that it was chosen among several adds to both.
+_TAIL_CURVE, _TAIL_CURVE_STATED = 0.0042, 0.015
 # Neighbours on each side that a spike, a jump and a turn are fitted to.
 _WINDOW = 4
 _SOUGHT = 3.0
@@ -68,6 +72,7 @@ class _Record:
     """One series, and what has been found of it: breaks part it, spikes are left out."""
 
     day: NDArray[np.float64]
+    measured: NDArray[np.float64]
     value: NDArray[np.float64]
     sigma: NDArray[np.float64]
     segment: NDArray[np.int64]
@@ -105,6 +110,8 @@ def suspects(days: ArrayLike, values: ArrayLike, sigmas: ArrayLike) -> list[Susp
     sigma = np.where(known, sigma, np.median(sigma[known]) if known.any() else 1.0)
     record = _record(day, value, sigma)
     predictor = min(_PREDICTORS, key=lambda each: _scatter(record, *each))
+    if (short := _off_curve(record, _scatter(record, *predictor), known=bool(known.any()))) is not None:
+        return short
     found, cleared = [], np.zeros(len(day), dtype=bool)
     # What was found changes the neighbours of others: the worst first, until none is left.
     for _ in range(2 * len(day)):
@@ -141,11 +148,26 @@ def suspects(days: ArrayLike, values: ArrayLike, sigmas: ArrayLike) -> list[Susp
     return sorted([*found, *_at_ends(record, known=bool(known.any()))], key=lambda each: each.index)
 
 
+def _off_curve(record: _Record, scatter: float, *, known: bool) -> list[Suspect] | None:
+    """Return the suspects of a short record that one smooth curve explains; None of any other."""
+
+    def limit(freedom: float, scale: float) -> float:
+        least = np.array(max(scale, 1.0) if known else scale)
+        return float(_beyond(freedom, least, tail=_TAIL_CURVE_STATED if known else _TAIL_CURVE, known=known))
+
+    off = off_curve(record.day, record.measured, record.sigma, limit=limit, scatter=scatter)
+    if off is None:
+        return None
+    record.out[[each.index for each in off]] = True
+    inner = [Suspect(each.index, each.off, each.ratio, True) for each in off]
+    return sorted([*inner, *_at_ends(record, known=known)], key=lambda each: each.index)
+
+
 def _record(day: NDArray[np.float64], value: NDArray[np.float64], sigma: NDArray[np.float64]) -> _Record:
     """Return the series to be searched: without its seasons where that makes it easier to predict."""
 
     def record(values: NDArray[np.float64]) -> _Record:
-        return _Record(day, values, sigma, np.zeros(len(day), dtype=np.int64), np.zeros(len(day), dtype=bool))
+        return _Record(day, value, values, sigma, np.zeros(len(day), dtype=np.int64), np.zeros(len(day), dtype=bool))
 
     plain = record(value)
     years = (day - day[0]) / DAYS_PER_YEAR
@@ -179,12 +201,16 @@ def _robust_fit(
 
 def _limit(count: int, scale: NDArray[np.float64], *, known: bool) -> NDArray[np.float64]:
     """Return how far off a value is suspect: more where the scale comes from few values and not from their sigmas."""
-    freedom = max(3.0, _EFFICIENCY * count)
-    from_series = scale * stdtrit(freedom, 1 - _TAIL / 2)
+    return _beyond(max(3.0, _EFFICIENCY * count), scale, tail=_TAIL_STATED if known else _TAIL, known=known)
+
+
+def _beyond(freedom: float, scale: NDArray[np.float64], *, tail: float, known: bool) -> NDArray[np.float64]:
+    """Return how far off so few of normal errors lie, where their scale has so many degrees of freedom."""
     if not known:
-        return from_series
+        return scale * stdtrit(freedom, 1 - tail / 2)
+    from_series = scale * stdtrit(freedom, 1 - _TAIL / 2)
     pooled = np.sqrt((_STATED_COUNT + freedom * scale**2) / (_STATED_COUNT + freedom))
-    as_stated = pooled * stdtrit(freedom + _STATED_COUNT, 1 - _TAIL_STATED / 2)
+    as_stated = pooled * stdtrit(freedom + _STATED_COUNT, 1 - tail / 2)
     return np.where(scale <= 1 + _BY_CHANCE / math.sqrt(2 * freedom), as_stated, from_series)
 
 
