@@ -178,7 +178,7 @@ class Archive:
         with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
             if held is None or wanted.name not in held[1].columns:
                 return False
-            query = f"SELECT 1 FROM {wanted.name}{where} LIMIT 1"
+            query = f"SELECT 1 FROM {wanted.name}{where} LIMIT 1"  # nosec B608
             return held[0].execute(query, values).fetchone() is not None
 
     def store_tracked(

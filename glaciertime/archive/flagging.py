@@ -61,7 +61,7 @@ def _update(database: sqlite3.Connection, table: ArchiveTable, before: pd.DataFr
         f"coalesce({quoted(name)}, '') = ?" if name in unknown else f"{quoted(name)} = ?" for name in key
     )
     database.executemany(
-        f"UPDATE {quoted(table.name)} SET {quoted(column)} = ? WHERE {where}",
+        f"UPDATE {quoted(table.name)} SET {quoted(column)} = ? WHERE {where}",  # nosec B608
         [
             (text, *values)
             for text, values in zip(after.loc[changed, column], rows.itertuples(index=False), strict=True)

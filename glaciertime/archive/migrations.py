@@ -111,7 +111,7 @@ def layout_of(database: sqlite3.Connection, path: Path, *, strict: bool = True) 
     }
     if VERSION_TABLE in names:
         row = database.execute(
-            f"SELECT version, written_by FROM {VERSION_TABLE} ORDER BY version DESC LIMIT 1"
+            f"SELECT version, written_by FROM {VERSION_TABLE} ORDER BY version DESC LIMIT 1"  # nosec B608
         ).fetchone()
         version, written_by = (1, "") if row is None else (int(row[0]), str(row[1]))
     elif _SCHEMA_1.keys() <= columns.keys():
@@ -171,17 +171,18 @@ def rebuild(database: sqlite3.Connection, table: ArchiveTable, layout: Layout) -
     selected = [*key, *(["geom"] if table.is_layer else []), *kept]
     names = ", ".join(map(quoted, selected))
     marks = ", ".join("?" * len(selected))
-    rows = database.execute(f"SELECT {names} FROM {quoted(table.name)} ORDER BY rowid")
+    rows = database.execute(f"SELECT {names} FROM {quoted(table.name)} ORDER BY rowid")  # nosec B608
     while chunk := rows.fetchmany(_CHUNK_ROWS):
         if table.is_layer:
             place = len(key)
             shapes = read_geometries([row[place] for row in chunk], geometry_type="")
             blobs = to_blobs(shapes, geometry_type=table.geometry_type, srs=table.srs)
             chunk = [(*row[:place], blob, *row[place + 1 :]) for row, blob in zip(chunk, blobs, strict=True)]
-        database.executemany(f"INSERT INTO {quoted(new)} ({names}) VALUES ({marks})", chunk)
+        database.executemany(f"INSERT INTO {quoted(new)} ({names}) VALUES ({marks})", chunk)  # nosec B608
     for column in _NEVER_NULL:
         if column in table.columns:
-            database.execute(f"UPDATE {quoted(new)} SET {quoted(column)} = '' WHERE {quoted(column)} IS NULL")
+            name = quoted(column)
+            database.execute(f"UPDATE {quoted(new)} SET {name} = '' WHERE {name} IS NULL")  # nosec B608
     database.execute(f"DROP TABLE {quoted(table.name)}")
     database.execute(f"ALTER TABLE {quoted(new)} RENAME TO {quoted(table.name)}")
     database.execute("DELETE FROM gpkg_geometry_columns WHERE table_name = ?", (table.name,))

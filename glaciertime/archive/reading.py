@@ -82,7 +82,7 @@ def condition(
             parts.append(f"{column} = ?")
             values.append(wanted)
         else:
-            parts.append(f"{column} IN (SELECT value FROM json_each(?))")
+            parts.append(f"{column} IN (SELECT value FROM json_each(?))")  # nosec B608
             values.append(json.dumps([str(one) for one in wanted]))
     days = ((">=", since, as_date), ("<=", until, last_day))
     for sign, day, meant in days:
@@ -124,10 +124,9 @@ def read_rows(
     if missing:  # in an older archive all its values are unknown: nothing can match but that
         text, values = " WHERE 0", []
     selected = ", ".join(f"{quoted(table.name)}.{quoted(name)}" for name in columns)
-    rows = database.execute(
-        f"SELECT {selected} FROM {quoted(table.name)}{text} ORDER BY {quoted(table.name)}.rowid", values
-    ).fetchall()
-    frame = pd.DataFrame(rows, columns=columns)
+    name = quoted(table.name)
+    rows = database.execute(f"SELECT {selected} FROM {name}{text} ORDER BY {name}.rowid", values)  # nosec B608
+    frame = pd.DataFrame(rows.fetchall(), columns=columns)
     if table.is_layer:
         shapes = read_geometries(frame.pop("geom").tolist(), geometry_type=table.geometry_type)
         frame = gpd.GeoDataFrame(frame, geometry=shapes, crs=GEOGRAPHIC if table.srs > 0 else None)
@@ -181,7 +180,7 @@ def distinct_glaciers(database: sqlite3.Connection, layout: Layout, table: Archi
     if table.name not in layout.columns:
         return []
     rows = database.execute(
-        f"WITH RECURSIVE held(name) AS (SELECT min({column}) FROM {quoted(table.name)} UNION ALL "
+        f"WITH RECURSIVE held(name) AS (SELECT min({column}) FROM {quoted(table.name)} UNION ALL "  # nosec B608
         f"SELECT (SELECT min({column}) FROM {quoted(table.name)} WHERE {column} > held.name) FROM held "
         "WHERE held.name IS NOT NULL) SELECT name FROM held WHERE name IS NOT NULL"
     )

