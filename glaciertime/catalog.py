@@ -17,12 +17,13 @@ from typing import Annotated, Literal
 
 import pyproj
 import shapely
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+from glaciertime.documents import read_yaml
+from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.front_kinds import front_kind
 from glaciertime.naming import fold_name
+from glaciertime.units import crs_on_earth
 
 __all__ = [
     "TEMPLATE",
@@ -177,12 +178,7 @@ class Glacier(_Entry):
     @classmethod
     def _crs_exists(cls, value: str | None) -> str | None:
         if value is not None:
-            try:
-                pyproj.CRS.from_user_input(value)
-            except pyproj.exceptions.CRSError as error:
-                raise ValueError(
-                    f"'{value}' is not a coordinate system; give an EPSG code such as EPSG:3031"
-                ) from error
+            crs_on_earth(value, what=f"'{value}'")
         return value
 
     @model_validator(mode="after")
@@ -375,14 +371,7 @@ def read_manifest(path: Path) -> Glacier | DataSet:
     InputError
         Where it is not YAML, or a field is unknown, missing or of the wrong form; the message names the field.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataNotFoundError(f"manifest {path} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"manifest {path} is not YAML: {str(error).splitlines()[0]}") from error
-    except ValueError as error:
-        raise InputError(f"manifest {path} holds a date that there is not ({error}); write 2002-03-15") from error
+    content = read_yaml(path, what=f"manifest {path}", remedy="glaciertime catalog --template prints an example")
     if not isinstance(content, dict):
         raise InputError(f"manifest {path} holds no fields; glaciertime catalog --template prints an example")
     model = DataSet if content.get("kind") == "dataset" else Glacier

@@ -25,12 +25,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.dates import as_date
 from glaciertime.errors import InputError
+from glaciertime.walls import wall
 
 __all__ = [
     "DAYS_PER_YEAR",
     "M2_PER_KM2",
     "Unit",
     "as_date",
+    "crs_on_earth",
     "decimal_year",
     "mask_area_km2",
     "number_text",
@@ -148,6 +150,38 @@ def _to_geographic(crs_text: str) -> pyproj.Transformer:
 
 def _crs_name(crs: Any) -> str:
     return pyproj.CRS.from_user_input(crs).name
+
+
+@lru_cache(maxsize=64)
+def crs_on_earth(crs: Any, *, what: str) -> pyproj.CRS:
+    """Return a coordinate system in which something can be measured: one from which there is a way to WGS84.
+
+    Parameters
+    ----------
+    crs : anything pyproj reads
+    what : str
+        What names it, as the subject of the sentence.
+
+    Raises
+    ------
+    InputError
+        Where it is none, or one of heights, of time, or of a building site.
+
+    Examples
+    --------
+    >>> crs_on_earth("EPSG:3413", what="--crs").is_projected
+    True
+    """
+    with wall(f"{what} is not a coordinate system", "give an EPSG code such as EPSG:3031"):
+        found = pyproj.CRS.from_user_input(crs)
+        horizontal = found.sub_crs_list[0] if found.is_compound and found.sub_crs_list else found
+        if not (horizontal.is_geographic or horizontal.is_projected or horizontal.is_derived):
+            raise InputError(
+                f"{what} is {found.name}, which does not say where on Earth it lies; give an EPSG code such as "
+                "EPSG:3031"
+            )
+        pyproj.Transformer.from_crs(found, "EPSG:4326", always_xy=True)
+    return found
 
 
 def polygon_area_km2(geometry: shapely.Geometry, *, crs: Any) -> float:

@@ -15,6 +15,7 @@ from glaciertime.cli.common import (
     GlacierOption,
     JobsOption,
     JsonOption,
+    LimitOption,
     MethodOption,
     ModelsOption,
     StrictOption,
@@ -54,6 +55,7 @@ def backtest(
     jobs: JobsOption = 1,
     strict: StrictOption = False,
     as_json: JsonOption = False,
+    limit: LimitOption = None,
 ) -> None:
     """Forecast again from past dates with what was known then, score on what came, and store the scores.
 

@@ -27,6 +27,7 @@ __all__ = [
     "GlaciersOption",
     "JobsOption",
     "JsonOption",
+    "LimitOption",
     "ManifestOption",
     "MethodOption",
     "ModelsOption",
@@ -49,6 +50,24 @@ GlaciersOption = Annotated[
 ]
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines to stdout.")]
+
+
+def _hold_limits(context: typer.Context, texts: list[str] | None) -> list[str] | None:
+    """Let the limits that were given hold until the command ends."""
+    from glaciertime.limits import given, parse_limits
+
+    if texts:
+        context.with_resource(given(parse_limits(texts)))
+    return texts
+
+
+LimitOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit", metavar="NAME=N", callback=_hold_limits, is_eager=True,
+        help="Take larger inputs: raster-gb, vertices, ...; see the README. May be repeated.",
+    ),
+]  # fmt: skip
 ManifestOption = Annotated[
     list[Path] | None,
     typer.Option("--manifest", metavar="FILE", help="Manifest of a glacier of your own; may be repeated."),

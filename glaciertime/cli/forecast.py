@@ -15,6 +15,7 @@ from glaciertime.cli.common import (
     GlacierOption,
     JobsOption,
     JsonOption,
+    LimitOption,
     MethodOption,
     ModelsOption,
     StrictOption,
@@ -70,6 +71,7 @@ def forecast(
     jobs: JobsOption = 1,
     strict: StrictOption = False,
     as_json: JsonOption = False,
+    limit: LimitOption = None,
 ) -> None:
     """Forecast the series of a glacier at real dates, with prediction intervals, and store the forecasts.
 

@@ -66,12 +66,13 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from glaciertime import limits
     from glaciertime.cells import unquote_formulas
-    from glaciertime.errors import DataNotFoundError, InputError
+    from glaciertime.errors import DataNotFoundError
+    from glaciertime.walls import wall
 
     if not path.is_file():
         raise DataNotFoundError(f"there is no file {path}; give a CSV")
-    try:
+    limits.check("table-mb", path.stat().st_size / 1e6, str(path))
+    with wall(f"{path}: it could not be read as CSV", "save it as CSV in UTF-8"):
         return unquote_formulas(pd.read_csv(path))
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: it could not be read as CSV ({str(error).splitlines()[0]})") from error

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, JsonOption, StrictOption, note, print_json
+from glaciertime.cli.common import (
+    ArchiveOption,
+    JsonOption,
+    LimitOption,
+    StrictOption,
+    note,
+    print_json,
+)
 from glaciertime.cli.dating import (
     DateFormatOption,
     DayFirstOption,
@@ -53,6 +60,7 @@ def import_series(
     strict: StrictOption = False,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     as_json: JsonOption = False,
+    limit: LimitOption = None,
 ) -> None:
     """Read a table of dated lengths, areas, masses, snowlines, ... and store its series in the archive.
 

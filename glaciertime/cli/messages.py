@@ -11,8 +11,8 @@ _FILE = re.compile(r"[^\s,;:'\"()]+\.[A-Za-z][A-Za-z0-9]{1,7}\b")
 _NUMBER = re.compile(r"[-+]?\d[\d.,]*(e[-+]?\d+)?")
 _QUOTED = re.compile(r"'[^']*'")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
-#: Options of other programs that a message may name.
-_OF_OTHERS = {"--config", "--overwrite"}
+#: Options of other programs that a message may name, and the one that only raises what a machine may be asked for.
+_OF_OTHERS = {"--config", "--overwrite", "--limit"}
 
 
 def exit_code(*, stored: bool, failed: bool, strict: bool = False) -> int:

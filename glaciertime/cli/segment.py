@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glaciertime.cli.common import OverwriteOption
+from glaciertime.cli.common import (
+    LimitOption,
+    OverwriteOption,
+)
 from glaciertime.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +53,7 @@ def segment(
     cog: Annotated[bool, typer.Option("--cog", help="Write a Cloud-Optimized GeoTIFF.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime; 0: its own choice.")] = 0,
     overwrite: OverwriteOption = False,
+    limit: LimitOption = None,
 ) -> None:
     """Part an image into zones: 0 no data, 64 rock, 127 glacier, 254 ocean and ice melange.
 

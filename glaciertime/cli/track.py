@@ -12,6 +12,7 @@ from glaciertime.cli.common import (
     GlaciersOption,
     JobsOption,
     JsonOption,
+    LimitOption,
     ManifestOption,
     StrictOption,
     data_folder,
@@ -107,6 +108,7 @@ def track(
     jobs: JobsOption = 1,
     strict: StrictOption = False,
     as_json: JsonOption = False,
+    limit: LimitOption = None,
 ) -> None:
     """Measure areas, calving fronts and front positions of glaciers, and store them in the archive.
 

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from glaciertime.cli.common import OverwriteOption
+from glaciertime.cli.common import (
+    LimitOption,
+    OverwriteOption,
+)
 from glaciertime.errors import MissingExtraError, UsageError
 
 __all__ = ["train"]
@@ -36,6 +39,7 @@ def train(
         bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")
     ] = True,
     overwrite: OverwriteOption = False,
+    limit: LimitOption = None,
     template_config: Annotated[bool, typer.Option("--template-config", help="Print commented settings.")] = False,
 ) -> None:
     """Train a model; options win over the file. Splits are by glacier or block, never by patch.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
@@ -14,6 +15,7 @@ import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
+from glaciertime import limits
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, Source, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
@@ -42,6 +44,7 @@ from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
 from glaciertime.track.place import Ruler
 from glaciertime.track.record.screening import screen_record
+from glaciertime.walls import wall
 
 __all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "mask_of_image", "store", "track_glacier", "track_many"]
 
@@ -280,14 +283,14 @@ def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | Unread
         run = varied(run)
 
     def segmented() -> tuple[NDArray[np.uint8], float]:
-        with Imagery(scene.path, expected=len(spec.bands)) as pixels:
+        with limits.timed(acquisition.image_id), Imagery(scene.path, expected=len(spec.bands)) as pixels:
             probability = probability_of_image(pixels, run=run, spec=spec)
         return zones_from_probability(probability, spec=spec), front_sigma_px(probability, spec=spec)
 
     acquisition = replace(scene.acquisition, model=spec.name)
     try:
         zones, sigma_px = segmented()
-    except (GlacierTimeError, OSError) as error:
+    except GlacierTimeError as error:
         return UnreadableScene(
             input=acquisition.input, reason=str(error), date=acquisition.date, acquisition=acquisition
         )  # fmt: skip
@@ -334,14 +337,30 @@ def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1) -> Iterator[T
         return
     # spawn, because forking a process that holds GDAL's threads can hang
     with ProcessPoolExecutor(max_workers=min(jobs, len(requests)), mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(_outcome, request) for request in requests]
+        futures = {pool.submit(_outcome, request): request for request in requests}
+        left = list(requests)
         for future in as_completed(futures):
-            yield future.result()
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                continue
+            left.remove(futures[future])
+            yield outcome
+    # One process that the system ended, for its memory as a rule, takes its pool with it: each has its own then.
+    for request in left:
+        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as alone:
+            try:
+                yield alone.submit(_outcome, request).result()
+            except BrokenProcessPool:
+                reason = "its process was ended by the system, out of memory as a rule; cut its inputs to the glacier"
+                yield TrackOutcome(glacier=request.glacier, error=f"{request.glacier}: {reason}", exit_code=1)
 
 
 def _outcome(request: TrackRequest) -> TrackOutcome:
     try:
-        return track_glacier(request)
+        # What no reader foresaw stops one glacier, not the others.
+        with wall(f"{request.glacier}: it cannot be tracked", "this is a defect: please report it, with the input"):
+            return track_glacier(request)
     except GlacierTimeError as error:
         return TrackOutcome(glacier=request.glacier, error=str(error), exit_code=error.exit_code)
 

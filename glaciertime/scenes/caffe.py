@@ -10,16 +10,21 @@ import datetime as dt
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
+from warnings import catch_warnings, simplefilter
 
 import numpy as np
 import shapely
 from affine import Affine
 
+from glaciertime import limits
 from glaciertime.dates import read_date
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import MaskScene, UnreadableScene
+from glaciertime.scenes.listing import below
 from glaciertime.scenes.rasters import mask_scene
+from glaciertime.walls import wall
 
 __all__ = ["CaffeName", "bounding_box", "caffe_has_zones", "caffe_root", "caffe_scenes", "parse_caffe_name"]
 
@@ -36,6 +41,10 @@ SENSORS = {
 _NAME = re.compile(
     r"(?P<glacier>[^_]+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<sensor>[^_]+)_(?P<res>\d+)_(?P<q>\d)_(?P<orbit>\d+)"
 )
+
+# A pixel of a kilometre shows no front; no image is a million pixels wide.
+_COARSEST_M = 1000
+_MOST_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -68,11 +77,14 @@ def parse_caffe_name(name: str) -> CaffeName:
             f"{name} is no CaFFe name; expected Glacier_YYYY-MM-DD_Sensor_Resolution_Quality_Orbit, "
             "for example Crane_2002-11-09_ERS_20_2_061_zones.png"
         )
+    resolution_m = float(match["res"])
+    if not 0 < resolution_m <= _COARSEST_M:
+        raise InputError(f"{name} says a resolution of {resolution_m:g} m, 1 to {_COARSEST_M} expected; rename it")
     return CaffeName(
         glacier=match["glacier"],
         date=read_date(match["date"]).date,
         sensor=SENSORS.get(match["sensor"], match["sensor"]),
-        resolution_m=float(match["res"]),
+        resolution_m=resolution_m,
         quality=int(match["q"]),
         orbit=match["orbit"],
         stem=match[0],
@@ -82,7 +94,7 @@ def parse_caffe_name(name: str) -> CaffeName:
 def caffe_has_zones(folder: Path, code: str) -> bool:
     """Return whether a CaFFe tree holds zones of a glacier; if not, its images have to be segmented."""
     root = caffe_root(folder)
-    return root is not None and next((root / "zones").rglob(f"{code}_*_zones.png"), None) is not None
+    return root is not None and next((root / "zones").rglob(f"{escape(code)}_*_zones.png"), None) is not None
 
 
 def caffe_root(folder: Path) -> Path | None:
@@ -96,12 +108,14 @@ def bounding_box(path: Path) -> tuple[float, float, float, float]:
 
     The file has the header ``x,y`` and the four corners.
     """
-    try:
+    limits.check("document-mb", path.stat().st_size / 1e6, path.name)
+    with wall(f"{path.name} is no bounding box", "expected the header x,y and four corners"), catch_warnings():
+        simplefilter("ignore")  # an empty file is told below
         corners = np.loadtxt(path, delimiter=",", skiprows=1, ndmin=2)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path.name} is no bounding box; expected the header x,y and four corners") from error
     if corners.shape != (4, 2) or not np.isfinite(corners).all():
         raise InputError(f"{path.name} holds {corners.shape[0]} corners; expected the header x,y and four corners")
+    if np.abs(corners).max() > _MOST_PIXELS or not (np.ptp(corners, axis=0) > 0).all():
+        raise InputError(f"{path.name} holds corners that span no image ({corners.tolist()}); fetch it again")
     (x_min, y_min), (x_max, y_max) = corners.min(axis=0), corners.max(axis=0)
     return float(x_min), float(y_min), float(x_max), float(y_max)
 
@@ -119,7 +133,7 @@ def caffe_scenes(folder: Path, *, glacier: str, code: str, dataset: str) -> Iter
         Name in the files: Crane, DBE, JAC, Jorum, SI, COL or Mapple.
     """
     root = caffe_root(folder)
-    files = [] if root is None else sorted((root / "zones").rglob(f"{code}_*_zones.png"), key=lambda path: path.name)
+    files = [] if root is None else below(root / "zones", f"{escape(code)}_*_zones.png")
     if not files:
         raise DataNotFoundError(f"{folder} holds no CaFFe zones of {code}; expected zones/train/{code}_*_zones.png")
     scenes: list[MaskScene] = []

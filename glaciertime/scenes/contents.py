@@ -9,6 +9,7 @@ from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.folder import MaskReading, mask_files, rasters_in
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.layers import Layer, files_in, geometry_kinds, is_damaged, layers_of, read_layer, vector_files
+from glaciertime.scenes.listing import entries
 from glaciertime.scenes.names import date_in_name, dated_folders
 from glaciertime.scenes.vectors import VectorInput, find_in_vectors
 
@@ -21,7 +22,7 @@ def vectors_in(glacier: Glacier, data: Path, given: VectorInput, known: set[Path
     Files of the folder itself that name no glacier at all are taken too: then all of them are of it.
     """
     holding: dict[Path, Path] = {}
-    for folder in (data, *sorted(path for path in data.iterdir() if path.is_dir())):
+    for folder in (data, *(path for path in entries(data) if path.is_dir())):
         files = [path for path in files_in(folder) if path not in known]
         naming = [path for path in files if find_in_vectors(path, glacier, given=given)]
         if naming:
@@ -87,7 +88,7 @@ def _members_of(file: Path) -> list[Layer]:
 def left_beside_masks(glacier: Glacier, folder: Path, given: VectorInput) -> list[str]:
     """Return what a folder of masks holds of a glacier that is not measured with them."""
     notes = []
-    deeper = [file for inner in sorted(folder.iterdir()) if inner.is_dir() for file in rasters_in(inner)]
+    deeper = [file for inner in entries(folder) if inner.is_dir() for file in rasters_in(inner)]
     if rasters_in(folder) and deeper:
         shown = deeper[0].relative_to(folder)
         notes.append(f"{len(deeper)} rasters in sub-folders were not read ({shown}); put them beside the masks")

@@ -21,6 +21,7 @@ from glaciertime.errors import InputError
 from glaciertime.front_kinds import front_kind_told
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import clean_name, column_called, column_key, columns_among, first_column
+from glaciertime.scenes.geometries import check_geometry
 from glaciertime.scenes.glacier_rows import GlacierRows, VectorReading, rows_of_glacier
 from glaciertime.scenes.layers import Layer, read_layer
 from glaciertime.scenes.names import date_in_name
@@ -110,9 +111,10 @@ def glacier_layer(
         geometry = whole.geometry.iloc[position]
         told_of_row, dated, front_of = whole.iloc[position], days[position], ""
         try:
+            check_geometry(geometry, crs=whole.crs)
             front_of = front_kind_told(told_of_row, own_columns)
         except InputError as error:
-            dated = str(error)
+            dated, geometry = str(error), None
         texts = {what: _text(whole[column].iloc[position]) if column else "" for what, column in columns.items()}
         rows.append(
             DatedRow(

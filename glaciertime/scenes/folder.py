@@ -18,6 +18,7 @@ from glaciertime.dates import Dated, DateReading
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, UnreadableScene
 from glaciertime.scenes.classes import CAFFE, Classes
+from glaciertime.scenes.listing import entries
 from glaciertime.scenes.mosaics import bounds_of, join
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, dated_folders, sensor_in_name
 from glaciertime.scenes.passes import Pass, pass_in_name
@@ -64,7 +65,7 @@ def rasters_in(folder: Path) -> list[Path]:
     """Return the rasters of a folder itself, sorted by name."""
     return sorted(
         path
-        for path in folder.iterdir()
+        for path in entries(folder)
         if path.suffix.lower() in RASTER_ENDINGS and not path.name.startswith(".") and path.is_file()
     )
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
-from rasterio import Env
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
 
-from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.errors import InputError
+from glaciertime.scenes.raster_files import check_pixels, open_raster, reading
+from glaciertime.walls import wall
 
-__all__ = ["STRICT", "Imagery"]
-
-#: Options of GDAL for opening and for reading: without this one, the lines that a PNG has lost are zero and nothing is
-#: said.
-STRICT = {"GDAL_PNG_WHOLE_IMAGE_OPTIM": "NO"}
+__all__ = ["Imagery"]
 
 _SAMPLED_PX = 4_000_000
 
@@ -49,22 +43,16 @@ class Imagery:
     """
 
     def __init__(self, path: Path, *, bands: Sequence[int] | None = None, expected: int | None = None) -> None:
-        if not Path(path).is_file():
-            raise DataNotFoundError(f"{path} does not exist; give an image file")
-        with warnings.catch_warnings(), Env(**STRICT):
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            try:
-                self._source = rasterio.open(path)
-            except RasterioError as error:
-                raise InputError(f"{path} cannot be read as an image; give a GeoTIFF or PNG") from error
         self.path = Path(path)
-        self.height, self.width = self._source.height, self._source.width
-        # Asked of the file once: rasterio builds these lists anew each time.
-        self._mask_kinds = self._source.mask_flag_enums
-        self._nodata = self._source.nodatavals
+        self._source = open_raster(self.path, what="an image (GeoTIFF or PNG)")
         try:
-            self.bands = self._choose(bands, expected)
-        except InputError:
+            with wall(f"{path} cannot be read as an image", "export it again"):
+                self.height, self.width = self._source.height, self._source.width
+                # Asked of the file once: rasterio builds these lists anew each time.
+                self._mask_kinds = self._source.mask_flag_enums
+                self._nodata = self._source.nodatavals
+                self.bands = self._choose(bands, expected)
+        except BaseException:
             self._source.close()
             raise
 
@@ -107,15 +95,18 @@ class Imagery:
 
     def _all_equal(self, bands: list[int]) -> bool:
         shape = (min(self.height, 256), min(self.width, 256))
-        try:
-            with Env(**STRICT):
-                picture = self._source.read(bands, out_shape=(len(bands), *shape))
-        except RasterioError as error:
-            raise self._damaged() from error
+        with reading(self.path):
+            picture = self._source.read(bands, out_shape=(len(bands), *shape))
         return bool((picture == picture[:1]).all())
 
-    def _damaged(self) -> InputError:
-        return InputError(f"{self.path} is damaged or cut short; fetch or export it again")
+    def check_whole(self, *, bytes_per_pixel: float, step: str) -> None:
+        """Refuse an image that cannot be held whole, with what a step needs for each of its pixels beside it.
+
+        Raises
+        ------
+        InputError
+        """
+        check_pixels(self._source, bytes_per_pixel=bytes_per_pixel, step=step, bands=len(self.bands))
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Return (C, height, width) float32 of a window inside the raster, NaN where not observed."""
@@ -123,19 +114,17 @@ class Imagery:
 
     def read_all(self) -> NDArray[np.float32]:
         """Return the whole raster, (C, H, W) float32, NaN where not observed."""
+        self.check_whole(bytes_per_pixel=4 * len(self.bands), step="read as a whole")
         return self.read(0, 0, self.height, self.width)
 
     def _read(self, **place: Any) -> NDArray[np.float32]:
-        try:
-            with Env(**STRICT):
-                stored = self._source.read(self.bands, **place)
+        with reading(self.path):
+            stored = self._source.read(self.bands, **place)
             pixels = stored.astype(np.float32)
             for number, band in enumerate(self.bands):
                 if self._mask_kinds[band - 1] != [MaskFlags.all_valid]:
                     missing = self._missing(stored[number], band, place)
                     np.copyto(pixels[number], np.float32(np.nan), where=missing)
-        except RasterioError as error:
-            raise self._damaged() from error
         return pixels
 
     def _missing(self, stored: NDArray[Any], band: int, place: dict[str, Any]) -> NDArray[np.bool_]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from glob import escape
 from pathlib import Path
 
 import shapely
@@ -15,6 +16,7 @@ from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableSc
 from glaciertime.scenes.caffe import bounding_box, caffe_root, parse_caffe_name
 from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M, LandsatFronts
 from glaciertime.scenes.imagery import Imagery
+from glaciertime.scenes.listing import below
 
 __all__ = ["caffe_images", "landsat_front_images", "upright_glacier"]
 
@@ -87,7 +89,7 @@ def caffe_images(folder: Path, *, glacier: str, code: str, dataset: str) -> Iter
         Where the tree holds no image of the glacier.
     """
     root = caffe_root(folder)
-    files = [] if root is None else sorted((root / "sar_images").rglob(f"{code}_*.png"), key=lambda path: path.name)
+    files = [] if root is None else below(root / "sar_images", f"{escape(code)}_*.png")
     if not files:
         raise DataNotFoundError(f"{folder} holds no SAR images of {code}; expected sar_images/train/{code}_*.png")
     for path in files:

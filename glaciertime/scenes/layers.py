@@ -17,8 +17,13 @@ import numpy as np
 import pandas as pd
 import pyogrio
 
+from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.listing import entries
 from glaciertime.scenes.names import dated_folders
+from glaciertime.scenes.packed import check_layer_zip, check_parquet
+from glaciertime.units import crs_on_earth
+from glaciertime.walls import wall
 
 __all__ = [
     "VECTOR_ENDINGS",
@@ -86,7 +91,7 @@ def files_in(folder: Path) -> list[Path]:
     Hidden files are none: what a system keeps beside a shapefile bears its ending too.
     """
     return sorted(
-        path for path in folder.iterdir() if is_vector(path) and path.is_file() and not path.name.startswith(".")
+        path for path in entries(folder) if is_vector(path) and path.is_file() and not path.name.startswith(".")
     )
 
 
@@ -122,7 +127,7 @@ def _members(path: Path) -> list[str] | None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (OSError, zipfile.BadZipFile):
+    except Exception:  # what is wrong with it is told when it is read
         return None
     hidden = ("__macosx/", ".")
     return sorted(
@@ -140,7 +145,7 @@ def _layers_in(file: Layer) -> list[Layer]:
     try:
         with _quietly():
             found = [str(name) for name, kind in pyogrio.list_layers(file.address) if kind is not None]
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError):
+    except Exception:  # GDAL and pyogrio raise many kinds; what is wrong is told when the layer is read
         return [] if file.ending == ".json" and not _says_features(file) else [file]
     return [Layer(file.path, name, file.member) for name in found]
 
@@ -149,12 +154,12 @@ def _says_features(file: Layer) -> bool:
     """Return whether a file of JSON means to hold features; most hold something else."""
     try:
         if file.member:
-            with zipfile.ZipFile(file.path) as archive:
-                start = archive.read(file.member)[:_JSON_START]
-        else:
-            with file.path.open("rb") as opened:
+            with zipfile.ZipFile(file.path) as archive, archive.open(file.member) as opened:
                 start = opened.read(_JSON_START)
-    except (OSError, zipfile.BadZipFile, KeyError):
+        else:
+            with file.path.open("rb") as stream:
+                start = stream.read(_JSON_START)
+    except Exception:  # what is wrong with it is told when it is read
         return True
     return b'"Feature' in start
 
@@ -192,6 +197,7 @@ def read_layer(path: Path | Layer, layer: str = "", *, crs: Any = None) -> gpd.G
                 f"{wanted.label} has no coordinate system; give --crs EPSG:CODE, or assign one with ogr2ogr -a_srs"
             )
         return table.set_crs(crs)
+    crs_on_earth(table.crs, what=f"the coordinate system of {wanted.label}")
     return table
 
 
@@ -209,18 +215,18 @@ def _layer_named(path: Path, name: str) -> Layer:
 @lru_cache(maxsize=8)
 def _read(layer: Layer, _mtime_ns: int, _size: int) -> gpd.GeoDataFrame:
     """Read a layer; the time and size of its file tell a cached one that has changed since."""
-    try:
+    with wall(f"{layer.label} cannot be read as a vector file", "is it damaged?"):
+        if layer.path.suffix.lower() in (".zip", ".kmz"):
+            check_layer_zip(layer.path, what=layer.path.name)
         if layer.ending in _PARQUET:
             return _plain_columns(_read_parquet(layer))
         options = {"DATE_AS_STRING": "YES"} if layer.ending in (".geojson", ".json") else {}
         with _quietly():
             table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)
-    except Exception as error:  # pyogrio, pyarrow and GDAL each raise their own kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{layer.label} cannot be read as a vector file ({reason}); is it damaged?") from error
-    if not isinstance(table, gpd.GeoDataFrame):
-        raise InputError(f"{layer.label} holds no geometry; give a layer of lines or polygons")
-    return _plain_columns(table)
+        if not isinstance(table, gpd.GeoDataFrame):
+            raise InputError(f"{layer.label} holds no geometry; give a layer of lines or polygons")
+        limits.check("cells", len(table) * len(table.columns), layer.label)
+        return _plain_columns(table)
 
 
 def _plain_columns(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -230,6 +236,10 @@ def _plain_columns(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         values = table[column]
         if isinstance(values.dtype, pd.CategoricalDtype):
             table[column] = values.astype(object)
+        elif values.dtype == object and any(isinstance(value, bytes) for value in values):
+            table[column] = values.map(
+                lambda value: value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+            )
         elif isinstance(values, gpd.GeoSeries):
             table = table.drop(columns=column)
         elif values.dtype == object and any(isinstance(value, (list, dict, np.ndarray)) for value in values):
@@ -247,9 +257,12 @@ def _quietly() -> Iterator[None]:
 
 def _read_parquet(layer: Layer) -> gpd.GeoDataFrame:
     if not layer.member:
+        check_parquet(layer.path, what=layer.label)
         return gpd.read_parquet(layer.path)
     with zipfile.ZipFile(layer.path) as archive:
-        return gpd.read_parquet(io.BytesIO(archive.read(layer.member)))
+        content = io.BytesIO(archive.read(layer.member))
+    check_parquet(content, what=layer.label)
+    return gpd.read_parquet(content)
 
 
 def geometry_kinds(table: gpd.GeoDataFrame) -> Iterator[str]:

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from glaciertime import limits
 from glaciertime.dates import EARLIEST, Dated, DateReading, month_of, read_dates
 from glaciertime.dates.forms import hydrological_year, month_only, year_only
 from glaciertime.errors import AmbiguousDateError, DataNotFoundError, InputError
 from glaciertime.naming import column_key
+from glaciertime.scenes.listing import entries
+from glaciertime.walls import wall
 
 __all__ = ["DATE_FORMS", "date_in_name", "dated_folders", "dates_of_files", "order_decides", "sensor_in_name"]
 
@@ -111,7 +114,7 @@ def dated_folders(folder: Path) -> list[Path]:
     --------
     A folder with the sub-folders ``2003`` and ``2004-08`` has two of them, one with ``2003`` and ``drafts`` none.
     """
-    inner = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    inner = [path for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]
     words = [word for path in inner for word in re.findall(r"[^\W\d_]+", path.name)]
     return inner if all(month_of(word) for word in words) else []
 
@@ -224,16 +227,13 @@ def dates_of_files(path: Path, *, reading: DateReading | None = None) -> Mapping
         Where a column is missing, dates can mean several days, or a file has two dates.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        size = path.stat().st_size
     except OSError as error:
         raise DataNotFoundError(f"{path} cannot be read: {error.strerror}; --dates takes a CSV file") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not a CSV table in UTF-8: {error}") from error
-    first = text.partition("\n")[0]
-    try:
+    limits.check("table-mb", size / 1e6, path.name)
+    with wall(f"{path} is not a CSV table in UTF-8", "--dates takes one with the columns file and date"):
+        first = path.read_text(encoding="utf-8-sig").partition("\n")[0]
         table = pd.read_csv(path, dtype=str, encoding="utf-8-sig", sep=max(",;\t", key=first.count))
-    except ValueError as error:
-        raise InputError(f"{path} is not a CSV table: {error}") from error
     table.columns = pd.Index([column_key(column) for column in table.columns])
     missing = {"file", "date"} - set(table.columns)
     if missing:

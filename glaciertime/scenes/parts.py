@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyproj
 import shapely
 
+from glaciertime.errors import InputError
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import column_key
 from glaciertime.scenes.dated_rows import DatedRow
+from glaciertime.walls import wall
 
 __all__ = ["Observed", "is_of_glacier", "lines_of", "merged_outlines", "merged_traces", "polygons_of"]
 
@@ -87,33 +89,48 @@ def merged_outlines(rows: Sequence[DatedRow]) -> Iterator[Observed | tuple[Dated
     Observed, or a row with the reason why it could not be used
     """
     for group in _with_their_rock(by_observation(rows)):
-        held: dict[str, list[tuple[DatedRow, shapely.Geometry]]] = {"ice": [], "debris": [], "rock": []}
-        mended = False
-        for row in group:
-            what = _kind(row)
-            if not what:
-                continue
-            polygons, was_mended = polygons_of(row.geometry)
-            if polygons.is_empty:
-                yield row, "the row has no geometry" if row.geometry is None else "the row holds no polygon"
-                continue
-            mended |= was_mended
-            held[what].append((row, _on_plane_of(polygons, row.crs, group[0].crs)))
-        if held["rock"] and not held["ice"] and not held["debris"]:
-            yield held["rock"][0][0], "the row is rock inside an outline, and there is no outline of that day"
-        debris, rock = (shapely.union_all([geometry for _, geometry in held[what]]) for what in ("debris", "rock"))
-        ice = held["ice"] or held["debris"]
-        wholes, twice, islands = _opinions(ice, rock)
-        for members, geometry in wholes:
-            whole = geometry.union(debris).difference(rock)
-            if len(wholes) == 1:
-                whole = whole.union(shapely.union_all([island for _, island in islands]))
-                members = [*members, *(row for row, _ in islands)]
-            if group[0].crs.is_geographic:
-                whole = joined_at_180(whole)
-            flags = {"mended": "an outline that crossed itself"} if mended else {}
-            yield Observed(tuple(members), polygons_of(whole)[0], flags, twice, len(held["rock"]))
-            twice = 0
+        yield from _used(group, _outline_of)
+
+
+def _used(
+    group: Sequence[DatedRow], merge: Callable[[Sequence[DatedRow]], Iterator[Observed | tuple[DatedRow, str]]]
+) -> list[Observed | tuple[DatedRow, str]]:
+    """Return the parts of one observation merged, or every row with the reason why its geometry cannot be used."""
+    try:
+        with wall("its geometry cannot be used", "draw it again"):
+            return list(merge(group))
+    except InputError as error:
+        return [(row, str(error)) for row in group]
+
+
+def _outline_of(group: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRow, str]]:
+    held: dict[str, list[tuple[DatedRow, shapely.Geometry]]] = {"ice": [], "debris": [], "rock": []}
+    mended = False
+    for row in group:
+        what = _kind(row)
+        if not what:
+            continue
+        polygons, was_mended = polygons_of(row.geometry)
+        if polygons.is_empty:
+            yield row, "the row has no geometry" if row.geometry is None else "the row holds no polygon"
+            continue
+        mended |= was_mended
+        held[what].append((row, _on_plane_of(polygons, row.crs, group[0].crs)))
+    if held["rock"] and not held["ice"] and not held["debris"]:
+        yield held["rock"][0][0], "the row is rock inside an outline, and there is no outline of that day"
+    debris, rock = (shapely.union_all([geometry for _, geometry in held[what]]) for what in ("debris", "rock"))
+    ice = held["ice"] or held["debris"]
+    wholes, twice, islands = _opinions(ice, rock)
+    for members, geometry in wholes:
+        whole = geometry.union(debris).difference(rock)
+        if len(wholes) == 1:
+            whole = whole.union(shapely.union_all([island for _, island in islands]))
+            members = [*members, *(row for row, _ in islands)]
+        if group[0].crs.is_geographic:
+            whole = joined_at_180(whole)
+        flags = {"mended": "an outline that crossed itself"} if mended else {}
+        yield Observed(tuple(members), polygons_of(whole)[0], flags, twice, len(held["rock"]))
+        twice = 0
 
 
 def _kind(row: DatedRow) -> str:
@@ -177,32 +194,36 @@ def merged_traces(rows: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRo
     Observed, or a row with the reason why it could not be used
     """
     for group in by_observation(rows, is_of_lines=True):
-        fronts: list[tuple[list[DatedRow], list[shapely.LineString]]] = []
-        seen: set[bytes] = set()
-        twice = 0
-        for row in group:
-            lines = [_on_plane_of(line, row.crs, group[0].crs) for line in lines_of(row.geometry)]
-            if not lines:
-                yield row, "the row has no geometry" if row.geometry is None else "the row holds no line"
-                continue
-            lines = [line for line in lines if line.normalize().wkb not in seen]
-            seen |= {line.normalize().wkb for line in lines}
-            if not lines:
-                twice += 1
-                continue
-            for members, pieces in fronts:
-                if not _run_side_by_side(lines, pieces):
-                    members.append(row)
-                    pieces.extend(lines)
-                    break
-            else:
-                fronts.append(([row], lines))
+        yield from _used(group, _front_of)
+
+
+def _front_of(group: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRow, str]]:
+    fronts: list[tuple[list[DatedRow], list[shapely.LineString]]] = []
+    seen: set[bytes] = set()
+    twice = 0
+    for row in group:
+        lines = [_on_plane_of(line, row.crs, group[0].crs) for line in lines_of(row.geometry)]
+        if not lines:
+            yield row, "the row has no geometry" if row.geometry is None else "the row holds no line"
+            continue
+        lines = [line for line in lines if line.normalize().wkb not in seen]
+        seen |= {line.normalize().wkb for line in lines}
+        if not lines:
+            twice += 1
+            continue
         for members, pieces in fronts:
-            geometry = pieces[0] if len(pieces) == 1 else shapely.MultiLineString(pieces)
-            if group[0].crs.is_geographic:
-                geometry = joined_at_180(geometry)
-            yield Observed(tuple(members), geometry, twice=twice)
-            twice = 0
+            if not _run_side_by_side(lines, pieces):
+                members.append(row)
+                pieces.extend(lines)
+                break
+        else:
+            fronts.append(([row], lines))
+    for members, pieces in fronts:
+        geometry = pieces[0] if len(pieces) == 1 else shapely.MultiLineString(pieces)
+        if group[0].crs.is_geographic:
+            geometry = joined_at_180(geometry)
+        yield Observed(tuple(members), geometry, twice=twice)
+        twice = 0
 
 
 def _run_side_by_side(ours: list[shapely.LineString], theirs: list[shapely.LineString]) -> bool:

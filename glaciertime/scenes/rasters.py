@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import datetime as dt
-import warnings
+import math
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import pyproj
-import rasterio
 import shapely
 from affine import Affine
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
-from glaciertime.errors import DataNotFoundError, InputError, UsageError
+from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene
 from glaciertime.scenes.classes import CAFFE, Classes
-from glaciertime.scenes.imagery import STRICT
 from glaciertime.scenes.layouts import layout_of
+from glaciertime.scenes.raster_files import check_pixels, open_raster
 from glaciertime.scenes.zones import read_probability, read_zones
-from glaciertime.units import resolution_m
+from glaciertime.units import crs_on_earth, resolution_m
+from glaciertime.walls import wall
 
 __all__ = ["mask_scene", "parse_crs"]
 
-# A raster of more pixels is not read at once: it is no mask of one glacier.
-_MOST_PIXELS = 500_000_000
+# Zones, what was observed, components and runs of a mask, beside its pixels.
+_BYTES_PER_PIXEL = 8
 
 
 def parse_crs(text: str) -> pyproj.CRS:
     """Return the coordinate system named on the command line."""
     try:
-        return pyproj.CRS.from_user_input(text)
-    except pyproj.exceptions.CRSError as error:
-        raise UsageError(f"--crs '{text}' is not a coordinate system; give an EPSG code such as EPSG:3031") from error
+        return crs_on_earth(text, what=f"--crs '{text}'")
+    except InputError as error:
+        raise UsageError(str(error)) from error
 
 
 def mask_scene(
@@ -76,27 +75,14 @@ def mask_scene(
     DataNotFoundError, InputError
         Where the file is absent, empty, truncated, rotated, without a CRS, or in another one than ``crs``.
     """
-    if not path.is_file():
-        raise DataNotFoundError(f"{path}: there is no such file")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path.name} is empty (0 bytes); fetch or export it again")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.Env(**STRICT), rasterio.open(path) as raster:
-                shape = raster.shape
-                if shape[0] * shape[1] > _MOST_PIXELS:
-                    raise InputError(
-                        f"{path.name} has {shape[1]} x {shape[0]} pixels, more than a mask of one glacier needs; cut "
-                        f"it to the glacier: gdal_translate -projwin X_MIN Y_MAX X_MAX Y_MIN {path.name} cut_"
-                        f"{path.name}"
-                    )
-                transform, place = _place(path, raster, crs, local_resolution_m)
-                layout = layout_of(path, raster, classes)
-    except (RasterioError, OSError) as error:
-        raise InputError(
-            f"{path.name} cannot be opened as a raster; is it truncated? Fetch or export it again"
-        ) from error
+    with (
+        open_raster(path) as raster,
+        wall(f"{path.name} cannot be opened as a raster", "is it truncated? Fetch or export it again"),
+    ):
+        shape = raster.shape
+        check_pixels(raster, bytes_per_pixel=_BYTES_PER_PIXEL, step="measured as a mask")
+        transform, place = _place(path, raster, crs, local_resolution_m)
+        layout = layout_of(path, raster, classes)
     pixel_m = resolution_m(transform, shape=shape, crs=place)
     acquisition = Acquisition(
         glacier=glacier,
@@ -137,6 +123,7 @@ def _place(
         )
     if raster.rpcs is not None and transform.is_identity:
         raise InputError(f"{path.name} is placed by rational polynomials (RPC); warp it first: {warp} -rpc")
+    _check_grid(path, transform)
     if own_crs is None and given_crs is None and local_resolution_m is None:
         raise InputError(
             f"{path.name} has no coordinate system; say which one it is in with --crs EPSG:CODE, or give the pixel "
@@ -166,13 +153,27 @@ def _place(
     if own_crs is None:
         _check_coordinates(path, raster, given_crs)
         return transform, given_crs
-    place = pyproj.CRS.from_wkt(own_crs.to_wkt())
+    place = crs_on_earth(own_crs.to_wkt(), what=f"the coordinate system of {path.name}")
     if given_crs is not None and not place.equals(given_crs, ignore_axis_order=True):
         raise InputError(
             f"{path.name} is in {place.name}, but --crs says {given_crs.name}; leave --crs away, or reproject the file"
         )
     _check_coordinates(path, raster, place)
     return transform, place
+
+
+def _check_grid(path: Path, transform: Affine) -> None:
+    """Refuse a geotransform that no raster on Earth has: pixels of no size, or coordinates that are no numbers."""
+    sizes = (math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e))
+    if not all(math.isfinite(each) for each in transform[:6]) or not all(1e-9 < each < 1e6 for each in sizes):
+        raise InputError(
+            f"{path.name} has a geotransform that no grid has ({', '.join(f'{each:g}' for each in transform[:6])}); "
+            "georeference it again: gdal_translate -a_ullr X_MIN Y_MAX X_MAX Y_MIN IN OUT"
+        )
+    if max(abs(transform.c), abs(transform.f)) > 1e9:
+        raise InputError(
+            f"{path.name} lies at {transform.c:g}, {transform.f:g}, which is not on Earth; check its corners"
+        )
 
 
 def _unobserved(raster: DatasetReader) -> str:

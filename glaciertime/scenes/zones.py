@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import NO_DATA, ZONES
 from glaciertime.scenes.classes import CAFFE, EXAMPLE, Classes, apply_table
-from glaciertime.scenes.imagery import STRICT
 from glaciertime.scenes.layouts import Layout, layout_of
 from glaciertime.scenes.legends import class_names
+from glaciertime.scenes.raster_files import open_raster, reading
 
 __all__ = ["read_probability", "read_zones"]
 
 _COLOUR_EXAMPLE = "--classes '#00ffff=glacier,#0000ff=ocean'"
 # The probabilities of a pixel add up to one to this much: they may be stored in a byte.
 _SUM_TOLERANCE = 0.02
-
-
-def _open(path: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return rasterio.open(path)
 
 
 def read_zones(path: Path, classes: Classes = CAFFE) -> NDArray[np.uint8]:
@@ -60,17 +51,14 @@ _Probability = tuple[NDArray[np.float32], tuple[int, ...]]
 
 
 def _read(path: Path, classes: Classes) -> tuple[NDArray[np.uint8], _Probability | None]:
-    try:
-        with rasterio.Env(**STRICT), _open(path) as raster:
-            layout = layout_of(path, raster, classes)
-            pixels = raster.read(list(layout.bands))
-            observed = _observed(raster, layout, pixels, classes)
-            opacity = _opacity(raster) if any(len(colour) == 9 for colour in classes.colours) else None
-            scale, offset = raster.scales[layout.bands[0] - 1], raster.offsets[layout.bands[0] - 1]
-            bare = not layout.nodata and _is_all_valid(raster) and raster.colorinterp[0] != ColorInterp.palette
-            bare = bare and not class_names(path, raster)
-    except (RasterioError, OSError) as error:
-        raise InputError(f"{path.name} cannot be read to its end; is it truncated? Fetch or export it again") from error
+    with open_raster(path) as raster, reading(path):
+        layout = layout_of(path, raster, classes)
+        pixels = raster.read(list(layout.bands))
+        observed = _observed(raster, layout, pixels, classes)
+        opacity = _opacity(raster) if any(len(colour) == 9 for colour in classes.colours) else None
+        scale, offset = raster.scales[layout.bands[0] - 1], raster.offsets[layout.bands[0] - 1]
+        bare = not layout.nodata and _is_all_valid(raster) and raster.colorinterp[0] != ColorInterp.palette
+        bare = bare and not class_names(path, raster)
     if layout.kind == "bands":
         return _of_bands(path, pixels, observed, layout)
     if layout.kind == "colours":

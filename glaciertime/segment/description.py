@@ -7,14 +7,20 @@ the :class:`ModelSpec`, in their metadata.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+import math
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from glaciertime import limits
+from glaciertime.documents import parse_json
 from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
 from glaciertime.segment.normalisation import Normalisation
+from glaciertime.walls import readable_text, wall
 
 if TYPE_CHECKING:
     pass
@@ -87,8 +93,13 @@ class ModelSpec:
             raise InputError(f"zones '{self.zones}' given, 'argmax' or 'line' expected")
         if self.zones == "line" and not {127, 254} <= set(self.codes):
             raise InputError(f"zones 'line' needs the classes 127 and 254, codes {self.codes} given")
-        if not self.temperature > 0:
+        if not 0 < self.temperature < math.inf:
             raise InputError(f"temperature {self.temperature} given, a positive number expected")
+        if not all(0 <= code <= 255 for code in self.codes) or not (self.bands and self.codes):
+            raise InputError(f"codes {self.codes} of bands {self.bands} given, a code from 0 to 255 per class expected")
+        for name, largest in (("fold", 64), ("multiple", 4096), ("patch_px", 16384)):
+            if not 1 <= getattr(self, name) <= largest:
+                raise InputError(f"{name} {getattr(self, name)} given, 1 to {largest} expected")
 
     @property
     def channels(self) -> int:
@@ -137,18 +148,25 @@ class ModelSpec:
         InputError
             If the JSON is damaged or lacks a field.
         """
-        try:
-            values = json.loads(text)
-            values["normalisation"] = Normalisation.from_dict(values.get("normalisation", {}))
-            for key in ("bands", "classes", "codes"):
-                values[key] = tuple(values[key])
-            if values.get("resolution_m") is None:
-                values["resolution_m"] = float("nan")
-            return cls(**values)
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"{path}: the description of the model is damaged ({error}); export it again with `glaciertime train`"
-            ) from error
+        what, remedy = f"{path}: the description of the model", "export it again with `glaciertime train`"
+        values = parse_json(text, what=what, remedy=remedy)
+        strange = sorted(set(values) - {each.name for each in fields(cls)}) if isinstance(values, dict) else ["it"]
+        if strange:
+            raise InputError(f"{what} is damaged ({readable_text(strange[0])} is no field of it); {remedy}")
+        if values.get("resolution_m") is None:
+            values["resolution_m"] = float("nan")
+        with wall(f"{what} is damaged", remedy):
+            try:
+                return _checked(cls).validate_python(values)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(str(part) for part in first["loc"])
+                raise InputError(f"{what} is damaged ({where}: {first['msg']}); {remedy}") from error
+
+
+@cache
+def _checked(kind: type[ModelSpec]) -> TypeAdapter[ModelSpec]:
+    return TypeAdapter(kind)
 
 
 def shipped_names() -> list[str]:
@@ -207,11 +225,11 @@ def _safetensors_metadata(path: Path) -> dict[str, str]:
         length = int.from_bytes(stream.read(8), "little")
         if size < 8 or length > size - 8:
             raise InputError(f"{path} is not a safetensors file; give one as written by `glaciertime train`")
-        try:
-            header = json.loads(stream.read(length))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise InputError(f"{path} is not a safetensors file; give one as written by `glaciertime train`") from error
-    return header.get("__metadata__", {}) if isinstance(header, dict) else {}
+        what, remedy = f"{path} is not a safetensors file: its header", "give one as written by `glaciertime train`"
+        limits.check("document-mb", length / 1e6, what)
+        header = parse_json(stream.read(length), what=what, remedy=remedy)
+    found = header.get("__metadata__", {}) if isinstance(header, dict) else {}
+    return found if isinstance(found, dict) else {}
 
 
 @lru_cache(maxsize=4)
@@ -221,10 +239,8 @@ def _session(path: str, _modified_ns: int, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    try:
+    with wall(f"{path} is not an ONNX model that onnxruntime can run", "export it again"):
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own classes share no public root
-        raise InputError(f"{path} is not an ONNX model that onnxruntime can run; export it again") from error
 
 
 def open_session(path: Path, *, threads: int = 0) -> Any:

@@ -150,12 +150,12 @@ class Normalisation:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Normalisation:
         """Return the rule written by :meth:`to_dict`."""
-        plain = dict(values)
-        for key in ("mean", "std"):
-            plain[key] = tuple(float(value) for value in plain.get(key, ()))
         try:
+            plain = dict(values)
+            for key in ("mean", "std"):
+                plain[key] = tuple(float(value) for value in plain.get(key, ()))
             return cls(**plain)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise InputError(f"normalisation {values} given, the keys of {cls.__name__} expected") from error
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pyproj
 import shapely
 
+from glaciertime import limits
 from glaciertime.catalog import Glacier
 from glaciertime.dates import EARLIEST
 from glaciertime.errors import GlacierTimeError, InputError
@@ -34,6 +35,7 @@ from glaciertime.track.scene.masks import image_polygon, measure_mask
 from glaciertime.track.scene.outlines import NEEDS_A_LINE, measure_outline
 from glaciertime.track.settings import ScreeningSettings, TrackSettings
 from glaciertime.units import M2_PER_KM2, polygon_area_km2, true_plane
+from glaciertime.walls import wall
 
 __all__ = ["FOOTPRINT_COLUMNS", "Tracked", "track_scenes"]
 
@@ -116,8 +118,13 @@ def track_scenes(
                 run.observations.append(failed_row(scene.acquisition, scene.reason))
             continue
         try:
-            run.measure(scene)
-        except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
+            # A scene can be broken in ways that no reader sees: it is a row all the same, and the others are measured.
+            with (
+                limits.timed(scene.acquisition.image_id),
+                wall("it cannot be measured", "look at it, and draw it again"),
+            ):
+                run.measure(scene)
+        except GlacierTimeError as error:
             run.observations.append(failed_row(scene.acquisition, str(error)))
     run.draw()
     if len(run.masks) > 1 and (run.settings.common_footprint or needs_common_footprint(run.masks)):
@@ -200,8 +207,9 @@ class _Run:
             self.rulers[is_local] = ruler
             for acquisition, measurement, _ in waiting:
                 try:
-                    self._write(acquisition, measurement, ruler)
-                except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError) as error:
+                    with wall("its front cannot be measured", "look at it, and draw it again"):
+                        self._write(acquisition, measurement, ruler)
+                except GlacierTimeError as error:
                     self.observations.append(failed_row(acquisition, str(error)))
 
     def _ruler_drawn(
@@ -233,7 +241,8 @@ class _Run:
         ]
         width_m = float(np.median([front_width_m(sketch.front) for sketch in sketches]))
         try:
-            drawing = draw_centreline(sketches, crs=there.crs, width_m=width_m)
+            with wall("the fronts are odd", "look at them"):
+                drawing = draw_centreline(sketches, crs=there.crs, width_m=width_m)
         except InputError as error:
             self.notes.append(f"no centreline could be drawn ({error}): there are no positions")
             return ruler
@@ -292,8 +301,9 @@ class _Run:
     def measure_common_footprint(self) -> None:
         """Measure the areas once more inside the footprint that all masks share."""
         try:
-            areas, footprint = common_areas(self.masks, settings=self.settings)
-        except (GlacierTimeError, shapely.errors.GEOSException, pyproj.exceptions.ProjError, OSError) as error:
+            with wall("the masks cannot be cut to it", "look at their outlines"):
+                areas, footprint = common_areas(self.masks, settings=self.settings)
+        except GlacierTimeError as error:
             self.observations.append(failed_row(self.masks[0].scene.acquisition, f"common footprint: {error}"))
             return
         odd = {mask.scene.acquisition.image_id for mask in of_another_extent(self.masks)}

@@ -58,7 +58,7 @@ def test_a_picture_that_is_cut_short_is_not_read_as_black(tmp_path: Path) -> Non
     path = write(tmp_path / "image.png", pixels, driver="PNG")
     assert (read_zones(path) == pixels[0]).all()
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with Imagery(path) as image, pytest.raises(InputError, match=r"image\.png is damaged or cut short"):
+    with Imagery(path) as image, pytest.raises(InputError, match=r"image\.png cannot be read to its end"):
         image.read_all()
     with pytest.raises(InputError, match=r"image\.png cannot be read to its end"):
         read_zones(path)
@@ -68,5 +68,5 @@ def test_a_coloured_picture_that_is_cut_short_is_named(tmp_path: Path) -> None:
     grey = np.random.default_rng(0).integers(0, 255, size=(1, 60, 40)).astype(np.uint8)
     path = write(tmp_path / "image.png", grey.repeat(3, axis=0), driver="PNG")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(InputError, match=r"image\.png is damaged or cut short"):
+    with pytest.raises(InputError, match=r"image\.png cannot be read to its end"):
         Imagery(path, expected=1)

@@ -134,7 +134,7 @@ def test_bad_images_are_one_sentence(tmp_path):
         target.write(np.zeros((1, 64, 64), np.uint8))
     cases = {
         tmp_path / "none.png": "does not exist",
-        tmp_path / "text.png": "cannot be read as an image",
+        tmp_path / "text.png": "cannot be opened as an image",
         colour: "has 2 bands, the model expects 1",
         empty: "nothing to segment",
     }

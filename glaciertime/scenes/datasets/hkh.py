@@ -17,20 +17,13 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample, remap_labels
+from glaciertime.scenes.packed import read_array
 
 __all__ = ["HkhAryal", "HkhBaraka"]
 
 _RESOLUTION_M = 30.0
 _LANDSAT = ("B1", "B2", "B3", "B4", "B5", "B6_VCID1", "B6_VCID2", "B7")
 _BARAKA_BANDS = (*_LANDSAT, "B8", "BQA", "NDWI", "NDSI", "NDVI", "elevation", "slope")
-
-
-def _load(path: Path) -> NDArray[np.generic]:
-    try:
-        # allow_pickle=False: an array of objects would run code.
-        return np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} is not a plain array ({error}); fetch it again") from error
 
 
 @dataclass(frozen=True)
@@ -92,7 +85,7 @@ class HkhBaraka:
         mask_path = path.with_name(f"{base}_mask_{number}.npy")
         if not mask_path.is_file():
             raise DataNotFoundError(f"{mask_path} does not exist; {path.name} has no mask")
-        image, mask = _load(path), _load(mask_path)
+        image, mask = read_array(path), read_array(mask_path)
         _check_bands(path, image, len(self.bands))
         if mask.ndim != 3 or mask.shape[2] < (1 if self.binary else 3) or mask.shape[:2] != image.shape[:2]:
             raise InputError(f"{mask_path.name} of shape {mask.shape}, (H, W, K) binary masks of the image expected")
@@ -153,7 +146,7 @@ class HkhAryal:
         path = Path(self.root) / "normalize_train.npy"
         if not path.is_file():
             raise DataNotFoundError(f"{path} does not exist; use the statistics of the training part instead")
-        rows = np.asarray(_load(path), dtype=np.float64)
+        rows = np.asarray(read_array(path), dtype=np.float64)
         if rows.ndim != 2 or len(rows) < 4:
             raise InputError(f"{path} of shape {rows.shape}, rows mean, std, min, max expected")
         return dict(zip(("mean", "std", "min", "max"), rows[:4, : self.channels], strict=True))
@@ -169,7 +162,7 @@ class HkhAryal:
         mask_path = path.with_name(path.name.replace("tiff_", "mask_", 1))
         if not mask_path.is_file():
             raise DataNotFoundError(f"{mask_path} does not exist; {path.name} has no mask")
-        image, mask = _load(path), _load(mask_path)
+        image, mask = read_array(path), read_array(mask_path)
         if image.ndim != 3 or image.shape[2] < self.channels:
             raise InputError(f"{path.name} of shape {image.shape}, at least {self.channels} channels expected")
         # Slices at the edge of a scene were padded, which turned their masks into float64.

@@ -14,11 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from glaciertime import limits
 from glaciertime.dates import as_date
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
 from glaciertime.scenes.datasets.traced_zones import zones_from_trace
+from glaciertime.walls import wall
 
 __all__ = ["RESOLUTION_M", "LandsatFronts"]
 
@@ -58,7 +60,9 @@ class LandsatFronts:
             raise DataNotFoundError(
                 f"{path} does not exist; give the folder that holds index.csv, images/ and fronts/ of landsat_fronts"
             )
-        table = pd.read_csv(path, dtype=str)
+        limits.check("table-mb", path.stat().st_size / 1e6, path.name)
+        with wall(f"{path} is not a CSV table in UTF-8", "fetch it again"):
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
         missing = [column for column in _COLUMNS if column not in table]
         if missing:
             raise InputError(f"{path}: columns {missing} are missing, {list(_COLUMNS)} expected")

@@ -6,6 +6,7 @@ Layout of the tiles of Maslov et al. (GlaViTU), doi:10.1038/s41467-024-54956-x.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import DataNotFoundError, InputError, MissingExtraError
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
+from glaciertime.walls import wall
 
 __all__ = ["MODALITIES", "REGIONS", "Nird"]
 
@@ -139,12 +141,12 @@ def _scaled(array: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
     return array
 
 
-def _open(path: Path) -> Any:
+@contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    """Open a file of tiles; whatever HDF5 finds damaged in it, then or later, is one sentence."""
     try:
         import h5py
     except ModuleNotFoundError as error:
         raise MissingExtraError("reading NIRD tiles", "train") from error
-    try:
-        return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read as HDF5; fetch it again") from error
+    with wall(f"{path} cannot be read as HDF5", "fetch it again"), h5py.File(path, "r") as stored:
+        yield stored

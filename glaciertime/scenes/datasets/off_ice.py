@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
+from glaciertime.walls import wall
 
 __all__ = ["CdwSeg", "Cityscapes"]
 
@@ -87,7 +89,7 @@ class CdwSeg:
             (line.strip(), split)
             for split in ("train", "val", "test")
             if (lists / f"{split}.txt").is_file()
-            for line in (lists / f"{split}.txt").read_text().splitlines()
+            for line in _lines(lists / f"{split}.txt")
             if line.strip()
         ]
         if not names:
@@ -114,6 +116,12 @@ class CdwSeg:
             raise DataNotFoundError(f"{found[0]} or {label_path} does not exist; complete the folder")
         mapping = {**{value: value for value in range(10)}, IGNORE: IGNORE}
         return _picture(path, label_path, mapping, self.infos[index])
+
+
+def _lines(path: Path) -> list[str]:
+    limits.check("table-mb", path.stat().st_size / 1e6, path.name)
+    with wall(f"{path} is no list of names", "fetch it again"):
+        return path.read_text(encoding="utf-8").splitlines()
 
 
 def _picture(path: Path, label_path: Path, mapping: dict[int, int], info: SampleInfo) -> TrainingSample:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.raster_files import check_pixels, open_raster
+from glaciertime.walls import wall
 
 __all__ = ["read_picture"]
 
@@ -34,9 +37,12 @@ def read_picture(path: Path) -> NDArray[Any]:
     # Imported here: every track looks whether there are pictures, few read one.
     from skimage import io
 
-    try:
+    with open_raster(path, what="an image") as header:
+        check_pixels(header, bytes_per_pixel=4 * header.count, step="read as a whole")
+    with wall(f"{path} cannot be read as an image", "is it cut short? Fetch it again"), warnings.catch_warnings():
+        # Pillow warns of what the header was checked for.
+        warnings.simplefilter("ignore")
         picture: NDArray[Any] = io.imread(path)
-    except (OSError, ValueError, SyntaxError) as error:
-        # Pillow calls a damaged PNG a syntax error.
-        raise InputError(f"{path} cannot be read as an image; is it cut short? Fetch it again") from error
+    if picture.ndim not in (2, 3) or not picture.size:
+        raise InputError(f"{path} holds an array of shape {picture.shape}, an image expected; fetch it again")
     return picture

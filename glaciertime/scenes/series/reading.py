@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from glaciertime import limits
 from glaciertime.cells import unquote_formula
 from glaciertime.errors import DataNotFoundError, InputError, MissingExtraError, UsageError, nearest_names
+from glaciertime.scenes.packed import check_parquet, check_zip
+from glaciertime.walls import wall
 
 __all__ = ["RawTable", "raw_table_from_file", "raw_table_from_frame"]
 
-#: A table of a series is small: what is larger is something else.
-_MOST_BYTES = 200_000_000
 _COMMENT = re.compile(r"^\s*(#|%|//|!|HDR\b)\s?")
 _NUMBERED_COLUMN = re.compile(r"^\s*(?:column\s*)?(\d{1,2})\s*[:.)-]?\s+(\S.*)$", re.IGNORECASE)
 _YEAR = re.compile(r"(1[5-9]|20)\d\d")
@@ -91,8 +92,7 @@ def raw_table_from_file(path: Path, *, sheet: str | None = None) -> RawTable:
         raise DataNotFoundError(f"there is no file {path}; give a CSV, an Excel (.xlsx) or a Parquet file")
     if not path.is_file():
         raise InputError(f"{path} is no file; give a CSV, an Excel (.xlsx) or a Parquet file")
-    if path.stat().st_size > _MOST_BYTES:
-        raise InputError(f"{path} has {path.stat().st_size / 1e6:,.0f} MB; a table of a series has less than 200")
+    limits.check("table-mb", path.stat().st_size / 1e6, path.name)
     ending = path.suffix.lower()
     if ending in (".xlsx", ".xlsm"):
         return _from_excel(path, sheet)
@@ -106,11 +106,9 @@ def raw_table_from_file(path: Path, *, sheet: str | None = None) -> RawTable:
 
 
 def _from_parquet(path: Path) -> RawTable:
-    try:
-        frame = pd.read_parquet(path)
-    except Exception as error:  # pyarrow raises many kinds
-        raise InputError(f"{path} is no Parquet file that can be read ({str(error).splitlines()[0]})") from error
-    return raw_table_from_frame(frame, name=path.name)
+    with wall(f"{path} is no Parquet file that can be read", "export it again"):
+        check_parquet(path, what=path.name)
+        return raw_table_from_frame(pd.read_parquet(path), name=path.name)
 
 
 def _from_excel(path: Path, sheet: str | None) -> RawTable:
@@ -118,14 +116,13 @@ def _from_excel(path: Path, sheet: str | None) -> RawTable:
         import openpyxl
     except ImportError as error:
         raise MissingExtraError(f"reading {path.name}", "excel") from error
-    try:
+    with wall(f"{path} is no Excel file that can be read", "save it again as .xlsx or as CSV"):
+        check_zip(path, what=path.name)
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl and zipfile raise many kinds
-        raise InputError(f"{path} is no Excel file that can be read ({str(error).splitlines()[0]})") from error
-    try:
-        held = {name: [list(row) for row in book[name].iter_rows(values_only=True)] for name in _sheets(book)}
-    finally:
-        book.close()
+        try:
+            held = {name: _rows_of(book[name], path.name) for name in _sheets(book)}
+        finally:
+            book.close()
     held = {name: rows for name, rows in held.items() if any(_filled(row) for row in rows)}
     if sheet is None and len(held) > 1:
         raise InputError(f"{path} holds the sheets {', '.join(held)}; say which with --sheet NAME")
@@ -135,6 +132,15 @@ def _from_excel(path: Path, sheet: str | None) -> RawTable:
     if not held:
         raise InputError(f"{path} holds no table")
     return _from_rows(path.name, list(enumerate(held[sheet or next(iter(held))], 1)), preamble=[], delimiter="")
+
+
+def _rows_of(sheet: Any, name: str) -> list[list[Any]]:
+    rows, cells = [], 0
+    for row in sheet.iter_rows(values_only=True):
+        cells += len(row)
+        limits.check("cells", cells, name)
+        rows.append(list(row))
+    return rows
 
 
 def _sheets(book: Any) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.normalisation import Normalisation
@@ -175,6 +177,13 @@ def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArra
     """
     if max(source.height, source.width) <= spec.patch_px:
         return predict_image(source.read_all(), run=run, spec=spec)
+    limits.raster_bytes(
+        pixels=source.height * source.width,
+        bytes_per_pixel=16 * len(spec.codes) + 8 * len(spec.bands),
+        file_bytes=None,
+        what=f"{Path(source.path).name}, segmented as a whole",
+        advice="cut it to the glacier",
+    )
     probability = np.full((len(spec.codes), source.height, source.width), np.nan, dtype=np.float32)
     for strip in predict_strips(source, run=run, spec=spec):
         rows = slice(strip.row, strip.row + strip.probability.shape[1])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from glaciertime.errors import InputError
 from glaciertime.segment.description import KEY, ModelSpec, read_spec, weights_path
+from glaciertime.walls import wall
 from glaciertime.writing import write_bytes
 from glaciertime.writing.marks import made_by
 
@@ -63,7 +64,6 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
     InputError
         If the file holds another architecture, or tensors that do not fit it.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from glaciertime.segment.architectures.folding import build_network
@@ -77,10 +77,8 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
             f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights"
         )
     network = build_network(spec.model, in_channels=spec.channels, classes=len(spec.classes), fold=spec.fold)
-    try:
+    with wall(f"{path} is damaged or cut short", "fetch or export it again"):
         tensors = load_file(str(path))
-    except SafetensorError as error:
-        raise InputError(f"{path} is damaged or cut short ({error}); fetch or export it again") from error
     missing, unexpected = network.load_state_dict(_fitting(network, tensors, path), strict=False)
     if missing or unexpected:
         raise InputError(

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from glaciertime.documents import read_yaml
 from glaciertime.errors import DataNotFoundError, InputError, nearest_names
 
 __all__ = ["TrainConfig", "read_config", "template"]
@@ -120,10 +121,7 @@ def read_config(source: Path | dict[str, Any]) -> TrainConfig:
     if isinstance(source, Path):
         if not source.is_file():
             raise DataNotFoundError(f"{source} does not exist; write one with `glaciertime train --template-config`")
-        try:
-            values = yaml.safe_load(source.read_text())
-        except yaml.YAMLError as error:
-            raise InputError(f"{source} is not YAML: {str(error).splitlines()[0]}") from error
+        values = read_yaml(source, what=str(source), remedy="see `glaciertime train --template-config`")
     else:
         values = source
     if not isinstance(values, dict):

@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 
+from glaciertime.documents import parse_json
 from glaciertime.errors import InputError
+from glaciertime.walls import wall
 from glaciertime.writing import write_bytes
 
 __all__ = ["SafeCheckpointIO", "read_state", "write_state"]
@@ -84,16 +86,12 @@ def read_state(path: Path) -> dict[str, Any]:
     >>> read_state(path)
     {'step': 3, 0: (tensor([1., 1.]), None)}
     """
-    try:
+    remedy = "remove it to start anew, the weights written so far stay in weights.safetensors"
+    with wall(f"{path} is not a training state of this package", remedy):
         with safe_open(str(path), framework="pt", device="cpu") as stream:
             metadata = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-        return _decode(json.loads(metadata[_KEY]), tensors)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
-        raise InputError(
-            f"{path} is not a training state of this package ({error}); remove it to start anew, "
-            "the weights written so far stay in weights.safetensors"
-        ) from error
+        return _decode(parse_json(metadata[_KEY], what=f"{path}", remedy=remedy), tensors)
 
 
 class SafeCheckpointIO(CheckpointIO):

@@ -1,0 +1,56 @@
+"""What a geometry must be to be measured at all: coordinates that lie on Earth, and no more of them than a limit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+
+from glaciertime import limits
+from glaciertime.errors import InputError
+
+__all__ = ["check_geometry"]
+
+#: Twice round the Earth in metres, and in degrees: no map reaches farther.
+_FARTHEST_M, _FARTHEST_DEGREES = 8.1e7, 720.0
+_AT_A_TIME = 256
+
+
+def check_geometry(geometry: shapely.Geometry | None, *, crs: Any, what: str = "the geometry") -> None:
+    """Refuse a geometry that nothing on Earth is, or that would take minutes to mend.
+
+    Raises
+    ------
+    InputError
+    """
+    if geometry is None or geometry.is_empty:
+        return
+    xy = shapely.get_coordinates(geometry)
+    limits.check("vertices", len(xy), what, advice="simplify it")
+    if not np.isfinite(xy).all():
+        raise InputError(f"{what} has coordinates that are no numbers; draw it again")
+    far = float(np.abs(xy).max())
+    geographic = crs is not None and pyproj.CRS.from_user_input(crs).is_geographic
+    if far > (_FARTHEST_DEGREES if geographic else _FARTHEST_M):
+        unit = "degrees" if geographic else "m"
+        raise InputError(f"{what} reaches to {far:g} {unit}, which is not on Earth; check its coordinates and its CRS")
+    areal = [part for part in shapely.get_parts(geometry, return_index=False) if part.geom_type.endswith("Polygon")]
+    if areal and not all(shapely.is_valid(areal)):
+        limits.check("crossings", _crossings(areal, at_most=limits.limit("crossings")), what, advice="draw it again")
+
+
+def _crossings(areal: list[shapely.Geometry], *, at_most: float) -> int:
+    """Return how often the rings of polygons cross, counted no further than to see that there are too many."""
+    rings = [shapely.get_coordinates(ring) for ring in shapely.get_rings(areal)]
+    ends = np.concatenate([np.stack([ring[:-1], ring[1:]], axis=1) for ring in rings])
+    segments = shapely.linestrings(ends[(ends[:, 0] != ends[:, 1]).any(axis=1)])
+    tree = shapely.STRtree(segments)
+    found = 0
+    for start in range(0, len(segments), _AT_A_TIME):
+        first, second = tree.query(segments[start : start + _AT_A_TIME], predicate="crosses")
+        found += int((second > first + start).sum())
+        if found > at_most:
+            break
+    return found
