@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glaciertime.cli.common import (
-    LimitOption,
-    OverwriteOption,
-)
-from glaciertime.errors import MissingExtraError, UsageError
+from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption, note
+from glaciertime.cli.messages import by_kind, exit_code
+from glaciertime.errors import InputError, MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from glaciertime.segment.teach.training import Trained
 
 __all__ = ["train"]
 
@@ -39,6 +40,7 @@ def train(
         bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")
     ] = True,
     overwrite: OverwriteOption = False,
+    strict: StrictOption = False,
     limit: LimitOption = None,
     template_config: Annotated[bool, typer.Option("--template-config", help="Print commented settings.")] = False,
 ) -> None:
@@ -72,7 +74,7 @@ def train(
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
-    trained = _train(settings, out=out, initial=initial, overwrite=overwrite)
+    trained, failed = _train(settings, out=out, initial=initial, overwrite=overwrite, strict=strict)
     if onnx:
         from glaciertime.segment.export.folded_export import export_model
         from glaciertime.segment.predict.weights import load_model
@@ -82,6 +84,8 @@ def train(
     last = trained.history[-1] if trained.history else {}
     typer.echo(f"{trained.weights}", err=False)
     typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)
+    if failed:
+        raise typer.Exit(exit_code(stored=True, failed=True))
 
 
 def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +99,9 @@ def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     return {**read_config(config).model_dump(exclude_unset=True), **options}
 
 
-def _train(settings: Any, *, out: Path, initial: str | None, overwrite: bool) -> Any:
+def _train(settings: Any, *, out: Path, initial: str | None, overwrite: bool, strict: bool) -> tuple[Trained, bool]:
+    """Train on what can be read; return what came of it, and whether something could not be."""
+    from glaciertime.scenes.datasets.readable import readable_part
     from glaciertime.scenes.datasets.readers import open_training_data
 
     try:
@@ -103,6 +109,11 @@ def _train(settings: Any, *, out: Path, initial: str | None, overwrite: bool) ->
         from glaciertime.segment.teach.training import train as run
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
-    opened = open_training_data(settings.data, root=settings.root, options=settings.data_options)
+    opened = readable_part(open_training_data(settings.data, root=settings.root, options=settings.data_options))
+    problems = getattr(opened, "problems", ())
+    for count, problem in by_kind(problems):
+        note(problem + (f" (and {count - 1} more like it)" if count > 1 else ""))
+    if strict and problems:
+        raise InputError(f"{len(problems)} samples cannot be read; without --strict the others are used")
     start = None if initial is None else weights_path(initial, suffix=".safetensors")
-    return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite)
+    return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite), bool(problems)

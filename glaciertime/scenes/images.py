@@ -54,6 +54,7 @@ def landsat_front_images(
     if not chosen:
         known = ", ".join(sorted({info.glacier for info in reader.infos}))
         raise DataNotFoundError(f"{folder}/index.csv names no image of {code}; it names {known}")
+    yield from (UnreadableScene(input=str(folder / "index.csv"), reason=reason) for reason in reader.problems)
     for date, info, name, path_row in sorted(chosen, key=lambda row: (row[0], row[1].name)):
         acquisition = Acquisition(
             glacier=glacier,

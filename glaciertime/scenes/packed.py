@@ -80,7 +80,7 @@ def read_array(path: Path) -> NDArray[np.generic]:
                 raise InputError(f"{path} is of version {version} of the format, 1.0 or 2.0 expected; save it again")
             shape, _, dtype = readers[version](stream)
             if dtype.kind not in "biuf":
-                raise InputError(f"{path} holds {dtype}, not plain numbers; save it as an array of numbers")
+                raise InputError(f"{path} is not a plain array (it holds {dtype}); save it as an array of numbers")
             claimed = float(np.prod([float(each) for each in shape])) * dtype.itemsize
             if min(shape, default=0) < 0 or claimed > size - stream.tell():
                 raise InputError(f"{path} claims {shape} values of {dtype} and is shorter; fetch it again")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from glaciertime.errors import DataNotFoundError, InputError
-from glaciertime.scenes.caffe import caffe_root, parse_caffe_name
+from glaciertime.scenes.caffe import CaffeName, caffe_root, parse_caffe_name
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample, remap_labels
 
@@ -35,7 +35,18 @@ class CaffeTraining:
     codes: tuple[int, ...] = _CODES
 
     @cached_property
-    def _paths(self) -> tuple[tuple[Path, Path, str], ...]:
+    def problems(self) -> tuple[str, ...]:
+        """Return a sentence for each image whose name says nothing that can be."""
+        return tuple(told for *_, told in self._found if isinstance(told, str))
+
+    @cached_property
+    def _paths(self) -> tuple[tuple[Path, Path, str, CaffeName], ...]:
+        return tuple(
+            (image, zones, split, name) for image, zones, split, name in self._found if not isinstance(name, str)
+        )
+
+    @cached_property
+    def _found(self) -> tuple[tuple[Path, Path, str, CaffeName | str], ...]:
         top = caffe_root(Path(self.root))
         if top is None or not (top / "sar_images").is_dir():
             raise DataNotFoundError(
@@ -44,7 +55,12 @@ class CaffeTraining:
         found = []
         for split in ("train", "test"):
             for image in sorted((top / "sar_images" / split).glob("*.png")):
-                found.append((image, top / "zones" / split / f"{image.stem}_zones.png", split))
+                name: CaffeName | str
+                try:
+                    name = parse_caffe_name(image.name)
+                except InputError as error:
+                    name = str(error)
+                found.append((image, top / "zones" / split / f"{image.stem}_zones.png", split, name))
         if not found:
             raise DataNotFoundError(f"{top}/sar_images holds no PNG in train or test; unzip CaFFe again")
         return tuple(found)
@@ -53,8 +69,7 @@ class CaffeTraining:
     def infos(self) -> Sequence[SampleInfo]:
         """Return what the file names say; all of a glacier show one place, whatever their orbit."""
         infos = []
-        for image, _, split in self._paths:
-            name = parse_caffe_name(image.name)
+        for _, _, split, name in self._paths:
             infos.append(
                 SampleInfo(
                     name=name.stem,
@@ -74,7 +89,7 @@ class CaffeTraining:
         return (self[index] for index in range(len(self)))
 
     def __getitem__(self, index: int) -> TrainingSample:
-        image_path, zones_path, _ = self._paths[index]
+        image_path, zones_path, *_ = self._paths[index]
         if not zones_path.is_file():
             raise DataNotFoundError(f"{zones_path} does not exist; {image_path.name} has no zones")
         image, zones = read_picture(image_path), read_picture(zones_path)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, remap_labels
 from glaciertime.scenes.datasets.traced_zones import zones_from_trace
-from glaciertime.walls import wall
+from glaciertime.walls import readable_text, wall
 
 __all__ = ["RESOLUTION_M", "LandsatFronts"]
 
@@ -52,9 +53,18 @@ class LandsatFronts:
     classes: tuple[str, ...] = ("glacier", "ocean")
     codes: tuple[int, ...] = (127, 254)
 
-    @cached_property
+    @property
     def index(self) -> pd.DataFrame:
-        """Return ``index.csv``, one row per image, ordered by glacier, date and image name."""
+        """Return the rows of ``index.csv`` that can be used, one per image, by glacier, date and image name."""
+        return self._rows[0]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return a sentence for each row of ``index.csv`` that cannot be used."""
+        return self._rows[1]
+
+    @cached_property
+    def _rows(self) -> tuple[pd.DataFrame, tuple[str, ...]]:
         path = Path(self.root) / "index.csv"
         if not path.is_file():
             raise DataNotFoundError(
@@ -66,7 +76,10 @@ class LandsatFronts:
         missing = [column for column in _COLUMNS if column not in table]
         if missing:
             raise InputError(f"{path}: columns {missing} are missing, {list(_COLUMNS)} expected")
-        return table.sort_values(["glacier", "date", "image"], ignore_index=True)
+        table = table.sort_values(["glacier", "date", "image"], ignore_index=True)
+        reasons = {at: why for at, row in enumerate(table.itertuples()) if (why := _why_not(row))}
+        problems = tuple(f"index.csv, {readable_text(table['image'][at])}: {why}" for at, why in reasons.items())
+        return table.drop(index=list(reasons)).reset_index(drop=True), problems
 
     @cached_property
     def infos(self) -> Sequence[SampleInfo]:
@@ -111,6 +124,18 @@ class LandsatFronts:
             present=np.ones(1, dtype=bool),
             info=self.infos[index],
         )
+
+
+def _why_not(row: Any) -> str:
+    """Return why a row cannot be used; empty where it can."""
+    try:
+        as_date(row.date)
+    except InputError as error:
+        return str(error)
+    outside = [
+        name for name in (row.image, row.front) if not name or Path(name).is_absolute() or ".." in Path(name).parts
+    ]
+    return f"'{readable_text(outside[0])}' is no file of the folder; correct the table" if outside else ""
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:
