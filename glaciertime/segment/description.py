@@ -149,7 +149,7 @@ class ModelSpec:
             If the JSON is damaged or lacks a field.
         """
         what, remedy = f"{path}: the description of the model", "export it again with `glaciertime train`"
-        values = parse_json(text, what=what, remedy=remedy)
+        values = parse_json(text, what=f"{what} is damaged: it", remedy=remedy)
         strange = sorted(set(values) - {each.name for each in fields(cls)}) if isinstance(values, dict) else ["it"]
         if strange:
             raise InputError(f"{what} is damaged ({readable_text(strange[0])} is no field of it); {remedy}")
@@ -157,7 +157,7 @@ class ModelSpec:
             values["resolution_m"] = float("nan")
         with wall(f"{what} is damaged", remedy):
             try:
-                return _checked(cls).validate_python(values)
+                return _checked().validate_python(values)
             except ValidationError as error:
                 first = error.errors()[0]
                 where = ".".join(str(part) for part in first["loc"])
@@ -165,8 +165,8 @@ class ModelSpec:
 
 
 @cache
-def _checked(kind: type[ModelSpec]) -> TypeAdapter[ModelSpec]:
-    return TypeAdapter(kind)
+def _checked() -> TypeAdapter[ModelSpec]:
+    return TypeAdapter(ModelSpec)
 
 
 def shipped_names() -> list[str]:

@@ -133,7 +133,7 @@ def test_bad_images_are_one_sentence(tmp_path):
     with rasterio.open(empty, "w", driver="GTiff", height=64, width=64, count=1, dtype="uint8", nodata=0) as target:
         target.write(np.zeros((1, 64, 64), np.uint8))
     cases = {
-        tmp_path / "none.png": "does not exist",
+        tmp_path / "none.png": "there is no such file",
         tmp_path / "text.png": "cannot be opened as an image",
         colour: "has 2 bands, the model expects 1",
         empty: "nothing to segment",

@@ -12,7 +12,7 @@ from glaciertime.scenes.datasets.sample import SampleInfo, TrainingData, Trainin
 __all__ = ["Readable", "readable_part"]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Readable:
     """A data set without the samples that cannot be read.
 
@@ -30,20 +30,8 @@ class Readable:
     kept: tuple[int, ...]
     problems: tuple[str, ...]
 
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """The bands of every image."""
-        return self.data.bands
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """What the labels stand for."""
-        return self.data.classes
-
-    @property
-    def codes(self) -> tuple[int, ...]:
-        """The value of each class in a mask."""
-        return self.data.codes
+    def __post_init__(self) -> None:
+        self.bands, self.classes, self.codes = self.data.bands, self.data.classes, self.data.codes
 
     @property
     def infos(self) -> Sequence[SampleInfo]:
