@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from glaciertime.errors import InputError, UsageError, nearest_names
 
-__all__ = ["LIMITS", "Limit", "check", "given", "limit", "parse_limits", "raster_bytes", "timed"]
+__all__ = ["LIMITS", "Limit", "as_table", "check", "given", "limit", "parse_limits", "raster_bytes", "timed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +114,16 @@ LIMITS: dict[str, Limit] = {
         ),
     )
 }  # fmt: skip
+
+
+def as_table() -> str:
+    """Return all limits as a table in Markdown, as the README shows it."""
+    lines = ["| limit | default | of what | raised with | why |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {name} | {known.default:,.6g} | {known.unit} | `{known.option}`, `{known.variable}` | {known.reason} |"
+        for name, known in LIMITS.items()
+    ]
+    return "\n".join(lines)
 
 
 def limit(name: str) -> float:

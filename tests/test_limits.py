@@ -45,6 +45,13 @@ def test_a_variable_that_is_no_number_is_refused(text: str, monkeypatch: pytest.
         limits.limit("vertices")
 
 
+def test_the_readme_shows_the_limits_that_hold() -> None:
+    readme = Path(__file__).parents[1] / "README.md"
+    if not readme.is_file():
+        pytest.skip("no README beside the installed package")
+    assert limits.as_table() in readme.read_text(encoding="utf-8"), "put limits.as_table() into the README"
+
+
 def test_limits_that_are_given_hold_for_a_while() -> None:
     with limits.given({"vertices": 7.0}):
         assert limits.limit("vertices") == 7
