@@ -66,6 +66,42 @@ def test_chunked_ssd_on_cuda_equals_the_cpu(dtype: torch.dtype, limit: float, mo
         assert relative_error(mine.cpu(), theirs) < limit, name
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-5), (torch.float16, 2e-2), (torch.bfloat16, 2e-2)])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1, 1, 1, 1), (2, 500, 4, 64, 2, 64), (2, 131, 6, 40, 1, 37), (1, 70, 2, 16, 1, 128)]
+)
+def test_triton_ssd_on_cuda_equals_the_cpu(
+    shape: tuple[int, ...], dtype: torch.dtype, limit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halves = {"x", "delta", "B", "C", "z"}
+    given = {name: t.to(dtype if name in halves else torch.float32) for name, t in ssd_inputs(*shape).items()}
+
+    def scan(*tensors: torch.Tensor) -> torch.Tensor:
+        *positional, h0, dt = tensors
+        return ssd_scan(*positional, delta_softplus=True, h0=h0, dt=dt)
+
+    expected = outcome(scan, [tensor.double().requires_grad_() for tensor in given.values()])
+    monkeypatch.setenv("GLACIERTIME_SCAN", "triton")
+    found = outcome(scan, on_cuda(given, dtype, halves))
+    for name, mine, theirs in zip(("y", *given), found, expected, strict=True):
+        assert relative_error(mine.cpu(), theirs) < limit, name
+
+
+def test_triton_ssd_keeps_its_figures_beside_a_long_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ssd_inputs(2, 200, 2, 32, 1, 16, dtype=torch.float32)
+    given["dt"][:, 77] = 1e6
+
+    def scan(*tensors: torch.Tensor) -> torch.Tensor:
+        *positional, h0, dt = tensors
+        return ssd_scan(*positional, delta_softplus=True, h0=h0, dt=dt)
+
+    expected = outcome(scan, [tensor.double().requires_grad_() for tensor in given.values()])
+    monkeypatch.setenv("GLACIERTIME_SCAN", "triton")
+    found = outcome(scan, on_cuda(given, torch.float32, set(given)))
+    for name, mine, theirs in zip(("y", *given), found, expected, strict=True):
+        assert relative_error(mine.cpu(), theirs) < 1e-5, name
+
+
 @needs_mamba_ssm
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-3)])
 def test_mamba_ssms_kernel_is_taken_and_equals_the_chunks(

@@ -110,7 +110,7 @@ def make_network(name: str, *, use_gaps: bool = True) -> ChangeNetwork:
 
 def pinball_loss(answer: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return the mean quantile loss of answers (B, K, 9) for targets (B, K) with weights (B, K)."""
-    levels = torch.tensor(QUANTILES, dtype=answer.dtype)
+    levels = torch.tensor(QUANTILES, dtype=answer.dtype, device=answer.device)
     error = target[..., None] - answer
     loss = torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)
     return (loss * weight).sum() / weight.sum().clamp_min(1e-9)

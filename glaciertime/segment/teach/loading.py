@@ -61,6 +61,9 @@ def data_loaders(
         batch_size=config.batch,
         sampler=_Epochs(sampler),
         num_workers=config.workers,
+        # Workers keep the images they read; a batch in pinned memory reaches a GPU while the one before is computed.
+        persistent_workers=config.workers > 0,
+        pin_memory=torch.cuda.is_available(),
         # Each device has at least one batch then.
         drop_last=sampler.draws >= config.batch * (1 if config.devices == "auto" else config.devices),
     )
