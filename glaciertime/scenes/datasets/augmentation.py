@@ -235,15 +235,16 @@ def transplant_ocean(
 
     The new front is this image's, moved up and down by a smooth random curve of 8 pixels standard deviation. This image
     moves up and the other down until the one is glacier everywhere below the new front and the other ocean everywhere
-    above it.
+    above it. Only the columns between the first and the last with both are changed, the other's stretched to this
+    image's: what lies beside a fjord stays, and a trace need not cross the whole image.
 
     Parameters
     ----------
     image, other : (C, H, W) float32
     labels, other_labels : (H, W) uint8
-        The other may be of another size: its top rows are taken, its columns mirrored where too few. Ocean up,
-        glacier down, one front; nearly every column must have both. As many rows about the front stay without a label
-        as were without one.
+        The other may be of another height: its top rows are taken, its last repeated. Ocean up, glacier down, one
+        front; nearly every column between the first and the last with both must have both. As many rows about the
+        front stay without a label as were without one.
     seed : int or Generator
     glacier, ocean : int
         Labels of the two sides.
@@ -263,38 +264,52 @@ def transplant_ocean(
     >>> bool((mixed[0][zones == 1] < 0.5).all())
     True
     """
-    other, other_labels = _of_size(other, labels.shape), _of_size(other_labels, labels.shape)
-    for zones in (labels, other_labels):
-        if ((zones == glacier).any(axis=0) & (zones == ocean).any(axis=0)).mean() < 0.9:
-            return image, labels
+    other, other_labels = _of_height(other, labels.shape[0]), _of_height(other_labels, labels.shape[0])
+    mine, theirs = (_front_of(zones, glacier=glacier, ocean=ocean) for zones in (labels, other_labels))
+    if mine is None or theirs is None:
+        return image, labels
     rng = np.random.default_rng(seed)
     height, width = labels.shape
-    mine, theirs = (
-        ((zones == ocean).sum(axis=0) + height - (zones == glacier).sum(axis=0)) / 2 for zones in (labels, other_labels)
-    )
-    front = mine + np.interp(np.arange(width), np.linspace(0, width, 7), rng.normal(0, 8, 7))
-    front = np.clip(front, 1, height - 1)
-    up, down = max(0, math.ceil((mine - front).max())), max(0, math.ceil((front - theirs).max()))
+    columns = np.arange(mine[0], mine[1] + 1)
+    place = theirs[0] + (columns - mine[0]) * (theirs[1] - theirs[0]) / max(1, mine[1] - mine[0])
+    bends = np.interp(columns, np.linspace(0, width, 7), rng.normal(0, 8, 7))
+    front = np.clip(mine[2] + bends, 1, height - 1)
+    end = np.interp(place, np.arange(theirs[0], theirs[1] + 1), theirs[2])
+    up, down = max(0, math.ceil((mine[2] - front).max())), max(0, math.ceil((front - end).max()))
     if max(up, down) > min(reach_px, height - 1):
         return image, labels
     rows = np.arange(height)
-    below = image[:, np.minimum(rows + up, height - 1)]
+    mixed = image[:, np.minimum(rows + up, height - 1)]
+    left = np.minimum(place.astype(int), other.shape[2] - 1)
+    right = np.minimum(left + 1, other.shape[2] - 1)
     above = other[:, np.abs(rows - down)]
+    above = above[:, :, left] * (1 - (place - left)) + above[:, :, right] * (place - left)
     zones = rows[:, None] < front[None]
     share = ndimage.uniform_filter(zones.astype(np.float32), size=(3, 1))
-    found = np.where(zones, ocean, glacier).astype(np.uint8)
-    unsure = (labels != ocean).sum(axis=0) - (labels == glacier).sum(axis=0)
-    found[2 * np.abs(rows[:, None] + 0.5 - front) < unsure] = IGNORE
-    return (above * share + below * (1 - share)).astype(np.float32), found
+    mixed[:, :, columns] = above * share + mixed[:, :, columns] * (1 - share)
+    inside = labels[:, columns]
+    unsure = (inside != ocean).sum(axis=0) - (inside == glacier).sum(axis=0)
+    part = np.where(zones, ocean, glacier).astype(np.uint8)
+    part[2 * np.abs(rows[:, None] + 0.5 - front) < unsure] = IGNORE
+    found = np.full_like(labels, IGNORE)
+    found[:, columns] = part
+    return mixed.astype(np.float32), found
 
 
-def _of_size(array: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return the top left of an array, its columns mirrored and its last row repeated where it is too small."""
-    height, width = shape
-    cut = array[..., :height, :width]
-    still = [(0, 0)] * (array.ndim - 2)
-    wide = np.pad(cut, [*still, (0, 0), (0, width - cut.shape[-1])], mode="symmetric")
-    return np.pad(wide, [*still, (0, height - cut.shape[-2]), (0, 0)], mode="edge")
+def _front_of(labels: NDArray[np.uint8], *, glacier: int, ocean: int) -> tuple[int, int, NDArray[np.float64]] | None:
+    """Return the first and the last column with both sides, and the row of the front in each between; None without."""
+    upper, lower = (labels == ocean).sum(axis=0), (labels == glacier).sum(axis=0)
+    both = np.flatnonzero((upper > 0) & (lower > 0))
+    if not both.size or len(both) < 0.9 * (both[-1] - both[0] + 1):
+        return None
+    row = (upper + labels.shape[0] - lower)[both] / 2
+    return int(both[0]), int(both[-1]), np.interp(np.arange(both[0], both[-1] + 1), both, row)
+
+
+def _of_height(array: NDArray[Any], height: int) -> NDArray[Any]:
+    """Return the top of an array, its last row repeated where it is too small."""
+    cut = array[..., :height, :]
+    return np.pad(cut, [*[(0, 0)] * (array.ndim - 2), (0, height - cut.shape[-2]), (0, 0)], mode="edge")
 
 
 def _recolour(

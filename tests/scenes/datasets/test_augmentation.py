@@ -226,3 +226,30 @@ def test_an_ocean_of_another_size_is_fitted(shape):
     mixed, zones = transplant_ocean(image, labels, ocean, other, seed=1)
     assert mixed.shape == image.shape
     assert (mixed[0][zones == 1] < 0.5).all()
+
+
+def test_the_ocean_of_a_fjord_fills_the_other_fjord_and_what_lies_beside_it_stays():
+    labels, other = np.full((80, 60), IGNORE, np.uint8), np.full((80, 60), IGNORE, np.uint8)
+    labels[:40, 10:50], labels[40:, 10:50] = 1, 0
+    other[:30, 30:45], other[30:, 30:45] = 1, 0
+    image, ocean = np.full((1, 80, 60), 5, np.float32), np.full((1, 80, 60), 9, np.float32)
+    image[0, :, 10:50], ocean[0, :, 30:45] = 1, -1
+    for seed in range(5):
+        mixed, zones = transplant_ocean(image, labels, ocean, other, seed=seed)
+        assert (mixed[0][zones == 1] < 0.5).all()
+        assert (mixed[0][:, :10] == 5).all()
+        assert (mixed[0][:, 50:] == 5).all()
+        assert (zones[:, :10] == IGNORE).all()
+        assert (zones[:, 10:50] != IGNORE).all()
+
+
+def test_oceans_of_real_images_are_exchanged(shared_data):
+    from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
+
+    data = LandsatFronts(shared_data / "landsat_fronts")
+    samples = [data[index] for index in range(0, 120, 10)]
+    changed = [
+        not np.array_equal(transplant_ocean(one.image, one.labels, two.image, two.labels, seed=1)[0], one.image)
+        for one, two in zip(samples, samples[1:], strict=False)
+    ]
+    assert sum(changed) >= 6
