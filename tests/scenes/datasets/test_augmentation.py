@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -250,6 +252,6 @@ def test_oceans_of_real_images_are_exchanged(shared_data):
     samples = [data[index] for index in range(0, 120, 10)]
     changed = [
         not np.array_equal(transplant_ocean(one.image, one.labels, two.image, two.labels, seed=1)[0], one.image)
-        for one, two in zip(samples, samples[1:], strict=False)
+        for one, two in pairwise(samples)
     ]
     assert sum(changed) >= 6
