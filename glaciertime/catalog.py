@@ -119,7 +119,7 @@ class Source(_Entry):
     """
 
     dataset: str
-    format: Literal["outlines", "traces", "caffe", "masks", "landsat-fronts", "simulation"]
+    format: Literal["outlines", "traces", "caffe", "masks", "images", "landsat-fronts", "simulation"]
     path: str = ""
     layer: str = ""
     boxes_layer: str = ""
@@ -281,7 +281,7 @@ name: My Glacier
 
 # sources:                     # used when the folder given with --data holds them; the first found wins
 #   - dataset: my masks
-#     format: masks            # outlines, traces, caffe or masks
+#     format: masks            # outlines, traces, caffe, masks or images
 #     path: my_glacier/masks
 #     front_of: calving front  # or tongue, mélange edge, shelf; or periods, which are never joined into one series:
 #     # front_of: [{until: 1995-01-31, is: shelf}, {from: 1995-03-15, is: calving front}]

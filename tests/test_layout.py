@@ -86,7 +86,7 @@ FLOORS = {
         {"scenario", "profile", "adapters"},
     ),
     "segment": (
-        {"description", "normalisation"},
+        {"description", "frame", "normalisation"},
         {"architectures"},
         {"losses"},
         {"predict"},

@@ -46,6 +46,17 @@ def segment(
         bool | None,
         typer.Option("--tta/--no-tta", help="Average over mirror images and magnifications; else as the model says."),
     ] = None,
+    ocean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Where the ocean lies: north, east, south, west, degrees clockwise from north, up (in the image), or "
+            "auto: where the model is surest. Default: auto with a georeference, else up.",
+        ),
+    ] = None,
+    centreline: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Vector file with the glacier's line, from inland to the sea.")
+    ] = None,
     mc_dropout: Annotated[int, typer.Option(min=0, help="Average over that many dropout masks (engine torch).")] = 0,
     smoothness: Annotated[float, typer.Option(min=0, help="Stiffness of the front, models with one line.")] = 0.1,
     window: Annotated[int, typer.Option(min=256, help="Columns of a large raster held in memory at a time.")] = 16384,
@@ -57,23 +68,30 @@ def segment(
 ) -> None:
     """Part an image into zones: 0 no data, 64 rock, 127 glacier, 254 ocean and ice melange.
 
-    The front is where 254 meets 127. With landsat-fronts the ocean must be up in the image.
+    The front is where 254 meets 127. A scene with a georeference is turned and resampled as the model needs it, and
+    its mask comes back on the scene's own grid.
 
     Examples:
 
     glaciertime segment landsat.png --out zones.png
 
+    glaciertime segment LC08_20200801.tif --out zones.tif --ocean west
+
     glaciertime segment sentinel1.tif --weights sar-zones --out zones.tif --probabilities p.tif
     """
+    from glaciertime.cli.framing import predict_in_frame
     from glaciertime.scenes.imagery import Imagery
     from glaciertime.segment.predict.engine import load_engine
     from glaciertime.writing import check_target, drafts
 
     targets = _targets(out, probabilities, cog=cog)
-    inputs = (image, Path(weights))
+    inputs = (image, Path(weights), *((centreline,) if centreline is not None else ()))
     for target in targets:
         check_target(target, inputs=inputs, overwrite=overwrite)
     run, spec = load_engine(weights, engine=engine, threads=threads)
+    if spec.frame.up == "any" and (ocean is not None or centreline is not None):
+        raise UsageError(f"{spec.name} takes images in any orientation; leave --ocean and --centreline out")
+    quick = run
     if mc_dropout:
         run = _dropout(weights, engine=engine, draws=mc_dropout)
     if spec.augmented if tta is None else tta:
@@ -87,8 +105,13 @@ def segment(
     ):
         mask, probable = files[0], files[1] if probabilities is not None else None
         whole = max(pixels.height, pixels.width) <= spec.patch_px
-        if spec.zones == "line" or whole:
-            _whole(pixels, run=run, spec=spec, out=mask, probabilities=probable, smoothness=smoothness, cog=cog)
+        if spec.frame.up == "ocean":
+            probability, zones = predict_in_frame(
+                pixels, run=run, quick=quick, spec=spec, ocean=ocean, centreline=centreline, smoothness=smoothness
+            )
+            _write(pixels, probability, zones, spec=spec, out=mask, probabilities=probable, cog=cog)
+        elif whole:
+            _whole(pixels, run=run, spec=spec, out=mask, probabilities=probable, cog=cog)
         else:
             _strips(pixels, run=run, spec=spec, out=mask, probabilities=probable, window=window, batch=batch, cog=cog)
     typer.echo(f"{image}: {spec.name}, {pixels.width} x {pixels.height} pixels, zones in {out}", err=True)
@@ -129,29 +152,29 @@ def _band_numbers(text: str | None) -> list[int] | None:
         raise UsageError(f"--bands '{text}': numbers from 1 expected, such as --bands 3,2,1") from error
 
 
-def _whole(
+def _whole(pixels: Imagery, *, run: Engine, spec: ModelSpec, out: Path, probabilities: Path | None, cog: bool) -> None:
+    from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
+
+    probability = predict_image(pixels.read_all(), run=run, spec=spec)
+    zones = zones_from_probability(probability, spec=spec)
+    _write(pixels, probability, zones, spec=spec, out=out, probabilities=probabilities, cog=cog)
+
+
+def _write(
     pixels: Imagery,
+    probability: NDArray[np.float32],
+    zones: NDArray[np.uint8],
     *,
-    run: Engine,
     spec: ModelSpec,
     out: Path,
     probabilities: Path | None,
-    smoothness: float,
     cog: bool,
 ) -> None:
-    from glaciertime.cli.common import note
-    from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
-    from glaciertime.segment.predict.uncertainty import front_sigma_px, why_unclear
-
-    probability = probability_of_image(pixels, run=run, spec=spec)
-    zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
     with ExitStack() as files:
         files.enter_context(_mask_file(out, pixels, spec, cog=cog)).write(zones[None])
         if probabilities is not None:
             target = files.enter_context(_probability_file(probabilities, pixels, spec))
             target.write(_with_uncertainty(probability))
-    if reason := why_unclear(front_sigma_px(probability, spec=spec), spec=spec):
-        note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
 
 
 def _strips(

@@ -73,6 +73,20 @@ def track(
     weights: Annotated[
         str, typer.Option(help="Model that segments images: a shipped name or a file; default that of their kind.")
     ] = "",
+    images: Annotated[
+        bool | None,
+        typer.Option(
+            "--images/--masks", help="Whether rasters are images to be segmented; default: as their values say."
+        ),
+    ] = None,
+    ocean: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="Where the ocean lies in images: north, east, south, west or degrees clockwise from north. Default: "
+            "where the glacier's line leads to, else where the model is surest.",
+        ),
+    ] = None,
     common_footprint: Annotated[
         bool, typer.Option("--common-footprint", help="Measure areas inside the footprint that all masks share, too.")
     ] = False,
@@ -159,6 +173,7 @@ def track(
         dates=dates_of_files(dates, reading=told) if dates else {},
         date_reading=told,
         common_footprint=common_footprint,
+        are_images=images,
     )
     settings = TrackSettings(
         methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width, common_footprint=common_footprint
@@ -166,7 +181,8 @@ def track(
     requests = [
         TrackRequest(
             glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
-            dataset=dataset, weights=weights, reading=reading, columns=columns, settings=settings, archive=archive,
+            dataset=dataset, weights=weights, ocean=_ocean(ocean), reading=reading,
+            columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
             front_of=_front_kind(front_of),
         )
@@ -229,6 +245,16 @@ def _print_prunable(names: list[str], archive: Archive, *, as_json: bool) -> Non
     print_counts(counts, dry_run=True, as_json=as_json)
     if not counts:
         note("nothing would go: every file is where it was")
+
+
+def _ocean(text: str | None) -> float | None:
+    from glaciertime.errors import UsageError
+    from glaciertime.segment.predict.orientation import AUTO, parse_ocean
+
+    told = None if text is None else parse_ocean(text)
+    if told == "up":
+        raise UsageError("--ocean up: scenes of one glacier can be turned differently; give an angle from north")
+    return None if told == AUTO or not isinstance(told, float) else told
 
 
 def _front_kind(word: str) -> str:

@@ -12,14 +12,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import geopandas as gpd
-import numpy as np
-from numpy.typing import NDArray
 
-from glaciertime import limits
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, Source, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.front_kinds import one_front_kind
+from glaciertime.pipeline.images import Towards, find_towards, mask_of_image
 from glaciertime.pipeline.rulers import (
     check_positions_compare,
     given_in_files,
@@ -27,8 +25,6 @@ from glaciertime.pipeline.rulers import (
     rulers_table,
 )
 from glaciertime.scenes.acquisition import (
-    NO_DATA,
-    ZONES,
     Acquisition,
     ImageScene,
     MaskScene,
@@ -39,10 +35,9 @@ from glaciertime.scenes.acquisition import (
 )
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.glacier_rows import VectorReading
-from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
 from glaciertime.track import Tracked, TrackSettings, track_scenes
-from glaciertime.track.place import Ruler
+from glaciertime.track.place import WGS84, Ruler, place_of
 from glaciertime.track.record.screening import screen_record
 from glaciertime.walls import wall
 
@@ -60,6 +55,8 @@ class TrackRequest:
     dataset: str = ""
     #: The segmentation model for images: a shipped name or a file; by default the one made for their kind.
     weights: str = ""
+    #: Where the ocean lies in images, degrees clockwise from north; by default where the glacier's line leads to.
+    ocean: float | None = None
     reading: MaskReading = field(default_factory=MaskReading)
     #: Which columns of vector layers hold what.
     columns: VectorReading = field(default_factory=VectorReading)
@@ -146,9 +143,27 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     inputs: list[tuple[str, str, str, str]] = []
     problems: list[str] = []
 
+    placed, given = given_in_files(located.glacier, centreline=request.centreline, box=request.box)
+    source = "simulated" if located.simulated else "observed"
+    known = rulers_in(request.archive, glacier=glacier.name, dataset=located.dataset, source=source)
+    used = {ruler.kind: ruler for ruler in (*(() if request.redraw else known), *given)}
+
     def seen() -> Iterator[Scene | UnreadableScene]:
-        for found in located.scenes:
-            scene = mask_of_image(found, weights=request.weights) if isinstance(found, ImageScene) else found
+        found_scenes = located.scenes
+        towards = Towards()
+        if located.source is not None and located.source.format == "images":
+            listed = list(found_scenes)
+            found_scenes = iter(listed)
+            towards, said = _towards(request, placed, tuple(used.values()), listed)
+            located.notes.extend([said] if said else [])
+        elif request.ocean is not None:
+            raise UsageError(f"--ocean: {located.origin} holds no images with a georeference; leave it out")
+        for found in found_scenes:
+            scene: Scene | UnreadableScene
+            if isinstance(found, ImageScene):
+                scene = mask_of_image(found, weights=request.weights, towards=towards)
+            else:
+                scene = found
             scene = with_front_kind(scene, source=located.source, user=request.front_of)
             if isinstance(scene, UnreadableScene):
                 problems.append(scene.reason)
@@ -157,10 +172,6 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
                 inputs.append((acquisition.glacier, acquisition.dataset, acquisition.image_id, acquisition.input))
             yield scene
 
-    placed, given = given_in_files(located.glacier, centreline=request.centreline, box=request.box)
-    source = "simulated" if located.simulated else "observed"
-    known = rulers_in(request.archive, glacier=glacier.name, dataset=located.dataset, source=source)
-    used = {ruler.kind: ruler for ruler in (*(() if request.redraw else known), *given)}
     scenes = on_stable_rock(seen()) if request.coregister else seen()
     tracked = track_scenes(scenes, glacier=placed, settings=request.settings, rulers=tuple(used.values()))
     problems += failures_of(tracked, known=problems)
@@ -182,6 +193,18 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         notes=tuple(dict.fromkeys([*located.notes, *tracked.notes])),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
+
+
+def _towards(
+    request: TrackRequest, glacier: Glacier, rulers: Sequence[Ruler], scenes: Sequence[object]
+) -> tuple[Towards, str]:
+    """Return which way the ocean lies in images: told, along the glacier's line, or as the model finds it."""
+    if request.ocean is not None:
+        return Towards(ocean_deg=request.ocean), ""
+    place = place_of(glacier, scene_crs=WGS84, rulers=rulers)
+    if place.centreline is not None:
+        return Towards(line=place.centreline, crs=place.crs), ""
+    return find_towards([scene for scene in scenes if isinstance(scene, ImageScene)], weights=request.weights)
 
 
 def with_front_kind(
@@ -247,67 +270,6 @@ def _centreline(located: Located, rulers: Sequence[Ruler]) -> gpd.GeoDataFrame |
         "source": "simulated" if located.simulated else "observed",
     }
     return gpd.GeoDataFrame([row], geometry=[ruler.geometry], crs=ruler.crs)
-
-
-def mask_of_image(scene: ImageScene, *, weights: str = "") -> MaskScene | UnreadableScene:
-    """Return an image as a mask, with the error that the model leaves the front of this image.
-
-    Parameters
-    ----------
-    scene : ImageScene
-    weights : str
-        A shipped model or a file; by default the one made for images of this kind.
-
-    Returns
-    -------
-    MaskScene or UnreadableScene
-        The mask is held until it is read first; each further reading segments the image again. The latter where the
-        image cannot be segmented, with the reason.
-    """
-    from glaciertime.segment.predict.engine import load_engine
-    from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
-    from glaciertime.segment.predict.uncertainty import front_sigma_px, varied, why_unclear
-
-    run, spec = load_engine(weights or scene.weights)
-    strange = sorted(set(spec.codes) - (set(ZONES.values()) - {NO_DATA}))
-    if strange:
-        reason = (
-            f"the classes of the model {spec.name} are {', '.join(spec.classes)} (codes {spec.codes}), not rock, "
-            "glacier and ocean (64, 127, 254): write masks with glaciertime segment and say what they mean with "
-            "--classes"
-        )
-        return UnreadableScene(
-            input=scene.acquisition.input, reason=reason, date=scene.acquisition.date, acquisition=scene.acquisition
-        )  # fmt: skip
-    if spec.augmented:
-        run = varied(run)
-
-    def segmented() -> tuple[NDArray[np.uint8], float]:
-        with limits.timed(acquisition.image_id), Imagery(scene.path, expected=len(spec.bands)) as pixels:
-            probability = probability_of_image(pixels, run=run, spec=spec)
-        return zones_from_probability(probability, spec=spec), front_sigma_px(probability, spec=spec)
-
-    acquisition = replace(scene.acquisition, model=spec.name)
-    try:
-        zones, sigma_px = segmented()
-    except GlacierTimeError as error:
-        return UnreadableScene(
-            input=acquisition.input, reason=str(error), date=acquisition.date, acquisition=acquisition
-        )  # fmt: skip
-    held = [zones]
-    flags = dict(acquisition.flags)
-    if reason := why_unclear(sigma_px, spec=spec):
-        flags["unclear-front"] = reason
-    acquisition = replace(
-        acquisition, delineation_sigma_m=sigma_px * scene.acquisition.resolution_m, flags=flags
-    )  # fmt: skip
-    return MaskScene(
-        acquisition=acquisition,
-        shape=scene.shape,
-        transform=scene.transform,
-        read=lambda: held.pop() if held else segmented()[0],
-        box=scene.box,
-    )
 
 
 def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:

@@ -41,6 +41,8 @@ class MaskReading:
     date_reading: DateReading = field(default_factory=DateReading)
     #: Whether images without georeference that differ in size share their lower left corner.
     common_footprint: bool = False
+    #: Whether rasters are images to be segmented; None: as their values say.
+    are_images: bool | None = None
     #: Resolution of the images that the masks were drawn on, where their pixels are finer or coarser.
     image_resolution_m: float | None = None
     #: What is known against all of them.

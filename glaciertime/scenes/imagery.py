@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import pyproj
+from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
@@ -19,6 +21,7 @@ from glaciertime.walls import wall
 __all__ = ["Imagery"]
 
 _SAMPLED_PX = 4_000_000
+_BENT_PX = 2.0
 
 
 class Imagery:
@@ -62,14 +65,63 @@ class Imagery:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._source.close()
 
     @property
     def georeference(self) -> dict[str, Any]:
-        """Return CRS and transform for an output of the same pixels; empty for a picture without them."""
+        """Return what places an output of the same pixels; empty for a picture without it."""
+        points, crs = self._source.gcps
+        if points and self._source.crs is None and self._source.transform.is_identity:
+            return {"gcps": points, "crs": crs}
         if self._source.crs is None and self._source.transform.is_identity:
             return {}
         return {"crs": self._source.crs, "transform": self._source.transform}
+
+    @property
+    def place(self) -> tuple[Affine, pyproj.CRS | None] | None:
+        """Return what maps columns and rows to coordinates, and their CRS; None for a picture without a place.
+
+        Ground control points are taken for the corners of a plane picture.
+
+        Raises
+        ------
+        InputError
+            If they do not lie on a plane, or coordinates have no CRS and cannot be metres.
+        """
+        points, crs = self._source.gcps
+        transform = self._source.transform
+        if self._source.crs is None and transform.is_identity:
+            if not points:
+                return None
+            return self._plane_of(points), None if crs is None else pyproj.CRS.from_wkt(crs.to_wkt())
+        if self._source.crs is not None:
+            return transform, pyproj.CRS.from_wkt(self._source.crs.to_wkt())
+        pixel = abs(transform.determinant) ** 0.5
+        if not 0.5 <= pixel <= 1000:
+            raise InputError(
+                f"{self.path} names no coordinate system, and its pixels of {pixel:g} cannot be metres; name it with "
+                f"gdal_edit.py -a_srs EPSG:4326 {self.path.name}, or whatever it is"
+            )
+        return transform, None
+
+    def _plane_of(self, points: Sequence[Any]) -> Affine:
+        pixels = np.array([[point.col, point.row, 1.0] for point in points])
+        places = np.array([[point.x, point.y] for point in points])
+        found, _, rank, _ = np.linalg.lstsq(pixels, places, rcond=None)
+        if rank < 3:
+            raise InputError(f"{self.path}: its {len(points)} ground control points lie on one line; georeference it")
+        transform = Affine(*found[:, 0], *found[:, 1])
+        left = np.asarray(~transform @ places.T).T - pixels[:, :2]
+        if np.abs(left).max() > _BENT_PX:
+            raise InputError(
+                f"{self.path}: its ground control points are up to {np.abs(left).max():.0f} pixels from a plane; warp "
+                f"it first, with gdalwarp -tps {self.path.name} warped.tif"
+            )
+        return transform
 
     def _choose(self, bands: Sequence[int] | None, expected: int | None) -> list[int]:
         count = self._source.count
@@ -136,25 +188,17 @@ class Imagery:
                 return np.asarray(stored == stored.dtype.type(nodata))
         return np.asarray(self._source.read_masks(band, **place) == 0)
 
-    def statistics(self, rule: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return mean and spread of each band after ``rule.prepare``, of at most four million pixels.
+    def sample(self) -> NDArray[np.float32]:
+        """Return the raster, (C, H, W) float32, or of a larger one whole rows evenly over its height.
 
-        A larger raster is sampled in whole rows of its blocks, evenly over its height: the same rows however the
-        raster is processed afterwards.
+        At most four million pixels; the same ones however the raster is processed afterwards.
         """
-        total = self.height * self.width
-        step = max(1, int(np.ceil(total / _SAMPLED_PX)))
+        step = max(1, int(np.ceil(self.height * self.width / _SAMPLED_PX)))
+        if step == 1:
+            return self.read_all()
         rows = range(step // 2, self.height, step)
-        count = np.zeros(len(self.bands))
-        summed, squared = np.zeros_like(count), np.zeros_like(count)
-        for row in rows:
-            values = rule.prepare(self.read(row, 0, 1, self.width)).astype(np.float64)
-            seen = np.isfinite(values)
-            filled = np.where(seen, values, 0.0)
-            count += seen.sum(axis=(1, 2))
-            summed += filled.sum(axis=(1, 2))
-            squared += (filled**2).sum(axis=(1, 2))
-        known = np.maximum(count, 1)
-        mean = summed / known
-        spread = np.sqrt(np.maximum(squared / known - mean**2, 0))
-        return mean.astype(np.float32), np.where(spread > 1e-6, spread, 1.0).astype(np.float32)
+        return np.concatenate([self.read(row, 0, 1, self.width) for row in rows], axis=1)
+
+    def statistics(self, rule: Any) -> Any:
+        """Return what a rule needs to know of the whole image: ``rule.statistics`` of :meth:`sample`."""
+        return rule.statistics(self.sample())

@@ -17,6 +17,7 @@ from glaciertime.scenes.contents import holds_masks, left_beside_masks, missing_
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
+from glaciertime.scenes.image_folder import format_of_rasters, images_in_folder
 from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
 from glaciertime.scenes.layers import (
     VECTOR_ENDINGS,
@@ -148,7 +149,7 @@ def _from_data(
     if not data.exists():
         raise DataNotFoundError(f"--data {data}: there is no such folder or file")
     if data.is_file() and data.suffix.lower() in RASTER_ENDINGS:
-        source = Source(dataset=dataset or data.resolve().parent.name, format="masks")
+        source = Source(dataset=dataset or data.resolve().parent.name, format=format_of_rasters(data, reading))
         return _from_source(glacier, source, data, reading, columns)
     if data.is_file():
         return _from_file(glacier, data, reading, columns, dataset)
@@ -161,7 +162,7 @@ def _from_data(
     known = {data / source.path for source in glacier.sources if source.path} if dataset else set()
     for folder in (data / glacier.name, data):
         if folder not in known and folder.is_dir() and holds_masks(glacier, folder, reading, columns):
-            source = Source(dataset=dataset or folder.resolve().name, format="masks")
+            source = Source(dataset=dataset or folder.resolve().name, format=format_of_rasters(folder, reading))
             located = _from_source(glacier, source, folder, reading, columns)
             located.notes.extend(left_beside_masks(glacier, folder, vector_input(reading, columns)))
             return located
@@ -220,6 +221,9 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
         _refuse_dates(reading, path)
         told = _told_of_masks(reading, source, glacier)
         scenes = masks_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=told)
+    elif source.format == "images":
+        _refuse_dates(reading, path)
+        scenes = images_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=reading)
     elif source.format == "landsat-fronts":
         images = list(landsat_front_images(path, glacier=glacier.name, code=source.code, dataset=source.dataset))
         scenes = iter(images)

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.radiometry import add_speckle
-from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
+from glaciertime.scenes.datasets.sample import SIMULATED, SampleInfo, TrainingSample
 from glaciertime.scenes.simulate_ground import GLACIER, NO_DATA, OCEAN, ROCK, Ground, fractal_field, simulate_ground
 
 __all__ = ["SENSORS", "SimulatedFronts", "simulate_optical", "simulate_sar"]
@@ -305,7 +305,7 @@ class SimulatedFronts:
         return tuple(
             SampleInfo(
                 name=f"simulated-{self.kind}-{self.seed}-{index}",
-                glacier=f"simulated-{index // self.scenes_per_fjord}",
+                glacier=f"{SIMULATED}{index // self.scenes_per_fjord}",
                 sensor=names[index % len(names)],
                 resolution_m=SENSORS[names[index % len(names)]][0],
             )

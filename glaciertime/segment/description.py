@@ -12,22 +12,23 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+import glaciertime
 from glaciertime import limits
 from glaciertime.documents import parse_json
 from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+from glaciertime.segment.frame import LANDSAT_FRONTS, Frame
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.walls import readable_text, wall
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["KEY", "ModelSpec", "open_session", "read_spec", "shipped_names", "weights_path"]
+__all__ = ["FORMAT", "KEY", "ModelSpec", "open_session", "read_spec", "shipped_names", "weights_path"]
 
 KEY = "glaciertime"
+#: Of the description: 2 has the frame, the scaling of raw values and the values seen; 1 had none of them.
+FORMAT = 2
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib")
 
 
@@ -48,6 +49,11 @@ class ModelSpec:
     codes : tuple of int
         Value of each class in a mask, 0 to 255.
     normalisation : Normalisation
+        All that is done to raw values before the network sees them.
+    frame : Frame
+        Orientation, pixel size and field of view of the images that the network was made for.
+    seen : tuple of (float, float)
+        Least and largest raw value of each band in training, the outermost 0.1 % left out; empty where not known.
     fold : int
         The architecture works on blocks of that many pixels squared, see :mod:`.architectures.folding`.
     multiple : int
@@ -74,6 +80,8 @@ class ModelSpec:
     classes: tuple[str, ...]
     codes: tuple[int, ...]
     normalisation: Normalisation = field(default_factory=Normalisation)
+    frame: Frame = field(default_factory=Frame)
+    seen: tuple[tuple[float, float], ...] = ()
     fold: int = 1
     multiple: int = 1
     zones: str = "argmax"
@@ -135,7 +143,7 @@ class ModelSpec:
 
     def to_json(self) -> str:
         """Return the JSON that a weights file carries; NaN is written as null."""
-        values = asdict(self)
+        values = {**asdict(self), "frame": self.frame.to_dict(), "format": FORMAT, "made_by": glaciertime.__version__}
         values["resolution_m"] = None if self.resolution_m != self.resolution_m else self.resolution_m
         return json.dumps(values, sort_keys=True)
 
@@ -146,10 +154,22 @@ class ModelSpec:
         Raises
         ------
         InputError
-            If the JSON is damaged or lacks a field.
+            If the JSON is damaged or lacks a field, or was written by a later version.
         """
         what, remedy = f"{path}: the description of the model", "export it again with `glaciertime train`"
         values = parse_json(text, what=f"{what} is damaged: it", remedy=remedy)
+        if isinstance(values, dict):
+            made_by, written = values.pop("made_by", "an earlier version"), values.pop("format", 1)
+            if isinstance(written, int) and written > FORMAT:
+                raise InputError(
+                    f"{path} was made by glaciertime {readable_text(made_by)}, this is {glaciertime.__version__}, "
+                    "which does not know all of its description; upgrade with pip install -U glaciertime"
+                )
+            if "frame" not in values and values.get("zones") == "line":
+                # The first descriptions left out what only one model could mean.
+                values["frame"] = LANDSAT_FRONTS.to_dict()
+            if isinstance(values.get("frame"), dict) and values["frame"].get("pixel_m") is None:
+                values["frame"]["pixel_m"] = math.nan
         strange = sorted(set(values) - {each.name for each in fields(cls)}) if isinstance(values, dict) else ["it"]
         if strange:
             raise InputError(f"{what} is damaged ({readable_text(strange[0])} is no field of it); {remedy}")

@@ -5,7 +5,7 @@ import pytest
 
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
-from glaciertime.segment.normalisation import Normalisation, band_statistics
+from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
 from glaciertime.segment.predict.prediction import predict_image, predict_strips, zones_from_probability
 
@@ -28,7 +28,7 @@ class Array:
         return self.pixels[:, row : row + height, column : column + width].copy()
 
     def statistics(self, rule):
-        return band_statistics(rule.prepare(self.pixels))
+        return rule.statistics(self.pixels)
 
 
 def spec(patch=64, **changes):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.datasets.pictures import read_picture
-from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample, remap_labels
+from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingSample, remap_labels
 
 __all__ = ["GlacierHack"]
 
@@ -28,7 +28,7 @@ class GlacierHack:
     root : Path
         The folder that holds ``Band1``, or ``train`` with it.
     stretch : bool
-        Scale each band of a tile from its 2 % to its 98 % point to 0 .. 1, as entrants did.
+        Have each band of a tile scaled from its 2 % to its 98 % point to 0 .. 1, as entrants did.
 
     Notes
     -----
@@ -40,7 +40,12 @@ class GlacierHack:
     stretch: bool = True
     bands: tuple[str, ...] = ("Band1", "Band2", "Band3", "Band4", "Band5")
     classes: tuple[str, ...] = ("background", "clean ice", "debris-covered ice", "water")
-    codes: tuple[int, ...] = (0, 85, 170, 255)
+    codes: tuple[int, ...] = (64, 85, 170, 255)
+
+    @property
+    def scaling(self) -> BandScaling | None:
+        """Return the stretch of each band between two points of its own values."""
+        return BandScaling(percentiles=(2.0, 98.0)) if self.stretch else None
 
     @cached_property
     def _folder(self) -> Path:
@@ -75,7 +80,7 @@ class GlacierHack:
             plane = _plane(path).astype(np.float32) if path.is_file() else np.full(labels.shape, np.nan, np.float32)
             if plane.shape != labels.shape:
                 raise InputError(f"{band}/{name}: {plane.shape} given, {labels.shape} as of its labels expected")
-            parts.append(_stretched(plane) if self.stretch and path.is_file() else plane)
+            parts.append(plane)
         return TrainingSample(
             np.stack(parts),
             remap_labels(labels.astype(int), _LABELS, name=f"labels/{name}"),
@@ -87,8 +92,3 @@ class GlacierHack:
 def _plane(path: Path) -> NDArray[np.generic]:
     array = read_picture(path)
     return array[..., 0] if array.ndim == 3 else array
-
-
-def _stretched(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = np.nanpercentile(plane, [2, 98])
-    return np.clip((plane - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)

@@ -50,7 +50,7 @@ class HkhBaraka:
     @property
     def codes(self) -> tuple[int, ...]:
         """Return the value of each class in a mask."""
-        return (0, 127) if self.binary else (0, 127, 128)
+        return (64, 127) if self.binary else (64, 127, 128)
 
     @cached_property
     def _paths(self) -> tuple[Path, ...]:
@@ -113,7 +113,7 @@ class HkhAryal:
     root: Path
     channels: int = 8
     classes: tuple[str, ...] = ("background", "clean ice", "debris-covered ice")
-    codes: tuple[int, ...] = (0, 127, 128)
+    codes: tuple[int, ...] = (64, 127, 128)
 
     @property
     def bands(self) -> tuple[str, ...]:

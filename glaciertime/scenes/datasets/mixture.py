@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.scenes.datasets.sample import SampleInfo, TrainingData, TrainingSample
+from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingData, TrainingSample
 
 __all__ = ["InMemory", "Mixture"]
 
@@ -65,6 +65,8 @@ class Mixture:
             raise InputError(
                 f"{len(self.parts)} data sets and shares {self.shares} given, one share >= 0 each expected"
             )
+        if len({getattr(part, "scaling", None) for part in self.parts}) > 1:
+            raise InputError("data sets of different scalings given; only equal ones mix")
         kinds = {(part.bands, part.codes) for part in self.parts}
         if len(kinds) > 1:
             raise InputError(f"data sets of different bands and codes given, {sorted(kinds)}; only equal ones mix")
@@ -83,6 +85,11 @@ class Mixture:
     def codes(self) -> tuple[int, ...]:
         """Return the codes of every part."""
         return self.parts[0].codes
+
+    @property
+    def scaling(self) -> BandScaling | None:
+        """Return the scaling that every part was published with."""
+        return getattr(self.parts[0], "scaling", None)
 
     @cached_property
     def infos(self) -> Sequence[SampleInfo]:

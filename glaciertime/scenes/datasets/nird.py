@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from glaciertime.errors import DataNotFoundError, InputError, MissingExtraError
-from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
+from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingSample
 from glaciertime.walls import wall
 
 __all__ = ["MODALITIES", "REGIONS", "Nird"]
@@ -33,7 +32,7 @@ MODALITIES: dict[str, tuple[str, ...]] = {
     "thermal": ("thermal",),
 }
 
-# The scaling the tiles were published with, applied as (value - low) / (high - low).
+# The scaling the tiles were published with, as (value - low) / (high - low).
 _LOW = {
     "optical": (-0.0037, -0.02, -0.0186, -0.027, -0.0255, -0.0245),
     "dem": (-103.3, 0.0),
@@ -61,7 +60,7 @@ class Nird:
     root: Path
     modalities: tuple[str, ...] = ("optical", "dem", "co_pol_sar")
     classes: tuple[str, ...] = ("background", "glacier")
-    codes: tuple[int, ...] = (0, 127)
+    codes: tuple[int, ...] = (64, 127)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.modalities if name not in MODALITIES]
@@ -72,6 +71,18 @@ class Nird:
     def bands(self) -> tuple[str, ...]:
         """Return the bands of the modalities asked for."""
         return tuple(band for name in self.modalities for band in MODALITIES[name])
+
+    @property
+    def scaling(self) -> BandScaling:
+        """Return the scaling the tiles were published with; radar as log10 of its intensity."""
+
+        def of_each(table: dict[str, tuple[float, ...]], otherwise: float) -> tuple[float, ...]:
+            return tuple(
+                value for name in self.modalities for value in table.get(name, (otherwise,) * len(MODALITIES[name]))
+            )
+
+        is_log = tuple(name in _SAR for name in self.modalities for _ in MODALITIES[name])
+        return BandScaling(low=of_each(_LOW, 0.0), high=of_each(_HIGH, 1.0), log=is_log)
 
     @cached_property
     def _tiles(self) -> tuple[tuple[Path, str], ...]:
@@ -127,18 +138,9 @@ class Nird:
                         raise InputError(
                             f"{path.name}/{name}: {modality} of shape {array.shape}, {(*labels.shape, count)} expected"
                         )
-                    parts.append(_scaled(np.moveaxis(array, -1, 0), modality))
+                    parts.append(np.moveaxis(array, -1, 0))
                 present += [array is not None] * count
         return TrainingSample(np.concatenate(parts), labels, np.array(present), self.infos[index])
-
-
-def _scaled(array: NDArray[np.float32], modality: str) -> NDArray[np.float32]:
-    if modality in _SAR:
-        return np.log10(np.maximum(array, 0) + np.float32(1e-6))
-    if modality in _LOW:
-        low, high = (np.asarray(limits[modality], dtype=np.float32)[:, None, None] for limits in (_LOW, _HIGH))
-        return (array - low) / (high - low)
-    return array
 
 
 @contextmanager

@@ -12,10 +12,48 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 
-__all__ = ["IGNORE", "SampleInfo", "TrainingData", "TrainingSample", "remap_labels"]
+__all__ = [
+    "IGNORE",
+    "LOG_FLOOR",
+    "SIMULATED",
+    "BandScaling",
+    "SampleInfo",
+    "TrainingData",
+    "TrainingSample",
+    "remap_labels",
+]
 
 IGNORE = 255
 """Label of a pixel that no loss and no metric looks at."""
+
+
+SIMULATED = "simulated-"
+"""How the name of a simulated glacier begins."""
+
+LOG_FLOOR = 1e-6
+"""What is added to a backscattered intensity before its logarithm is taken."""
+
+
+@dataclass(frozen=True)
+class BandScaling:
+    """The scaling that a data set was published with: told to the model, which applies it; never by a reader.
+
+    Attributes
+    ----------
+    low, high : tuple of float
+        ``(value - low) / (high - low)``, one of each per band; empty for none.
+    log : tuple of bool
+        Whether ``log10(max(value, 0) + floor)`` is taken of a band; empty for none.
+    floor : float
+    percentiles : tuple of float
+        Two points of an image's own values, in percent, that become 0 and 1; empty for none.
+    """
+
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+    log: tuple[bool, ...] = ()
+    floor: float = LOG_FLOOR
+    percentiles: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +94,7 @@ class TrainingSample:
     Attributes
     ----------
     image : (C, H, W) float32
-        Bands in the unit of the data set; NaN where a pixel was not observed.
+        Bands in the unit of the files; NaN where a pixel was not observed.
     labels : (H, W) uint8
         Class indices 0 .. K-1, or :data:`IGNORE`.
     present : (C,) bool
@@ -75,7 +113,8 @@ class TrainingData(Protocol):
     """A data set as the training loop sees it.
 
     ``bands`` names the channels of every image, ``classes`` the labels 0 .. K-1, ``codes`` the value that
-    stands for each class in a mask on disk.
+    stands for each class in a mask on disk. Images hold raw values, as the files do; a data set that was published
+    with a scaling names it as ``scaling``, a :class:`BandScaling`.
     """
 
     bands: tuple[str, ...]

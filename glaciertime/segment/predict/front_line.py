@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from glaciertime.errors import InputError
 
-__all__ = ["front_deviation_px", "front_pixels", "front_spread_px", "zones_from_ocean"]
+__all__ = ["front_deviation_px", "front_pixels", "front_rows", "front_spread_px", "zones_from_ocean"]
 
 GLACIER, OCEAN = 127, 254
 SMOOTHNESS = 0.1
@@ -111,6 +111,39 @@ def front_pixels(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:
     glacier = np.pad(zones == GLACIER, 1)
     beside = glacier[:-2, 1:-1] | glacier[2:, 1:-1] | glacier[1:-1, :-2] | glacier[1:-1, 2:]
     return (zones == OCEAN) & beside
+
+
+def front_rows(ocean: NDArray[np.floating], zones: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the row at which the front crosses the middle of each column, counted from the top edge of the image.
+
+    Between the last ocean pixel and the first glacier pixel of a column it lies where the log-odds, interpolated
+    between their centres, are zero; halfway where they do not change sign there.
+
+    Parameters
+    ----------
+    ocean : (H, W)
+        Probability of ocean, NaN where not observed.
+    zones : (H, W) uint8
+        As :func:`zones_from_ocean` draws them.
+
+    Returns
+    -------
+    (W,) float64
+
+    Examples
+    --------
+    >>> ocean = np.array([[0.98], [0.9], [0.25], [0.02]])
+    >>> front_rows(ocean, zones_from_ocean(ocean)).round(3).tolist()
+    [2.167]
+    """
+    last = (zones == OCEAN).sum(axis=0) - 1
+    columns = np.arange(zones.shape[1])
+    probability = np.clip(np.nan_to_num(np.asarray(ocean, dtype=np.float64), nan=0.5), 1e-4, 1 - 1e-4)
+    logit = np.log(probability / (1 - probability))
+    above, below = logit[last, columns], logit[np.minimum(last + 1, len(zones) - 1), columns]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where((above > 0) & (below < 0), above / (above - below), 0.5)
+    return np.asarray(last + 0.5 + share, dtype=np.float64)
 
 
 def front_spread_px(ocean: NDArray[np.floating]) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
-from glaciertime.segment.normalisation import Normalisation
+from glaciertime.segment.normalisation import ImageStatistics, Normalisation
 from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.front_line import SMOOTHNESS, zones_from_ocean
@@ -34,8 +34,7 @@ class PixelSource(Protocol):
     """A raster as prediction sees it.
 
     ``read(row, column, height, width)`` returns (C, height, width) float32 of pixels inside the raster, NaN where
-    not observed; ``statistics(rule)`` mean and standard deviation of each band of the whole raster, after
-    ``rule.prepare``.
+    not observed; ``statistics(rule)`` what ``rule.statistics`` says of the whole raster.
     """
 
     height: int
@@ -43,7 +42,7 @@ class PixelSource(Protocol):
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]: ...
 
-    def statistics(self, rule: Normalisation) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def statistics(self, rule: Normalisation) -> ImageStatistics: ...
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def predict_strips(
     if window_px < 1:
         raise InputError(f"window of {window_px} px given, at least 1 expected")
     grid = PatchGrid(height=source.height, width=source.width, side=spec.patch_px)
-    statistics = source.statistics(spec.normalisation) if spec.normalisation.kind == "image" else None
+    statistics = source.statistics(spec.normalisation) if spec.normalisation.needs_statistics else None
     windows = [(left, min(left + window_px, grid.width)) for left in range(0, grid.width, window_px)]
     total = sum(len(grid.columns(*window)) for window in windows) * len(grid.rows())
     done = 0
@@ -205,7 +204,7 @@ class _Line:
         grid: PatchGrid,
         *,
         rule: Normalisation,
-        statistics: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
+        statistics: ImageStatistics | None,
         lefts: list[int],
     ) -> None:
         self.source, self.grid, self.rule, self.statistics, self.lefts = source, grid, rule, statistics, lefts

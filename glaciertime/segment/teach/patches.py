@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -14,10 +15,10 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.augmentation import Augmentation, draw_patch, transplant_ocean
 from glaciertime.scenes.datasets.radiometry import add_speckle
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingData, TrainingSample
-from glaciertime.segment.normalisation import Normalisation, band_statistics
+from glaciertime.segment.normalisation import Normalisation, band_statistics, known_spread
 from glaciertime.segment.teach.sampling import Place, class_centre
 
-__all__ = ["PatchDataset", "ValidationDataset", "class_counts", "training_statistics"]
+__all__ = ["PatchDataset", "ValidationDataset", "class_counts", "training_range", "training_statistics"]
 
 _CACHED = 512
 
@@ -40,7 +41,7 @@ class _Reader:
         sample = self.data[index]
         check_sample(sample, classes=len(self.data.classes))
         noisy = add_speckle(sample.image, looks=looks, seed=rng)
-        statistics = band_statistics(self.normalisation.prepare(sample.image))
+        statistics = self.normalisation.statistics(sample.image)
         return self.normalisation.scale(noisy, statistics=statistics), sample.labels
 
     def _read(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
@@ -155,7 +156,7 @@ def class_counts(data: TrainingData, indices: Sequence[int]) -> NDArray[np.int64
 
 def training_statistics(data: TrainingData, indices: Sequence[int], *, log: bool) -> Normalisation:
     """Return the rule that brings the observed pixels of the samples named to zero mean and unit spread."""
-    rule = Normalisation(log=log)
+    rule = Normalisation(log=log).scaled_as(getattr(data, "scaling", None))
     count = np.zeros(len(data.bands))
     total, squares = np.zeros_like(count), np.zeros_like(count)
     for index in indices:
@@ -170,9 +171,23 @@ def training_statistics(data: TrainingData, indices: Sequence[int], *, log: bool
         raise InputError(f"bands {missing} are observed nowhere in the training part; leave them out")
     mean = total / count
     std = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    return Normalisation(
+    return replace(
+        rule,
         kind="fixed",
         mean=tuple(float(value) for value in mean),
-        std=tuple(float(value) if value > 1e-6 else 1.0 for value in std),
-        log=log,
+        std=tuple(float(value) for value in known_spread(mean, std)),
     )
+
+
+def training_range(data: TrainingData, indices: Sequence[int]) -> tuple[tuple[float, float], ...]:
+    """Return the least and the largest raw value of each band of the samples named, their outermost 0.1 % left out."""
+    lows, highs = np.full(len(data.bands), np.inf), np.full(len(data.bands), -np.inf)
+    for index in indices:
+        for band, values in enumerate(data[index].image):
+            seen = values[np.isfinite(values)]
+            if seen.size:
+                low, high = np.percentile(seen, (0.1, 99.9))
+                lows[band], highs[band] = min(lows[band], low), max(highs[band], high)
+    if not np.isfinite(lows).all():
+        return ()
+    return tuple((float(low), float(high)) for low, high in zip(lows, highs, strict=True))

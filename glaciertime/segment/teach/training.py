@@ -17,17 +17,18 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
 from glaciertime.errors import InputError, UsageError
-from glaciertime.scenes.datasets.sample import TrainingData
+from glaciertime.scenes.datasets.sample import SIMULATED, SampleInfo, TrainingData
 from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
 from glaciertime.segment.architectures.encoder_weights import load_encoder_weights
 from glaciertime.segment.architectures.folding import build_network
 from glaciertime.segment.description import ModelSpec
+from glaciertime.segment.frame import Frame
 from glaciertime.segment.judge.scoring import Score, build_score
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.weights import load_model, save_model
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.loading import batches_per_device, data_loaders
-from glaciertime.segment.teach.patches import training_statistics
+from glaciertime.segment.teach.patches import training_range, training_statistics
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
 from glaciertime.writing import Target, check_target, write_bytes
 
@@ -287,9 +288,9 @@ def train(
         normalisation=normalisation,
         fold=config.fold,
         zones=config.zones,
-        resolution_m=float(np.nanmean([data.infos[i].resolution_m for i in split.train] + [np.nan]))
-        if any(np.isfinite(data.infos[i].resolution_m) for i in split.train)
-        else math.nan,
+        frame=_frame(data, config, split),
+        seen=training_range(data, split.train),
+        resolution_m=_pixel_m([data.infos[index] for index in split.train]),
         trained_on=f"{config.data}: {', '.join(sorted({data.infos[i].glacier for i in split.train})[:8])}",
     )
     network = build_network(config.model, in_channels=spec.channels, classes=len(spec.classes), fold=config.fold)
@@ -359,8 +360,24 @@ def _is_of_training(kept: Path) -> bool:
     return isinstance(found, dict) and {"data", "root", "model"} <= found.keys() <= set(TrainConfig.model_fields)
 
 
+def _pixel_m(infos: Sequence[SampleInfo]) -> float:
+    """Return the usual pixel size of the samples, of the simulated ones only where there are no others."""
+    known = [info for info in infos if math.isfinite(info.resolution_m)]
+    real = [info for info in known if not info.glacier.startswith(SIMULATED)] or known
+    return float(np.median([info.resolution_m for info in real])) if real else math.nan
+
+
+def _frame(data: TrainingData, config: TrainConfig, split: Split) -> Frame:
+    """Return the frame of the training images: one line is drawn where all have the ocean up."""
+    pixel_m = _pixel_m([data.infos[index] for index in split.train])
+    if config.zones != "line":
+        return Frame(pixel_m=pixel_m)
+    height, width = np.median([data[index].labels.shape for index in split.train], axis=0)
+    return Frame(up="ocean", pixel_m=pixel_m, height_px=round(height), width_px=round(width))
+
+
 def _normalisation(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:
-    rule = Normalisation(kind="image", log=config.log)
+    rule = Normalisation(kind="image", log=config.log).scaled_as(getattr(data, "scaling", None))
     if config.normalisation == "fixed":
         rule = training_statistics(data, split.train, log=config.log)
     return replace(rule, mask_bands=config.mask_bands, row_band=config.row_band)

@@ -7,6 +7,7 @@ from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.scenes.datasets.caffe_training import official_validation
 from glaciertime.scenes.datasets.readers import open_training_data
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingData
+from glaciertime.segment.normalisation import Normalisation
 
 
 def write(path, array):
@@ -61,8 +62,11 @@ def test_nird_masks_a_missing_modality_instead_of_filling_it(tmp_path):
     assert full.present.all()
     assert partial.present.tolist() == [True] * 8 + [False] * 2
     assert np.isnan(partial.image[8:]).all()
-    assert full.image[8, 0, 0] == pytest.approx(-1.0, abs=1e-4)
-    assert full.image[7, 0, 0] == pytest.approx(0.5, abs=1e-4)
+    assert full.image[8, 0, 0] == np.float32(0.1), "raw, as in the file"
+    assert full.image[7, 0, 0] == np.float32(44.49)
+    scaled = Normalisation().scaled_as(data.scaling).prepare(full.image)
+    assert scaled[8, 0, 0] == pytest.approx(-1.0, abs=1e-4)
+    assert scaled[7, 0, 0] == pytest.approx(0.5, abs=1e-4)
     assert full.labels.sum() == 8
     assert (data.infos[0].glacier, data.infos[0].block, data.infos[0].split) == ("HMA", "east", "train")
 
@@ -120,7 +124,7 @@ def test_an_array_of_objects_is_not_unpickled(tmp_path):
     assert not trap.exists()
 
 
-def test_glacierhack_stretches_bands_and_masks_a_missing_one(tmp_path):
+def test_glacierhack_has_bands_stretched_and_masks_a_missing_one(tmp_path):
     labels = np.repeat(np.array([0, 85, 170, 255], np.uint8), 64).reshape(16, 16)
     write(tmp_path / "train" / "labels" / "img001.tif", labels)
     for band in range(1, 5):
@@ -131,8 +135,10 @@ def test_glacierhack_stretches_bands_and_masks_a_missing_one(tmp_path):
     sample = open_training_data("glacierhack", root=tmp_path)[0]
     assert sample.labels[::4, 0].tolist() == [0, 1, 2, 3]
     assert sample.present.tolist() == [True] * 4 + [False]
-    assert sample.image[3].min() == 0
-    assert sample.image[3].max() == 1
+    assert sample.image[3].max() == 4 * 255, "raw, as in the file"
+    scaled = Normalisation().scaled_as(open_training_data("glacierhack", root=tmp_path).scaling).prepare(sample.image)
+    assert (scaled[3].min(), scaled[3].max()) == (0, 1)
+    assert (scaled[3] == 1).sum() == 6, "of 256 values the 2 % above 249.9"
 
 
 def test_cityscapes_ignores_what_the_benchmark_does_not_score(tmp_path):

@@ -1,0 +1,108 @@
+"""An image as ``glaciertime segment`` gets it, predicted in the frame of its model, and what is said of that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glaciertime.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyproj
+    import shapely
+    from numpy.typing import NDArray
+
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.segment.description import ModelSpec
+    from glaciertime.segment.predict.engine import Engine
+    from glaciertime.segment.predict.framed import FramedScene
+
+__all__ = ["predict_in_frame"]
+
+
+def predict_in_frame(
+    pixels: Imagery,
+    *,
+    run: Engine,
+    quick: Engine,
+    spec: ModelSpec,
+    ocean: str | None,
+    centreline: Path | None,
+    smoothness: float,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return probabilities and zones on the grid of an image, and say how its frame was laid.
+
+    Raises
+    ------
+    InputError
+        If the image shows much more than the frame of the model, or its place cannot be read.
+    UsageError
+        If what was said of its orientation is no direction, or contradicts itself.
+    """
+    from glaciertime.cli.common import note
+    from glaciertime.segment.predict.framed import predict_scene
+    from glaciertime.segment.predict.orientation import AUTO, parse_ocean
+    from glaciertime.segment.predict.uncertainty import why_unclear
+
+    placed = pixels.place is not None
+    if centreline is not None and not placed:
+        raise UsageError(f"--centreline: {pixels.path} has no georeference to find it in; give --ocean")
+    told = parse_ocean(ocean) if ocean is not None else None if placed else "up"
+    scene = _scene_of(pixels, spec, centreline)
+    towards = None
+    if isinstance(told, float):
+        towards = told
+    elif told == "up":
+        towards = scene.up_deg
+    elif told == AUTO and scene.line is not None:
+        raise UsageError("--ocean auto: the centreline says where the ocean lies; leave one of them out")
+    made = predict_scene(scene, run=run, spec=spec, ocean_deg=towards, try_out=quick, smoothness=smoothness)
+    if made.found is not None:
+        sure = "" if made.found.is_sure else " BUT IT IS NOT SURE: say it with --ocean;"
+        note(
+            f"the ocean was found to lie towards {made.found.ocean_deg:.0f} degrees from north,{sure} another "
+            f"direction leaves the model {1 / max(made.found.doubt, 1e-3):.1f} times as unsure"
+        )
+    if not made.framing.is_identity:
+        height, width = made.framing.shape
+        note(
+            f"seen by the model as {width} x {height} pixels of {made.framing.pixel_m:.1f} m, "
+            f"{made.framing.ocean_deg:.0f} degrees from north up"
+        )
+    if reason := why_unclear(made.sigma_px, spec=spec):
+        note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
+    return made.probability_on(scene), made.zones_on(scene, spec)
+
+
+def _scene_of(pixels: Imagery, spec: ModelSpec, centreline: Path | None) -> FramedScene:
+    from affine import Affine
+
+    from glaciertime.segment.predict.framed import FramedScene
+
+    shape = (pixels.height, pixels.width)
+    place = pixels.place
+    if place is None:
+        size = spec.frame.pixel_m if spec.frame.pixel_m == spec.frame.pixel_m else 1.0
+        place = Affine(size, 0, 0, 0, -size, shape[0] * size), None
+    transform, crs = place
+    line = None if centreline is None else _line_in(centreline, crs)
+    return FramedScene(read=pixels.read, shape=shape, transform=transform, crs=crs, line=line)
+
+
+def _line_in(path: Path, crs: pyproj.CRS | None) -> shapely.LineString:
+    """Return the one line of a vector file in the coordinates of an image."""
+    import pyproj
+    import shapely
+
+    from glaciertime.scenes.layers import read_layer
+    from glaciertime.track.place import reproject
+
+    table = read_layer(path)
+    lines = [part for shape in table.geometry if shape is not None for part in shapely.get_parts(shape)]
+    if len(lines) != 1 or lines[0].geom_type != "LineString":
+        raise InputError(f"--centreline {path}: {len(lines)} parts given, one line from inland to the sea expected")
+    line: shapely.LineString = reproject(
+        shapely.force_2d(lines[0]), source=None if table.crs is None else pyproj.CRS(table.crs), target=crs
+    )
+    return line

@@ -1,0 +1,206 @@
+"""Images on their way to be measured: each segmented by the model for its kind, in the frame of that model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+
+from glaciertime import limits
+from glaciertime.errors import GlacierTimeError
+from glaciertime.scenes.acquisition import NO_DATA, ZONES, ImageScene, MaskScene, UnreadableScene
+from glaciertime.scenes.imagery import Imagery
+from glaciertime.track.place import reproject
+
+if TYPE_CHECKING:
+    from glaciertime.segment.description import ModelSpec
+    from glaciertime.segment.predict.engine import Engine
+    from glaciertime.segment.predict.framed import FramedScene
+    from glaciertime.segment.predict.orientation import Found
+
+__all__ = ["Towards", "find_towards", "mask_of_image"]
+
+#: The direction of the ocean is looked for in so many images at most, evenly over the record.
+_LOOKED_AT = 12
+#: Where the direction is not sure, one sigma of a front is at least this share of the frame.
+_UNSURE_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Towards:
+    """Which way the ocean lies in georeferenced images of one glacier.
+
+    ``line`` leads there from inland, in the coordinates ``crs``; without one ``ocean_deg`` says it, degrees clockwise
+    from north; ``found`` tells how that was found, where nobody said it.
+    """
+
+    line: shapely.LineString | None = None
+    crs: pyproj.CRS | None = None
+    ocean_deg: float | None = None
+    found: Found | None = None
+
+    @property
+    def is_sure(self) -> bool:
+        """Return whether the direction was told, or found surely."""
+        return self.found is None or self.found.is_sure
+
+
+def find_towards(scenes: Sequence[ImageScene], *, weights: str = "") -> tuple[Towards, str]:
+    """Return where the ocean lies in images of one glacier by the model that segments them, and what is to be said.
+
+    Images without a georeference have the ocean up and are not looked at.
+    """
+    from glaciertime.segment.predict.framed import find_ocean
+
+    placed = [scene for scene in scenes if scene.acquisition.crs is not None]
+    if not placed:
+        return Towards(), ""
+    run, spec = _engine(weights or placed[0].weights)
+    if spec.frame.up != "ocean":
+        return Towards(), ""
+    chosen = [placed[place] for place in np.unique(np.linspace(0, len(placed) - 1, _LOOKED_AT).round().astype(int))]
+    opened: list[Imagery] = []
+    try:
+        framed = []
+        for scene in chosen:
+            try:
+                pixels = Imagery(scene.path, expected=len(spec.bands))
+            except GlacierTimeError:
+                # Its reason is told when it is segmented.
+                continue
+            opened.append(pixels)
+            framed.append(_framed(scene, pixels, Towards()))
+        if not framed:
+            return Towards(), ""
+        found = find_ocean(framed, run=run, spec=spec)
+    finally:
+        for pixels in opened:
+            pixels.close()
+    said = (
+        f"the ocean was found to lie towards {found.ocean_deg:.0f} degrees from north, the direction in which "
+        f"{spec.name} is surest of {len(framed)} images"
+    )
+    if not found.is_sure:
+        said += (
+            f"; but another one leaves it only {1 / found.doubt:.1f} times as unsure: say it with --ocean, or give "
+            "the line to measure along with --centreline FILE"
+        )
+    return Towards(ocean_deg=found.ocean_deg, found=found), said
+
+
+def _engine(weights: str) -> tuple[Engine, ModelSpec]:
+    from glaciertime.segment.predict.engine import load_engine
+
+    return load_engine(weights)
+
+
+def _framed(scene: ImageScene, pixels: Imagery, towards: Towards) -> FramedScene:
+    from glaciertime.segment.predict.framed import FramedScene
+
+    crs = scene.acquisition.crs
+    line = None
+    if towards.line is not None and towards.crs is not None and crs is not None:
+        line = reproject(towards.line, source=towards.crs, target=crs)
+    return FramedScene(read=pixels.read, shape=scene.shape, transform=scene.transform, crs=crs, line=line)
+
+
+@dataclass(frozen=True)
+class _Segmented:
+    """Zones of one image, where they lie, and how surely its front does."""
+
+    zones: NDArray[np.uint8]
+    scene: MaskScene
+    sigma_px: float
+
+
+def mask_of_image(
+    scene: ImageScene, *, weights: str = "", towards: Towards | None = None
+) -> MaskScene | UnreadableScene:
+    """Return an image as a mask in the frame of its model, with the error that the model leaves the front of it.
+
+    Parameters
+    ----------
+    scene : ImageScene
+    weights : str
+        A shipped model or a file; by default the one made for images of this kind.
+    towards : Towards, optional
+        Which way the ocean lies, for images with a georeference; others have it up.
+
+    Returns
+    -------
+    MaskScene or UnreadableScene
+        The mask is held until it is read first; each further reading segments the image again. The latter where the
+        image cannot be segmented, with the reason.
+    """
+    from glaciertime.segment.predict.uncertainty import varied, why_unclear
+
+    where = Towards() if towards is None else towards
+    run, spec = _engine(weights or scene.weights)
+    strange = sorted(set(spec.codes) - (set(ZONES.values()) - {NO_DATA}))
+    if strange:
+        return _refused(
+            scene,
+            f"the classes of the model {spec.name} are {', '.join(spec.classes)} (codes {spec.codes}), not rock, "
+            "glacier and ocean (64, 127, 254): write masks with glaciertime segment and say what they mean with "
+            "--classes",
+        )
+    quick = run
+    if spec.augmented:
+        run = varied(run)
+
+    def segmented() -> _Segmented:
+        with limits.timed(scene.acquisition.image_id), Imagery(scene.path, expected=len(spec.bands)) as pixels:
+            return _segment(scene, pixels, where, run=run, quick=quick, spec=spec)
+
+    try:
+        first = segmented()
+    except GlacierTimeError as error:
+        return _refused(scene, str(error))
+    held = [first.zones]
+    sigma_px, flags = first.sigma_px, dict(scene.acquisition.flags)
+    if reason := why_unclear(sigma_px, spec=spec):
+        flags["unclear-front"] = reason
+    if scene.acquisition.crs is not None and not where.is_sure:
+        sigma_px = max(sigma_px, _UNSURE_SHARE * max(first.scene.shape))
+        flags["unclear-front"] = "the direction of the ocean is not sure, say it with --ocean"
+    placed = first.scene.acquisition
+    acquisition = replace(
+        placed, model=spec.name, delineation_sigma_m=sigma_px * placed.resolution_m, flags=flags
+    )  # fmt: skip
+    read: Callable[[], NDArray[np.uint8]] = lambda: held.pop() if held else segmented().zones  # noqa: E731
+    return replace(first.scene, acquisition=acquisition, read=read)
+
+
+def _segment(
+    scene: ImageScene, pixels: Imagery, towards: Towards, *, run: Engine, quick: Engine, spec: ModelSpec
+) -> _Segmented:
+    from glaciertime.segment.predict.framed import predict_scene
+    from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
+    from glaciertime.segment.predict.uncertainty import front_sigma_px
+
+    what = scene.acquisition
+    transform, shape = scene.transform, scene.shape
+    if spec.frame.up == "ocean":
+        framed = _framed(scene, pixels, towards)
+        ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
+        made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg, try_out=quick)
+        zones, sigma_px = made.zones, made.sigma_px
+        if not made.framing.is_identity or made.framing.shape != shape:
+            transform, shape = scene.transform @ made.framing.to_scene, made.framing.shape
+            what = replace(what, resolution_m=made.framing.pixel_m)
+    else:
+        probability = probability_of_image(pixels, run=run, spec=spec)
+        zones = zones_from_probability(probability, spec=spec)
+        sigma_px = front_sigma_px(probability, spec=spec)
+    mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
+    return _Segmented(zones, mask, sigma_px)
+
+
+def _refused(scene: ImageScene, reason: str) -> UnreadableScene:
+    what = scene.acquisition
+    return UnreadableScene(input=what.input, reason=reason, date=what.date, acquisition=what)

@@ -1,0 +1,151 @@
+"""Where the ocean lies in a scene: told by a word or an angle, or found by trying which way up a model is surest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.errors import UsageError
+from glaciertime.segment.predict.uncertainty import entropy
+
+__all__ = ["AUTO", "Found", "best_of", "doubt_about", "parse_ocean", "search"]
+
+AUTO = "auto"
+_WORDS = {
+    "north": 0.0, "northeast": 45.0, "east": 90.0, "southeast": 135.0, "south": 180.0, "southwest": 225.0,
+    "west": 270.0, "northwest": 315.0,
+}  # fmt: skip
+_COARSE_DEG, _FINE_DEG = 30.0, (15.0, 7.5)
+#: A turn is another direction where it is more than this from the best one.
+_APART_DEG = 50.0
+#: Share of a frame that either zone has at least where a front is in it.
+_LEAST_SHARE = 0.03
+#: Entropy of the best direction over that of the next best: what is above is not sure.
+_SURE = 0.6
+_CHANCE = 0.1
+
+
+@dataclass(frozen=True)
+class Found:
+    """The direction of the ocean that was found.
+
+    Attributes
+    ----------
+    ocean_deg : float
+        Azimuth, degrees clockwise from true north.
+    doubt : float
+        Mean entropy of the best direction over that of the best other one: 0 sure, 1 no idea.
+    """
+
+    ocean_deg: float
+    doubt: float
+
+    @property
+    def is_sure(self) -> bool:
+        """Return whether another direction is clearly worse."""
+        return self.doubt <= _SURE
+
+
+def parse_ocean(text: str) -> float | str:
+    """Return the azimuth that ``--ocean`` names, degrees clockwise from north; ``auto`` and ``up`` as they are.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+
+    Examples
+    --------
+    >>> parse_ocean("west"), parse_ocean("-30"), parse_ocean("auto")
+    (270.0, 330.0, 'auto')
+    """
+    word = text.strip().casefold().replace("-", "") if not text.strip().startswith("-") else text.strip()
+    if word in (AUTO, "up"):
+        return word
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        angle = float(word)
+    except ValueError:
+        angle = math.nan
+    if not math.isfinite(angle):
+        raise UsageError(
+            f"--ocean '{text}': north, east, south, west, up (the image's own), auto, or an angle in degrees clockwise "
+            "from north expected"
+        )
+    return angle % 360
+
+
+def doubt_about(probability: NDArray[np.float32], zones: NDArray[np.uint8], *, ocean: int) -> float:
+    """Return how unsure a model is of a frame: the mean entropy of its pixels, 0 to 1, more where one zone is all.
+
+    Parameters
+    ----------
+    probability : (K, h, w)
+        NaN where not observed.
+    zones : (h, w)
+    ocean : int
+        Code of the ocean.
+    """
+    seen = np.isfinite(probability).all(axis=0)
+    if not seen.any():
+        return 1.0
+    share = float((zones[seen] == ocean).mean())
+    lacking = max(0.0, 1 - min(share, 1 - share) / _LEAST_SHARE)
+    return float(entropy(probability[:, seen]).mean()) + lacking
+
+
+def search(doubt_at: Callable[[float], float], *, first_deg: float = 0.0) -> dict[float, float]:
+    """Return the doubt at every direction that was tried: all around in steps of 30 degrees, finer about the best.
+
+    Parameters
+    ----------
+    doubt_at : callable
+        Of an azimuth in degrees.
+    first_deg : float
+        The direction to start from: that which is up in the scene.
+    """
+    tried = {
+        angle: doubt_at(angle)
+        for angle in ((first_deg + step) % 360 for step in np.arange(0, 360, _COARSE_DEG).tolist())
+    }
+    for step in _FINE_DEG:
+        best = min(tried, key=lambda angle: tried[angle])
+        for angle in ((best - step) % 360, (best + step) % 360):
+            # A little less doubt is chance: the rounder direction is kept.
+            tried.setdefault(angle, doubt_at(angle) / (1 - _CHANCE))
+    return tried
+
+
+def best_of(searches: Sequence[dict[float, float]]) -> Found:
+    """Return the direction that scenes of one place agree on best.
+
+    The doubts of all scenes are averaged over the directions that every one of them tried; about the best of these,
+    each scene's own best direction is taken, their median.
+
+    Examples
+    --------
+    >>> one, two = {0.0: 0.1, 90.0: 0.3, 180.0: 0.2}, {0.0: 0.2, 90.0: 0.4, 180.0: 0.15}
+    >>> found = best_of([one, two])
+    >>> found.ocean_deg, round(found.doubt, 3)
+    (0.0, 0.857)
+    """
+    shared = sorted(set.intersection(*(set(each) for each in searches)))
+    mean = {angle: float(np.mean([each[angle] for each in searches])) for angle in shared}
+    best = min(mean, key=lambda angle: mean[angle])
+    others = [value for angle, value in mean.items() if _apart(angle, best) > _APART_DEG]
+    finest = [
+        min((angle for angle in each if _apart(angle, best) <= _APART_DEG), key=lambda angle: each[angle])
+        for each in searches
+    ]
+    turned = [(angle - best + 180) % 360 - 180 for angle in finest]
+    doubt = mean[best] / min(others) if others and min(others) > 0 else 1.0
+    return Found(ocean_deg=(best + float(np.median(turned))) % 360, doubt=min(1.0, doubt))
+
+
+def _apart(one: float, other: float) -> float:
+    return abs((one - other + 180) % 360 - 180)

@@ -1,0 +1,93 @@
+"""``glaciertime track`` on a folder of images: recognised, segmented in the frame of the model, measured."""
+
+import math
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.transform import Affine
+
+from glaciertime.__main__ import run
+from glaciertime.archive import Archive
+from glaciertime.errors import InputError
+from glaciertime.scenes.folder import MaskReading
+from glaciertime.scenes.image_folder import format_of_rasters, is_image
+
+EAST, NORTH = 500_000.0, 7_600_000.0
+
+
+def write(path, image, transform, crs="EPSG:32622", **more):
+    profile = {"driver": "GTiff", "height": image.shape[0], "width": image.shape[1], "count": 1, **more}
+    path.parent.mkdir(exist_ok=True)
+    with rasterio.open(path, "w", **profile, dtype=image.dtype, crs=crs, transform=transform) as target:
+        target.write(image, 1)
+    return path
+
+
+def picture(ocean_deg, front_m, *, size_m=30.0):
+    """A glacier that ends in dark water towards an azimuth, with a bright face, north up, as far as it was seen."""
+    side = round(18_000 / size_m)
+    transform = Affine(size_m, 0, EAST - 9_000, 0, -size_m, NORTH + 9_000)
+    row, column = np.mgrid[0:side, 0:side] + 0.5
+    x, y = (column - side / 2) * size_m, (side / 2 - row) * size_m
+    angle = math.radians(ocean_deg)
+    along = x * math.sin(angle) + y * math.cos(angle)
+    across = x * math.cos(angle) - y * math.sin(angle)
+    image = np.where(along > front_m, 60.0, 150.0) + np.random.default_rng(0).normal(0, 6, along.shape)
+    image[np.abs(along - front_m) < 30] = 240
+    seen = (np.abs(along) < 7_300) & (np.abs(across) < 4_850)
+    return np.where(seen, image.clip(1, 255), 0).astype(np.uint8), transform
+
+
+@pytest.fixture(scope="module")
+def tracked(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    for year, front_m in ((2001, 600.0), (2002, 0.0), (2003, -900.0)):
+        write(folder / "g" / f"scene_{year}-08-01.tif", *picture(250.0, front_m), nodata=0)
+    (folder / "t.yaml").write_text("name: Testbreen\n")
+    given = ["track", "--glacier", "Testbreen", "--manifest", folder / "t.yaml", "--data", folder / "g"]
+    code = run([str(part) for part in [*given, "--ocean", "250", "--archive", folder / "a.gpkg"]])
+    return code, folder
+
+
+def test_a_retreat_in_images_is_measured_in_metres_with_its_sigma_and_model(tracked):
+    code, folder = tracked
+    assert code == 0
+    rows = Archive(folder / "a.gpkg").read("observations")
+    rows = rows[(rows["variable"] == "front_position_m") & (rows["method"] == "centreline")].sort_values("date")
+    assert [date.year for date in rows["date"]] == [2001, 2002, 2003]
+    assert np.diff(rows["value"]).tolist() == pytest.approx([-600, -900], abs=60)
+    assert (rows["sigma"] > 40).all()
+    fronts = Archive(folder / "a.gpkg").read("fronts")
+    assert set(fronts["model"]) == {"landsat-fronts"}
+
+
+def test_images_are_told_from_masks_by_their_values(tmp_path):
+    image, transform = picture(0.0, 0.0)
+    assert is_image(write(tmp_path / "image.tif", image, transform))
+    classes = np.where(image > 100, 3, 1).astype(np.uint8)
+    assert is_image(write(tmp_path / "mask.tif", classes, transform)) is False
+    probability = (image / 255).astype(np.float32)
+    assert is_image(write(tmp_path / "p.tif", probability, transform)) is False
+    assert is_image(write(tmp_path / "reflectance.tif", (image * 40.0).astype(np.float32), transform))
+    (tmp_path / "broken.tif").write_bytes(b"II*\x00")
+    assert is_image(tmp_path / "broken.tif") is None
+
+
+def test_a_mixture_of_images_and_masks_is_refused_unless_it_is_told(tmp_path):
+    image, transform = picture(0.0, 0.0)
+    write(tmp_path / "a_2001-01-01.tif", image, transform)
+    write(tmp_path / "b_2002-01-01.tif", np.where(image > 100, 3, 1).astype(np.uint8), transform)
+    with pytest.raises(InputError, match=r"a_2001-01-01\.tif looks like an image and b_2002-01-01\.tif like a mask"):
+        format_of_rasters(tmp_path, MaskReading())
+    assert format_of_rasters(tmp_path, MaskReading(are_images=True)) == "images"
+    assert format_of_rasters(tmp_path, MaskReading(are_images=False)) == "masks"
+
+
+def test_an_image_without_a_place_says_what_is_missing(tmp_path, capsys):
+    image, _ = picture(0.0, 0.0)
+    write(tmp_path / "g" / "a_2001-01-01.tif", image, None, crs=None)
+    (tmp_path / "t.yaml").write_text("name: Testbreen\n")
+    given = ["--manifest", tmp_path / "t.yaml", "--data", tmp_path / "g", "--archive", tmp_path / "a.gpkg"]
+    assert run([str(part) for part in ["track", "--glacier", "Testbreen", *given]]) == 1
+    assert "a_2001-01-01.tif has no georeference" in capsys.readouterr().err
