@@ -86,7 +86,9 @@ def coverage(*, series: int, seed: int) -> pd.DataFrame:
 ERRORS = {
     "60 m delineation": (60.0, 0.0, 0.0),
     "40 m georeferencing": (0.0, 40.0, 0.0),
+    "10 m pixels": (0.0, 0.0, 10.0),
     "30 m pixels": (0.0, 0.0, 30.0),
+    "100 m pixels": (0.0, 0.0, 100.0),
 }
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import math
+import tracemalloc
 
 import numpy as np
 import pyproj
@@ -124,3 +125,24 @@ def test_a_shift_of_which_nobody_can_tell_how_sure_it_is_is_none():
     found = rock_shifts([with_one_rock(0, 0), with_one_rock(1, 2)])
     assert [shift.east_m for shift in found] == [0.0, 0.0]
     assert all("rock lies in one place" in shift.reason for shift in found)
+
+
+def test_a_scene_far_off_is_found_as_surely_as_one_that_is_near():
+    far = np.array([(600.0, -540.0), (-610.0, 530.0), (40.0, 20.0), (-30.0, -10.0)])
+    found = np.array([(shift.east_m, shift.north_m) for shift in rock_shifts([scene(k, far[k]) for k in range(4)])])
+    assert np.abs(found + far).max() < 3.0
+
+
+def test_memory_does_not_grow_with_the_number_of_scenes():
+    """Two layers of every scene were held: 93 scenes of Crane did not fit a small machine."""
+
+    def peak(count: int) -> int:
+        scenes = [scene(k, SHIFTS[k % 4], pixel_m=60.0) for k in range(count)]
+        tracemalloc.start()
+        rock_shifts(scenes)
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return held
+
+    layer = 4 * 150 * 150
+    assert peak(13) - peak(3) < 2 * layer

@@ -28,7 +28,7 @@ _MOST_POINTS = 300
 _STEP_M = 1.0
 # Pixels of a slanted front lengthen it by some percent, more or less along its way: what that moves the mean of its
 # points by, as a share of their spread along the centreline (measured on simulated fronts).
-_STRETCH = 0.0084
+_STRETCH = 0.0075
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,14 @@
 """Scenes registered to each other on stable rock: what never moves tells how far a scene lies off.
 
 The rock of all scenes together, each brought onto one grid, is the reference: where a scene's rock lies against it is
-the shift of the scene. Least squares on the reference's own gradients finds it to a fraction of a pixel; parts of the
-scene, each left out in turn, tell how sure it is.
+the shift of the scene. Phase correlation of both, made coarse, gives a first guess; least squares on the edges of the
+scene's rock alone finds it to a fraction of a pixel; parts of the scene, each left out in turn, tell how sure it is. One
+reference and one scene are held at a time: scenes are read again in every round.
+
+References
+----------
+Kuglin, C. D., & Hines, D. C. (1975), The phase correlation image alignment method (the first guess); Lucas, B. D., &
+Kanade, T. (1981), An iterative image registration technique (the fraction of a pixel).
 """
 
 from __future__ import annotations
@@ -28,7 +34,10 @@ _LEAST_ASPECT = 0.02
 #: Parts of a scene, by rows and columns, that are left out in turn.
 _PARTS = 4
 _LARGEST_PX = 25.0
-_ROUNDS = 3
+#: Rounds, of which the last is that after which no shift changed by more.
+_ROUNDS, _SETTLED_PX = 3, 0.02
+#: A first guess is made on so many rows and columns, a fit on so many pixels of edges.
+_COARSE_PX, _MOST_EDGE_PX = 256, 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,34 +127,44 @@ def rock_shifts(scenes: Sequence[MaskScene]) -> list[Shift]:
         As for :func:`coregistered`.
     """
     grid = _common_grid(scenes)
-    layers = [_on_grid(scene, grid) for scene in scenes]
-    with_rock = [index for index, (rock, _) in enumerate(layers) if (rock > 0.5).sum() >= _LEAST_EDGE_PX]
-    if len(with_rock) < 2:
+    found: dict[int, NDArray[np.float64]] = {}
+    whole = _Reference(grid.shape)
+    for index, scene in enumerate(scenes):
+        layer = _on_grid(scene, grid)
+        if (layer.rock > 0.5).sum() >= _LEAST_EDGE_PX:
+            found[index] = np.zeros(2)
+            whole.add(layer, found[index])
+    if len(found) < 2:
         raise InputError(
-            f"{len(with_rock)} of {len(scenes)} scenes hold rock: there is nothing to register them to each other on; "
+            f"{len(found)} of {len(scenes)} scenes hold rock: there is nothing to register them to each other on; "
             "leave --coregister out, or give masks in which rock has a class of its own"
         )
     pixel_m = abs(grid.transform.a)
-    found = {index: np.zeros(2) for index in with_rock}
     sigma: dict[int, float] = {}
     failed: dict[int, str] = {}
-    for _ in range(_ROUNDS):
-        held = [(layers[index], found[index]) for index in found if index not in failed]
-        if not held:
-            break
-        reference = _reference(held)
-        for index in with_rock:
-            fit = _fit(layers[index], reference, start=found[index])
+    for turn in range(_ROUNDS):
+        target, seen = whole.mean()
+        whole = _Reference(grid.shape)
+        before = {index: shift.copy() for index, shift in found.items()}
+        for index in found:
+            layer = _on_grid(scenes[index], grid)
+            start = found[index] if turn else _guess(layer, target)
+            fit = _fit(layer, target, seen, start=start)
             if isinstance(fit, str):
                 failed[index] = fit
-            else:
-                failed.pop(index, None)
-                found[index], sigma[index] = fit
-        good = [found[index] for index in with_rock if index not in failed]
-        if good:
-            middle = np.mean(good, axis=0)
-            for index in with_rock:
-                found[index] = found[index] - middle
+                continue
+            failed.pop(index, None)
+            found[index], sigma[index] = fit
+            whole.add(layer, found[index])
+        good = [index for index in found if index not in failed]
+        if not good:
+            break
+        middle = np.mean([found[index] for index in good], axis=0)
+        for index in found:
+            found[index] = found[index] - middle
+        whole.move(-middle)
+        if max(np.abs(found[index] - before[index]).max() for index in good) < _SETTLED_PX:
+            break
     out = []
     for index in range(len(scenes)):
         if index not in found:
@@ -177,16 +196,8 @@ def _common_grid(scenes: Sequence[MaskScene]) -> _Grid:
         raise InputError("some masks have a coordinate system and others none; co-registration needs one for all")
     if crs is not None and not crs.is_projected:
         raise InputError(f"{crs.name} is no plane in metres; project the masks first, e.g. to the UTM zone")
-    boxes, sizes = [], []
-    for scene in scenes:
-        height, width = scene.shape
-        corners = [scene.transform @ corner for corner in ((0, 0), (width, 0), (0, height), (width, height))]
-        x, y = zip(*corners, strict=True)
-        bounds = (min(x), min(y), max(x), max(y))
-        if crs is not None and scene.acquisition.crs != crs:
-            bounds = rasterio.warp.transform_bounds(scene.acquisition.crs, crs, *bounds)
-        boxes.append(bounds)
-        sizes.append(math.sqrt(abs(scene.transform.determinant)))
+    boxes = [_bounds(scene, crs) for scene in scenes]
+    sizes = [math.sqrt(abs(scene.transform.determinant)) for scene in scenes]
     west, south = min(box[0] for box in boxes), min(box[1] for box in boxes)
     east, north = max(box[2] for box in boxes), max(box[3] for box in boxes)
     pixel = float(np.median(sizes))
@@ -194,57 +205,163 @@ def _common_grid(scenes: Sequence[MaskScene]) -> _Grid:
     return _Grid(transform=Affine(pixel, 0, west, 0, -pixel, north), shape=shape, crs=crs)
 
 
-Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
+def _bounds(scene: MaskScene, crs: object) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of a scene on the plane of the grid."""
+    height, width = scene.shape
+    corners = [scene.transform @ corner for corner in ((0, 0), (width, 0), (0, height), (width, height))]
+    x, y = zip(*corners, strict=True)
+    bounds = (min(x), min(y), max(x), max(y))
+    if crs is not None and scene.acquisition.crs != crs:
+        return tuple(rasterio.warp.transform_bounds(scene.acquisition.crs, crs, *bounds))
+    return bounds
 
 
-def _on_grid(scene: MaskScene, grid: _Grid) -> Layer:
-    """Return the share of rock and of what was observed in each pixel of the grid."""
+@dataclass(frozen=True, kw_only=True)
+class _Layer:
+    """The share of rock and of what was observed in the pixels of the grid that a scene covers, from ``first`` on."""
+
+    first: tuple[int, int]
+    rock: NDArray[np.float32]
+    seen: NDArray[np.float32]
+
+
+def _on_grid(scene: MaskScene, grid: _Grid) -> _Layer:
+    """Return what a scene tells of rock on the common grid."""
     zones = scene.read()
-    crs = "EPSG:3857" if grid.crs is None else None  # any plane: nothing is projected in a local frame
+    own, crs = scene.acquisition.crs, grid.crs
+    to_grid = ~grid.transform @ scene.transform
+    if own == crs and _is_shifted_by_pixels(to_grid):
+        # The pixels are those of the grid: nothing is to be resampled.
+        first = round(min(to_grid.f, to_grid.f + to_grid.e * zones.shape[0])), round(to_grid.c)
+        zones = zones if to_grid.e > 0 else zones[::-1]
+        return _Layer(first=first, rock=_as_share(zones == ROCK), seen=_as_share(zones != NO_DATA))
+    rows, columns = _window(scene, grid)
+    transform = grid.transform @ Affine.translation(columns.start, rows.start)
+    plane = "EPSG:3857" if crs is None else None  # any plane: nothing is projected in a local frame
     out = []
     for layer in (zones == ROCK, zones != NO_DATA):
-        moved = np.zeros(grid.shape, dtype=np.float32)
+        moved = np.zeros((rows.stop - rows.start, columns.stop - columns.start), dtype=np.float32)
         rasterio.warp.reproject(
-            layer.astype(np.float32), moved, src_transform=scene.transform, dst_transform=grid.transform,
-            src_crs=crs or scene.acquisition.crs, dst_crs=crs or grid.crs,
-            resampling=rasterio.warp.Resampling.bilinear,
+            _as_share(layer), moved, src_transform=scene.transform, dst_transform=transform, src_crs=plane or own,
+            dst_crs=plane or crs, resampling=rasterio.warp.Resampling.bilinear,
         )  # fmt: skip
         out.append(moved)
-    return out[0], out[1]
+    return _Layer(first=(rows.start, columns.start), rock=out[0], seen=out[1])
+
+
+def _as_share(layer: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return layer.astype(np.float32)
+
+
+def _is_shifted_by_pixels(to_grid: Affine) -> bool:
+    even = abs(to_grid.b) + abs(to_grid.d) + abs(to_grid.a - 1) + abs(abs(to_grid.e) - 1) < 1e-9
+    return even and max(abs(each - round(each)) for each in (to_grid.c, to_grid.f)) < 1e-6
+
+
+def _window(scene: MaskScene, grid: _Grid) -> tuple[slice, slice]:
+    """Return the rows and columns of the grid that a scene covers."""
+    west, south, east, north = _bounds(scene, grid.crs)
+    left, top = ~grid.transform @ (west, north)
+    right, bottom = ~grid.transform @ (east, south)
+    rows, columns = grid.shape
+    return (
+        slice(max(0, math.floor(top)), min(rows, max(math.floor(top) + 1, math.ceil(bottom)))),
+        slice(max(0, math.floor(left)), min(columns, max(math.floor(left) + 1, math.ceil(right)))),
+    )
+
+
+class _Reference:
+    """The mean rock of scenes moved by their shifts, summed up one after the other."""
+
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self._rock = np.zeros(shape, dtype=np.float32)
+        self._seen = np.zeros(shape, dtype=np.float32)
+        self._count = 0
+
+    def add(self, layer: _Layer, shift: NDArray[np.float64]) -> None:
+        """Add a scene; what it is moved out of the grid is lost."""
+        whole = np.floor(shift).astype(int)
+        for total, part in ((self._rock, layer.rock), (self._seen, layer.seen)):
+            # Padded by a pixel, so that what the fraction moves over the edge is kept.
+            moved = _moved(np.pad(part, ((0, 1), (0, 1))), shift - whole)
+            first = whole + layer.first
+            low = np.maximum(first, 0)
+            high = np.minimum(first + moved.shape, total.shape)
+            if (high > low).all():
+                inner = tuple(slice(a - b, c - b) for a, b, c in zip(low, first, high, strict=True))
+                total[low[0] : high[0], low[1] : high[1]] += moved[inner]
+        self._count += 1
+
+    def move(self, shift: NDArray[np.float64]) -> None:
+        """Move the whole."""
+        self._rock, self._seen = _moved(self._rock, shift), _moved(self._seen, shift)
+
+    def mean(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the smoothed mean rock, and the share of scenes that saw each pixel."""
+        from scipy import ndimage
+
+        rock = np.where(self._seen > 0.5, self._rock / np.maximum(self._seen, 0.5), 0)
+        smooth = ndimage.gaussian_filter(rock.astype(np.float32), 1.0)
+        return smooth, self._seen / max(self._count, 1)
 
 
 def _moved(layer: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
     from scipy import ndimage
 
+    if not np.any(shift):
+        return layer
     return np.asarray(ndimage.shift(layer, shift, order=1, mode="constant", cval=0.0), dtype=np.float32)
 
 
-def _reference(parts: Sequence[tuple[Layer, NDArray[np.float64]]]) -> Layer:
-    """Return the mean rock of the scenes moved by their shifts, and the share of scenes that saw each pixel."""
-    rock = np.zeros_like(parts[0][0][0])
-    seen = np.zeros_like(rock)
-    for (part, observed), shift in parts:
-        rock += _moved(part, shift)
-        seen += _moved(observed, shift)
-    mean = np.where(seen > 0.5, rock / np.maximum(seen, 0.5), 0)
-    return mean.astype(np.float32), (seen / len(parts)).astype(np.float32)
+def _guess(layer: _Layer, target: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return by about how many rows and columns a scene lies off the reference; none where that is no better."""
+    rows, columns = layer.first
+    there = target[rows : rows + layer.rock.shape[0], columns : columns + layer.rock.shape[1]]
+    by = max(1, math.ceil(max(there.shape) / _COARSE_PX))
+    here, there = _coarse(np.where(layer.seen > 0.5, layer.rock, there), by), _coarse(there, by)
+    both = [np.fft.rfft2(np.hypot(*np.gradient(each))) for each in (here, there)]
+    across = both[1] * both[0].conj()
+    peaks = np.fft.irfft2(across / np.maximum(np.abs(across), 1e-9), s=here.shape)
+    reach = max(1, int(_LARGEST_PX / by))
+    near = [np.r_[0 : min(reach, size // 2) + 1, -min(reach, size // 2) : 0] for size in here.shape]
+    best = np.unravel_index(np.argmax(peaks[np.ix_(*near)]), (len(near[0]), len(near[1])))
+    step = np.array([near[0][best[0]], near[1][best[1]]])
+    off = [np.mean((np.roll(here, each, axis=(0, 1)) - there) ** 2) for each in (step, np.zeros(2, dtype=int))]
+    return (step * by if off[0] < off[1] else np.zeros(2)).astype(np.float64)
 
 
-def _fit(layer: Layer, reference: Layer, *, start: NDArray[np.float64]) -> tuple[NDArray[np.float64], float] | str:
+def _coarse(layer: NDArray[np.float32], by: int) -> NDArray[np.float32]:
+    rows, columns = (size // by for size in layer.shape)
+    cut = layer[: rows * by, : columns * by]
+    return cut.reshape(rows, by, columns, by).mean(axis=(1, 3), dtype=np.float32)
+
+
+def _fit(
+    layer: _Layer, target: NDArray[np.float32], saw: NDArray[np.float32], *, start: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float] | str:
     """Return the shift (rows, columns) of a scene onto the reference and its sigma, pixels; or why there is none."""
     from scipy import ndimage
 
-    target = ndimage.gaussian_filter(reference[0], 1.0)
+    smooth = ndimage.gaussian_filter(layer.rock, 1.0)
+    slopes = np.stack(np.gradient(smooth)) if min(smooth.shape) > 1 else np.zeros((2, *smooth.shape))
+    # What lies within reach of the filter from the unobserved is no edge of rock.
+    unseen = ndimage.maximum_filter((layer.seen <= 0.99).astype(np.uint8), 9, mode="constant", cval=1)
+    rows, columns = np.nonzero((unseen == 0) & (np.abs(slopes).sum(axis=0) > 0.05))
+    every = max(1, len(rows) // _MOST_EDGE_PX)
+    rows, columns = rows[::every], columns[::every]
+    value, gradient = smooth[rows, columns], slopes[:, rows, columns]
+    places = np.stack([rows + layer.first[0], columns + layer.first[1]]).astype(np.float64)
     shift = np.array(start, dtype=np.float64)
     for _ in range(30):
-        rock, seen = _moved(layer[0], shift), _moved(layer[1], shift)
-        use = (seen > 0.99) & (reference[1] > 0.3)
-        moved = ndimage.gaussian_filter(np.where(seen > 0.5, rock, target), 1.0)
-        gradient = np.stack(np.gradient(moved))
-        edge = use & (np.abs(gradient).sum(axis=0) > 0.05)
-        if edge.sum() < _LEAST_EDGE_PX:
+        at = places + shift[:, None]
+        nearest = np.rint(at).astype(int)
+        inside = ((nearest >= 0) & (nearest < np.array(target.shape)[:, None])).all(axis=0)
+        use = np.zeros(len(value), dtype=bool)
+        use[inside] = saw[tuple(nearest[:, inside])] > 0.3
+        if use.sum() < _LEAST_EDGE_PX:
             return "too little rock with an edge that others see too"
-        step, strength = _step(gradient[:, edge], (moved - target)[edge])
+        difference = value[use] - ndimage.map_coordinates(target, at[:, use], order=1, mode="nearest")
+        step, strength = _step(gradient[:, use], difference)
         if strength < _LEAST_ASPECT:
             return "the edges of its rock all run one way: a shift along them cannot be seen"
         shift = shift + step
@@ -252,7 +369,7 @@ def _fit(layer: Layer, reference: Layer, *, start: NDArray[np.float64]) -> tuple
             return f"its rock lies more than {_LARGEST_PX:.0f} pixels off: check its coordinate system"
         if np.abs(step).max() < 0.003:
             break
-    sigma_px = _jackknife(gradient, moved - target, edge)
+    sigma_px = _jackknife(gradient[:, use], difference, places[:, use], target.shape)
     if math.isnan(sigma_px):
         return "its rock lies in one place: how sure its shift is cannot be told"
     return shift, sigma_px
@@ -269,17 +386,22 @@ def _step(gradient: NDArray[np.floating], difference: NDArray[np.floating]) -> t
     return np.asarray(np.linalg.solve(normal, gradient @ difference), dtype=np.float64), aspect
 
 
-def _jackknife(gradient: NDArray[np.floating], difference: NDArray[np.floating], edge: NDArray[np.bool_]) -> float:
+def _jackknife(
+    gradient: NDArray[np.floating],
+    difference: NDArray[np.floating],
+    places: NDArray[np.float64],
+    shape: tuple[int, ...],
+) -> float:
     """Return one sigma of the shift from its change as each part of the scene is left out (delete-a-group jackknife).
 
     ``sigma^2 = (m - 1) / m sum_i (s_i - mean)^2`` over m parts that hold edges, the larger of both directions; at least
     a hundredth of a pixel.
     """
-    rows, columns = np.indices(edge.shape)
-    part = (rows * _PARTS // edge.shape[0]) * _PARTS + columns * _PARTS // edge.shape[1]
+    rows, columns = (places * _PARTS // np.array(shape)[:, None]).astype(int)
+    part = rows * _PARTS + columns
     steps = []
-    for number in np.unique(part[edge]):
-        left = edge & (part != number)
+    for number in np.unique(part):
+        left = part != number
         if left.sum() >= _LEAST_EDGE_PX // 2:
             steps.append(_step(gradient[:, left], difference[left])[0])
     if len(steps) < 3:
