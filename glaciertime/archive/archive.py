@@ -19,7 +19,7 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.archive import connection, removal, storing
-from glaciertime.archive.flagging import Flagging, flag_anew
+from glaciertime.archive.flagging import Flagging, FlaggingOf, Series, flag_anew, flagging_of_each, series_in
 from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
@@ -229,7 +229,9 @@ class Archive:
             if measured_with is not None:
                 storing.replace(database, TABLES["rulers"], measured_with, _RULER_KEY)
             if flagged is not None:
-                flag_anew(database, self.path, observations=checked, flagged=flagged, tell=self.tell)
+                keys = checked[["glacier", "dataset", "source"]].drop_duplicates()
+                each = {key: flagged for key in keys.itertuples(index=False, name=None)}
+                flag_anew(database, self.path, each, tell=self.tell)
         return tuple(sorted(image for _, _, image in kept))
 
     def store_series(
@@ -289,6 +291,7 @@ class Archive:
         since: Any = None,
         until: Any = None,
         dry_run: bool = False,
+        flagging_of: FlaggingOf | None = None,
     ) -> dict[str, int]:
         """Delete images that match in all that is given, and what was made from them.
 
@@ -302,6 +305,8 @@ class Archive:
             First and last day of the images.
         dry_run : bool
             Delete nothing, only count.
+        flagging_of : callable, optional
+            Says by what rows were given their flags: those that stay are given them anew.
 
         Returns
         -------
@@ -317,7 +322,9 @@ class Archive:
             raise UsageError("say what to forget: a glacier, a data set, images or dates")
         if not self.exists():
             return {}
-        with self._writing(keep=not dry_run) as database:
+        names = {"glacier": glacier, "dataset": dataset, "image": image}
+        where = condition(TABLES["observations"], names=names, since=since, until=until)
+        with self._writing(keep=not dry_run) as database, self._flagged_after(database, where, flagging_of):
             return removal.forget(
                 database, glacier=glacier, dataset=dataset, image=image, since=since, until=until
             )  # fmt: skip
@@ -327,15 +334,22 @@ class Archive:
         with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
             return removal.GoneInputs() if held is None else removal.gone_inputs(held[0], glacier)
 
-    def prune(self, glacier: str, *, dry_run: bool = False) -> dict[str, int]:
+    def prune(self, glacier: str, *, dry_run: bool = False, flagging_of: FlaggingOf | None = None) -> dict[str, int]:
         """Delete the images of a glacier whose file is gone although its folder is there; return counts by table."""
         if not self.exists():
             return {}
-        with self._writing(keep=not dry_run) as database:
+        where = condition(TABLES["observations"], names={"glacier": glacier})
+        with self._writing(keep=not dry_run) as database, self._flagged_after(database, where, flagging_of):
             return removal.delete_images(database, removal.gone_inputs(database, glacier).images)
 
-    def take_in(self, other: Archive) -> dict[str, int]:
+    def take_in(self, other: Archive, *, flagging_of: FlaggingOf | None = None) -> dict[str, int]:
         """Store what another archive holds of measurements, as if its images had been measured again.
+
+        Parameters
+        ----------
+        other : Archive
+        flagging_of : callable, optional
+            Says by what rows were given their flags: all of a series are given them anew, once they are together.
 
         Returns
         -------
@@ -345,7 +359,10 @@ class Archive:
         names = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
         tables = {name: other.read(name) for name in names}
         images = tables["inputs"][["glacier", "dataset", "image_id", "input"]].itertuples(index=False, name=None)
+        keys = tables["observations"][["glacier", "dataset", "source"]].drop_duplicates()
+        come = list(keys.itertuples(index=False, name=None))
         with self._writing() as database:
+            flaggings = self._flaggings(database, other, come, flagging_of)
             storing.store_tracked(
                 database, fronts=tables["fronts"], observations=tables["observations"], inputs=list(images)
             )
@@ -354,12 +371,42 @@ class Archive:
             for name in ("footprints", "centrelines"):
                 storing.replace_geometry(database, TABLES[name], tables[name])
             storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
+            flag_anew(database, self.path, flaggings, tell=self.tell)
         return {name: len(rows) for name, rows in tables.items() if len(rows)}
 
     def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...]) -> None:
         checked = validate(rows, table)
         with self._writing() as database:
             storing.replace(database, TABLES[table], checked, key)
+
+    def _flaggings(
+        self, database: sqlite3.Connection, other: Archive, series: list[Series], flagging_of: FlaggingOf | None
+    ) -> dict[Series, Flagging]:
+        """Return by what rows were given their flags: by what those held here were, else those of the other archive."""
+        if flagging_of is None:
+            return {}
+        held = set(series_in(database, "", []))
+        here = [key for key in series if key in held]
+        out = flagging_of_each(database, self.path, here, flagging_of=flagging_of, tell=self.tell)
+        with connection.reading(other.path, tell=other.tell, wait_seconds=other.wait_seconds) as read:
+            if read is not None:
+                new = [key for key in series if key not in held]
+                out |= flagging_of_each(read[0], other.path, new, flagging_of=flagging_of, tell=self.tell)
+        return out
+
+    @contextmanager
+    def _flagged_after(
+        self, database: sqlite3.Connection, where: tuple[str, list[Any]], flagging_of: FlaggingOf | None
+    ) -> Iterator[None]:
+        """Give what is left of some series its flags anew, once rows of them were taken out."""
+        flaggings = {}
+        if flagging_of is not None:
+            found = series_in(database, *where)
+            flaggings = flagging_of_each(
+                database, self.path, found, flagging_of=flagging_of, tell=self.tell
+            )  # fmt: skip
+        yield
+        flag_anew(database, self.path, flaggings, tell=self.tell)
 
     @contextmanager
     def _writing(self, *, keep: bool = True) -> Iterator[sqlite3.Connection]:

@@ -3,44 +3,83 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 
 from glaciertime.archive.geopackage import update_contents
-from glaciertime.archive.migrations import layout_of
+from glaciertime.archive.migrations import Layout, layout_of
 from glaciertime.archive.reading import condition, read_rows
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
 from glaciertime.tables import has_flag
 
-__all__ = ["Flagging", "flag_anew"]
+__all__ = ["Flagging", "FlaggingOf", "Series", "flag_anew", "flagging_of_each", "series_in"]
 
 #: Tables of fronts and the observations -> the same rows, with the flags that they are to have.
 Flagging = Callable[[Sequence[gpd.GeoDataFrame], pd.DataFrame], tuple[list[gpd.GeoDataFrame], pd.DataFrame]]
+#: Tables of fronts and the observations -> by what they were given their flags; None where that is not known.
+FlaggingOf = Callable[[Sequence[gpd.GeoDataFrame], pd.DataFrame], Flagging | None]
+Series = tuple[str, str, str]  # glacier, dataset, source
+_FLAGGED = ("fronts", LOCAL_FRONTS, "observations")
+
+
+def series_in(database: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Series]:
+    """Return glacier, data set and source of the observations that match."""
+    return database.execute(f"SELECT DISTINCT glacier, dataset, source FROM observations{where}", values).fetchall()
+
+
+def flagging_of_each(
+    database: sqlite3.Connection,
+    path: Path,
+    series: Iterable[Series],
+    *,
+    flagging_of: FlaggingOf,
+    tell: Callable[[str], None],
+) -> dict[Series, Flagging]:
+    """Return by what the rows held now were given their flags; those of which nobody can tell are told of."""
+    layout = layout_of(database, path)
+    out = {}
+    for key in series:
+        *fronts, observations = _held(database, layout, path, key, tell=tell)
+        flagging = flagging_of([gpd.GeoDataFrame(table) for table in fronts], observations)
+        if flagging is not None:
+            out[key] = flagging
+        elif len(observations):
+            tell(f"{key[0]} ({key[1]}): not screened again, its flags are not those of this release; run track again")
+    return out
 
 
 def flag_anew(
     database: sqlite3.Connection,
     path: Path,
+    flaggings: Mapping[Series, Flagging],
     *,
-    observations: pd.DataFrame,
-    flagged: Flagging,
     tell: Callable[[str], None],
 ) -> None:
-    """Give all rows of the glaciers and data sets of some observations new flags; in the caller's transaction."""
+    """Give all rows of some glaciers, data sets and sources new flags; in the caller's transaction."""
     layout = layout_of(database, path)
-    for (glacier, dataset, source), _ in observations.groupby(["glacier", "dataset", "source"], sort=False):
-        names = {"glacier": glacier, "dataset": dataset, "source": source}
-        held = [
-            read_rows(database, layout, path, table, condition(table, names=names), tell=tell)
-            for table in (TABLES["fronts"], TABLES[LOCAL_FRONTS], TABLES["observations"])
-        ]
+    for key, flagged in flaggings.items():
+        held = _held(database, layout, path, key, tell=tell)
+        if held[-1].empty:
+            continue
         fronts, found = flagged([gpd.GeoDataFrame(table) for table in held[:2]], held[2])
-        for name, before, after in zip(("fronts", LOCAL_FRONTS, "observations"), held, [*fronts, found], strict=True):
+        for name, before, after in zip(_FLAGGED, held, [*fronts, found], strict=True):
             if _update(database, TABLES[name], before, after):
                 update_contents(database, name, spatial=TABLES[name].is_layer)
+
+
+def _held(
+    database: sqlite3.Connection, layout: Layout, path: Path, series: Series, *, tell: Callable[[str], None]
+) -> list[pd.DataFrame]:
+    """Return the tables of fronts and the observations that an archive holds of a glacier, data set and source."""
+    names = dict(zip(("glacier", "dataset", "source"), series, strict=True))
+    return [
+        read_rows(database, layout, path, TABLES[name], condition(TABLES[name], names=names), tell=tell)
+        for name in _FLAGGED
+    ]
 
 
 def _update(database: sqlite3.Connection, table: ArchiveTable, before: pd.DataFrame, after: pd.DataFrame) -> bool:

@@ -89,8 +89,9 @@ def merge(
     """
     from glaciertime.archive import Archive
     from glaciertime.cli.common import open_archive
+    from glaciertime.pipeline.rescreening import screening_of
 
-    counts = Archive(file, tell=note).take_in(open_archive(other))
+    counts = Archive(file, tell=note).take_in(open_archive(other), flagging_of=screening_of)
     for name, count in counts.items():
         typer.echo(f"  {name:<14}{count:>8,} rows taken in")
 

@@ -40,13 +40,15 @@ def forget(
     glaciertime forget --glacier Crane --from 2003-01-01 --to 2003-12-31
     """
     from glaciertime.errors import DataNotFoundError
+    from glaciertime.pipeline.rescreening import screening_of
     from glaciertime.record import held_name
 
     store = open_archive(archive)
     names = [held_name(store, name) for name in glacier] if glacier else None
     counts = store.forget(
-        glacier=names, dataset=dataset or None, image=image or None, since=date_from, until=date_to, dry_run=dry_run
-    )
+        glacier=names, dataset=dataset or None, image=image or None, since=date_from, until=date_to, dry_run=dry_run,
+        flagging_of=None if dry_run else screening_of,
+    )  # fmt: skip
     if not counts:
         raise DataNotFoundError(
             f"nothing in {archive} matches; glaciertime export --table observations lists what is there"

@@ -141,6 +141,7 @@ def track(
     from glaciertime.catalog import load_catalog
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, track_many
+    from glaciertime.pipeline.rescreening import screening_of
     from glaciertime.pipeline.upkeep import Store, other_inputs, with_notes_of_the_record
     from glaciertime.scenes.classes import parse_classes
     from glaciertime.scenes.download import downloads_folder
@@ -209,7 +210,7 @@ def track(
         if results.is_aside:
             continue
         if prune:
-            for table, count in target.prune(outcome.glacier).items():
+            for table, count in target.prune(outcome.glacier, flagging_of=screening_of).items():
                 note(f"{outcome.glacier}: {count} rows of {table} came from files that are gone, and were taken out")
         for sentence in other_inputs(target, outcome):
             note(sentence)

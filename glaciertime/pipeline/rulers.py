@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 import pyproj
 import shapely
 
@@ -16,6 +17,7 @@ from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
 from glaciertime.scenes.vectors import read_layer
+from glaciertime.tables import has_flag
 from glaciertime.track.place import Ruler, reproject
 from glaciertime.units import as_date
 
@@ -128,42 +130,56 @@ def check_positions_compare(
     glacier: str,
     dataset: str,
     source: str,
-    images: set[str],
+    observations: pd.DataFrame,
     redraw: bool,
-) -> None:
-    """Refuse a ruler that is not that of positions already stored, unless these are all measured again in this run.
+) -> tuple[str, ...]:
+    """Refuse a ruler that is not that of values already stored, unless these are all measured again in this run.
+
+    Returns
+    -------
+    tuple of str
+        Sentences: which other data sets of the glacier keep the ruler of before.
 
     Raises
     ------
     InputError
         Where another box, fjord or line was used before, or one that the archive does not hold; and where ``redraw``
-        leaves positions of images that this run does not see.
+        leaves values of images that this run does not see, or cannot measure.
     """
     if archive is None or not Archive(archive).exists():
-        return
-    changed = [ruler.kind for ruler in rulers if ruler.kind in _IN_WORDS and _differs(ruler, known)]
-    stored = Archive(archive).read("observations", glacier=glacier)
-    stored = stored[
-        (stored["variable"] == "front_position_m") & (stored["dataset"] == dataset) & stored["value"].notna()
-    ]
-    others = stored[~stored["image_id"].isin(images)]
-    lacks = not known and not stored.empty
-    if not (changed or lacks or redraw) or (stored.empty and not redraw):
-        return
-    if redraw or lacks:
-        if others.empty:
-            return
-        dates = sorted(as_date(date).isoformat() for date in others["date"])
+        return ()
+    changed = {ruler.kind for ruler in rulers if ruler.kind in _IN_WORDS and _differs(ruler, known)}
+    every = Archive(archive).read("observations", glacier=glacier)
+    every = every[every["value"].notna() & (every["source"] == source)]
+    every = every[(every["variable"] == "front_position_m") | (every["footprint"] == "box")]
+    stored = every[every["dataset"] == dataset]
+    lacks = not known and stored["variable"].eq("front_position_m").any()
+    others = sorted(set(every["dataset"]) - {dataset})
+    told = (
+        f"{', '.join(others)} of {glacier} in the archive were measured with the ruler of before and do not compare "
+        "with what is measured now; give --redraw with their scenes, too"
+    )
+    notes = (told,) if redraw and others else ()
+    if stored.empty or not (changed or lacks or redraw):
+        return notes
+    if not (redraw or lacks):
+        named = " and ".join(_IN_WORDS[kind] for kind in _IN_WORDS if kind in changed)
         raise InputError(
-            f"{glacier}: the archive holds positions of {others['image_id'].nunique()} images ({dates[0]} to "
-            f"{dates[-1]}) "
-            + ("measured along another line" if redraw else "of an earlier version, in metres of the map")
-            + ", which this run does not see; give all of them with --data, or another file with --archive"
+            f"{glacier}: its {named} is not that of the positions and areas in the archive, which would not compare; "
+            "give --redraw with all scenes to measure all again, or another file with --archive"
         )
-    named = " and ".join(_IN_WORDS[kind] for kind in changed)
+    measured = set(observations.loc[~has_flag(observations["quality"], "failed"), "image_id"])
+    left = stored[~stored["image_id"].isin(measured)]
+    if left.empty:
+        return notes
+    failed = sorted(set(left["image_id"]) & set(observations["image_id"]))
+    dates = sorted(as_date(date).isoformat() for date in left["date"])
     raise InputError(
-        f"{glacier}: its {named} is not that of the positions and areas in the archive, which would not compare; give "
-        "--redraw with all scenes to measure all again, or another file with --archive"
+        f"{glacier}: the archive holds positions of {left['image_id'].nunique()} images ({dates[0]} to {dates[-1]}) "
+        + ("measured along another line" if redraw else "of an earlier version, in metres of the map")
+        + f", which this run {'cannot measure' if failed else 'does not see'}"
+        + (f" ({', '.join(failed[:3])}); mend them, take them out with glaciertime forget, or " if failed else "; ")
+        + "give all of them with --data, or another file with --archive"
     )
 
 
@@ -173,6 +189,11 @@ def _differs(ruler: Ruler, known: Sequence[Ruler]) -> bool:
         return False
     if (before.crs is None) != (ruler.crs is None):
         return False
-    now = reproject(ruler.geometry, source=ruler.crs, target=before.crs)
-    then = shapely.segmentize(before.geometry, 500.0)
+    now, then = ruler.geometry, before.geometry
+    if before.crs is not None and ruler.crs is not None:
+        # Files in longitude and latitude: a metre is a metre on a plane around the ruler alone.
+        middle = shapely.get_coordinates(reproject(then, source=before.crs, target=pyproj.CRS(4326)))[0]
+        around = pyproj.CRS.from_dict({"proj": "aeqd", "lon_0": middle[0], "lat_0": middle[1], "datum": "WGS84"})
+        now = reproject(now, source=ruler.crs, target=around)
+        then = reproject(then, source=before.crs, target=around)
     return bool(shapely.hausdorff_distance(now, then, densify=0.1) > _SAME_M)

@@ -177,9 +177,9 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     problems += failures_of(tracked, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
-    check_positions_compare(
+    kept = check_positions_compare(
         request.archive, tracked.rulers, known=known, glacier=glacier.name, dataset=located.dataset,
-        source=source, images={image for _, _, image, _ in inputs}, redraw=request.redraw,
+        source=source, observations=tracked.observations, redraw=request.redraw,
     )  # fmt: skip
     return TrackOutcome(
         glacier=glacier.name,
@@ -190,7 +190,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         centrelines=_centreline(located, tracked.rulers),
         inputs=tuple(inputs),
         problems=tuple(problems),
-        notes=tuple(dict.fromkeys([*located.notes, *tracked.notes])),
+        notes=tuple(dict.fromkeys([*located.notes, *tracked.notes, *kept])),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
 

@@ -82,3 +82,45 @@ def test_flags_that_a_data_set_came_with_stay(command: Command, manifest: Path, 
     with sqlite3.connect("glaciertime.gpkg") as database:
         held = database.execute("SELECT image_id, quality FROM observations WHERE method = 'centreline'").fetchall()
     assert {image: text for image, text in held if image in own} == own
+
+
+def test_what_stays_is_screened_again_when_values_go_or_come(
+    command: Command, manifest: Path, growing: list[Path], tmp_path: Path
+) -> None:
+    """Flags were those of a record that was no more: a value undone by others that are gone stayed an outlier."""
+    track = ("track", "--glacier", "Toy", "--manifest", manifest, "--dataset", "a")
+    assert command(*track, "--data", growing[0].parent, "--archive", "all.gpkg").code == 0
+    assert flags("all.gpkg") == {2008: "outlier-jump"}
+    # Without what came after, the spike is the last value.
+    assert command("forget", "--from", "2009-01-01", "--archive", "all.gpkg").code == 0
+    assert flags("all.gpkg") == {2008: "unconfirmed"}
+    assert rows("all.gpkg", "fronts")["QualFlag"].str.contains("outlier-jump").sum() == 0
+    later = tmp_path / "later"
+    later.mkdir()
+    for path in growing[8:]:
+        shutil.move(path, later / path.name)
+    assert command(*track, "--data", later, "--archive", "later.gpkg").code == 0
+    assert command("archive", "merge", "all.gpkg", "later.gpkg").code == 0
+    assert flags("all.gpkg") == {2008: "outlier-jump"}
+    # The later files go, their folder stays: so do their values, and the spike is the last again.
+    for path in later.glob("*.tif"):
+        path.rename(tmp_path / path.name)
+    (later / "notes.txt").write_text("moved")
+    assert command(*track, "--data", growing[0].parent, "--archive", "all.gpkg", "--prune").code == 0
+    assert flags("all.gpkg") == {2008: "unconfirmed"}
+
+
+def test_flags_of_which_nobody_knows_the_limits_stay_and_are_told(
+    command: Command, manifest: Path, growing: list[Path]
+) -> None:
+    track = ("track", "--glacier", "Toy", "--manifest", manifest, "--dataset", "a", "--data", growing[0].parent)
+    assert command(*track).code == 0
+    with sqlite3.connect("glaciertime.gpkg") as database:
+        database.execute(
+            "UPDATE observations SET quality = 'outlier-jump: 9 m ahead of the values before and after it, by its own "
+            "series' WHERE image_id = 'toy_2003-03-15' AND method = 'centreline'"
+        )
+    result = command("forget", "--image", "toy_2015-03-15")
+    assert result.code == 0
+    assert "Toy (a): not screened again, its flags are not those of this release; run track again" in result.err
+    assert flags("glaciertime.gpkg") == {2003: "outlier-jump", 2008: "outlier-jump"}

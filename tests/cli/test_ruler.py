@@ -80,6 +80,54 @@ def test_drawing_anew_measures_all_again_or_nothing(command: Command, masks: Pat
     assert command(*arguments, "--data", masks, "--redraw").code == 0
 
 
+def test_drawing_anew_does_not_leave_a_value_of_the_old_line_because_its_scene_is_damaged_now(
+    command: Command, masks: Path, bare: Path
+):
+    """Such an image keeps its earlier value, which stood beside the new ones with nothing to tell them apart."""
+    arguments = ("track", "--glacier", "Toy", "--manifest", bare, "--dataset", "a", "--data", masks)
+    command(*arguments)
+    before = positions()
+    write_mask(masks / "toy_2002-03-15.tif", np.zeros_like(zones(40)))
+    result = command(*arguments, "--redraw")
+    assert result.code == 1
+    assert "cannot measure (toy_2002-03-15); mend them, take them out with glaciertime forget" in result.err
+    pd.testing.assert_series_equal(positions(), before)
+    assert command("forget", "--image", "toy_2002-03-15").code == 0
+    assert command(*arguments, "--redraw").code == 3
+
+
+def test_drawing_anew_says_which_data_sets_keep_the_ruler_of_before(command: Command, masks: Path, bare: Path):
+    arguments = ("track", "--glacier", "Toy", "--manifest", bare, "--data", masks)
+    command(*arguments, "--dataset", "a")
+    command(*arguments, "--dataset", "b")
+    result = command(*arguments, "--dataset", "a", "--redraw")
+    assert result.code == 0
+    assert "b of Toy in the archive were measured with the ruler of before" in result.err
+
+
+def test_another_box_does_not_join_areas_of_the_first_where_there_is_no_front(
+    command: Command, masks: Path, bare: Path, tmp_path: Path
+):
+    """Ice that ends on land has areas alone: these of two boxes stood in one series."""
+    for path in masks.glob("*.tif"):
+        land = zones(40)
+        land[land == 254] = 64
+        write_mask(path, land)
+
+    def box(name: str, width: float) -> Path:
+        shape = shapely.segmentize(shapely.box(X + 1_000, Y + 1_500, X + width, Y + 4_500), 100)
+        gpd.GeoDataFrame(geometry=[shape], crs="EPSG:3031").to_crs(4326).to_file(tmp_path / name)
+        return tmp_path / name
+
+    arguments = ("track", "--glacier", "Toy", "--manifest", bare, "--data", masks, "--dataset", "a")
+    assert command(*arguments, "--box", box("wide.geojson", 5_000)).code in (0, 3)
+    stored = Archive(Path("glaciertime.gpkg")).read("observations")
+    result = command(*arguments, "--box", box("narrow.geojson", 3_000))
+    assert result.code == 1
+    assert "its box is not that of the positions and areas in the archive" in result.err
+    pd.testing.assert_frame_equal(Archive(Path("glaciertime.gpkg")).read("observations"), stored)
+
+
 def test_a_line_from_a_file(command: Command, masks: Path, bare: Path, tmp_path: Path):
     path = line_file(tmp_path / "line.gpkg", names=("Other", "Toy"))
     result = command("track", "--glacier", "Toy", "--manifest", bare, "--data", masks, "--centreline", path)
@@ -129,6 +177,18 @@ def test_another_line_does_not_join_the_series_of_the_first(
     pd.testing.assert_series_equal(positions(), before)
     assert command(*arguments, "--redraw").code == 0
     assert stored("centreline")["origin"] == "file"
+
+
+def test_another_line_is_another_one_in_longitude_and_latitude_too(
+    command: Command, masks: Path, bare: Path, tmp_path: Path
+):
+    """What two lines of files in degrees lie apart was taken for metres: 500 m were no difference."""
+    arguments = ("track", "--glacier", "Toy", "--manifest", bare, "--data", masks, "--centreline")
+    assert command(*arguments, line_file(tmp_path / "a.gpkg")).code == 0
+    result = command(*arguments, line_file(tmp_path / "b.gpkg", y=Y + 3_500))
+    assert result.code == 1
+    assert "its line to measure along is not that of the positions and areas in the archive" in result.err
+    assert command(*arguments, line_file(tmp_path / "c.gpkg")).code == 0
 
 
 def test_positions_of_an_earlier_version_are_not_continued(

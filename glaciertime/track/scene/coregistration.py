@@ -2,8 +2,8 @@
 
 The rock of all scenes together, each brought onto one grid, is the reference: where a scene's rock lies against it is
 the shift of the scene. Phase correlation of both, made coarse, gives a first guess; least squares on the edges of the
-scene's rock alone finds it to a fraction of a pixel; parts of the scene, each left out in turn, tell how sure it is. One
-reference and one scene are held at a time: scenes are read again in every round.
+scene's rock alone finds it to a fraction of a pixel; parts of the scene, each left out in turn, tell how sure it is.
+One reference and one scene are held at a time: scenes are read again in every round.
 
 References
 ----------
@@ -302,7 +302,7 @@ class _Reference:
 
         rock = np.where(self._seen > 0.5, self._rock / np.maximum(self._seen, 0.5), 0)
         smooth = ndimage.gaussian_filter(rock.astype(np.float32), 1.0)
-        return smooth, self._seen / max(self._count, 1)
+        return np.asarray(smooth, dtype=np.float32), np.asarray(self._seen / max(self._count, 1), dtype=np.float32)
 
 
 def _moved(layer: NDArray[np.float32], shift: NDArray[np.float64]) -> NDArray[np.float32]:
