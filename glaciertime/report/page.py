@@ -12,6 +12,7 @@ import shapely
 
 from glaciertime import __version__
 from glaciertime.catalog import Catalog
+from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.record import GlacierRecord
@@ -119,12 +120,12 @@ def _from(datasets: list[str], source: str) -> str:
 
 def _cards(observations: pd.DataFrame) -> str:
     cards = []
-    for (variable, footprint, method, front_of), rows in observations[observations["value"].notna()].groupby(
-        ["variable", "footprint", "method", "front_of"], sort=False
-    ):
+    apart = observations["dataset"].nunique() > 1
+    for key, rows in by_series(observations[observations["value"].notna()], sort=False):
+        _, variable, method, footprint, dataset, front_of = key
         if (variable, footprint) not in (("area_km2", "box"), ("front_position_m", "centreline")):
             continue
-        last = rows.sort_values("date").iloc[-1]
+        last = of_its_day(rows.sort_values("date").iloc[-1], rows)
         sigma = (
             ""
             if pd.isna(last["sigma"])
@@ -134,7 +135,8 @@ def _cards(observations: pd.DataFrame) -> str:
         )
         value = f"{last['value']:,.2f}" if variable == "area_km2" else f"{last['value']:,.0f}"
         label = variable_named(str(variable)).label
-        how = f"{escape(str(footprint))} ({escape(str(method))}{_kind(front_of)})"
+        of_set = f", {escape(str(dataset))}" if apart else ""
+        how = f"{escape(str(footprint))} ({escape(str(method))}{_kind(front_of)}{of_set})"
         cards.append(
             f'<div class="card"><span>{escape(label)}, {how}</span>'
             f"<b>{value}{sigma} {escape(last['unit'])}</b><span>{last['date']:%Y-%m-%d}{_doubts(last)}</span></div>"

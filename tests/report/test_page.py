@@ -253,6 +253,22 @@ def test_series_of_two_data_sets_bear_their_names() -> None:
     assert "mask, box, other $et" in series_plot(both, variable="area_km2").replace("\\$", "$")
 
 
+def test_cards_show_the_last_day_of_each_data_set(tmp_path: Path) -> None:
+    store = Archive(tmp_path / "a.gpkg")
+    one = observations("observed").query("variable == 'area_km2'")
+    twin = one.iloc[-1:].assign(image_id="twin", value=89.0)
+    other = one.assign(dataset="other set", value=one["value"] + 700)
+    rows = pd.concat([one, twin, other], ignore_index=True)
+    images = rows[["glacier", "dataset", "image_id"]].itertuples(index=False)
+    inputs = [(*image, f"{k}") for k, image in enumerate(images)]
+    store.store_tracked(fronts=empty("fronts"), observations=rows, footprints=empty("footprints"), inputs=inputs)
+    cards = re.findall(r'<div class="card">.*?</div>', report_page(GlacierRecord(store, GLACIER)))
+    assert len(cards) == 2
+    # 85 and 89 of one day, each 2 off their mean.
+    assert any("observed set" in card and "<b>87.00 ± 2.00 km2</b>" in card for card in cards)
+    assert any("other set" in card and "<b>785.00 ± 0.20 km2</b>" in card for card in cards)
+
+
 def test_a_predicted_front_names_its_own_model_and_bands(tmp_path: Path) -> None:
     store = Archive(tmp_path / "a.gpkg")
     rows = observations("observed")

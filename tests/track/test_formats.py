@@ -108,3 +108,15 @@ def test_quelccaya_areas_are_the_published_ones(shared_data):
     table = module.measured(shared_data)
     assert len(table) == 18
     assert table["difference_percent"].abs().max() < 1.5
+
+
+def test_flags_in_words_and_dates_in_digits_are_read():
+    line = shapely.LineString([(0, 0), (1, 1)])
+    flags = ["cloud; shadow", "0", "3", None, " "]
+    dates = [20050312, 20060312, 20070312, 20080312, 20090312]
+    table = gpd.GeoDataFrame({"GlacierID": "A", "Date": dates, "QualFlag": flags}, geometry=[line] * 5, crs=4326)
+    fronts = from_archive_columns(table)
+    assert fronts["Date"].dt.strftime("%Y%m%d").astype(int).tolist() == dates
+    assert fronts["QualFlag"].tolist() == [
+        "manual: flag cloud, shadow of the archive", "ok", "manual: flag 3 of the archive", "ok", "ok",
+    ]  # fmt: skip

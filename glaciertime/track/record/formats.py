@@ -17,7 +17,7 @@ import shapely
 
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.tables import flags_of, join_flags, validate
-from glaciertime.units import decimal_year
+from glaciertime.units import as_date, decimal_year
 
 __all__ = ["ARCHIVES", "from_archive_columns", "to_archive_columns"]
 
@@ -137,7 +137,7 @@ def from_archive_columns(
     -------
     GeoDataFrame
         Archive flags are numbers whose meaning differs: ``QualFlag`` is the text of ``QualText`` where the table has
-        it, else ``ok`` for 0 and ``manual: flag N of the archive`` for others.
+        it, else ``ok`` for 0 and none, and ``manual: flag N of the archive`` for others, numbers or words.
 
     Raises
     ------
@@ -155,7 +155,7 @@ def from_archive_columns(
         raise InputError(f"no column of dates among {', '.join(map(str, table.columns))}; expected Date or SourceDate")
     if not out["GlacierID"].astype(str).str.len().all():
         raise InputError("the table names no glacier; give its name")
-    out["Date"] = pd.to_datetime(out["Date"])
+    out["Date"] = np.array([as_date(value) for value in out["Date"]], dtype="datetime64[s]")
     out["DecDate"] = [decimal_year(date) for date in out["Date"]]
     out["QualFlag"] = out["QualText"] if "QualText" in out else _flags(out.get("QualFlag"), len(out))
     if "ImageID" not in out:
@@ -174,5 +174,10 @@ def from_archive_columns(
 def _flags(values: pd.Series | None, count: int) -> list[str]:
     if values is None:
         return ["ok"] * count
-    numbers = pd.to_numeric(values, errors="coerce").fillna(0).astype(int)
-    return ["ok" if number == 0 else join_flags({"manual": f"flag {number} of the archive"}) for number in numbers]
+    numbers = pd.to_numeric(values, errors="coerce")
+    texts = [f"{number:g}" if np.isfinite(number) else str(text) for number, text in zip(numbers, values, strict=True)]
+    silent = numbers.eq(0) | values.isna() | values.astype(str).str.strip().isin(["", "ok"])
+    return [
+        "ok" if nothing else join_flags({"manual": f"flag {text} of the archive"})
+        for nothing, text in zip(silent, texts, strict=True)
+    ]
