@@ -132,7 +132,7 @@ MUTANTS = [
     # Series: days, months and years made one, slopes, cycles, losses.
     *rows(
         "combining.py",
-        doctests("combining.py", "tests/test_combining.py", FORECAST + "series.py", TRACK + "products.py"),
+        doctests("combining.py", "tests/test_combining.py", FORECAST + "series.py"),
         ("exact = sigmas == 0", "exact = sigmas < 0"),
         ("weight = 1 / sigma**2", "weight = 1 / sigma"),
         ("(values - mean) ** 2)) / (len(values) - 1)", "(values - mean) ** 2)) / len(values)"),
