@@ -1,4 +1,4 @@
-"""Licences of what the core brings: none under the GPL, each listed."""
+"""What the core needs: its oldest releases, and licences, none of them the GPL."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,6 +34,16 @@ def test_every_core_requirement_is_listed(licences):
     page = licences.PAGE.read_text(encoding="utf-8")
     names = [licences.normalised(requirement.name) for requirement in licences.core_requirements()]
     assert [name for name in names if f"| {name} |" not in page] == [], "run scripts/licences.py --write"
+
+
+def test_the_lower_bounds_are_the_releases_that_were_tried(licences):
+    lines = (ROOT / "tests" / "minimum-versions.txt").read_text(encoding="utf-8").splitlines()
+    tried = {name: Version(version) for name, _, version in (line.partition("==") for line in lines if line[0] != "#")}
+    stated = {
+        licences.normalised(requirement.name): [Version(s.version) for s in requirement.specifier if s.operator == ">="]
+        for requirement in licences.core_requirements()
+    }
+    assert {name: [version] for name, version in tried.items()} == stated
 
 
 @pytest.mark.parametrize(
