@@ -34,7 +34,7 @@ def test_forty_five_days_are_near_and_forty_six_are_not():
     dates = ["2008-06-01", "2009-06-01", "2010-06-01", "2010-11-20"]
     values = [1.0, 2.0, 3.0, 9.0]
     near = np.datetime64("2011-06-01") + 45
-    assert median(dates, values, str(near), str(near + 1)) == [3.0, 9.0]
+    assert median(dates, values, str(near), str(near + 1)) == pytest.approx([3.0, 9.0])
 
 
 def test_the_nearest_day_of_the_season_is_taken_through_leap_years():
