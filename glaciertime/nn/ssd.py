@@ -98,14 +98,15 @@ def ssd_scan(
         step = functional.softplus(step)
     log_decay = step * A if dt is None else step * dt[..., None] * A
     with full_precision(x):
+        if backend == "triton":
+            from glaciertime.nn.gpu.ssd import ssd_triton
+
+            y, last_state = ssd_triton(x, step, log_decay, B, C, D, z, h0, chunk_size=chunk_size)
+            return (y, last_state.to(kind)) if return_last_state else y
         if backend == "compiled":
             from glaciertime.nn.cpu.ssd_compiled import ssd_compiled
 
             y, last_state = ssd_compiled(x, step, log_decay, B, C, h0)
-        elif backend == "triton":
-            from glaciertime.nn.gpu.ssd import ssd_triton
-
-            y, last_state = ssd_triton(x, step, log_decay, B, C, h0, chunk_size=chunk_size)
         else:
             y, last_state = ssd_chunked(x, step, log_decay, B, C, h0, chunk_size=chunk_size)
     if D is not None:

@@ -26,6 +26,12 @@ def _row(pointer, stride, first, length, Q: tl.constexpr, K: tl.constexpr):
 
 
 @jit
+def _weight(pointer, channels, stride, width, K: tl.constexpr):
+    """Return the weight of the input for each channel."""
+    return tl.load(pointer + channels * stride, mask=channels < width, other=0.0).to(K)
+
+
+@jit
 def _tile(pointer, rows, row_stride, row_end, columns, column_stride, column_end, T: tl.constexpr):
     """Return a matrix, 0 beyond its ends."""
     inside = (rows < row_end)[:, None] & (columns < column_end)[None, :]
@@ -194,13 +200,30 @@ def mix_chunk(
     C_g,
     C_n,
     entering,
+    D,
+    D_h,
+    D_p,
+    z,
+    z_b,
+    z_l,
+    z_h,
+    z_p,
+    gy,
+    gy_b,
+    gy_l,
+    gy_h,
+    gy_p,
     y,
+    gz,
     length,
     chunks,
     heads,
     width,
     states,
     repeats,
+    HAS_D: tl.constexpr,
+    HAS_Z: tl.constexpr,
+    BACKWARD: tl.constexpr,
     Q: tl.constexpr,
     BP: tl.constexpr,
     BN: tl.constexpr,
@@ -208,7 +231,10 @@ def mix_chunk(
     T: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Write y (B, L, H, P), contiguous, of one chunk and a block of channels."""
+    """Write y (B, L, H, P), contiguous, of one chunk and a block of channels: (y + D x) silu(z).
+
+    Backward y is the gradient of what the gate multiplies, and gz that of the gate.
+    """
     blocks = tl.cdiv(width, BP)
     chunk = tl.program_id(0) // blocks
     head = tl.program_id(1).to(tl.int64)
@@ -235,7 +261,20 @@ def mix_chunk(
     found = tl.dot(mixing.to(T), values, input_precision=PRECISION, out_dtype=K)
     found += tl.exp(tl.cumsum(logs, 0))[:, None] * faded
     where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
-    tl.store(y + where, found, mask=(samples < length)[:, None] & (channels < width)[None, :])
+    inside = (samples < length)[:, None] & (channels < width)[None, :]
+    if HAS_D:
+        found += _weight(D + head * D_h, channels, D_p, width, K)[None, :] * values.to(K)
+    if HAS_Z:
+        gate = _tile(z + batch * z_b + head * z_h, samples, z_l, length, channels, z_p, width, K)
+        open_share = 1.0 / (1.0 + tl.exp(-gate))
+        if BACKWARD:
+            grads = _tile(gy + batch * gy_b + head * gy_h, samples, gy_l, length, channels, gy_p, width, K)
+            slope = open_share * (1.0 + gate * (1.0 - open_share))
+            tl.store(gz + where, grads * found * slope, mask=inside)
+            found = grads * gate * open_share
+        else:
+            found *= gate * open_share
+    tl.store(y + where, found, mask=inside)
 
 
 @jit
@@ -267,15 +306,20 @@ def gradient_of_values(
     C_n,
     entering,
     g_leaving,
+    D,
+    D_h,
+    D_p,
     gx,
     gstep,
     gdecay,
+    gD,
     length,
     chunks,
     heads,
     width,
     states,
     repeats,
+    HAS_D: tl.constexpr,
     Q: tl.constexpr,
     BP: tl.constexpr,
     BN: tl.constexpr,
@@ -283,7 +327,8 @@ def gradient_of_values(
     T: tl.constexpr,
     PRECISION: tl.constexpr,
 ):
-    """Write the gradients of x (B, L, H, P), of the steps and of the log decays (B, L, H), contiguous, of one chunk.
+    """Write the gradients of x (B, L, H, P), of the steps and of the log decays (B, L, H), contiguous, of one chunk,
+    and its part of that of D, (B, chunks, H, P).
 
     A decay between two samples j < t <= i weighs what j gives to i: its gradient is the sum of such products.
     """
@@ -338,7 +383,11 @@ def gradient_of_values(
         from_start += tl.sum(grads.to(K) * read, 1)
         where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
         inside = (samples < length)[:, None] & (channels < width)[None, :]
-        tl.store(gx + where, drive * steps[:, None], mask=inside)
+        found = drive * steps[:, None]
+        if HAS_D:
+            found += _weight(D + head * D_h, channels, D_p, width, K)[None, :] * grads.to(K)
+            tl.store(gD + place * width + channels, tl.sum(values.to(K) * grads.to(K), 0), mask=channels < width)
+        tl.store(gx + where, found, mask=inside)
     # What j gives to i passes all decays with j < t <= i; that of t is summed with its parts one sample before it.
     order = tl.arange(0, Q)
     below = order[:, None] > order[None, :]

@@ -48,7 +48,8 @@ def run_ssd(dtype: torch.dtype, size: tuple[int, ...]) -> None:
     step, decay = torch.zeros(2, batch, length, heads, dtype=kept)
     B, C = torch.zeros(2, batch, length, groups, states, dtype=dtype)
     h0 = torch.zeros(batch, heads, width, states, dtype=kept)
-    y, last = ssd_triton(x, step, decay, B, C, h0, chunk_size=min(length, 64))
+    D = torch.zeros(heads, dtype=kept)
+    y, last = ssd_triton(x, step, decay, B, C, D, torch.zeros_like(x), h0, chunk_size=min(length, 64))
     torch.autograd.grad((y.to(kept).sum() + last.sum()), x)
 
 

@@ -1,0 +1,141 @@
+"""How Mamba-2's scan is cut into programs, and what each of its kernels is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from glaciertime.nn.gpu import ssd_kernels as kernels
+from glaciertime.nn.gpu.launch import INTERPRETED, padded, strides_of, tl
+
+__all__ = ["Plan", "samples_per_chunk"]
+
+# 16 is the least that a matrix product takes.
+_LEAST = 16
+# Samples, channels and states in a block, by the bytes of a number: what the registers of eight warps hold.
+_MOST = {2: (64, 64, 32), 4: (64, 32, 32), 8: (32, 32, 32)}
+_LAUNCH = {"num_warps": 8, "num_stages": 1}
+_BLOCK_OF_STATES = 256
+# As many programs keep a large GPU busy while it sums the gradients of B and C over heads.
+_PROGRAMS_WANTED = 512
+
+
+def samples_per_chunk(chunk_size: int, dtype: torch.dtype) -> int:
+    """Return the samples per chunk that a kernel takes: the power of two at or below what is asked, in its limits.
+
+    Examples
+    --------
+    >>> samples_per_chunk(50, torch.float32), samples_per_chunk(1, torch.float32)
+    (32, 16)
+    """
+    return min(max(1 << (chunk_size.bit_length() - 1), _LEAST), _MOST[dtype.itemsize][0])
+
+
+class Plan:
+    """One scan cut into chunks of samples and blocks of channels and states; its methods launch the kernels."""
+
+    def __init__(self, x: Tensor, step: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, chunk: int) -> None:
+        self.batch, self.length, self.heads, self.width = x.shape
+        self.groups, self.states = B.shape[2:]
+        # One set of strides serves the steps and the decays.
+        self.x, self.B, self.C, self.rows = x, B, C, (step.contiguous(), log_decay.contiguous())
+        self.chunks = -(-self.length // chunk)
+        _, *most = _MOST[x.dtype.itemsize]
+        sizes = zip((self.width, self.states), most, strict=True)
+        width, states = (min(max(padded(size), _LEAST), limit) for size, limit in sizes)
+        self.blocks_of_width, self.blocks_of_states = -(-self.width // width), -(-self.states // states)
+        self.sizes = (self.length, self.chunks, self.heads, self.width, self.states, self.heads // self.groups)
+        self.constants = {"Q": chunk, "BP": width, "BN": states, **_kinds(x, step), **_LAUNCH}
+
+    def add_to_states(self, value: Tensor, matrix: Tensor, out: Tensor, totals: Tensor, *, backward: bool) -> None:
+        """Write what every chunk adds to the state at its end; backward, to the gradient of the state before it."""
+        grid = (self.chunks * self.blocks_of_width * self.blocks_of_states, self.heads, self.batch)
+        given = (*_with_strides(value), *self._rows(), *_with_strides(matrix), out, totals)
+        with self._on_device():
+            kernels.add_to_states[grid](*given, *self.sizes, BACKWARD=backward, **self.constants)
+
+    def pass_states(
+        self, of_chunks: Tensor, totals: Tensor, start: Tensor | None, end: Tensor, *, backward: bool
+    ) -> None:
+        """Turn what the chunks add into the states that enter them, in place; backward, from the end."""
+        size = self.width * self.states
+        block = min(padded(size), _BLOCK_OF_STATES)
+        first = of_chunks if start is None else start.contiguous()
+        with self._on_device():
+            kernels.pass_states[-(-size // block), self.heads, self.batch](
+                of_chunks,
+                totals,
+                first,
+                end,
+                self.chunks,
+                self.heads,
+                size,
+                HAS_START=start is not None,
+                BACKWARD=backward,
+                BLOCK=block,
+                K=self.constants["K"],
+            )
+
+    def mix_chunks(self, entering: Tensor, D: Tensor | None, z: Tensor | None, y: Tensor, *backward: Tensor) -> None:
+        """Write y; given the gradient of y and room for that of z, write the gradient of what the gate multiplies."""
+        gy, gz = backward or (y, y)
+        given = (*self._inputs(), entering, *self._optional(D, 2), *self._optional(z, 4), *_with_strides(gy), y, gz)
+        grid = (self.chunks * self.blocks_of_width, self.heads, self.batch)
+        has = {"HAS_D": D is not None, "HAS_Z": z is not None, "BACKWARD": bool(backward)}
+        with self._on_device():
+            kernels.mix_chunk[grid](*given, *self.sizes, **has, **self.constants)
+
+    def differentiate(
+        self, gy: Tensor, entering: Tensor, g_leaving: Tensor, D: Tensor | None, found: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor]:
+        """Write the gradients of x, the steps, the log decays and D into ``found``; return those of B and C."""
+        read = (*_with_strides(self.x), *_with_strides(gy), *self._inputs()[5:], entering, g_leaving)
+        shares = self._shares()
+        of_shares = entering.new_empty(2, shares, *self.B.shape)
+        grid = (self.chunks, self.blocks_of_states, self.batch * self.groups * shares)
+        with self._on_device():
+            kernels.gradient_of_values[self.chunks, self.heads, self.batch](
+                *read, *self._optional(D, 2), *found, *self.sizes, HAS_D=D is not None, **self.constants
+            )
+            kernels.gradient_of_matrices[grid](*read, *of_shares, *self.sizes, shares, self.groups, **self.constants)
+        gB, gC = of_shares.sum(1) if shares > 1 else of_shares[:, 0]
+        # An operator may not return two views of one tensor.
+        return gB.to(self.B.dtype, copy=True), gC.to(self.C.dtype, copy=True)
+
+    def _inputs(self) -> tuple[Any, ...]:
+        return (*_with_strides(self.x), *self._rows(), *_with_strides(self.B), *_with_strides(self.C))
+
+    def _rows(self) -> tuple[Any, ...]:
+        return (*self.rows, *self.rows[0].stride())
+
+    def _optional(self, tensor: Tensor | None, axes: int) -> tuple[Any, ...]:
+        return (self.x if tensor is None else tensor, *strides_of(tensor, axes))
+
+    def _shares(self) -> int:
+        """Return into how many shares the heads of a group are divided, so that there is work for a whole GPU."""
+        repeats = self.heads // self.groups
+        wanted = _PROGRAMS_WANTED / (self.batch * self.chunks * self.groups * self.blocks_of_states)
+        return next(n for n in range(1, repeats + 1) if repeats % n == 0 and (n >= wanted or n == repeats))
+
+    def _on_device(self) -> Any:
+        return torch.cuda.device_of(self.x)
+
+
+def _with_strides(tensor: Tensor) -> tuple[Any, ...]:
+    return (tensor, *tensor.stride())
+
+
+def _kinds(x: Tensor, step: Tensor) -> dict[str, Any]:
+    """Return in which dtype a kernel adds up, in which it multiplies, and how float32 is multiplied."""
+    kinds = {
+        torch.float64: tl.float64,
+        torch.float32: tl.float32,
+        torch.float16: tl.float16,
+        torch.bfloat16: tl.bfloat16,
+    }
+    sums = kinds[step.dtype]
+    # The interpreter multiplies bfloat16 as integers. Three products of TF32 are as good as one of float32.
+    precision = "tf32x3" if x.dtype == torch.float32 and not INTERPRETED else "ieee"
+    return {"K": sums, "T": sums if INTERPRETED else kinds[x.dtype], "PRECISION": precision}
