@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from glaciertime.nn.gpu.ssd_launch import Plan, samples_per_chunk
 
@@ -47,11 +48,12 @@ def ssd_triton(
     """
     chunk = samples_per_chunk(chunk_size, x.dtype)
     D = D[:, None].expand(x.shape[2:]) if D is not None and D.ndim == 1 else D
-    y, last, _, _ = torch.ops.glaciertime.ssd_forward(x, step, log_decay, B, C, D, z, h0, chunk)
+    # An operator can stand in a graph, but costs more per call.
+    run = torch.ops.glaciertime.ssd_forward if torch.compiler.is_compiling() else _Scan.apply
+    y, last, _, _ = run(x, step, log_decay, B, C, D, z, h0, chunk)
     return y, last
 
 
-@torch.library.custom_op("glaciertime::ssd_forward", mutates_args=())
 def _forward(
     x: Tensor,
     step: Tensor,
@@ -71,7 +73,6 @@ def _forward(
     return y, last, entering, totals
 
 
-@_forward.register_fake
 def _empty_results(
     x: Tensor,
     step: Tensor,
@@ -93,7 +94,6 @@ def _empty_results(
     )
 
 
-@torch.library.custom_op("glaciertime::ssd_backward", mutates_args=())
 def _backward(
     gy: Tensor,
     glast: Tensor | None,
@@ -125,7 +125,6 @@ def _backward(
     return gx, gstep, gdecay, gB, gC, gD, gz, gh0
 
 
-@_backward.register_fake
 def _empty_gradients(
     gy: Tensor,
     glast: Tensor | None,
@@ -162,15 +161,31 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
     ctx.set_materialize_grads(False)
 
 
-def _differentiate(ctx: Any, gy: Tensor | None, glast: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+def _differentiate(ctx: Any, backward: Any, gy: Tensor | None, glast: Tensor | None) -> tuple[Tensor | None, ...]:
     if gy is None and glast is None:
         return (None,) * 9
     saved = ctx.saved_tensors
     x, D, z = saved[0], saved[5], saved[6]
     gy = x.new_zeros(x.shape) if gy is None else gy
-    *grads, gD, gz, gh0 = torch.ops.glaciertime.ssd_backward(gy, glast, *saved, ctx.chunk)
+    *grads, gD, gz, gh0 = backward(gy, glast, *saved, ctx.chunk)
     given = (None if D is None else gD, None if z is None else gz, None if ctx.start is None else gh0.to(ctx.start))
     return *grads, *given, None
 
 
-_forward.register_autograd(_differentiate, setup_context=_keep)
+class _Scan(torch.autograd.Function):
+    forward = staticmethod(_forward)
+    setup_context = staticmethod(_keep)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gy: Tensor | None, glast: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+        return _differentiate(ctx, _backward, gy, glast)
+
+
+_operator = torch.library.custom_op("glaciertime::ssd_forward", _forward, mutates_args=())
+_operator.register_fake(_empty_results)
+_backward_operator = torch.library.custom_op("glaciertime::ssd_backward", _backward, mutates_args=())
+_backward_operator.register_fake(_empty_gradients)
+_operator.register_autograd(
+    lambda ctx, gy, glast, *_: _differentiate(ctx, torch.ops.glaciertime.ssd_backward, gy, glast), setup_context=_keep
+)

@@ -55,9 +55,11 @@ def outcome(
     return {"y": y, "last": last, **dict(zip(given, grads, strict=True))}
 
 
+CASES = [(shape, dtype) for dtype in LIMITS for shape in (SHAPES if dtype.itemsize > 2 else SHAPES[1:3])]
+
+
 @interpreted
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("dtype", list(LIMITS), ids=str)
+@pytest.mark.parametrize(("shape", "dtype"), CASES, ids=str)
 def test_every_argument_and_gradient_equals_the_products_in_double(
     shape: tuple[int, ...], dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
