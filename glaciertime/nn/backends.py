@@ -17,7 +17,7 @@ from glaciertime.errors import InputError, nearest_names
 from glaciertime.nn.checks import is_tracing
 from glaciertime.nn.gpu import reason_against
 
-__all__ = ["BACKENDS", "choose_backend", "choose_ssd_backend", "full_precision", "run_backend"]
+__all__ = ["BACKENDS", "choose_backend", "choose_ssd_backend", "full_precision", "run_backend", "stays_in_graph"]
 
 BACKENDS = ("compiled", "chunked", "reference", "triton", "mamba_ssm")
 _VARIABLE = "GLACIERTIME_SCAN"
@@ -29,7 +29,8 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
 
     ========== =============================================================================================
     compiled   numba, on the CPU, where B and C have a time axis
-    mamba_ssm  its CUDA kernel, on CUDA where it imports, for a scan from zero and without real time
+    triton     kernels that Triton compiles, on CUDA, where B and C have a time axis
+    mamba_ssm  its CUDA kernel, on CUDA where it imports and Triton does not, from zero and without real time
     chunked    torch operations, parallel over chunks: everywhere else
     export     torch's scan operator, while a graph is exported
     reference  a plain loop: only when asked for
@@ -53,17 +54,32 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
     'compiled'
     """
     if is_tracing():
-        return "export"
-    device = u.device.type
+        return "triton" if stays_in_graph(u, B, C) else "export"
     fixed = B.ndim == 2 or C.ndim == 2
     allowed = {
         "compiled": "needs B and C with a time axis, (B, N, L) or (B, G, N, L)" if fixed else _only_on("cpu", u),
-        "triton": reason_against(u) or "has no kernel for the selective scan",
+        "triton": "needs B and C with a time axis, (B, N, L) or (B, G, N, L)" if fixed else reason_against(u),
         "mamba_ssm": "needs B and C with a time axis, and neither h0 nor dt"
         if fixed or not plain
         else _only_on("cuda", u),
     }
-    return _forced("selective scan", allowed, u) or _automatic("selective scan", allowed, device)
+    return _forced("selective scan", allowed, u) or _automatic("selective scan", allowed, u.device.type)
+
+
+def stays_in_graph(u: Tensor, B: Tensor, C: Tensor) -> bool:
+    """Return whether a graph that torch compiles (not exports) goes on through the scan, as an operator of Triton's.
+
+    Everything else runs eagerly faster than what could be traced.
+
+    Examples
+    --------
+    >>> stays_in_graph(torch.zeros(1, 2, 3), torch.zeros(1, 4, 3), torch.zeros(1, 4, 3))
+    False
+    """
+    if not torch.compiler.is_compiling() or torch.compiler.is_exporting() or B.ndim == 2 or C.ndim == 2:
+        return False
+    asked = os.environ.get(_VARIABLE, "")
+    return not reason_against(u) and (asked == "triton" or (not asked and u.device.type == "cuda"))
 
 
 def choose_ssd_backend(x: Tensor, *, plain: bool) -> str:
@@ -130,6 +146,8 @@ def _forced(scan: str, allowed: dict[str, str], tensor: Tensor) -> str:
 def _automatic(scan: str, allowed: dict[str, str], device: str) -> str:
     if not allowed["compiled"]:
         return _told(scan, "compiled", device)
+    if not allowed["triton"]:
+        return _told(scan, "triton", device)
     if not allowed["mamba_ssm"] and _has_mamba_ssm():
         return _told(scan, "mamba_ssm", device)
     return _told(scan, "chunked", device)
@@ -158,6 +176,8 @@ def run_backend(backend: str, *tensors: Any, delta_softplus: bool, h0: Tensor | 
     scan: Callable[..., Any]
     if backend == "compiled":
         from glaciertime.nn.cpu.compiled import selective_scan_compiled as scan
+    elif backend == "triton":
+        from glaciertime.nn.gpu.scan import selective_scan_triton as scan
     elif backend == "chunked":
         from glaciertime.nn.plain.chunked import selective_scan_chunked as scan
     elif backend == "export":

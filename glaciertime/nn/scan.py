@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.errors import InputError
-from glaciertime.nn.backends import choose_backend, full_precision, run_backend
+from glaciertime.nn.backends import choose_backend, full_precision, run_backend, stays_in_graph
 from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
 
 __all__ = ["selective_scan"]
@@ -82,7 +82,7 @@ def selective_scan(
     """
     _check(u, delta, A, B, C, D, z, delta_bias, h0, dt)
     run = _run
-    if torch.compiler.is_compiling() and not torch.compiler.is_exporting():
+    if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not stays_in_graph(u, B, C):
         # A compiled graph is interrupted here: what runs eagerly is faster than what could be traced.
         run = torch.compiler.disable(_run)
     y, last_state = run(u, delta, A, B, C, D, z, delta_bias, delta_softplus=delta_softplus, h0=h0, dt=dt)
@@ -106,7 +106,7 @@ def _run(
     kind = u.dtype
     given: tuple[Tensor | None, ...] = (u, delta, A, B, C, D, z, delta_bias)
     backend = choose_backend(u, B, C, plain=h0 is None and dt is None)
-    if kind in (torch.float16, torch.bfloat16) and backend != "mamba_ssm":
+    if kind in (torch.float16, torch.bfloat16) and backend not in ("triton", "mamba_ssm"):
         # The decays of a long sequence are lost in half precision.
         given = tuple(None if tensor is None else tensor.float() for tensor in given)
         h0, dt = (None if tensor is None else tensor.float() for tensor in (h0, dt))

@@ -36,10 +36,13 @@ def reason_against(tensor: Tensor) -> str:
     """
     if tensor.device.type != ("cpu" if is_interpreted() else "cuda"):
         return f"runs on cuda, the input of shape {tuple(tensor.shape)} is on {tensor.device}"
+    return _reason_against_device(tensor.device.type, tensor.device.index or 0)
+
+
+@torch.compiler.assume_constant_result
+def _reason_against_device(kind: str, index: int) -> str:
     problem = _why_no_triton()
-    if problem or tensor.device.type == "cpu":
-        return problem
-    return _why_not_this_card(tensor.device.index or 0)
+    return problem if problem or kind == "cpu" else _why_not_this_card(index)
 
 
 @functools.cache

@@ -6,13 +6,15 @@ Without Triton the modules still import (their docstrings are read, their launch
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from glaciertime.nn.gpu import is_interpreted
 
-__all__ = ["HAS_TRITON", "INTERPRETED", "jit", "padded", "strides_of", "tl"]
+__all__ = ["HAS_TRITON", "INTERPRETED", "jit", "on_device_of", "padded", "strides_of", "tl"]
 
 try:
     import triton.language as tl
@@ -23,9 +25,9 @@ except (ImportError, OSError, RuntimeError):
     HAS_TRITON = False
     tl = None
 
-    def jit(function: Callable[..., Any]) -> Any:  # type: ignore[no-redef]
+    def jit(function: Callable[..., Any] | None = None, **_: Any) -> Any:  # type: ignore[no-redef]
         """Return the function as it is: there is no Triton to compile it."""
-        return function
+        return function or jit
 
 
 # Fixed when Triton is imported: a process either interprets all kernels or compiles all.
@@ -48,8 +50,20 @@ def strides_of(tensor: Tensor | None, axes: int) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> import torch
     >>> strides_of(torch.zeros(2, 3), 2), strides_of(None, 2)
     ((3, 1), (0, 0))
     """
     return (0,) * axes if tensor is None else tensor.stride()
+
+
+def on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
+    """Return a context in which kernels are launched where the tensor is: Triton takes the current device.
+
+    Examples
+    --------
+    >>> with on_device_of(torch.zeros(1)):
+    ...     pass
+    """
+    if tensor.device.type != "cuda" or tensor.device.index == torch.cuda.current_device():
+        return nullcontext()
+    return torch.cuda.device(tensor.device)

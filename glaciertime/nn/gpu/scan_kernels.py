@@ -1,0 +1,223 @@
+# ruff: noqa: RUF005  (Triton knows no unpacking)
+"""The selective scan in Triton, forward: what the kernels compute, a block of channels and a chunk of time per program.
+
+A program holds the states of its channels, (N, WIDTH) numbers, in registers and walks through time: channels lie
+side by side in the lanes of a warp, states in the registers of a lane, so that a sample costs a product, an
+exponential and a few sums per state. Long sequences are cut into chunks: first every chunk is run from zero
+(``chunk_ends``), then every program takes up what the chunks before its own left behind (``outputs``).
+
+Sizes in brackets: N states and WIDTH channels, both padded to a power of two; STEPS samples are taken at once.
+"""
+
+from __future__ import annotations
+
+from glaciertime.nn.gpu.launch import jit, tl
+
+__all__ = ["COUNTS", "chunk_ends", "gap_at", "leave", "outputs", "place_of", "sigmoid", "steps_of", "take"]
+
+
+# What changes from call to call without changing how a kernel loads: no reason to compile it again.
+COUNTS = ["length", "per_group", "blocks", "chunks", "chunk_length"]
+
+
+@jit
+def softplus(x):  # type: ignore[no-untyped-def]
+    small = tl.exp(-tl.abs(x))
+    whole = 1.0 + small
+    lost = whole == 1.0
+    # log(1 + small) without losing the digits that the sum has dropped.
+    return tl.maximum(x, 0.0) + tl.where(lost, small, tl.log(whole) * (small / tl.where(lost, 1.0, whole - 1.0)))
+
+
+@jit
+def sigmoid(x):  # type: ignore[no-untyped-def]
+    return 1.0 / (1.0 + tl.exp(-x))
+
+
+@jit
+def take(rows, stride, there, left, STEPS: tl.constexpr, EVEN: tl.constexpr, NUMBER: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return STEPS samples of every row, each [WIDTH]; ``left`` is how many there are before the sequence ends."""
+    found = ()
+    for first in tl.static_range(0, STEPS, 4):
+        if stride == 1:
+            place = first + tl.arange(0, 4)
+            inside = there[:, None] if EVEN else there[:, None] & (place < left)[None, :]
+            quad = tl.load(rows[:, None] + place[None, :], mask=inside, other=0.0).to(NUMBER)
+            even, odd = tl.split(tl.reshape(quad, (rows.shape[0], 2, 2)))
+            a, c = tl.split(even)
+            b, d = tl.split(odd)
+            found = found + (a, b, c, d)
+        else:
+            for i in tl.static_range(first, first + 4):
+                inside = there if EVEN else there & (i < left)
+                found = found + (tl.load(rows + i * stride, mask=inside, other=0.0).to(NUMBER),)
+    return found
+
+
+@jit
+def leave(rows, stride, there, left, values, STEPS: tl.constexpr, EVEN: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Write STEPS samples of every row, each [WIDTH]."""
+    for first in tl.static_range(0, STEPS, 4):
+        if stride == 1:
+            place = first + tl.arange(0, 4)
+            inside = there[:, None] if EVEN else there[:, None] & (place < left)[None, :]
+            even = tl.join(values[first], values[first + 2])
+            odd = tl.join(values[first + 1], values[first + 3])
+            quad = tl.reshape(tl.join(even, odd), (rows.shape[0], 4))
+            tl.store(rows[:, None] + place[None, :], quad.to(rows.dtype.element_ty), mask=inside)
+        else:
+            for i in tl.static_range(first, first + 4):
+                inside = there if EVEN else there & (i < left)
+                tl.store(rows + i * stride, values[i].to(rows.dtype.element_ty), mask=inside)
+
+
+@jit
+def steps_of(raw, bias, left, STEPS: tl.constexpr, EVEN: tl.constexpr, SOFTPLUS: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Return the steps: zero behind the end, where nothing may change the state."""
+    found = ()
+    for i in tl.static_range(STEPS):
+        step = softplus(raw[i] + bias) if SOFTPLUS else raw[i] + bias
+        found = found + (step if EVEN else tl.where(i < left, step, 0.0),)
+    return found
+
+
+@jit
+def gap_at(dt_row, i, stride, left, EVEN: tl.constexpr, NUMBER: tl.constexpr):  # type: ignore[no-untyped-def]
+    if EVEN:
+        return tl.load(dt_row + i * stride).to(NUMBER)
+    return tl.load(dt_row + i * stride, mask=i < left, other=0.0).to(NUMBER)
+
+
+@jit
+def place_of(blocks, chunks):  # type: ignore[no-untyped-def]
+    """Return the block of channels, the chunk and the sample of the batch that a program takes."""
+    program = tl.program_id(0)
+    block = program % blocks
+    rest = program // blocks
+    chunk = rest % chunks
+    return block, chunk, (rest // chunks).to(tl.int64)
+
+
+@jit
+def _carried(h, rates, ends, sums, count, size, channels, there, lanes, AHEAD: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Carry a state [N, WIDTH] over the first ``count`` chunks; the loads of AHEAD chunks are under way at once."""
+    for k in range(0, count, AHEAD):
+        for i in tl.static_range(AHEAD):
+            end = tl.load(ends + (k + i) * size, mask=there & (k + i < count), other=0.0)
+            total = tl.load(sums + (k + i) * channels, mask=lanes & (k + i < count), other=0.0)
+            h = tl.exp2(rates * total[None, :]) * h + end
+    return h
+
+
+@jit(do_not_specialize=COUNTS)
+def chunk_ends(
+    u_ptr, delta_ptr, A_ptr, B_ptr, bias_ptr, dt_ptr, ends_ptr, sums_ptr,
+    u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, dt_b, dt_t,
+    channels, length, states, per_group, blocks, chunks, chunk_length,
+    SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
+    NUMBER: tl.constexpr,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Leave the state that every chunk but the last reaches from zero, and the sum of its decay times."""
+    block, chunk, b = place_of(blocks, chunks - 1)
+    in_group = tl.cdiv(per_group, WIDTH)
+    lane = (block % in_group) * WIDTH + tl.arange(0, WIDTH)
+    lanes = lane < per_group
+    g = block // in_group
+    d = (g * per_group + lane).to(tl.int64)
+    n = tl.arange(0, N)
+    there = (n < states)[:, None] & lanes[None, :]
+    rates = tl.load(A_ptr + d[None, :] * states + n[:, None], mask=there, other=0.0).to(NUMBER) * 1.4426950408889634
+    bias = tl.zeros((WIDTH,), NUMBER)
+    if bias_ptr is not None:
+        bias += tl.load(bias_ptr + d, mask=lanes, other=0.0).to(NUMBER)
+    start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
+    u_rows = u_ptr + b * u_b + d * u_d
+    delta_rows = delta_ptr + b * delta_b + d * delta_d
+    B_row = B_ptr + b * B_b + g * B_g + n * B_n
+    h = tl.zeros((N, WIDTH), NUMBER)
+    total = tl.zeros((WIDTH,), NUMBER)
+    for j in range(0, chunk_length // STEPS):
+        t = start + j * STEPS
+        left = length - t
+        us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
+        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+        steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
+        enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
+        for i in tl.static_range(STEPS):
+            time = steps[i]
+            if dt_ptr is not None:
+                time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
+            h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
+            total += time
+    kept = b * chunks + chunk
+    tl.store(ends_ptr + (kept * states + n[:, None]) * channels + d[None, :], h, mask=there)
+    tl.store(sums_ptr + kept * channels + d, total, mask=lanes)
+
+
+@jit(do_not_specialize=COUNTS)
+def outputs(
+    u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, z_ptr, bias_ptr, h0_ptr, dt_ptr,
+    ends_ptr, sums_ptr, starts_ptr, y_ptr, last_ptr,
+    u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, C_b, C_g, C_n, C_t, z_b, z_d, z_t, y_b, y_d, y_t,
+    dt_b, dt_t,
+    channels, length, states, per_group, blocks, chunks, chunk_length,
+    SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
+    AHEAD: tl.constexpr, NUMBER: tl.constexpr,
+):  # type: ignore[no-untyped-def]  # fmt: skip
+    """Leave y, and the last state."""
+    block, chunk, b = place_of(blocks, chunks)
+    in_group = tl.cdiv(per_group, WIDTH)
+    lane = (block % in_group) * WIDTH + tl.arange(0, WIDTH)
+    lanes = lane < per_group
+    g = block // in_group
+    d = (g * per_group + lane).to(tl.int64)
+    n = tl.arange(0, N)
+    there = (n < states)[:, None] & lanes[None, :]
+    rates = tl.load(A_ptr + d[None, :] * states + n[:, None], mask=there, other=0.0).to(NUMBER) * 1.4426950408889634
+    bias = tl.zeros((WIDTH,), NUMBER)
+    if bias_ptr is not None:
+        bias += tl.load(bias_ptr + d, mask=lanes, other=0.0).to(NUMBER)
+    past = tl.zeros((WIDTH,), NUMBER)
+    if D_ptr is not None:
+        past += tl.load(D_ptr + d, mask=lanes, other=0.0).to(NUMBER)
+    h = tl.zeros((N, WIDTH), NUMBER)
+    state = (b * channels + d[None, :]) * states + n[:, None]
+    if h0_ptr is not None:
+        h += tl.load(h0_ptr + state, mask=there, other=0.0).to(NUMBER)
+    if ends_ptr is not None:
+        kept = ends_ptr + (b * chunks * states + n[:, None]) * channels + d[None, :]
+        sums = sums_ptr + b * chunks * channels + d
+        h = _carried(h, rates, kept, sums, chunk, states * channels, channels, there, lanes, AHEAD)
+    if starts_ptr is not None:
+        tl.store(starts_ptr + ((b * chunks + chunk) * states + n[:, None]) * channels + d[None, :], h, mask=there)
+    start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
+    u_rows = u_ptr + b * u_b + d * u_d
+    delta_rows = delta_ptr + b * delta_b + d * delta_d
+    y_rows = y_ptr + b * y_b + d * y_d
+    B_row = B_ptr + b * B_b + g * B_g + n * B_n
+    C_row = C_ptr + b * C_b + g * C_g + n * C_n
+    for j in range(0, tl.cdiv(tl.minimum(chunk_length, length - start), STEPS)):
+        t = start + j * STEPS
+        left = length - t
+        us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
+        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+        steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
+        enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
+        reads = take(C_row + t * C_t, C_t, n < states, left, STEPS, EVEN, NUMBER)
+        read = ()
+        for i in tl.static_range(STEPS):
+            time = steps[i]
+            if dt_ptr is not None:
+                time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
+            h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
+            read = read + (tl.sum(h * reads[i][:, None], 0) + past * us[i],)
+        if z_ptr is not None:
+            z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, STEPS, EVEN, NUMBER)
+            gated = ()
+            for i in tl.static_range(STEPS):
+                gated = gated + (read[i] * z[i] * sigmoid(z[i]),)
+            leave(y_rows + t * y_t, y_t, lanes, left, gated, STEPS, EVEN)
+        else:
+            leave(y_rows + t * y_t, y_t, lanes, left, read, STEPS, EVEN)
+    if chunk == chunks - 1:
+        tl.store(last_ptr + state, h.to(last_ptr.dtype.element_ty), mask=there)
