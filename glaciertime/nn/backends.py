@@ -55,6 +55,8 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
     """
     if is_tracing():
         return "triton" if stays_in_graph(u, B, C) else "export"
+    if u.is_cuda and B.ndim > 2 and C.ndim > 2 and not os.environ.get(_VARIABLE) and not reason_against(u):
+        return _told("selective scan", "triton", "cuda")
     fixed = B.ndim == 2 or C.ndim == 2
     allowed = {
         "compiled": "needs B and C with a time axis, (B, N, L) or (B, G, N, L)" if fixed else _only_on("cpu", u),

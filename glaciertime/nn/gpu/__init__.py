@@ -6,7 +6,6 @@ Triton is imported, they run in Triton's interpreter on the CPU: slowly, for tes
 
 from __future__ import annotations
 
-import functools
 import importlib.util
 import logging
 import os
@@ -19,6 +18,7 @@ __all__ = ["is_interpreted", "reason_against"]
 # bfloat16 and the matrix products of the kernels begin with this compute capability.
 _OLDEST = (8, 0)
 _log = logging.getLogger(__name__)
+_known: dict[tuple[str, int], str] = {}
 
 
 def is_interpreted() -> bool:
@@ -36,16 +36,13 @@ def reason_against(tensor: Tensor) -> str:
     """
     if tensor.device.type != ("cpu" if is_interpreted() else "cuda"):
         return f"runs on cuda, the input of shape {tuple(tensor.shape)} is on {tensor.device}"
-    return _reason_against_device(tensor.device.type, tensor.device.index or 0)
+    device = (tensor.device.type, tensor.device.index or 0)
+    # No functools.cache: torch.compile traces through it with a warning.
+    if device not in _known:
+        _known[device] = _why_no_triton() or ("" if device[0] == "cpu" else _why_not_this_card(device[1]))
+    return _known[device]
 
 
-@torch.compiler.assume_constant_result
-def _reason_against_device(kind: str, index: int) -> str:
-    problem = _why_no_triton()
-    return problem if problem or kind == "cpu" else _why_not_this_card(index)
-
-
-@functools.cache
 def _why_no_triton() -> str:
     if importlib.util.find_spec("triton") is None:
         return "needs Triton, which is not installed (it comes with torch's CUDA builds)"
@@ -57,7 +54,6 @@ def _why_no_triton() -> str:
     return ""
 
 
-@functools.cache
 def _why_not_this_card(index: int) -> str:
     if torch.version.hip is not None:
         return "runs on cuda, and this torch was built for ROCm"

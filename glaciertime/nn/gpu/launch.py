@@ -14,7 +14,7 @@ from torch import Tensor
 
 from glaciertime.nn.gpu import is_interpreted
 
-__all__ = ["HAS_TRITON", "INTERPRETED", "jit", "on_device_of", "padded", "strides_of", "tl"]
+__all__ = ["HAS_TRITON", "INTERPRETED", "Launch", "jit", "on_device_of", "padded", "strides_of", "tl"]
 
 try:
     import triton.language as tl
@@ -67,3 +67,35 @@ def on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
     if tensor.device.type != "cuda" or tensor.device.index == torch.cuda.current_device():
         return nullcontext()
     return torch.cuda.device(tensor.device)
+
+
+class Launch:
+    """A kernel with everything it is told but the tensors.
+
+    Triton looks at every argument of every call to find what it has compiled, some 40 microseconds for the kernels
+    here. A launch is only used again for tensors of the same dtypes, strides and alignment, so it looks once.
+
+    Parameters
+    ----------
+    kernel : made by ``jit``; the tensors are its first arguments.
+    programs : how many there are, at least 1.
+    rest : all arguments behind the tensors, in order.
+    warps : warps of a program.
+    """
+
+    def __init__(self, kernel: Any, programs: int, *rest: Any, warps: int = 1) -> None:
+        self._kernel = kernel
+        self._grid = (programs, 1, 1)
+        self._rest = rest
+        self._warps = warps
+        self._run: Callable[..., Any] | None = None
+
+    def __call__(self, *tensors: Tensor | None) -> None:
+        """Run it on these tensors, None where one is not given."""
+        if self._run is not None:
+            # By address: asked for them itself, Triton asks the driver about each.
+            self._run(*[None if tensor is None else tensor.data_ptr() for tensor in tensors], *self._rest)
+            return
+        compiled = self._kernel[self._grid](*tensors, *self._rest, num_warps=self._warps)
+        if compiled is not None:
+            self._run = compiled[self._grid]

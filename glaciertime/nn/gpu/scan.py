@@ -15,19 +15,24 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from glaciertime.nn.gpu import scan_backward, scan_kernels
-from glaciertime.nn.gpu.launch import on_device_of, padded, strides_of, tl
+from glaciertime.nn.gpu.launch import Launch, on_device_of, padded, strides_of, tl
 
 __all__ = ["selective_scan_triton"]
 
 # Samples taken at once, whose states are held in registers backward.
 _STEPS = 4
+# A state is kept every so many steps, from which those between are computed again.
 _KEPT = 2
+# Chunks whose ends are loaded at once.
+_AHEAD = 8
+# Launches remembered, one for every combination of shapes, strides and dtypes.
+_MOST_LAUNCHES = 1024
 # Numbers of the state, N x WIDTH, that a warp holds.
 _WARP_NUMBERS = 512
 # Chunks of a sequence at most: every program goes through those before its own.
-_MOST_CHUNKS = 256
+_MOST_CHUNKS = 512
 # Programs that keep a card busy, and the samples below which a chunk is not worth a program.
-_BUSY_PROGRAMS = 1024
+_BUSY_PROGRAMS = 4096
 _LEAST_SAMPLES = 32
 
 
@@ -51,6 +56,20 @@ class _Plan:
     @property
     def blocks(self) -> int:
         return self.groups * self.in_group
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """What every kernel is told of the shapes."""
+        return self.channels, self.length, self.states, self.channels // self.groups
+
+    @property
+    def cut(self) -> tuple[int, int]:
+        """How many chunks, how long."""
+        return self.chunks, self.chunk
+
+    def fixed(self, delta_softplus: bool) -> tuple[Any, ...]:
+        """What every kernel is compiled for."""
+        return delta_softplus, self.length % _STEPS == 0, self.rows, self.width, _STEPS
 
     @property
     def slots(self) -> int:
@@ -101,11 +120,13 @@ def selective_scan_triton(
 
     Half precision is read and written as it is and computed in float32.
     """
-    B, C = (matrix[:, None] if matrix.ndim == 3 else matrix for matrix in (B, C))
-    groups = max(B.shape[1], C.shape[1])
+    if B.ndim == 4 or C.ndim == 4:
+        B, C = (matrix[:, None] if matrix.ndim == 3 else matrix for matrix in (B, C))
+        groups = max(B.shape[1], C.shape[1])
+        B, C = _spread(B, groups), _spread(C, groups)
     A = A.contiguous()
     D, delta_bias, h0 = (None if given is None else given.contiguous() for given in (D, delta_bias, h0))
-    given = (u, delta, A, _spread(B, groups), _spread(C, groups), D, z, delta_bias, h0, dt)
+    given = (u, delta, A, B, C, D, z, delta_bias, h0, dt)
     keeps = torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in given)
     if torch.compiler.is_compiling() or type(u) not in (Tensor, torch.nn.Parameter):
         return scan_operator(*given, delta_softplus, keeps)[:2]
@@ -123,9 +144,32 @@ def _empty_outputs(u: Tensor, plan: _Plan, keeps: bool) -> tuple[Tensor, Tensor,
     shape = (plan.batch, plan.chunks if keeps and plan.chunks > 1 else 0, plan.states, plan.channels)
     return (
         torch.empty_like(u),
-        u.new_empty((plan.batch, plan.channels, plan.states)),
+        torch.empty((plan.batch, plan.channels, plan.states), dtype=u.dtype, device=u.device),
         torch.empty(shape, dtype=_number(u)[0], device=u.device),
     )
+
+
+def _key(*tensors: Tensor | None) -> tuple[Any, ...]:
+    """Return what a launch was made for: device, and of every tensor dtype, shape, strides and alignment."""
+    return tuple(
+        None if tensor is None else (tensor.dtype, tensor.shape, tensor.stride(), tensor.data_ptr() & 15)
+        for tensor in tensors
+    )
+
+
+def _grouped(matrix: Tensor) -> tuple[int, ...]:
+    """Return the strides of B or C (B, G, N, L); one group has none."""
+    strides = matrix.stride()
+    return strides if len(strides) == 4 else (strides[0], 0, *strides[1:])
+
+
+def _along(*tensors: Tensor | None) -> int:
+    """Return which tensors have their samples side by side, one bit each; see ``take`` among the kernels."""
+    return sum(1 << bit for bit, tensor in enumerate(tensors) if tensor is not None and tensor.stride(-1) == 1)
+
+
+_forward_launches: dict[Any, tuple[_Plan, Launch | None, Launch]] = {}
+_backward_launches: dict[Any, tuple[_Plan, Launch | None, Launch | None, Launch, Launch]] = {}
 
 
 def _forward(
@@ -143,33 +187,63 @@ def _forward(
     keeps: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return y, the last state, and, if ``keeps`` and there are several, the states before the chunks."""
-    plan = _plan(u, A.shape[1], B.shape[1])
-    dtype, number = _number(u)
+    key = (u.device.index, delta_softplus, keeps, _key(u, delta, A, B, C, D, z, delta_bias, h0, dt))
+    found = _forward_launches.get(key)
+    plan = found[0] if found else _plan(u, A.shape[1], _groups(B))
     y, last, starts = _empty_outputs(u, plan, keeps)
     if plan.batch == 0:
         return y, last, starts
-    several = plan.chunks > 1
-    shape = (plan.batch, plan.chunks, plan.states, plan.channels)
-    ends = torch.empty(shape, dtype=dtype, device=u.device) if several else None
-    sums = torch.empty((plan.batch, plan.chunks, plan.channels), dtype=dtype, device=u.device) if several else None
-    sizes = (
-        plan.channels, plan.length, plan.states, plan.channels // plan.groups, plan.blocks, plan.chunks, plan.chunk
-    )  # fmt: skip
-    even = plan.length % _STEPS == 0
-    fixed = (delta_softplus, even, plan.rows, plan.width, _STEPS)
-    u_at, delta_at, B_at, dt_at = u.stride(), delta.stride(), B.stride(), strides_of(dt, 2)
-    if several:
-        scan_kernels.chunk_ends[(plan.blocks * (plan.chunks - 1) * plan.batch,)](
-            u, delta, A, B, delta_bias, dt, ends, sums,
-            *u_at, *delta_at, *B_at, *dt_at, *sizes, *fixed, number, num_warps=plan.warps,
-        )  # fmt: skip
-    scan_kernels.outputs[(plan.blocks * plan.chunks * plan.batch,)](
-        u, delta, A, B, C, D, z, delta_bias, h0, dt,
-        ends, sums, starts if keeps and several else None, y, last,
-        *u_at, *delta_at, *B_at, *C.stride(), *strides_of(z, 3), *y.stride(), *dt_at,
-        *sizes, *fixed, 4, number, num_warps=plan.warps,
+    if not found:
+        found = _prepare_forward(plan, u, delta, B, C, z, dt, y, delta_softplus)
+        _remember(_forward_launches, key, found)
+    _, chunk_ends, outputs = found
+    ends = None
+    if chunk_ends is not None:
+        shape = (plan.batch, plan.chunks, plan.states + 1, plan.channels)
+        ends = torch.empty(shape, dtype=starts.dtype, device=u.device)
+        chunk_ends(u, delta, A, B, delta_bias, dt, ends)
+    outputs(
+        u, delta, A, B, C, D, z, delta_bias, h0, dt, ends, starts if keeps and plan.chunks > 1 else None, y, last
     )  # fmt: skip
     return y, last, starts
+
+
+def _groups(B: Tensor) -> int:
+    return B.shape[1] if B.ndim == 4 else 1
+
+
+def _remember(launches: dict[Any, Any], key: Any, found: Any) -> None:
+    if len(launches) >= _MOST_LAUNCHES:
+        launches.clear()
+    launches[key] = found
+
+
+def _prepare_forward(
+    plan: _Plan,
+    u: Tensor,
+    delta: Tensor,
+    B: Tensor,
+    C: Tensor,
+    z: Tensor | None,
+    dt: Tensor | None,
+    y: Tensor,
+    delta_softplus: bool,
+) -> tuple[_Plan, Launch | None, Launch]:
+    u_at, delta_at, B_at, dt_at = u.stride(), delta.stride(), _grouped(B), strides_of(dt, 2)
+    fixed = (*plan.fixed(delta_softplus), _along(u, delta, B, C, z, None, y))
+    number = _number(u)[1]
+    chunk_ends = None
+    if plan.chunks > 1:
+        chunk_ends = Launch(
+            scan_kernels.chunk_ends, plan.blocks * (plan.chunks - 1) * plan.batch,
+            *u_at, *delta_at, *B_at, *dt_at, *plan.sizes, plan.blocks, *plan.cut, *fixed, number, warps=plan.warps,
+        )  # fmt: skip
+    outputs = Launch(
+        scan_kernels.outputs, plan.blocks * plan.chunks * plan.batch,
+        *u_at, *delta_at, *B_at, *_grouped(C), *strides_of(z, 3), *y.stride(), *dt_at,
+        *plan.sizes, plan.blocks, *plan.cut, *fixed, _AHEAD, number, warps=plan.warps,
+    )  # fmt: skip
+    return plan, chunk_ends, outputs
 
 
 def _backward(
@@ -187,81 +261,107 @@ def _backward(
     dt: Tensor | None,
     starts: Tensor,
     delta_softplus: bool,
+    wants_dt: bool,
 ) -> tuple[Tensor | None, ...]:
-    """Return the gradients of u, delta, A, B, C, D, z, delta_bias, h0 and dt."""
-    grads = tuple(
-        None if given is None else torch.empty_like(given) for given in (u, delta, A, B, C, D, z, delta_bias, h0, dt)
-    )
-    plan = _plan(u, A.shape[1], B.shape[1])
-    if plan.batch == 0:
+    """Return the gradients of u, delta, A, B, C, D, z, delta_bias, h0 and, if ``wants_dt``, of dt."""
+    given = (u, delta, A, B, C, D, z, delta_bias, h0, dt if wants_dt else None)
+    grads: tuple[Any, ...] = tuple(None if tensor is None else torch.empty_like(tensor) for tensor in given)
+    if u.shape[0] == 0:
         return tuple(None if grad is None else grad.zero_() for grad in grads)
     gu, gdelta, gA, gB, gC, gD, gz, gbias, gh0, gdt = grads
-    dtype, number = _number(u)
     if gy is None:
         gy = torch.zeros_like(u)
     glast = None if glast is None else glast.contiguous()
-    several = plan.chunks > 1
+    key = (u.device.index, delta_softplus, wants_dt, _key(gy, glast, u, delta, A, B, C, D, z, delta_bias, h0, dt))
+    found = _backward_launches.get(key)
+    if not found:
+        plan = _plan(u, A.shape[1], _groups(B))
+        found = _prepare_backward(plan, gy, u, delta, B, C, z, dt, grads, delta_softplus)
+        _remember(_backward_launches, key, found)
+    plan, chunk_starts, carry_back, gradients, totals = found
     tasks = plan.batch * plan.groups * plan.slots
+    dtype, device = starts.dtype, u.device
+    back = torch.empty((plan.batch * plan.chunks, plan.states + 3, plan.channels), dtype=dtype, device=device)
+    rows = torch.empty((tasks, plan.length, 2, plan.states), dtype=dtype, device=device)
+    gaps = None if gdt is None else torch.empty((tasks, plan.length), dtype=dtype, device=device)
+    kept = -(-plan.chunk // (_STEPS * _KEPT))
+    room = torch.empty((tasks * plan.chunks, kept, plan.rows * plan.width), dtype=dtype, device=device)
+    if chunk_starts is not None and carry_back is not None:
+        chunk_starts(delta, A, C, z, delta_bias, dt, gy, back)
+        carry_back(A, glast, back)
+    gradients(
+        u, delta, A, B, C, D, z, delta_bias, h0, dt, gy, glast, starts if plan.chunks > 1 else None, back, room,
+        gu, gdelta, gz, gh0, rows, gaps,
+    )  # fmt: skip
+    totals(back, rows, gaps, gA, gD, gbias, gB, gC, gdt)
+    return grads
 
-    def space(*shape: int) -> Tensor:
-        return torch.empty(shape, dtype=dtype, device=u.device)
 
-    back = torch.empty_like(starts) if several else None
-    parts = space(plan.batch * plan.chunks, plan.states + 2, plan.channels)
-    rows = space(tasks, plan.length, 2, plan.states)
-    gaps = None if dt is None else space(tasks, plan.length)
-    room = space(tasks * plan.chunks, -(-plan.chunk // (_STEPS * _KEPT)), plan.rows * plan.width)
-    sizes = (plan.channels, plan.length, plan.states, plan.channels // plan.groups)
-    cut = (plan.chunks, plan.chunk)
-    fixed = (delta_softplus, plan.length % _STEPS == 0, plan.rows, plan.width, _STEPS)
-    u_at, delta_at, B_at, C_at, z_at = u.stride(), delta.stride(), B.stride(), C.stride(), strides_of(z, 3)
-    gy_at, dt_at = gy.stride(), strides_of(dt, 2)
-    if several:
-        sums = space(plan.batch, plan.chunks, plan.channels)
-        scan_backward.chunk_starts[(plan.blocks * (plan.chunks - 1) * plan.batch,)](
-            delta, A, C, z, delta_bias, dt, gy, back, sums,
-            *delta_at, *C_at, *z_at, *gy_at, *dt_at, *sizes, plan.blocks, *cut, *fixed, number, num_warps=plan.warps,
+def _prepare_backward(
+    plan: _Plan,
+    gy: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    B: Tensor,
+    C: Tensor,
+    z: Tensor | None,
+    dt: Tensor | None,
+    grads: tuple[Any, ...],
+    delta_softplus: bool,
+) -> tuple[_Plan, Launch | None, Launch | None, Launch, Launch]:
+    gu, gdelta, _, gB, gC, _, gz, _, _, gdt = grads
+    number = _number(u)[1]
+    delta_at, C_at, z_at, gy_at, dt_at = delta.stride(), _grouped(C), strides_of(z, 3), gy.stride(), strides_of(dt, 2)
+    fixed = (*plan.fixed(delta_softplus), _along(u, delta, B, C, z, gy, None, gu, gdelta, gz))
+    chunk_starts = carry_back = None
+    if plan.chunks > 1:
+        chunk_starts = Launch(
+            scan_backward.chunk_starts, plan.blocks * (plan.chunks - 1) * plan.batch,
+            *delta_at, *C_at, *z_at, *gy_at, *dt_at, *plan.sizes, plan.blocks, *plan.cut, *fixed, number,
+            warps=plan.warps,
         )  # fmt: skip
         lanes = max(1, 128 // plan.rows)
         blocks = -(-plan.channels // lanes)
-        scan_backward.carry_back[(plan.batch * blocks,)](
-            A, glast, back, sums, plan.channels, plan.states, blocks, plan.chunks,
-            plan.rows, lanes, 8, number, num_warps=1,
+        carry_back = Launch(
+            scan_backward.carry_back, plan.batch * blocks,
+            plan.channels, plan.states, blocks, plan.chunks, plan.rows, lanes, _AHEAD, number,
         )  # fmt: skip
-    scan_backward.gradients[(tasks * plan.chunks,)](
-        u, delta, A, B, C, D, z, delta_bias, h0, dt, gy, glast,
-        starts if several else None, back, room,
-        gu, gdelta, gz, gh0, parts, rows, gaps,
-        *u_at, *delta_at, *B_at, *C_at, *z_at, *gy_at, *dt_at,
+    tasks = plan.batch * plan.groups * plan.slots
+    gradients = Launch(
+        scan_backward.gradients, tasks * plan.chunks,
+        *u.stride(), *delta_at, *_grouped(B), *C_at, *z_at, *gy_at, *dt_at,
         *gu.stride(), *gdelta.stride(), *strides_of(gz, 3),
-        *sizes, plan.groups * plan.slots, *cut, plan.share, *fixed, _KEPT, number, num_warps=plan.warps,
+        *plan.sizes, plan.groups * plan.slots, *plan.cut, plan.share, *fixed, _KEPT, number, warps=plan.warps,
     )  # fmt: skip
     times = -(-plan.length // 32)
     of_rows = plan.batch * plan.groups * times
     of_parts = (plan.states + 2) * -(-plan.channels // 32)
-    scan_backward.totals[(of_rows + of_parts,)](
-        parts, rows, gaps, gA, gD, gbias, gB, gC, gdt,
-        *gB.stride(), *gC.stride(), *strides_of(gdt, 2),
+    totals = Launch(
+        scan_backward.totals, of_rows + of_parts,
+        *_grouped(gB), *_grouped(gC), *strides_of(gdt, 2),
         plan.channels, plan.length, plan.states, plan.groups, plan.slots, plan.batch * plan.chunks, of_rows, times,
-        plan.rows, 32, 32, 16, number, num_warps=1,
+        plan.rows, 32, 32, 16, number,
     )  # fmt: skip
-    return grads
+    return plan, chunk_starts, carry_back, gradients, totals
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, *given: Any) -> tuple[Tensor, Tensor]:
-        y, last, starts = _forward(*given, True)
-        ctx.delta_softplus = given[-1]
-        ctx.save_for_backward(*given[:-1], starts)
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
+        given: Any = inputs[:-1]
+        ctx.delta_softplus = inputs[-1]
+        y, last, starts = _forward(*given, ctx.delta_softplus, True)
+        ctx.save_for_backward(*given, starts)
         ctx.set_materialize_grads(False)
         return y, last
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gy: Tensor | None, glast: Tensor | None) -> tuple[Tensor | None, ...]:
-        with on_device_of(ctx.saved_tensors[0]):
-            return (*_backward(gy, glast, *ctx.saved_tensors, ctx.delta_softplus), None)
+        saved: Any = ctx.saved_tensors
+        with on_device_of(saved[0]):
+            grads = _backward(gy, glast, *saved, ctx.delta_softplus, ctx.needs_input_grad[9])
+        return (*grads, None)
 
 
 @torch.library.custom_op("glaciertime::selective_scan", mutates_args=())
@@ -299,7 +399,7 @@ def _(
     delta_softplus: bool,
     keeps: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return _empty_outputs(u, _plan(u, A.shape[1], B.shape[1]), keeps)
+    return _empty_outputs(u, _plan(u, A.shape[1], _groups(B)), keeps)
 
 
 @torch.library.custom_op("glaciertime::selective_scan_backward", mutates_args=())
@@ -318,10 +418,11 @@ def scan_backward_operator(
     dt: Tensor | None,
     starts: Tensor,
     delta_softplus: bool,
+    wants_dt: bool,
 ) -> list[Tensor]:
-    """Return the gradients of those of the ten inputs that are given."""
+    """Return the gradients of those of the ten inputs that are given, of dt if ``wants_dt``."""
     with on_device_of(u):
-        grads = _backward(gy, glast, u, delta, A, B, C, D, z, delta_bias, h0, dt, starts, delta_softplus)
+        grads = _backward(gy, glast, u, delta, A, B, C, D, z, delta_bias, h0, dt, starts, delta_softplus, wants_dt)
     return [grad for grad in grads if grad is not None]
 
 
@@ -341,8 +442,9 @@ def _(
     dt: Tensor | None,
     starts: Tensor,
     delta_softplus: bool,
+    wants_dt: bool,
 ) -> list[Tensor]:
-    given = (u, delta, A, B, C, D, z, delta_bias, h0, dt)
+    given = (u, delta, A, B, C, D, z, delta_bias, h0, dt if wants_dt else None)
     return [torch.empty_like(tensor) for tensor in given if tensor is not None]
 
 
@@ -354,8 +456,10 @@ def _keep(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None
 
 def _backward_of_operator(ctx: Any, gy: Tensor | None, glast: Tensor | None, _: Tensor | None) -> tuple[Any, ...]:
     *given, starts = ctx.saved_tensors
-    grads = iter(scan_backward_operator(gy, glast, *given, starts, ctx.delta_softplus))
-    return (*(None if tensor is None else next(grads) for tensor in given), None, None)
+    wants_dt = ctx.needs_input_grad[9]
+    grads = iter(scan_backward_operator(gy, glast, *given, starts, ctx.delta_softplus, wants_dt))
+    there = [tensor is not None for tensor in given[:-1]] + [wants_dt]
+    return (*(next(grads) if one else None for one in there), None, None)
 
 
 scan_operator.register_autograd(_backward_of_operator, setup_context=_keep)

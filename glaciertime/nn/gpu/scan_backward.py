@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 # ruff: noqa: RUF005, SIM102  (Triton knows neither unpacking nor "and" before a branch that is not compiled)
 """The selective scan in Triton, backward: the gradients of everything that goes in.
 
@@ -15,7 +16,7 @@ __all__ = ["carry_back", "chunk_starts", "gradients", "totals"]
 
 
 @jit
-def _gated(gy, z, STEPS: tl.constexpr):  # type: ignore[no-untyped-def]
+def _gated(gy, z, STEPS: tl.constexpr):
     """Return the gradients of what was read from the state, before the gate."""
     found = ()
     for i in tl.static_range(STEPS):
@@ -25,13 +26,13 @@ def _gated(gy, z, STEPS: tl.constexpr):  # type: ignore[no-untyped-def]
 
 @jit(do_not_specialize=COUNTS)
 def chunk_starts(
-    delta_ptr, A_ptr, C_ptr, z_ptr, bias_ptr, dt_ptr, gy_ptr, starts_ptr, sums_ptr,
+    delta_ptr, A_ptr, C_ptr, z_ptr, bias_ptr, dt_ptr, gy_ptr, back_ptr,
     delta_b, delta_d, delta_t, C_b, C_g, C_n, C_t, z_b, z_d, z_t, gy_b, gy_d, gy_t, dt_b, dt_t,
     channels, length, states, per_group, blocks, chunks, chunk_length,
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
-    NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Leave what every chunk but the first adds to the gradient of the state before it, and its decay time.
+    ALONG: tl.constexpr, NUMBER: tl.constexpr,
+):  # fmt: skip
+    """Leave what every chunk but the first adds to the gradient of the state before it, and behind it its decay time.
 
     ``carry_back`` turns it into the gradient of the state behind every chunk.
     """
@@ -58,29 +59,29 @@ def chunk_starts(
     for j in range(0, count):
         t = start + (count - 1 - j) * STEPS
         left = length - t
-        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-        gy = take(gy_rows + t * gy_t, gy_t, lanes, left, STEPS, EVEN, NUMBER)
+        gy = take(gy_rows + t * gy_t, gy_t, lanes, left, (ALONG & 32) != 0, STEPS, EVEN, NUMBER)
         if z_ptr is not None:
-            z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, STEPS, EVEN, NUMBER)
+            z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, (ALONG & 16) != 0, STEPS, EVEN, NUMBER)
             gy = _gated(gy, z, STEPS)
-        reads = take(C_row + t * C_t, C_t, n < states, left, STEPS, EVEN, NUMBER)
+        reads = take(C_row + t * C_t, C_t, n < states, left, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
         for i in tl.static_range(STEPS - 1, -1, -1):
             time = steps[i]
             if dt_ptr is not None:
                 time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
             q = tl.exp2(rates * time[None, :]) * (q + reads[i][:, None] * gy[i][None, :])
             total += time
-    kept = b * chunks + chunk
-    tl.store(starts_ptr + (kept * states + n[:, None]) * channels + d[None, :], q, mask=there)
-    tl.store(sums_ptr + kept * channels + d, total, mask=lanes)
+    kept = back_ptr + (b * chunks + chunk) * (states + 3) * channels + d
+    tl.store(kept[None, :] + n[:, None] * channels, q, mask=there)
+    tl.store(kept + states * channels, total, mask=lanes)
 
 
 @jit(do_not_specialize=["blocks", "chunks"])
 def carry_back(
-    A_ptr, glast_ptr, starts_ptr, sums_ptr, channels, states, blocks, chunks,
+    A_ptr, glast_ptr, back_ptr, channels, states, blocks, chunks,
     N: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl.constexpr, NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Replace what every chunk adds to the gradient of the state before it by the gradient of the state behind it."""
     program = tl.program_id(0)
     b = (program // blocks).to(tl.int64)
@@ -91,19 +92,20 @@ def carry_back(
     q = tl.zeros((N, WIDTH), NUMBER)
     if glast_ptr is not None:
         q += tl.load(glast_ptr + (b * channels + d[None, :]) * states + n[:, None], mask=there, other=0.0).to(NUMBER)
-    size = states * channels
-    starts = starts_ptr + b * chunks * size + n[:, None] * channels + d[None, :]
-    sums = sums_ptr + b * chunks * channels + d
+    size = (states + 3) * channels
+    rows = back_ptr + b * chunks * size + d
+    kept = rows[None, :] + n[:, None] * channels
+    sums = rows + states * channels
     for k in range(0, chunks, AHEAD):
         added = ()
         total = ()
         for i in tl.static_range(AHEAD):
             chunk = chunks - 1 - (k + i)
-            added = added + (tl.load(starts + chunk * size, mask=there & (chunk > 0), other=0.0),)
-            total = total + (tl.load(sums + chunk * channels, mask=(d < channels) & (chunk > 0), other=0.0),)
+            added = added + (tl.load(kept + chunk * size, mask=there & (chunk > 0), other=0.0),)
+            total = total + (tl.load(sums + chunk * size, mask=(d < channels) & (chunk > 0), other=0.0),)
         for i in tl.static_range(AHEAD):
             chunk = chunks - 1 - (k + i)
-            tl.store(starts + chunk * size, q, mask=there & (chunk >= 0))
+            tl.store(kept + chunk * size, q, mask=there & (chunk >= 0))
             q = tl.exp2(rates * total[i][None, :]) * q + added[i]
 
 
@@ -111,13 +113,13 @@ def carry_back(
 def gradients(
     u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, z_ptr, bias_ptr, h0_ptr, dt_ptr, gy_ptr, glast_ptr,
     starts_ptr, back_ptr, room_ptr,
-    gu_ptr, gdelta_ptr, gz_ptr, gh0_ptr, parts_ptr, rows_ptr, gaps_ptr,
+    gu_ptr, gdelta_ptr, gz_ptr, gh0_ptr, rows_ptr, gaps_ptr,
     u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, C_b, C_g, C_n, C_t, z_b, z_d, z_t, gy_b, gy_d, gy_t,
     dt_b, dt_t, gu_b, gu_d, gu_t, gdelta_b, gdelta_d, gdelta_t, gz_b, gz_d, gz_t,
     channels, length, states, per_group, blocks, chunks, chunk_length, share,
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
-    KEPT: tl.constexpr, NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    ALONG: tl.constexpr, KEPT: tl.constexpr, NUMBER: tl.constexpr,
+):  # fmt: skip
     """Leave all gradients: those of u, delta, z and h0 whole, the others in parts.
 
     A program takes ``share`` blocks of channels one after the other and adds up what they contribute to the gradients
@@ -154,10 +156,11 @@ def gradients(
         state = (b * channels + d[None, :]) * states + n[:, None]
         h = tl.zeros((N, WIDTH), NUMBER)
         q = tl.zeros((N, WIDTH), NUMBER)
-        kept = ((b * chunks + chunk) * states + n[:, None]) * channels + d[None, :]
+        back = back_ptr + (b * chunks + chunk) * (states + 3) * channels + d
         if starts_ptr is not None:
+            kept = ((b * chunks + chunk) * states + n[:, None]) * channels + d[None, :]
             h += tl.load(starts_ptr + kept, mask=there, other=0.0)
-            q += tl.load(back_ptr + kept, mask=there, other=0.0)
+            q += tl.load(back[None, :] + n[:, None] * channels, mask=there, other=0.0)
         else:
             if h0_ptr is not None:
                 h += tl.load(h0_ptr + state, mask=there, other=0.0).to(NUMBER)
@@ -174,10 +177,10 @@ def gradients(
                 tl.store(room + (j // KEPT) * (N * WIDTH), h)
             t = start + j * STEPS
             left = length - t
-            us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
-            raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+            us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
+            raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
             steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-            enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
+            enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
             for i in tl.static_range(STEPS):
                 time = steps[i]
                 if dt_ptr is not None:
@@ -188,16 +191,16 @@ def gradients(
         grates = tl.zeros((N, WIDTH), NUMBER)
         gpast = tl.zeros((WIDTH,), NUMBER)
         gbias = tl.zeros((WIDTH,), NUMBER)
-        for back in range(0, count):
-            j = count - 1 - back
+        for passed in range(0, count):
+            j = count - 1 - passed
             h = tl.load(room + (j // KEPT) * (N * WIDTH))
             for k in range(j - j % KEPT, j):
                 t = start + k * STEPS
                 left = length - t
-                us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
-                raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+                us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
+                raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
                 steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-                enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
+                enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
                 for i in tl.static_range(STEPS):
                     time = steps[i]
                     if dt_ptr is not None:
@@ -205,12 +208,12 @@ def gradients(
                     h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
             t = start + j * STEPS
             left = length - t
-            us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
-            raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+            us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
+            raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
             steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-            enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
-            reads = take(C_row + t * C_t, C_t, n < states, left, STEPS, EVEN, NUMBER)
-            gy = take(gy_rows + t * gy_t, gy_t, lanes, left, STEPS, EVEN, NUMBER)
+            enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
+            reads = take(C_row + t * C_t, C_t, n < states, left, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
+            gy = take(gy_rows + t * gy_t, gy_t, lanes, left, (ALONG & 32) != 0, STEPS, EVEN, NUMBER)
             before = ()
             read = ()
             for i in tl.static_range(STEPS):
@@ -222,12 +225,12 @@ def gradients(
                 if z_ptr is not None:
                     read = read + (tl.sum(h * reads[i][:, None], 0) + past * us[i],)
             if z_ptr is not None:
-                z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, STEPS, EVEN, NUMBER)
+                z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, (ALONG & 16) != 0, STEPS, EVEN, NUMBER)
                 gz = ()
                 for i in tl.static_range(STEPS):
                     open = sigmoid(z[i])
                     gz = gz + (gy[i] * read[i] * open * (1.0 + z[i] * (1.0 - open)),)
-                leave(gz_ptr + b * gz_b + d * gz_d + t * gz_t, gz_t, lanes, left, gz, STEPS, EVEN)
+                leave(gz_ptr + b * gz_b + d * gz_d + t * gz_t, gz_t, lanes, left, gz, (ALONG & 512) != 0, STEPS, EVEN)
                 gy = _gated(gy, z, STEPS)
             gus = ()
             gdeltas = ()
@@ -266,12 +269,12 @@ def gradients(
                 gpast += gy[i] * us[i]
                 gus = (g_drive * steps[i] + past * gy[i],) + gus
                 gdeltas = (g_step,) + gdeltas
-            leave(gu_rows + t * gu_t, gu_t, lanes, left, gus, STEPS, EVEN)
-            leave(gdelta_rows + t * gdelta_t, gdelta_t, lanes, left, gdeltas, STEPS, EVEN)
-        part = parts_ptr + (b * chunks + chunk) * (states + 2) * channels + d
-        tl.store(part[None, :] + n[:, None] * channels, grates, mask=there)
-        tl.store(part + states * channels, gpast, mask=lanes)
-        tl.store(part + (states + 1) * channels, gbias, mask=lanes)
+            leave(gu_rows + t * gu_t, gu_t, lanes, left, gus, (ALONG & 128) != 0, STEPS, EVEN)
+            leave(gdelta_rows + t * gdelta_t, gdelta_t, lanes, left, gdeltas, (ALONG & 256) != 0, STEPS, EVEN)
+        # In the place of what was taken up from there.
+        tl.store(back[None, :] + n[:, None] * channels, grates, mask=there)
+        tl.store(back + (states + 1) * channels, gpast, mask=lanes)
+        tl.store(back + (states + 2) * channels, gbias, mask=lanes)
         if gh0_ptr is not None:
             if chunk == 0:
                 tl.store(gh0_ptr + state, q.to(gh0_ptr.dtype.element_ty), mask=there)
@@ -283,7 +286,7 @@ def _total_rows(
     program, rows_ptr, gaps_ptr, gB_ptr, gC_ptr, gdt_ptr,
     gB_b, gB_g, gB_n, gB_t, gC_b, gC_g, gC_n, gC_t, gdt_b, gdt_t,
     length, states, groups, slots, times, N: tl.constexpr, TIMES: tl.constexpr, NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     t = (program % times) * TIMES + tl.arange(0, TIMES)
     g = (program // times) % groups
     b = (program // times // groups).to(tl.int64)
@@ -312,16 +315,17 @@ def _total_rows(
 
 @jit
 def _total_parts(
-    program, parts_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts,
+    program, back_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts,
     LANES: tl.constexpr, DEEP: tl.constexpr, NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     n = program % (states + 2)
+    row = tl.where(n < states, n, n + 1)
     d = (program // (states + 2)) * LANES + tl.arange(0, LANES)
     lanes = d < channels
     total = tl.zeros((DEEP, LANES), NUMBER)
     for k in range(0, parts, DEEP):
         deep = k + tl.arange(0, DEEP)
-        place = parts_ptr + (deep.to(tl.int64)[:, None] * (states + 2) + n) * channels + d[None, :]
+        place = back_ptr + (deep.to(tl.int64)[:, None] * (states + 3) + row) * channels + d[None, :]
         total += tl.load(place, mask=(deep < parts)[:, None] & lanes[None, :], other=0.0)
     sums = tl.sum(total, 0)
     if n < states:
@@ -336,11 +340,11 @@ def _total_parts(
 
 @jit(do_not_specialize=["length", "groups", "slots", "parts", "of_rows", "times"])
 def totals(
-    parts_ptr, rows_ptr, gaps_ptr, gA_ptr, gD_ptr, gbias_ptr, gB_ptr, gC_ptr, gdt_ptr,
+    back_ptr, rows_ptr, gaps_ptr, gA_ptr, gD_ptr, gbias_ptr, gB_ptr, gC_ptr, gdt_ptr,
     gB_b, gB_g, gB_n, gB_t, gC_b, gC_g, gC_n, gC_t, gdt_b, gdt_t,
     channels, length, states, groups, slots, parts, of_rows, times,
     N: tl.constexpr, TIMES: tl.constexpr, LANES: tl.constexpr, DEEP: tl.constexpr, NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+):  # fmt: skip
     """Add up the parts: the first ``of_rows`` programs those of B, C and dt, the others those of A, D and the bias."""
     program = tl.program_id(0)
     if program < of_rows:
@@ -351,5 +355,5 @@ def totals(
         )  # fmt: skip
     else:
         _total_parts(
-            program - of_rows, parts_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts, LANES, DEEP, NUMBER
+            program - of_rows, back_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts, LANES, DEEP, NUMBER
         )

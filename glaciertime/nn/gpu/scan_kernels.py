@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 # ruff: noqa: RUF005  (Triton knows no unpacking)
 """The selective scan in Triton, forward: what the kernels compute, a block of channels and a chunk of time per program.
 
@@ -21,7 +22,7 @@ COUNTS = ["length", "per_group", "blocks", "chunks", "chunk_length"]
 
 
 @jit
-def softplus(x):  # type: ignore[no-untyped-def]
+def softplus(x):
     small = tl.exp(-tl.abs(x))
     whole = 1.0 + small
     lost = whole == 1.0
@@ -30,16 +31,19 @@ def softplus(x):  # type: ignore[no-untyped-def]
 
 
 @jit
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     return 1.0 / (1.0 + tl.exp(-x))
 
 
 @jit
-def take(rows, stride, there, left, STEPS: tl.constexpr, EVEN: tl.constexpr, NUMBER: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Return STEPS samples of every row, each [WIDTH]; ``left`` is how many there are before the sequence ends."""
+def take(rows, stride, there, left, ALONG: tl.constexpr, STEPS: tl.constexpr, EVEN: tl.constexpr, NUMBER: tl.constexpr):
+    """Return STEPS samples of every row, each [WIDTH]; ``left`` is how many there are before the sequence ends.
+
+    ALONG: samples of a row lie side by side in memory and are loaded four at once.
+    """
     found = ()
     for first in tl.static_range(0, STEPS, 4):
-        if stride == 1:
+        if ALONG:
             place = first + tl.arange(0, 4)
             inside = there[:, None] if EVEN else there[:, None] & (place < left)[None, :]
             quad = tl.load(rows[:, None] + place[None, :], mask=inside, other=0.0).to(NUMBER)
@@ -55,10 +59,10 @@ def take(rows, stride, there, left, STEPS: tl.constexpr, EVEN: tl.constexpr, NUM
 
 
 @jit
-def leave(rows, stride, there, left, values, STEPS: tl.constexpr, EVEN: tl.constexpr):  # type: ignore[no-untyped-def]
+def leave(rows, stride, there, left, values, ALONG: tl.constexpr, STEPS: tl.constexpr, EVEN: tl.constexpr):
     """Write STEPS samples of every row, each [WIDTH]."""
     for first in tl.static_range(0, STEPS, 4):
-        if stride == 1:
+        if ALONG:
             place = first + tl.arange(0, 4)
             inside = there[:, None] if EVEN else there[:, None] & (place < left)[None, :]
             even = tl.join(values[first], values[first + 2])
@@ -72,7 +76,7 @@ def leave(rows, stride, there, left, values, STEPS: tl.constexpr, EVEN: tl.const
 
 
 @jit
-def steps_of(raw, bias, left, STEPS: tl.constexpr, EVEN: tl.constexpr, SOFTPLUS: tl.constexpr):  # type: ignore[no-untyped-def]
+def steps_of(raw, bias, left, STEPS: tl.constexpr, EVEN: tl.constexpr, SOFTPLUS: tl.constexpr):
     """Return the steps: zero behind the end, where nothing may change the state."""
     found = ()
     for i in tl.static_range(STEPS):
@@ -82,14 +86,14 @@ def steps_of(raw, bias, left, STEPS: tl.constexpr, EVEN: tl.constexpr, SOFTPLUS:
 
 
 @jit
-def gap_at(dt_row, i, stride, left, EVEN: tl.constexpr, NUMBER: tl.constexpr):  # type: ignore[no-untyped-def]
+def gap_at(dt_row, i, stride, left, EVEN: tl.constexpr, NUMBER: tl.constexpr):
     if EVEN:
         return tl.load(dt_row + i * stride).to(NUMBER)
     return tl.load(dt_row + i * stride, mask=i < left, other=0.0).to(NUMBER)
 
 
 @jit
-def place_of(blocks, chunks):  # type: ignore[no-untyped-def]
+def place_of(blocks, chunks):
     """Return the block of channels, the chunk and the sample of the batch that a program takes."""
     program = tl.program_id(0)
     block = program % blocks
@@ -99,25 +103,33 @@ def place_of(blocks, chunks):  # type: ignore[no-untyped-def]
 
 
 @jit
-def _carried(h, rates, ends, sums, count, size, channels, there, lanes, AHEAD: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Carry a state [N, WIDTH] over the first ``count`` chunks; the loads of AHEAD chunks are under way at once."""
+def _carried(h, rates, ends, sums, count, size, there, lanes, AHEAD: tl.constexpr):
+    """Carry a state [N, WIDTH] over the first ``count`` chunks.
+
+    From the last to the first, so that no product waits for the one before: what a chunk left has decayed for as long
+    as all later ones last.
+    """
+    found = tl.zeros_like(h)
+    since = tl.sum(tl.zeros_like(h), 0)
     for k in range(0, count, AHEAD):
         for i in tl.static_range(AHEAD):
-            end = tl.load(ends + (k + i) * size, mask=there & (k + i < count), other=0.0)
-            total = tl.load(sums + (k + i) * channels, mask=lanes & (k + i < count), other=0.0)
-            h = tl.exp2(rates * total[None, :]) * h + end
-    return h
+            chunk = count - 1 - (k + i)
+            end = tl.load(ends + chunk * size, mask=there & (chunk >= 0), other=0.0)
+            total = tl.load(sums + chunk * size, mask=lanes & (chunk >= 0), other=0.0)
+            found += tl.exp2(rates * since[None, :]) * end
+            since += total
+    return found + tl.exp2(rates * since[None, :]) * h
 
 
 @jit(do_not_specialize=COUNTS)
 def chunk_ends(
-    u_ptr, delta_ptr, A_ptr, B_ptr, bias_ptr, dt_ptr, ends_ptr, sums_ptr,
+    u_ptr, delta_ptr, A_ptr, B_ptr, bias_ptr, dt_ptr, ends_ptr,
     u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, dt_b, dt_t,
     channels, length, states, per_group, blocks, chunks, chunk_length,
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
-    NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
-    """Leave the state that every chunk but the last reaches from zero, and the sum of its decay times."""
+    ALONG: tl.constexpr, NUMBER: tl.constexpr,
+):  # fmt: skip
+    """Leave the state that every chunk but the last reaches from zero, and behind it the sum of its decay times."""
     block, chunk, b = place_of(blocks, chunks - 1)
     in_group = tl.cdiv(per_group, WIDTH)
     lane = (block % in_group) * WIDTH + tl.arange(0, WIDTH)
@@ -139,31 +151,31 @@ def chunk_ends(
     for j in range(0, chunk_length // STEPS):
         t = start + j * STEPS
         left = length - t
-        us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
-        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+        us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
+        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-        enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
+        enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
         for i in tl.static_range(STEPS):
             time = steps[i]
             if dt_ptr is not None:
                 time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
             h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
             total += time
-    kept = b * chunks + chunk
-    tl.store(ends_ptr + (kept * states + n[:, None]) * channels + d[None, :], h, mask=there)
-    tl.store(sums_ptr + kept * channels + d, total, mask=lanes)
+    kept = ends_ptr + (b * chunks + chunk) * (states + 1) * channels + d
+    tl.store(kept[None, :] + n[:, None] * channels, h, mask=there)
+    tl.store(kept + states * channels, total, mask=lanes)
 
 
 @jit(do_not_specialize=COUNTS)
 def outputs(
     u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, z_ptr, bias_ptr, h0_ptr, dt_ptr,
-    ends_ptr, sums_ptr, starts_ptr, y_ptr, last_ptr,
+    ends_ptr, starts_ptr, y_ptr, last_ptr,
     u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, C_b, C_g, C_n, C_t, z_b, z_d, z_t, y_b, y_d, y_t,
     dt_b, dt_t,
     channels, length, states, per_group, blocks, chunks, chunk_length,
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
-    AHEAD: tl.constexpr, NUMBER: tl.constexpr,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    ALONG: tl.constexpr, AHEAD: tl.constexpr, NUMBER: tl.constexpr,
+):  # fmt: skip
     """Leave y, and the last state."""
     block, chunk, b = place_of(blocks, chunks)
     in_group = tl.cdiv(per_group, WIDTH)
@@ -185,9 +197,11 @@ def outputs(
     if h0_ptr is not None:
         h += tl.load(h0_ptr + state, mask=there, other=0.0).to(NUMBER)
     if ends_ptr is not None:
-        kept = ends_ptr + (b * chunks * states + n[:, None]) * channels + d[None, :]
-        sums = sums_ptr + b * chunks * channels + d
-        h = _carried(h, rates, kept, sums, chunk, states * channels, channels, there, lanes, AHEAD)
+        kept = ends_ptr + b * chunks * (states + 1) * channels + d
+        ends = kept[None, :] + n[:, None] * channels
+        h = _carried(
+            h, rates, ends, kept + states * channels, chunk, (states + 1) * channels, there, lanes, AHEAD
+        )  # fmt: skip
     if starts_ptr is not None:
         tl.store(starts_ptr + ((b * chunks + chunk) * states + n[:, None]) * channels + d[None, :], h, mask=there)
     start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
@@ -199,11 +213,11 @@ def outputs(
     for j in range(0, tl.cdiv(tl.minimum(chunk_length, length - start), STEPS)):
         t = start + j * STEPS
         left = length - t
-        us = take(u_rows + t * u_t, u_t, lanes, left, STEPS, EVEN, NUMBER)
-        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, STEPS, EVEN, NUMBER)
+        us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
+        raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-        enter = take(B_row + t * B_t, B_t, n < states, left, STEPS, EVEN, NUMBER)
-        reads = take(C_row + t * C_t, C_t, n < states, left, STEPS, EVEN, NUMBER)
+        enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
+        reads = take(C_row + t * C_t, C_t, n < states, left, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
         read = ()
         for i in tl.static_range(STEPS):
             time = steps[i]
@@ -212,12 +226,12 @@ def outputs(
             h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
             read = read + (tl.sum(h * reads[i][:, None], 0) + past * us[i],)
         if z_ptr is not None:
-            z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, STEPS, EVEN, NUMBER)
+            z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, (ALONG & 16) != 0, STEPS, EVEN, NUMBER)
             gated = ()
             for i in tl.static_range(STEPS):
                 gated = gated + (read[i] * z[i] * sigmoid(z[i]),)
-            leave(y_rows + t * y_t, y_t, lanes, left, gated, STEPS, EVEN)
+            leave(y_rows + t * y_t, y_t, lanes, left, gated, (ALONG & 64) != 0, STEPS, EVEN)
         else:
-            leave(y_rows + t * y_t, y_t, lanes, left, read, STEPS, EVEN)
+            leave(y_rows + t * y_t, y_t, lanes, left, read, (ALONG & 64) != 0, STEPS, EVEN)
     if chunk == chunks - 1:
         tl.store(last_ptr + state, h.to(last_ptr.dtype.element_ty), mask=there)
