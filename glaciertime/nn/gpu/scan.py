@@ -348,9 +348,8 @@ def _prepare_backward(
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor]:
-        given: Any = inputs[:-1]
-        ctx.delta_softplus = inputs[-1]
-        y, last, starts = _forward(*given, ctx.delta_softplus, True)
+        *given, ctx.delta_softplus = inputs
+        y, last, starts = _forward(*given, ctx.delta_softplus, True)  # type: ignore[call-arg]
         ctx.save_for_backward(*given, starts)
         ctx.set_materialize_grads(False)
         return y, last
@@ -358,9 +357,9 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gy: Tensor | None, glast: Tensor | None) -> tuple[Tensor | None, ...]:
-        saved: Any = ctx.saved_tensors
+        saved = ctx.saved_tensors
         with on_device_of(saved[0]):
-            grads = _backward(gy, glast, *saved, ctx.delta_softplus, ctx.needs_input_grad[9])
+            grads = _backward(gy, glast, *saved, ctx.delta_softplus, ctx.needs_input_grad[9])  # type: ignore[call-arg]
         return (*grads, None)
 
 
