@@ -14,12 +14,14 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command; return its exit code.
 
     0 all measured; 1 nothing stored, or ``--strict`` was given and something failed; 2 usage; 3 stored, but some inputs
-    failed.
+    failed; 130 stopped by Ctrl-C.
 
     What is wrong is one sentence on stderr. Only a defect of the program shows a traceback.
     """
     from glaciertime.cli import app
+    from glaciertime.cli.running import begin
 
+    begin(arguments)
     try:
         app(args=list(arguments), prog_name="glaciertime")
     except SystemExit as stop:
@@ -27,6 +29,9 @@ def run(arguments: Sequence[str]) -> int:
     except GlacierTimeError as error:
         print(f"glaciertime: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("glaciertime: stopped by Ctrl-C", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader of a pipe has gone
         sys.stderr.close()
         return 0

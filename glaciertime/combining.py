@@ -14,6 +14,7 @@ __all__ = [
     "mean_of_days",
     "of_its_day",
     "one_per_day",
+    "rows_of_day",
     "weighted_mean",
     "yearly_means",
 ]
@@ -75,16 +76,23 @@ def of_its_day(row: pd.Series, series: pd.DataFrame) -> pd.Series:
 
     The share of the image is the smallest of them.
     """
-    same = series[(series["date"] == row["date"]) & series["value"].notna()]
-    if len(same) < 2:
-        return row
-    bounds = are_bounds(same)
-    held = same if bounds.all() else same[~bounds]
+    held = rows_of_day(row, series)
+    if len(held) < 2:
+        return row if held.empty else held.iloc[0]
     day = one_per_day(held).iloc[0]
     out = held.iloc[0].copy()
     out[["value", "sigma", "quality"]] = day[["value", "sigma", "quality"]]
     out["coverage"] = held["coverage"].min() if "coverage" in held else np.nan
     return out
+
+
+def rows_of_day(row: pd.Series, series: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one series that count on the day of one of them: those with a value, bounds where all are."""
+    same = series[(series["date"] == row["date"]) & series["value"].notna()]
+    if len(same) < 2:
+        return same
+    bounds = are_bounds(same)
+    return same if bounds.all() else same[~bounds]
 
 
 def one_per_day(series: pd.DataFrame) -> pd.DataFrame:

@@ -281,8 +281,8 @@ SCHEMAS = {
                 "run": "text", "glacier": "text", "dataset": "text", "image_id": "text", "input": "text",
                 "sha256": "text", "size_bytes": "number", "modified": "text",
             },
-            frozenset({"dataset", "image_id", "sha256", "size_bytes", "modified"}),
-            ("run", "glacier", "dataset", "image_id"),
+            frozenset({"glacier", "dataset", "image_id", "sha256", "size_bytes", "modified"}),
+            ("run", "glacier", "dataset", "image_id", "input"),
         ),
     )
 }  # fmt: skip

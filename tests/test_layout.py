@@ -31,6 +31,8 @@ _BASE = {
     "breaks",
     "cells",
     "front_kinds",
+    "provenance",
+    "processes",
 }
 MAY_IMPORT = {
     "errors": set(),
@@ -38,6 +40,7 @@ MAY_IMPORT = {
     "limits": {"errors"},
     "walls": {"errors"},
     "documents": {"errors", "limits", "walls"},
+    "processes": set(),
     "dates": {"errors"},
     "naming": {"errors"},
     "meridian": set(),
@@ -50,6 +53,7 @@ MAY_IMPORT = {
     "slopes": {"errors", "dates", "units"},
     "combining": {"errors", "dates", "units", "tables"},
     "breaks": {"errors", "dates", "units", "tables", "slopes", "combining"},
+    "provenance": {"errors", "dates", "units", "tables", "lazy"},
     "catalog": _BASE,
     "archive": _BASE,
     "record": _BASE | {"catalog", "archive"},

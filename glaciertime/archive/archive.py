@@ -24,6 +24,7 @@ from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
 from glaciertime.errors import ArchiveError, UsageError
+from glaciertime.provenance import RunRecord
 from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["Archive"]
@@ -191,6 +192,7 @@ class Archive:
         centrelines: gpd.GeoDataFrame | None = None,
         rulers: gpd.GeoDataFrame | None = None,
         flagged: Flagging | None = None,
+        run: RunRecord | None = None,
     ) -> tuple[str, ...]:
         """Store what was measured; it replaces what the same inputs and images gave before.
 
@@ -210,6 +212,8 @@ class Archive:
         flagged : callable, optional
             Given the tables of fronts and the observations that the archive then holds of the glaciers and data sets,
             returns them with the flags that they are to have: what is new may tell what earlier rows are worth.
+        run : RunRecord, optional
+            What made them: kept with the rows, for ``glaciertime why``.
 
         Returns
         -------
@@ -222,7 +226,7 @@ class Archive:
         along = None if centrelines is None else validate(centrelines, "centrelines")
         measured_with = None if rulers is None else validate(rulers, "rulers")
         with self._writing() as database:
-            kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=inputs)
+            kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=inputs, run=run)
             storing.replace_geometry(database, TABLES["footprints"], areas)
             if along is not None:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
@@ -241,6 +245,7 @@ class Archive:
         source_file: str,
         glaciers: set[str] | None = None,
         variables: set[str] | None = None,
+        run: RunRecord | None = None,
     ) -> None:
         """Store series that a file holds as numbers; they replace what the same file gave before.
 
@@ -251,22 +256,26 @@ class Archive:
             Where they come from.
         glaciers, variables : set of str, optional
             Only what the file gave of these is replaced, because only these were read now.
+        run : RunRecord, optional
+            What read it.
         """
         checked = validate(observations, "observations")
         with self._writing() as database:
-            storing.store_series(database, checked, source_file=source_file, glaciers=glaciers, variables=variables)
+            storing.store_series(
+                database, checked, source_file=source_file, glaciers=glaciers, variables=variables, run=run
+            )  # fmt: skip
 
-    def store_contours(self, contours: gpd.GeoDataFrame) -> None:
+    def store_contours(self, contours: gpd.GeoDataFrame, *, run: RunRecord | None = None) -> None:
         """Store predicted fronts and their bands; those of the same glacier, source and model are replaced."""
-        self._replace("contours", contours, ("glacier", "source", "model"))
+        self._replace("contours", contours, ("glacier", "source", "model"), run=run)
 
-    def store_forecasts(self, forecasts: pd.DataFrame) -> None:
+    def store_forecasts(self, forecasts: pd.DataFrame, *, run: RunRecord | None = None) -> None:
         """Store forecasts; those of the same series, model and cutoff are replaced."""
-        self._replace("forecasts", forecasts, (*SERIES_KEY, "model", "cutoff"))
+        self._replace("forecasts", forecasts, (*SERIES_KEY, "model", "cutoff"), run=run)
 
-    def store_scores(self, scores: pd.DataFrame) -> None:
+    def store_scores(self, scores: pd.DataFrame, *, run: RunRecord | None = None) -> None:
         """Store the scores of a backtest; those of the same series and model are replaced."""
-        self._replace("scores", scores, (*SERIES_KEY, "model"))
+        self._replace("scores", scores, (*SERIES_KEY, "model"), run=run)
 
     def store_rulers(self, rulers: gpd.GeoDataFrame) -> None:
         """Store with what glaciers are measured; those of the same glacier, data set, source and kind are replaced.
@@ -275,12 +284,15 @@ class Archive:
         """
         self._replace("rulers", rulers, _RULER_KEY)
 
-    def store_run(self, run: pd.DataFrame, inputs: pd.DataFrame) -> None:
-        """Store which command wrote, and the files that it read: rows of ``runs`` and ``run_inputs``."""
-        checked, files = validate(run, "runs"), validate(inputs, "run_inputs")
+    def store_run(self, run: RunRecord) -> None:
+        """Store a run that wrote a file; an earlier one of the same command, whose file it wrote over, is forgotten."""
         with self._writing() as database:
-            storing.replace(database, TABLES["runs"], checked, ("run",))
-            storing.replace(database, TABLES["run_inputs"], files, ("run",))
+            storing.keep_run(database, run)
+            before = database.execute(
+                "SELECT run FROM runs WHERE command = ? AND run <> ? AND json_extract(settings, '$.folder') = ?",
+                (run.command, run.run, run.settings["folder"]),
+            )
+            storing.drop_runs(database, [row[0] for row in before])
 
     def forget(
         self,
@@ -358,26 +370,30 @@ class Archive:
         """
         names = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
         tables = {name: other.read(name) for name in names}
-        images = tables["inputs"][["glacier", "dataset", "image_id", "input"]].itertuples(index=False, name=None)
+        named = tables["inputs"][["glacier", "dataset", "image_id", "input"]]
+        images = list(named.itertuples(index=False, name=None))
         keys = tables["observations"][["glacier", "dataset", "source"]].drop_duplicates()
         come = list(keys.itertuples(index=False, name=None))
+        with connection.reading(other.path, tell=other.tell, wait_seconds=other.wait_seconds) as held:
+            runs = storing.HeldRuns() if held is None else storing.held_runs(held[0], held[1].columns)
         with self._writing() as database:
             flaggings = self._flaggings(database, other, come, flagging_of)
-            storing.store_tracked(
-                database, fronts=tables["fronts"], observations=tables["observations"], inputs=list(images)
+            kept = storing.store_tracked(
+                database, fronts=tables["fronts"], observations=tables["observations"], inputs=images
             )
             storing.insert(database, TABLES[LOCAL_FRONTS], tables[LOCAL_FRONTS])
             update_contents(database, LOCAL_FRONTS, spatial=True)
             for name in ("footprints", "centrelines"):
                 storing.replace_geometry(database, TABLES[name], tables[name])
             storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
+            storing.take_in_runs(database, runs, kept=kept)
             flag_anew(database, self.path, flaggings, tell=self.tell)
         return {name: len(rows) for name, rows in tables.items() if len(rows)}
 
-    def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...]) -> None:
+    def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...], *, run: RunRecord | None = None) -> None:
         checked = validate(rows, table)
         with self._writing() as database:
-            storing.replace(database, TABLES[table], checked, key)
+            storing.replace(database, TABLES[table], checked, key, run=run)
 
     def _flaggings(
         self, database: sqlite3.Connection, other: Archive, series: list[Series], flagging_of: FlaggingOf | None

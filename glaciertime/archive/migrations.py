@@ -2,7 +2,7 @@
 
 Schema 1 is that of archives without a table ``glaciertime_schema``. Schema 2 adds the rulers, what a front is made of,
 bounds and provenance, and is a GeoPackage 1.2 with spatial indexes. Schema 3 says of forecasts and scores too what the
-front is made of.
+front is made of. Schema 4 names in each row the run that stored it; of rows from before, that is unknown.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from glaciertime.archive.geopackage import (
     update_contents,
 )
 from glaciertime.archive.schema import (
+    RUN,
     TABLES,
     VERSION,
     VERSION_TABLE,
@@ -88,6 +89,7 @@ class Layout:
             wanted = set(_SCHEMA_1[table.name] if self.version < 2 else (*table.columns, "fid"))
             wanted |= {"geom"} if table.is_layer else set()
             wanted -= _NEW_IN_3.get(table.name, set()) if self.version < 3 else set()
+            wanted -= {RUN} if self.version < 4 and table.names_run else set()
             missing = sorted(wanted - self.columns[table.name].keys())
             out += [f"column {column} of table {table.name}" for column in missing]
         return out

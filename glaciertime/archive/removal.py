@@ -13,7 +13,7 @@ from typing import Any
 from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
-from glaciertime.archive.storing import ImageKey, delete_where
+from glaciertime.archive.storing import ImageKey, delete_where, drop_runs, runs_of, runs_without_images
 from glaciertime.tables import SERIES_KEY
 
 __all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs"]
@@ -92,10 +92,12 @@ def delete_images(database: sqlite3.Connection, keys: Iterable[ImageKey]) -> dic
     images = sorted(set(keys))
     counts: Counter[str] = Counter()
     _forget_derived(database, images, counts)
+    runs = runs_of(database, TABLES["run_inputs"], ("glacier", "dataset", "image_id"), images)
     for name in _OF_IMAGES:
         table = TABLES[name]
         columns = (table.glacier_column, "dataset", "ImageID" if table.schema.name == "fronts" else "image_id")
         counts[name] += delete_where(database, table, columns, images)
+    drop_runs(database, runs_without_images(database, runs))
     for glacier, dataset in sorted({(key[0], key[1]) for key in images}):
         left = database.execute(
             "SELECT 1 FROM observations WHERE glacier = ? AND dataset = ? LIMIT 1", (glacier, dataset)

@@ -10,12 +10,24 @@ from glaciertime.archive.geopackage import NOW, create_metadata, create_spatial_
 from glaciertime.qgis_style import FRONTS_STYLE
 from glaciertime.tables import SCHEMAS, SERIES_KEY, Schema
 
-__all__ = ["LOCAL_FRONTS", "TABLES", "VERSION", "VERSION_TABLE", "ArchiveTable", "create", "create_indexes", "quoted"]
+__all__ = [
+    "LOCAL_FRONTS",
+    "RUN",
+    "TABLES",
+    "VERSION",
+    "VERSION_TABLE",
+    "ArchiveTable",
+    "create",
+    "create_indexes",
+    "quoted",
+]
 
 #: The version of the schema that this release writes; see ``migrations`` for the steps up to it.
-VERSION = 3
+VERSION = 4
 VERSION_TABLE = "glaciertime_schema"
 LOCAL_FRONTS = "fronts_local"
+#: The column of a row that names the run which stored it, a row of the table ``runs``.
+RUN = "run"
 _SQL_TYPES = {"text": "TEXT", "number": "REAL", "integer": "INTEGER", "date": "DATE"}
 
 
@@ -33,6 +45,8 @@ class ArchiveTable:
     geometry_type: str = ""
     srs: int = 0
     schema_name: str = ""
+    #: Whether each row names the run that stored it: of the archive alone, the corridor does not carry it.
+    names_run: bool = False
 
     @property
     def schema(self) -> Schema:
@@ -53,7 +67,8 @@ class ArchiveTable:
     def columns(self) -> dict[str, str]:
         """SQL name and type of every column except ``fid`` and the geometry, in order."""
         kinds = self.schema.columns.items()
-        return {name: _SQL_TYPES[kind] for name, kind in kinds if kind != "geometry"}
+        own = {RUN: "TEXT"} if self.names_run else {}
+        return {**{name: _SQL_TYPES[kind] for name, kind in kinds if kind != "geometry"}, **own}
 
     def create(self, database: sqlite3.Connection, *, name: str = "", extra: dict[str, str] | None = None) -> None:
         """Create the table, under its own or another name; ``extra`` columns are a user's own."""
@@ -71,27 +86,29 @@ _BY_SERIES = (*SERIES_KEY, "model")
 TABLES = {
     table.name: table
     for table in (
-        ArchiveTable("fronts", "calving fronts", _FRONT_INDEXES, "MULTILINESTRING", 4326),
+        ArchiveTable("fronts", "calving fronts", _FRONT_INDEXES, "MULTILINESTRING", 4326, names_run=True),
         ArchiveTable(
             LOCAL_FRONTS, "calving fronts of images without georeference, in metres of each image", _FRONT_INDEXES,
-            "MULTILINESTRING", -1, "fronts",
+            "MULTILINESTRING", -1, "fronts", names_run=True,
         ),
         ArchiveTable("footprints", "where areas were measured", (("glacier", "dataset"),), "MULTIPOLYGON", 4326),
         ArchiveTable("centrelines", "what positions were measured along", (("glacier", "dataset"),), "MULTILINESTRING",
                      4326),
-        ArchiveTable("contours", "predicted calving fronts", (("glacier", "source", "model"),), "GEOMETRY", 4326),
+        ArchiveTable(
+            "contours", "predicted calving fronts", (("glacier", "source", "model"),), "GEOMETRY", 4326, names_run=True,
+        ),
         ArchiveTable("rulers", "with what each glacier is measured", (("glacier", "dataset"),), "GEOMETRY", 4326),
         ArchiveTable(
             "observations", "what was measured",
-            (SCHEMAS["observations"].key, _OF_IMAGE),
+            (SCHEMAS["observations"].key, _OF_IMAGE), names_run=True,
         ),
-        ArchiveTable("forecasts", "what was forecast", ((*_BY_SERIES, "cutoff"),)),
-        ArchiveTable("scores", "what forecasts were worth", (_BY_SERIES,)),
+        ArchiveTable("forecasts", "what was forecast", ((*_BY_SERIES, "cutoff"),), names_run=True),
+        ArchiveTable("scores", "what forecasts were worth", (_BY_SERIES,), names_run=True),
         ArchiveTable(
             "inputs", "which file each image came from", (_OF_IMAGE, ("glacier", "dataset", "input"), ("input",)),
         ),
         ArchiveTable("runs", "which commands wrote", (("run",),)),
-        ArchiveTable("run_inputs", "which files each command read", (("run",), _OF_IMAGE)),
+        ArchiveTable("run_inputs", "which files each command read", (("run",), _OF_IMAGE, ("sha256",))),
     )
 }  # fmt: skip
 

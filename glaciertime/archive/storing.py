@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import geopandas as gpd
@@ -12,10 +13,23 @@ import pandas as pd
 
 from glaciertime.archive.geopackage import to_blobs, update_contents
 from glaciertime.archive.reading import GEOGRAPHIC
-from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
+from glaciertime.archive.schema import LOCAL_FRONTS, RUN, TABLES, ArchiveTable, quoted
+from glaciertime.provenance import RunRecord
 from glaciertime.tables import has_flag
 
-__all__ = ["ImageKey", "delete_where", "insert", "replace", "replace_geometry", "store_series", "store_tracked"]
+__all__ = [
+    "ImageKey",
+    "delete_where",
+    "drop_runs",
+    "insert",
+    "keep_run",
+    "replace",
+    "replace_geometry",
+    "runs_of",
+    "runs_without_images",
+    "store_series",
+    "store_tracked",
+]
 
 ImageKey = tuple[str, str, str]  # glacier, dataset, image_id
 
@@ -26,8 +40,10 @@ def store_tracked(
     fronts: gpd.GeoDataFrame,
     observations: pd.DataFrame,
     inputs: Iterable[tuple[str, str, str, str]],
+    run: RunRecord | None = None,
 ) -> set[ImageKey]:
     """Store fronts and observations; return the images that failed and kept their earlier rows."""
+    named = "" if run is None else run.run
     kept = _measured_before(database, _only_failed(observations))
     images = [row for row in dict.fromkeys(inputs) if row[:3] not in kept]
     gone = {row[:3] for row in images}
@@ -44,8 +60,13 @@ def store_tracked(
         delete_where(database, TABLES[table], ("glacier", "dataset", "image_id"), keys)
     insert(database, TABLES["inputs"], pd.DataFrame(images, columns=list(TABLES["inputs"].columns)))
     new = [key not in kept for key in _image_keys(observations)]
-    insert(database, TABLES["observations"], observations[new])
-    insert(database, TABLES[LOCAL_FRONTS if fronts.crs is None else "fronts"], _with_datasets(fronts, images))
+    insert(database, TABLES["observations"], observations[new], run=named)
+    insert(
+        database, TABLES[LOCAL_FRONTS if fronts.crs is None else "fronts"], _with_datasets(fronts, images), run=named
+    )
+    _forget_read(database, keys)
+    if run is not None:
+        keep_run(database, run, kept=kept)
     for table in ("fronts", LOCAL_FRONTS, "observations", "inputs"):
         update_contents(database, table, spatial=TABLES[table].is_layer)
     return kept
@@ -58,6 +79,7 @@ def store_series(
     source_file: str,
     glaciers: set[str] | None,
     variables: set[str] | None,
+    run: RunRecord | None = None,
 ) -> None:
     """Store the series of a file in place of what the same file gave before."""
     images = [(*key, source_file) for key in dict.fromkeys(_image_keys(observations))]
@@ -79,7 +101,9 @@ def store_series(
     unused = [key for key in {*gone, *named} if key in named or database.execute(left, key).fetchone() is None]
     delete_where(database, TABLES["inputs"], key_columns, unused)
     insert(database, TABLES["inputs"], pd.DataFrame(images, columns=list(TABLES["inputs"].columns)))
-    insert(database, TABLES["observations"], observations)
+    insert(database, TABLES["observations"], observations, run="" if run is None else run.run)
+    if run is not None:
+        keep_run(database, run)
     for table in ("observations", "inputs"):
         update_contents(database, table, spatial=False)
 
@@ -111,12 +135,128 @@ def replace_geometry(database: sqlite3.Connection, table: ArchiveTable, rows: gp
     update_contents(database, table.name, spatial=True)
 
 
-def replace(database: sqlite3.Connection, table: ArchiveTable, rows: pd.DataFrame, key: tuple[str, ...]) -> None:
+def replace(
+    database: sqlite3.Connection,
+    table: ArchiveTable,
+    rows: pd.DataFrame,
+    key: tuple[str, ...],
+    *,
+    run: RunRecord | None = None,
+) -> None:
     """Replace the rows that are equal to the given ones in the columns of a key."""
-    delete_where(database, table, key, _plain(table, rows[list(key)].drop_duplicates()))
+    keys = _plain(table, rows[list(key)].drop_duplicates())
+    before = runs_of(database, table, key, keys) if run is not None and table.names_run else set()
+    delete_where(database, table, key, keys)
     if not (table.is_layer and table.srs > 0 and rows.crs is None and rows.geometry.notna().any()):
-        insert(database, table, rows)
+        insert(database, table, rows, run="" if run is None else run.run)
+    if run is not None:
+        keep_run(database, run)
+        glaciers = sorted(set(rows[table.glacier_column]))
+        drop_runs(
+            database, [name for name in sorted(before - {run.run}) if not _is_named(database, table, name, glaciers)]
+        )
     update_contents(database, table.name, spatial=table.is_layer)
+
+
+def runs_of(
+    database: sqlite3.Connection, table: ArchiveTable, columns: tuple[str, ...], keys: Iterable[tuple[Any, ...]]
+) -> set[str]:
+    """Return the runs that stored the rows which have one of the keys in the columns."""
+    where = " AND ".join(f"{quoted(column)} IS ?" for column in columns)
+    query = f"SELECT DISTINCT run FROM {quoted(table.name)} WHERE {where}"
+    return {row[0] for key in keys for row in database.execute(query, key) if row[0]}
+
+
+def _is_named(database: sqlite3.Connection, table: ArchiveTable, run: str, glaciers: Iterable[str]) -> bool:
+    """Return whether a row of some glaciers names a run."""
+    query = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(table.glacier_column)} = ? AND run = ? LIMIT 1"
+    return any(database.execute(query, (glacier, run)).fetchone() for glacier in glaciers)
+
+
+def drop_runs(database: sqlite3.Connection, runs: Iterable[str]) -> None:
+    """Forget runs that no row names any more."""
+    for table in ("runs", "run_inputs"):
+        delete_where(database, TABLES[table], ("run",), [(run,) for run in runs])
+
+
+@dataclass(frozen=True)
+class HeldRuns:
+    """The runs of an archive as they go into another: the two tables of them, and which run each measured row names."""
+
+    runs: list[tuple[Any, ...]] = field(default_factory=list)
+    inputs: list[tuple[Any, ...]] = field(default_factory=list)
+    named: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+
+
+def _key_of(table: ArchiveTable) -> tuple[str, ...]:
+    """Return the columns that tell rows of what was measured apart; the image of a row is its last three."""
+    image = ("GlacierID", "dataset", "ImageID") if table.schema.name == "fronts" else ("glacier", "dataset", "image_id")
+    return (*(name for name in (*table.schema.key, "source") if name not in image), *image)
+
+
+_MEASURED = ("observations", "fronts", LOCAL_FRONTS)
+
+
+def held_runs(database: sqlite3.Connection, columns: Mapping[str, Iterable[str]]) -> HeldRuns:
+    """Return the runs that measured rows name; none of an archive of before there were any."""
+    if any(RUN not in columns.get(name, ()) for name in _MEASURED):
+        return HeldRuns()
+    named = {}
+    for name in _MEASURED:
+        chosen = ", ".join(map(quoted, (RUN, *_key_of(TABLES[name]))))
+        named[name] = database.execute(f"SELECT {chosen} FROM {quoted(name)} WHERE run <> ''").fetchall()
+    used = sorted({row[0] for rows in named.values() for row in rows})
+
+    def rows(table: str) -> list[tuple[Any, ...]]:
+        chosen = ", ".join(map(quoted, TABLES[table].columns))
+        query = f"SELECT {chosen} FROM {table} WHERE run = ? ORDER BY rowid"
+        return [row for run in used for row in database.execute(query, (run,))]
+
+    return HeldRuns(rows("runs"), rows("run_inputs"), named)
+
+
+def take_in_runs(database: sqlite3.Connection, held: HeldRuns, *, kept: set[ImageKey]) -> None:
+    """Store runs of another archive whose rows were just stored; ``kept`` images have still their own rows."""
+    drop_runs(database, [row[0] for row in held.runs])
+    for name, rows in (("runs", held.runs), ("run_inputs", held.inputs)):
+        columns = list(TABLES[name].columns)
+        marks = ", ".join("?" * len(columns))
+        names = ", ".join(map(quoted, columns))
+        database.executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", rows)
+        update_contents(database, name, spatial=False)
+    for name, rows in held.named.items():
+        where = " AND ".join(f"{quoted(column)} IS ?" for column in _key_of(TABLES[name]))
+        database.executemany(
+            f"UPDATE {quoted(name)} SET run = ? WHERE {where} AND run IS NULL",
+            [row for row in rows if row[-3:] not in kept],
+        )
+
+
+def runs_without_images(database: sqlite3.Connection, runs: Iterable[str]) -> list[str]:
+    """Return those of some runs that no image is of any more."""
+    query = "SELECT 1 FROM run_inputs WHERE run = ? AND image_id <> '' LIMIT 1"
+    return [run for run in sorted(runs) if database.execute(query, (run,)).fetchone() is None]
+
+
+_IMAGE = ("glacier", "dataset", "image_id")
+
+
+def _forget_read(database: sqlite3.Connection, images: Sequence[ImageKey]) -> None:
+    """Forget what runs read of images whose rows are replaced: it explains nothing any more."""
+    before = runs_of(database, TABLES["run_inputs"], _IMAGE, images)
+    delete_where(database, TABLES["run_inputs"], _IMAGE, list(images))
+    drop_runs(database, runs_without_images(database, before))
+
+
+def keep_run(database: sqlite3.Connection, run: RunRecord, *, kept: Iterable[ImageKey] = ()) -> None:
+    """Store a run and what it read; of ``kept`` images nothing: their rows are still those of an earlier run."""
+    drop_runs(database, [run.run])
+    insert(database, TABLES["runs"], run.row)
+    failed = set(kept)
+    read = [image not in failed for image in zip(*(run.inputs[name] for name in _IMAGE), strict=True)]
+    insert(database, TABLES["run_inputs"], run.inputs[read])
+    for name in ("runs", "run_inputs"):
+        update_contents(database, name, spatial=False)
 
 
 def delete_where(
@@ -128,13 +268,16 @@ def delete_where(
     return max(database.executemany(f"DELETE FROM {name} WHERE {where}", keys).rowcount, 0) if keys else 0  # nosec B608
 
 
-def insert(database: sqlite3.Connection, table: ArchiveTable, rows: pd.DataFrame) -> None:
-    """Add rows to a table."""
+def insert(database: sqlite3.Connection, table: ArchiveTable, rows: pd.DataFrame, *, run: str = "") -> None:
+    """Add rows to a table, with the name of the run that stores them where the table has it."""
     if rows.empty:
         return
     columns = [name for name in table.schema.columns if name in rows]
-    names = ", ".join("geom" if name == "geometry" else quoted(name) for name in columns)
     values = _plain(table, _placed(table, rows)[columns])
+    if table.names_run and run:
+        columns = [*columns, RUN]
+        values = [(*row, run) for row in values]
+    names = ", ".join("geom" if name == "geometry" else quoted(name) for name in columns)
     marks = ", ".join("?" * len(columns))
     database.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})", values)  # nosec B608
 

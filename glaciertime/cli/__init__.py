@@ -10,6 +10,7 @@ from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
 from glaciertime.cli.data import data_app
+from glaciertime.cli.doctor import doctor
 from glaciertime.cli.export import export
 from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
@@ -17,11 +18,13 @@ from glaciertime.cli.forget import forget
 from glaciertime.cli.import_series import import_series
 from glaciertime.cli.models import models
 from glaciertime.cli.report import report
+from glaciertime.cli.running import as_command
 from glaciertime.cli.segment import segment
 from glaciertime.cli.series import series
 from glaciertime.cli.table import table
 from glaciertime.cli.track import track
 from glaciertime.cli.train import train
+from glaciertime.cli.why import why
 
 __all__ = ["app"]
 
@@ -67,8 +70,10 @@ for command, summary in (
     (train, "Train a segmentation model."),
     (models, "List the segmentation architectures."),
     (export_model, "Write a model as ONNX."),
+    (why, "Say where a number, an image or a file comes from."),
+    (doctor, "Print versions, what works and what is missing."),
 ):
-    app.command(short_help=summary)(command)
-app.command("import", short_help="Read a table of dated values into the archive.")(import_series)
+    app.command(short_help=summary)(as_command(command))
+app.command("import", short_help="Read a table of dated values into the archive.")(as_command(import_series))
 app.add_typer(archive_app, name="archive")
 app.add_typer(data_app, name="data")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from glaciertime.cli.common import JsonOption, note, print_json
+from glaciertime.cli.running import as_command
 
 __all__ = ["archive_app"]
 
@@ -22,6 +23,7 @@ FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The archive.
 
 
 @archive_app.command(short_help="Say whether it is sound.")
+@as_command
 def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = False) -> None:
     """Say what an archive holds, and what is wrong with it: the file, its schema, its rows. Exit 1 where anything is.
 
@@ -59,6 +61,7 @@ def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = F
 
 
 @archive_app.command(short_help="Copy it, checked.")
+@as_command
 def backup(
     file: FileArgument = Path("glaciertime.gpkg"),
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The copy; default the name with the day.")] = None,
@@ -77,6 +80,7 @@ def backup(
 
 
 @archive_app.command(short_help="Take in what another one holds.")
+@as_command
 def merge(
     file: FileArgument,
     other: Annotated[Path, typer.Argument(metavar="OTHER", help="The archive whose measurements are taken in.")],
@@ -97,6 +101,7 @@ def merge(
 
 
 @archive_app.command(short_help="Make it sound again.")
+@as_command
 def repair(
     file: FileArgument = Path("glaciertime.gpkg"),
     out: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,11 +29,14 @@ from glaciertime.cli.common import (
 )
 from glaciertime.cli.forecasting import series_of
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.running import the_run
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["backtest"]
+
+_LOG = logging.getLogger("glaciertime.backtest")
 
 
 def backtest(
@@ -74,6 +78,7 @@ def backtest(
     from glaciertime.forecast.judged.backtest import check_metrics
     from glaciertime.forecast.judged.skill import skill_scores
     from glaciertime.pipeline import default_models, other_glaciers
+    from glaciertime.pipeline.runs import run_of_series
     from glaciertime.tables import by_series
 
     record = open_record(archive, glacier)
@@ -83,7 +88,8 @@ def backtest(
     metrics = split_names(metric) or None
     check_metrics(metrics, chosen)
     models = split_names(model) or default_models()
-    parts = []
+    run = the_run()
+    parts, learned = [], []
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for series in chosen:
             task = bar.add_task(series.label, total=None)
@@ -91,13 +97,19 @@ def backtest(
             def advance(done: int, total: int, task: object = task) -> None:
                 bar.update(task, completed=done, total=total)  # type: ignore[arg-type]
 
+            others = other_glaciers(record, series, models=models)
+            learned += others
             rule = Origins(min_train=min_train, step=_step(len(series), min_train, origins))
+            _LOG.info(
+                "%s: %d values, models %s, every %d-th observation an origin, %d series of other glaciers",
+                series.label, len(series), ", ".join(models), rule.step, len(others),
+            )  # fmt: skip
             result = run_backtest(
                 [series],
                 models=models,
                 origins=rule,
                 horizons=split_names(horizon) or ("1y", "2y", "5y"),
-                training=other_glaciers(record, series, models=models),
+                training=others,
                 jobs=jobs,
                 progress=advance,
             )
@@ -110,7 +122,10 @@ def backtest(
     # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
     failed = bool(lost.all()) or (bool(model) and bool(lost.any()))
     if not (strict and failed):
-        record.archive.store_scores(rows)
+        settings = {"models": models, "metrics": metrics or [], "origins": origins, "min_train": min_train}
+        made_by = run_of_series(run, record, series=chosen, others=learned, settings=settings)
+        record.archive.store_scores(rows, run=made_by)
+        run.stored.append(f"{len(rows)} scores of {record.glacier} in {archive}")
     if as_json:
         print_json(rows)
     else:

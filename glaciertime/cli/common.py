@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import sys
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from glaciertime.archive import Archive
+    from glaciertime.provenance import RunRecord
     from glaciertime.record import GlacierRecord
 
 __all__ = [
@@ -35,13 +37,19 @@ __all__ = [
     "StrictOption",
     "VariableOption",
     "data_folder",
+    "keep_run",
     "limit_threads",
     "note",
     "open_archive",
     "open_record",
     "print_json",
+    "print_json_value",
     "split_names",
 ]
+
+_LOG = logging.getLogger("glaciertime")
+#: How long a command that has written its file waits to note it in an archive that others write to.
+_PATIENCE_SECONDS = 10.0
 
 ArchiveOption = Annotated[Path, typer.Option("--archive", metavar="FILE", help="Where results live.")]
 GlacierOption = Annotated[str, typer.Option("--glacier", metavar="NAME", help="A glacier, by any of its names.")]
@@ -96,8 +104,10 @@ def split_names(given: Iterable[str] | None) -> list[str]:
 
 
 def note(text: str) -> None:
-    """Say something beside the result: to stderr, as one line."""
-    typer.echo(" ".join(text.split()), err=True)
+    """Say something beside the result: to stderr, as one line, and to the log."""
+    line = " ".join(text.split())
+    typer.echo(line, err=True)
+    _LOG.info(line, extra={"told": True})
 
 
 def data_folder(given: Path | None) -> Path | None:
@@ -147,6 +157,20 @@ def open_record(path: Path, glacier: str) -> GlacierRecord:
     return read_record(open_archive(path), glacier)
 
 
+def keep_run(archive: Archive, run: RunRecord) -> None:
+    """Keep a run that wrote a file in the archive that it read; where that cannot be, say so: the file tells it too."""
+    from glaciertime.archive import Archive
+    from glaciertime.errors import ArchiveError
+
+    try:
+        Archive(archive.path, tell=note, wait_seconds=_PATIENCE_SECONDS).store_run(run)
+    except ArchiveError as error:
+        reason = str(error).partition(";")[0]
+        note(
+            f"that this was written was not noted in the archive ({reason}); the file itself tells where it comes from"
+        )
+
+
 def _plain(value: Any) -> Any:
     if hasattr(value, "item"):
         value = value.item()
@@ -158,6 +182,10 @@ def _plain(value: Any) -> Any:
 def print_json(rows: pd.DataFrame | list[Mapping[str, Any]]) -> None:
     """Print rows as a JSON list of objects; unknown numbers are null, dates are YYYY-MM-DD."""
     records = rows if isinstance(rows, list) else rows.astype(object).where(rows.notna(), None).to_dict("records")
-    plain = [{str(key): _plain(value) for key, value in record.items()} for record in records]
-    json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
+    print_json_value([{str(key): _plain(value) for key, value in record.items()} for record in records])
+
+
+def print_json_value(value: Any) -> None:
+    """Print what JSON can hold."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from glaciertime.cli.common import JsonOption, ManifestOption, note, print_json
+from glaciertime.cli.running import as_command, the_run
 
 __all__ = ["data_app"]
 
@@ -15,6 +16,7 @@ data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List d
 
 
 @data_app.command("list")
+@as_command
 def list_datasets(as_json: JsonOption = False) -> None:
     """List the data sets that are known, with their licences.
 
@@ -34,6 +36,7 @@ def list_datasets(as_json: JsonOption = False) -> None:
 
 
 @data_app.command()
+@as_command
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set; glaciertime data list names them.")],
     folder: Annotated[Path | None, typer.Option(help="Where it goes; default the downloads folder.")] = None,
@@ -62,6 +65,8 @@ def fetch(
     from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.download import fetch as download
 
+    run = the_run()
+    run.next = "run the same command again: what has come is kept in FILE.part, and continued"
     dataset = load_catalog(tuple(manifest or ())).dataset(name)
     target = folder or downloads_folder()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, note, open_record
+from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, keep_run, note, open_record
+from glaciertime.cli.running import the_run
 
 __all__ = ["export"]
 
@@ -32,11 +33,13 @@ def export(
     glaciertime export --glacier Crane --table observations --format csv --out crane.csv
     """
     from glaciertime.errors import DataNotFoundError, UsageError
+    from glaciertime.provenance import table_digest
+    from glaciertime.provenance.rows import with_names
     from glaciertime.report.files import check_table_target, write_table
 
     check_table_target(out, form=form, archive=archive)
     record = open_record(archive, glacier)
-    rows = record.archive.read_for_export(table, glacier=record.glacier)
+    rows = with_names(record.archive.read_for_export(table, glacier=record.glacier), table)
     if rows.empty:
         raise DataNotFoundError(f"the archive holds no {table} of {record.glacier}; there is nothing to export")
     if columns is not None:
@@ -45,5 +48,13 @@ def export(
         from glaciertime.track.record.formats import to_archive_columns
 
         rows = to_archive_columns(rows, archive=columns)
-    write_table(rows, out, form=form, archive=archive, overwrite=overwrite)
+    run = the_run()
+    made_by = run.record(
+        glacier=record.glacier,
+        tables={f"{table}: {len(rows)} rows": table_digest(rows)},
+        settings={"format": form, "columns": columns, "output": str(out)},
+    )
+    write_table(rows, out, form=form, archive=archive, overwrite=overwrite, run=made_by)
+    run.stored.append(f"{len(rows)} rows of {table} in {out}")
+    keep_run(record.archive, made_by)
     note(f"{len(rows)} rows of {table} written to {out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,7 @@ from glaciertime.cli.common import (
 )
 from glaciertime.cli.forecasting import chosen_front, read_table, series_of
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.running import the_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from glaciertime.record import GlacierRecord
 
 __all__ = ["forecast"]
+
+_LOG = logging.getLogger("glaciertime.forecast")
 
 
 def forecast(
@@ -97,6 +101,7 @@ def forecast(
     from glaciertime.forecast.profile import profile_from_table
     from glaciertime.forecast.scenario import scenario_series
     from glaciertime.pipeline import default_models, other_glaciers
+    from glaciertime.pipeline.runs import run_of_series
     from glaciertime.units import as_date
 
     record = open_record(archive, glacier)
@@ -123,17 +128,24 @@ def forecast(
     chosen = series_of(
         record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=front_of
     )
-    parts = []
+    run = the_run()
+    parts, learned = [], []
     for series in chosen:
         known = series if cutoff is None else series.until(cutoff)
         targets = target_dates_until(known if len(known) else series, until)
         if cutoff is not None:
             targets = targets[targets > np.datetime64(as_date(cutoff))]
         if models:
+            others = other_glaciers(record, series, models=models)
+            learned += others
+            _LOG.info(
+                "%s: %d values up to %s, models %s, %d other series to learn from", series.label, len(known),
+                known.dates[-1] if len(known) else "nothing", ", ".join(models), len(others),
+            )  # fmt: skip
             parts.append(
                 forecast_series(
-                    series, models=models, target_dates=targets, cutoff=cutoff,
-                    training=other_glaciers(record, series, models=models), jobs=jobs, covariates=given,
+                    series, models=models, target_dates=targets, cutoff=cutoff, training=others, jobs=jobs,
+                    covariates=given,
                 )
             )  # fmt: skip
         parts += [
@@ -145,7 +157,13 @@ def forecast(
     # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
     has_failed = len(failed) == len(rows) or (bool(model or scenarios) and len(failed) > 0)
     if not (strict and has_failed):
-        record.archive.store_forecasts(rows)
+        files = {"covariates": covariates, "profile": profile}
+        made_by = run_of_series(
+            run, record, series=chosen, others=learned, files=files,
+            settings={"models": models, "scenarios": scenarios, "cutoff": cutoff, "failed": _reasons(failed)},
+        )  # fmt: skip
+        record.archive.store_forecasts(rows, run=made_by)
+        run.stored.append(f"{len(rows)} forecasts of {record.glacier} in {archive}")
     if as_json:
         print_json(rows)
     else:
@@ -155,6 +173,10 @@ def forecast(
     for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
         note(f"{failed_model} gave no forecast: {status}")
     raise typer.Exit(exit_code(stored=len(failed) < len(rows), failed=has_failed, strict=strict))
+
+
+def _reasons(failed: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(f"{row.model}: {row.status}" for row in failed.itertuples()))
 
 
 def _contour(
@@ -168,7 +190,9 @@ def _contour(
     as_json: bool,
 ) -> None:
     from glaciertime.pipeline import front_of_contours, predict_contours
+    from glaciertime.pipeline.runs import run_of_tables
 
+    run = the_run()
     kind, told = front_of_contours(record, front_of=chosen_front(front_of))
     if told:
         note(f"{record.glacier}, calving front: {told}")
@@ -178,7 +202,10 @@ def _contour(
         has_failed = bool((rows["status"] != "ok").all())
         failed += has_failed
         if not (strict and has_failed):
-            record.archive.store_contours(rows)
+            settings = {"models": [model], "cutoff": cutoff, "front_of": kind}
+            made_by = run_of_tables(run, record, ("fronts", "centrelines", "observations"), settings=settings)
+            record.archive.store_contours(rows, run=made_by)
+            run.stored.append(f"fronts of {record.glacier} predicted by {model} in {record.archive.path}")
         table = rows.drop(columns="geometry")
         if as_json:
             print_json(table)

@@ -23,6 +23,7 @@ from glaciertime.cli.dating import (
     date_reading,
 )
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.running import the_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,12 +95,23 @@ def import_series(
             f"{file.name}: nothing was stored, because --strict was given and some of it could not be read"
         )
     observations = found.observations
+    run = the_run()
+    made_by = run.record(
+        glacier=glacier,
+        images=[("", "", "", str(file.resolve()))],
+        settings={
+            "refused": list(problems), "notes": list(found.told.remarks()),
+            "variables": sorted(set(observations["variable"])), "rows": len(observations),
+        },
+    )  # fmt: skip
     Archive(archive).store_series(
         observations,
         source_file=str(file.resolve()),
         glaciers=set(observations["glacier"]) if glacier else None,
         variables=set(observations["variable"]) if columns else None,
+        run=made_by,
     )
+    run.stored.append(f"{len(observations)} values of {file.name} in {archive}")
     if as_json:
         print_json(_summary(observations))
     else:

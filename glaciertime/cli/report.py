@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, open_record
+from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, keep_run, open_record
+from glaciertime.cli.running import the_run
 
 __all__ = ["report"]
 
@@ -26,7 +27,8 @@ def report(
 
     glaciertime report --glacier Crane --out crane.html
     """
-    from glaciertime.report.page import MARK, report_page
+    from glaciertime.pipeline.runs import run_of_tables
+    from glaciertime.report.page import MARK, TABLES_SHOWN, report_page
     from glaciertime.writing import Target, check_target, file_name, write_bytes
     from glaciertime.writing.marks import made_by
 
@@ -34,6 +36,10 @@ def report(
     target = out or Path(file_name(record.glacier, ".html"))
     own = made_by(MARK)
     check_target(Target(target, "--out", own), archive=archive, overwrite=overwrite)
-    page = report_page(record).encode()
+    run = the_run()
+    made_by = run_of_tables(run, record, TABLES_SHOWN, settings={"output": str(target)})
+    page = report_page(record, run=made_by).encode()
     write_bytes(target, page, own=own, archive=archive, overwrite=overwrite)
+    run.stored.append(f"the page {target}")
+    keep_run(record.archive, made_by)
     typer.echo(target)

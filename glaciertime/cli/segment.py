@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,12 +13,14 @@ from glaciertime.cli.common import (
     LimitOption,
     OverwriteOption,
 )
+from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from glaciertime.provenance import RunRecord
     from glaciertime.scenes.imagery import Imagery
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
@@ -99,6 +102,7 @@ def segment(
 
         run = varied(run)
     chosen = _band_numbers(bands)
+    tag = _record(image, weights, engine=engine, spec=spec, bands=chosen, centreline=centreline).tag()
     with (
         Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels,
         drafts(targets, inputs=inputs, overwrite=overwrite) as files,
@@ -109,12 +113,34 @@ def segment(
             probability, zones = predict_in_frame(
                 pixels, run=run, quick=quick, spec=spec, ocean=ocean, centreline=centreline, smoothness=smoothness
             )
-            _write(pixels, probability, zones, spec=spec, out=mask, probabilities=probable, cog=cog)
+            _write(pixels, probability, zones, spec=spec, out=mask, probabilities=probable, cog=cog, tag=tag)
         elif whole:
-            _whole(pixels, run=run, spec=spec, out=mask, probabilities=probable, cog=cog)
+            _whole(pixels, run=run, spec=spec, out=mask, probabilities=probable, cog=cog, tag=tag)
         else:
-            _strips(pixels, run=run, spec=spec, out=mask, probabilities=probable, window=window, batch=batch, cog=cog)
+            _strips(
+                pixels, run=run, spec=spec, out=mask, probabilities=probable, window=window, batch=batch, cog=cog,
+                tag=tag,
+            )  # fmt: skip
+    the_run().stored.append(f"zones in {out}")
     typer.echo(f"{image}: {spec.name}, {pixels.width} x {pixels.height} pixels, zones in {out}", err=True)
+
+
+def _record(
+    image: Path, weights: str, *, engine: str, spec: ModelSpec, bands: list[int] | None, centreline: Path | None
+) -> RunRecord:
+    """Return what the files say of where they come from."""
+    from glaciertime.pipeline.runs import card_of
+    from glaciertime.segment.description import weights_path
+
+    path = weights_path(weights, suffix=".onnx" if engine == "onnx" else ".safetensors")
+    log = logging.getLogger("glaciertime.segment")
+    log.info("model %s (%s), engine %s, weights %s", spec.name, spec.model, engine, path)
+    log.info("bands %s, expected %s", bands or "as they come", ", ".join(spec.bands))
+    return the_run().record(
+        images=[("", "", image.name, str(image.resolve()))],
+        files={"weights": path, "centreline": centreline},
+        settings={"models": {spec.name: card_of(path)}, "engine": engine, "bands": bands, "codes": list(spec.codes)},
+    )
 
 
 def _targets(out: Path, probabilities: Path | None, *, cog: bool) -> list[Target]:
@@ -152,12 +178,14 @@ def _band_numbers(text: str | None) -> list[int] | None:
         raise UsageError(f"--bands '{text}': numbers from 1 expected, such as --bands 3,2,1") from error
 
 
-def _whole(pixels: Imagery, *, run: Engine, spec: ModelSpec, out: Path, probabilities: Path | None, cog: bool) -> None:
+def _whole(
+    pixels: Imagery, *, run: Engine, spec: ModelSpec, out: Path, probabilities: Path | None, cog: bool, tag: str
+) -> None:
     from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
 
     probability = predict_image(pixels.read_all(), run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec)
-    _write(pixels, probability, zones, spec=spec, out=out, probabilities=probabilities, cog=cog)
+    _write(pixels, probability, zones, spec=spec, out=out, probabilities=probabilities, cog=cog, tag=tag)
 
 
 def _write(
@@ -169,11 +197,12 @@ def _write(
     out: Path,
     probabilities: Path | None,
     cog: bool,
+    tag: str,
 ) -> None:
     with ExitStack() as files:
-        files.enter_context(_mask_file(out, pixels, spec, cog=cog)).write(zones[None])
+        files.enter_context(_mask_file(out, pixels, spec, cog=cog, tag=tag)).write(zones[None])
         if probabilities is not None:
-            target = files.enter_context(_probability_file(probabilities, pixels, spec))
+            target = files.enter_context(_probability_file(probabilities, pixels, spec, tag=tag))
             target.write(_with_uncertainty(probability))
 
 
@@ -187,6 +216,7 @@ def _strips(
     window: int,
     batch: int,
     cog: bool,
+    tag: str,
 ) -> None:
     from rasterio.windows import Window
     from rich.console import Console
@@ -197,10 +227,10 @@ def _strips(
     if out.suffix.lower() == ".png":
         raise InputError(f"{out}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot")
     with ExitStack() as files:
-        mask = files.enter_context(_mask_file(out, pixels, spec, cog=cog))
+        mask = files.enter_context(_mask_file(out, pixels, spec, cog=cog, tag=tag))
         target = None
         if probabilities is not None:
-            target = files.enter_context(_probability_file(probabilities, pixels, spec))
+            target = files.enter_context(_probability_file(probabilities, pixels, spec, tag=tag))
         bar = files.enter_context(Progress(console=Console(stderr=True), transient=True))
         task = bar.add_task("segment", total=None)
         # A multiple of the tiles of the output: no tile is written twice.
@@ -228,23 +258,28 @@ def _with_uncertainty(probability: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([probability, entropy(probability)[None]])
 
 
-def _mask_file(path: Path, pixels: Imagery, spec: ModelSpec, *, cog: bool) -> RasterDraft:
+def _mask_file(path: Path, pixels: Imagery, spec: ModelSpec, *, cog: bool, tag: str) -> RasterDraft:
     options = {"nodata": spec.unobserved, "compress": "deflate"}
-    return _open(path, pixels, count=1, dtype="uint8", cog=cog, options=options)
+    return _open(path, pixels, count=1, dtype="uint8", cog=cog, tag=tag, options=options)
 
 
-def _probability_file(path: Path, pixels: Imagery, spec: ModelSpec) -> RasterDraft:
+def _probability_file(path: Path, pixels: Imagery, spec: ModelSpec, *, tag: str) -> RasterDraft:
     options = {"nodata": float("nan"), "compress": "deflate", "predictor": 3}
-    target = _open(path, pixels, count=len(spec.codes) + 1, dtype="float32", cog=False, options=options)
+    target = _open(path, pixels, count=len(spec.codes) + 1, dtype="float32", cog=False, tag=tag, options=options)
     target.describe((*spec.classes, "uncertainty (entropy, 0 to 1)"))
     return target
 
 
-def _open(path: Path, pixels: Imagery, *, count: int, dtype: str, cog: bool, options: dict[str, Any]) -> RasterDraft:
+def _open(
+    path: Path, pixels: Imagery, *, count: int, dtype: str, cog: bool, tag: str, options: dict[str, Any]
+) -> RasterDraft:
+    from glaciertime.provenance.tags import TAG
     from glaciertime.writing.rasters import RasterDraft
 
     shape = {"height": pixels.height, "width": pixels.width, "count": count, "dtype": dtype}
     if path.suffix.lower() == ".png":
-        return RasterDraft(path, mark=_MARK, driver="PNG", **shape)
+        return RasterDraft(path, mark=_MARK, tags={TAG: tag}, driver="PNG", **shape)
     tiles = {"tiled": True, "blockxsize": _TILE, "blockysize": _TILE, "BIGTIFF": "IF_SAFER"}
-    return RasterDraft(path, mark=_MARK, cog=cog, driver="GTiff", **shape, **tiles, **options, **pixels.georeference)
+    return RasterDraft(
+        path, mark=_MARK, cog=cog, tags={TAG: tag}, driver="GTiff", **shape, **tiles, **options, **pixels.georeference
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,14 +24,11 @@ from glaciertime.cli.common import (
 from glaciertime.cli.dating import DateFormatOption, DayFirstOption, MonthFirstOption, date_reading
 from glaciertime.cli.forget import print_counts
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
+from glaciertime.cli.running import the_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from glaciertime.archive import Archive
     from glaciertime.pipeline import TrackOutcome
-    from glaciertime.track.place import Ruler
-
 __all__ = ["track"]
 
 
@@ -185,11 +183,13 @@ def track(
             dataset=dataset, weights=weights, ocean=_ocean(ocean), reading=reading,
             columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
-            front_of=_front_kind(front_of),
+            front_of=_front_kind(front_of), files={} if dates is None else {"dates": dates},
         )
         for name in dict.fromkeys(names)
     ]  # fmt: skip
-    results = Store(target)
+    run = the_run()
+    run.next = "run the same command again: what is stored is measured again and replaced by the same"
+    results = Store(target, run=run)
     outcomes: list[TrackOutcome] = []
     console = Console(stderr=True)
     many = track_many(requests, jobs=jobs)
@@ -198,9 +198,12 @@ def track(
         kept: tuple[str, ...] = ()
         if not (strict and outcome.problems):
             kept = results.store(outcome)
+            if outcome.tracked is not None:
+                run.stored.append(_stored(outcome, target.path))
             if not results.is_aside:
                 outcome = with_notes_of_the_record(target, outcome)
         outcomes.append(outcome)
+        _log(outcome)
         for count, problem in kinds_of(outcome):
             note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
         for sentence in outcome.notes:
@@ -228,6 +231,34 @@ def track(
     stored = any(outcome.tracked is not None and outcome.exit_code in (0, 3) for outcome in outcomes)
     failed = any(outcome.exit_code for outcome in outcomes)
     raise typer.Exit(exit_code(stored=stored, failed=failed, strict=strict))
+
+
+def _log(outcome: TrackOutcome) -> None:
+    """Write to the log what was decided for a glacier."""
+    from glaciertime.pipeline.runs import ruler_lines
+
+    name, log = outcome.glacier, logging.getLogger("glaciertime.track")
+    if outcome.tracked is None:
+        log.error("%s: failed: %s", name, outcome.error, extra={"told": True})
+        return
+    log.info("%s: %d scenes of %s, from %s", name, len(outcome.inputs), outcome.dataset, outcome.origin)
+    for weights in outcome.weights:
+        log.info("%s: images segmented with %s", name, weights)
+    for line in ruler_lines(outcome.tracked.rulers):
+        log.info("%s: %s", name, line)
+    for problem in outcome.problems:
+        log.info("%s: refused: %s", name, problem)
+    rows = outcome.tracked.observations
+    for row in rows[rows["quality"] != "ok"].itertuples():
+        log.info("%s: %s, %s by %s: %s", name, row.image_id, row.variable, row.method, row.quality)
+    for _, _, image, path in outcome.read:
+        log.debug("%s: read %s as %s", name, path, image)
+
+
+def _stored(outcome: TrackOutcome, archive: Path) -> str:
+    assert outcome.tracked is not None
+    scenes, fronts, rows = len(outcome.inputs), len(outcome.tracked.fronts), len(outcome.tracked.observations)
+    return f"{outcome.glacier} ({scenes} scenes, {fronts} fronts, {rows} observations) in {archive}"
 
 
 def _print_prunable(names: list[str], archive: Archive, *, as_json: bool) -> None:
@@ -274,6 +305,8 @@ def kinds_of(outcome: TrackOutcome) -> list[tuple[int, str]]:
 
 
 def _summary(outcome: TrackOutcome) -> dict[str, object]:
+    from glaciertime.pipeline.runs import ruler_lines
+
     tracked = outcome.tracked
     areas = None if tracked is None else tracked.observations.query("variable == 'area_km2'")
     return {
@@ -295,6 +328,8 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
 
 
 def _print(outcome: TrackOutcome, archive: Path, *, stored: bool) -> None:
+    from glaciertime.pipeline.runs import ruler_lines
+
     tracked = outcome.tracked
     if tracked is None:
         typer.echo(f"{outcome.glacier}: failed")
@@ -328,24 +363,6 @@ def _print(outcome: TrackOutcome, archive: Path, *, stored: bool) -> None:
             "  These numbers are simulated, not observed. For real ones give --data FOLDER, or run "
             "glaciertime data fetch CaFFe."
         )
-
-
-def ruler_lines(rulers: Sequence[Ruler]) -> list[str]:
-    """Return with what a glacier was measured and where that comes from, a line each."""
-    lines = []
-    for ruler in rulers:
-        whence = f"{ruler.origin} ({ruler.drawn_from})" if ruler.drawn_from else ruler.origin
-        if ruler.kind == "plane":
-            if ruler.crs is None:
-                lines.append("measured in the metres of a local frame, without a place on Earth")
-                continue
-            known = ruler.crs.to_authority()
-            plane = ":".join(known) if known else "an equal-area plane around it"
-            of = "the manifest's" if ruler.origin == "manifest" else "that of the first scene"
-            lines.append(f"plane: {plane}, {of}; lengths in true metres on the ellipsoid")
-        else:
-            lines.append(f"{ruler.kind}: {whence}, {ruler.made_at[:10]}")
-    return lines
 
 
 def _print_missing(outcome: TrackOutcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,7 @@ import typer
 
 from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption, note
 from glaciertime.cli.messages import by_kind, exit_code
+from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +76,11 @@ def train(
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
-    trained, failed = _train(settings, out=out, initial=initial, overwrite=overwrite, strict=strict)
+    try:
+        trained, failed = _train(settings, out=out, initial=initial, overwrite=overwrite, strict=strict)
+    except KeyboardInterrupt:
+        _note_epochs(out)
+        raise
     if onnx:
         from glaciertime.segment.export.folded_export import export_model
         from glaciertime.segment.predict.weights import load_model
@@ -86,6 +92,17 @@ def train(
     typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)
     if failed:
         raise typer.Exit(exit_code(stored=True, failed=True))
+
+
+def _note_epochs(out: Path) -> None:
+    """Note how many epochs a training that was broken off has kept."""
+    import json
+
+    with contextlib.suppress(OSError, ValueError):
+        count = len(json.loads((out / "history.json").read_bytes()))
+        run = the_run()
+        run.stored.append(f"{count} epochs in {out}")
+        run.next = "run the same command again: it goes on after the last of them"
 
 
 def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:

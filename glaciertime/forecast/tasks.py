@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Outcome, Task, bound
+from glaciertime.processes import process_pool
 
 __all__ = ["run_tasks"]
 
@@ -119,7 +119,7 @@ def _run_local(
             results.append(_run_one(model, task, tuple(levels), covariates))
             report(len(results))
         return results
-    with ProcessPoolExecutor(jobs) as pool:
+    with process_pool(jobs) as pool:
         count = len(tasks)
         arguments = ([model] * count, tasks, [tuple(levels)] * count, [covariates] * count)
         for outcome in pool.map(_run_one, *arguments, chunksize=max(1, len(tasks) // (8 * jobs))):

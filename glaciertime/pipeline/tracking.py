@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import geopandas as gpd
@@ -24,6 +23,9 @@ from glaciertime.pipeline.rulers import (
     rulers_in,
     rulers_table,
 )
+from glaciertime.pipeline.runs import run_of_tracking
+from glaciertime.processes import process_pool
+from glaciertime.provenance import Run
 from glaciertime.scenes.acquisition import (
     Acquisition,
     ImageScene,
@@ -72,6 +74,8 @@ class TrackRequest:
     redraw: bool = False
     #: Whether to move masks onto each other by their stable rock before they are measured.
     coregister: bool = False
+    #: Other files that the request was made from, by what they are.
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,11 @@ class TrackOutcome:
     tracked: Tracked | None = None
     centrelines: gpd.GeoDataFrame | None = None
     inputs: tuple[tuple[str, str, str, str], ...] = ()
+    #: As ``inputs``, with every file that an image was made of, and not its first only.
+    read: tuple[tuple[str, str, str, str], ...] = ()
+    #: Other files that were read, by what they are; and the models that segmented images, names or files.
+    files: Mapping[str, Path] = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     error: str = ""
@@ -141,6 +150,8 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         dataset=dataset,
     )  # fmt: skip
     inputs: list[tuple[str, str, str, str]] = []
+    read: list[tuple[str, str, str, str]] = []
+    weights: dict[str, None] = {}
     problems: list[str] = []
 
     placed, given = given_in_files(located.glacier, centreline=request.centreline, box=request.box)
@@ -161,6 +172,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         for found in found_scenes:
             scene: Scene | UnreadableScene
             if isinstance(found, ImageScene):
+                weights[request.weights or found.weights] = None
                 scene = mask_of_image(found, weights=request.weights, towards=towards)
             else:
                 scene = found
@@ -169,7 +181,9 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
                 problems.append(scene.reason)
             acquisition = scene.acquisition
             if acquisition is not None:
-                inputs.append((acquisition.glacier, acquisition.dataset, acquisition.image_id, acquisition.input))
+                image = (acquisition.glacier, acquisition.dataset, acquisition.image_id)
+                inputs.append((*image, acquisition.input))
+                read.extend((*image, part) for part in dict.fromkeys((acquisition.input, *acquisition.parts)))
             yield scene
 
     scenes = on_stable_rock(seen()) if request.coregister else seen()
@@ -189,10 +203,23 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         tracked=tracked,
         centrelines=_centreline(located, tracked.rulers),
         inputs=tuple(inputs),
+        read=tuple(read),
+        files=files_of(request),
+        weights=tuple(weights),
         problems=tuple(problems),
         notes=tuple(dict.fromkeys([*located.notes, *tracked.notes, *kept])),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
     )
+
+
+def files_of(request: TrackRequest) -> dict[str, Path]:
+    """Return the files that a request names beside its scenes, by what they are."""
+    found = {f"manifest {number}" if number > 1 else "manifest": path
+             for number, path in enumerate(request.manifests, start=1)}  # fmt: skip
+    for role, path in (("centreline", request.centreline), ("box", request.box)):
+        if path is not None:
+            found[role] = path
+    return {**found, **request.files}
 
 
 def _towards(
@@ -298,7 +325,7 @@ def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1) -> Iterator[T
         yield from map(_outcome, requests)
         return
     # spawn, because forking a process that holds GDAL's threads can hang
-    with ProcessPoolExecutor(max_workers=min(jobs, len(requests)), mp_context=get_context("spawn")) as pool:
+    with process_pool(min(jobs, len(requests)), spawn=True) as pool:
         futures = {pool.submit(_outcome, request): request for request in requests}
         left = list(requests)
         for future in as_completed(futures):
@@ -310,7 +337,7 @@ def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1) -> Iterator[T
             yield outcome
     # One process that the system ended, for its memory as a rule, takes its pool with it: each has its own then.
     for request in left:
-        with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as alone:
+        with process_pool(1, spawn=True) as alone:
             try:
                 yield alone.submit(_outcome, request).result()
             except BrokenProcessPool:
@@ -327,10 +354,11 @@ def _outcome(request: TrackRequest) -> TrackOutcome:
         return TrackOutcome(glacier=request.glacier, error=str(error), exit_code=error.exit_code)
 
 
-def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
+def store(outcome: TrackOutcome, archive: Archive, *, run: Run | None = None) -> tuple[str, ...]:
     """Store an outcome; return the images whose earlier, good measurement was kept instead of a failure.
 
-    What the archive held of the glacier's series before is screened anew together with it.
+    What the archive held of the glacier's series before is screened anew together with it. ``run`` is what made it,
+    default a program of one's own.
     """
     if outcome.tracked is None:
         return ()
@@ -345,4 +373,15 @@ def store(outcome: TrackOutcome, archive: Archive) -> tuple[str, ...]:
         centrelines=outcome.centrelines,
         rulers=rulers if len(rulers) else None,
         flagged=None if screening is None else partial(screen_record, settings=screening),
+        run=run_of_tracking(
+            run or Run(program="python"),
+            glacier=outcome.glacier,
+            rulers=outcome.tracked.rulers,
+            origin=f"{outcome.origin}{' (simulated)' if outcome.simulated else ''}",
+            read=outcome.read or outcome.inputs,
+            files=outcome.files,
+            weights=outcome.weights,
+            notes=outcome.notes,
+            refused=outcome.problems,
+        ),
     )

@@ -11,6 +11,7 @@ from glaciertime.archive import Archive
 from glaciertime.archive.connection import is_in_use
 from glaciertime.errors import ArchiveError, GlacierTimeError
 from glaciertime.pipeline.tracking import TrackOutcome, store
+from glaciertime.provenance import Run
 from glaciertime.track.record.screening import screening_notes
 
 __all__ = ["Store", "other_inputs", "with_notes_of_the_record"]
@@ -28,10 +29,13 @@ class Store:
     ----------
     archive : Archive
         Its ``wait_seconds`` are the least time to wait.
+    run : Run, optional
+        The run whose outcomes they are.
     """
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, archive: Archive, *, run: Run | None = None) -> None:
         self.archive = archive
+        self._run = run
         self._start = time.monotonic()
         self._aside: Archive | None = None
         self._reason = ""
@@ -46,20 +50,20 @@ class Store:
         if outcome.tracked is None:
             return ()
         if self._aside is not None:
-            return store(outcome, self._aside)
+            return store(outcome, self._aside, run=self._run)
         worked_seconds = time.monotonic() - self._start
         patient = Archive(
             self.archive.path, tell=self.archive.tell, wait_seconds=max(self.archive.wait_seconds, worked_seconds)
         )
         try:
-            return store(outcome, patient)
+            return store(outcome, patient, run=self._run)
         except (ArchiveError, KeyboardInterrupt) as error:
             path = self.archive.path
             if isinstance(error, ArchiveError) and not is_in_use(error):
                 raise  # a disk that is full, or a file that is no archive: nothing beside it would go better
             aside = Archive(path.with_name(f"{path.stem}.unstored-{os.getpid()}{path.suffix}"), tell=self.archive.tell)
             try:
-                kept = store(outcome, aside)
+                kept = store(outcome, aside, run=self._run)
             except GlacierTimeError:
                 raise error from None
             self._aside, self._reason = aside, str(error) or f"archive {path}: the wait for it was broken off"

@@ -6,6 +6,7 @@ import errno
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas as gpd
@@ -13,8 +14,10 @@ import pandas as pd
 
 from glaciertime.cells import quote_formulas
 from glaciertime.errors import UsageError
+from glaciertime.provenance import RunRecord, sidecar, sidecar_text
+from glaciertime.provenance.tags import has_tag
 from glaciertime.tables import SCHEMAS
-from glaciertime.writing import Target, check_target, draft
+from glaciertime.writing import Target, check_target, drafts
 from glaciertime.writing.marks import made_by
 
 __all__ = ["FORMATS", "check_table_target", "write_table"]
@@ -117,6 +120,8 @@ def _target(path: Path, form: str, columns: tuple[str, ...] = ()) -> Target:
         other = f", or --format {named}" if named else ""
         raise UsageError(f"--out {path}: --format {form} writes no such file; give --out {path.stem}.{form}{other}")
     kinds = [tuple(schema.columns) for schema in SCHEMAS.values()]
+    kinds += [(*(name for name in names if name != "geometry"), "row", *names[-1:]) if names[-1] == "geometry"
+              else (*names, "row") for names in kinds]  # fmt: skip
     if columns:
         kinds.append(columns)
     short = [tuple(_SHAPEFILE_NAMES.get(name, name) for name in names) for names in kinds]
@@ -129,7 +134,13 @@ def check_table_target(path: Path, *, form: str, archive: Path | None = None) ->
 
 
 def write_table(
-    rows: pd.DataFrame, path: Path, *, form: str, archive: Path | None = None, overwrite: bool = False
+    rows: pd.DataFrame,
+    path: Path,
+    *,
+    form: str,
+    archive: Path | None = None,
+    overwrite: bool = False,
+    run: RunRecord | None = None,
 ) -> None:
     """Write rows to a file, whole or not at all.
 
@@ -147,6 +158,8 @@ def write_table(
     overwrite : bool
         Replace a file that is there whoever made it; else only what carries the mark of an export, or, in CSV and
         Shapefile, has the columns of one.
+    run : RunRecord, optional
+        What writes it: told in a note beside it, see :func:`glaciertime.provenance.sidecar`.
 
     Raises
     ------
@@ -163,5 +176,11 @@ def write_table(
         if found != len(rows):
             raise OSError(errno.EIO, f"{found} of {len(rows)} rows read back", str(made))
 
-    with draft(path, own=target.own, check=check, archive=archive, overwrite=overwrite) as made:
-        FORMATS[form](rows, made)
+    targets = [replace(target, check=check)]
+    if run is not None:
+        targets.append(Target(sidecar(path), "--out", has_tag))
+    with drafts(targets, archive=archive, overwrite=overwrite) as files:
+        FORMATS[form](rows, files[0])
+        if run is not None:
+            draft = files[1]
+            draft.write_bytes(sidecar_text(run.tag(), files[0]).encode())

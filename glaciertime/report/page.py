@@ -15,6 +15,8 @@ from glaciertime.catalog import Catalog
 from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
+from glaciertime.provenance import RunRecord
+from glaciertime.provenance.tags import html_tag
 from glaciertime.record import GlacierRecord
 from glaciertime.report.difference_text import difference_rows
 from glaciertime.report.findings import flag_table, rates_and_breaks, seasonal
@@ -27,22 +29,28 @@ from glaciertime.track import retreat_table
 from glaciertime.track.place import map_plane
 from glaciertime.track.record.difference import difference_table
 
-__all__ = ["MARK", "report_page"]
+__all__ = ["MARK", "TABLES_SHOWN", "report_page"]
 
 #: How a page says what made it.
 MARK = "glaciertime report"
+#: The tables of a record that a page rests on.
+TABLES_SHOWN = (
+    "observations", "fronts", "fronts_local", "footprints", "centrelines", "contours", "forecasts", "scores",
+)  # fmt: skip
 
 # What a reader looks for first stands first.
 _ORDER = ("front_position_m", "area_km2", "length_m", "length_change_m", "front_width_m")
 
 
-def report_page(record: GlacierRecord) -> str:
+def report_page(record: GlacierRecord, *, run: RunRecord | None = None) -> str:
     """Return the report of a glacier as one self-contained HTML page.
 
     Parameters
     ----------
     record : GlacierRecord
         What is known of it; each table of the archive is read once.
+    run : RunRecord, optional
+        What writes the page: told in its head, for ``glaciertime why``.
 
     Raises
     ------
@@ -59,10 +67,11 @@ def report_page(record: GlacierRecord) -> str:
     parts.append(_sources(observations, record.catalog))
     parts.append(_reading_notes())
     body = "\n".join(parts)
+    told = "" if run is None else f"{html_tag(run.tag())}\n"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="{MARK}">\n<title>{escape(glacier)}</title>\n'
+        f'<meta name="generator" content="{MARK}">\n{told}<title>{escape(glacier)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 

@@ -12,6 +12,7 @@ import pandas as pd
 from glaciertime.breaks import change_table, segment_table
 from glaciertime.catalog import Glacier
 from glaciertime.errors import UsageError, nearest_names
+from glaciertime.provenance.rows import with_names
 from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.track.record.comparison import compare_methods
 from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
@@ -77,7 +78,7 @@ def series_product(
     kept = keep(observations, allow=passing)
     left_out = len(observations) - len(kept)
     if name == "raw":
-        return Product(kept, left_out)
+        return Product(with_names(kept, "observations"), left_out)
     if name in (*periods, "cycle", "annual-rates", *bounds):
         # A new sensor is no retreat: what is made of several dates is made without the sensors' offsets.
         kept = remove_sensor_offsets(kept)

@@ -64,6 +64,8 @@ class Acquisition:
     flags: Mapping[str, str] = field(default_factory=dict)
     #: What its front is made of, of :data:`glaciertime.tables.FRONT_OF`; empty where nobody says.
     front_of: str = ""
+    #: Where it was made of several files: all of them.
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,6 +70,7 @@ def join(tiles: Sequence[MaskScene]) -> tuple[MaskScene, list[tuple[MaskScene, f
         crs=finest.acquisition.crs,
         resolution_m=max(tile.acquisition.resolution_m for tile in kept),
         flags={flag: text for tile in kept for flag, text in tile.acquisition.flags.items()},
+        parts=tuple(tile.acquisition.input for tile in kept),
     )
     scene = MaskScene(
         acquisition=acquisition,

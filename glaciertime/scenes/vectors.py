@@ -367,6 +367,7 @@ def _acquisition(
         georeferencing_sigma_m=source.georeferencing_sigma_m or math.nan,
         flags={**source.flags, **told, **first.dated.flags, **flags},
         front_of=kinds.pop() if len(kinds) == 1 else "",
+        parts=tuple(dict.fromkeys(str(row.layer.path.resolve()) for row in rows)),
     )
 
 

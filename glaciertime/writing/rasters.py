@@ -12,7 +12,7 @@ import logging
 import os
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,8 @@ class RasterDraft:
         The command that makes it, kept in the file.
     cog : bool
         Turn it into a Cloud-Optimized GeoTIFF at the end.
+    tags : mapping of str to str, optional
+        What else the file is to say of itself.
     **profile
         As of ``rasterio.open``: driver, height, width, count, dtype, crs, ...
 
@@ -49,7 +51,9 @@ class RasterDraft:
         Where it reads back differently, or not at all.
     """
 
-    def __init__(self, path: Path, *, mark: str, cog: bool = False, **profile: Any) -> None:
+    def __init__(
+        self, path: Path, *, mark: str, cog: bool = False, tags: Mapping[str, str] | None = None, **profile: Any
+    ) -> None:
         import rasterio
 
         self.path = path
@@ -63,7 +67,8 @@ class RasterDraft:
         self._log.setLevel(logging.CRITICAL)
         with _quiet():
             self._raster = rasterio.open(path, "w", **profile)
-        self._raster.update_tags(**{"Software" if profile["driver"] == "PNG" else "TIFFTAG_SOFTWARE": mark})
+        software = "Software" if profile["driver"] == "PNG" else "TIFFTAG_SOFTWARE"
+        self._raster.update_tags(**{software: mark, **(tags or {})})
 
     def describe(self, names: tuple[str, ...]) -> None:
         """Name the bands, from the first."""

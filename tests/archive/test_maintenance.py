@@ -67,7 +67,7 @@ def test_what_is_wrong_is_found_and_mended_in_place(archive: Archive, statements
         ("UPDATE observations SET quality = 'cloudy' WHERE fid = 1", "a flag that this release does not know (cloudy)"),
         ("UPDATE observations SET sigma = -1 WHERE fid = 1", "sigma is negative"),
         ("INSERT INTO scores SELECT NULL, 'A', 'area_km2', 'p', 'box', 't', '', 'last', '1y', 'mae', 1, 1, 0, "
-         "'observed' FROM fronts", "scores: 1 facts are there twice"),
+         "'observed', NULL FROM fronts", "scores: 1 facts are there twice"),
     ],
 )  # fmt: skip
 def test_rows_that_no_repair_can_judge_are_listed(archive: Archive, statement: str, problem: str) -> None:

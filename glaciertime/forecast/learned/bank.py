@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from glaciertime.forecast.local.kalman import Kalman
 from glaciertime.forecast.local.scaled import PER_SCALE
 from glaciertime.forecast.screening import on_straight_line
 from glaciertime.forecast.series import Series, as_years
+from glaciertime.processes import process_pool
 from glaciertime.units import DAYS_PER_YEAR
 
 __all__ = ["FOLDS", "Bank", "OriginRow", "build_bank", "describe_origin", "fold_of"]
@@ -195,7 +195,7 @@ def build_bank(
     ordered = sorted(series_list, key=lambda series: series.key)
     parts: list[list[tuple[OriginRow, list[int]]]] = []
     if jobs > 1 and len(ordered) > 3:
-        with ProcessPoolExecutor(jobs) as pool:
+        with process_pool(jobs) as pool:
             for part in pool.map(_one_series, ordered, chunksize=2):
                 parts.append(part)
                 if report is not None:

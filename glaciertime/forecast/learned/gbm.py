@@ -7,7 +7,6 @@ not depend on the data.
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from glaciertime.forecast.learned.bank import FOLDS, Bank, OriginRow, fold_of
 from glaciertime.forecast.learned.design import common_signal, design_matrix
 from glaciertime.forecast.learned.linear import fit_linear, linear_inputs, series_weights
+from glaciertime.processes import process_pool
 
 __all__ = ["MIN_ROWS", "REFIT_YEARS", "GlobalTrees"]
 
@@ -179,7 +179,7 @@ class GlobalTrees:
 def _map(work: list[_Job], jobs: int) -> list[list[NDArray[np.float64]]]:
     if jobs <= 1 or len(work) < 2:
         return [_grow_and_ask(arguments) for arguments in work]
-    with ProcessPoolExecutor(jobs) as pool:
+    with process_pool(jobs) as pool:
         return list(pool.map(_grow_and_ask, work))
 
 

@@ -7,7 +7,6 @@ training targets, blend weights, past errors - is of other glaciers and was know
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,6 +21,7 @@ from glaciertime.forecast.learned.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import Outcome, Task, bound
+from glaciertime.processes import process_pool
 
 __all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 
@@ -75,7 +75,7 @@ class Workbench:
     def rows(self) -> list[OriginRow | str]:
         """What is known of each task's own past, or why nothing can be said."""
         if self.jobs > 1 and len(self.tasks) > 3:
-            with ProcessPoolExecutor(self.jobs) as pool:
+            with process_pool(self.jobs) as pool:
                 return list(pool.map(_task_row, self.tasks, chunksize=8))
         return [_task_row(task) for task in self.tasks]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -329,8 +332,25 @@ def train(
     )
     if state.is_file():
         read_state(state)
-    trainer.fit(module, *loaders, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
+    with _ctrl_c_told():
+        trainer.fit(module, *loaders, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
     return Trained(weights=out / "weights.safetensors", spec=spec, history=keeper.history)
+
+
+@contextlib.contextmanager
+def _ctrl_c_told() -> Iterator[None]:
+    """Let Ctrl-C come out as what it is: the trainer ends the process with 1 instead, and ignores it from then on."""
+    is_main = threading.current_thread() is threading.main_thread()
+    usual = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as stop:
+        if not isinstance(stop.__context__, KeyboardInterrupt):
+            raise
+        raise KeyboardInterrupt from None
+    finally:
+        if is_main and usual is not None:
+            signal.signal(signal.SIGINT, usual)
 
 
 def _check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from glaciertime.combining import of_its_day
+from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError, nearest_names
+from glaciertime.provenance.rows import names_of_rows
 from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, side_of_bound, variable_named
 from glaciertime.units import as_date, years_between
 
@@ -16,7 +17,7 @@ __all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_len
 
 DIFFERENCE_COLUMNS = (
     *SERIES_KEY, "start_date", "end_date", "start_value", "end_value", "change", "change_sigma", "change_per_year",
-    "unit", "qualifier", "note", "source",
+    "unit", "qualifier", "note", "source", "start_row", "end_row",
 )  # fmt: skip
 
 #: Flags of rows that say nothing of the value itself.
@@ -162,6 +163,8 @@ def _difference(
         "qualifier": side or "",
         "note": "; ".join(notes),
         "source": start["source"],
+        "start_row": " ".join(names_of_rows(rows_of_day(start, series), "observations")),
+        "end_row": " ".join(names_of_rows(rows_of_day(end, series), "observations")),
     }
 
 

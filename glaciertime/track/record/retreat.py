@@ -9,8 +9,9 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
-from glaciertime.combining import of_its_day
+from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
+from glaciertime.provenance.rows import names_of_rows
 from glaciertime.tables import flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
@@ -20,7 +21,7 @@ __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
 RETREAT_COLUMNS = (
     "glacier", "start_date", "end_date", "start_area_km2", "end_area_km2", "loss_km2", "loss_percent",
     "loss_sigma_km2", "loss_percent_sigma", "loss_per_year_km2", "footprint", "footprint_area_km2", "qualifier",
-    "note", "dataset", "source",
+    "note", "dataset", "source", "start_row", "end_row",
 )  # fmt: skip
 
 # Day of the year more than this apart: the seasonal cycle of a front can pass for a change.
@@ -152,6 +153,8 @@ def _change(
         "note": _note(start, end) if side is not None else "both areas are bounds: nothing can be said of the loss",
         "dataset": dataset,
         "source": source,
+        "start_row": " ".join(names_of_rows(rows_of_day(start, series), "observations")),
+        "end_row": " ".join(names_of_rows(rows_of_day(end, series), "observations")),
     }
 
 

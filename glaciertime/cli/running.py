@@ -1,0 +1,115 @@
+"""What every command shares while it runs: its log, its place in the archive, and what Ctrl-C says."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import typing
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glaciertime.cli.logs import LEVELS, logging_to
+from glaciertime.errors import GlacierTimeError
+
+if TYPE_CHECKING:
+    from glaciertime.provenance import Run
+
+__all__ = ["as_command", "begin", "the_run"]
+
+_LOG = logging.getLogger("glaciertime")
+_RUN: ContextVar[Run | None] = ContextVar("run", default=None)
+
+LogLevelOption = Annotated[
+    str, typer.Option("--log-level", metavar="LEVEL", help=f"What goes to the log: {', '.join(LEVELS)}.")
+]
+LogFileOption = Annotated[
+    Path | None,
+    typer.Option("--log-file", metavar="FILE", help="Add to this file what was decided, for a bug report."),
+]
+
+
+def begin(arguments: Sequence[str]) -> Run:
+    """Begin a run with the arguments of the command line."""
+    from glaciertime.provenance import Run
+
+    run = Run(arguments=without_log_options(arguments))
+    _RUN.set(run)
+    return run
+
+
+def the_run() -> Run:
+    """Return the run that this process is doing."""
+    return _RUN.get() or begin(())
+
+
+def without_log_options(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return arguments without those that change no result: the log's."""
+    kept: list[str] = []
+    given = iter(arguments)
+    for argument in given:
+        if argument in ("--log-level", "--log-file"):
+            next(given, None)
+        elif not argument.startswith(("--log-level=", "--log-file=")):
+            kept.append(argument)
+    return tuple(kept)
+
+
+def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command with ``--log-level`` and ``--log-file``, that says what it stored when it is broken off."""
+
+    @functools.wraps(function)
+    def command(*, log_level: str = "", log_file: Path | None = None, **given: Any) -> Any:
+        run = the_run()
+        with logging_to(log_file, level=log_level):
+            _LOG.info("command: %s", run.command)
+            try:
+                ended = function(**given)
+            except KeyboardInterrupt:
+                text = _broken_off(run)
+                typer.echo(text, err=True)
+                _LOG.warning(text, extra={"told": True})
+                raise typer.Exit(130) from None
+            except typer.Exit as stop:
+                _LOG.info("exit code %d", stop.exit_code)
+                raise
+            except GlacierTimeError as error:
+                _LOG.error(
+                    " ".join(str(error).split()), extra={"told": True}, exc_info=_LOG.isEnabledFor(logging.DEBUG)
+                )
+                raise
+            except OSError as error:
+                _LOG.error("%s: %s", error.filename, error, extra={"told": True})
+                raise
+            except Exception:
+                _LOG.critical("a defect of the program", exc_info=True, extra={"told": True})
+                raise
+            _LOG.info("exit code 0")
+            return ended
+
+    hints = typing.get_type_hints(function, include_extras=True)
+    parameters = [
+        one.replace(annotation=hints.get(name, one.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, one in inspect.signature(function).parameters.items()
+    ]
+    kind = inspect.Parameter.KEYWORD_ONLY
+    parameters += [
+        inspect.Parameter("log_level", kind, default="", annotation=LogLevelOption),
+        inspect.Parameter("log_file", kind, default=None, annotation=LogFileOption),
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {**hints, "log_level": LogLevelOption, "log_file": LogFileOption}
+    return command
+
+
+def _broken_off(run: Run) -> str:
+    """Return what has been stored by a run that was broken off, and how to go on."""
+    if not run.stored:
+        return f"glaciertime: stopped by Ctrl-C; nothing was stored or changed: {run.next}"
+    held = "; ".join(run.stored[-3:])
+    more = f"{len(run.stored)} steps done, the last: " if len(run.stored) > 3 else ""
+    return f"glaciertime: stopped by Ctrl-C; stored whole before: {more}{held}; to go on, {run.next}"

@@ -1,0 +1,230 @@
+"""The log of a command tells what was decided and no secret; Ctrl-C tells what was stored."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from glaciertime.archive import Archive
+from glaciertime.cli import app
+from glaciertime.cli.running import without_log_options
+
+from .conftest import Command, write_mask, zones
+
+
+def test_the_log_of_track_tells_ruler_flags_and_what_was_refused(command: Command, masks: Path, manifest: Path) -> None:
+    (masks / "toy_2004-03-15.tif").write_bytes(b"no raster")
+    write_mask(masks / "toy_2005-03-15.tif", zones(60))
+    given = ("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks, "--log-file", "log.txt")
+    assert command(*given).code == 3
+    text = Path("log.txt").read_text()
+    for wanted in (
+        "# log of glaciertime\n", "command: glaciertime track --glacier Toy", "5 scenes of masks, from ",
+        "centreline: manifest (the tests)", "plane: EPSG:3031", "refused: toy_2004", "censored", "exit code 3",
+    ):  # fmt: skip
+        assert wanted in text
+    assert "--log-file" not in text, "where the log goes is no part of the command"
+    again = command("table", "--log-file", "log.txt")
+    assert again.code == 0
+    assert Path("log.txt").read_text().startswith(text), "a log is added to"
+    assert Path("log.txt").read_text().count("command: ") == 2
+
+
+def test_debug_names_every_file(command: Command, masks: Path, manifest: Path) -> None:
+    given = ("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks)
+    result = command(*given, "--log-level", "debug")
+    assert f"read {masks / 'toy_2001-03-15.tif'} as toy_2001-03-15" in result.err
+    assert command(*given).err.count("\n") == 1, "without an option nothing of the log is printed"
+
+
+def test_a_defect_and_a_refusal_are_in_the_log(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert command("table", "--log-file", "log.txt").code == 1
+    assert "ERROR glaciertime: there is no archive glaciertime.gpkg" in Path("log.txt").read_text()
+
+    def broken() -> None:
+        raise ZeroDivisionError("by hand")
+
+    monkeypatch.setattr("glaciertime.catalog.load_catalog", broken)
+    with pytest.raises(ZeroDivisionError):
+        command("data", "list", "--log-file", "log.txt")
+    assert "    ZeroDivisionError: by hand" in Path("log.txt").read_text()
+
+
+def test_no_secret_gets_into_a_log(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    monkeypatch.setenv("GLACIERTIME_TOKEN", "geheim")
+    command("why", "https://anna:geheim@example.org/?token=geheim", "--log-file", "log.txt", "--log-level", "debug")
+    command("doctor", "--log-file", "log.txt")
+    assert "geheim" not in Path("log.txt").read_text()
+
+
+@pytest.mark.parametrize("kind", ["other", "folder", "link", "device", "gone"])
+def test_only_a_log_is_added_to(command: Command, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x"
+    if kind == "other":
+        path.write_text("my thesis")
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "link":
+        (tmp_path / "aim").write_text("aim")
+        path.symlink_to(tmp_path / "aim")
+    elif kind == "device":
+        os.mkfifo(path)
+    else:
+        path = tmp_path / "no" / "x"
+    result = command("catalog", "--log-file", path)
+    assert (result.code, result.err.count("\n")) == (2, 1), result
+    assert f"--log-file {path}" in result.err
+    assert kind != "other" or path.read_text() == "my thesis"
+    assert kind != "link" or (tmp_path / "aim").read_text() == "aim"
+
+
+def test_a_full_disk_under_the_log_stops_nothing(command: Command) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    from glaciertime.cli.logs import _InFile
+
+    handle = os.open("/dev/full", os.O_WRONLY)
+    log = _InFile(handle, Path("log.txt"))
+    for _ in range(2):
+        log.emit(logging.LogRecord("glaciertime", logging.INFO, "", 0, "text", (), None))
+    os.close(handle)
+
+
+def test_an_unknown_level_is_refused(command: Command) -> None:
+    result = command("catalog", "--log-level", "loud")
+    assert (result.code, result.err) == (
+        2, "glaciertime: --log-level 'loud' is not known; known are debug, info, warning, error\n",
+    )  # fmt: skip
+
+
+def test_every_command_has_a_log() -> None:
+    import typer
+
+    group = typer.main.get_command(app)
+    found = 0
+    for command in group.commands.values():  # type: ignore[attr-defined]
+        for one in getattr(command, "commands", {"": command}).values():
+            assert {"--log-level", "--log-file"} <= {option for each in one.params for option in each.opts}, one.name
+            found += 1
+    assert found > 15
+
+
+def test_options_of_the_log_are_no_part_of_a_run() -> None:
+    given = ("track", "--log-file", "a", "--glacier", "--log-level=debug", "X", "--log-level", "info", "--log-file=b")
+    assert without_log_options(given) == ("track", "--glacier", "X")
+
+
+# --- Ctrl-C
+
+RUNNING = """
+import os, signal, sys, threading
+import {module}
+kept = {module}.{name}
+calls = 0
+
+def stopped(*given, **named):
+    global calls
+    calls += 1
+    if calls > {after}:
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait(5)
+    return kept(*given, **named)
+
+{module}.{name} = stopped
+from glaciertime.__main__ import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def stopped(folder: Path, *arguments: object, module: str, name: str, after: int = 0) -> tuple[int, str]:
+    """Run a command that gets Ctrl-C when it calls a function for the time after so many."""
+    code = RUNNING.format(module=module, name=name, after=after)
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False,
+        # a shell that starts the tests in the background lets them ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    return ran.returncode, ran.stderr
+
+
+def test_ctrl_c_in_track_says_which_glaciers_are_stored(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"{name}.yaml").write_text(
+            f"name: Toy {name}\ncrs: EPSG:3031\ncentreline:\n  drawn_by: the tests\n"
+            "  coordinates: [[-2400000, 1257000], [-2394000, 1257000]]\n"
+        )
+    for year, column in ((2001, 40), (2002, 38), (2003, 36)):
+        write_mask(tmp_path / f"toy_{year}-03-15.tif", zones(column))
+    code, said = stopped(
+        tmp_path, "track", "--glacier", "Toy A", "--glacier", "Toy B", "--manifest", "A.yaml", "--manifest", "B.yaml",
+        "--data", ".", module="glaciertime.pipeline.tracking", name="track_scenes", after=1,
+    )  # fmt: skip
+    assert code == 130
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("glaciertime: stopped by Ctrl-C; stored whole before: Toy A (3 scenes, 3 fronts,")
+    assert "run the same command again" in last
+    assert "Traceback" not in said
+    assert Archive(tmp_path / "glaciertime.gpkg").glaciers() == ["Toy A"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "name"),
+    [
+        (("export", "--glacier", "Toy", "--out", "o.csv"), "glaciertime.report.files", "sidecar_text"),
+        (("report", "--glacier", "Toy"), "glaciertime.report.page", "report_page"),
+        (("forecast", "--glacier", "Toy", "--until", "2005"), "glaciertime.forecast", "forecast_series"),
+        (("import", "lengths.csv"), "glaciertime.scenes.series", "series_of_table"),
+        (("backtest", "--glacier", "Toy"), "glaciertime.forecast", "run_backtest"),
+    ],
+)
+def test_ctrl_c_before_anything_is_stored(
+    command: Command, masks: Path, manifest: Path, arguments: tuple[str, ...], module: str, name: str
+) -> None:
+    assert command("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks).code == 0
+    Path("lengths.csv").write_text("glacier,date,length_m\nRhone,2001-09-01,9500\nRhone,2002-09-01,9480\n")
+    held = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    code, said = stopped(Path.cwd(), *arguments, module=module, name=name)
+    assert code == 130
+    assert said.strip() == (
+        "glaciertime: stopped by Ctrl-C; nothing was stored or changed: run the same command again"
+    )  # fmt: skip
+    assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == held
+
+
+POOL = """
+import os, signal, sys, threading, time
+from glaciertime.processes import process_pool
+
+if __name__ == "__main__":
+    threading.Timer(float(sys.argv[2]), os.killpg, (os.getpgrp(), signal.SIGINT)).start()
+    try:
+        with process_pool(2, spawn=sys.argv[1] == "spawn") as pool:
+            list(pool.map(time.sleep, [60] * 4))
+    except KeyboardInterrupt:
+        sys.exit(130)
+"""
+
+
+@pytest.mark.parametrize("kind", ["spawn", "fork"])
+@pytest.mark.parametrize("after_seconds", [0.05, 1.0])
+def test_ctrl_c_ends_the_processes_of_a_pool_in_silence(tmp_path: Path, kind: str, after_seconds: float) -> None:
+    script = tmp_path / "pool.py"
+    script.write_text(POOL)
+    start = time.monotonic()
+    ran = subprocess.run(
+        [sys.executable, str(script), kind, str(after_seconds)], capture_output=True, text=True, check=False,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (130, "")
+    assert time.monotonic() - start < 40, "the work was waited for"
