@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from glaciertime.errors import GlacierTimeError
+from glaciertime.errors import GlacierTimeError, one_line
 
 __all__ = ["main", "run"]
 
@@ -27,7 +27,7 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except GlacierTimeError as error:
-        print(f"glaciertime: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"glaciertime: {one_line(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("glaciertime: stopped by Ctrl-C", file=sys.stderr)
@@ -37,7 +37,8 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"glaciertime: {where}{error.strerror or error}; check the path and the free space", file=sys.stderr)
+        text = f"{where}{error.strerror or error}; check the path and the free space"
+        print(f"glaciertime: {one_line(text)}", file=sys.stderr)
         return 1
     return 0
 

@@ -22,6 +22,7 @@ __all__ = [
     "UsageError",
     "WritingError",
     "nearest_names",
+    "one_line",
 ]
 
 
@@ -86,3 +87,15 @@ def nearest_names(given: str, known: Iterable[str], *, count: int = 3) -> list[s
     by_fold = {name.casefold(): name for name in known}
     matches = difflib.get_close_matches(given.casefold(), by_fold, n=count, cutoff=0.5)
     return [by_fold[match] for match in matches]
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line that a terminal shows and does not obey: names and answers may hold anything.
+
+    Examples
+    --------
+    >>> one_line("a\\x1b[2J\\n  b")
+    'a\\\\x1b[2J b'
+    """
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)

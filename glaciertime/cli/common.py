@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glaciertime.errors import one_line
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -105,7 +107,7 @@ def split_names(given: Iterable[str] | None) -> list[str]:
 
 def note(text: str) -> None:
     """Say something beside the result: to stderr, as one line, and to the log."""
-    line = " ".join(text.split())
+    line = one_line(text)
     typer.echo(line, err=True)
     _LOG.info(line, extra={"told": True})
 

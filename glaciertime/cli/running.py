@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glaciertime.cli.logs import LEVELS, logging_to
-from glaciertime.errors import GlacierTimeError
+from glaciertime.errors import GlacierTimeError, one_line
 
 if TYPE_CHECKING:
     from glaciertime.provenance import Run
@@ -78,9 +78,7 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
                 _LOG.info("exit code %d", stop.exit_code)
                 raise
             except GlacierTimeError as error:
-                _LOG.error(
-                    " ".join(str(error).split()), extra={"told": True}, exc_info=_LOG.isEnabledFor(logging.DEBUG)
-                )
+                _LOG.error(one_line(str(error)), extra={"told": True}, exc_info=_LOG.isEnabledFor(logging.DEBUG))
                 raise
             except OSError as error:
                 _LOG.error("%s: %s", error.filename, error, extra={"told": True})

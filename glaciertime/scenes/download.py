@@ -7,6 +7,7 @@ published, that of the first download is written to ``NAME.sha256``, and later o
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -114,6 +115,7 @@ def fetch_file(
             raise InputError(
                 f"{path} has {path.stat().st_size} bytes, expected {file.size_bytes}; delete it and fetch it again"
             )
+        _check_there(file, path)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,6 +149,20 @@ def fetch_file(
         told = f"{sums['sha256'].hexdigest()}  {path.name}\n"
         write_bytes(path.with_name(f"{path.name}.sha256"), told.encode(), overwrite=True)
     return path
+
+
+def _check_there(file: DataFile, path: Path) -> None:
+    """Refuse a file that is there and is not the one that was published, or that came first."""
+    for name, expected in _known_sums(file, path).items():
+        total = hashlib.new(name, usedforsecurity=False)
+        with path.open("rb") as stream:
+            while content := stream.read(_CHUNK_BYTES):
+                total.update(content)
+        if total.hexdigest() != expected:
+            raise InputError(
+                f"{path} has the {name} {total.hexdigest()}, expected {expected}: it was changed or damaged since; "
+                "delete it and fetch it again"
+            )
 
 
 def _published(file: DataFile) -> bool:
@@ -186,6 +202,7 @@ def _download(
         sums = part.digests({"sha256", *known})
         try:
             with request(file.url, have=before, etag=etag, timeout_s=timeout_s) as answer:
+                _check_same_length(part, answer)
                 if answer is None or _receive(file, part, answer, sums, progress, max_bytes):
                     return sums
             reason = "the connection broke off"
@@ -203,6 +220,15 @@ def _download(
                 f"{file.url}: {reason}; {part.size} bytes are kept, run this again to continue from there"
             )
         time.sleep(wait_s * failures)
+
+
+def _check_same_length(part: Part, answer: Answer | None) -> None:
+    """Refuse the rest of a file that is of another length than its beginning was promised to be of."""
+    if not part.size or (answer is not None and not answer.start):
+        return
+    promised, total = part.note.get("total"), part.size if answer is None else answer.total
+    if isinstance(promised, int) and promised != total:
+        raise StartOverError("the file on the server has another length by now")
 
 
 def _receive(
@@ -235,7 +261,7 @@ def _receive(
             f"{part.path}: {promised - part.size} bytes are to come and {free} are free; free some space, or name "
             "another folder with --folder"
         )
-    part.tell({"url": file.url, "etag": answer.etag})
+    part.tell({"url": file.url, "etag": answer.etag, "total": promised})
     limit = cap if promised is None else promised
     since, came = time.monotonic(), 0
     for chunk in answer.chunks(_CHUNK_BYTES):

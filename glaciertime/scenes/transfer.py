@@ -6,7 +6,14 @@ of it: the strong ``ETag`` of before, or a checksum to come, and a ``Content-Ran
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import math
 import re
+import socket
+import ssl
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -24,6 +31,9 @@ __all__ = ["Answer", "BrokenOffError", "StartOverError", "check_url", "request"]
 _PASSING = (408, 425, 429)
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _LENGTH = re.compile(r"\d{1,18}")
+#: The head of an answer, and one step of its body, may take so many times as long as a silent server is waited for.
+_PATIENCE = 2.0
+_LOOK_S = 0.25
 
 
 class BrokenOffError(Exception):
@@ -47,12 +57,110 @@ def check_url(url: str) -> str:
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         fine = False
+    if fine and parts.username is not None:
+        raise InputError(
+            f"url of {parts.hostname}: a name and a password stand in it, which would get into logs; leave them out"
+        )
     if not fine or not url.isascii() or not url.isprintable() or " " in url:
         raise InputError(f"url '{url[:200]}': an address that begins with https:// or http:// expected")
     return url
 
 
+class _Watch:
+    """Ends a connection on which one step takes too long, though bytes trickle in: no time-out of a socket sees that.
+
+    An answer's head that never ends, endless trailers behind its last chunk, a byte a second.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._due = math.inf
+        self._is_over = threading.Event()
+        self.has_ended_it = False
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while not self._is_over.wait(_LOOK_S):
+            if time.monotonic() > self._due:
+                self.has_ended_it = True
+                with contextlib.suppress(OSError, ValueError):
+                    self._connection.shutdown(socket.SHUT_RDWR)
+                return
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Allow the block so long."""
+        self._due = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._due = math.inf
+
+    def end(self) -> None:
+        self._is_over.set()
+
+
+class _Watched(http.client.HTTPConnection):
+    """A connection whose answer has to begin in time."""
+
+    def getresponse(self) -> HTTPResponse:
+        watch = _Watch(self.sock)
+        try:
+            with watch.at_most(_PATIENCE * (self.timeout or _LOOK_S)):
+                response = super().getresponse()
+        except BaseException:
+            watch.end()
+            raise
+        response.watch = watch  # type: ignore[attr-defined]
+        return response
+
+
+class _WatchedSafely(_Watched, http.client.HTTPSConnection):
+    """The same, encrypted."""
+
+
+class _Handler(urllib.request.AbstractHTTPHandler):
+    """Opens http and https."""
+
+    http_request = https_request = urllib.request.AbstractHTTPHandler.do_request_
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        return self.do_open(_Watched, req)  # type: ignore[arg-type, return-value]
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        secure = ssl.create_default_context()
+        return self.do_open(_WatchedSafely, req, context=secure)  # type: ignore[arg-type, return-value]
+
+
+class _Unread:
+    """The body of an answer that only leads elsewhere: it may have no end, and nobody wants it."""
+
+    def __init__(self, body: IO[bytes]) -> None:
+        self._body = body
+
+    def read(self) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        _end(self._body)
+
+
+def _end(response: Any) -> None:
+    """Close an answer, with what watches it."""
+    watch = getattr(response, "watch", None)
+    if watch is not None:
+        watch.end()
+    response.close()
+
+
 class _Redirects(urllib.request.HTTPRedirectHandler):
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> Any:
+        return super().http_error_302(req, _Unread(fp), code, msg, headers)  # type: ignore[arg-type]
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
     ) -> urllib.request.Request | None:
@@ -74,8 +182,7 @@ def _opener() -> urllib.request.OpenerDirector:
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
+        _Handler,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor,
         urllib.request.UnknownHandler,
@@ -99,12 +206,15 @@ class Answer:
         What tells versions of the file apart; empty where the server does not tell for sure.
     ends_surely : bool
         Whether the end of the bytes can be told from a connection that broke.
+    patience_s : float
+        How long one step of reading may take.
     """
 
     start: int
     total: int | None
     etag: str
     ends_surely: bool
+    patience_s: float
     _response: HTTPResponse
 
     def chunks(self, size_bytes: int) -> Iterator[bytes]:
@@ -115,9 +225,15 @@ class Answer:
         BrokenOffError
             Where the connection fails.
         """
-        with _as_broken_off():
-            while chunk := self._response.read1(size_bytes):
-                yield chunk
+        watch: _Watch = self._response.watch  # type: ignore[attr-defined]
+        while True:
+            with _as_broken_off(), watch.at_most(self.patience_s):
+                chunk = self._response.read1(size_bytes)
+            if watch.has_ended_it:  # what ended then looks like an end
+                raise BrokenOffError("the answer has no end")
+            if not chunk:
+                return
+            yield chunk
 
 
 @contextmanager
@@ -164,8 +280,10 @@ def request(url: str, *, have: int, etag: str, timeout_s: float) -> Iterator[Ans
     if response is None:
         yield None
         return
-    with response:
-        yield _checked(url, response, have=have, etag=etag)
+    try:
+        yield _checked(url, response, have=have, etag=etag, patience_s=_PATIENCE * timeout_s)
+    finally:
+        _end(response)
 
 
 def _open(asked: urllib.request.Request, timeout_s: float, *, have: int) -> HTTPResponse | None:
@@ -173,7 +291,7 @@ def _open(asked: urllib.request.Request, timeout_s: float, *, have: int) -> HTTP
     try:
         response: Any = _opener().open(asked, timeout=timeout_s)
     except urllib.error.HTTPError as error:
-        with error:
+        with contextlib.closing(_Unread(error.fp)):
             if error.code == 416 and have:
                 told = re.fullmatch(r"bytes \*/(\d{1,18})", error.headers.get("Content-Range", ""))
                 if told and int(told[1]) == have:
@@ -198,7 +316,7 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())[:200]
 
 
-def _checked(url: str, response: HTTPResponse, *, have: int, etag: str) -> Answer:
+def _checked(url: str, response: HTTPResponse, *, have: int, etag: str, patience_s: float) -> Answer:
     """Return an answer whose headers say what was asked for."""
     if (coding := response.headers.get("Content-Encoding", "identity").strip().lower()) != "identity":
         raise InputError(f"{url}: the server sends the file packed as {coding[:40]!r}, which was not asked for")
@@ -210,7 +328,7 @@ def _checked(url: str, response: HTTPResponse, *, have: int, etag: str) -> Answe
     found = found if re.fullmatch(r'"[\x21\x23-\x7e]{1,500}"', found) else ""
     surely = length is not None or bool(getattr(response, "chunked", False))
     if response.status == 200:
-        return Answer(start=0, total=length, etag=found, ends_surely=surely, _response=response)
+        return Answer(start=0, total=length, etag=found, ends_surely=surely, patience_s=patience_s, _response=response)
     if response.status != 206 or not have:
         raise InputError(f"{url}: the server answers {response.status} where a whole file was asked for")
     told = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
@@ -222,4 +340,4 @@ def _checked(url: str, response: HTTPResponse, *, have: int, etag: str) -> Answe
     if etag and found != etag:
         raise StartOverError("the file on the server is another one by now")
     whole = last + 1 if total is None else total
-    return Answer(start=have, total=whole, etag=found, ends_surely=True, _response=response)
+    return Answer(start=have, total=whole, etag=found, ends_surely=True, patience_s=patience_s, _response=response)

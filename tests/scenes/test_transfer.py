@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -225,6 +226,110 @@ def test_a_malformed_answer_is_one_sentence(serve, tmp_path: Path, kind: str) ->
     with pytest.raises((InputError, DataNotFoundError)):
         get(server.url, tmp_path)
     assert left(tmp_path) == []
+
+
+def forever(first: bytes, piece: bytes) -> Script:
+    """Begin an answer and never end it."""
+
+    def script(_: str) -> Iterator[bytes]:
+        yield first
+        while True:
+            yield piece
+            time.sleep(0.001)
+
+    return script
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+MOVED = b"HTTP/1.1 302 Found\r\nLocation: /file\r\n"
+ENDLESS = {
+    "status lines": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "trickling head": (b"HTTP/1.1 200 OK\r\nA: ", b"a"),
+    "trailers": (CHUNKED + b"1\r\nx\r\n0\r\n", b"a: b\r\n"),
+    "length of a chunk": (CHUNKED, b"0"),
+    "extension of a chunk": (CHUNKED + b"1;", b"x"),
+    "empty body of a redirect": (MOVED + b"\r\n", b"x" * 65536),
+    "chunks of a redirect": (MOVED + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n"),
+    "body of an error": (b"HTTP/1.1 404 Not Found\r\n\r\n", b"x" * 65536),
+    "body of a server error": (b"HTTP/1.1 503 Busy\r\n\r\n", b"x" * 65536),
+    "body of no rest": (b"HTTP/1.1 416 No\r\n\r\n", b"x" * 65536),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_what_has_no_end_is_ended(serve, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+    server = serve(forever(*ENDLESS[kind]))
+    file = DataFile(url=server.url, path="set/file.bin")
+    with pytest.raises((InputError, DataNotFoundError)):
+        fetch_file(file, folder=tmp_path, tries=1, wait_s=0.0, timeout_s=0.3)
+    assert [name for name in left(tmp_path) if not name.startswith("file.bin.part")] == []
+
+
+def test_a_large_body_of_a_redirect_is_not_read(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    given: list[int] = []
+
+    def script(request: str) -> Iterator[bytes]:
+        if "/file" not in request:
+            yield answer(NEW)
+            return
+        yield b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 100000000\r\n\r\n"
+        for _ in range(1000):
+            given.append(100_000)
+            yield bytes(100_000)
+
+    server = serve(script)
+    assert get(server.url, tmp_path).read_bytes() == NEW
+    assert sum(given) < 50_000_000
+
+
+SHORTER = {
+    "no bytes after those": lambda _: (
+        b"HTTP/1.1 416 No\r\nContent-Range: bytes */%d\r\nContent-Length: 0\r\n\r\n" % (len(OLD) // 3)
+    ),
+    "a rest that ends early": lambda request: answer(
+        OLD[start_of(request) : start_of(request) + 9],
+        f"Content-Range: bytes {start_of(request)}-{start_of(request) + 8}/*", 'ETag: "1"',
+        status="206 Partial Content",
+    ),
+    "a shorter file": lambda request: ranged(OLD[: len(OLD) // 2], start_of(request), 'ETag: "1"'),
+    "a longer file": lambda request: ranged(OLD + OLD, start_of(request), 'ETag: "1"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHORTER)
+def test_a_file_is_as_long_as_was_promised_at_first(serve, tmp_path: Path, kind: str) -> None:  # type: ignore[no-untyped-def]
+    server = serve(broken_then(lambda request: SHORTER[kind](request) if start_of(request) else answer(OLD), '"1"'))
+    assert get(server.url, tmp_path).read_bytes() == OLD
+
+
+def test_a_file_that_is_there_is_compared_too(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    server = serve(lambda _: iter([answer(OLD)]))
+    path = get(server.url, tmp_path)
+    path.write_bytes(NEW)
+    with pytest.raises(InputError, match=r"expected [0-9a-f]{64}: it was changed or damaged since; delete it"):
+        get(server.url, tmp_path)
+    with pytest.raises(InputError, match="changed or damaged"):
+        get(server.url, tmp_path, sha256=hashlib.sha256(OLD).hexdigest())
+    assert get(server.url, tmp_path, sha256=hashlib.sha256(NEW).hexdigest()) == path
+    assert len(server.asked) == 1
+
+
+def test_no_password_in_an_address(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a name and a password stand in it") as told:
+        check_url("https://anna:geheim@example.org/x")
+    assert "geheim" not in str(told.value)
+
+
+def test_what_a_server_says_does_not_steer_the_terminal(  # type: ignore[no-untyped-def]
+    serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(lambda _: iter([answer(b"", status="404 \x1b[2J\x1b]0;owned\x07")]))
+    manifest = tmp_path / "x.yaml"
+    manifest.write_text(MANIFEST.format(url=server.url, path="a.bin"))
+    assert run(["data", "fetch", "X", "--manifest", str(manifest), "--folder", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "404" in said
+    assert said.replace("\n", "").isprintable()
 
 
 def test_a_redirect_loop_ends(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
