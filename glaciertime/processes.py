@@ -35,12 +35,23 @@ def process_pool(workers: int, *, spawn: bool = False) -> Iterator[ProcessPoolEx
                 pool.submit(int)
         yield pool
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
+        with _threads_in_silence():
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - before:
+                child.terminate()
+            pool.shutdown()
         raise
+    pool.shutdown()
+
+
+@contextlib.contextmanager
+def _threads_in_silence() -> Iterator[None]:
+    """Leave out what the thread of a pool says of processes that were ended on purpose."""
+    usual, threading.excepthook = threading.excepthook, lambda _: None
+    try:
+        yield
     finally:
-        pool.shutdown()
+        threading.excepthook = usual
 
 
 @contextlib.contextmanager

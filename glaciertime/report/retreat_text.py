@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import geopandas as gpd
@@ -173,8 +174,13 @@ def _cell(value: object) -> str:
 def _markdown(rows: pd.DataFrame) -> str:
     head = "| " + " | ".join(rows.columns) + " |"
     rule = "|" + "---|" * len(rows.columns)
-    body = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows.itertuples(index=False)]
+    body = ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows.itertuples(index=False)]
     return "\n".join([head, rule, *body]) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """Return a cell of Markdown that shows its text: no cell of its own, no line, no link, no HTML."""
+    return re.sub(r"([\\|<\[`*])", r"\\\1", " ".join(text.split()))
 
 
 _LATEX = {
@@ -185,6 +191,7 @@ _LATEX = {
 
 def _latex(rows: pd.DataFrame) -> str:
     def escaped(text: str) -> str:
+        text = " ".join(text.split())
         text = "".join(_LATEX.get(letter, letter) for letter in text)
         return text.replace("±", r"$\pm$").replace("km2", r"km$^2$")
 

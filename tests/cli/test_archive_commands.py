@@ -71,7 +71,7 @@ def test_forget_takes_out_what_it_said(track, command: Command) -> None:  # type
     track()
     name = images()[0]
     would = command("forget", "--glacier", "toy", "--image", name, "--dry-run", "--json")
-    assert {row["table"] for row in would.json} == {"fronts", "observations", "inputs"}
+    assert {row["table"] for row in would.json} == {"fronts", "observations", "inputs", "run_inputs"}
     assert name in images()
     done = command("forget", "--glacier", "toy", "--image", name, "--json")
     assert [row["rows"] for row in done.json] == [row["rows"] for row in would.json]

@@ -31,7 +31,7 @@ def test_the_log_of_track_tells_ruler_flags_and_what_was_refused(command: Comman
     ):  # fmt: skip
         assert wanted in text
     assert "--log-file" not in text, "where the log goes is no part of the command"
-    again = command("table", "--log-file", "log.txt")
+    again = command("catalog", "--log-file", "log.txt")
     assert again.code == 0
     assert Path("log.txt").read_text().startswith(text), "a log is added to"
     assert Path("log.txt").read_text().count("command: ") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import resource
 import shutil
 from collections.abc import Callable, Iterator
@@ -312,3 +313,57 @@ def test_a_table_that_is_cut_short_in_silence_is_not_taken(
     Path(name).write_text("old")
     assert f"{name} could not be written" in refused(export(tracked, form, name, "--overwrite"), code=1)
     assert Path(name).read_text() == "old"
+
+
+ODD_NAMES = (
+    "../../x", "..", ".", "/etc/passwd", "CON", "nul.html", "x" * 300, "ø" * 300, "two\nlines", "gla\u202egpj", "a:b",
+    "-rf", "~", "$HOME", "%00", "a\\b", "=1+1", "<script>alert(1)</script>", " ", "a.html/../b", "\u200b", "'; --",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_page_of_any_glacier_lies_in_this_folder(command: Command, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "work" / "here"
+    folder.mkdir(parents=True)
+    os.chdir(folder)
+    with Path("odd.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("glacier", "date", "length_m"), *((name, f"{year}-09-01", 9500 - year) for year in range(2001, 2005))]
+        )
+    given = ("import", "odd.csv") if name.strip("\u200b ") else ("import", "odd.csv", "--glacier", "odd")
+    imported = command(*given)
+    assert imported.code in (0, 1, 3), imported
+    if imported.code == 1:  # refused: a name that names nothing
+        assert not Path("glaciertime.gpkg").exists()
+        return
+    (held,) = Archive(Path("glaciertime.gpkg")).glaciers()
+    before = set(tmp_path.rglob("*"))
+    result = command("report", f"--glacier={held}")
+    assert result.code == 0, result
+    (made,) = set(tmp_path.rglob("*")) - before
+    assert made.parent == folder
+    assert made.suffix == ".html"
+    assert made.name.isprintable()
+    assert not made.name.startswith((".", "-"))
+    assert len(made.name.encode()) < 200
+    assert made.stem.casefold().split(".")[0] not in ("con", "nul")
+    assert "<script>alert" not in made.read_text()
+    assert command("why", made).code == 0
+
+
+def test_cells_of_markdown_and_latex_show_their_text(command: Command) -> None:
+    name = "=1|[x](javascript:1)<b>`*\\"
+    with Path("odd.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("glacier", "date", "length_m"), (name, "2001-09-01", 9500), (name, "2002-09-01", 9400)]
+        )
+    assert command("import", "odd.csv").code == 0
+    markdown = command("table", "--variable", "length_m", "--format", "markdown").out
+    head, _, row = [line for line in markdown.splitlines() if line.startswith("|")]
+    assert len(re.findall(r"(?<!\\)\|", row)) == len(re.findall(r"\|", head)), "no cell more"
+    assert r"\[x](javascript:1)\<b>\`\*\\" in row
+    latex = command("table", "--variable", "length_m", "--format", "latex").out
+    assert r"\textbackslash{}" in latex
+    table = command("table", "--variable", "length_m", "--format", "csv").out
+    (row,) = csv.DictReader(table.splitlines())
+    assert row["glacier"] == f"'{name}"
