@@ -11,6 +11,9 @@ from concurrent.futures import ProcessPoolExecutor
 
 __all__ = ["process_pool"]
 
+#: So long the threads of a pool that is broken off are waited for.
+_END_S = 5.0
+
 
 def _leave_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -26,12 +29,12 @@ def process_pool(workers: int, *, spawn: bool = False) -> Iterator[ProcessPoolEx
     spawn : bool
         Start each anew: forking a process that holds the threads of a library can hang.
     """
-    before = set(multiprocessing.active_children())
+    before, threads = set(multiprocessing.active_children()), set(threading.enumerate())
     context = multiprocessing.get_context("spawn") if spawn else None
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c)
     try:
-        if spawn:
-            with _ctrl_c_ignored():  # until it has its initializer, a new process would print a traceback
+        with _ctrl_c_kept_off(spawn):  # until it has its initializer, a new process would print a traceback
+            for _ in range(workers):
                 pool.submit(int)
         yield pool
     except BaseException:
@@ -39,7 +42,8 @@ def process_pool(workers: int, *, spawn: bool = False) -> Iterator[ProcessPoolEx
             pool.shutdown(wait=False, cancel_futures=True)
             for child in set(multiprocessing.active_children()) - before:
                 child.terminate()
-            pool.shutdown()
+            for thread in set(threading.enumerate()) - threads - {threading.current_thread()}:
+                thread.join(_END_S)
         raise
     pool.shutdown()
 
@@ -55,12 +59,23 @@ def _threads_in_silence() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ctrl_c_ignored() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
+def _ctrl_c_kept_off(spawn: bool) -> Iterator[None]:
+    """Let processes that start in the block never get Ctrl-C.
+
+    Forked ones have the mask of their parent, which gets its Ctrl-C a moment later. For spawned ones that mask is taken
+    off on the way, so that it has to be ignored for that moment.
+    """
+    if spawn and threading.current_thread() is threading.main_thread():
+        usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, usual)
+    elif not spawn and hasattr(signal, "pthread_sigmask"):
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    else:
         yield
-        return
-    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
