@@ -35,6 +35,8 @@ class Learner:
         Of the average, once as many steps are done that it makes sense.
     encoder, encoder_rate
         File of weights that the encoder starts from, and its learning rate.
+    channels_last : bool
+        How tensors lie in memory.
     """
 
     def __init__(
@@ -48,13 +50,15 @@ class Learner:
         decay: float,
         encoder: str = "",
         encoder_rate: float = 0.0,
+        channels_last: bool = True,
     ) -> None:
         self.name = name
         self.device = device
         self.network = build_network(name, in_channels=1, classes=2, fold=fold)
         if encoder:
             load_encoder_weights(self.network, encoder)
-        self.network = self.network.to(device, memory_format=torch.channels_last).train()
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = self.network.to(device, memory_format=layout).train()
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
         self.loss = LineLoss() if loss == "line" else FrontLoss()
         self.decay = decay

@@ -19,9 +19,11 @@ them) and the probabilities of every image of the glaciers left out, which ``sco
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -86,6 +88,31 @@ def prepare(options: argparse.Namespace) -> None:
     }
     assert all(tensor.isfinite().all() for tensor in tensors.values() if torch.is_floating_point(tensor))
     save_file(tensors, options.out / "encoder.safetensors")
+    told = {left_out: describe(real, left_out) for left_out in (*GLACIERS, ALL)}
+    (options.out / "descriptions.json").write_text(json.dumps(told))
+
+
+def describe(real, left_out: str) -> str:
+    """Return the description that a student's weights carry."""
+    from glaciertime.segment.description import ModelSpec
+    from glaciertime.segment.frame import LANDSAT_FRONTS
+    from glaciertime.segment.teach.patches import training_range
+
+    known = [index for index, info in enumerate(real.infos) if info.glacier != left_out]
+    seen = ", ".join(sorted({real.infos[index].glacier for index in known}))
+    return ModelSpec(
+        name="landsat-fronts" if left_out == ALL else f"{STUDENT['model']}-without-{left_out}",
+        bands=real.bands,
+        classes=real.classes,
+        codes=real.codes,
+        frame=LANDSAT_FRONTS,
+        seen=training_range(real, known),
+        zones="line",
+        resolution_m=LANDSAT_FRONTS.pixel_m,
+        augmented=True,
+        trained_on=f"landsat-fronts: {seen}, and simulated optical scenes",
+        **STUDENT,
+    ).to_json()
 
 
 def simulate(task: tuple[int, int]) -> tuple[int, np.ndarray, np.ndarray]:
@@ -119,11 +146,20 @@ def train_all(options: argparse.Namespace) -> None:
                     timeout=max(1.0, started + options.seconds + options.grace - time.time())
                 )
             except subprocess.TimeoutExpired:
-                process.kill()
-                codes[left_out] = process.wait()
+                codes[left_out] = stop(process)
     print(f"exit codes {codes} after {time.time() - started:.0f} s", flush=True)
     if not any(code == 0 for code in codes.values()):
         sys.exit(1)
+
+
+def stop(process: subprocess.Popen) -> int:
+    """End a process that outran its time, with a moment to write what it has."""
+    process.terminate()
+    try:
+        return process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def simulate_more(count: int, scratch: Path, *, until: float) -> None:
@@ -159,7 +195,6 @@ def train_fold(options: argparse.Namespace) -> None:
     name = options.left_out
     torch.manual_seed(len(name))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_tf32 = True
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -184,6 +219,7 @@ def train_fold(options: argparse.Namespace) -> None:
     student = Learner(STUDENT["model"], STUDENT["fold"], loss="front", rate=2e-3, **common)
     everyone = [*teachers, student]
     begun, end = time.time(), options.started + options.seconds
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(save_student(student, options, left_out=name) or 3))
     taken, told, saved, steps, last_steps = 0, begun, begun, 0, 0
     print(f"{name}: ready after {begun - options.started:.1f} s on {device}", flush=True)
     while (now := time.time()) < end:
@@ -203,21 +239,20 @@ def train_fold(options: argparse.Namespace) -> None:
             for learner in everyone:
                 learner.keep_or_restore()
             taken = take_simulated(scenes, taken, options.scratch)
-        if now - told > min(15.0, options.seconds / 8):
+        if steps == 1 or now - told > min(15.0, options.seconds / 20):
             losses = " ".join(f"{learner.last_loss():.3f}" for learner in everyone)
             speed = (steps - last_steps) / (now - told)
             print(
                 f"{name}: {progress:.2f} step {steps} {speed:.1f}/s losses {losses} scenes {scenes.count}", flush=True
             )
             told, last_steps = now, steps
-        if teaching and now - saved > 40:
+        if now - saved > 30:
             save_student(student, options, left_out=name)
             saved = now
     save_student(student, options, left_out=name)
     print(f"{name}: {steps} steps of {options.batch}; saved at {time.time() - options.started:.1f} s", flush=True)
     if name == ALL:
         return
-    torch.backends.cudnn.benchmark = False
     asked = np.flatnonzero(glacier == name)
     assert asked.max() < real
     of = {learner.name: learner.probability(scenes.images[asked].float(), MAGNIFICATIONS) for learner in everyone}
@@ -263,27 +298,11 @@ def save_student(student, options: argparse.Namespace, *, left_out: str) -> None
     """Write the student's averaged weights with what they expect."""
     from safetensors.torch import save_file
 
-    from glaciertime.segment.description import KEY, ModelSpec
-
-    seen = ", ".join(glacier for glacier in GLACIERS if glacier != left_out)
-    spec = ModelSpec(
-        name=f"{STUDENT['model']}-without-{left_out}" if left_out != ALL else "landsat-fronts",
-        bands=("grey",),
-        classes=("glacier", "ocean"),
-        codes=(127, 254),
-        zones="line",
-        resolution_m=96.3 / 1.97,
-        augmented=True,
-        trained_on=f"landsat-fronts: {seen}, and simulated optical scenes",
-        **STUDENT,
-    )
     path = options.out / (f"without-{left_out}.safetensors" if left_out != ALL else "all.safetensors")
-    tensors = {
-        key: value.detach().float().cpu().contiguous() if value.is_floating_point() else value.cpu()
-        for key, value in student.average.state_dict().items()
-    }
+    tensors = {key: value.detach().cpu().contiguous() for key, value in student.average.state_dict().items()}
+    told = json.loads((options.data / "descriptions.json").read_text())[left_out]
     partial = path.with_suffix(".part")
-    save_file(tensors, partial, metadata={KEY: spec.to_json(), "generator": "glaciertime train"})
+    save_file(tensors, partial, metadata={"glaciertime": told, "generator": "glaciertime train"})
     partial.replace(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ import device_learning  # noqa: E402
 import device_patches  # noqa: E402
 import train_fronts_gpu  # noqa: E402
 
+from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
 from glaciertime.scenes.datasets.warping import places, take  # noqa: E402
 from glaciertime.scenes.simulate_images import SimulatedFronts  # noqa: E402
 
@@ -149,6 +151,19 @@ def test_weights_that_are_not_finite_are_replaced_by_the_last_average_that_was()
     assert np.isfinite(taught.last_loss())
 
 
+class Traced:
+    """Images of two glaciers, those of Sverdrup brighter."""
+
+    bands, classes, codes = ("grey",), ("glacier", "ocean"), (127, 254)
+    infos = (SampleInfo(name="a", glacier="Sverdrup"), SampleInfo(name="b", glacier="Jakobshavn"))
+
+    def __getitem__(self, index):
+        image = np.linspace(0, 200 - 100 * index, 100, dtype=np.float32).reshape(1, 10, 10)
+        return TrainingSample(
+            image=image, labels=np.zeros((10, 10), np.uint8), present=np.ones(1, bool), info=self.infos[index]
+        )
+
+
 def test_predictions_and_the_file_written_are_those_that_the_package_gives(tmp_path):
     from argparse import Namespace
 
@@ -163,11 +178,14 @@ def test_predictions_and_the_file_written_are_those_that_the_package_gives(tmp_p
     image = np.random.default_rng(0).normal(size=(1, 70, 50)).astype(np.float32)
     normal = (image - image.mean()) / image.std()
     found = student.probability(torch.from_numpy(normal), train_fronts_gpu.MAGNIFICATIONS)
-    train_fronts_gpu.save_student(student, Namespace(out=tmp_path), left_out="Sverdrup")
+    told = {"Sverdrup": train_fronts_gpu.describe(Traced(), "Sverdrup")}
+    (tmp_path / "descriptions.json").write_text(json.dumps(told))
+    train_fronts_gpu.save_student(student, Namespace(out=tmp_path, data=tmp_path), left_out="Sverdrup")
     run, spec = load_engine(tmp_path / "without-Sverdrup.safetensors", engine="torch")
     expected = predict_image(image, run=varied(run), spec=spec)[1]
     np.testing.assert_allclose(found[0], expected, atol=1e-4)
     assert spec.zones == "line"
+    assert spec.seen[0][1] < 200
     assert "Sverdrup" not in spec.trained_on
 
 
