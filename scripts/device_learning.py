@@ -60,7 +60,7 @@ class Learner:
         layout = torch.channels_last if channels_last else torch.contiguous_format
         self.network = self.network.to(device, memory_format=layout).train()
         self.average = copy.deepcopy(self.network).eval().requires_grad_(False)
-        self.loss = LineLoss() if loss == "line" else FrontLoss()
+        self.loss = LineLoss(share=0.05) if loss == "line" else FrontLoss()
         self.decay = decay
         self.steps = 0
         inner = list(self.network.core.encoder.parameters()) if encoder else []
@@ -120,7 +120,7 @@ class Learner:
         self.optimiser.state.clear()
 
     @torch.no_grad()
-    def probability(self, images: torch.Tensor, magnifications: Sequence[float], *, batch: int = 16) -> np.ndarray:
+    def probability(self, images: torch.Tensor, magnifications: Sequence[float], *, batch: int = 35) -> np.ndarray:
         """Return the probability of ocean (N, H, W), the mean over mirror images and magnifications.
 
         As ``glaciertime.segment.predict.uncertainty.varied`` does it.

@@ -53,7 +53,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--more-simulated", type=int, default=3000, help="scenes that train simulates besides")
     parser.add_argument("--seconds", type=float, default=280.0, help="from the start of train to its end")
     parser.add_argument("--grace", type=float, default=40.0, help="seconds more for predicting, before a fold is ended")
-    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--left-out", default="", help="of one fold; train starts them all")
     parser.add_argument("--started", type=float, default=0.0)
     parser.add_argument("--scratch", type=Path)
@@ -169,7 +169,7 @@ def simulate_more(count: int, scratch: Path, *, until: float) -> None:
     shape = (count, 300, 200)
     images = np.lib.format.open_memmap(scratch / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
     labels = np.lib.format.open_memmap(scratch / "labels.npy", mode="w+", dtype=np.uint8, shape=shape)
-    workers = max(1, (os.cpu_count() or 1) - len(GLACIERS) - 2)
+    workers = max(1, (os.cpu_count() or 1) - len(GLACIERS) - 3)
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
         made = pool.imap(simulate, ((number, count) for number in range(count)), chunksize=4)
         for number, image, label in made:
@@ -218,15 +218,24 @@ def train_fold(options: argparse.Namespace) -> None:
     ]
     student = Learner(STUDENT["model"], STUDENT["fold"], loss="front", rate=2e-3, **common)
     everyone = [*teachers, student]
+    # The first pass builds kernels, for seconds: at a rate of zero, before the clock of the schedules starts.
+    batch, truth = patches.draw(options.batch, simulated=0.5)
+    for learner in everyone:
+        learner.learn(batch, truth, rate=0.0)
+    soft_labels(teachers, batch).sum().item()
     begun, end = time.time(), options.started + options.seconds
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(save_student(student, options, left_out=name) or 3))
-    taken, told, saved, steps, last_steps = 0, begun, begun, 0, 0
+    taken, told, saved, steps, last_steps, drawn = 0, begun, begun, 0, 0, []
     print(f"{name}: ready after {begun - options.started:.1f} s on {device}", flush=True)
     while (now := time.time()) < end:
         progress = (now - begun) / (end - begun)
         teaching = progress >= TEACHERS_UNTIL
         share = 1.0 if progress < 0.04 else 0.5 if progress < 0.2 else 0.25
-        batch, truth = patches.draw(options.batch, simulated=share)
+        if not drawn:
+            # A quarter of the calls: with batches of this size, calls cost more than what they do.
+            parts = (part.split(options.batch) for part in patches.draw(4 * options.batch, simulated=share))
+            drawn = list(zip(*parts, strict=True))
+        batch, truth = drawn.pop()
         if teaching:
             student.learn(batch, truth, rate=stable_then_falling(progress), soft=soft_labels(teachers, batch))
         else:
@@ -239,7 +248,7 @@ def train_fold(options: argparse.Namespace) -> None:
             for learner in everyone:
                 learner.keep_or_restore()
             taken = take_simulated(scenes, taken, options.scratch)
-        if steps == 1 or now - told > min(15.0, options.seconds / 20):
+        if now - told > min(15.0, options.seconds / 20):
             losses = " ".join(f"{learner.last_loss():.3f}" for learner in everyone)
             speed = (steps - last_steps) / (now - told)
             print(
@@ -255,14 +264,16 @@ def train_fold(options: argparse.Namespace) -> None:
         return
     asked = np.flatnonzero(glacier == name)
     assert asked.max() < real
-    of = {learner.name: learner.probability(scenes.images[asked].float(), MAGNIFICATIONS) for learner in everyone}
-    of["teachers"] = np.mean([of[teacher.name] for teacher in teachers], axis=0)
-    np.savez_compressed(
-        options.out / f"without-{name}.npz",
-        name=names[asked],
-        **{key: np.rint(255 * value).astype(np.uint8) for key, value in of.items()},
-    )
-    print(f"{name}: predicted at {time.time() - options.started:.1f} s", flush=True)
+    found = {}
+    for learner in reversed(everyone):
+        found[learner.name] = learner.probability(scenes.images[asked].float(), MAGNIFICATIONS)
+        if learner is teachers[0]:
+            found["teachers"] = np.mean([found[teacher.name] for teacher in teachers], axis=0)
+        stored = {key: np.rint(255 * value).astype(np.uint8) for key, value in found.items()}
+        partial = options.out / f"without-{name}.part.npz"
+        np.savez_compressed(partial, name=names[asked], **stored)
+        partial.replace(options.out / f"without-{name}.npz")
+        print(f"{name}: {learner.name} predicted at {time.time() - options.started:.1f} s", flush=True)
 
 
 def risen_then_falling(progress: float) -> float:
