@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from glaciertime.documents import read_yaml
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.front_kinds import front_kind
-from glaciertime.naming import fold_name
+from glaciertime.naming import fold_name, other_spellings
 from glaciertime.units import crs_on_earth
 
 __all__ = [
@@ -350,7 +350,7 @@ def _by_name(entries: Iterable[Glacier | DataSet]) -> dict[str, str]:
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = nearest_names(name, known)
+    near = other_spellings(name, known := list(known)) or nearest_names(name, known)
     return f", did you mean {' or '.join(near)}?" if near else ""
 
 

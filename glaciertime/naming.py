@@ -34,6 +34,7 @@ __all__ = [
     "columns_among",
     "first_column",
     "fold_name",
+    "other_spellings",
     "whole_identifier",
 ]
 
@@ -101,6 +102,35 @@ def fold_name(value: Any) -> str:
     True
     """
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", clean_name(value)).casefold())
+
+
+# Letters that some write as others, or without their marks; what stands first is taken off first.
+_WRITTEN_AS = (
+    ("ä", "a"), ("æ", "a"), ("å", "a"), ("ö", "o"), ("ø", "o"), ("œ", "o"), ("ü", "u"), ("þ", "th"), ("ð", "d"),
+    ("đ", "d"), ("ł", "l"), ("ae", "a"), ("aa", "a"), ("oe", "o"), ("ue", "u"),
+)  # fmt: skip
+
+
+def other_spellings(name: str, known: Iterable[str]) -> list[str]:
+    """Return the known names that may be a name in another way of writing: to be offered, never taken to be the same.
+
+    Examples
+    --------
+    >>> other_spellings("Jakobshavn Isbrae", ["Jakobshavn Isbræ", "Breiðamerkurjökull"])
+    ['Jakobshavn Isbræ']
+    >>> other_spellings("Aaserud", ["Åserud"]), other_spellings("Oetztal", ["Ötztal"])
+    (['Åserud'], ['Ötztal'])
+    """
+    wanted = _as_written_plainly(name)
+    return [each for each in known if _as_written_plainly(each) == wanted]
+
+
+def _as_written_plainly(name: str) -> str:
+    text = fold_name(name)
+    for letter, plain in _WRITTEN_AS:
+        text = text.replace(letter, plain)
+    plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each))
+    return re.sub(r"[^\w]", "", plain)
 
 
 def whole_identifier(value: Any) -> str:

@@ -14,7 +14,7 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.errors import DataNotFoundError, UsageError, nearest_names
-from glaciertime.naming import fold_name
+from glaciertime.naming import fold_name, other_spellings
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
@@ -157,7 +157,9 @@ def held_name(archive: Archive, name: str, *, catalog: Catalog | None = None) ->
             if not held:
                 raise
     if found is None:
-        near = nearest_names(name, known) if len(known) > _NAMES_SHOWN else known
+        near = known
+        if len(known) > _NAMES_SHOWN:
+            near = other_spellings(name, known) or nearest_names(name, known)
         more = len(known) - len(near)
         listed = ", ".join([*near, *([f"{more} more" if near else f"{more} glaciers"] if more else [])])
         raise DataNotFoundError(

@@ -15,6 +15,7 @@ from glaciertime.naming import (
     column_called,
     columns_among,
     fold_name,
+    other_spellings,
     whole_identifier,
 )
 
@@ -77,3 +78,15 @@ def test_a_column_that_is_not_there_is_refused_with_those_that_are() -> None:
     assert column_called(["Gletscher"], "gletscher", option="--name-column", where="a.shp") == "Gletscher"
     with pytest.raises(InputError, match=r"--name-column Gletcher: a\.shp has no such column, did you mean Gletscher"):
         column_called(["Gletscher", "x"], "Gletcher", option="--name-column", where="a.shp")
+
+
+def test_another_way_of_writing_is_offered_and_not_taken_to_be_the_same() -> None:
+    assert fold_name("Weißferner") == fold_name("WEISSFERNER")
+    known = ["Jakobshavn Isbræ", "Åsgårdfonna", "Øyerbreen", "Hochjochferner", "Þjórsárjökull", "Gößnitzkees"]
+    for written, name in (
+        ("Jakobshavn Isbrae", known[0]), ("Aasgaardfonna", known[1]), ("Oyerbreen", known[2]),
+        ("Thjorsarjokull", known[4]), ("Goessnitzkees", known[5]),
+    ):  # fmt: skip
+        assert fold_name(written) != fold_name(name)
+        assert other_spellings(written, known) == [name]
+    assert other_spellings("Hintereisferner", known) == []

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 from glaciertime.cells import unquote_formulas
 from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, join_flags, validate, variable_named
+from glaciertime.tables import (
+    OUTLIER_FLAGS,
+    SERIES_KEY,
+    by_series,
+    flags_of,
+    has_flag,
+    join_flags,
+    validate,
+    variable_named,
+)
 from glaciertime.units import DAYS_PER_YEAR, as_date
 
 __all__ = ["Series", "as_days", "observations_from_table", "series_from_observations"]
@@ -287,6 +296,8 @@ def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
     if len(daily) < len(rows):
         notes.append(f"{len(rows)} rows on {len(daily)} days: rows of one day combined")
     label = f"{key[0]}, {key[1]}"
+    if has_flag(rows["quality"], "assumed-seaward").any():
+        notes.append("which way the sea lies is assumed, by a retreat: what is a retreat may be an advance")
     for note in notes:
         _log.info("%s: %s", label, note)
     if daily.empty:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
-from glaciertime.scenes.folder import MaskReading, mask_files, rasters_in
+from glaciertime.scenes.folder import MaskReading, mask_files, named_with_date, rasters_in
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.layers import Layer, files_in, geometry_kinds, is_damaged, layers_of, read_layer, vector_files
 from glaciertime.scenes.listing import entries
@@ -49,7 +49,7 @@ def vectors_in(glacier: Glacier, data: Path, given: VectorInput, known: set[Path
 def holds_masks(glacier: Glacier, folder: Path, reading: MaskReading, columns: VectorReading) -> bool:
     """Return whether the rasters of a folder are to be measured; undated ones beside vector files may be elevations."""
     files = mask_files(folder)
-    if not files or any(path.name in reading.dates or _is_dated(path.name) for path in files):
+    if not files or any(path.name in reading.dates or _is_dated(named_with_date(path)) for path in files):
         return bool(files)
     given = vector_input(reading, columns)
     return not any(find_in_vectors(path, glacier, given=given) for path in files_in(folder))

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from glaciertime.scenes.names import DATE_FORMS, date_in_name, dated_folders, se
 from glaciertime.scenes.passes import Pass, pass_in_name
 from glaciertime.scenes.rasters import mask_scene
 
-__all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder", "rasters_in"]
+__all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder", "named_with_date", "rasters_in"]
 
 RASTER_ENDINGS = (".tif", ".tiff", ".png", ".gif", ".bmp", ".jp2", ".vrt", ".img", ".asc", ".bil")
 
@@ -60,7 +60,16 @@ def mask_files(folder: Path) -> list[Path]:
     """
     if folder.is_file():
         return [folder]
-    return rasters_in(folder) or [file for inner in dated_folders(folder) for file in rasters_in(inner)]
+    found = rasters_in(folder) or [file for inner in dated_folders(folder) for file in rasters_in(inner)]
+    return found or _one_of_each_product(folder)
+
+
+def _one_of_each_product(folder: Path) -> list[Path]:
+    """Return the only raster of each sub-folder, where all of these that hold one bear a date, as products do."""
+    inner = [rasters_in(path) for path in entries(folder) if path.is_dir() and not path.name.startswith(".")]
+    files = [found[0] for found in inner if len(found) == 1]
+    several = any(len(found) > 1 for found in inner)
+    return [] if several or any(named_with_date(path) == path.name for path in files) else files
 
 
 def rasters_in(folder: Path) -> list[Path]:
@@ -70,6 +79,19 @@ def rasters_in(folder: Path) -> list[Path]:
         for path in entries(folder)
         if path.suffix.lower() in RASTER_ENDINGS and not path.name.startswith(".") and path.is_file()
     )
+
+
+def named_with_date(path: Path) -> str:
+    """Return the name of a raster, led by that of its folder where this alone bears the date and holds nothing else."""
+    is_dated_by_it = path.parent.name and not _bears_date(path.name) and _bears_date(path.parent.name)
+    return f"{path.parent.name}_{path.name}" if is_dated_by_it and len(rasters_in(path.parent)) == 1 else path.name
+
+
+def _bears_date(name: str) -> bool:
+    try:
+        return date_in_name(name) is not None
+    except InputError:
+        return True
 
 
 def masks_in_folder(
@@ -92,7 +114,8 @@ def masks_in_folder(
         raise DataNotFoundError(f"{folder} holds no masks; expected files ending in {', '.join(RASTER_ENDINGS)}")
     scenes: list[MaskScene] = []
     for path in files:
-        dated = reading.dates.get(path.name) or date_in_name(path.name, reading=reading.date_reading)
+        name = named_with_date(path)
+        dated = reading.dates.get(path.name) or date_in_name(name, reading=reading.date_reading)
         if not isinstance(dated, Dated):
             reason = dated or (
                 f"{path.name} names no date; rename it (known forms: {DATE_FORMS}), or give --dates FILE.csv with the "
@@ -102,26 +125,25 @@ def masks_in_folder(
             continue
         date = dated.date
         try:
-            scenes.append(
-                mask_scene(
-                    path,
-                    glacier=glacier,
-                    date=date,
-                    dataset=dataset,
-                    sensor=sensor_in_name(path.name),
-                    classes=reading.classes,
-                    crs=reading.crs,
-                    local_resolution_m=reading.local_resolution_m,
-                    image_resolution_m=reading.image_resolution_m,
-                    flags={**reading.flags, **dated.flags},
-                    on_land=reading.on_land,
-                    delineation_sigma_m=reading.delineation_sigma_m,
-                    georeferencing_sigma_m=reading.georeferencing_sigma_m,
-                )
+            scene = mask_scene(
+                path,
+                glacier=glacier,
+                date=date,
+                dataset=dataset,
+                sensor=sensor_in_name(name),
+                classes=reading.classes,
+                crs=reading.crs,
+                local_resolution_m=reading.local_resolution_m,
+                image_resolution_m=reading.image_resolution_m,
+                flags={**reading.flags, **dated.flags},
+                on_land=reading.on_land,
+                delineation_sigma_m=reading.delineation_sigma_m,
+                georeferencing_sigma_m=reading.georeferencing_sigma_m,
             )
+            scenes.append(replace(scene, acquisition=replace(scene.acquisition, image_id=Path(name).stem)))
         except GlacierTimeError as error:
             acquisition = Acquisition(
-                glacier=glacier, date=date, dataset=dataset, image_id=path.stem, source="observed",
+                glacier=glacier, date=date, dataset=dataset, image_id=Path(name).stem, source="observed",
                 input=str(path.resolve()),
             )  # fmt: skip
             yield UnreadableScene(input=str(path), reason=str(error), date=date, acquisition=acquisition)
@@ -186,7 +208,7 @@ def _joined(scenes: list[MaskScene], *, local_frames: bool) -> tuple[list[MaskSc
 
 
 def _pass(scene: MaskScene) -> Pass:
-    return pass_in_name(Path(scene.acquisition.input).name)
+    return pass_in_name(named_with_date(Path(scene.acquisition.input)))
 
 
 def _order(scene: MaskScene) -> tuple[dt.date, str]:

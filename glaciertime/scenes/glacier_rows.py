@@ -12,8 +12,15 @@ import pandas as pd
 from glaciertime import naming
 from glaciertime.catalog import Glacier
 from glaciertime.dates import DateReading
-from glaciertime.errors import AmbiguousDateError, DataNotFoundError, InputError
-from glaciertime.naming import clean_name, column_called, columns_among, fold_name, whole_identifier
+from glaciertime.errors import AmbiguousDateError, DataNotFoundError, InputError, nearest_names
+from glaciertime.naming import (
+    clean_name,
+    column_called,
+    columns_among,
+    fold_name,
+    other_spellings,
+    whole_identifier,
+)
 from glaciertime.scenes.names import date_in_name
 
 __all__ = ["ALL_ROWS", "GlacierRows", "VectorReading", "rows_of_glacier", "wanted_names"]
@@ -141,7 +148,11 @@ def _nothing_of(table: gpd.GeoDataFrame, glacier: Glacier, columns: list[str], w
     if not known and len(columns) > 1:
         return _nothing_of(table, glacier, columns[1:], where)
     shown = ", ".join(known[:_SHOWN]) + (", ..." if len(known) > _SHOWN else "")
-    return f"{where} holds nothing of {glacier.name}; its column {columns[0]} names {shown or 'none'}"
+    near = other_spellings(glacier.name, known) or nearest_names(glacier.name, known)
+    hint = f"; did you mean --glacier '{near[0]}'?" if near else ""
+    if len(known) == 1:
+        hint += f"; give --glacier '{known[0]}', or --name-column {ALL_ROWS} if all its rows are of {glacier.name}"
+    return f"{where} holds nothing of {glacier.name}; its column {columns[0]} names {shown or 'none'}{hint}"
 
 
 def _check_one_glacier(rows: gpd.GeoDataFrame, glacier: Glacier, identifiers: list[str], where: str) -> None:

@@ -15,7 +15,7 @@ from rasterio.io import DatasetReader
 from glaciertime.dates import Dated
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableScene
-from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files
+from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
 from glaciertime.scenes.raster_files import open_raster
@@ -109,7 +109,7 @@ def images_in_folder(
     scenes: list[ImageScene | UnreadableScene] = []
     for path in files:
         try:
-            dated = reading.dates.get(path.name) or date_in_name(path.name, reading=reading.date_reading)
+            dated = reading.dates.get(path.name) or date_in_name(named_with_date(path), reading=reading.date_reading)
         except InputError as error:
             dated = str(error)
         if not isinstance(dated, Dated):
@@ -131,9 +131,10 @@ def _order(scene: ImageScene | UnreadableScene) -> tuple[str, str]:
 def _image(
     path: Path, *, glacier: str, dataset: str, dated: Dated, reading: MaskReading
 ) -> ImageScene | UnreadableScene:
+    name = named_with_date(path)
     acquisition = Acquisition(
-        glacier=glacier, date=dated.date, dataset=dataset, image_id=path.stem, source="observed",
-        input=str(path.resolve()), sensor=sensor_in_name(path.name), flags={**reading.flags, **dated.flags},
+        glacier=glacier, date=dated.date, dataset=dataset, image_id=Path(name).stem, source="observed",
+        input=str(path.resolve()), sensor=sensor_in_name(name), flags={**reading.flags, **dated.flags},
         georeferencing_sigma_m=reading.georeferencing_sigma_m,
     )  # fmt: skip
     try:

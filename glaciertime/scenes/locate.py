@@ -15,7 +15,7 @@ from glaciertime.scenes.acquisition import ImageScene, Scene, UnreadableScene
 from glaciertime.scenes.caffe import caffe_has_zones, caffe_root, caffe_scenes
 from glaciertime.scenes.contents import holds_masks, left_beside_masks, missing_files, vector_input, vectors_in
 from glaciertime.scenes.crane_simulation import DATASET, simulated_crane, simulated_scenes
-from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder
+from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, masks_in_folder, named_with_date
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.image_folder import format_of_rasters, images_in_folder
 from glaciertime.scenes.images import caffe_images, landsat_front_images, upright_glacier
@@ -128,6 +128,27 @@ def _is_there(source: Source, folder: Path) -> bool:
     return source.format != "caffe" or caffe_root(folder / source.path) is not None
 
 
+def _source_at(sources: tuple[Source, ...], folder: Path) -> Source | None:
+    """Return the source of rasters whose path leads to a folder that was given itself."""
+    for source in sources:
+        parts = Path(source.path or "").parts
+        if source.format in ("masks", "images") and parts and folder.parts[-len(parts) :] == parts:
+            return source
+    return None
+
+
+def _told_of_others(glacier: Glacier, used: Source) -> list[str]:
+    """Return, as sentences, what a manifest says of masks elsewhere that does not count for these."""
+    return [
+        f"what the manifest says of {source.dataset} (sigma, flags) is of its folder {source.path} and not used for "
+        f"these masks; give --data the folder that holds {source.path}"
+        for source in glacier.sources
+        if source.format == used.format == "masks"
+        and source.path
+        and (source.flags or source.delineation_sigma_m is not None or source.georeferencing_sigma_m is not None)
+    ]
+
+
 def _names(glacier: Glacier) -> str:
     return ", ".join(dict.fromkeys(source.dataset for source in glacier.sources)) or "none"
 
@@ -149,6 +170,9 @@ def _from_data(
     if not data.exists():
         raise DataNotFoundError(f"--data {data}: there is no such folder or file")
     if data.is_file() and data.suffix.lower() in RASTER_ENDINGS:
+        known_here = _source_at(sources, data.resolve().parent)
+        if known_here is not None:
+            return _from_source(glacier, known_here, data, reading, columns)
         source = Source(dataset=dataset or data.resolve().parent.name, format=format_of_rasters(data, reading))
         return _from_source(glacier, source, data, reading, columns)
     if data.is_file():
@@ -158,6 +182,9 @@ def _from_data(
             return _from_source(glacier, source, data / source.path, reading, columns)
         if source.format == "caffe" and caffe_root(data) is not None:
             return _from_source(glacier, source, data, reading, columns)
+    known_here = _source_at(sources, data.resolve())
+    if known_here is not None:
+        return _from_source(glacier, known_here, data, reading, columns)
     # Under a name of its own, only what the catalog does not know may pass.
     known = {data / source.path for source in glacier.sources if source.path} if dataset else set()
     for folder in (data / glacier.name, data):
@@ -165,6 +192,7 @@ def _from_data(
             source = Source(dataset=dataset or folder.resolve().name, format=format_of_rasters(folder, reading))
             located = _from_source(glacier, source, folder, reading, columns)
             located.notes.extend(left_beside_masks(glacier, folder, vector_input(reading, columns)))
+            located.notes.extend(_told_of_others(glacier, source))
             return located
     path = vectors_in(glacier, data, vector_input(reading, columns), known)
     if path is not None:
@@ -193,7 +221,7 @@ def _refuse_dates(reading: MaskReading, folder: Path) -> None:
         return
     if told.form:
         raise UsageError(f"--date-format {told.form}: it is of columns; file names are read as they are")
-    if not order_decides(path.name for path in mask_files(folder)):
+    if not order_decides(named_with_date(path) for path in mask_files(folder)):
         raise UsageError(f"--{told.order}: no file name of {folder.name} needs it; leave it out")
 
 

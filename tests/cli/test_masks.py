@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,51 @@ def test_one_mask_file_is_input_too(command: Command, masks: Path, manifest: Pat
     result = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks / "toy_2002-03-15.tif")
     assert result.code == 0
     assert observed().image_id.unique().tolist() == ["toy_2002-03-15"]
+
+
+def test_a_folder_that_a_manifest_s_source_names_is_that_source(command: Command, masks: Path, tmp_path: Path) -> None:
+    """Given itself and not the folder that holds it, it lost the manifest's sigma and flags: 8.5 m for 112."""
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "name: Toy\nsources:\n- {dataset: mine, format: masks, path: masks, delineation_sigma_m: 100, "
+        "georeferencing_sigma_m: 50, flags: {unregistered: not registered}}\n"
+    )
+    for data in (masks, masks / "toy_2001-03-15.tif"):
+        assert command("track", "--glacier", "Toy", "--manifest", own, "--data", data).code == 0
+        rows = observed().query("variable == 'front_position_m'")
+        assert (rows.sigma > 110).all()
+        assert rows.quality.str.contains("unregistered: not registered").all()
+        assert set(rows.dataset) == {"mine"}
+        Path("glaciertime.gpkg").unlink()
+    elsewhere = masks.rename(tmp_path / "elsewhere")
+    result = command("track", "--glacier", "Toy", "--manifest", own, "--data", elsewhere)
+    assert result.code == 0
+    assert "what the manifest says of mine (sigma, flags) is of its folder masks and not used for these" in result.err
+
+
+def test_the_folder_of_a_mask_may_bear_its_date(command: Command, masks: Path, manifest: Path, tmp_path: Path) -> None:
+    """Products lie in a folder each, and what was made of them is called the same in all."""
+    for layout in ("2001-03-15", "LC08_L1TP_217105_20150315_20200906_02_T1"):
+        root = tmp_path / layout[:4] / "products"
+        for shift, path in enumerate(sorted(masks.glob("*.tif"))):
+            inner = root / layout.replace("2001", str(2001 + shift)).replace("20150315", f"{2015 + shift}0315")
+            inner.mkdir(parents=True)
+            shutil.copy(path, inner / "mask.tif")
+        result = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", root)
+        assert result.code == 0, result.err
+        rows = observed().query("method == 'centreline'").sort_values("date")
+        assert rows.image_id.nunique() == 3
+        assert rows.value.is_monotonic_decreasing
+        first = 2001 if layout[0] == "2" else 2015
+        assert rows.date.dt.strftime("%Y-%m-%d").tolist() == [f"{first + k}-03-15" for k in range(3)]
+        Path("glaciertime.gpkg").unlink()
+
+
+def test_two_undated_masks_of_a_dated_folder_are_of_no_date(command: Command, masks: Path, manifest: Path) -> None:
+    """A folder called results_2024 does not date what lies in it."""
+    folder = masks.rename(masks.parent / "results_2024-05-01")
+    for path in folder.glob("*.tif"):
+        path.rename(path.with_name(f"mask_{path.name[7]}.tif"))
+    result = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", folder)
+    assert result.code == 1
+    assert "names no date" in result.err

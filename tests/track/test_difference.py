@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from glaciertime.track.record.difference import difference_table
+from glaciertime.track.record.retreat import retreat_table
 
 from .test_screening import series
 
@@ -43,6 +44,18 @@ def test_a_difference_begins_and_ends_at_what_its_days_are_to_every_product():
 def test_nothing_rests_on_a_value_with_a_flag_that_is_not_known():
     (row,) = difference_table(yearly("ok", "ok", "unknown-flag: melted")).itertuples()
     assert row.change == -2.0
+
+
+def test_what_is_not_known_of_the_ends_stands_in_the_note():
+    """A retreat whose sign was assumed, and a year written as its 1 January, stood in the table like any other."""
+    (row,) = difference_table(yearly("year-only", "month-only: August")).itertuples()
+    assert row.note == "only the year of the start is known; only the month of the end is known"
+    (row,) = difference_table(yearly("assumed-seaward: drawn", "assumed-seaward: drawn")).itertuples()
+    assert row.note == "which way the sea lies is assumed, by a retreat: it may be an advance"
+    areas = yearly("year-only", "ok").assign(variable="area_km2", footprint="box", coverage=1.0)
+    areas.loc[1, "date"] = pd.Timestamp("2021-08-15")
+    (row,) = retreat_table(areas).itertuples()
+    assert row.note == "only the year of the start is known"
 
 
 def test_a_bound_of_a_table_without_sides_is_told_as_in_areas():

@@ -9,7 +9,15 @@ import pytest
 import shapely
 
 from glaciertime.errors import InputError
-from glaciertime.track.record.screening import keep, not_screened, screen, screen_fronts, screening_notes, too_fast
+from glaciertime.track.record.screening import (
+    keep,
+    not_screened,
+    screen,
+    screen_fronts,
+    screen_record,
+    screening_notes,
+    too_fast,
+)
 from glaciertime.track.record.spikes import suspects
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 from glaciertime.track.settings import ScreeningSettings
@@ -247,6 +255,24 @@ def test_the_last_value_is_unconfirmed_until_a_later_one_tells():
     assert len(keep(out)) == 11
     assert flagged(screen(series([*values, 1])), "outlier-jump") == [10]
     assert (screen(series([*values, 1_002, 998]))["quality"] == "ok").all()
+
+
+def test_the_only_value_of_its_season_is_no_error():
+    """Eleven Julys and a March: a true winter front, 176 m behind the summers on both sides, was dropped."""
+    years = [2014, 2015, 2016, 2017, 2018, 2019, 2019, 2020, 2021, 2022, 2023, 2024]
+    dates = pd.to_datetime([f"{year}-07-{5 + year % 9:02d}" for year in years]).to_series().reset_index(drop=True)
+    dates[5] = pd.Timestamp("2019-03-12")
+    inland = [0.0, 234, 408, 656, 841, 1191, 1090, 1301, 1546, 1749, 1983, 2198]
+    table = series([-value for value in inland]).assign(date=dates, sigma=np.nan)
+    out = screen(table)
+    assert flagged(out, "outlier-") == []
+    assert "the only one of its season" in out["quality"][5]
+    # Screened again, the flag is made anew; a spike of the season of the others is one.
+    names = ("GlacierID", "Date", "ImageID", "QualFlag", "dataset", "front_of")
+    none = gpd.GeoDataFrame({name: pd.Series(dtype=object) for name in names}, geometry=[], crs=4326)
+    _, again = screen_record([none], out, settings=ScreeningSettings())
+    assert again["quality"].tolist() == out["quality"].tolist()
+    assert flagged(screen(table.assign(value=table["value"] - 3_000 * (table.index == 3))), "outlier-jump") == [3]
 
 
 def test_a_surge_is_no_error():

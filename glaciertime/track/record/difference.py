@@ -13,7 +13,7 @@ from glaciertime.provenance.rows import names_of_rows
 from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, side_of_bound, variable_named
 from glaciertime.units import as_date, years_between
 
-__all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length"]
+__all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length", "notes_on_ends"]
 
 DIFFERENCE_COLUMNS = (
     *SERIES_KEY, "start_date", "end_date", "start_value", "end_value", "change", "change_sigma", "change_per_year",
@@ -47,6 +47,25 @@ def difference_bound(start: str, end: str) -> str | None:
     turned = {"": "", "at-least": "at-most", "at-most": "at-least"}[start]
     sides = {side for side in (turned, end) if side}
     return None if len(sides) > 1 else sides.pop().replace("-", " ") if sides else ""
+
+
+def notes_on_ends(start: str, end: str) -> list[str]:
+    """Return, as notes, what the flags of two values say of a difference between them.
+
+    Examples
+    --------
+    >>> notes_on_ends("year-only", "ok")
+    ['only the year of the start is known']
+    """
+    flags = [flags_of(start), flags_of(end)]
+    notes = []
+    for flag, known in (("year-only", "year"), ("month-only", "month")):
+        ends = [name for name, held in zip(("start", "end"), flags, strict=True) if flag in held]
+        if ends:
+            notes.append(f"only the {known} of the {' and the '.join(ends)} is known")
+    if any("assumed-seaward" in held for held in flags):
+        notes.append("which way the sea lies is assumed, by a retreat: it may be an advance")
+    return notes
 
 
 def difference_table(
@@ -148,8 +167,7 @@ def _difference(
         notes.append("both dates have the same nearest observation")
     if doubtful.all():
         notes.append("every value is flagged as an outlier or unclear")
-    if any("year-only" in flags_of(row["quality"]) for row in (start, end)):
-        notes.append("only the year is known")
+    notes += notes_on_ends(str(start["quality"]), str(end["quality"]))
     return {
         **dict(zip(SERIES_KEY, key, strict=True)),
         "start_date": start["date"],

@@ -13,7 +13,7 @@ from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
 from glaciertime.provenance.rows import names_of_rows
 from glaciertime.tables import flags_of, has_flag, side_of_bound
-from glaciertime.track.record.difference import difference_bound
+from glaciertime.track.record.difference import difference_bound, notes_on_ends
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
 
 __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
@@ -187,8 +187,11 @@ def _note(start: pd.Series, end: pd.Series) -> str:
     notes = []
     if start["date"] == end["date"]:
         notes.append("both dates have the same nearest observation")
+    notes += notes_on_ends(str(start["quality"]), str(end["quality"]))
     apart = abs(decimal_year(start["date"]) % 1 - decimal_year(end["date"]) % 1)
-    if min(apart, 1 - apart) > _SEASON_YEARS:
+    # Of a year alone the season is not known.
+    is_nominal = any("year-only" in flags_of(row["quality"]) for row in (start, end))
+    if min(apart, 1 - apart) > _SEASON_YEARS and not is_nominal:
         notes.append("the dates fall in different seasons")
     for name, row in (("start", start), ("end", end)):
         if row["coverage"] < 1:

@@ -40,9 +40,11 @@ _REASONS = {
     "outlier-complexity": ("of its neighbours expected",),
     "outlier-jump": ("by its own series", "the ice flows"),
     "outlier-advance": ("the ice flows",),
-    "unconfirmed": ("where the values on one side of it lead", "the ice flows"),
+    "unconfirmed": ("where the values on one side of it lead", "the ice flows", "the only one of its season"),
 }
 
+# Values of one season lie within so many days of the year, and one of another season so far from all of them.
+_SEASON_DAYS, _OFF_SEASON_DAYS = 120.0, 45.0
 # The interquartile range is taken to be at least this share of the median.
 _LEAST_SPREAD = 0.1
 
@@ -200,9 +202,10 @@ def screen(
     """Flag front positions that do not fit their series, and all observations of fronts that do not.
 
     A position that lies off its neighbours on both sides is ``outlier-jump``; at an end of the record, where no other
-    side tells, it is ``unconfirmed``, which speaks against nothing. Where the speed of the ice is known, so is an
-    advance faster than it (``outlier-advance``) and a retreat undone faster. A change that later values do not reverse
-    is never flagged, and none of a glacier that surges unless it is undone within ``flow_window_days``.
+    side tells, and where it is the only one of its season, it is ``unconfirmed``, which speaks against nothing. Where
+    the speed of the ice is known, so is an advance faster than it (``outlier-advance``) and a retreat undone faster. A
+    change that later values do not reverse is never flagged, and none of a glacier that surges unless it is undone
+    within ``flow_window_days``.
 
     Parameters
     ----------
@@ -235,7 +238,8 @@ def screen(
             if settings.surging and not _undone_at_once(suspect.index, days, settings.flow_window_days):
                 continue
             if suspect.index not in found:
-                found[suspect.index] = _said(suspect)
+                alone = suspect.is_confirmed and _is_alone_in_season(suspect.index, days)
+                found[suspect.index] = _said(suspect, is_alone_in_season=alone)
         for k, (flag, reason) in found.items():
             flags[series.index[k]][flag] = reason
     out["quality"] = [join_flags(each) for each in flags]
@@ -321,8 +325,18 @@ def _undone_at_once(index: int, days: NDArray[np.float64], within_days: float) -
     return bool(inner and days[index + 1] - days[index - 1] <= within_days)
 
 
-def _said(suspect: Suspect) -> tuple[str, str]:
+def _is_alone_in_season(index: int, days: NDArray[np.float64]) -> bool:
+    """Return whether all other values are of one season and this one is of another: what it does is not known."""
+    of_year = np.sort(np.delete(days, index) % DAYS_PER_YEAR)
+    between = np.diff(np.append(of_year, of_year[0] + DAYS_PER_YEAR))
+    apart = np.abs((of_year - days[index] % DAYS_PER_YEAR + DAYS_PER_YEAR / 2) % DAYS_PER_YEAR - DAYS_PER_YEAR / 2)
+    return bool(DAYS_PER_YEAR - between.max() <= _SEASON_DAYS and apart.min() > _OFF_SEASON_DAYS)
+
+
+def _said(suspect: Suspect, *, is_alone_in_season: bool) -> tuple[str, str]:
     side = "ahead of" if suspect.off > 0 else "behind"
+    if is_alone_in_season:
+        return "unconfirmed", f"{abs(suspect.off):.0f} m {side} the others, the only one of its season"
     if not suspect.is_confirmed:
         return "unconfirmed", f"{abs(suspect.off):.0f} m {side} where the values on one side of it lead"
     where = "the values before and after it, by its own series"
