@@ -148,6 +148,26 @@ def tracked(glacier: str, indices: list[int], angle_deg: float, size_m: float, *
     return rows
 
 
+def models_told(folder: Path, images: dict[str, list[int]], *, data, scratch: Path) -> dict[str, str]:
+    """Return the model of each glacier, told the error of a front that the other two show on untouched images."""
+    from glaciertime.scenes.datasets.landsat_fronts import RESOLUTION_M
+
+    models = {glacier: chain_landsat.weights_of(glacier, folder, scratch) for glacier in GLACIERS}
+    errors = {
+        glacier: [
+            row["error_m"] / RESOLUTION_M
+            for row in tracked(glacier, images[glacier], *UNTOUCHED, data=data, weights=str(path), auto=False)
+        ]
+        for glacier, path in models.items()
+    }
+    told = {}
+    for glacier, path in models.items():
+        others = np.concatenate([values for name, values in errors.items() if name != glacier])
+        sigma_px = float(np.nanquantile(others, 0.6827))
+        told[glacier] = str(chain_landsat.stamp(path, sigma_px, out=scratch / f"told-{glacier}.onnx"))
+    return told
+
+
 def distance_px(front, to_frame, trace: np.ndarray) -> float:
     """Return how far a front on the map lies from a trace in the frame, in pixels of the frame."""
     import shapely
@@ -222,21 +242,19 @@ def main() -> None:
         done = pd.read_csv(options.results) if options.results.is_file() else pd.DataFrame()
         held = set(zip(done["glacier"], done["angle"], done["size_m"], strict=True)) if len(done) else set()
         angles = np.arange(0.0, 360.0, 15.0 if options.full else 45.0)
-        models: dict[str, str] = {}
         wanted = [UNTOUCHED, *((angle, size) for size in SIZES_M for angle in angles.tolist())]
+        images = {glacier: chosen(data, glacier, None if options.full else options.images) for glacier in GLACIERS}
         with tempfile.TemporaryDirectory() as scratch:
+            models = dict.fromkeys(GLACIERS, "landsat-fronts")
+            if options.weights_folder is not None:
+                models = models_told(options.weights_folder, images, data=data, scratch=Path(scratch))
             for angle, size in wanted:
                 for glacier in GLACIERS:
                     if (glacier, angle, size) in held:
                         continue
-                    weights = models.get(glacier, "landsat-fronts")
-                    if options.weights_folder is not None and glacier not in models:
-                        # Exported once, where the folder holds no ONNX.
-                        weights = models[glacier] = str(
-                            chain_landsat.weights_of(glacier, options.weights_folder, Path(scratch))
-                        )
-                    indices = chosen(data, glacier, None if options.full else options.images)
-                    rows = tracked(glacier, indices, angle, size, data=data, weights=weights, auto=options.auto)
+                    rows = tracked(
+                        glacier, images[glacier], angle, size, data=data, weights=models[glacier], auto=options.auto
+                    )
                     options.results.parent.mkdir(parents=True, exist_ok=True)
                     header = not options.results.is_file()
                     pd.DataFrame(rows).to_csv(options.results, mode="a", header=header, index=False)
