@@ -86,6 +86,7 @@ QUALITY_FLAGS = {
     "unconfirmed": "the last value lies off all before it: a jump or an error, which only later values can tell",
     "source-flag": "the data set itself says something against the observation",
     "unclear-front": "the model saw no sharp front in the image: its error is several times the usual one",
+    "unlike-training": "the image is unlike those that its model was trained on: its front is not to be relied on",
     "assumed-seaward": "nothing tells which end of the line lies to the sea: advance and retreat may be exchanged",
     "sensor-offset": "an offset estimated for the sensor was removed",
     "unregistered": "the image is not known to be registered to its neighbours: differences count, the series does not",

@@ -70,7 +70,9 @@ def predict_in_frame(
             f"seen by the model as {width} x {height} pixels of {made.framing.pixel_m:.1f} m, "
             f"{made.framing.ocean_deg:.0f} degrees from north up"
         )
-    if reason := why_unclear(made.sigma_px, spec=spec):
+    if made.unlike:
+        note(f"THE MASK IS NOT TO BE RELIED ON: {pixels.path.name} is {made.unlike}")
+    elif reason := why_unclear(made.sigma_px, spec=spec):
         note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
     return made.probability_on(scene), made.zones_on(scene, spec)
 

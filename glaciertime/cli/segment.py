@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ import typer
 from glaciertime.cli.common import (
     LimitOption,
     OverwriteOption,
+    note,
 )
 from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, UsageError
@@ -42,6 +44,13 @@ def segment(
     ] = "landsat-fronts",
     engine: Annotated[str, typer.Option(help="onnx, or torch (needs the extra 'train').")] = "onnx",
     bands: Annotated[str | None, typer.Option(help="Bands to use, from 1, comma-separated.")] = None,
+    nodata: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="Value that was not observed, or none, whatever the file says."),
+    ] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="FACTOR,OFFSET", help="What makes stored values measured ones.")
+    ] = None,
     probabilities: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write each class's probability and the uncertainty.")
     ] = None,
@@ -84,6 +93,8 @@ def segment(
     """
     from glaciertime.cli.framing import predict_in_frame
     from glaciertime.scenes.imagery import Imagery
+    from glaciertime.scenes.pixel_values import parse_bands, parse_nodata, parse_scale
+    from glaciertime.segment.predict.checks import check_values
     from glaciertime.segment.predict.engine import load_engine
     from glaciertime.writing import check_target, drafts
 
@@ -94,6 +105,8 @@ def segment(
     run, spec = load_engine(weights, engine=engine, threads=threads)
     if spec.frame.up == "any" and (ocean is not None or centreline is not None):
         raise UsageError(f"{spec.name} takes images in any orientation; leave --ocean and --centreline out")
+    if "no real image" in spec.trained_on:
+        note(f"{spec.name} was trained on {spec.trained_on}: its masks of real ones are not to be relied on")
     quick = run
     if mc_dropout:
         run = _dropout(weights, engine=engine, draws=mc_dropout)
@@ -101,12 +114,18 @@ def segment(
         from glaciertime.segment.predict.uncertainty import varied
 
         run = varied(run)
-    chosen = _band_numbers(bands)
+    factor, offset = parse_scale(scale)
+    values = replace(parse_nodata(nodata), scale=factor, offset=offset)
+    chosen = parse_bands(bands)
     tag = _record(image, weights, engine=engine, spec=spec, bands=chosen, centreline=centreline).tag()
     with (
-        Imagery(image, bands=chosen, expected=len(spec.bands)) as pixels,
+        Imagery(image, bands=chosen, expected=len(spec.bands), values=values) as pixels,
         drafts(targets, inputs=inputs, overwrite=overwrite) as files,
     ):
+        checked = check_values(pixels.sample(), spec=spec, values=values, name=image.name)
+        pixels.values = checked.values
+        for sentence in (*checked.notes, *(f"{image.name}: {doubt}" for doubt in checked.doubts)):
+            note(sentence)
         mask, probable = files[0], files[1] if probabilities is not None else None
         whole = max(pixels.height, pixels.width) <= spec.patch_px
         if spec.frame.up == "ocean":
@@ -126,7 +145,7 @@ def segment(
 
 
 def _record(
-    image: Path, weights: str, *, engine: str, spec: ModelSpec, bands: list[int] | None, centreline: Path | None
+    image: Path, weights: str, *, engine: str, spec: ModelSpec, bands: tuple[int, ...] | None, centreline: Path | None
 ) -> RunRecord:
     """Return what the files say of where they come from."""
     from glaciertime.pipeline.runs import card_of
@@ -167,15 +186,6 @@ def _dropout(weights: str, *, engine: str, draws: int) -> Engine:
     if engine != "torch":
         raise UsageError("--mc-dropout needs --engine torch: dropout is not part of an exported model")
     return dropout_engine(weights_path(weights, suffix=".safetensors"), draws=draws, seed=0)
-
-
-def _band_numbers(text: str | None) -> list[int] | None:
-    if text is None:
-        return None
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--bands '{text}': numbers from 1 expected, such as --bands 3,2,1") from error
 
 
 def _whole(

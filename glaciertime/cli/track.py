@@ -49,7 +49,8 @@ def track(
     nodata: Annotated[
         str | None,
         typer.Option(
-            metavar="VALUE", help="Value of masks that was not observed, or none, whatever the header of a file says."
+            metavar="VALUE",
+            help="Value that was not observed, or none, whatever the header of a file says.",
         ),
     ] = None,
     crs: Annotated[str | None, typer.Option(help="Coordinate system of masks that name none, e.g. EPSG:3031.")] = None,
@@ -76,6 +77,10 @@ def track(
         typer.Option(
             "--images/--masks", help="Whether rasters are images to be segmented; default: as their values say."
         ),
+    ] = None,
+    bands: Annotated[str | None, typer.Option(help="Bands of images to use, from 1, comma-separated.")] = None,
+    scale: Annotated[
+        str | None, typer.Option(metavar="FACTOR,OFFSET", help="What makes the values of images measured ones.")
     ] = None,
     ocean: Annotated[
         str | None,
@@ -146,6 +151,7 @@ def track(
     from glaciertime.scenes.folder import MaskReading
     from glaciertime.scenes.glacier_rows import VectorReading
     from glaciertime.scenes.names import dates_of_files
+    from glaciertime.scenes.pixel_values import parse_bands, parse_scale
     from glaciertime.scenes.rasters import parse_crs
     from glaciertime.track import TrackSettings
     from glaciertime.track.settings import DEFAULT_METHODS
@@ -173,6 +179,8 @@ def track(
         date_reading=told,
         common_footprint=common_footprint,
         are_images=images,
+        image_bands=parse_bands(bands),
+        scale=parse_scale(scale),
     )
     settings = TrackSettings(
         methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width, common_footprint=common_footprint

@@ -19,6 +19,7 @@ from glaciertime.track.place import reproject
 
 if TYPE_CHECKING:
     from glaciertime.segment.description import ModelSpec
+    from glaciertime.segment.predict.checks import Checked
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.segment.predict.framed import FramedScene
     from glaciertime.segment.predict.orientation import Found
@@ -27,8 +28,6 @@ __all__ = ["Towards", "find_towards", "mask_of_image"]
 
 #: The direction of the ocean is looked for in so many images at most, evenly over the record.
 _LOOKED_AT = 12
-#: Where the direction is not sure, one sigma of a front is at least this share of the frame.
-_UNSURE_SHARE = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +59,8 @@ def find_towards(scenes: Sequence[ImageScene], *, weights: str = "") -> tuple[To
     placed = [scene for scene in scenes if scene.acquisition.crs is not None]
     if not placed:
         return Towards(), ""
+    if not (weights or placed[0].weights):
+        return Towards(), ""
     run, spec = _engine(weights or placed[0].weights)
     if spec.frame.up != "ocean":
         return Towards(), ""
@@ -69,7 +70,7 @@ def find_towards(scenes: Sequence[ImageScene], *, weights: str = "") -> tuple[To
         framed = []
         for scene in chosen:
             try:
-                pixels = Imagery(scene.path, expected=len(spec.bands))
+                pixels, _ = _opened(scene, spec)
             except GlacierTimeError:
                 # Its reason is told when it is segmented.
                 continue
@@ -99,6 +100,20 @@ def _engine(weights: str) -> tuple[Engine, ModelSpec]:
     return load_engine(weights)
 
 
+def _opened(scene: ImageScene, spec: ModelSpec) -> tuple[Imagery, Checked]:
+    """Open an image and look at its values before they are believed."""
+    from glaciertime.segment.predict.checks import check_values
+
+    pixels = Imagery(scene.path, bands=scene.bands, expected=len(spec.bands), values=scene.values)
+    try:
+        checked = check_values(pixels.sample(), spec=spec, values=scene.values, name=scene.path.name)
+    except BaseException:
+        pixels.close()
+        raise
+    pixels.values = checked.values
+    return pixels, checked
+
+
 def _framed(scene: ImageScene, pixels: Imagery, towards: Towards) -> FramedScene:
     from glaciertime.segment.predict.framed import FramedScene
 
@@ -116,10 +131,16 @@ class _Segmented:
     zones: NDArray[np.uint8]
     scene: MaskScene
     sigma_px: float
+    unlike: str = ""
+    checked: Checked | None = None
 
 
 def mask_of_image(
-    scene: ImageScene, *, weights: str = "", towards: Towards | None = None
+    scene: ImageScene,
+    *,
+    weights: str = "",
+    towards: Towards | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> MaskScene | UnreadableScene:
     """Return an image as a mask in the frame of its model, with the error that the model leaves the front of it.
 
@@ -130,6 +151,8 @@ def mask_of_image(
         A shipped model or a file; by default the one made for images of this kind.
     towards : Towards, optional
         Which way the ocean lies, for images with a georeference; others have it up.
+    tell : callable, optional
+        Called with what was assumed, in sentences.
 
     Returns
     -------
@@ -137,9 +160,16 @@ def mask_of_image(
         The mask is held until it is read first; each further reading segments the image again. The latter where the
         image cannot be segmented, with the reason.
     """
+    from glaciertime.segment.predict.framed import UNRELIABLE_SHARE
     from glaciertime.segment.predict.uncertainty import varied, why_unclear
 
     where = Towards() if towards is None else towards
+    if not (weights or scene.weights):
+        return _refused(
+            scene,
+            f"{scene.path.name} is a radar image, and no model that comes with the package was trained on real ones: "
+            "give one with --weights; sar-zones has seen simulated scenes alone",
+        )
     run, spec = _engine(weights or scene.weights)
     strange = sorted(set(spec.codes) - (set(ZONES.values()) - {NO_DATA}))
     if strange:
@@ -154,8 +184,11 @@ def mask_of_image(
         run = varied(run)
 
     def segmented() -> _Segmented:
-        with limits.timed(scene.acquisition.image_id), Imagery(scene.path, expected=len(spec.bands)) as pixels:
-            return _segment(scene, pixels, where, run=run, quick=quick, spec=spec)
+        with limits.timed(scene.acquisition.image_id):
+            pixels, checked = _opened(scene, spec)
+            with pixels:
+                made = _segment(scene, pixels, where, run=run, quick=quick, spec=spec)
+        return replace(made, checked=checked)
 
     try:
         first = segmented()
@@ -165,8 +198,14 @@ def mask_of_image(
     sigma_px, flags = first.sigma_px, dict(scene.acquisition.flags)
     if reason := why_unclear(sigma_px, spec=spec):
         flags["unclear-front"] = reason
+    if first.checked is not None and tell is not None:
+        for sentence in first.checked.notes:
+            tell(sentence)
+    doubts = [first.unlike, *(() if first.checked is None else first.checked.doubts)]
+    if any(doubts):
+        flags["unlike-training"] = ", ".join(each for each in doubts if each)
     if scene.acquisition.crs is not None and not where.is_sure:
-        sigma_px = max(sigma_px, _UNSURE_SHARE * max(first.scene.shape))
+        sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(first.scene.shape))
         flags["unclear-front"] = "the direction of the ocean is not sure, say it with --ocean"
     placed = first.scene.acquisition
     acquisition = replace(
@@ -184,12 +223,12 @@ def _segment(
     from glaciertime.segment.predict.uncertainty import front_sigma_px
 
     what = scene.acquisition
-    transform, shape = scene.transform, scene.shape
+    transform, shape, unlike = scene.transform, scene.shape, ""
     if spec.frame.up == "ocean":
         framed = _framed(scene, pixels, towards)
         ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
         made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg, try_out=quick)
-        zones, sigma_px = made.zones, made.sigma_px
+        zones, sigma_px, unlike = made.zones, made.sigma_px, made.unlike
         if not made.framing.is_identity or made.framing.shape != shape:
             transform, shape = scene.transform @ made.framing.to_scene, made.framing.shape
             what = replace(what, resolution_m=made.framing.pixel_m)
@@ -198,7 +237,7 @@ def _segment(
         zones = zones_from_probability(probability, spec=spec)
         sigma_px = front_sigma_px(probability, spec=spec)
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
-    return _Segmented(zones, mask, sigma_px)
+    return _Segmented(zones, mask, sigma_px, unlike)
 
 
 def _refused(scene: ImageScene, reason: str) -> UnreadableScene:

@@ -173,7 +173,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
             scene: Scene | UnreadableScene
             if isinstance(found, ImageScene):
                 weights[request.weights or found.weights] = None
-                scene = mask_of_image(found, weights=request.weights, towards=towards)
+                scene = mask_of_image(found, weights=request.weights, towards=towards, tell=located.notes.append)
             else:
                 scene = found
             scene = with_front_kind(scene, source=located.source, user=request.front_of)

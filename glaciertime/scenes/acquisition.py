@@ -19,6 +19,8 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from glaciertime.scenes.pixel_values import PixelReading
+
 __all__ = [
     "GLACIER",
     "NO_DATA",
@@ -90,7 +92,11 @@ class MaskScene:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageScene:
-    """An image that has to be segmented before it can be measured; ``weights`` names the model made for its kind."""
+    """An image that has to be segmented before it can be measured; ``weights`` names the model made for its kind.
+
+    ``weights`` is empty where none was. ``values`` says how its stored numbers are read, ``bands`` which of its bands
+    the model gets (None: all).
+    """
 
     acquisition: Acquisition
     path: Path
@@ -98,6 +104,8 @@ class ImageScene:
     transform: Affine
     weights: str
     box: shapely.Polygon | None = None
+    values: PixelReading = field(default_factory=PixelReading)
+    bands: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

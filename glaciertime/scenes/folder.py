@@ -43,6 +43,9 @@ class MaskReading:
     common_footprint: bool = False
     #: Whether rasters are images to be segmented; None: as their values say.
     are_images: bool | None = None
+    #: Of images: the bands that the model gets, factor and offset of their values.
+    image_bands: tuple[int, ...] | None = None
+    scale: tuple[float, float] = (1.0, 0.0)
     #: Resolution of the images that the masks were drawn on, where their pixels are finer or coarser.
     image_resolution_m: float | None = None
     #: What is known against all of them.

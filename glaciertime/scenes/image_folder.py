@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableSc
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
+from glaciertime.scenes.pixel_values import PixelReading
 from glaciertime.scenes.raster_files import open_raster
 from glaciertime.scenes.raster_files import reading as reading_file
 from glaciertime.units import resolution_m
@@ -27,6 +29,7 @@ __all__ = ["format_of_rasters", "images_in_folder", "is_image"]
 #: A band of a mask has fewer different values than this, one of an image more.
 _CLASSES = 32
 _SAMPLED = 512
+_RADARS = ("Sentinel-1", "TerraSAR-X", "TanDEM-X", "ENVISAT", "ERS", "RADARSAT", "PALSAR")
 _LOOKED_AT = 5
 
 
@@ -138,10 +141,10 @@ def _image(
         georeferencing_sigma_m=reading.georeferencing_sigma_m,
     )  # fmt: skip
     try:
-        with Imagery(path) as pixels:
+        with Imagery(path, bands=reading.image_bands) as pixels:
             shape, place = (pixels.height, pixels.width), pixels.place
         if place is None and reading.local_resolution_m is not None:
-            return _local(path, acquisition, shape, reading.local_resolution_m)
+            return _local(path, acquisition, shape, reading)
         if place is None:
             raise InputError(
                 f"{path.name} has no georeference: georeference it, or say how large its pixels are with --resolution "
@@ -158,14 +161,26 @@ def _image(
         )  # fmt: skip
     return ImageScene(
         acquisition=replace(acquisition, crs=crs, resolution_m=size), path=path, shape=shape, transform=transform,
-        weights="landsat-fronts",
+        weights="" if acquisition.sensor in _RADARS else "landsat-fronts", values=_values(reading),
+        bands=reading.image_bands,
     )  # fmt: skip
 
 
-def _local(path: Path, what: Acquisition, shape: tuple[int, int], size_m: float) -> ImageScene:
+def _local(path: Path, what: Acquisition, shape: tuple[int, int], reading: MaskReading) -> ImageScene:
     """Return an image without a georeference in a local frame of metres, taken to have the ocean up."""
+    size_m = reading.local_resolution_m or math.nan
     flags = {**what.flags, "unregistered": "no georeference, taken to have the ocean up"}
     return ImageScene(
         acquisition=replace(what, resolution_m=size_m, flags=flags), path=path, shape=shape,
         transform=Affine(size_m, 0, 0, 0, -size_m, shape[0] * size_m), weights="landsat-fronts",
+        values=_values(reading), bands=reading.image_bands,
     )  # fmt: skip
+
+
+def _values(reading: MaskReading) -> PixelReading:
+    """Return how the numbers of images are read: with the nodata value and the scale that were told."""
+    nodata = reading.classes.nodata
+    told = PixelReading(scale=reading.scale[0], offset=reading.scale[1])
+    if nodata is None:
+        return told
+    return replace(told, trust_header=False) if nodata == "none" else replace(told, nodata=(float(nodata),))

@@ -15,6 +15,7 @@ from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
 from glaciertime.errors import InputError
+from glaciertime.scenes.pixel_values import PixelReading, grey_table
 from glaciertime.scenes.raster_files import check_pixels, open_raster, reading
 from glaciertime.walls import wall
 
@@ -36,6 +37,8 @@ class Imagery:
         are equal (a grey picture stored in colour) where one is expected.
     expected : int, optional
         Number of bands a model needs.
+    values : PixelReading, optional
+        How stored numbers become measured values.
 
     Raises
     ------
@@ -45,8 +48,16 @@ class Imagery:
         If it cannot be read, or has another number of bands than expected.
     """
 
-    def __init__(self, path: Path, *, bands: Sequence[int] | None = None, expected: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        bands: Sequence[int] | None = None,
+        expected: int | None = None,
+        values: PixelReading | None = None,
+    ) -> None:
         self.path = Path(path)
+        self.values = PixelReading() if values is None else values
         self._source = open_raster(self.path, what="an image (GeoTIFF or PNG)")
         try:
             with wall(f"{path} cannot be read as an image", "export it again"):
@@ -54,7 +65,9 @@ class Imagery:
                 # Asked of the file once: rasterio builds these lists anew each time.
                 self._mask_kinds = self._source.mask_flag_enums
                 self._nodata = self._source.nodatavals
+                self._alpha = self._alpha_band()
                 self.bands = self._choose(bands, expected)
+                self._greys = self._palette()
         except BaseException:
             self._source.close()
             raise
@@ -134,7 +147,7 @@ class Imagery:
             chosen = [
                 band
                 for band, meaning in zip(self._source.indexes, self._source.colorinterp, strict=True)
-                if meaning != ColorInterp.alpha
+                if meaning != ColorInterp.alpha and band != self._alpha
             ]
             if expected == 1 and len(chosen) == 3 and self._all_equal(chosen):
                 chosen = chosen[:1]
@@ -144,6 +157,23 @@ class Imagery:
                 f"choose them with --bands, for example --bands {','.join(str(1 + i) for i in range(expected))}"
             )
         return chosen
+
+    def _alpha_band(self) -> int | None:
+        """Return the number of a last band that holds nothing but 0 and its largest value and does not say why."""
+        last = self._source.count
+        if last not in (2, 4) or not self._source.dtypes[last - 1].startswith("uint"):
+            return None
+        if self._source.colorinterp[last - 1] != ColorInterp.undefined or self._source.descriptions[last - 1]:
+            return None
+        shape = (min(self.height, 512), min(self.width, 512))
+        with reading(self.path):
+            found = set(np.unique(self._source.read(last, out_shape=shape)).tolist())
+        return last if found <= {0, int(np.iinfo(self._source.dtypes[last - 1]).max)} and len(found) == 2 else None
+
+    def _palette(self) -> NDArray[np.float32] | None:
+        if len(self.bands) != 1 or self._source.colorinterp[self.bands[0] - 1] != ColorInterp.palette:
+            return None
+        return grey_table(self._source.colormap(self.bands[0]), name=self.path.name)
 
     def _all_equal(self, bands: list[int]) -> bool:
         shape = (min(self.height, 256), min(self.width, 256))
@@ -172,12 +202,23 @@ class Imagery:
     def _read(self, **place: Any) -> NDArray[np.float32]:
         with reading(self.path):
             stored = self._source.read(self.bands, **place)
+            if np.iscomplexobj(stored):
+                raise InputError(
+                    f"{self.path.name} holds complex numbers; a model sees amplitudes: write them first, for example "
+                    f"with gdal_translate -ot Float32 DERIVED_SUBDATASET:AMPLITUDE:{self.path.name} amplitude.tif"
+                )
             pixels = stored.astype(np.float32)
             for number, band in enumerate(self.bands):
-                if self._mask_kinds[band - 1] != [MaskFlags.all_valid]:
+                if self._mask_kinds[band - 1] != [MaskFlags.all_valid] and self.values.trust_header:
                     missing = self._missing(stored[number], band, place)
                     np.copyto(pixels[number], np.float32(np.nan), where=missing)
-        return pixels
+                if self.values.nodata:
+                    np.copyto(pixels[number], np.float32(np.nan), where=self.values.hidden(stored[number]))
+            if self._alpha is not None and self._alpha not in self.bands:
+                pixels[:, self._source.read(self._alpha, **place) == 0] = np.nan
+        if self._greys is not None:
+            pixels = np.where(np.isnan(pixels), pixels, self._greys[stored.astype(np.uint8)])
+        return self.values.measured(pixels)
 
     def _missing(self, stored: NDArray[Any], band: int, place: dict[str, Any]) -> NDArray[np.bool_]:
         nodata = self._nodata[band - 1]

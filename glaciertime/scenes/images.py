@@ -100,7 +100,7 @@ def caffe_images(folder: Path, *, glacier: str, code: str, dataset: str) -> Iter
                 glacier=glacier, date=name.date, dataset=dataset, image_id=name.stem, source="observed",
                 input=str(path.resolve()), sensor=name.sensor, author=dataset, resolution_m=name.resolution_m,
             )  # fmt: skip
-            scene = _image_scene(path, acquisition, weights="sar-zones")
+            scene = _image_scene(path, acquisition, weights="")
             box_file = (root or folder) / "bounding_boxes" / f"{name.stem}_front_extent_coord.txt"
             if isinstance(scene, ImageScene) and box_file.is_file():
                 x_min, y_min, x_max, y_max = bounding_box(box_file)

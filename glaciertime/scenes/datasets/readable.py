@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from glaciertime import limits
 from glaciertime.errors import GlacierTimeError, InputError
-from glaciertime.scenes.datasets.sample import SampleInfo, TrainingData, TrainingSample
+from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingData, TrainingSample
 
 __all__ = ["Readable", "readable_part"]
 
@@ -32,6 +32,11 @@ class Readable:
 
     def __post_init__(self) -> None:
         self.bands, self.classes, self.codes = self.data.bands, self.data.classes, self.data.codes
+
+    @property
+    def scaling(self) -> BandScaling | None:
+        """The scaling that the data set was published with."""
+        return getattr(self.data, "scaling", None)
 
     @property
     def infos(self) -> Sequence[SampleInfo]:

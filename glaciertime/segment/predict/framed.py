@@ -16,6 +16,7 @@ from scipy import ndimage
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import Frame
+from glaciertime.segment.predict.checks import unlike_reason
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.framing import (
     Framing,
@@ -33,10 +34,12 @@ from glaciertime.segment.predict.orientation import Found, best_of, doubt_about,
 from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
 from glaciertime.segment.predict.uncertainty import front_sigma_px
 
-__all__ = ["FramedScene", "Prediction", "find_ocean", "predict_scene"]
+__all__ = ["UNRELIABLE_SHARE", "FramedScene", "Prediction", "find_ocean", "predict_scene"]
 
 #: A scene whose observed part is larger than its frame by more than this has to be told where its glacier is.
 _ROOM = 2.0
+#: One sigma of a front that is not to be relied on is at least this share of the frame.
+UNRELIABLE_SHARE = 0.1
 #: Along the flow a frame may be that much longer than the field of view before it is cut around the front.
 _LONGER = 1.3
 
@@ -140,6 +143,8 @@ class Prediction:
         Row of the front in each column, of models that draw one line; see :func:`.front_line.front_rows`.
     found : Found or None
         How the direction of the ocean was found; None where it was told.
+    unlike : str
+        Why the image is unlike those that the model was trained on; empty where it is not.
     """
 
     framing: Framing
@@ -148,6 +153,7 @@ class Prediction:
     sigma_px: float
     rows: NDArray[np.float64] | None = None
     found: Found | None = None
+    unlike: str = ""
 
     def probability_on(self, scene: FramedScene) -> NDArray[np.float32]:
         """Return the probabilities on the scene's own grid, (K, H, W), NaN outside the frame and where not observed."""
@@ -316,11 +322,15 @@ def _predict(
     probability = predict_image(with_margin(image), run=run, spec=spec)
     probability[:, ~np.isfinite(image).any(axis=0)] = np.nan
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
-    rows = None
+    rows, unlike = None, ""
     if spec.zones == "line":
         ocean = probability[spec.codes.index(254)]
         rows = front_rows(ocean, zones_from_ocean(ocean, smoothness=smoothness))
-    return Prediction(framing, probability, zones, front_sigma_px(probability, spec=spec), rows, found)
+        unlike = unlike_reason(image, doubt=doubt_about(probability, zones, ocean=254), spec=spec)
+    sigma_px = front_sigma_px(probability, spec=spec)
+    if unlike:
+        sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(framing.shape))
+    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike)
 
 
 def _check_room(framing: Framing, frame: Frame) -> None:

@@ -1,0 +1,165 @@
+"""An input is looked at before it is believed: converted, told or refused, never a confident other mask."""
+
+import numpy as np
+import pytest
+import rasterio
+from rasterio.enums import ColorInterp
+from scipy import ndimage
+
+from glaciertime.errors import InputError, UsageError
+from glaciertime.scenes.imagery import Imagery
+from glaciertime.scenes.pixel_values import PixelReading, parse_nodata, parse_scale, suspected_nodata
+from glaciertime.segment.description import ModelSpec, read_spec, weights_path
+from glaciertime.segment.normalisation import Normalisation
+from glaciertime.segment.predict.checks import check_values
+from glaciertime.segment.predict.engine import load_engine
+from glaciertime.segment.predict.framed import FramedScene, predict_scene
+
+SPEC = ModelSpec(
+    name="m", model="unet", bands=("b",), classes=("g", "o"), codes=(127, 254), seen=((0.0, 255.0),)
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def picture():
+    """A smooth scene with values from 3 to 242, as a band of 60 x 40."""
+    rough = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(60, 40)), 3)
+    return (3 + 239 * (rough - rough.min()) / np.ptp(rough)).astype(np.float32)
+
+
+def check(sample, *, values=None, spec=SPEC):
+    return check_values(np.atleast_3d(sample.T).T, spec=spec, values=values or PixelReading(), name="a.tif")
+
+
+@pytest.mark.parametrize("value", [-9999.0, 65535.0, -32768.0, -3.4028234663852886e38])
+def test_what_programs_write_for_nothing_is_not_observed_and_told(picture, value):
+    edge = picture.copy()
+    edge[:, :10] = value
+    found = check(edge)
+    assert found.values.nodata == (pytest.approx(value),)
+    assert "is taken for not observed" in found.notes[0]
+    assert check(edge, values=PixelReading(trust_header=False)).notes == ()
+
+
+def test_a_sensor_that_counts_to_65535_is_left_alone(picture):
+    bright = picture * 65535 / picture.max()
+    bright[bright > 60_000] = 65535
+    assert suspected_nodata(bright) is None
+
+
+def test_black_edges_of_a_bright_scene_are_not_observed_and_dark_water_is(picture):
+    scene = picture + 40
+    scene[:, :8] = 0
+    assert suspected_nodata(scene) == 0
+    water = picture.copy()
+    water[:30] = np.random.default_rng(1).integers(0, 4, (30, 40))
+    assert suspected_nodata(water) is None
+
+
+def test_decibels_are_made_linear_where_the_model_expects_that(picture):
+    decibels = 10 * np.log10(picture / 300)
+    found = check(decibels)
+    assert found.values.decibels
+    np.testing.assert_allclose(found.values.measured(decibels), picture / 300, rtol=1e-5)
+    cold = ModelSpec(**{**vars(SPEC), "seen": ((-30.0, 5.0),)})
+    assert not check(decibels, spec=cold).values.decibels
+
+
+def test_a_constant_image_is_refused():
+    with pytest.raises(InputError, match=r"a\.tif: band 'b' is 77 everywhere"):
+        check(np.full((9, 9), 77.0, np.float32))
+
+
+def test_saturation_is_told(picture):
+    assert "saturated" in check(np.minimum(picture, np.percentile(picture, 60))).doubts[0]
+    assert not check(picture).doubts
+
+
+def test_values_in_another_unit_are_refused_where_the_image_itself_does_not_scale_them(picture):
+    fixed = ModelSpec(**{**vars(SPEC), "normalisation": Normalisation(kind="fixed", mean=(100.0,), std=(50.0,))})
+    check(picture, spec=fixed)
+    for factor in (100.0, 1e-4):
+        with pytest.raises(InputError, match=r"another unit than m was trained on.*--scale FACTOR,OFFSET"):
+            check(picture * np.float32(factor), spec=fixed)
+
+
+def write(path, bands, **more):
+    profile = {"driver": "GTiff", "height": bands.shape[1], "width": bands.shape[2], "count": len(bands), **more}
+    with rasterio.open(path, "w", **profile, dtype=bands.dtype) as target:
+        target.write(bands)
+        return path
+
+
+def test_complex_numbers_are_refused(tmp_path, picture):
+    path = write(tmp_path / "slc.tif", (picture + 1j * picture).astype(np.complex64)[None])
+    with Imagery(path) as pixels, pytest.raises(InputError, match=r"slc\.tif holds complex numbers"):
+        pixels.read_all()
+
+
+def test_a_palette_of_greys_is_read_and_one_of_colours_refused(tmp_path, picture):
+    numbers = (picture // 4).astype(np.uint8)[None]
+    for name, entry in (("grey", lambda n: (255 - n,) * 3), ("colour", lambda n: (n, 0, 255 - n))):
+        path = tmp_path / f"{name}.tif"
+        profile = {"driver": "GTiff", "height": 60, "width": 40, "count": 1, "dtype": "uint8", "photometric": "palette"}
+        with rasterio.open(path, "w", **profile) as target:
+            target.write(numbers)
+            target.write_colormap(1, {number: (*entry(number), 255) for number in range(256)})
+    with Imagery(tmp_path / "grey.tif") as pixels:
+        np.testing.assert_array_equal(pixels.read_all()[0], 255.0 - numbers[0])
+    with pytest.raises(InputError, match=r"colour\.tif holds numbers of colours in a palette"):
+        Imagery(tmp_path / "colour.tif")
+
+
+def test_a_last_band_of_nothing_but_0_and_255_says_what_was_observed(tmp_path, picture):
+    alpha = np.full(picture.shape, 255, np.uint8)
+    alpha[:, :7] = 0
+    path = write(tmp_path / "a.tif", np.stack([picture.astype(np.uint8), alpha]))
+    with rasterio.open(path) as raster:
+        assert raster.colorinterp[1] != ColorInterp.alpha
+    with Imagery(path, expected=1) as pixels:
+        values = pixels.read_all()[0]
+    assert np.isnan(values[:, :7]).all()
+    assert np.isfinite(values[:, 7:]).all()
+
+
+def test_scale_and_nodata_as_told_are_used(tmp_path, picture):
+    path = write(tmp_path / "a.tif", picture[None].astype(np.int16))
+    told = PixelReading(nodata=(5.0,), scale=0.5, offset=-1.0)
+    with Imagery(path, values=told) as pixels:
+        values = pixels.read_all()[0]
+    stored = picture.astype(np.int16)
+    assert np.isnan(values[stored == 5]).all()
+    np.testing.assert_allclose(values[stored != 5], stored[stored != 5] * 0.5 - 1)
+
+
+@pytest.mark.parametrize(("read", "text"), [(parse_nodata, "nought"), (parse_scale, "1,2,3"), (parse_scale, "0")])
+def test_what_is_no_number_is_refused(read, text):
+    with pytest.raises(UsageError, match=text):
+        read(text)
+
+
+@pytest.mark.parametrize("kind", ["noise", "clouds", "night", "forest", "ramp", "speckle"])
+def test_pictures_of_other_things_are_called_unlike(kind):
+    rng = np.random.default_rng(3)
+    smooth = lambda scale: ndimage.gaussian_filter(rng.normal(size=(300, 200)), scale) * scale  # noqa: E731
+    image = {
+        "noise": lambda: rng.uniform(0, 255, (300, 200)),
+        "clouds": lambda: 120 + 60 * (smooth(20) + smooth(6) + smooth(2)),
+        "night": lambda: rng.poisson(2, (300, 200)).astype(float),
+        "forest": lambda: 60 + 10 * smooth(1.2) + rng.normal(0, 6, (300, 200)),
+        "ramp": lambda: np.tile(np.linspace(1, 255, 200), (300, 1)),
+        "speckle": lambda: np.where(np.arange(300)[:, None] < 140, 30, 120) * np.sqrt(rng.gamma(4, 0.25, (300, 200))),
+    }[kind]()
+    image = image.astype(np.float32)
+    run, spec = load_engine("landsat-fronts", threads=1)
+    scene = FramedScene(
+        read=lambda row, column, height, width: image[None, row : row + height, column : column + width],
+        shape=image.shape, transform=rasterio.Affine(48.9, 0, 0, 0, -48.9, 0), crs=None,
+    )  # fmt: skip
+    made = predict_scene(scene, run=run, spec=spec, ocean_deg=0.0)
+    assert made.unlike.startswith("unlike the images landsat-fronts was trained on")
+    assert made.sigma_px >= 30
+
+
+def test_shipped_models_say_what_they_were_trained_on():
+    assert "no real image" in read_spec(weights_path("sar-zones")).trained_on
