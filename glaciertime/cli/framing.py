@@ -72,7 +72,7 @@ def predict_in_frame(
         )
     if made.unlike:
         note(f"THE MASK IS NOT TO BE RELIED ON: {pixels.path.name} is {made.unlike}")
-    elif reason := why_unclear(made.sigma_px, spec=spec):
+    if reason := why_unclear(made.sigma_px, spec=spec):
         note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
     return made.probability_on(scene), made.zones_on(scene, spec)
 
