@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from glaciertime.errors import InputError
 from glaciertime.slopes import theil_sen_slope, weighted_slope
@@ -44,3 +45,22 @@ def test_a_level_is_a_probability(level):
         theil_sen_slope([0, 1, 2], [0, 1, 2], level=level)
     with pytest.raises(InputError, match="expected a probability"):
         weighted_slope([0, 1, 2], [0, 1, 2], [1, 1, 1], level=level)
+
+
+def test_the_weighted_slope_errs_by_its_scatter_or_by_its_sigmas_whichever_is_more():
+    days = np.arange(6) * 365.25
+    values = np.array([0.0, 9.0, 22.0, 29.0, 41.0, 50.0])
+    line = stats.linregress(np.arange(6.0), values)
+    t = stats.t.ppf(0.95, 4)
+    # Unknown sigmas, and such as the scatter of 1.3 exceeds by far: the error of least squares, and Student's t.
+    for sigma in (np.nan, 0.1):
+        fit = weighted_slope(days, values, np.full(6, sigma), level=0.9)
+        assert fit.slope_per_year == pytest.approx(line.slope)
+        assert fit.sigma_per_year == pytest.approx(line.stderr)
+        assert (fit.low, fit.high) == pytest.approx((line.slope - t * line.stderr, line.slope + t * line.stderr))
+    # Sigmas of 10 could have scattered more: they count, over the 17.5 years squared that six years spread.
+    fit = weighted_slope(days, values, np.full(6, 10.0))
+    assert fit.sigma_per_year == pytest.approx(10 / 17.5**0.5)
+    # The sigmas alone: no Student.
+    fit = weighted_slope(days, values, np.full(6, 10.0), extra_scatter=False, level=0.9)
+    assert fit.high - fit.slope_per_year == pytest.approx(stats.norm.ppf(0.95) * 10 / 17.5**0.5)
