@@ -114,6 +114,19 @@ def test_labels_that_fix_no_temperature_are_refused():
         fit_temperature([(logits, logits.argmin(axis=0))])
 
 
+def test_confidences_of_a_bin_are_averaged_and_those_of_two_are_not():
+    def error(*sure_and_right: tuple[float, bool]) -> float:
+        probability = np.array([[sure, 1 - sure] for sure, _ in sure_and_right])
+        return expected_calibration_error(
+            probability, np.array([int(not right) for _, right in sure_and_right]), bins=10
+        )
+
+    # 0.79 and 0.81 lie in two bins: (0.21 + 0.81) / 2. 0.81 and 0.89 in one: (1 - 0.81 - 0.89) / 2.
+    assert error((0.79, True), (0.81, False)) == pytest.approx(0.51)
+    assert error((0.81, True), (0.89, False)) == pytest.approx(0.35)
+    assert error((1.0, True), (0.95, True)) == pytest.approx(0.025)
+
+
 def test_ignored_pixels_do_not_count_and_nothing_is_refused():
     with pytest.raises(InputError, match="no labelled pixel"):
         fit_temperature([(np.zeros((2, 3, 3)), np.full((3, 3), 255))])
