@@ -169,9 +169,9 @@ MUTANTS = [
     *rows(
         "track/record/retreat.py", doctests("track/record/retreat.py", TRACK + "retreat.py"),
         ("sigma = math.hypot(_sigma(start), _sigma(end))", "sigma = _sigma(start) + _sigma(end)"),
-        ('end["value"] * _sigma(start) / start["value"] ** 2', '_sigma(start) / start["value"]'),
+        ("end * start_sigma / start**2", "start_sigma / start"),
         ("min(apart, 1 - apart) > _SEASON_YEARS", "apart > _SEASON_YEARS"),
-        ('(table["loss_sigma_km2"] ** 2).sum(skipna=False)', '(table["loss_sigma_km2"] ** 2).sum()'),
+        ("(table[name] ** 2).sum(skipna=False)", "(table[name] ** 2).sum()"),
         ("return difference_bound(_side(end), _side(start))", "return difference_bound(_side(start), _side(end))"),
     ),
     *rows(

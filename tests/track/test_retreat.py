@@ -72,6 +72,16 @@ def test_a_sum_with_an_unknown_error_has_none():
     assert sum_row(known, footprints=apart)["loss_sigma_km2"] == pytest.approx(2**0.5 * 0.5)
 
 
+def test_the_share_of_a_sum_errs_as_that_of_its_glaciers():
+    apart = boxes(A=shapely.box(X, Y, X + 10, Y + 10), B=shapely.box(X + 20, Y, X + 30, Y + 10))
+    one = retreat_table(pd.DataFrame(loss(end=20.0)))
+    assert sum_row(one, footprints=apart)["loss_percent_sigma"] == pytest.approx(one["loss_percent_sigma"].iloc[0])
+    two = retreat_table(pd.DataFrame([*loss(end=20.0), *loss(end=20.0, glacier="B")]))
+    assert sum_row(two, footprints=apart)["loss_percent_sigma"] == pytest.approx(
+        one["loss_percent_sigma"].iloc[0] / 2**0.5
+    )
+
+
 def test_footprints_that_touch_are_summed():
     table = retreat_table(pd.DataFrame(loss() + loss(glacier="B")))
     touching = boxes(

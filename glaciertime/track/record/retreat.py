@@ -21,7 +21,7 @@ __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
 RETREAT_COLUMNS = (
     "glacier", "start_date", "end_date", "start_area_km2", "end_area_km2", "loss_km2", "loss_percent",
     "loss_sigma_km2", "loss_percent_sigma", "loss_per_year_km2", "footprint", "footprint_area_km2", "qualifier",
-    "note", "dataset", "source", "start_row", "end_row",
+    "note", "dataset", "source", "start_row", "end_row", "start_sigma_km2", "end_sigma_km2",
 )  # fmt: skip
 
 # Day of the year more than this apart: the seasonal cycle of a front can pass for a change.
@@ -128,9 +128,6 @@ def _change(
     end = of_its_day(_nearest(series, date_to, glacier, max_gap_days, first=False), series)
     loss = start["value"] - end["value"]
     sigma = math.hypot(_sigma(start), _sigma(end))
-    share_sigma = math.nan
-    if start["value"] > 0:
-        share_sigma = math.hypot(_sigma(end) / start["value"], end["value"] * _sigma(start) / start["value"] ** 2)
     years = years_between(start["date"], end["date"])
     side = _loss_bound(start, end)
     if side is None:
@@ -145,7 +142,7 @@ def _change(
         "loss_km2": loss,
         "loss_percent": 100 * loss / start["value"] if start["value"] > 0 else math.nan,
         "loss_sigma_km2": sigma,
-        "loss_percent_sigma": 100 * share_sigma,
+        "loss_percent_sigma": _percent_sigma(start["value"], end["value"], _sigma(start), _sigma(end)),
         "loss_per_year_km2": loss / years if years else math.nan,
         "footprint": footprint,
         "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
@@ -155,7 +152,14 @@ def _change(
         "source": source,
         "start_row": " ".join(names_of_rows(rows_of_day(start, series), "observations")),
         "end_row": " ".join(names_of_rows(rows_of_day(end, series), "observations")),
+        "start_sigma_km2": _sigma(start),
+        "end_sigma_km2": _sigma(end),
     }
+
+
+def _percent_sigma(start: float, end: float, start_sigma: float, end_sigma: float) -> float:
+    """Return the sigma of ``100 (1 - end / start)``, the two areas erring independently; NaN without ice at first."""
+    return 100 * math.hypot(end_sigma / start, end * start_sigma / start**2) if start > 0 else math.nan
 
 
 def _loss_bound(start: pd.Series, end: pd.Series) -> str | None:
@@ -247,10 +251,13 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
                     "count twice; sum the footprint 'fjord' instead"
                 )
     total = table.sum(numeric_only=True, skipna=False)
-    total["loss_sigma_km2"] = math.sqrt(float((table["loss_sigma_km2"] ** 2).sum(skipna=False)))
+    for name in ("loss_sigma_km2", "start_sigma_km2", "end_sigma_km2"):
+        total[name] = math.sqrt(float((table[name] ** 2).sum(skipna=False)))
     share = total["start_area_km2"] if total["start_area_km2"] > 0 else math.nan
     total["loss_percent"] = 100 * total["loss_km2"] / share
-    total["loss_percent_sigma"] = 100 * total["loss_sigma_km2"] / share
+    total["loss_percent_sigma"] = _percent_sigma(
+        *total[["start_area_km2", "end_area_km2", "start_sigma_km2", "end_sigma_km2"]]
+    )
     sides = set(table["qualifier"]) - {""}
     total["qualifier"] = sides.pop() if len(sides) == 1 else ""
     if sides:
