@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from glaciertime.breaks import change_points, change_table, segment_table
 from glaciertime.combining import one_per_day
@@ -118,3 +119,28 @@ def test_the_annual_rate_of_a_straight_line_is_its_slope_whatever_days_of_the_mo
     table["date"] = pd.to_datetime(["2016-06-01", "2016-07-02", "2017-06-30", "2017-07-31"])
     table["value"] = -300 * (table["date"] - pd.Timestamp("2016-01-01")).dt.days / 365.25
     assert annual_rates(table)["rate_per_year"].tolist() == pytest.approx([-300.0])
+
+
+def test_an_annual_rate_errs_by_the_scatter_of_its_months_or_by_its_sigmas_whichever_is_more():
+    # 2017 and 2018 have as many days in between: a year of 365, the same in every month.
+    dates = [f"{year}-{month:02d}-10" for year in (2017, 2018) for month in (3, 5, 7, 9)]
+    table = series([0.0] * 8).assign(date=pd.to_datetime(dates), value=[0.0] * 4 + [-90.0, -100, -110, -120])
+    years = 365 / 365.25
+    for sigma, spread in ((0.1, np.std([90, 100, 110, 120], ddof=1)), (50.0, 50 * 2**0.5)):
+        (row,) = annual_rates(table.assign(sigma=sigma), level=0.9).itertuples()
+        assert (row.months, row.rate_per_year) == (4, pytest.approx(-105 / years))
+        assert row.sigma == pytest.approx(spread / 2 / years)
+        assert row.high - row.rate_per_year == pytest.approx(stats.t.ppf(0.95, 3) * row.sigma)
+    # Two months tell no scatter: the sigmas alone, each year with its own.
+    two = table[table["date"].dt.month <= 5].assign(sigma=[3.0, 3, 4, 4])
+    (row,) = annual_rates(two, level=0.9).itertuples()
+    assert row.sigma == pytest.approx(5 / 2**0.5 / years)
+    assert row.rate_per_year - row.low == pytest.approx(stats.norm.ppf(0.95) * row.sigma)
+
+
+def test_an_amplitude_errs_by_its_two_values_and_periods_end_on_their_last_day():
+    table = series([0.0, 5, 10, 5, 0, -5, 4], every_days=31).assign(sigma=[3.0, 3, 4, 3, 3, 3, 3])
+    (cycle,) = seasonal_cycle(table).itertuples()
+    assert (cycle.amplitude, cycle.amplitude_sigma) == (15.0, 5.0)
+    ends = period_means(table, period="month")["end_date"].dt.strftime("%Y-%m-%d").tolist()
+    assert ends[:3] == ["2020-01-31", "2020-02-29", "2020-03-31"]
