@@ -35,8 +35,8 @@ def compare(count: int, rounds: int) -> None:
 
     rng = np.random.default_rng(count)
     # Even to the day: the other model knows steps only.
-    dates = np.datetime64("1700-01-01") + 365 * np.arange(count)
-    ahead = dates[-1] + 365 * np.arange(1, 6)
+    dates = np.datetime64("1700-01-01") + np.timedelta64(365, "D") * np.arange(count)
+    ahead = dates[-1] + np.timedelta64(365, "D") * np.arange(1, 6)
     times, likelihoods = [], []
     for number in range(rounds + 1):
         rate = np.cumsum(rng.normal(0, 0.5, count)) - 5

@@ -228,7 +228,7 @@ MUTANTS = [
         "forecast/local/simple.py",
         doctests("forecast/local/simple.py", FORECAST + "simple.py", FORECAST + "models.py"),
         ("_SEASON_DAYS = 45.0", "_SEASON_DAYS = 46.0"),
-        ("(month - 12 * back)", "(month - 12 * (back + 1))"),
+        ("(month - np.timedelta64(12 * back,", "(month - np.timedelta64(12 * (back + 1),"),
         ("(values[-1] - values[0]) / record", "(values[-1] - values[0]) / (record + 1)"),
         ("ahead * (1 + ahead / self.record_years)", "ahead * (1 + self.record_years)"),
         ("degrees = len(step) - 1", "degrees = len(step)"),

@@ -63,7 +63,7 @@ def target_dates_until(series: Series, until: Any) -> NDArray[np.datetime64]:
     is_subannual = len(recent) > 2 and float(np.median(np.diff(recent))) < 0.4
     if is_subannual:
         first = (last.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
-        month = np.arange(np.datetime64(first, "M"), np.datetime64(end, "M") + 1)
+        month = np.arange(np.datetime64(first, "M"), np.datetime64(end, "M") + np.timedelta64(1, "M"))
         dates = month.astype("datetime64[D]")
     else:
         years = range(last.year + 1, end.year + 1)

@@ -113,7 +113,7 @@ def _same_season(dates: NDArray[np.datetime64], date: np.datetime64) -> int | No
     day = date - month.astype("M8[D]")
     for back in range(1, int((date - dates[0]) / np.timedelta64(365, "D")) + 2):
         # The 29 February of a year that has none is 1 March.
-        anniversary = (month - 12 * back).astype("M8[D]") + day
+        anniversary = (month - np.timedelta64(12 * back, "M")).astype("M8[D]") + day
         away = np.abs((dates - anniversary) / np.timedelta64(1, "D"))
         # Of two as near as each other, the later.
         nearest = len(away) - 1 - int(np.argmin(away[::-1]))
