@@ -192,9 +192,9 @@ def annual_rates(observations: pd.DataFrame, *, level: float = 0.95) -> pd.DataF
         for year in years:
             if year - 1 not in years:
                 continue
-            pair = by_month.loc[year][["mean_date", "value", "sigma"]].join(
-                by_month.loc[year - 1][["mean_date", "value", "sigma"]], how="inner", rsuffix="_before"
-            )
+            columns = ["mean_date", "value", "sigma"]
+            before = by_month.loc[year - 1][columns].add_suffix("_before")
+            pair = by_month.loc[year][columns].join(before, how="inner")
             count = len(pair)
             if count == 0:
                 continue

@@ -250,7 +250,8 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
                     f"the footprints of {one} and {other} share {number_text(shared)} km2, which a sum would "
                     "count twice; sum the footprint 'fjord' instead"
                 )
-    total = table.sum(numeric_only=True, skipna=False)
+    # Of numbers, and of the text that says of which side the sum is a bound.
+    total = table.sum(numeric_only=True, skipna=False).astype(object)
     for name in ("loss_sigma_km2", "start_sigma_km2", "end_sigma_km2"):
         total[name] = math.sqrt(float((table[name] ** 2).sum(skipna=False)))
     share = total["start_area_km2"] if total["start_area_km2"] > 0 else math.nan
