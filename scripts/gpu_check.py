@@ -143,6 +143,13 @@ def peak_mb(call: Callable[[], object], device: str) -> float:
     return (torch.cuda.max_memory_allocated() - before) / 1e6
 
 
+def bench_inputs(shape: Sequence[int], dtype: torch.dtype, device: str) -> dict[str, Tensor]:
+    """Return the arguments of the selective scan that ``bench_scan.py`` times, and gaps: no gate, no bias."""
+    given = scan_inputs(shape, dtype, device)
+    del given["z"], given["delta_bias"]
+    return given | {"delta": given["delta"].detach().exp().requires_grad_()}
+
+
 def scan_inputs(shape: Sequence[int], dtype: torch.dtype, device: str) -> dict[str, Tensor]:
     """Return the arguments of a selective scan, steps and rates as a fresh Mamba has them, and gaps."""
     batch, channels, length, states = shape
@@ -194,7 +201,7 @@ def caller(scan: Callable[..., Tensor], given: dict[str, Tensor], *, gaps: bool,
     leaves = {name: tensor for name, tensor in given.items() if name != "dt"}
 
     def run() -> Tensor:
-        return scan(*leaves.values(), delta_softplus=True, **({"dt": given["dt"]} if gaps else {}))
+        return scan(*leaves.values(), delta_softplus="delta_bias" in leaves, **({"dt": given["dt"]} if gaps else {}))
 
     if not both:
 
@@ -294,7 +301,7 @@ def bench_scans(report: Report, *, quick: bool) -> None:
 
     for shape, dtype, measured in QUICK_SCANS if quick else SCANS:
         compare(
-            report, selective_scan, scan_inputs, shape=shape, dtype=dtype, measured=measured, rounds=5 if quick else 15
+            report, selective_scan, bench_inputs, shape=shape, dtype=dtype, measured=measured, rounds=5 if quick else 15
         )
 
 
@@ -422,13 +429,14 @@ def train_networks(report: Report, *, quick: bool) -> None:
 
 
 def train_forecasters(report: Report, *, quick: bool) -> None:
-    """Train the forecasters' networks on random records, as many steps on the device and on the CPU."""
+    """Train the forecasters' networks on random records, on the device and on the CPU."""
     from glaciertime.forecast.learned.networks import make_network, pinball_loss
     from glaciertime.forecast.learned.sequences import CONTEXT, LENGTH, STEP
 
-    batch, steps = 128, 2 if quick else 30
+    batch = 128
     for name in ("lstm", "mamba"):
         for device in dict.fromkeys((report.device, "cpu")):
+            steps = 2 if quick else 30 if device == "cuda" else 5
             torch.manual_seed(0)
             network = make_network(name).to(device).train()
             optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)

@@ -85,7 +85,7 @@ def stays_in_graph(u: Tensor, B: Tensor, C: Tensor) -> bool:
 
 
 def choose_ssd_backend(x: Tensor, *, plain: bool) -> str:
-    """Return the name of what should run the scan of Mamba-2: "compiled", "chunked" or "mamba_ssm".
+    """Return the name of what should run the scan of Mamba-2: "compiled", "triton", "chunked" or "mamba_ssm".
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def choose_ssd_backend(x: Tensor, *, plain: bool) -> str:
     'compiled'
     """
     if is_tracing():
-        return "chunked"
+        return "triton" if stays_in_graph(x, x, x) else "chunked"
     allowed = {
         "compiled": _only_on("cpu", x),
         "triton": reason_against(x),

@@ -8,16 +8,17 @@ import torch
 from torch import Tensor
 
 from glaciertime.nn.gpu import ssd_kernels as kernels
-from glaciertime.nn.gpu.launch import INTERPRETED, padded, strides_of, tl
+from glaciertime.nn.gpu.launch import INTERPRETED, on_device_of, padded, strides_of, tl
 
 __all__ = ["Plan", "samples_per_chunk"]
 
 # 16 is the least that a matrix product takes.
 _LEAST = 16
-# Samples, channels and states in a block, by the bytes of a number: what the registers of eight warps hold.
-_MOST = {2: (64, 64, 32), 4: (64, 32, 32), 8: (32, 32, 32)}
-_LAUNCH = {"num_warps": 8, "num_stages": 1}
-_BLOCK_OF_STATES = 256
+# Samples, channels and states in a block, by the bytes of a number, and the warps that share it: the quickest on an
+# H200 among what registers hold.
+_MOST = {2: (64, 64, 64), 4: (64, 32, 32), 8: (32, 32, 32)}
+_WARPS = {2: 8, 4: 4, 8: 4}
+_BLOCK_OF_STATES = 512
 # As many programs keep a large GPU busy while it sums the gradients of B and C over heads.
 _PROGRAMS_WANTED = 512
 
@@ -47,13 +48,14 @@ class Plan:
         width, states = (min(max(padded(size), _LEAST), limit) for size, limit in sizes)
         self.blocks_of_width, self.blocks_of_states = -(-self.width // width), -(-self.states // states)
         self.sizes = (self.length, self.chunks, self.heads, self.width, self.states, self.heads // self.groups)
-        self.constants = {"Q": chunk, "BP": width, "BN": states, **_kinds(x, step), **_LAUNCH}
+        self.constants = {"Q": chunk, "BP": width, "BN": states, **_kinds(x, step)}
+        self.constants |= {"num_warps": _WARPS[x.dtype.itemsize], "num_stages": 1}
 
     def add_to_states(self, value: Tensor, matrix: Tensor, out: Tensor, totals: Tensor, *, backward: bool) -> None:
         """Write what every chunk adds to the state at its end; backward, to the gradient of the state before it."""
         grid = (self.chunks * self.blocks_of_width * self.blocks_of_states, self.heads, self.batch)
         given = (*_with_strides(value), *self._rows(), *_with_strides(matrix), out, totals)
-        with self._on_device():
+        with on_device_of(self.x):
             kernels.add_to_states[grid](*given, *self.sizes, BACKWARD=backward, **self.constants)
 
     def pass_states(
@@ -63,7 +65,7 @@ class Plan:
         size = self.width * self.states
         block = min(padded(size), _BLOCK_OF_STATES)
         first = of_chunks if start is None else start.contiguous()
-        with self._on_device():
+        with on_device_of(self.x):
             kernels.pass_states[-(-size // block), self.heads, self.batch](
                 of_chunks,
                 totals,
@@ -84,7 +86,7 @@ class Plan:
         given = (*self._inputs(), entering, *self._optional(D, 2), *self._optional(z, 4), *_with_strides(gy), y, gz)
         grid = (self.chunks * self.blocks_of_width, self.heads, self.batch)
         has = {"HAS_D": D is not None, "HAS_Z": z is not None, "BACKWARD": bool(backward)}
-        with self._on_device():
+        with on_device_of(self.x):
             kernels.mix_chunk[grid](*given, *self.sizes, **has, **self.constants)
 
     def differentiate(
@@ -95,7 +97,7 @@ class Plan:
         shares = self._shares()
         of_shares = entering.new_empty(2, shares, *self.B.shape)
         grid = (self.chunks, self.blocks_of_states, self.batch * self.groups * shares)
-        with self._on_device():
+        with on_device_of(self.x):
             kernels.gradient_of_values[self.chunks, self.heads, self.batch](
                 *read, *self._optional(D, 2), *found, *self.sizes, HAS_D=D is not None, **self.constants
             )
@@ -118,9 +120,6 @@ class Plan:
         repeats = self.heads // self.groups
         wanted = _PROGRAMS_WANTED / (self.batch * self.chunks * self.groups * self.blocks_of_states)
         return next(n for n in range(1, repeats + 1) if repeats % n == 0 and (n >= wanted or n == repeats))
-
-    def _on_device(self) -> Any:
-        return torch.cuda.device_of(self.x)
 
 
 def _with_strides(tensor: Tensor) -> tuple[Any, ...]:

@@ -188,3 +188,27 @@ def test_without_interpreter_or_card_it_is_refused_by_name(monkeypatch: pytest.M
     given = ssd_inputs(1, 3, 1, 1, 1, 1)
     with pytest.raises(Exception, match=r'GLACIERTIME_SCAN is "triton", which runs on cuda'):
         ssd_scan(*(given[name] for name in ("x", "delta", "A", "B", "C")))
+
+
+@interpreted
+def test_a_graph_that_torch_compiles_goes_through_the_scan(triton_asked: None) -> None:
+    given = {name: tensor.requires_grad_() for name, tensor in ssd_inputs(1, 20, 2, 4, 1, 3).items()}
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, _inputs: object) -> object:
+        graphs.append(graph)
+        return graph.forward
+
+    def scan(*tensors: torch.Tensor) -> torch.Tensor:
+        return run(dict(zip(given, tensors, strict=True)))[0].square()
+
+    expected = scan(*given.values())
+    y = torch.compile(scan, backend=backend, fullgraph=True)(*given.values())
+    assert len(graphs) == 1
+    assert any("ssd_forward" in str(node.target) for node in graphs[0].graph.nodes)
+    for mine, theirs in zip(
+        (y, *torch.autograd.grad(y.sum(), list(given.values()))),
+        (expected, *torch.autograd.grad(expected.sum(), list(given.values()))),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs)
