@@ -14,53 +14,9 @@ kernel is compiled.
 from __future__ import annotations
 
 from glaciertime.nn.gpu.launch import jit, tl
+from glaciertime.nn.gpu.ssd_tiles import decays_between, decays_to_end, row, tile, weight
 
-__all__ = ["add_to_states", "gradient_of_matrices", "gradient_of_values", "mix_chunk", "pass_states"]
-
-
-@jit
-def _row(pointer, stride, first, length, Q: tl.constexpr, K: tl.constexpr):
-    """Return one number per sample of a chunk, 0 past the end of the sequence."""
-    place = first + tl.arange(0, Q)
-    return tl.load(pointer + place.to(tl.int64) * stride, mask=place < length, other=0.0).to(K)
-
-
-@jit
-def _weight(pointer, channels, stride, width, K: tl.constexpr):
-    """Return the weight of the input for each channel."""
-    return tl.load(pointer + channels * stride, mask=channels < width, other=0.0).to(K)
-
-
-@jit
-def _tile(pointer, rows, row_stride, row_end, columns, column_stride, column_end, T: tl.constexpr):
-    """Return a matrix, 0 beyond its ends."""
-    inside = (rows < row_end)[:, None] & (columns < column_end)[None, :]
-    where = rows.to(tl.int64)[:, None] * row_stride + columns.to(tl.int64)[None, :] * column_stride
-    return tl.load(pointer + where, mask=inside, other=0.0).to(T)
-
-
-@jit
-def _spread(logs, Q: tl.constexpr):
-    """Return what each sample t (row) takes from each sample j before it (column): log decays where t > j, else 0.
-
-    Sums over rows are then sums of what lies between two samples alone. A difference of two running sums would lose
-    all figures beside one long gap.
-    """
-    place = tl.arange(0, Q)
-    return tl.where(place[:, None] > place[None, :], logs[:, None], 0.0)
-
-
-@jit
-def _decays_between(logs, Q: tl.constexpr):
-    """Return the decay from sample j (column) to sample i (row), 0 above the diagonal."""
-    place = tl.arange(0, Q)
-    return tl.where(place[:, None] >= place[None, :], tl.exp(tl.cumsum(_spread(logs, Q), 0)), 0.0)
-
-
-@jit
-def _decays_to_end(logs, Q: tl.constexpr):
-    """Return the decay from each sample to the end of the chunk."""
-    return tl.exp(tl.sum(_spread(logs, Q), 0))
+__all__ = ["add_to_states", "mix_chunk", "pass_states"]
 
 
 @jit
@@ -111,13 +67,13 @@ def add_to_states(
     entries = (block % tl.cdiv(states, BN)) * BN + tl.arange(0, BN)
     first = chunk * Q
     samples = first + tl.arange(0, Q)
-    logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    logs = row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
     if BACKWARD:
-        weight = tl.exp(tl.cumsum(logs, 0))
+        weights = tl.exp(tl.cumsum(logs, 0))
     else:
-        weight = _decays_to_end(logs, Q) * _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    values = _tile(value + batch * value_b + head * value_h, samples, value_l, length, channels, value_p, width, K)
-    rows = _tile(
+        weights = decays_to_end(logs, Q) * row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    values = tile(value + batch * value_b + head * value_h, samples, value_l, length, channels, value_p, width, K)
+    rows = tile(
         matrix + batch * matrix_b + (head // repeats) * matrix_g,
         samples,
         matrix_l,
@@ -127,7 +83,7 @@ def add_to_states(
         states,
         T,
     )
-    added = tl.dot(tl.trans((values * weight[:, None]).to(T)), rows, input_precision=PRECISION, out_dtype=K)
+    added = tl.dot(tl.trans((values * weights[:, None]).to(T)), rows, input_precision=PRECISION, out_dtype=K)
     place = (batch * chunks + chunk) * heads + head
     where = channels.to(tl.int64)[:, None] * states + entries[None, :]
     inside = (channels < width)[:, None] & (entries < states)[None, :]
@@ -265,8 +221,8 @@ def mix_chunk(
     channels = (tl.program_id(0) % blocks) * BP + tl.arange(0, BP)
     first = chunk * Q
     samples = first + tl.arange(0, Q)
-    logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    logs = row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
+    steps = row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
     B += batch * B_b + (head // repeats) * B_g
     C += batch * C_b + (head // repeats) * C_g
     entering += ((batch * chunks + chunk) * heads + head) * width * states
@@ -274,241 +230,27 @@ def mix_chunk(
     faded = tl.zeros([Q, BP], dtype=K)
     for start in range(0, states, BN):
         entries = start + tl.arange(0, BN)
-        rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
-        rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
-        state = _tile(entering, channels, states, width, entries, 1, states, T)
+        rows_B = tile(B, samples, B_l, length, entries, B_n, states, T)
+        rows_C = tile(C, samples, C_l, length, entries, C_n, states, T)
+        state = tile(entering, channels, states, width, entries, 1, states, T)
         products += tl.dot(rows_C, tl.trans(rows_B), input_precision=PRECISION, out_dtype=K)
         faded += tl.dot(rows_C, tl.trans(state), input_precision=PRECISION, out_dtype=K)
-    mixing = products * _decays_between(logs, Q) * steps[None, :]
-    values = _tile(x + batch * x_b + head * x_h, samples, x_l, length, channels, x_p, width, T)
+    mixing = products * decays_between(logs, Q) * steps[None, :]
+    values = tile(x + batch * x_b + head * x_h, samples, x_l, length, channels, x_p, width, T)
     found = tl.dot(mixing.to(T), values, input_precision=PRECISION, out_dtype=K)
     found += tl.exp(tl.cumsum(logs, 0))[:, None] * faded
     where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
     inside = (samples < length)[:, None] & (channels < width)[None, :]
     if HAS_D:
-        found += _weight(D + head * D_h, channels, D_p, width, K)[None, :] * values.to(K)
+        found += weight(D + head * D_h, channels, D_p, width, K)[None, :] * values.to(K)
     if HAS_Z:
-        gate = _tile(z + batch * z_b + head * z_h, samples, z_l, length, channels, z_p, width, K)
+        gate = tile(z + batch * z_b + head * z_h, samples, z_l, length, channels, z_p, width, K)
         open_share = 1.0 / (1.0 + tl.exp(-gate))
         if BACKWARD:
-            grads = _tile(gy + batch * gy_b + head * gy_h, samples, gy_l, length, channels, gy_p, width, K)
+            grads = tile(gy + batch * gy_b + head * gy_h, samples, gy_l, length, channels, gy_p, width, K)
             slope = open_share * (1.0 + gate * (1.0 - open_share))
             tl.store(gz + where, grads * found * slope, mask=inside)
             found = grads * gate * open_share
         else:
             found *= gate * open_share
     tl.store(y + where, found, mask=inside)
-
-
-@jit
-def gradient_of_values(
-    x,
-    x_b,
-    x_l,
-    x_h,
-    x_p,
-    gy,
-    gy_b,
-    gy_l,
-    gy_h,
-    gy_p,
-    step,
-    decay,
-    row_b,
-    row_l,
-    row_h,
-    B,
-    B_b,
-    B_l,
-    B_g,
-    B_n,
-    C,
-    C_b,
-    C_l,
-    C_g,
-    C_n,
-    entering,
-    g_leaving,
-    D,
-    D_h,
-    D_p,
-    gx,
-    gstep,
-    gdecay,
-    gD,
-    length,
-    chunks,
-    heads,
-    width,
-    states,
-    repeats,
-    HAS_D: tl.constexpr,
-    Q: tl.constexpr,
-    BP: tl.constexpr,
-    BN: tl.constexpr,
-    K: tl.constexpr,
-    T: tl.constexpr,
-    PRECISION: tl.constexpr,
-):
-    """Write the gradients of x (B, L, H, P), of the steps and of the log decays (B, L, H), contiguous, of one chunk,
-    and its part of that of D, (B, chunks, H, P).
-
-    A decay between two samples j < t <= i weighs what j gives to i: its gradient is the sum of such products.
-    """
-    chunk = tl.program_id(0)
-    head = tl.program_id(1).to(tl.int64)
-    batch = tl.program_id(2).to(tl.int64)
-    first = chunk * Q
-    samples = first + tl.arange(0, Q)
-    logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
-    to_end = _decays_to_end(logs, Q)
-    x += batch * x_b + head * x_h
-    gy += batch * gy_b + head * gy_h
-    B += batch * B_b + (head // repeats) * B_g
-    C += batch * C_b + (head // repeats) * C_g
-    place = (batch * chunks + chunk) * heads + head
-    entering += place * width * states
-    g_leaving += place * width * states
-    products = tl.zeros([Q, Q], dtype=K)
-    for start in range(0, states, BN):
-        entries = start + tl.arange(0, BN)
-        rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
-        rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
-        products += tl.dot(rows_C, tl.trans(rows_B), input_precision=PRECISION, out_dtype=K)
-    mixing = products * _decays_between(logs, Q)
-    turned = tl.trans(mixing.to(T))
-    pairs = tl.zeros([Q, Q], dtype=K)
-    found_step = tl.zeros([Q], dtype=K)
-    from_start = tl.zeros([Q], dtype=K)
-    into_end = tl.zeros([Q], dtype=K)
-    through = tl.zeros([BP, BN], dtype=K)
-    for low in range(0, width, BP):
-        channels = low + tl.arange(0, BP)
-        values = _tile(x, samples, x_l, length, channels, x_p, width, T)
-        grads = _tile(gy, samples, gy_l, length, channels, gy_p, width, T)
-        pairs += tl.dot(grads, tl.trans(values), input_precision=PRECISION, out_dtype=K)
-        from_end = tl.zeros([Q, BP], dtype=K)
-        read = tl.zeros([Q, BP], dtype=K)
-        for start in range(0, states, BN):
-            entries = start + tl.arange(0, BN)
-            rows_B = _tile(B, samples, B_l, length, entries, B_n, states, T)
-            rows_C = _tile(C, samples, C_l, length, entries, C_n, states, T)
-            state = _tile(entering, channels, states, width, entries, 1, states, K)
-            g_state = _tile(g_leaving, channels, states, width, entries, 1, states, K)
-            from_end += tl.dot(rows_B, tl.trans(g_state.to(T)), input_precision=PRECISION, out_dtype=K)
-            read += tl.dot(rows_C, tl.trans(state.to(T)), input_precision=PRECISION, out_dtype=K)
-            through += state * g_state
-        from_end *= to_end[:, None]
-        drive = tl.dot(turned, grads, input_precision=PRECISION, out_dtype=K) + from_end
-        found_step += tl.sum(values.to(K) * drive, 1)
-        into_end += tl.sum(values.to(K) * from_end, 1)
-        from_start += tl.sum(grads.to(K) * read, 1)
-        where = ((batch * length + samples)[:, None] * heads + head) * width + channels[None, :]
-        inside = (samples < length)[:, None] & (channels < width)[None, :]
-        found = drive * steps[:, None]
-        if HAS_D:
-            found += _weight(D + head * D_h, channels, D_p, width, K)[None, :] * grads.to(K)
-            tl.store(gD + place * width + channels, tl.sum(values.to(K) * grads.to(K), 0), mask=channels < width)
-        tl.store(gx + where, found, mask=inside)
-    # What j gives to i passes all decays with j < t <= i; that of t is summed with its parts one sample before it.
-    order = tl.arange(0, Q)
-    below = order[:, None] > order[None, :]
-    passing = tl.where(below, tl.cumsum(tl.where(below, pairs * mixing * steps[None, :], 0.0), 1), 0.0)
-    before = tl.sum(passing, 0) + tl.cumsum(into_end * steps, 0)
-    found_decay = tl.sum(tl.where(order[:, None] + 1 == order[None, :], before[:, None], 0.0), 0)
-    found_decay += tl.cumsum(tl.exp(tl.cumsum(logs, 0)) * from_start, 0, reverse=True)
-    found_decay += tl.exp(tl.sum(logs, 0)) * tl.sum(tl.sum(through, 1), 0)
-    where = (batch * length + samples) * heads + head
-    tl.store(gstep + where, found_step, mask=samples < length)
-    tl.store(gdecay + where, found_decay, mask=samples < length)
-
-
-@jit
-def gradient_of_matrices(
-    x,
-    x_b,
-    x_l,
-    x_h,
-    x_p,
-    gy,
-    gy_b,
-    gy_l,
-    gy_h,
-    gy_p,
-    step,
-    decay,
-    row_b,
-    row_l,
-    row_h,
-    B,
-    B_b,
-    B_l,
-    B_g,
-    B_n,
-    C,
-    C_b,
-    C_l,
-    C_g,
-    C_n,
-    entering,
-    g_leaving,
-    gB,
-    gC,
-    length,
-    chunks,
-    heads,
-    width,
-    states,
-    repeats,
-    shares,
-    groups,
-    Q: tl.constexpr,
-    BP: tl.constexpr,
-    BN: tl.constexpr,
-    K: tl.constexpr,
-    T: tl.constexpr,
-    PRECISION: tl.constexpr,
-):
-    """Write the gradients of B and C of one chunk, summed over a share of a group's heads: (shares, B, L, G, N)."""
-    chunk = tl.program_id(0)
-    entries = tl.program_id(1) * BN + tl.arange(0, BN)
-    share = tl.program_id(2) % shares
-    group = ((tl.program_id(2) // shares) % groups).to(tl.int64)
-    batch = (tl.program_id(2) // (shares * groups)).to(tl.int64)
-    first = chunk * Q
-    samples = first + tl.arange(0, Q)
-    pairs = tl.zeros([Q, Q], dtype=K)
-    found_B = tl.zeros([Q, BN], dtype=K)
-    found_C = tl.zeros([Q, BN], dtype=K)
-    for turn in range(repeats // shares):
-        head = group * repeats + share * (repeats // shares) + turn
-        logs = _row(decay + batch * row_b + head * row_h, row_l, first, length, Q, K)
-        steps = _row(step + batch * row_b + head * row_h, row_l, first, length, Q, K)
-        place = ((batch * chunks + chunk) * heads + head) * width * states
-        of_head = tl.zeros([Q, Q], dtype=K)
-        from_end = tl.zeros([Q, BN], dtype=K)
-        from_start = tl.zeros([Q, BN], dtype=K)
-        for low in range(0, width, BP):
-            channels = low + tl.arange(0, BP)
-            values = _tile(x + batch * x_b + head * x_h, samples, x_l, length, channels, x_p, width, T)
-            grads = _tile(gy + batch * gy_b + head * gy_h, samples, gy_l, length, channels, gy_p, width, T)
-            state = _tile(entering + place, channels, states, width, entries, 1, states, T)
-            g_state = _tile(g_leaving + place, channels, states, width, entries, 1, states, T)
-            of_head += tl.dot(grads, tl.trans(values), input_precision=PRECISION, out_dtype=K)
-            from_end += tl.dot(values, g_state, input_precision=PRECISION, out_dtype=K)
-            from_start += tl.dot(grads, state, input_precision=PRECISION, out_dtype=K)
-        pairs += of_head * _decays_between(logs, Q) * steps[None, :]
-        found_B += (steps * _decays_to_end(logs, Q))[:, None] * from_end
-        found_C += tl.exp(tl.cumsum(logs, 0))[:, None] * from_start
-    weights = pairs.to(T)
-    rows_B = _tile(B + batch * B_b + group * B_g, samples, B_l, length, entries, B_n, states, T)
-    rows_C = _tile(C + batch * C_b + group * C_g, samples, C_l, length, entries, C_n, states, T)
-    found_B += tl.dot(tl.trans(weights), rows_C, input_precision=PRECISION, out_dtype=K)
-    found_C += tl.dot(weights, rows_B, input_precision=PRECISION, out_dtype=K)
-    batches = tl.num_programs(2) // (shares * groups)
-    row = ((share * batches + batch) * length + samples) * groups + group
-    where = row[:, None] * states + entries[None, :]
-    inside = (samples < length)[:, None] & (entries < states)[None, :]
-    tl.store(gB + where, found_B, mask=inside)
-    tl.store(gC + where, found_C, mask=inside)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from glaciertime.nn.gpu import ssd_kernels as kernels
+from glaciertime.nn.gpu import ssd_gradients, ssd_kernels
 from glaciertime.nn.gpu.launch import INTERPRETED, on_device_of, padded, strides_of, tl
 
 __all__ = ["Plan", "samples_per_chunk"]
@@ -56,7 +56,7 @@ class Plan:
         grid = (self.chunks * self.blocks_of_width * self.blocks_of_states, self.heads, self.batch)
         given = (*_with_strides(value), *self._rows(), *_with_strides(matrix), out, totals)
         with on_device_of(self.x):
-            kernels.add_to_states[grid](*given, *self.sizes, BACKWARD=backward, **self.constants)
+            ssd_kernels.add_to_states[grid](*given, *self.sizes, BACKWARD=backward, **self.constants)
 
     def pass_states(
         self, of_chunks: Tensor, totals: Tensor, start: Tensor | None, end: Tensor, *, backward: bool
@@ -66,7 +66,7 @@ class Plan:
         block = min(padded(size), _BLOCK_OF_STATES)
         first = of_chunks if start is None else start.contiguous()
         with on_device_of(self.x):
-            kernels.pass_states[-(-size // block), self.heads, self.batch](
+            ssd_kernels.pass_states[-(-size // block), self.heads, self.batch](
                 of_chunks,
                 totals,
                 first,
@@ -87,7 +87,7 @@ class Plan:
         grid = (self.chunks * self.blocks_of_width, self.heads, self.batch)
         has = {"HAS_D": D is not None, "HAS_Z": z is not None, "BACKWARD": bool(backward)}
         with on_device_of(self.x):
-            kernels.mix_chunk[grid](*given, *self.sizes, **has, **self.constants)
+            ssd_kernels.mix_chunk[grid](*given, *self.sizes, **has, **self.constants)
 
     def differentiate(
         self, gy: Tensor, entering: Tensor, g_leaving: Tensor, D: Tensor | None, found: tuple[Tensor, ...]
@@ -98,10 +98,12 @@ class Plan:
         of_shares = entering.new_empty(2, shares, *self.B.shape)
         grid = (self.chunks, self.blocks_of_states, self.batch * self.groups * shares)
         with on_device_of(self.x):
-            kernels.gradient_of_values[self.chunks, self.heads, self.batch](
+            ssd_gradients.gradient_of_values[self.chunks, self.heads, self.batch](
                 *read, *self._optional(D, 2), *found, *self.sizes, HAS_D=D is not None, **self.constants
             )
-            kernels.gradient_of_matrices[grid](*read, *of_shares, *self.sizes, shares, self.groups, **self.constants)
+            ssd_gradients.gradient_of_matrices[grid](
+                *read, *of_shares, *self.sizes, shares, self.groups, **self.constants
+            )
         gB, gC = of_shares.sum(1) if shares > 1 else of_shares[:, 0]
         # An operator may not return two views of one tensor.
         return gB.to(self.B.dtype, copy=True), gC.to(self.C.dtype, copy=True)
