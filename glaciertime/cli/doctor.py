@@ -60,6 +60,7 @@ def doctor(archive: ArchiveOption = Path("glaciertime.gpkg"), as_json: JsonOptio
         "extras": _extras,
         "models": _models,
         "folders": _folders,
+        "limits": _limits,
         "archive": lambda: _archive(archive),
         "machine": _machine,
     }
@@ -79,7 +80,7 @@ def doctor(archive: ArchiveOption = Path("glaciertime.gpkg"), as_json: JsonOptio
 def _text(finding: Finding) -> str:
     mark = {"ok": "", "missing": "missing; ", "wrong": "WRONG: "}[finding["state"]]
     remedy = f" -> {finding['remedy']}" if finding.get("remedy") else ""
-    return f"  {finding['name']:<35}{mark}{finding['value']}{remedy}"
+    return f"  {finding['name']:<39}{mark}{finding['value']}{remedy}"
 
 
 def _finding(name: str, value: object, *, state: str = "ok", remedy: str = "") -> Finding:
@@ -228,6 +229,15 @@ def _folder(name: str, path: Path) -> Finding:
         if files > _MOST_FILES:
             return _finding(name, f"{path}: more than {files:,} files, {_size(size)}")
     return _finding(name, f"{path}: {files:,} files, {_size(size)}; {_size(shutil.disk_usage(path).free)} free")
+
+
+def _limits() -> list[Finding]:
+    from glaciertime.limits import LIMITS, limit
+
+    return [
+        _finding(f"{name} ({known.variable})", f"{limit(name):,.12g} {known.unit}; {known.option} raises it")
+        for name, known in LIMITS.items()
+    ]
 
 
 def _archive(path: Path) -> list[Finding]:

@@ -75,6 +75,7 @@ def versions(*, also: tuple[str, ...] = ()) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
+@lru_cache(maxsize=100)
 def library_version(name: str) -> str:
     """Return the version of a library that is installed; empty where it is not."""
     try:

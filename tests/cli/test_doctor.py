@@ -84,3 +84,11 @@ def test_the_text_says_what_does_not_work(command: Command, monkeypatch: pytest.
     result = command("doctor")
     assert result.code == 1
     assert "WRONG: ZeroDivisionError: division by zero" in result.out
+
+
+def test_limits_are_told_as_they_hold(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLACIERTIME_MAX_VERTICES", "1234")
+    told = named(found(command)["limits"], "vertices (GLACIERTIME_MAX_VERTICES)")
+    assert told["value"].startswith("1,234 ")
+    monkeypatch.setenv("GLACIERTIME_MAX_VERTICES", "many")
+    assert found(command, code=1)["limits"][0]["state"] == "wrong"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+
+from glaciertime.archive.schema import TABLES
 
 from .conftest import write_mask, zones
 
@@ -25,6 +29,22 @@ must("report", "--glacier", "Toy")
 for form in ("csv", "markdown", "latex"):
     must("table", "--format", form)
 """
+
+
+#: What tells when and where, not what.
+OF_THE_MOMENT = {"started", "finished", "settings", "made_at"}
+
+
+def held_in(path: Path) -> dict[str, list[object]]:
+    """Return the rows of every table of an archive without what tells when they were stored; runs by their names."""
+    with closing(sqlite3.connect(path)) as database:
+        tables = {}
+        for name in TABLES:
+            rows = database.execute(f"SELECT * FROM {name} ORDER BY rowid").fetchall()
+            columns = [row[1] for row in database.execute(f"PRAGMA table_info({name})")]
+            kept = [place for place, column in enumerate(columns) if column not in OF_THE_MOMENT]
+            tables[name] = [tuple(row[place] for place in kept) for row in rows]
+    return tables
 
 
 def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
@@ -53,3 +73,8 @@ def test_two_processes_write_the_same_bytes(tmp_path: Path) -> None:
         made.append({**texts, "printed": printed})
     assert {"observations.csv", "fronts.geojson", "Toy.html", "printed"} <= made[0].keys()
     assert [name for name in made[0] if made[0][name] != made[1].get(name)] == []
+    assert "observations.csv.run.json" in made[0]
+    first, second = (held_in(folder / "glaciertime.gpkg") for folder in running)
+    assert {"observations", "fronts", "forecasts", "runs", "run_inputs"} <= first.keys()
+    assert [table for table in first if first[table] != second[table]] == []
+    assert len(first["runs"]) == 7, "track, forecast, four exports and the page"
