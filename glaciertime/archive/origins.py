@@ -16,6 +16,7 @@ from glaciertime.archive.archive import Archive
 from glaciertime.archive.schema import LOCAL_FRONTS, RUN, TABLES, quoted
 from glaciertime.provenance.digests import row_digest
 from glaciertime.provenance.rows import key_of, tables_of
+from glaciertime.provenance.tags import told_safely
 
 __all__ = ["Origins", "origins_of"]
 
@@ -62,9 +63,9 @@ class Origins:
             return None
         try:
             settings = json.loads(found[0]["settings"] or "{}")
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             settings = {}
-        return {**found[0], "settings": settings if isinstance(settings, dict) else {}}
+        return {**found[0], "settings": told_safely(settings) if isinstance(settings, dict) else {}}
 
     def files(self, run: str, *, image: tuple[str, str, str] | None = None) -> list[Row]:
         """Return what a run read: all, or what an image was made of with what was read for all images."""

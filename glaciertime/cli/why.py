@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from glaciertime.cli.common import ArchiveOption, JsonOption, note, print_json_value
+from glaciertime.errors import one_line
 
 __all__ = ["why"]
 
@@ -88,21 +89,26 @@ def _lines(told: dict[str, Any]) -> list[str]:
 def _headline(told: dict[str, Any]) -> str:
     row, head = told.get("row"), told["is"]
     if told.get("file"):
-        return f"{head}: {told['file']}\n{_line('sha256', told['sha256'])}"
+        return f"{head}: {one_line(told['file'])}\n{_line('sha256', told['sha256'])}"
     if row is None:
         return f"{head} {told.get('name', '')}".strip()
     which = ("glacier", "GlacierID", "variable", "method", "footprint", "front_of", "dataset")
     when = [str(row[name]) for name in ("date", "Date", "target_date", "source") if row.get(name)]
     what = [f"{name} {row[name]}" for name in _OF_FORECASTS if row.get(name) not in (None, "")]
     value, sigma = row.get("value", row.get("half_width_m")), row.get("sigma")
-    number = "" if value is None else f" = {value:.10g}{'' if sigma is None else f' +- {sigma:.6g}'}"
+    number = "" if value is None else f" = {_number(value)}{'' if sigma is None else f' +- {_number(sigma, 6)}'}"
     unit = f" {row['unit']}" if number and row.get("unit") else ""
     named = ", ".join(str(row[name]) for name in which if row.get(name))
-    return f"{head} {told['name']}: {named}{number}{unit}; {', '.join([*when, *what])}"
+    return one_line(f"{head} {told['name']}: {named}{number}{unit}; {', '.join([*when, *what])}")
+
+
+def _number(value: object, digits: int = 10) -> str:
+    """Return a number as text; a damaged archive may hold something else in its place."""
+    return f"{value:.{digits}g}" if isinstance(value, int | float) else str(value)
 
 
 def _line(name: str, text: object) -> str:
-    return f"  {name:<{_WIDTH}}{' '.join(str(text).split())}"
+    return f"  {name:<{_WIDTH}}{one_line(str(text))}"
 
 
 def _files(files: list[dict[str, Any]]) -> list[str]:
@@ -112,13 +118,17 @@ def _files(files: list[dict[str, Any]]) -> list[str]:
         now = f"; {one['now']}" if one.get("now") else ""
         late = "; changed after the run began" if "after the run began" in (one.get("modified") or "") else ""
         out.append(f"{one['input']}: sha256 {one['sha256'] or 'none, no file'}{size}{now}{late}")
+        if before := one.get("written_by"):
+            read = ", ".join(f"{each['input']} (sha256 {each['sha256']})" for each in before["inputs"])
+            out.append(f"    written by run {before['run']}: {before.get('command', '')}; it read {read or 'nothing'}")
     if len(files) > _FILES_SHOWN:
         out.append(f"and {len(files) - _FILES_SHOWN} more; --json lists them all")
     return out
 
 
 def _run_lines(run: dict[str, Any]) -> list[str]:
-    lines = [_line("run", run["run"] + (f", {run['started']} to {run['finished']}" if "started" in run else ""))]
+    when = f", {run['started']} to {run.get('finished', '')}" if "started" in run else ""
+    lines = [_line("run", f"{run['run']}{when}")]
     lines.append(_line("command", run.get("command", "")))
     if run.get("folder"):
         lines.append(_line("in", run["folder"]))
@@ -133,7 +143,7 @@ def _run_lines(run: dict[str, Any]) -> list[str]:
         told = "; ".join(f"{key}: {value}" for key, value in card.items() if key not in ("name", "scores") and value)
         lines.append(_line("model", f"{name}; {told}"))
     if isinstance(models, list):
-        lines.append(_line("models", ", ".join(models)))
+        lines.append(_line("models", ", ".join(map(str, models))))
     environment = run.get("environment") or {}
     if environment:
         lines.append(_line("with", ", ".join(f"{name}={text}" for name, text in environment.items())))
@@ -146,6 +156,6 @@ def _run_lines(run: dict[str, Any]) -> list[str]:
 
 
 def _row_text(row: dict[str, Any]) -> str:
-    value = "" if row.get("value") is None else f" = {row['value']:.10g} {row.get('unit', '')}"
+    value = "" if row.get("value") is None else f" = {_number(row['value'])} {row.get('unit', '')}"
     what = ", ".join(str(row[name]) for name in ("date", "Date", "variable", "method", "footprint") if row.get(name))
     return f"{row['row']} {row['table']}: {what}{value}; {row.get('quality') or row.get('QualFlag') or ''}"

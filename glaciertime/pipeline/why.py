@@ -86,11 +86,11 @@ def _of_row(name: str, table: str, row: Mapping[str, Any], archive: Archive, ori
         told["image"] = {"glacier": image[0], "dataset": image[1], "image_id": image[2],
                          "input": origins.source_of(image)}  # fmt: skip
         if run is not None:
-            told["files"] = _files(origins.files(run["run"], image=image))
+            told["files"] = _files(origins.files(run["run"], image=image), follow=True)
     elif run is not None:
         told["files"] = _files(origins.files(run["run"]))
         told["series"] = _series(run["settings"].get("series"), row, archive, origins)
-    told["run"] = _run(run)
+    told["run"] = _known(run)
     return told
 
 
@@ -102,8 +102,8 @@ def _of_image(image: tuple[str, str, str], origins: Origins) -> Told:
         "is": "image",
         "image": {"glacier": image[0], "dataset": image[1], "image_id": image[2], "input": origins.source_of(image)},
         "rows": _names(rows),
-        "files": _files([row for run in found for row in origins.files(run["run"], image=image)]),
-        "run": _run(found[0] if found else None),
+        "files": _files([row for run in found for row in origins.files(run["run"], image=image)], follow=True),
+        "run": _known(found[0] if found else None),
     }
     return told
 
@@ -139,8 +139,8 @@ def _of_file(path: Path, archive: Archive, origins: Origins | None) -> list[Told
                 out.append({**_of_run(run, origins), "is": "file that a run read", **this})
         if not out and (before := origins.images_of_path(str(path.resolve()))):
             raise DataNotFoundError(
-                f"{path} has changed since it was read (sha256 {sha256[:16]}... now, {before[0]['sha256'][:16]}... "
-                f"then, {before[0]['size_bytes']:.0f} bytes): what {archive.path} holds comes from the file as it was; "
+                f"{path} has changed since it was read (sha256 {sha256[:16]}... now, "
+                f"{str(before[0]['sha256'])[:16]}... then): what {archive.path} holds comes from the file as it was; "
                 "run the command again to measure it as it is"
             )
     if not out:
@@ -169,24 +169,32 @@ def _of_tag(tag: Mapping[str, Any], archive: Archive, origins: Origins | None) -
     return told
 
 
-def _run(run: Mapping[str, Any] | None) -> Told | None:
+def _known(run: Mapping[str, Any] | None) -> Told | None:
     """Return a run flat; None where the archive does not know it."""
-    if run is None:
-        return None
+    return None if run is None else _run(run)
+
+
+def _run(run: Mapping[str, Any]) -> Told:
     told = {name: run[name] for name in ("run", "command", "version", "started", "finished") if run.get(name)}
-    return {**told, **run["settings"]}
+    return {**run["settings"], **told}
 
 
-def _files(rows: Sequence[Mapping[str, Any]]) -> list[Told]:
-    """Return what was read, each once, with whether the files are still as they were."""
+def _files(rows: Sequence[Mapping[str, Any]], *, follow: bool = False) -> list[Told]:
+    """Return what was read, each once, with whether the files are still as they were.
+
+    ``follow``: and with the run that wrote a file which glaciertime itself wrote, such as a mask.
+    """
     out: dict[tuple[str, str], Told] = {}
     for row in rows:
         key = (str(row["input"]), str(row["sha256"] or ""))
         size = row.get("size_bytes")
         out[key] = {
             "input": key[0], "image": row.get("image_id") or "", "sha256": key[1],
-            "bytes": None if size is None else int(size), "modified": row.get("modified") or "", "now": _now(*key),
+            "bytes": int(size) if isinstance(size, int | float) else None,
+            "modified": row.get("modified") or "", "now": _now(*key),
         }  # fmt: skip
+        if follow and out[key]["now"] == "unchanged" and (tag := read_tag(Path(key[0]))) is not None:
+            out[key]["written_by"] = _run({**tag, "settings": {}}) | {"inputs": tag.get("inputs", [])}
     return list(out.values())
 
 

@@ -9,7 +9,7 @@ __all__ = ["without_secrets"]
 _WORDS = r"(?:pass(?:word|wd)?|secret|token|api_?key|key|sig(?:nature)?|auth(?:orization)?|credentials?|sas|session)"
 _IN_ADDRESS = re.compile(r"(?<=://)[^/\s@]+@")
 _NAMED = re.compile(rf"(?i)(\b[\w-]*{_WORDS}[\w-]*\s*[=:]\s*)(?:(?:bearer|basic)\s+)?(\"[^\"]*\"|'[^']*'|[^\s&;,'\"]+)")
-_OPTION = re.compile(rf"(?i)(--[\w-]*{_WORDS}\b\s+)(\"[^\"]*\"|'[^']*'|\S+)")
+_OPTION = re.compile(rf"(?i)(--[\w-]*{_WORDS}\b\s+)(\"[^\"]*\"|'[^']*'|[^\s,]+)")
 
 
 def without_secrets(text: str) -> str:

@@ -12,17 +12,22 @@ import json
 import re
 import struct
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from glaciertime.provenance.digests import digest_of
 
-__all__ = ["TAG", "has_tag", "html_tag", "read_tag", "sidecar", "sidecar_text"]
+__all__ = ["TAG", "has_tag", "html_tag", "read_tag", "sidecar", "sidecar_text", "told_safely"]
 
 #: The name of the tag in rasters, and of the meta element in pages.
 TAG = "GLACIERTIME_RUN"
 _HEAD_BYTES = 1 << 20
-_LONGEST_BYTES = 100_000_000
+_LONGEST_BYTES = 20_000_000
+#: What of a run is a sentence or several, a text for each of some names, or one text.
+_SENTENCES = ("ruler", "notes", "refused", "failed")
+_MAPPINGS = ("versions", "environment", "files", "written")
+_TEXTS = ("run", "command", "version", "started", "finished", "folder")
 _META = re.compile(rf'<meta name="{TAG}" content="([^"]*)">')
 _COMMENT = re.compile(rf"<!--{TAG} ([0-9a-f]+)-->")
 
@@ -51,11 +56,47 @@ def html_tag(tag: str) -> str:
 
 def has_tag(path: Path) -> bool:
     """Return whether a file is the note of a run beside a table: one that may be replaced with it."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RecursionError):
         if path.stat().st_size < _LONGEST_BYTES:
             held = json.loads(path.read_bytes())
             return isinstance(held, dict) and {"run", "command", "inputs", "written"} <= held.keys()
     return False
+
+
+def told_safely(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of what a file or an archive tells of a run only what has the shape that a run has.
+
+    Anybody may have written it: what is of another kind is left out, whatever it was to do to its reader.
+
+    Examples
+    --------
+    >>> told_safely({"run": "a1", "versions": 5, "notes": ["x", {}], "inputs": ["y", {"input": "a.tif", "bytes": "z"}]})
+    {'run': 'a1', 'notes': ['x'], 'inputs': [{'input': 'a.tif', 'image': '', 'sha256': '', 'bytes': None}]}
+    """
+    out: dict[str, Any] = {}
+    for name, value in held.items():
+        if name == "inputs":
+            out[name] = [_file(one) for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        elif name in _MAPPINGS:
+            if isinstance(value, dict):
+                out[name] = {str(key): text for key, text in value.items() if isinstance(text, str)}
+        elif name == "models" and isinstance(value, dict):
+            out[name] = {str(key): card for key, card in value.items() if isinstance(card, dict)}
+        elif name == "series":
+            out[name] = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+        elif isinstance(value, list):
+            out[name] = [one for one in value if isinstance(one, str | int | float)]
+            if name in _SENTENCES:
+                out[name] = [one for one in out[name] if isinstance(one, str)]
+        elif name not in _SENTENCES and (value is None or isinstance(value, str | int | float)):
+            out[name] = value if name not in _TEXTS else str(value)
+    return out
+
+
+def _file(one: dict[str, Any]) -> dict[str, Any]:
+    size = one.get("bytes")
+    texts = {name: str(one.get(name) or "") for name in ("input", "image", "sha256")}
+    return {**texts, "bytes": size if isinstance(size, int) else None}
 
 
 def read_tag(path: Path) -> dict[str, Any] | None:
@@ -64,7 +105,7 @@ def read_tag(path: Path) -> dict[str, Any] | None:
     ``is_other`` is true in it where the note beside is of another content of the file.
     """
     text = ""
-    with contextlib.suppress(OSError, ValueError, struct.error, zlib.error):
+    with contextlib.suppress(OSError, ValueError, IndexError, struct.error, zlib.error):
         with path.open("rb") as stream:
             head = stream.read(_HEAD_BYTES)
         if head.startswith(b"\x89PNG"):
@@ -74,7 +115,7 @@ def read_tag(path: Path) -> dict[str, Any] | None:
         elif found := _META.search(head.decode(errors="replace")):
             text = html.unescape(found[1])
         elif found := _COMMENT.search(head.decode(errors="replace")):
-            return {"run": found[1]}
+            text = json.dumps({"run": found[1]})
     if text:
         return _parsed(text)
     beside = sidecar(path)
@@ -91,7 +132,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
     with contextlib.suppress(ValueError, RecursionError):
         held = json.loads(text)
         if isinstance(held, dict) and isinstance(held.get("run"), str):
-            return held
+            return told_safely(held)
     return None
 
 

@@ -309,3 +309,74 @@ def test_an_export_comes_back_as_it_went(tracked: Command) -> None:
     assert tracked("import", "o.csv", "--archive", "again.gpkg").code == 0
     before = Archive(Path("glaciertime.gpkg")).read("observations")
     assert sorted(Archive(Path("again.gpkg")).read("observations")["value"]) == sorted(before["value"])
+
+
+def test_a_row_of_a_mask_that_segment_wrote_leads_on_to_the_image(command: Command, tmp_path: Path) -> None:
+    picture = np.where(np.arange(96)[:, None] < 40, 60, 150) + np.random.default_rng(0).normal(0, 6, (96, 80))
+    scene = write_mask(tmp_path / "scene.tif", picture.clip(0, 255).astype(np.uint8))
+    (tmp_path / "zones").mkdir()
+    mask = tmp_path / "zones" / "toy_2003-03-15.tif"
+    assert command("segment", scene, "--out", mask, "--ocean", "up").code == 0
+    (tmp_path / "toy.yaml").write_text("name: Toy\n")
+    assert command("track", "--glacier", "Toy", "--manifest", "toy.yaml", "--data", "zones").code in (0, 3)
+    (image,) = [one for one in told(command, "toy_2003-03-15")["files"] if one["image"]]
+    assert image["written_by"]["command"].startswith(f"glaciertime segment {scene}")
+    assert sha256(scene) in [one["sha256"] for one in image["written_by"]["inputs"]]
+    text = command("why", "toy_2003-03-15").out
+    assert "written by run" in text
+    assert sha256(scene) in text
+    both = command("why", mask, "--json").json
+    assert [one["is"] for one in both] == ["file written by glaciertime", "file that an image came from"]
+
+
+TAG = {"run": "a1", "command": "x", "version": "1", "inputs": []}
+HOSTILE_TAGS = (
+    {**TAG, "versions": 5}, {**TAG, "inputs": ["x", {"input": {}, "sha256": []}, 7]}, {**TAG, "notes": {"a": 1}},
+    {**TAG, "models": {"a": 5, "b": {"licence": {"c": []}}}}, {**TAG, "models": [{}, 5, "x"]}, {**TAG, "started": 5},
+    {**TAG, "series": [5, {}]}, {**TAG, "command": {"a": "\x1b[2J"}}, {**TAG, "notes": ["\x1b[2J\x1b]0;owned\x07"]},
+    {**TAG, "is": "row", "row": 5, "file": 7, "warning": []}, {"run": "a1"}, {"run": 5}, [], 5, None, "text",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tag", HOSTILE_TAGS, ids=str)
+@pytest.mark.parametrize("kind", ["page", "note"])
+def test_what_a_file_says_of_itself_steers_nothing(command: Command, tag: object, kind: str) -> None:
+    from glaciertime.provenance.tags import html_tag
+
+    if kind == "page":
+        Path("a.html").write_text(f"<!DOCTYPE html>{html_tag(json.dumps(tag))}")
+    else:
+        Path("a.html").write_text("a")
+        Path("a.html.run.json").write_text(json.dumps(tag))
+    for given in ((), ("--json",)):
+        result = command("why", "a.html", *given)
+        assert result.code in (0, 1), result
+        assert given or result.out.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'<meta name="GLACIERTIME_RUN" content="' + b"[" * 100_000 + b'">',
+        b"\x89PNG\r\n\x1a\n\x7f\xff\xff\xfftEXtGLACIERTIME_RUN\0",
+        b"\x89PNG\r\n\x1a\n\0\0\0\x12iTXtGLACIERTIME_RUN\0\1",
+        b"\x89PNG\r\n\x1a\n\0\0\0\x14zTXtGLACIERTIME_RUN\0\0abc",
+        b"II*\0\xff\xff\xff\xff", b"MM\0+\0", b"", b"\0" * 3000,
+    ],
+)  # fmt: skip
+def test_a_damaged_file_is_one_sentence(command: Command, content: bytes) -> None:
+    Path("a").write_bytes(content)
+    result = command("why", "a")
+    assert (result.code, result.err.count("\n")) == (1, 1), result
+
+
+def test_an_archive_that_was_tampered_with_is_told_without_a_traceback(tracked: Command) -> None:
+    name = tracked("series", "--glacier", "Toy", "--product", "raw", "--json").json[0]["row"]
+    for settings in ('{"versions": 5, "ruler": {}}', "[", "5", "[" * 100_000, '{"command": 5, "notes": "x"}'):
+        with closing(sqlite3.connect("glaciertime.gpkg")) as database, database:
+            database.execute("UPDATE runs SET settings = ?", (settings,))
+            database.execute("UPDATE run_inputs SET size_bytes = 'many', sha256 = NULL")
+            database.execute("UPDATE observations SET value = 'much', sigma = 'more'")
+        result = tracked("why", name)
+        assert result.code == 0, result
+        assert "glaciertime track --glacier Toy" in result.out
