@@ -23,12 +23,15 @@ __all__ = ["selective_scan_triton"]
 _STEPS = 4
 # A state is kept every so many steps, from which those between are computed again.
 _KEPT = 2
+_SPREAD = 2048
 # Chunks whose ends are loaded at once.
 _AHEAD = 8
 # Launches remembered, one for every combination of shapes, strides and dtypes.
 _MOST_LAUNCHES = 1024
-# Numbers of the state, N x WIDTH, that a warp holds.
-_WARP_NUMBERS = 512
+# Numbers of the state, N x WIDTH, that a program of one warp holds: fewer let more programs run at once, more share
+# sums over channels, of which only ``gradients`` has many.
+_NARROW_NUMBERS = 256
+_WIDE_NUMBERS = 512
 # Chunks of a sequence at most: every program goes through those before its own.
 _MOST_CHUNKS = 512
 # Programs that keep a card busy, and the samples below which a chunk is not worth a program.
@@ -46,16 +49,16 @@ class _Plan:
     states: int
     groups: int
     rows: int
+    narrow: int
     width: int
-    warps: int
-    in_group: int
     chunk: int
     chunks: int
     share: int
 
     @property
-    def blocks(self) -> int:
-        return self.groups * self.in_group
+    def narrow_blocks(self) -> int:
+        """Blocks of channels of all kernels but ``gradients``."""
+        return self.groups * -(-(self.channels // self.groups) // self.narrow)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -67,34 +70,36 @@ class _Plan:
         """How many chunks, how long."""
         return self.chunks, self.chunk
 
-    def fixed(self, delta_softplus: bool) -> tuple[Any, ...]:
-        """What every kernel is compiled for."""
-        return delta_softplus, self.length % _STEPS == 0, self.rows, self.width, _STEPS
+    def fixed(self, delta_softplus: bool, width: int, along: int) -> tuple[Any, ...]:
+        """What a kernel is compiled for."""
+        return delta_softplus, self.length % _STEPS == 0, self.rows, width, _STEPS, along
 
     @property
     def slots(self) -> int:
-        """Programs per group that add up rows of B and C."""
-        return -(-self.in_group // self.share)
+        """Programs per group of ``gradients``, each with its sums for B and C."""
+        return -(-self.channels // (self.groups * self.width * self.share))
 
 
 def _plan(u: Tensor, states: int, groups: int) -> _Plan:
     batch, channels, length = u.shape
     per_group = channels // groups
-    width = min(max(1, _WARP_NUMBERS // padded(states)), padded(per_group))
-    in_group = -(-per_group // width)
-    most = min(_MOST_CHUNKS, -(-length // _LEAST_SAMPLES))
-    chunks = max(1, min(most, _BUSY_PROGRAMS // max(1, batch * groups * in_group)))
+    rows = padded(states)
+    widest = padded(per_group)
+    narrow, width = (min(max(1, numbers // rows), widest) for numbers in (_NARROW_NUMBERS, _WIDE_NUMBERS))
+    blocks = -(-per_group // width)
+    # A state per chunk is kept: the more states, the longer a chunk.
+    most = min(_MOST_CHUNKS, -(-length // max(_LEAST_SAMPLES, 2 * rows)))
+    chunks = max(1, min(most, _BUSY_PROGRAMS // max(1, batch * groups * blocks)))
     # As many blocks share their sums of B and C as keeps these sums smaller than the input.
     slots = max(1, per_group * u.element_size() // (16 * states))
-    return _cut(u, states, groups, width=width, warps=1, chunks=chunks, share=-(-in_group // slots))
+    return _cut(u, states, groups, narrow=narrow, width=width, chunks=chunks, share=-(-blocks // slots))
 
 
-def _cut(u: Tensor, states: int, groups: int, *, width: int, warps: int, chunks: int, share: int) -> _Plan:
+def _cut(u: Tensor, states: int, groups: int, *, narrow: int, width: int, chunks: int, share: int) -> _Plan:
     batch, channels, length = u.shape
-    in_group = -(-(channels // groups) // width)
     chunk = -(-length // (chunks * _STEPS)) * _STEPS
     chunks = -(-length // chunk)
-    return _Plan(batch, channels, length, states, groups, padded(states), width, warps, in_group, chunk, chunks, share)
+    return _Plan(batch, channels, length, states, groups, padded(states), narrow, width, chunk, chunks, share)
 
 
 def _number(u: Tensor) -> tuple[torch.dtype, Any]:
@@ -140,13 +145,9 @@ def _spread(matrix: Tensor, groups: int) -> Tensor:
     return matrix if matrix.shape[1] == groups else matrix.repeat_interleave(groups // matrix.shape[1], dim=1)
 
 
-def _empty_outputs(u: Tensor, plan: _Plan, keeps: bool) -> tuple[Tensor, Tensor, Tensor]:
-    shape = (plan.batch, plan.chunks if keeps and plan.chunks > 1 else 0, plan.states, plan.channels)
-    return (
-        torch.empty_like(u),
-        torch.empty((plan.batch, plan.channels, plan.states), dtype=u.dtype, device=u.device),
-        torch.empty(shape, dtype=_number(u)[0], device=u.device),
-    )
+def _empty_starts(u: Tensor, plan: _Plan) -> Tensor:
+    shape = (plan.batch, plan.chunks if plan.chunks > 1 else 0, plan.states, plan.channels)
+    return torch.empty(shape, dtype=_number(u)[0], device=u.device)
 
 
 def _key(*tensors: Tensor | None) -> tuple[Any, ...]:
@@ -185,12 +186,14 @@ def _forward(
     dt: Tensor | None,
     delta_softplus: bool,
     keeps: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return y, the last state, and, if ``keeps`` and there are several, the states before the chunks."""
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return y, the last state, and, if ``keeps``, the states before the chunks, empty where there is one."""
     key = (u.device.index, delta_softplus, keeps, _key(u, delta, A, B, C, D, z, delta_bias, h0, dt))
     found = _forward_launches.get(key)
     plan = found[0] if found else _plan(u, A.shape[1], _groups(B))
-    y, last, starts = _empty_outputs(u, plan, keeps)
+    y = torch.empty_like(u)
+    last = torch.empty((plan.batch, plan.channels, plan.states), dtype=u.dtype, device=u.device)
+    starts = _empty_starts(u, plan) if keeps else None
     if plan.batch == 0:
         return y, last, starts
     if not found:
@@ -200,11 +203,9 @@ def _forward(
     ends = None
     if chunk_ends is not None:
         shape = (plan.batch, plan.chunks, plan.states + 1, plan.channels)
-        ends = torch.empty(shape, dtype=starts.dtype, device=u.device)
+        ends = torch.empty(shape, dtype=_number(u)[0], device=u.device)
         chunk_ends(u, delta, A, B, delta_bias, dt, ends)
-    outputs(
-        u, delta, A, B, C, D, z, delta_bias, h0, dt, ends, starts if keeps and plan.chunks > 1 else None, y, last
-    )  # fmt: skip
+    outputs(u, delta, A, B, C, D, z, delta_bias, h0, dt, ends, starts if plan.chunks > 1 else None, y, last)
     return y, last, starts
 
 
@@ -230,18 +231,18 @@ def _prepare_forward(
     delta_softplus: bool,
 ) -> tuple[_Plan, Launch | None, Launch]:
     u_at, delta_at, B_at, dt_at = u.stride(), delta.stride(), _grouped(B), strides_of(dt, 2)
-    fixed = (*plan.fixed(delta_softplus), _along(u, delta, B, C, z, None, y))
+    fixed = plan.fixed(delta_softplus, plan.narrow, _along(u, delta, B, C, z, None, y, None, None, None, dt) | _SPREAD)
     number = _number(u)[1]
     chunk_ends = None
     if plan.chunks > 1:
         chunk_ends = Launch(
-            scan_kernels.chunk_ends, plan.blocks * (plan.chunks - 1) * plan.batch,
-            *u_at, *delta_at, *B_at, *dt_at, *plan.sizes, plan.blocks, *plan.cut, *fixed, number, warps=plan.warps,
+            scan_kernels.chunk_ends, plan.narrow_blocks * (plan.chunks - 1) * plan.batch,
+            *u_at, *delta_at, *B_at, *dt_at, *plan.sizes, plan.narrow_blocks, *plan.cut, *fixed, number,
         )  # fmt: skip
     outputs = Launch(
-        scan_kernels.outputs, plan.blocks * plan.chunks * plan.batch,
+        scan_kernels.outputs, plan.narrow_blocks * plan.chunks * plan.batch,
         *u_at, *delta_at, *B_at, *_grouped(C), *strides_of(z, 3), *y.stride(), *dt_at,
-        *plan.sizes, plan.blocks, *plan.cut, *fixed, _AHEAD, number, warps=plan.warps,
+        *plan.sizes, plan.narrow_blocks, *plan.cut, *fixed, _AHEAD, number,
     )  # fmt: skip
     return plan, chunk_ends, outputs
 
@@ -312,13 +313,13 @@ def _prepare_backward(
     gu, gdelta, _, gB, gC, _, gz, _, _, gdt = grads
     number = _number(u)[1]
     delta_at, C_at, z_at, gy_at, dt_at = delta.stride(), _grouped(C), strides_of(z, 3), gy.stride(), strides_of(dt, 2)
-    fixed = (*plan.fixed(delta_softplus), _along(u, delta, B, C, z, gy, None, gu, gdelta, gz))
+    along = _along(u, delta, B, C, z, gy, None, gu, gdelta, gz, dt) | _SPREAD
     chunk_starts = carry_back = None
     if plan.chunks > 1:
         chunk_starts = Launch(
-            scan_backward.chunk_starts, plan.blocks * (plan.chunks - 1) * plan.batch,
-            *delta_at, *C_at, *z_at, *gy_at, *dt_at, *plan.sizes, plan.blocks, *plan.cut, *fixed, number,
-            warps=plan.warps,
+            scan_backward.chunk_starts, plan.narrow_blocks * (plan.chunks - 1) * plan.batch,
+            *delta_at, *C_at, *z_at, *gy_at, *dt_at, *plan.sizes, plan.narrow_blocks, *plan.cut,
+            *plan.fixed(delta_softplus, plan.narrow, along), number,
         )  # fmt: skip
         lanes = max(1, 128 // plan.rows)
         blocks = -(-plan.channels // lanes)
@@ -331,7 +332,8 @@ def _prepare_backward(
         scan_backward.gradients, tasks * plan.chunks,
         *u.stride(), *delta_at, *_grouped(B), *C_at, *z_at, *gy_at, *dt_at,
         *gu.stride(), *gdelta.stride(), *strides_of(gz, 3),
-        *plan.sizes, plan.groups * plan.slots, *plan.cut, plan.share, *fixed, _KEPT, number, warps=plan.warps,
+        *plan.sizes, plan.groups * plan.slots, *plan.cut, plan.share,
+        *plan.fixed(delta_softplus, plan.width, along), _KEPT, number,
     )  # fmt: skip
     times = -(-plan.length // 32)
     of_rows = plan.batch * plan.groups * times
@@ -380,7 +382,8 @@ def scan_operator(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run the scan as one operator; the third output is what the backward pass needs."""
     with on_device_of(u):
-        return _forward(u, delta, A, B, C, D, z, delta_bias, h0, dt, delta_softplus, keeps)
+        y, last, starts = _forward(u, delta, A, B, C, D, z, delta_bias, h0, dt, delta_softplus, keeps)
+    return y, last, u.new_empty(0) if starts is None else starts
 
 
 @scan_operator.register_fake
@@ -398,7 +401,8 @@ def _(
     delta_softplus: bool,
     keeps: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return _empty_outputs(u, _plan(u, A.shape[1], _groups(B)), keeps)
+    starts = _empty_starts(u, _plan(u, A.shape[1], _groups(B))) if keeps else u.new_empty(0)
+    return torch.empty_like(u), u.new_empty((u.shape[0], u.shape[1], A.shape[1])), starts
 
 
 @torch.library.custom_op("glaciertime::selective_scan_backward", mutates_args=())

@@ -10,7 +10,7 @@ in a room of the program's own, and goes back through time. ``totals`` adds up w
 from __future__ import annotations
 
 from glaciertime.nn.gpu.launch import jit, tl
-from glaciertime.nn.gpu.scan_kernels import COUNTS, gap_at, leave, place_of, sigmoid, steps_of, take
+from glaciertime.nn.gpu.scan_kernels import COUNTS, columns, leave, place_of, sigmoid, steps_of, take
 
 __all__ = ["carry_back", "chunk_starts", "gradients", "totals"]
 
@@ -51,8 +51,10 @@ def chunk_starts(
         bias += tl.load(bias_ptr + d, mask=lanes, other=0.0).to(NUMBER)
     start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
     delta_rows = delta_ptr + b * delta_b + d * delta_d
+    if dt_ptr is not None:
+        dt_rows = dt_ptr + b * dt_b + 0 * d
     gy_rows = gy_ptr + b * gy_b + d * gy_d
-    C_row = C_ptr + b * C_b + g * C_g + n * C_n
+    C_row = C_ptr + b * C_b + g * C_g + n.to(tl.int64) * C_n
     q = tl.zeros((N, WIDTH), NUMBER)
     total = tl.zeros((WIDTH,), NUMBER)
     count = tl.cdiv(tl.minimum(chunk_length, length - start), STEPS)
@@ -61,16 +63,20 @@ def chunk_starts(
         left = length - t
         raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
+        if dt_ptr is not None:
+            gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
         gy = take(gy_rows + t * gy_t, gy_t, lanes, left, (ALONG & 32) != 0, STEPS, EVEN, NUMBER)
         if z_ptr is not None:
             z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, (ALONG & 16) != 0, STEPS, EVEN, NUMBER)
             gy = _gated(gy, z, STEPS)
-        reads = take(C_row + t * C_t, C_t, n < states, left, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
+        reads = columns(
+            C_row + t * C_t, C_t, n < states, left, WIDTH, (ALONG & 8) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
+        )
         for i in tl.static_range(STEPS - 1, -1, -1):
             time = steps[i]
             if dt_ptr is not None:
-                time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
-            q = tl.exp2(rates * time[None, :]) * (q + reads[i][:, None] * gy[i][None, :])
+                time = time * gaps[i]
+            q = tl.exp2(rates * time[None, :]) * (q + reads[i] * gy[i][None, :])
             total += time
     kept = back_ptr + (b * chunks + chunk) * (states + 3) * channels + d
     tl.store(kept[None, :] + n[:, None] * channels, q, mask=there)
@@ -100,11 +106,11 @@ def carry_back(
         added = ()
         total = ()
         for i in tl.static_range(AHEAD):
-            chunk = chunks - 1 - (k + i)
+            chunk = (chunks - 1 - (k + i)).to(tl.int64)
             added = added + (tl.load(kept + chunk * size, mask=there & (chunk > 0), other=0.0),)
             total = total + (tl.load(sums + chunk * size, mask=(d < channels) & (chunk > 0), other=0.0),)
         for i in tl.static_range(AHEAD):
-            chunk = chunks - 1 - (k + i)
+            chunk = (chunks - 1 - (k + i)).to(tl.int64)
             tl.store(kept + chunk * size, q, mask=there & (chunk >= 0))
             q = tl.exp2(rates * total[i][None, :]) * q + added[i]
 
@@ -132,8 +138,8 @@ def gradients(
     n = tl.arange(0, N)
     start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
     count = tl.cdiv(tl.minimum(chunk_length, length - start), STEPS)
-    B_row = B_ptr + b * B_b + g * B_g + n * B_n
-    C_row = C_ptr + b * C_b + g * C_g + n * C_n
+    B_row = B_ptr + b * B_b + g * B_g + n.to(tl.int64) * B_n
+    C_row = C_ptr + b * C_b + g * C_g + n.to(tl.int64) * C_n
     own = b * blocks + slots
     rows = rows_ptr + own * length * 2 * states + n
     room = room_ptr + (own * chunks + chunk) * tl.cdiv(chunk_length, STEPS * KEPT) * N * WIDTH
@@ -168,6 +174,8 @@ def gradients(
                 q += tl.load(glast_ptr + state, mask=there, other=0.0).to(NUMBER)
         u_rows = u_ptr + b * u_b + d * u_d
         delta_rows = delta_ptr + b * delta_b + d * delta_d
+        if dt_ptr is not None:
+            dt_rows = dt_ptr + b * dt_b + 0 * d
         gy_rows = gy_ptr + b * gy_b + d * gy_d
         gu_rows = gu_ptr + b * gu_b + d * gu_d
         gdelta_rows = gdelta_ptr + b * gdelta_b + d * gdelta_d
@@ -180,11 +188,13 @@ def gradients(
             us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
             raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
             steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
+            if dt_ptr is not None:
+                gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
             enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
             for i in tl.static_range(STEPS):
                 time = steps[i]
                 if dt_ptr is not None:
-                    time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
+                    time = time * gaps[i]
                 h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
         # What one thread left in the room another may take up.
         tl.debug_barrier()
@@ -200,17 +210,21 @@ def gradients(
                 us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
                 raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
                 steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
+                if dt_ptr is not None:
+                    gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
                 enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
                 for i in tl.static_range(STEPS):
                     time = steps[i]
                     if dt_ptr is not None:
-                        time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
+                        time = time * gaps[i]
                     h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
             t = start + j * STEPS
             left = length - t
             us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
             raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
             steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
+            if dt_ptr is not None:
+                gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
             enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
             reads = take(C_row + t * C_t, C_t, n < states, left, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
             gy = take(gy_rows + t * gy_t, gy_t, lanes, left, (ALONG & 32) != 0, STEPS, EVEN, NUMBER)
@@ -220,7 +234,7 @@ def gradients(
                 before = before + (h,)
                 time = steps[i]
                 if dt_ptr is not None:
-                    time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
+                    time = time * gaps[i]
                 h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
                 if z_ptr is not None:
                     read = read + (tl.sum(h * reads[i][:, None], 0) + past * us[i],)
@@ -237,7 +251,7 @@ def gradients(
             for i in tl.static_range(STEPS - 1, -1, -1):
                 gap = 1.0
                 if dt_ptr is not None:
-                    gap = gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
+                    gap = gaps[i]
                 time = steps[i] * gap
                 # The state after this sample is the one before the next.
                 inside = n < states if EVEN else (n < states) & (i < left)
@@ -292,14 +306,14 @@ def _total_rows(
     b = (program // times // groups).to(tl.int64)
     n = tl.arange(0, N)
     inside = (t < length)[:, None] & (n < states)[None, :]
+    far = t.to(tl.int64)[:, None]
     g_enter = tl.zeros((TIMES, N), NUMBER)
     g_reads = tl.zeros((TIMES, N), NUMBER)
     for slot in range(0, slots):
         own = (b * groups + g) * slots + slot
-        row = rows_ptr + own * length * 2 * states + t[:, None] * (2 * states) + n[None, :]
+        row = rows_ptr + own * length * 2 * states + far * (2 * states) + n[None, :]
         g_enter += tl.load(row, mask=inside, other=0.0)
         g_reads += tl.load(row + states, mask=inside, other=0.0)
-    far = t.to(tl.int64)[:, None]
     place = gB_ptr + b * gB_b + g * gB_g + far * gB_t + n[None, :] * gB_n
     tl.store(place, g_enter.to(gB_ptr.dtype.element_ty), mask=inside)
     place = gC_ptr + b * gC_b + g * gC_g + far * gC_t + n[None, :] * gC_n

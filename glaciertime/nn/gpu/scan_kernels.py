@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from glaciertime.nn.gpu.launch import jit, tl
 
-__all__ = ["COUNTS", "chunk_ends", "gap_at", "leave", "outputs", "place_of", "sigmoid", "steps_of", "take"]
+__all__ = ["COUNTS", "chunk_ends", "columns", "leave", "outputs", "place_of", "sigmoid", "steps_of", "take"]
 
 
 # What changes from call to call without changing how a kernel loads: no reason to compile it again.
@@ -59,6 +59,37 @@ def take(rows, stride, there, left, ALONG: tl.constexpr, STEPS: tl.constexpr, EV
 
 
 @jit
+def columns(
+    rows,
+    stride,
+    states,
+    left,
+    WIDTH: tl.constexpr,
+    ALONG: tl.constexpr,
+    STEPS: tl.constexpr,
+    EVEN: tl.constexpr,
+    NUMBER: tl.constexpr,
+    SPREAD: tl.constexpr,
+):
+    """Return STEPS samples of B or C, each [N, WIDTH] and the same for all channels.
+
+    Every lane loads them for itself: to hand them round would stop the warp at every sample.
+    """
+    found = ()
+    if SPREAD:
+        there = states[:, None] & (tl.arange(0, WIDTH) >= 0)[None, :]
+        spread = rows[:, None] + tl.zeros((1, WIDTH), tl.int32)
+        for i in tl.static_range(STEPS):
+            inside = there if EVEN else there & (i < left)
+            found = found + (tl.load(spread + i * stride, mask=inside, other=0.0).to(NUMBER),)
+    else:
+        narrow = take(rows, stride, states, left, ALONG, STEPS, EVEN, NUMBER)
+        for i in tl.static_range(STEPS):
+            found = found + (narrow[i][:, None],)
+    return found
+
+
+@jit
 def leave(rows, stride, there, left, values, ALONG: tl.constexpr, STEPS: tl.constexpr, EVEN: tl.constexpr):
     """Write STEPS samples of every row, each [WIDTH]."""
     for first in tl.static_range(0, STEPS, 4):
@@ -86,13 +117,6 @@ def steps_of(raw, bias, left, STEPS: tl.constexpr, EVEN: tl.constexpr, SOFTPLUS:
 
 
 @jit
-def gap_at(dt_row, i, stride, left, EVEN: tl.constexpr, NUMBER: tl.constexpr):
-    if EVEN:
-        return tl.load(dt_row + i * stride).to(NUMBER)
-    return tl.load(dt_row + i * stride, mask=i < left, other=0.0).to(NUMBER)
-
-
-@jit
 def place_of(blocks, chunks):
     """Return the block of channels, the chunk and the sample of the batch that a program takes."""
     program = tl.program_id(0)
@@ -113,7 +137,7 @@ def _carried(h, rates, ends, sums, count, size, there, lanes, AHEAD: tl.constexp
     since = tl.sum(tl.zeros_like(h), 0)
     for k in range(0, count, AHEAD):
         for i in tl.static_range(AHEAD):
-            chunk = count - 1 - (k + i)
+            chunk = (count - 1 - (k + i)).to(tl.int64)
             end = tl.load(ends + chunk * size, mask=there & (chunk >= 0), other=0.0)
             total = tl.load(sums + chunk * size, mask=lanes & (chunk >= 0), other=0.0)
             found += tl.exp2(rates * since[None, :]) * end
@@ -145,7 +169,10 @@ def chunk_ends(
     start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
     u_rows = u_ptr + b * u_b + d * u_d
     delta_rows = delta_ptr + b * delta_b + d * delta_d
-    B_row = B_ptr + b * B_b + g * B_g + n * B_n
+    if dt_ptr is not None:
+        # The same for all channels: loaded beside their steps.
+        dt_rows = dt_ptr + b * dt_b + 0 * d
+    B_row = B_ptr + b * B_b + g * B_g + n.to(tl.int64) * B_n
     h = tl.zeros((N, WIDTH), NUMBER)
     total = tl.zeros((WIDTH,), NUMBER)
     for j in range(0, chunk_length // STEPS):
@@ -154,12 +181,16 @@ def chunk_ends(
         us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
         raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-        enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
+        if dt_ptr is not None:
+            gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
+        enter = columns(
+            B_row + t * B_t, B_t, n < states, left, WIDTH, (ALONG & 4) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
+        )
         for i in tl.static_range(STEPS):
             time = steps[i]
             if dt_ptr is not None:
-                time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
-            h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
+                time = time * gaps[i]
+            h = tl.exp2(rates * time[None, :]) * h + enter[i] * (steps[i] * us[i])[None, :]
             total += time
     kept = ends_ptr + (b * chunks + chunk) * (states + 1) * channels + d
     tl.store(kept[None, :] + n[:, None] * channels, h, mask=there)
@@ -207,24 +238,33 @@ def outputs(
     start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
     u_rows = u_ptr + b * u_b + d * u_d
     delta_rows = delta_ptr + b * delta_b + d * delta_d
+    if dt_ptr is not None:
+        # The same for all channels: loaded beside their steps.
+        dt_rows = dt_ptr + b * dt_b + 0 * d
     y_rows = y_ptr + b * y_b + d * y_d
-    B_row = B_ptr + b * B_b + g * B_g + n * B_n
-    C_row = C_ptr + b * C_b + g * C_g + n * C_n
+    B_row = B_ptr + b * B_b + g * B_g + n.to(tl.int64) * B_n
+    C_row = C_ptr + b * C_b + g * C_g + n.to(tl.int64) * C_n
     for j in range(0, tl.cdiv(tl.minimum(chunk_length, length - start), STEPS)):
         t = start + j * STEPS
         left = length - t
         us = take(u_rows + t * u_t, u_t, lanes, left, (ALONG & 1) != 0, STEPS, EVEN, NUMBER)
         raw = take(delta_rows + t * delta_t, delta_t, lanes, left, (ALONG & 2) != 0, STEPS, EVEN, NUMBER)
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
-        enter = take(B_row + t * B_t, B_t, n < states, left, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
-        reads = take(C_row + t * C_t, C_t, n < states, left, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
+        if dt_ptr is not None:
+            gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
+        enter = columns(
+            B_row + t * B_t, B_t, n < states, left, WIDTH, (ALONG & 4) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
+        )
+        reads = columns(
+            C_row + t * C_t, C_t, n < states, left, WIDTH, (ALONG & 8) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
+        )
         read = ()
         for i in tl.static_range(STEPS):
             time = steps[i]
             if dt_ptr is not None:
-                time = time * gap_at(dt_ptr + b * dt_b + t * dt_t, i, dt_t, left, EVEN, NUMBER)
-            h = tl.exp2(rates * time[None, :]) * h + enter[i][:, None] * (steps[i] * us[i])[None, :]
-            read = read + (tl.sum(h * reads[i][:, None], 0) + past * us[i],)
+                time = time * gaps[i]
+            h = tl.exp2(rates * time[None, :]) * h + enter[i] * (steps[i] * us[i])[None, :]
+            read = read + (tl.sum(h * reads[i], 0) + past * us[i],)
         if z_ptr is not None:
             z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, (ALONG & 16) != 0, STEPS, EVEN, NUMBER)
             gated = ()

@@ -93,21 +93,22 @@ def many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut small inputs as large ones are: chunks of eight samples, blocks of four channels."""
     forget(monkeypatch)
     monkeypatch.setattr(gpu_scan, "_LEAST_SAMPLES", 8)
-    monkeypatch.setattr(gpu_scan, "_WARP_NUMBERS", 16)
+    monkeypatch.setattr(gpu_scan, "_NARROW_NUMBERS", 8)
+    monkeypatch.setattr(gpu_scan, "_WIDE_NUMBERS", 16)
 
 
 @pytest.mark.parametrize("absent", [set(), {"h0", "dt", "z"}])
 def test_chunks_and_blocks_are_put_together(many_parts: None, absent: set[str]) -> None:
     given = scan_inputs(1, 6, 19, 3, dtype=torch.float32)
     plan = gpu_scan._plan(given["u"], 3, 1)
-    assert (plan.chunks, plan.blocks, plan.share) == (3, 2, 2)
+    assert (plan.chunks, plan.narrow_blocks, plan.width, plan.share) == (3, 3, 4, 2)
     check({name: tensor for name, tensor in given.items() if name not in absent})
 
 
 def test_many_chunks_are_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
     forget(monkeypatch)
     given = scan_inputs(1, 1, 36, 1, dtype=torch.float32)
-    plan = gpu_scan._cut(given["u"], 1, 1, width=1, warps=1, chunks=9, share=1)
+    plan = gpu_scan._cut(given["u"], 1, 1, narrow=1, width=1, chunks=9, share=1)
     assert plan.chunks == 9
     monkeypatch.setattr(gpu_scan, "_plan", lambda *_: plan)
     check(given)
