@@ -1,8 +1,8 @@
 """Sequence mixing that segmentation and forecasting share: the selective scan and the Mamba blocks.
 
 Everything runs on a CPU or a GPU, trains, and exports to ONNX with dynamic batch and length. Nothing here needs a
-CUDA build; mamba-ssm is used for tensors on CUDA where it imports. Unless said otherwise, arguments after the data
-are keyword-only.
+CUDA compiler: for tensors on CUDA there are kernels in Triton, which torch's CUDA builds bring along. Unless said
+otherwise, arguments after the data are keyword-only.
 
 Functions (B batch, L length, D channels, N states, G groups, H heads, P channels per head, K taps)::
 
@@ -35,10 +35,12 @@ Blocks, each x + drop_path(mixer(norm(x))), shape of the output that of the inpu
 ``dt`` scales the decay between samples, see :func:`selective_scan`.
 
 What runs a scan is chosen by device and logged once (logger ``glaciertime.nn.backends``, level INFO): on the CPU
-kernels compiled by numba, with their own backward pass and memory of the order of the input; on CUDA mamba-ssm where
-it imports, else chunks in plain torch. The environment variable GLACIERTIME_SCAN overrides: compiled, chunked,
-reference or mamba_ssm. Numba compiles at the first call and keeps the result in its cache folder (NUMBA_CACHE_DIR).
-Threads follow ``torch.set_num_threads``.
+kernels compiled by numba, on CUDA (compute capability 8.0 or newer) kernels compiled by Triton, both with their own
+backward pass and memory of the order of the input; else mamba-ssm where it imports, else chunks in plain torch. The
+environment variable GLACIERTIME_SCAN overrides: compiled, triton, chunked, reference or mamba_ssm. Numba and Triton
+compile at the first call and keep the result in their cache folders (NUMBA_CACHE_DIR, TRITON_CACHE_DIR). Threads
+follow ``torch.set_num_threads``. ``torch.compile`` goes on through the Triton kernels as operators of torch and
+interrupts its graph for the others; an exported graph has torch's own operators.
 
 To export a block for any batch and length, with ``free = torch.export.Dim.DYNAMIC``::
 
