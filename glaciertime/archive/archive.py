@@ -354,7 +354,9 @@ class Archive:
         with self._writing(keep=not dry_run) as database, self._flagged_after(database, where, flagging_of):
             return removal.delete_images(database, removal.gone_inputs(database, glacier).images)
 
-    def take_in(self, other: Archive, *, flagging_of: FlaggingOf | None = None) -> dict[str, int]:
+    def take_in(
+        self, other: Archive, *, flagging_of: FlaggingOf | None = None, strict: bool = False
+    ) -> tuple[dict[str, int], int]:
         """Store what another archive holds of measurements, as if its images had been measured again.
 
         Parameters
@@ -362,14 +364,24 @@ class Archive:
         other : Archive
         flagging_of : callable, optional
             Says by what rows were given their flags: all of a series are given them anew, once they are together.
+        strict : bool
+            Take nothing where a row of it cannot be used.
 
         Returns
         -------
-        dict of str to int
-            How many rows came, by table.
+        dict of str to int, int
+            How many rows came, by table; how many cannot be used and stayed behind.
+
+        Raises
+        ------
+        ArchiveError
+            Where either cannot be used, and with ``strict`` where a row cannot.
         """
         names = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
         tables = {name: other.read(name) for name in names}
+        left_out = sum(rows.attrs.get("left_out", 0) for rows in tables.values())
+        if strict and left_out:
+            raise ArchiveError(f"archive {other.path}: {left_out} rows cannot be used; nothing was taken in")
         named = tables["inputs"][["glacier", "dataset", "image_id", "input"]]
         images = list(named.itertuples(index=False, name=None))
         keys = tables["observations"][["glacier", "dataset", "source"]].drop_duplicates()
@@ -388,7 +400,7 @@ class Archive:
             storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
             storing.take_in_runs(database, runs, kept=kept)
             flag_anew(database, self.path, flaggings, tell=self.tell)
-        return {name: len(rows) for name, rows in tables.items() if len(rows)}
+        return {name: len(rows) for name, rows in tables.items() if len(rows)}, left_out
 
     def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...], *, run: RunRecord | None = None) -> None:
         checked = validate(rows, table)

@@ -111,7 +111,7 @@ def read_rows(
     """Return rows in the order in which they were stored.
 
     A flag that this release does not know becomes ``unknown-flag``; a row that breaks the rules of its table is left
-    out. Both are told.
+    out, and counted in ``attrs["left_out"]``. Both are told.
     """
     held = layout.columns.get(table.name)
     if held is None:
@@ -139,6 +139,7 @@ def read_rows(
                 f"({', '.join(sorted(unknown))}); they are kept as unknown-flag, and nothing rests on them"
             )
     good, problems = _valid(frame, table.schema.name)
+    good.attrs["left_out"] = len(frame) - len(good)
     if problems:
         tell(
             f"archive {path}: {len(frame) - len(good)} rows of {table.name} cannot be used and are left out "

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import JsonOption, note, print_json
+from glaciertime.cli.common import JsonOption, StrictOption, note, print_json
+from glaciertime.cli.messages import exit_code
 from glaciertime.cli.running import as_command
 
 __all__ = ["archive_app"]
@@ -84,8 +85,11 @@ def backup(
 def merge(
     file: FileArgument,
     other: Annotated[Path, typer.Argument(metavar="OTHER", help="The archive whose measurements are taken in.")],
+    strict: StrictOption = False,
 ) -> None:
     """Store what another archive holds of measurements; what the same images gave before is replaced.
+
+    Rows that break the rules of their table stay behind and are told (exit 3).
 
     Examples:
 
@@ -95,9 +99,13 @@ def merge(
     from glaciertime.cli.common import open_archive
     from glaciertime.pipeline.rescreening import screening_of
 
-    counts = Archive(file, tell=note).take_in(open_archive(other), flagging_of=screening_of)
+    held = open_archive(other)
+    counts, left_out = Archive(file, tell=note).take_in(held, flagging_of=screening_of, strict=strict)
     for name, count in counts.items():
         typer.echo(f"  {name:<14}{count:>8,} rows taken in")
+    if left_out:
+        typer.echo(f"  {'left behind':<14}{left_out:>8,} rows that cannot be used")
+        raise typer.Exit(exit_code(stored=bool(counts), failed=True))
 
 
 @archive_app.command(short_help="Make it sound again.")

@@ -450,25 +450,28 @@ def _hdf5_bytes(rng: random.Random, data: bytes) -> bytes:
 
 
 def _netcdf_bytes(rng: random.Random, data: bytes) -> bytes:
-    if rng.random() < 0.6:
+    if rng.random() < 0.5:
         return _bytes(rng, data)
-    import h5py
     import numpy as np
+    import xarray
 
-    held = io.BytesIO(data)
     try:
-        with h5py.File(held, "r+") as stored:
-            name = rng.choice(list(stored))
-            if rng.random() < 0.6 and len(stored[name].attrs):
-                key = rng.choice(list(stored[name].attrs))
-                stored[name].attrs[key] = rng.choice((*_TEXTS[3:20], 1e308, np.ones(2), -1)) if key[0] != "_" else 1
-            elif stored[name].shape and stored[name].dtype.kind in "iuf":
-                stored[name][...] = rng.choice((0, 1, 255, np.nan, 1e300)) if stored[name].dtype.kind == "f" else 3
-            else:
-                del stored[name]
-    except Exception:  # already broken, or a text that HDF5 does not take
+        with xarray.open_dataset(io.BytesIO(data), engine="scipy", decode_cf=False) as opened:
+            stack = opened.load()
+        name = str(rng.choice(list(stack.variables)))
+        what = rng.randrange(4)
+        if what < 2 and stack[name].attrs:
+            text = rng.choice(_TEXTS).encode("utf-8", "replace").decode().replace("\0", "")[:200]
+            stack[name].attrs[rng.choice(list(stack[name].attrs))] = rng.choice((text, text, 1e308, np.ones(2), -1.0))
+        elif what == 2 and stack[name].dtype.kind in "iuf":
+            of_numbers = stack[name].dtype.kind == "f"
+            stack[name] = stack[name] * 0 + rng.choice((np.nan, 1e300, np.inf) if of_numbers else (0, 1, 255, -1))
+        elif what == 3:
+            shorter = {rng.choice(list(stack.sizes)): slice(1)}
+            stack = stack.drop_vars(name) if rng.random() < 0.5 else stack.isel(shorter)
+        return bytes(stack.to_netcdf(engine="scipy"))
+    except Exception:  # already broken, or what the form does not hold
         return _bytes(rng, data)
-    return held.getvalue()
 
 
 def _safetensors_bytes(rng: random.Random, data: bytes) -> bytes:

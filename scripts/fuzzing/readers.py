@@ -46,8 +46,10 @@ def readers_of(name: str, folder: Path, case: list[str]) -> Iterator[tuple[str, 
 
 def _raster(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:
     path = files[0]
-    local = None if path.suffix in (".tif", ".jp2", ".nc") else 20.0
-    yield "mask", partial(_mask, path, local)
+    local = None if path.suffix in (".tif", ".jp2") else 20.0
+    yield "mask", partial(_mask, path, local, "")
+    if path.suffix == ".tif":
+        yield "probability", partial(_mask, path, local, "0=ocean,1=glacier")
     yield "imagery", partial(_imagery, path)
     if path.suffix in (".tif", ".png"):
         yield "picture", partial(read_picture, path)
@@ -58,11 +60,11 @@ def _raster(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:
 _MEASURED = 20
 
 
-def _mask(path: Path, local: float | None) -> None:
-    classes = parse_classes("0=rock,127=glacier,254=ocean,64=rock")
+def _mask(path: Path, local: float | None, classes: str) -> None:
     scene = mask_scene(
-        path, glacier="Toy", date=dt.date(2001, 3, 15), dataset="toy", classes=classes, local_resolution_m=local
-    )
+        path, glacier="Toy", date=dt.date(2001, 3, 15), dataset="toy", classes=parse_classes(classes),
+        local_resolution_m=local,
+    )  # fmt: skip
     scene.read()
     if scene.probability is not None:
         scene.probability()
@@ -143,8 +145,6 @@ def _hdf5(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:
 
 def _netcdf(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:
     yield "stack", partial(_stack, files[0])
-    yield "imagery", partial(_imagery, files[0])
-    yield "mask", partial(_mask, files[0], None)
 
 
 def _stack(path: Path) -> None:
@@ -153,7 +153,7 @@ def _stack(path: Path) -> None:
     from glaciertime.track.record.stack import scenes_of_stack
 
     try:
-        stack = xarray.open_dataset(path, engine="netcdf4")
+        stack = xarray.open_dataset(path, engine="scipy")
     except Exception:  # opening it is the user's part, and what xarray makes of a damaged file is xarray's
         return
     with stack:

@@ -81,8 +81,9 @@ Toy,2004-08-30,length_change_m,-55,3,m,mine
 CSV_FORMS = (
     CSV,
     "# WGMS\nNAME;YEAR;AREA (km2)\nRhone;1990;17,38\nRhone;1991;17,31\nRhone;1992;17,2\n",
-    "Year\tRhone\tAletsch\n1990\t-3\t-11\n1991\t-5\t-24\n1992\t-9\t-30\n",
-    "Toy length in m\ndate,length (m),error\n12/08/2001,5000,10\n30/08/2002,4980,10\n31/12/2003,4950,10\n",
+    "Year\tRhone length (m)\tsigma\n1990\t-3\t-11\n1991\t-5\t-24\n1992\t-9\t-30\n",
+    "# Toy, length in m\ndate,length (m),error\n13/08/2001,5000,10\n30/08/2002,4980,10\n31/12/2003,4950,10\n",
+    "file,date\ntoy_1.tif,2001-03-15\ntoy_2.tif,2002-03-15\n",
 )
 
 
@@ -143,14 +144,14 @@ def _layer(areal: bool = True) -> gpd.GeoDataFrame:
 
 def _vector(driver: str, name: str, ends: tuple[str, ...] = ()) -> list[Case]:
     found = []
-    for areal in (True, False):
+    for table in (_layer(), _layer(areal=False), _layer(areal=False).head(1)):
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             path = Path(folder) / name
             if driver == "Parquet":
-                _layer(areal).to_parquet(path)
+                table.to_parquet(path)
             else:
-                _layer(areal).to_file(path, driver=driver)
+                table.to_file(path, driver=driver)
             names = [name, *(Path(name).with_suffix(end).name for end in ends)]
             found.append({each: (Path(folder) / each).read_bytes() for each in names})
     return found
@@ -226,7 +227,10 @@ def _netcdf() -> list[Case]:
         scenes = masks_in_folder(Path(folder), glacier="Toy", dataset="toy", reading=MaskReading())
         stack = mask_stack(scenes)
         path = Path(folder) / "a.nc"
-        stack.to_netcdf(path, engine="netcdf4")
+        # The classic form, which is opened in Python: the library of the other ends the program over damaged files.
+        stack["zone"] = stack["zone"].astype("int16").assign_attrs(flag_values=np.array([0, 64, 127, 254], np.int16))
+        stack["zone"].attrs["grid_mapping"] = "crs"
+        stack.to_netcdf(path, engine="scipy", format="NETCDF3_64BIT")
         found.append({"toy_2001-03-15.nc": path.read_bytes()})
     return found
 

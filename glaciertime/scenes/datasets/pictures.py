@@ -6,10 +6,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import DataNotFoundError, InputError
-from glaciertime.scenes.raster_files import check_pixels, open_raster
+from glaciertime.scenes.raster_files import check_pixels, open_raster, reading
 from glaciertime.walls import wall
 
 __all__ = ["read_picture"]
@@ -39,6 +40,11 @@ def read_picture(path: Path) -> NDArray[Any]:
 
     with open_raster(path, what="an image") as header:
         check_pixels(header, bytes_per_pixel=4 * header.count, step="read as a whole")
+        if header.driver == "GTiff":
+            # Whatever it is packed with.
+            with reading(path):
+                bands: NDArray[Any] = header.read()
+            return bands[0] if len(bands) == 1 else np.moveaxis(bands, 0, -1)
     with wall(f"{path} cannot be read as an image", "is it cut short? Fetch it again"), warnings.catch_warnings():
         # Pillow warns of what the header was checked for.
         warnings.simplefilter("ignore")

@@ -14,10 +14,12 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 
+from glaciertime import limits
 from glaciertime.errors import InputError, MissingExtraError
 from glaciertime.scenes.acquisition import ZONES, Acquisition, MaskScene
 from glaciertime.tables import flags_of, join_flags
-from glaciertime.units import as_date, resolution_m
+from glaciertime.units import as_date, crs_on_earth, resolution_m
+from glaciertime.walls import wall
 
 __all__ = ["mask_stack", "scenes_of_stack"]
 
@@ -137,6 +139,12 @@ def scenes_of_stack(stack: Any, *, input: str = "stack") -> Iterator[MaskScene]:
     input : str
         The file it came from.
     """
+    with wall(f"{input} cannot be read as a stack of masks", "write it again with mask_stack"):
+        scenes = _scenes(stack, input)
+    yield from scenes
+
+
+def _scenes(stack: Any, input: str) -> list[MaskScene]:
     if "zone" not in stack:
         raise InputError(f"the stack has no variable 'zone'; it has {', '.join(map(str, stack.data_vars))}")
     _, y_name, x_name = stack["zone"].dims
@@ -145,7 +153,13 @@ def scenes_of_stack(stack: Any, *, input: str = "stack") -> Iterator[MaskScene]:
         raise InputError("the stack is less than two pixels wide or high; its grid is unknown")
     step_x, step_y = (x[-1] - x[0]) / (len(x) - 1), (y[-1] - y[0]) / (len(y) - 1)
     transform = Affine(step_x, 0, x[0] - step_x / 2, 0, step_y, y[0] - step_y / 2)
-    crs = pyproj.CRS.from_cf(dict(stack["crs"].attrs)) if "crs" in stack else None
+    crs = crs_on_earth(pyproj.CRS.from_cf(dict(stack["crs"].attrs)), what="its mapping") if "crs" in stack else None
+    if not all(math.isfinite(each) for each in transform[:6]) or not (step_x and step_y):
+        raise InputError(f"{input}: its coordinates x and y make no grid; write it again")
+    limits.raster_bytes(
+        pixels=len(x) * len(y), bytes_per_pixel=9, file_bytes=None, what=input, advice="cut it to the glacier"
+    )
+    scenes = []
     shape = (len(y), len(x))
     pixel_m = resolution_m(transform, shape=shape, crs=crs)
 
@@ -172,15 +186,23 @@ def scenes_of_stack(stack: Any, *, input: str = "stack") -> Iterator[MaskScene]:
             georeferencing_sigma_m=length("georeferencing_sigma_m", index),
             flags={flag: why for flag, why in flags_of(text("quality", index) or "ok").items() if flag != "ok"},
         )
-        yield MaskScene(
-            acquisition=acquisition,
-            shape=shape,
-            transform=transform,
-            read=partial(_read, stack, index),
-            box=shapely.from_wkt(text("box", index)) if text("box", index) else None,
-            has_ocean=bool(stack["has_ocean"].to_numpy()[index]) if "has_ocean" in stack else True,
+        scenes.append(
+            MaskScene(
+                acquisition=acquisition,
+                shape=shape,
+                transform=transform,
+                read=partial(_read, stack, index, input),
+                box=shapely.from_wkt(text("box", index)) if text("box", index) else None,
+                has_ocean=bool(stack["has_ocean"].to_numpy()[index]) if "has_ocean" in stack else True,
+            )
         )
+    return scenes
 
 
-def _read(stack: Any, index: int) -> NDArray[np.uint8]:
-    return np.asarray(stack["zone"].isel(time=index).to_numpy(), dtype=np.uint8)
+def _read(stack: Any, index: int, input: str) -> NDArray[np.uint8]:
+    with wall(f"{input} cannot be read to its end", "write it again with mask_stack"):
+        values = np.asarray(stack["zone"].isel(time=index).to_numpy())
+        strange = set(np.unique(values).tolist()) - set(ZONES.values())
+        if strange:
+            raise InputError(f"{input} holds the values {sorted(strange)[:6]}, which are no zones; expected {ZONES}")
+        return values.astype(np.uint8)
