@@ -18,7 +18,7 @@ from fuzzing.seeds import FORMATS, seeds_of  # noqa: E402
 
 #: How many of each; together 2,000, fewer of those that are slow to open.
 COUNTS = dict.fromkeys(FORMATS, 100) | {
-    "png": 150, "npy": 200, "yaml": 150, "json": 200, "flatgeobuf": 120, "jpeg2000": 80, "csv": 80, "excel": 60,
+    "png": 100, "npy": 200, "yaml": 150, "json": 150, "flatgeobuf": 120, "jpeg2000": 80, "csv": 80, "excel": 60,
     "geopackage": 40, "zip": 60, "archive": 20, "onnx": 60, "hdf5": 80, "netcdf": 60, "safetensors": 120, "index": 120,
 }  # fmt: skip
 

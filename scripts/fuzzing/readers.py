@@ -183,7 +183,9 @@ def _manifest(path: Path) -> None:
                            input="a", crs=crs, resolution_m=20.0)  # fmt: skip
         transform = Affine(20, 0, -200000, 0, -20, -2282360)
         scene = MaskScene(acquisition=what, shape=zones.shape, transform=transform, read=lambda: zones)
-        track_scenes([scene], glacier=entry)
+        # What a manifest says reaches every step, so more are measured than of the other formats.
+        if zlib.crc32(path.read_bytes()) % (_MEASURED // 4) == 0:
+            track_scenes([scene], glacier=entry)
 
 
 def _json(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:

@@ -163,7 +163,7 @@ def _shapefile() -> list[Case]:
 
 def _zip() -> list[Case]:
     found = []
-    for case in (*_shapefile()[:1], *_vector("GeoJSON", "toy.geojson")[:1]):
+    for case in (*_shapefile()[:1], *_vector("GeoJSON", "toy.geojson")[1:]):
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in case.items():
@@ -251,8 +251,8 @@ def _safetensors() -> list[Case]:
     from glaciertime.segment.description import KEY, ModelSpec
     from glaciertime.segment.teach.resume import write_state
 
-    network = build_network("small-unet", in_channels=1, classes=2, fold=1)
-    spec = ModelSpec(name="toy", model="small-unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
+    network = build_network("unet-small", in_channels=1, classes=2, fold=1)
+    spec = ModelSpec(name="toy", model="unet-small", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state.safetensors"
@@ -267,7 +267,7 @@ def _onnx() -> list[Case]:
 
     from glaciertime.segment.description import KEY, ModelSpec
 
-    spec = ModelSpec(name="toy", model="small-unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
+    spec = ModelSpec(name="toy", model="unet-small", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
     given = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 1, "h", "w"])
     made = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 2, "h", "w"])
     kernel = helper.make_tensor("kernel", TensorProto.FLOAT, [2, 1, 1, 1], [1.0, -1.0])

@@ -124,6 +124,22 @@ def test_what_was_measured_while_the_archive_was_held_is_not_lost(  # type: igno
     assert images() == solo
 
 
+def test_a_row_that_cannot_be_used_stays_behind_and_the_exit_code_says_so(track, command: Command) -> None:  # type: ignore[no-untyped-def]
+    track()
+    Path("glaciertime.gpkg").rename("other.gpkg")
+    with sqlite3.connect("other.gpkg") as database:
+        database.execute("UPDATE observations SET unit = 'furlong' WHERE rowid = 1")
+    strict = command("archive", "merge", "glaciertime.gpkg", "other.gpkg", "--strict")
+    assert strict.code == 1
+    assert "1 rows cannot be used; nothing was taken in" in strict.err
+    assert not Path("glaciertime.gpkg").exists()
+    merged = command("archive", "merge", "glaciertime.gpkg", "other.gpkg")
+    assert merged.code == 3
+    assert "1 rows that cannot be used" in merged.out
+    held = len(Archive(Path("other.gpkg"), tell=str).read("observations"))
+    assert len(Archive(Path("glaciertime.gpkg")).read("observations")) == held > 0
+
+
 @pytest.mark.parametrize("place", ["/dev/null", ".", "link.gpkg"])
 def test_a_place_that_is_no_file_is_refused_before_the_work(track, place: str) -> None:  # type: ignore[no-untyped-def]
     if place == "link.gpkg":

@@ -19,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
+from glaciertime.documents import read_json
 from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.datasets.sample import SIMULATED, SampleInfo, TrainingData
 from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
@@ -358,10 +359,10 @@ def _check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
     # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
     begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
     if begun and kept.is_file():
-        try:
-            was, now = json.loads(kept.read_text()), json.loads(text)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{kept} is damaged: what was trained there is not known; give another folder") from error
+        remedy = "what was trained there is not known: give another folder"
+        was, now = read_json(kept, what=f"{kept} is damaged: it", remedy=remedy), json.loads(text)
+        if not isinstance(was, dict):
+            raise InputError(f"{kept} is damaged: it holds no settings; {remedy}")
         changed = sorted(key for key in was.keys() | now if was.get(key) != now.get(key))
         if changed:
             raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
