@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from fuzzing.readers import warm_up
 from fuzzing.running import MOST_BYTES, MOST_SECONDS, Finding, case_of, read_case, run_inputs, write_case
 from fuzzing.seeds import FORMATS, Case, seeds_of
 
@@ -78,6 +79,7 @@ def _work(name: str, numbers: range, seeds: list[Case], folder: Path, seed: int,
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
+    warm_up()
     for number, findings in run_inputs(name, numbers, seeds, folder, seed=seed):
         to_parent.send((number, findings))
     to_parent.close()

@@ -57,7 +57,7 @@ def unpack(path: Path, *, max_bytes: int | None = None) -> None:
 
 def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> list[zipfile.ZipInfo]:
     """Return the files of an archive whose names and sizes are allowed."""
-    members = [member for member in archive.infolist() if not member.is_dir()]
+    members = [member for member in archive.infolist() if not member.filename.endswith("/")]
     if len(members) > _MOST_FILES:
         raise InputError(f"{path.name} holds {len(members)} files, at most {_MOST_FILES} expected; it was not unpacked")
     names: set[str] = set()

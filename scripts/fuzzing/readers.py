@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyproj
+from affine import Affine
 
 from glaciertime.archive import Archive
 from glaciertime.archive.maintenance import check, repair
@@ -17,6 +19,7 @@ from glaciertime.catalog import Glacier, Source, read_manifest
 from glaciertime.cells import unquote_formulas
 from glaciertime.documents import read_json
 from glaciertime.pipeline.tracking import TrackRequest, track_glacier
+from glaciertime.scenes.acquisition import Acquisition, MaskScene
 from glaciertime.scenes.classes import parse_classes
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.readers import open_training_data
@@ -32,7 +35,7 @@ from glaciertime.segment.description import ModelSpec, read_spec
 from glaciertime.segment.teach.config import read_config
 from glaciertime.track import track_scenes
 
-__all__ = ["readers_of"]
+__all__ = ["readers_of", "warm_up"]
 
 _TOY = Glacier(name="Toy")
 Reader = Callable[[], object]
@@ -42,6 +45,12 @@ def readers_of(name: str, folder: Path, case: list[str]) -> Iterator[tuple[str, 
     """Yield what reads a case of a format, by name."""
     files = [folder / each for each in case]
     yield from _READERS[name](folder, files)
+
+
+def warm_up() -> None:
+    """Measure a scene once: what is compiled or imported then belongs to no input."""
+    for entry in (_TOY, Glacier(name="Toy", crs="EPSG:3413")):
+        track_scenes([_toy_scene(entry, parse_crs("EPSG:3413"))], glacier=entry)
 
 
 def _raster(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:
@@ -171,21 +180,21 @@ def _manifest(path: Path) -> None:
     """Read a manifest, and measure a mask with what it says."""
     entry = read_manifest(path)
     if isinstance(entry, Glacier):
-        crs = entry.projection or parse_crs("EPSG:3413")
-        from affine import Affine
-
-        from glaciertime.scenes.acquisition import Acquisition, MaskScene
-
-        zones = np.full((32, 32), 127, dtype=np.uint8)
-        zones[:, :12] = 254
-        what = Acquisition(glacier=entry.name, date=dt.date(2001, 3, 15), dataset="toy", image_id="a",
-            source="observed",
-                           input="a", crs=crs, resolution_m=20.0)  # fmt: skip
-        transform = Affine(20, 0, -200000, 0, -20, -2282360)
-        scene = MaskScene(acquisition=what, shape=zones.shape, transform=transform, read=lambda: zones)
+        scene = _toy_scene(entry, entry.projection or parse_crs("EPSG:3413"))
         # What a manifest says reaches every step, so more are measured than of the other formats.
         if zlib.crc32(path.read_bytes()) % (_MEASURED // 4) == 0:
             track_scenes([scene], glacier=entry)
+
+
+def _toy_scene(glacier: Glacier, crs: pyproj.CRS) -> MaskScene:
+    zones = np.full((32, 32), 127, dtype=np.uint8)
+    zones[:, :12] = 254
+    what = Acquisition(
+        glacier=glacier.name, date=dt.date(2001, 3, 15), dataset="toy", image_id="a", source="observed", input="a",
+        crs=crs, resolution_m=20.0,
+    )  # fmt: skip
+    transform = Affine(20, 0, -200000, 0, -20, -2282360)
+    return MaskScene(acquisition=what, shape=zones.shape, transform=transform, read=lambda: zones)
 
 
 def _json(folder: Path, files: list[Path]) -> Iterator[tuple[str, Reader]]:

@@ -117,3 +117,12 @@ def test_a_file_below_a_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(WritingError, match="could not be written"):
         unpack(packed(tmp_path, {"a": b"1", "a/b": b"2"}))
     assert set(files(tmp_path)) == {"a.zip"}
+
+
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x", b"content")
+    path.write_bytes(path.read_bytes().replace(b"x", b"\0"))
+    with pytest.raises(InputError, match=r"a\.zip"):
+        unpack(path)
