@@ -9,6 +9,7 @@ import numpy as np
 import pyproj
 import shapely
 
+from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import column_key
@@ -97,7 +98,7 @@ def _used(
 ) -> list[Observed | tuple[DatedRow, str]]:
     """Return the parts of one observation merged, or every row with the reason why its geometry cannot be used."""
     try:
-        with wall("its geometry cannot be used", "draw it again"):
+        with limits.timed(f"{len(group)} rows of one day"), wall("its geometry cannot be used", "draw it again"):
             return list(merge(group))
     except InputError as error:
         return [(row, str(error)) for row in group]
