@@ -79,6 +79,8 @@ def _work(name: str, numbers: range, seeds: list[Case], folder: Path, seed: int,
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 2)
+    # What the mutations write in between goes to the same disk as the inputs.
+    tempfile.tempdir = str(folder.parent)
     warm_up()
     for number, findings in run_inputs(name, numbers, seeds, folder, seed=seed):
         to_parent.send((number, findings))
