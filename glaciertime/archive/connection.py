@@ -21,7 +21,8 @@ from glaciertime import __version__
 from glaciertime.archive.geopackage import register_functions
 from glaciertime.archive.migrations import Layout, layout_of, migrate
 from glaciertime.archive.schema import VERSION, create
-from glaciertime.errors import ArchiveError
+from glaciertime.errors import ArchiveError, GlacierTimeError
+from glaciertime.walls import first_line
 
 __all__ = ["check_place", "has_content", "is_in_use", "opened_to_read", "reading", "sentence", "writing"]
 
@@ -176,6 +177,13 @@ def opened_to_read(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[s
             yield database
     except sqlite3.Error as error:
         raise ArchiveError(sentence(path, error)) from error
+    except (GlacierTimeError, OSError):
+        raise
+    except Exception as error:  # cells of another kind than their column's, texts that are none, ...
+        raise ArchiveError(
+            f"archive {path} holds what no archive does ({first_line(error)}); glaciertime archive repair {path} saves "
+            "what can be read"
+        ) from error
 
 
 @contextmanager

@@ -213,14 +213,22 @@ def _fitting(geometry: shapely.Geometry | None, geometry_type: str) -> shapely.G
 
 
 def read_geometries(blobs: Sequence[bytes | None], *, geometry_type: str) -> list[shapely.Geometry | None]:
-    """Return stored geometries; one part of a MULTI layer as a single geometry."""
-    wkb = [None if blob is None else blob[8 + (0, 32, 48, 48, 64)[(blob[3] >> 1) & 7] :] for blob in blobs]
-    array = shapely.from_wkb(np.array(wkb, dtype=object)) if wkb else []
+    """Return stored geometries; one part of a MULTI layer as a single geometry, None for what is damaged."""
+    array = shapely.from_wkb(np.array([*map(_wkb_of, blobs)], dtype=object), on_invalid="ignore") if blobs else []
     if geometry_type not in _MULTI:
         return list(array)
     return [
         one if one is None or shapely.get_num_geometries(one) != 1 else shapely.get_geometry(one, 0) for one in array
     ]
+
+
+def _wkb_of(blob: object) -> bytes | None:
+    """Return the geometry behind the head of a cell; None where the cell is none of a GeoPackage."""
+    if not isinstance(blob, bytes) or len(blob) < 8 or blob[:2] != b"GP":
+        return None
+    sizes = (0, 32, 48, 48, 64)
+    kind = (blob[3] >> 1) & 7
+    return blob[8 + sizes[kind] :] if kind < len(sizes) else None
 
 
 def update_contents(database: sqlite3.Connection, table: str, *, spatial: bool) -> None:

@@ -127,9 +127,14 @@ def read_rows(
     name = quoted(table.name)
     rows = database.execute(f"SELECT {selected} FROM {name}{text} ORDER BY {name}.rowid", values)  # nosec B608
     frame = pd.DataFrame(rows.fetchall(), columns=columns)
+    damaged = 0
     if table.is_layer:
-        shapes = read_geometries(frame.pop("geom").tolist(), geometry_type=table.geometry_type)
+        cells = frame.pop("geom").tolist()
+        shapes = read_geometries(cells, geometry_type=table.geometry_type)
+        whole = [shape is not None or cell is None for shape, cell in zip(shapes, cells, strict=True)]
         frame = gpd.GeoDataFrame(frame, geometry=shapes, crs=GEOGRAPHIC if table.srs > 0 else None)
+        damaged = len(whole) - sum(whole)
+        frame = frame[whole].reset_index(drop=True) if damaged else frame
     for column in {"quality", "QualFlag"} & set(frame.columns):
         frame[column], unknown = _known_flags(frame[column])
         if unknown:
@@ -139,11 +144,13 @@ def read_rows(
                 f"({', '.join(sorted(unknown))}); they are kept as unknown-flag, and nothing rests on them"
             )
     good, problems = _valid(frame, table.schema.name)
-    good.attrs["left_out"] = len(frame) - len(good)
-    if problems:
+    left_out = len(frame) - len(good) + damaged
+    good.attrs["left_out"] = left_out
+    if left_out:
+        why = problems[0] if problems else "a geometry is damaged"
         tell(
-            f"archive {path}: {len(frame) - len(good)} rows of {table.name} cannot be used and are left out "
-            f"({problems[0]}); glaciertime archive check {path} lists them"
+            f"archive {path}: {left_out} rows of {table.name} cannot be used and are left out ({why}); "
+            f"glaciertime archive check {path} lists them"
         )
     return good
 

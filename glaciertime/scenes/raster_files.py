@@ -49,8 +49,9 @@ def open_raster(path: Path, *, what: str = "a raster") -> DatasetReader:
     DataNotFoundError, InputError
         Where the file is absent, empty, no raster, or beyond a limit.
     """
-    if not path.is_file():
-        raise DataNotFoundError(f"{path}: there is no such file; give {what}")
+    with wall(f"{path} cannot be looked for", "give a name that a file can have"):
+        if not path.is_file():
+            raise DataNotFoundError(f"{path}: there is no such file; give {what}")
     size = path.stat().st_size
     if size == 0:
         raise InputError(f"{path.name} is empty (0 bytes); fetch or export it again")

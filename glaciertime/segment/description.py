@@ -293,7 +293,9 @@ def read_spec(path: Path) -> ModelSpec:
     if path.suffix.lower() == ".safetensors":
         metadata = _safetensors_metadata(path)
     else:
-        metadata = open_session(path).get_modelmeta().custom_metadata_map
+        session = open_session(path)
+        with wall(f"{path}: what it says of itself cannot be read", "export it again"):
+            metadata = session.get_modelmeta().custom_metadata_map
     if KEY not in metadata:
         raise InputError(
             f"{path} does not say what it expects (no '{KEY}' metadata); export it with `glaciertime train`"

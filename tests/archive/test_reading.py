@@ -182,3 +182,22 @@ def test_local_fronts_of_one_glacier_are_exported_beside_georeferenced_ones_of_a
     assert told == []
     assert len(archive.read_for_export("fronts")) == 9
     assert "1 fronts of images without georeference (Local)" in told[0]
+
+
+@pytest.mark.parametrize("cell", ["0.5", "1e308", "'text'", "x'00'", "x'4750'", "x'475000ff00000000'", "x''"])
+def test_a_geometry_that_is_none_leaves_its_row_out(archive: Archive, told: list[str], cell: str) -> None:
+    whole = archive.read("fronts")
+    change(archive, "DROP TRIGGER IF EXISTS rtree_fronts_geom_update1", *_no_triggers(archive), _set(cell))
+    held = archive.read("fronts")
+    assert len(held) == len(whole) - 1
+    assert any("rows of fronts cannot be used" in text for text in told)
+
+
+def _set(cell: str) -> str:
+    return f"UPDATE fronts SET geom = {cell} WHERE rowid = (SELECT min(rowid) FROM fronts)"
+
+
+def _no_triggers(archive: Archive) -> list[str]:
+    with closing(sqlite3.connect(archive.path)) as database:
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+    return [f'DROP TRIGGER IF EXISTS "{name}"' for name in names]

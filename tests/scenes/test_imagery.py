@@ -70,3 +70,16 @@ def test_a_coloured_picture_that_is_cut_short_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match=r"image\.png cannot be read to its end"):
         Imagery(path, expected=1)
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".png", "a\0.png"])
+def test_a_name_that_no_file_has_is_one_sentence(tmp_path, name):
+    with pytest.raises(InputError, match="cannot be looked for"):
+        Imagery(tmp_path / name)
+
+
+def test_what_is_no_raster_by_its_content_is_not_opened_as_a_list_of_addresses(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_text("<GDAL_WMS><Service name='TMS'><ServerUrl>http://127.0.0.1:9/a</ServerUrl></Service></GDAL_WMS>")
+    with pytest.raises(InputError, match=r"a\.tif cannot be opened as an image"):
+        Imagery(path)

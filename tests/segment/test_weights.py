@@ -124,3 +124,50 @@ def test_a_file_that_was_cut_short_is_one_sentence(saved, tmp_path):
 def test_a_damaged_description_is_one_sentence():
     with pytest.raises(InputError, match="damaged"):
         ModelSpec.from_json("{")
+
+
+PARTS = {"name": "a", "model": "unet-small", "bands": ["b"], "classes": ["g", "o"], "codes": [127, 254]}
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"patch_px": 2**31}, "patch_px"),
+        ({"fold": 0}, "fold"),
+        ({"multiple": "many"}, "multiple"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"codes": [127, 10**400]}, "codes"),
+        ({"bands": []}, "bands"),
+        ({"bands": 3}, "bands"),
+        ({"scores": {"front_sigma_px": "x"}}, "scores"),
+        ({"normalisation": {"kind": "fixed", "mean": ["x"], "std": [1]}}, "mean"),
+        ({"normalisation": 5}, "normalisation"),
+        ({"whatever": 1}, "whatever is no field"),
+        ({"name": [[[[1]]]]}, "name"),
+    ],
+)
+def test_a_description_that_cannot_be_is_one_sentence(change, why):
+    with pytest.raises(InputError, match=why):
+        ModelSpec.from_json(json.dumps({**PARTS, **change}))
+
+
+def test_a_model_that_cannot_be_run_or_read_is_one_sentence(tmp_path):
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper
+
+    from glaciertime.segment.predict.engine import load_engine
+
+    given = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, 8, 8])
+    made = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1, 3, 8, 8])
+    graph = helper.make_graph([helper.make_node("Relu", ["image"], ["logits"])], "toy", [given], [made])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"glaciertime": json.dumps(PARTS)})
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(model.SerializeToString())
+    run, _ = load_engine(path, threads=1)
+    with pytest.raises(InputError, match=r"odd\.onnx cannot be run on an image"):
+        run(np.zeros((1, 1, 16, 16), np.float32))
+    path.write_bytes(path.read_bytes().replace(b'"unet-small"', b'"unet-\xff\x80all"'))
+    with pytest.raises(InputError, match=r"odd\.onnx"):
+        read_spec(path)
+    assert onnx

@@ -33,8 +33,9 @@ def read_picture(path: Path) -> NDArray[Any]:
     ...
     glaciertime.errors.DataNotFoundError: nowhere.png does not exist; complete the folder
     """
-    if not path.is_file():
-        raise DataNotFoundError(f"{path} does not exist; complete the folder")
+    with wall(f"{path} cannot be looked for", "give a name that a file can have"):
+        if not path.is_file():
+            raise DataNotFoundError(f"{path} does not exist; complete the folder")
     # Imported here: every track looks whether there are pictures, few read one.
     from skimage import io
 

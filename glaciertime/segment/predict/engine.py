@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec, open_session, read_spec, weights_path
 from glaciertime.segment.predict.weights import load_model
+from glaciertime.walls import wall
 
 __all__ = ["Engine", "load_engine", "probabilities_from_logits"]
 
@@ -81,8 +82,13 @@ def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int 
         height, width = batch.shape[2:]
         around = ((0, 0), (0, 0), (0, -height % spec.multiple), (0, -width % spec.multiple))
         padded = np.pad(batch, around, mode="edge") if any(map(any, around)) else batch
-        logits = session.run(None, {given: np.ascontiguousarray(padded, dtype=np.float32)})[0]
-        return probabilities_from_logits(logits[..., :height, :width], temperature=spec.temperature)
+        with wall(f"{path} cannot be run on an image", "export it again"):
+            logits = session.run(None, {given: np.ascontiguousarray(padded, dtype=np.float32)})[0]
+            expected = (len(batch), len(spec.codes), height, width)
+            cut = logits[..., :height, :width]
+            if cut.shape != expected:
+                raise InputError(f"{path} returns {logits.shape}, {expected} expected; export it again")
+        return probabilities_from_logits(cut, temperature=spec.temperature)
 
     return run, spec
 
