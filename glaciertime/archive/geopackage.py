@@ -163,14 +163,18 @@ def register_functions(database: sqlite3.Connection) -> None:
         database.create_function(name, 1, side(place))
 
 
+#: Where an envelope of four doubles ends.
+_ENVELOPE_ENDS = 40
+
+
 def envelope(blob: bytes) -> tuple[float, float, float, float] | None:
-    """Return min x, max x, min y, max y of a stored geometry; None of an empty one."""
-    flags = blob[3]
-    if flags & 0x10:
+    """Return min x, max x, min y, max y of a stored geometry; None of an empty one, or of a damaged one."""
+    wkb = _wkb_of(blob)
+    if wkb is None or blob[3] & 0x10:
         return None
-    if (flags >> 1) & 7:
-        return struct.unpack_from("<4d" if flags & 1 else ">4d", blob, 8)
-    bounds = shapely.bounds(shapely.from_wkb(blob[8:]))
+    if (blob[3] >> 1) & 7:
+        return struct.unpack_from("<4d" if blob[3] & 1 else ">4d", blob, 8) if len(blob) >= _ENVELOPE_ENDS else None
+    bounds = shapely.bounds(shapely.from_wkb(wkb, on_invalid="ignore"))
     return None if np.isnan(bounds).any() else (bounds[0], bounds[2], bounds[1], bounds[3])
 
 

@@ -140,9 +140,15 @@ def _conformity(database: sqlite3.Connection, tables: list[ArchiveTable]) -> Ite
             f'SELECT min(minx), min(miny), max(maxx), max(maxy) FROM "rtree_{table.name}_geom"'  # nosec B608
         ).fetchone()
         scale = _EXTENT_DEGREES * max(1.0, *(abs(value) for value in row if value is not None), 1.0)
-        if any((a is None) != (b is None) or (a is not None and abs(a - b) > scale)
-               for a, b in zip(stated, row, strict=True)):  # fmt: skip
+        if any(_differ(a, b, by=scale) for a, b in zip(stated, row, strict=True)):
             yield f"layer {table.name}: its stated extent is not that of its rows"
+
+
+def _differ(stated: object, found: float | None, *, by: float) -> bool:
+    """Return whether an edge of an extent is not where it is said to be; what is no number is nowhere."""
+    if stated is None or found is None:
+        return (stated is None) != (found is None)
+    return not isinstance(stated, (int, float)) or not abs(stated - found) <= by
 
 
 def _relations(database: sqlite3.Connection) -> tuple[list[str], list[str]]:

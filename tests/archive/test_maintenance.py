@@ -141,3 +141,11 @@ def test_a_file_that_is_nothing_can_not_be_repaired(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="not even its list of tables can be read"):
         repair(path)
     assert [file.name for file in tmp_path.iterdir()] == ["a.gpkg"]
+
+
+@pytest.mark.parametrize("edge", ["'here'", "x'00'", "1e400"])
+def test_an_extent_that_is_no_number_is_a_problem_and_is_mended(archive: Archive, edge: str) -> None:
+    change(archive, f"UPDATE gpkg_contents SET min_x = {edge} WHERE table_name = 'fronts'")
+    assert "layer fronts: its stated extent is not that of its rows" in check(archive.path).problems
+    repair(archive.path)
+    assert check(archive.path).is_sound
