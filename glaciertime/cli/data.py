@@ -62,11 +62,11 @@ def fetch(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from glaciertime.catalog import load_catalog
-    from glaciertime.scenes.download import downloads_folder
+    from glaciertime.scenes.download import came_of, downloads_folder
     from glaciertime.scenes.download import fetch as download
 
     run = the_run()
-    run.next = "run the same command again: what has come is kept in FILE.part, and continued"
+    run.next = "run the same command again: what has come of a file is continued"
     dataset = load_catalog(tuple(manifest or ())).dataset(name)
     target = folder or downloads_folder()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
@@ -76,13 +76,17 @@ def fetch(
             task = bar.add_task(file)
             return lambda have, total: bar.update(task, completed=have, total=total)
 
-        paths = download(
-            dataset,
-            folder=target,
-            progress=started,
-            max_bytes=int(max_gb * 1e9),
-            max_unpacked_bytes=None if max_unpacked_gb is None else int(max_unpacked_gb * 1e9),
-        )
+        try:
+            paths = download(
+                dataset,
+                folder=target,
+                progress=started,
+                max_bytes=int(max_gb * 1e9),
+                max_unpacked_bytes=None if max_unpacked_gb is None else int(max_unpacked_gb * 1e9),
+            )
+        except KeyboardInterrupt:
+            run.stored += came_of(dataset, target)
+            raise
     for path in paths:
         typer.echo(path)
     note(f"{dataset.citation}; licence {dataset.licence}")

@@ -107,7 +107,7 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
 def _broken_off(run: Run) -> str:
     """Return what has been stored by a run that was broken off, and how to go on."""
     if not run.stored:
-        return f"glaciertime: stopped by Ctrl-C; nothing was stored or changed: {run.next}"
+        return "glaciertime: stopped by Ctrl-C; nothing was stored or changed: run the same command again"
     held = "; ".join(run.stored[-3:])
     more = f"{len(run.stored)} steps done, the last: " if len(run.stored) > 3 else ""
     return f"glaciertime: stopped by Ctrl-C; stored whole before: {more}{held}; to go on, {run.next}"

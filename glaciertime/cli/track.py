@@ -196,7 +196,7 @@ def track(
         for name in dict.fromkeys(names)
     ]  # fmt: skip
     run = the_run()
-    run.next = "run the same command again: what is stored is measured again and replaced by the same"
+    run.next = "run the same command again (what is stored is measured again and replaced by the same) or name the rest"
     results = Store(target, run=run)
     outcomes: list[TrackOutcome] = []
     console = Console(stderr=True)

@@ -23,7 +23,7 @@ from glaciertime.scenes.unpacking import unpack
 from glaciertime.writing import check_target, write_bytes
 from glaciertime.writing.parts import Part
 
-__all__ = ["MAX_BYTES", "downloads_folder", "fetch", "fetch_file"]
+__all__ = ["MAX_BYTES", "came_of", "downloads_folder", "fetch", "fetch_file"]
 
 #: More than the largest file of any data set here (2.9 GB), less than most disks: an endless answer ends there.
 MAX_BYTES = 50_000_000_000
@@ -93,6 +93,18 @@ def fetch(
             unpack(path, max_bytes=max_unpacked_bytes)
         paths.append(path)
     return paths
+
+
+def came_of(dataset: DataSet, folder: Path) -> list[str]:
+    """Return what has come of a data set, in sentences: files that are whole, and the beginnings of others."""
+    out = []
+    for file in dataset.files:
+        path = folder / file.path
+        part = path.with_name(f"{path.name}.part")
+        for kept, what in ((path, "whole"), (part, "so far")):
+            if kept.is_file():
+                out.append(f"{kept.stat().st_size} bytes in {kept}, {what}")
+    return out
 
 
 def fetch_file(

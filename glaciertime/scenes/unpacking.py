@@ -22,6 +22,7 @@ MAX_RATIO = 200
 _HARMLESS_BYTES = 100_000_000
 _MOST_FILES = 500_000
 _CHUNK_BYTES = 1 << 20
+_SPACE, _DELETE = 32, 127
 
 
 def unpack(path: Path, *, max_bytes: int | None = None) -> None:
@@ -66,6 +67,8 @@ def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> lis
         parts = PurePosixPath(name).parts
         if not parts or name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
             raise InputError(f"{path.name} holds '{name}', which lies outside its folder; it was not unpacked")
+        if any(ord(letter) < _SPACE or ord(letter) == _DELETE for letter in name):
+            raise InputError(f"{path.name} holds {name!r}, a name with control characters; it was not unpacked")
         if any(part.startswith(".") and part.endswith((".draft", ".ready")) for part in parts):
             raise InputError(f"{path.name} holds '{name}', a name kept for drafts; it was not unpacked")
         if stat.S_ISLNK(member.external_attr >> 16):

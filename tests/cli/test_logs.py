@@ -202,6 +202,48 @@ def test_ctrl_c_before_anything_is_stored(
     assert {path: path.read_bytes() for path in Path().iterdir() if path.is_file()} == held
 
 
+def test_ctrl_c_in_a_download_says_how_much_has_come(tmp_path: Path) -> None:
+    import http.server
+    import threading
+
+    class Stalls(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.send_header("ETag", '"1"')
+            self.end_headers()
+            self.wfile.write(bytes(300_000))
+            threading.Event().wait(20)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stalls)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    (tmp_path / "x.yaml").write_text(
+        "kind: dataset\nname: X\ntitle: x\ncitation: x\nlicence: x\nfiles:\n"
+        f"  - url: http://127.0.0.1:{server.server_port}/a.zip\n    path: a.zip\n"
+    )
+    part = tmp_path / "a.zip.part"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glaciertime", "data", "fetch", "X", "--manifest", "x.yaml", "--folder", "."],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=env,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    for _ in range(1200):
+        if part.is_file() and part.stat().st_size == 300_000:
+            break
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1].strip().splitlines()[-1]
+    server.server_close()
+    assert process.returncode == 130
+    assert "300000 bytes in a.zip.part, so far" in said
+    assert said.endswith("to go on, run the same command again: what has come of a file is continued")
+
+
 POOL = """
 import os, signal, sys, threading, time
 from glaciertime.processes import process_pool

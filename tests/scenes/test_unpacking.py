@@ -46,6 +46,15 @@ def test_a_member_outside_is_refused_and_nothing_is_unpacked(tmp_path: Path, nam
     assert set(files(tmp_path)) == {"in/a.zip"}
 
 
+@pytest.mark.parametrize("name", ["two\nlines", "clears\x1b[2J", "tab\t", "del\x7f"])
+def test_a_name_that_would_steer_a_terminal_is_refused(tmp_path: Path, name: str) -> None:
+    path = packed(tmp_path, {"fine.txt": b"1", name: b"2"})
+    with pytest.raises(InputError, match="control characters") as told:
+        unpack(path)
+    assert str(told.value).isprintable()
+    assert set(files(tmp_path)) == {"a.zip"}
+
+
 def test_a_link_is_refused(tmp_path: Path) -> None:
     path = packed(tmp_path, {"link": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777)
     with pytest.raises(InputError, match="which is a link"):
