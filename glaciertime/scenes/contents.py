@@ -8,7 +8,16 @@ from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.folder import MaskReading, mask_files, named_with_date, rasters_in
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
-from glaciertime.scenes.layers import Layer, files_in, geometry_kinds, is_damaged, layers_of, read_layer, vector_files
+from glaciertime.scenes.layers import (
+    Layer,
+    files_in,
+    geometry_kinds,
+    is_damaged,
+    is_one_file,
+    layers_of,
+    read_layer,
+    vector_files,
+)
 from glaciertime.scenes.listing import entries
 from glaciertime.scenes.names import date_in_name, dated_folders
 from glaciertime.scenes.vectors import VectorInput, find_in_vectors
@@ -70,7 +79,7 @@ def missing_files(reading: MaskReading, path: Path) -> list[str]:
     UsageError
         Where none of them is.
     """
-    files = [path] if path.is_file() else [*mask_files(path), *vector_files(path)]
+    files = [path] if is_one_file(path) else [*mask_files(path), *vector_files(path)]
     there = {file.name for file in files} | {Path(layer.member).name for file in files for layer in _members_of(file)}
     missing = [name for name in reading.dates if name not in there]
     if not missing:

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pyproj
+from numpy.typing import NDArray
 from rasterio.errors import RasterioError
 from rasterio.warp import transform_bounds
 
 from glaciertime.dates import Dated, DateReading
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
-from glaciertime.scenes.acquisition import Acquisition, MaskScene, UnreadableScene
+from glaciertime.scenes.acquisition import NO_DATA, Acquisition, MaskScene, UnreadableScene
 from glaciertime.scenes.classes import CAFFE, Classes
 from glaciertime.scenes.listing import entries
 from glaciertime.scenes.mosaics import bounds_of, join
@@ -27,6 +28,10 @@ from glaciertime.scenes.rasters import mask_scene
 __all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder", "named_with_date", "rasters_in"]
 
 RASTER_ENDINGS = (".tif", ".tiff", ".png", ".gif", ".bmp", ".jp2", ".vrt", ".img", ".asc", ".bil")
+
+
+# Two masks of one glacier that are alike in no more of their pixels show each other's classes.
+_TURNED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +156,7 @@ def masks_in_folder(
             )  # fmt: skip
             yield UnreadableScene(input=str(path), reason=str(error), date=date, acquisition=acquisition)
     scenes.sort(key=_order)
-    strays = _strays(scenes, common_footprint=reading.common_footprint)
+    strays = _strays(scenes, common_footprint=reading.common_footprint) | _opposites(scenes, reading.classes)
     for index, why in strays.items():
         yield _refusal(scenes[index], f"{Path(scenes[index].acquisition.input).name} {why}")
     scenes = [scene for index, scene in enumerate(scenes) if index not in strays]
@@ -243,6 +248,47 @@ def _strays(scenes: list[MaskScene], *, common_footprint: bool) -> dict[int, str
             if scenes[index].shape != usual and not common_footprint
         }
     return _far_away(scenes)
+
+
+def _opposites(scenes: list[MaskScene], classes: Classes) -> dict[int, str]:
+    """Return which masks of two classes show each where most show the other: their values mean something else.
+
+    Of as many one way as the other nobody can tell which are right: all are named.
+    """
+    if len(classes.zones - {NO_DATA}) != 2:
+        return {}
+    alike: dict[object, list[int]] = {}
+    for index, scene in enumerate(scenes):
+        alike.setdefault((scene.shape, scene.transform, scene.acquisition.crs), []).append(index)
+    out: dict[int, str] = {}
+    for group in alike.values():
+        shown = {
+            index: zones for index in group if len(group) > 1 and (zones := _some_pixels(scenes[index])) is not None
+        }
+        first = next(iter(shown.values()), None)
+        turned = {index for index, zones in shown.items() if first is not None and _share_alike(zones, first) < _TURNED}
+        others = set(shown) - turned
+        if turned and others:
+            wrong = turned if len(turned) < len(others) else others if len(others) < len(turned) else set(shown)
+            why = (
+                "shows each class where others show the other: in some masks the values mean something else; give "
+                "those of one kind by themselves, each with its --classes"
+            )
+            out |= dict.fromkeys(sorted(wrong), why)
+    return out
+
+
+def _some_pixels(scene: MaskScene) -> NDArray[np.uint8] | None:
+    try:
+        zones = scene.read()
+    except GlacierTimeError:  # told where the scene is measured
+        return None
+    return zones[:: max(1, zones.shape[0] // 64), :: max(1, zones.shape[1] // 64)]
+
+
+def _share_alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    both = (one != NO_DATA) & (other != NO_DATA)
+    return float(np.mean(one[both] == other[both])) if both.any() else 1.0
 
 
 def _far_away(scenes: list[MaskScene]) -> dict[int, str]:

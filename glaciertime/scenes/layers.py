@@ -31,6 +31,7 @@ __all__ = [
     "files_in",
     "geometry_kinds",
     "is_damaged",
+    "is_one_file",
     "is_vector",
     "layers_of",
     "read_layer",
@@ -41,6 +42,8 @@ VECTOR_ENDINGS = (
     ".gpkg", ".shp", ".geojson", ".json", ".parquet", ".geoparquet", ".fgb", ".kml", ".kmz", ".gml", ".zip",
 )  # fmt: skip
 
+#: A folder that GDAL reads as one file.
+_GEODATABASE = ".gdb"
 _PARQUET = (".parquet", ".geoparquet")
 _JSON_START = 10_000
 
@@ -77,7 +80,12 @@ class Layer:
 
 def is_vector(path: Path) -> bool:
     """Return whether a path ends like a vector file."""
-    return path.suffix.lower() in VECTOR_ENDINGS
+    return path.suffix.lower() in (*VECTOR_ENDINGS, _GEODATABASE)
+
+
+def is_one_file(path: Path) -> bool:
+    """Return whether a path is a file, or the folder that a file geodatabase is."""
+    return path.is_file() or (path.suffix.lower() == _GEODATABASE and path.is_dir())
 
 
 def vector_files(folder: Path) -> list[Path]:
@@ -91,7 +99,7 @@ def files_in(folder: Path) -> list[Path]:
     Hidden files are none: what a system keeps beside a shapefile bears its ending too.
     """
     return sorted(
-        path for path in entries(folder) if is_vector(path) and path.is_file() and not path.name.startswith(".")
+        path for path in entries(folder) if is_vector(path) and is_one_file(path) and not path.name.startswith(".")
     )
 
 
@@ -100,7 +108,7 @@ def layers_of(path: Path) -> list[Layer]:
 
     A damaged file counts as a layer, so that reading it gives the reason; a file without any geometry has none.
     """
-    if path.is_dir():
+    if not is_one_file(path) and path.is_dir():
         return [layer for file in vector_files(path) for layer in layers_of(file)]
     if path.suffix.lower() == ".zip":
         members = _members(path)
@@ -186,7 +194,7 @@ def read_layer(path: Path | Layer, layer: str = "", *, crs: Any = None) -> gpd.G
         Where the file is absent, cannot be opened, lacks the layer, or has no CRS.
     """
     file = path.path if isinstance(path, Layer) else Path(path)
-    if not file.is_file():
+    if not is_one_file(file):
         raise DataNotFoundError(f"{file}: there is no such file")
     wanted = path if isinstance(path, Layer) else _layer_named(file, layer)
     state = file.stat()

@@ -22,6 +22,7 @@ from glaciertime.scenes.images import caffe_images, landsat_front_images, uprigh
 from glaciertime.scenes.layers import (
     VECTOR_ENDINGS,
     geometry_kinds,
+    is_one_file,
     is_vector,
     layers_of,
     read_layer,
@@ -175,7 +176,7 @@ def _from_data(
             return _from_source(glacier, known_here, data, reading, columns)
         source = Source(dataset=dataset or data.resolve().parent.name, format=format_of_rasters(data, reading))
         return _from_source(glacier, source, data, reading, columns)
-    if data.is_file():
+    if is_one_file(data):
         return _from_file(glacier, data, reading, columns, dataset)
     for source in sources:
         if _is_there(source, data):
@@ -283,7 +284,7 @@ def _told_of_masks(reading: MaskReading, source: Source, glacier: Glacier) -> Ma
 
 def _from_file(glacier: Glacier, path: Path, reading: MaskReading, columns: VectorReading, dataset: str) -> Located:
     """Use vector files that the catalog does not know: their geometry tells outlines from traces."""
-    if path.is_file() and not is_vector(path):
+    if is_one_file(path) and not is_vector(path):
         raise InputError(f"--data {path.name} is no folder and no vector file ({', '.join(VECTOR_ENDINGS)})")
     known = next((source for source in glacier.sources if source.path and Path(source.path).name == path.name), None)
     if known is not None:
@@ -296,7 +297,7 @@ def _from_file(glacier: Glacier, path: Path, reading: MaskReading, columns: Vect
         layers = layers_of(path)
         table = read_layer(layers[0] if layers else path, crs=given.crs)
         layer, kind, crs = "", next(geometry_kinds(table), "traces"), table.crs
-    name = path.resolve().name if path.is_dir() else path.stem
+    name = path.stem if is_one_file(path) else path.resolve().name
     source = Source(dataset=dataset or name, format="outlines" if kind == "outlines" else "traces", layer=layer)
     if glacier.crs is None:
         glacier = glacier.model_copy(update={"crs": crs.to_string()})
@@ -331,7 +332,7 @@ def glacier_in_data(
     """
     given = vector_input(reading or MaskReading(), columns or VectorReading())
     candidate = Glacier(name=name)
-    if data.is_file():
+    if is_one_file(data):
         path = data if is_vector(data) else None
     else:
         path = vectors_in(candidate, data, given, set()) if data.is_dir() else None
@@ -342,9 +343,9 @@ def glacier_in_data(
         return None
     areal = found.kind == "outlines"
     source = Source(
-        dataset=dataset or (path.resolve().name if path.is_dir() else path.stem),
+        dataset=dataset or (path.stem if is_one_file(path) else path.resolve().name),
         format="outlines" if areal else "traces",
-        path=path.name if data.is_file() else str(path.relative_to(data)),
+        path=path.name if is_one_file(data) else str(path.relative_to(data)),
         layer=found.layer,
         boxes_layer="boxes" if areal else "",
         centreline_layer="" if areal else "centreline",

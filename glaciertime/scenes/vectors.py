@@ -26,7 +26,7 @@ from glaciertime.naming import first_column, fold_name
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene, UnreadableScene
 from glaciertime.scenes.dated_rows import DatedRow, GlacierLayer, glacier_layer
 from glaciertime.scenes.glacier_rows import ALL_ROWS, VectorReading, rows_of_glacier, wanted_names
-from glaciertime.scenes.layers import VECTOR_ENDINGS, Layer, geometry_kinds, layers_of, read_layer
+from glaciertime.scenes.layers import VECTOR_ENDINGS, Layer, geometry_kinds, is_one_file, layers_of, read_layer
 from glaciertime.scenes.names import sensor_in_name
 from glaciertime.scenes.one_place import check_one_place
 from glaciertime.scenes.parts import Observed, is_of_glacier, lines_of, merged_outlines, merged_traces, polygons_of
@@ -76,7 +76,7 @@ def find_in_vectors(path: Path, glacier: Glacier, *, given: VectorInput | None =
     Layers without a column that names glaciers count where the name of the file, or of the layer, is the glacier's.
     """
     given = given or VectorInput()
-    several = path.is_dir() or path.suffix.lower() == ".zip"
+    several = not is_one_file(path) or path.suffix.lower() == ".zip"
     found: list[tuple[str, GlacierFound]] = []
     for layer in layers_of(path):
         try:
@@ -95,8 +95,7 @@ def find_in_vectors(path: Path, glacier: Glacier, *, given: VectorInput | None =
             if several:
                 return one
             found.append((layer.name, one))
-    alike = [layer for layer, one in found if one.kind == found[0][1].kind]
-    return replace(found[0][1], layer=alike[0] if len(alike) == 1 else "") if found else None
+    return replace(found[0][1], layer=found[0][0] if len(found) == 1 else "") if found else None
 
 
 def outline_scenes(
@@ -151,7 +150,7 @@ def _gather(
     """Return the dated rows of a glacier out of all layers of a source, and what could not be read."""
     layers = _layers_to_read(path, source)
     single = len(layers) == 1
-    in_one_file = path.is_file() and path.suffix.lower() != ".zip"
+    in_one_file = is_one_file(path) and path.suffix.lower() != ".zip"
     problems: list[UnreadableScene] = []
     left_out: list[Layer] = []
     read: list[tuple[Layer, GlacierLayer]] = []
@@ -271,7 +270,7 @@ def _of_the_glacier(
 
 def _undated(layer: Layer) -> str:
     """Return the words of a file's name that are no date, number or sensor."""
-    words = _words(layer.stem if layer.path.is_file() else layer.name).split()
+    words = _words(layer.stem if is_one_file(layer.path) else layer.name).split()
     return " ".join(word for word in words if word.isalpha() and not month_of(word))
 
 

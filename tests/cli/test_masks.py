@@ -160,3 +160,18 @@ def test_two_undated_masks_of_a_dated_folder_are_of_no_date(command: Command, ma
     result = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", folder)
     assert result.code == 1
     assert "names no date" in result.err
+
+
+def test_masks_whose_classes_are_exchanged_are_refused(command: Command, masks: Path, manifest: Path) -> None:
+    """Half of the masks say 1 where the others say 0: areas of 16, 21, 14 and 22 km2, each of quality ok."""
+    for shift, path in enumerate(sorted(masks.glob("*.tif"))):
+        ice = zones(40 - 2 * shift) == 127
+        write_mask(path, (ice ^ (shift == 1)).astype(np.uint8))
+    track = ("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks, "--classes", "0=ocean,1=glacier")
+    result = command(*track)
+    assert result.code == 3
+    assert "toy_2002-03-15.tif shows each class where others show the other" in result.err
+    assert set(observed().query("value.notna()").image_id) == {"toy_2001-03-15", "toy_2003-03-15"}
+    (masks / "toy_2003-03-15.tif").unlink()
+    Path("glaciertime.gpkg").unlink()
+    assert command(*track).code == 1

@@ -725,3 +725,32 @@ def test_attributes_of_inventories_say_whether_a_glacier_surges(
     glacier = Glacier(name="Surger")
     located = locate(glacier, data=path, downloads=None, reading=MaskReading())
     assert located.glacier.surging is surging
+
+
+def test_a_file_geodatabase_is_one_file(tmp_path: Path) -> None:
+    """It is a folder, and was looked through for files that it does not hold."""
+    table = gpd.GeoDataFrame(
+        {"name": ["G"], "date": ["2001-08-01"]},
+        geometry=[shapely.box(500_000, 8_701_000, 504_000, 8_705_000)],
+        crs=32633,
+    )
+    path = tmp_path / "data" / "inventory.gdb"
+    path.parent.mkdir()
+    try:
+        table.to_file(path, driver="OpenFileGDB")
+    except Exception:
+        pytest.skip("this GDAL does not write file geodatabases")
+    for data in (path, path.parent):
+        outcome = track(data, None, "G")
+        rows = outcome.tracked.observations
+        assert rows["value"].tolist() == [pytest.approx(16.0128, abs=1e-3)]
+
+
+def test_a_layer_of_another_kind_in_the_same_file_is_told_of(tmp_path: Path) -> None:
+    ice = [shapely.box(500_000, 8_701_000, 504_000 - 200 * k, 8_705_000) for k in range(2)]
+    fronts = [shapely.LineString([(504_000 - 200 * k, 8_701_000), (504_000 - 200 * k, 8_705_000)]) for k in range(2)]
+    columns = {"name": ["G"] * 2, "date": ["2001-08-01", "2002-08-01"]}
+    for layer, shapes in (("outlines", ice), ("traces", fronts)):
+        gpd.GeoDataFrame(columns, geometry=shapes, crs=32633).to_file(tmp_path / "a.gpkg", layer=layer, driver="GPKG")
+    outcome = track(tmp_path / "a.gpkg", None, "G")
+    assert any("left out beside the outlines (a.gpkg, layer traces)" in note for note in outcome.notes)
