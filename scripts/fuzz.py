@@ -2,7 +2,7 @@
 
 Each input is made from its number, so that it can be made again. Workers read 500 inputs each and are replaced; one
 that hangs, dies or grows past its limits is told with the input that did it. A finding is an exception that is
-not the package's own, more than 10 s, more than 2 GB, a file outside the folder of the input.
+not the package's own, more than 10 s of the process's own time, more than 2 GB, a file outside the input's folder.
 
 ``python scripts/fuzz.py --per-format 20000`` goes through every format; stopped, it goes on where it was, and counts
 what was done in all its runs (``fuzz.json``). ``--until 1000000`` goes on until so many inputs were read in all.

@@ -104,3 +104,49 @@ def test_a_model_of_other_classes_is_not_taken_for_one_of_zones(images: Path, mo
 def test_observations_say_the_path_and_row_of_their_image(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = observations(images, SPEC, monkeypatch)
     assert rows["quality"].str.contains("unregistered: path/row 20007").all()
+
+
+def test_a_process_that_the_system_ends_takes_one_glacier_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import Future
+    from concurrent.futures.process import BrokenProcessPool
+    from contextlib import contextmanager
+
+    from glaciertime.pipeline import tracking
+
+    class Pool:
+        def __init__(self, processes: int) -> None:
+            self.processes = processes
+
+        def submit(self, call, request):  # type: ignore[no-untyped-def]
+            future: Future = Future()
+            if self.processes > 1 or request.glacier == "Huge":
+                future.set_exception(BrokenProcessPool())
+            else:
+                future.set_result(tracking.TrackOutcome(glacier=request.glacier))
+            return future
+
+    @contextmanager
+    def pool(processes: int, *, spawn: bool):  # type: ignore[no-untyped-def]
+        yield Pool(processes)
+
+    monkeypatch.setattr(tracking, "process_pool", pool)
+    requests = [tracking.TrackRequest(glacier=name) for name in ("A", "Huge", "B")]
+    outcomes = {outcome.glacier: outcome for outcome in tracking.track_many(requests, jobs=2)}
+    assert [name for name, outcome in outcomes.items() if not outcome.error] == ["A", "B"]
+    assert "ended by the system" in outcomes["Huge"].error
+    assert outcomes["Huge"].exit_code == 1
+
+
+def test_what_no_reader_foresaw_stops_one_glacier(monkeypatch: pytest.MonkeyPatch) -> None:
+    from glaciertime.pipeline import tracking
+
+    def broken(request: tracking.TrackRequest) -> tracking.TrackOutcome:
+        if request.glacier == "Odd":
+            raise KeyError("a defect")
+        return tracking.TrackOutcome(glacier=request.glacier)
+
+    monkeypatch.setattr(tracking, "track_glacier", broken)
+    requests = [tracking.TrackRequest(glacier=name) for name in ("A", "Odd", "B")]
+    outcomes = list(tracking.track_many(requests))
+    assert [outcome.glacier for outcome in outcomes] == ["A", "Odd", "B"]
+    assert "it cannot be tracked ('a defect'); this is a defect: please report it" in outcomes[1].error
