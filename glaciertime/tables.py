@@ -353,7 +353,8 @@ def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
     except (ValueError, TypeError) as error:
         raise InputError(f"{where}: {error}; expected a {kind}") from error
     if kind == "text":
-        return values.astype(object).where(values.notna(), "").map(str)
+        # Of objects under every pandas: from 3 on it makes a type of its own of texts, but not of none.
+        return values.astype(object).where(values.notna(), "").map(str).astype(object)
     return values
 
 

@@ -160,7 +160,7 @@ def _known_flags(quality: pd.Series) -> tuple[pd.Series, set[str]]:
     unknown: set[str] = set()
     changed: dict[Any, str] = {}
     for text in quality.unique():
-        parts = [part.strip() for part in str(text if text is not None else "").split(";")]
+        parts = [part.strip() for part in str("" if pd.isna(text) else text).split(";")]
         strange = [part for part in parts if part.partition(":")[0] not in QUALITY_FLAGS and part]
         if strange:
             unknown.update(part.partition(":")[0] for part in strange)
