@@ -167,7 +167,7 @@ class Bench:
         job, folder = JOBS[name], self.folder / "trial"
         chance = random.Random(f"{name} {index}")
         moment = "finished"
-        # A moment after the end is no kill: another is drawn, an earlier one, for a machine that was busier when measured.
+        # A moment after the end is no kill: another is drawn, and earlier, since the machine was busier when measured.
         for attempt in range(20):
             shutil.rmtree(folder, ignore_errors=True)
             shutil.copytree(self.before / name, folder)
