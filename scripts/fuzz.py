@@ -15,7 +15,7 @@ import argparse
 import json
 import multiprocessing
 import os
-import pickle
+import pickle  # nosec B403
 import resource
 import signal
 import sys
@@ -137,7 +137,7 @@ def held_seeds(name: str, folder: Path) -> list[Case]:
         worker.join()
         if not path.is_file():
             raise SystemExit(f"the seeds of {name} could not be made")
-    return list(pickle.loads(path.read_bytes()))  # what this script wrote itself
+    return list(pickle.loads(path.read_bytes()))  # what this script wrote itself  # nosec B301
 
 
 def _make_seeds(name: str, path: Path) -> None:
@@ -160,7 +160,7 @@ def replay(text: str, *, keep: Path | None, seed: int) -> None:
 
 def _fast_disk() -> str | None:
     """Return a folder in memory, where there is one: each input is written and deleted."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # nosec B108 - folders with names of chance in it
 
 
 def main() -> int:

@@ -112,7 +112,7 @@ class Origins:
         for name, table in TABLES.items():
             if table.names_run and RUN in self._columns.get(name, ()):
                 where = f"run = ? AND {quoted(table.glacier_column)} = ?" if glacier else "run = ?"
-                query = f"SELECT count(*) FROM {quoted(name)} WHERE {where}"
+                query = f"SELECT count(*) FROM {quoted(name)} WHERE {where}"  # nosec B608
                 counts[name] = self._database.execute(query, (run, glacier) if glacier else (run,)).fetchone()[0]
         return {name: count for name, count in counts.items() if count}
 
@@ -122,8 +122,8 @@ class Origins:
             return []
         where = " AND ".join(f"coalesce({quoted(name)}, '') = ?" for name in key)
         return self._database.execute(
-            f"SELECT run, count(*), min(date), max(date) FROM observations WHERE {where} AND run <> '' GROUP BY run "
-            "ORDER BY min(date), run",
+            f"SELECT run, count(*), min(date), max(date) FROM observations WHERE {where} "  # nosec B608
+            "AND run <> '' GROUP BY run ORDER BY min(date), run",
             tuple(key.values()),
         ).fetchall()
 
@@ -131,7 +131,7 @@ class Origins:
         if table not in self._columns:
             return []
         columns = [name for name in TABLES[table].columns if name in self._columns[table]]
-        found = self._database.execute(
-            f"SELECT {', '.join(map(quoted, columns))} FROM {quoted(table)} WHERE {where} ORDER BY rowid", values
-        )
+        chosen = ", ".join(map(quoted, columns))
+        query = f"SELECT {chosen} FROM {quoted(table)} WHERE {where} ORDER BY rowid"  # nosec B608
+        found = self._database.execute(query, values)
         return [dict(zip(columns, row, strict=True)) for row in found]

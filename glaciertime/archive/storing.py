@@ -163,13 +163,14 @@ def runs_of(
 ) -> set[str]:
     """Return the runs that stored the rows which have one of the keys in the columns."""
     where = " AND ".join(f"{quoted(column)} IS ?" for column in columns)
-    query = f"SELECT DISTINCT run FROM {quoted(table.name)} WHERE {where}"
+    query = f"SELECT DISTINCT run FROM {quoted(table.name)} WHERE {where}"  # nosec B608
     return {row[0] for key in keys for row in database.execute(query, key) if row[0]}
 
 
 def _is_named(database: sqlite3.Connection, table: ArchiveTable, run: str, glaciers: Iterable[str]) -> bool:
     """Return whether a row of some glaciers names a run."""
-    query = f"SELECT 1 FROM {quoted(table.name)} WHERE {quoted(table.glacier_column)} = ? AND run = ? LIMIT 1"
+    where = f"{quoted(table.glacier_column)} = ? AND run = ?"
+    query = f"SELECT 1 FROM {quoted(table.name)} WHERE {where} LIMIT 1"  # nosec B608
     return any(database.execute(query, (glacier, run)).fetchone() for glacier in glaciers)
 
 
@@ -204,12 +205,12 @@ def held_runs(database: sqlite3.Connection, columns: Mapping[str, Iterable[str]]
     named = {}
     for name in _MEASURED:
         chosen = ", ".join(map(quoted, (RUN, *_key_of(TABLES[name]))))
-        named[name] = database.execute(f"SELECT {chosen} FROM {quoted(name)} WHERE run <> ''").fetchall()
+        named[name] = database.execute(f"SELECT {chosen} FROM {quoted(name)} WHERE run <> ''").fetchall()  # nosec B608
     used = sorted({row[0] for rows in named.values() for row in rows})
 
     def rows(table: str) -> list[tuple[Any, ...]]:
         chosen = ", ".join(map(quoted, TABLES[table].columns))
-        query = f"SELECT {chosen} FROM {table} WHERE run = ? ORDER BY rowid"
+        query = f"SELECT {chosen} FROM {table} WHERE run = ? ORDER BY rowid"  # nosec B608
         return [row for run in used for row in database.execute(query, (run,))]
 
     return HeldRuns(rows("runs"), rows("run_inputs"), named)
@@ -222,12 +223,12 @@ def take_in_runs(database: sqlite3.Connection, held: HeldRuns, *, kept: set[Imag
         columns = list(TABLES[name].columns)
         marks = ", ".join("?" * len(columns))
         names = ", ".join(map(quoted, columns))
-        database.executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", rows)
+        database.executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", rows)  # nosec B608
         update_contents(database, name, spatial=False)
     for name, rows in held.named.items():
         where = " AND ".join(f"{quoted(column)} IS ?" for column in _key_of(TABLES[name]))
         database.executemany(
-            f"UPDATE {quoted(name)} SET run = ? WHERE {where} AND run IS NULL",
+            f"UPDATE {quoted(name)} SET run = ? WHERE {where} AND run IS NULL",  # nosec B608
             [row for row in rows if row[-3:] not in kept],
         )
 

@@ -187,7 +187,8 @@ def _is_scratch(path: str) -> bool:
     """Return whether a file is one of the system's folder for temporary ones, or a cache of compiled code."""
     import tempfile
 
-    return path.startswith((os.path.realpath(tempfile.gettempdir()), "/var/tmp")) or "cache" in path.lower()
+    temporary = (os.path.realpath(tempfile.gettempdir()), "/var/tmp")  # nosec B108 - asked of a path, not written to
+    return path.startswith(temporary) or "cache" in path.lower()
 
 
 def run_inputs(
