@@ -18,7 +18,7 @@ from typing import Any
 
 from glaciertime.provenance.digests import digest_of
 
-__all__ = ["TAG", "has_tag", "html_tag", "read_tag", "sidecar", "sidecar_text", "told_safely"]
+__all__ = ["TAG", "has_tag", "html_tag", "read_tag", "sidecar", "sidecar_text", "svg_tag", "told_safely"]
 
 #: The name of the tag in rasters, and of the meta element in pages.
 TAG = "GLACIERTIME_RUN"
@@ -52,6 +52,11 @@ def sidecar_text(tag: str, path: Path) -> str:
 def html_tag(tag: str) -> str:
     """Return the element that a page carries in its head."""
     return f'<meta name="{TAG}" content="{html.escape(tag, quote=True)}">'
+
+
+def svg_tag(run: str) -> str:
+    """Return the comment by which a figure names its run: its name alone, the archive knows the rest."""
+    return f"<!--{TAG} {run}-->"
 
 
 def has_tag(path: Path) -> bool:

@@ -8,7 +8,7 @@ from html import escape
 
 import pandas as pd
 
-__all__ = ["STYLE", "figure", "html_table", "interval", "plus_minus"]
+__all__ = ["STYLE", "SVG_DATA", "figure", "html_table", "interval", "plus_minus"]
 
 STYLE = """
 :root { color-scheme: light; }
@@ -31,6 +31,8 @@ td { font-variant-numeric: tabular-nums; } td.date { white-space: nowrap; }
 @media print { body { max-width: none; } }
 """
 
+#: How a page holds a figure.
+SVG_DATA = "data:image/svg+xml;base64,"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -38,7 +40,7 @@ def figure(svg: str, alternative: str, caption: str, *, kind: str = "plot") -> s
     """Return an SVG held in the page itself, with its caption."""
     data = base64.b64encode(svg.encode()).decode()
     return (
-        f'<figure class="{kind}"><img alt="{escape(alternative)}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure class="{kind}"><img alt="{escape(alternative)}" src="{SVG_DATA}{data}">'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
 

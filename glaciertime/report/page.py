@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -16,11 +18,11 @@ from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.provenance import RunRecord
-from glaciertime.provenance.tags import html_tag
+from glaciertime.provenance.tags import html_tag, svg_tag
 from glaciertime.record import GlacierRecord
 from glaciertime.report.difference_text import difference_rows
 from glaciertime.report.findings import flag_table, rates_and_breaks, seasonal
-from glaciertime.report.html import STYLE, figure, html_table
+from glaciertime.report.html import STYLE, SVG_DATA, figure, html_table
 from glaciertime.report.plots import contour_map, doubtful, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
@@ -66,7 +68,7 @@ def report_page(record: GlacierRecord, *, run: RunRecord | None = None) -> str:
     parts += [_section_of(record.of(source)) for source in record.sources]
     parts.append(_sources(observations, record.catalog))
     parts.append(_reading_notes())
-    body = "\n".join(parts)
+    body = "\n".join(parts) if run is None else _figures_named("\n".join(parts), run.run)
     told = "" if run is None else f"{html_tag(run.tag())}\n"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -74,6 +76,16 @@ def report_page(record: GlacierRecord, *, run: RunRecord | None = None) -> str:
         f'<meta name="generator" content="{MARK}">\n{told}<title>{escape(glacier)}</title>\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
+
+
+def _figures_named(body: str, run: str) -> str:
+    """Return a page's body whose figures name the run too: one that is saved from the page can still be asked."""
+
+    def named(found: re.Match[str]) -> str:
+        svg = base64.b64decode(found[1]).replace(b"<svg", f"{svg_tag(run)}<svg".encode(), 1)
+        return f"{SVG_DATA}{base64.b64encode(svg).decode()}"
+
+    return re.sub(rf"{re.escape(SVG_DATA)}([A-Za-z0-9+/=]+)", named, body)
 
 
 def _header(observations: pd.DataFrame, glacier: str) -> str:

@@ -236,6 +236,18 @@ def test_a_page_names_its_run_and_no_folder_of_its_maker(tracked: Command, tmp_p
     assert str(tmp_path) not in Path("Toy.html").read_text()
 
 
+def test_a_figure_saved_from_a_page_names_the_run_of_the_page(tracked: Command) -> None:
+    import base64
+    import re
+
+    assert tracked("report", "--glacier", "Toy").code == 0
+    figures = re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", Path("Toy.html").read_text())
+    assert figures
+    for figure in figures:
+        Path("figure.svg").write_bytes(base64.b64decode(figure))
+        assert told(tracked, "figure.svg")["run"] == told(tracked, "Toy.html")["run"]
+
+
 @pytest.mark.parametrize("out", ["z.tif", "z.png"])
 def test_a_mask_names_its_image_and_its_model(command: Command, tmp_path: Path, out: str) -> None:
     picture = np.where(np.arange(96)[:, None] < 40, 60, 150) + np.random.default_rng(0).normal(0, 6, (96, 80))
