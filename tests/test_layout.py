@@ -98,6 +98,7 @@ FLOORS = {
         {"teach"},
         {"explain"},
         {"export"},
+        {"pixels"},
     ),
     "nn": (
         {"checks"},

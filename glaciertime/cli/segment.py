@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from glaciertime.provenance import RunRecord
     from glaciertime.scenes.imagery import Imagery
+    from glaciertime.scenes.pixel_values import PixelReading
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.writing import Target
@@ -34,6 +35,7 @@ __all__ = ["segment"]
 _TILE = 256
 _MARK = "glaciertime segment"
 _TIFF = (".tif", ".tiff")
+_GROUND = {"ice and snow": 127, "water": 254, "other": 64, "not observed": 0}
 
 
 def segment(
@@ -42,6 +44,16 @@ def segment(
     weights: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="landsat-fronts, sar-zones, or an .onnx/.safetensors file.")
     ] = "landsat-fronts",
+    method: Annotated[
+        str | None,
+        typer.Option(help="Mountain glaciers, without a model: band-ratio or ndsi of reflectances; 127 ice and snow."),
+    ] = None,
+    sensor: Annotated[
+        str | None, typer.Option(help="With --method, what the stored values are: landsat-8, sentinel-2, ...")
+    ] = None,
+    min_area: Annotated[
+        float, typer.Option(min=0.0, metavar="KM2", help="With --method, patches of ice below it are left out.")
+    ] = 0.0,
     engine: Annotated[str, typer.Option(help="onnx, or torch (needs the extra 'train').")] = "onnx",
     bands: Annotated[str | None, typer.Option(help="Bands to use, from 1, comma-separated.")] = None,
     nodata: Annotated[
@@ -89,6 +101,8 @@ def segment(
 
     glaciertime segment LC08_20200801.tif --out zones.tif --ocean west
 
+    glaciertime segment S2_20230801.tif --method band-ratio --sensor sentinel-2 --out ice.tif
+
     glaciertime segment sentinel1.tif --weights sar-zones --out zones.tif --probabilities p.tif
     """
     from glaciertime.cli.framing import predict_in_frame
@@ -102,6 +116,15 @@ def segment(
     inputs = (image, Path(weights), *((centreline,) if centreline is not None else ()))
     for target in targets:
         check_target(target, inputs=inputs, overwrite=overwrite)
+    told = replace(parse_nodata(nodata), **dict(zip(("scale", "offset"), parse_scale(scale), strict=True)))
+    if method is not None:
+        _by_reflectance(
+            image, out, method=method, bands=bands, sensor=sensor, values=told, scaled=scale is not None,
+            min_area_km2=min_area, others=(probabilities, ocean, centreline, tta), cog=cog, overwrite=overwrite,
+        )  # fmt: skip
+        return
+    if sensor is not None or min_area:
+        raise UsageError("--sensor and --min-area belong to --method; leave them out")
     run, spec = load_engine(weights, engine=engine, threads=threads)
     if spec.frame.up == "any" and (ocean is not None or centreline is not None):
         raise UsageError(f"{spec.name} takes images in any orientation; leave --ocean and --centreline out")
@@ -114,15 +137,13 @@ def segment(
         from glaciertime.segment.predict.uncertainty import varied
 
         run = varied(run)
-    factor, offset = parse_scale(scale)
-    values = replace(parse_nodata(nodata), scale=factor, offset=offset)
     chosen = parse_bands(bands)
     tag = _record(image, weights, engine=engine, spec=spec, bands=chosen, centreline=centreline).tag()
     with (
-        Imagery(image, bands=chosen, expected=len(spec.bands), values=values) as pixels,
+        Imagery(image, bands=chosen, expected=len(spec.bands), values=told) as pixels,
         drafts(targets, inputs=inputs, overwrite=overwrite) as files,
     ):
-        checked = check_values(pixels.sample(), spec=spec, values=values, name=image.name)
+        checked = check_values(pixels.sample(), spec=spec, values=told, name=image.name)
         pixels.values = checked.values
         for sentence in (*checked.notes, *(f"{image.name}: {doubt}" for doubt in checked.doubts)):
             note(sentence)
@@ -177,6 +198,45 @@ def _targets(out: Path, probabilities: Path | None, *, cog: bool) -> list[Target
             raise UsageError(f"--probabilities {probabilities}: float bands are written as .tif")
         targets.append(Target(probabilities, "--probabilities", own))
     return targets
+
+
+def _by_reflectance(
+    image: Path,
+    out: Path,
+    *,
+    method: str,
+    bands: str | None,
+    sensor: str | None,
+    values: PixelReading,
+    scaled: bool,
+    min_area_km2: float,
+    others: tuple[object, ...],
+    cog: bool,
+    overwrite: bool,
+) -> None:
+    """Write the mask of a method that needs no model."""
+    from glaciertime.cli.reflectance import open_reflectance, zones_of_image
+    from glaciertime.writing import drafts
+
+    if any(other is not None for other in others):
+        raise UsageError("--method needs no model: leave --probabilities, --ocean, --centreline and --tta out")
+    targets = _targets(out, None, cog=cog)
+    with (
+        open_reflectance(image, method=method, bands=bands, sensor=sensor, values=values, scaled=scaled) as pixels,
+        drafts(targets, inputs=(image,), overwrite=overwrite) as files,
+    ):
+        zones = zones_of_image(pixels, method=method, min_area_km2=min_area_km2)
+        tag = the_run().record(
+            images=[("", "", image.name, str(image.resolve()))], files={},
+            settings={
+                "method": method, "bands": list(pixels.bands), "scale": [pixels.values.scale, pixels.values.offset]
+            },
+        ).tag()  # fmt: skip
+        options = {"nodata": 0, "compress": "deflate"}
+        with _open(files[0], pixels, count=1, dtype="uint8", cog=cog, tag=tag, options=options) as target:
+            target.write(zones[None])
+    shares = ", ".join(f"{name} {(zones == code).mean():.1%}" for name, code in _GROUND.items())
+    typer.echo(f"{image}: {method}, {shares}; zones in {out}", err=True)
 
 
 def _dropout(weights: str, *, engine: str, draws: int) -> Engine:

@@ -95,6 +95,17 @@ class Imagery:
         return {"crs": self._source.crs, "transform": self._source.transform}
 
     @property
+    def descriptions(self) -> tuple[str | None, ...]:
+        """Return what the file calls each of its bands."""
+        return tuple(self._source.descriptions)
+
+    @property
+    def declared_scale(self) -> tuple[float, float] | None:
+        """Return factor and offset that the file names for the bands used; None where it names none, or several."""
+        pairs = {(self._source.scales[band - 1], self._source.offsets[band - 1]) for band in self.bands}
+        return None if pairs == {(1.0, 0.0)} or len(pairs) > 1 else next(iter(pairs))
+
+    @property
     def place(self) -> tuple[Affine, pyproj.CRS | None] | None:
         """Return what maps columns and rows to coordinates, and their CRS; None for a picture without a place.
 

@@ -1,0 +1,118 @@
+"""``glaciertime segment --method``: ice and snow by the reflectance of single pixels, without a trained model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from glaciertime.cli.common import note
+from glaciertime.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.scenes.pixel_values import PixelReading
+    from glaciertime.scenes.sensors import Sensor
+
+__all__ = ["open_reflectance", "zones_of_image"]
+
+#: Numbers of Sentinel-2 below this show that the 1000 of baseline 04.00 is not in them.
+_BASELINE = 600
+
+
+def open_reflectance(
+    path: Path, *, method: str, bands: str | None, sensor: str | None, values: PixelReading, scaled: bool
+) -> Imagery:
+    """Open an image whose bands, in the order the method needs them, read as surface reflectances.
+
+    Parameters
+    ----------
+    path : Path
+    method : str
+    bands, sensor : str, optional
+        As they were typed.
+    values : PixelReading
+        What was told of nodata and scale.
+    scaled : bool
+        Whether a scale was told.
+
+    Raises
+    ------
+    InputError
+        If it is not known which bands are which, or values are no reflectances and nothing says what makes them so.
+    """
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.scenes.sensors import band_numbers, looks_like_reflectance, sensor_named
+    from glaciertime.segment.pixels.indices import needed_bands
+
+    known = None if sensor is None else sensor_named(sensor)
+    wanted = needed_bands(method)
+    with Imagery(path) as whole:
+        numbers = band_numbers(path, wanted, descriptions=whole.descriptions, sensor=known, told=bands)
+        declared = whole.declared_scale
+    pixels = Imagery(path, bands=numbers, values=values)
+    try:
+        sample = pixels.sample()
+        if scaled or looks_like_reflectance(sample):
+            used = values
+        elif known is not None:
+            used = _of_sensor(known, sample, path, values)
+        elif declared is not None:
+            used = replace(values, scale=declared[0], offset=declared[1])
+        else:
+            raise InputError(
+                f"{path.name}: its values are no reflectances, and what they are is not said; give --sensor "
+                "(landsat-8, sentinel-2, ...) or --scale FACTOR,OFFSET"
+            )
+        pixels.values = used
+        if used is not values:
+            note(f"{path.name}: reflectance = stored x {used.scale:g} + {used.offset:g}")
+        if not looks_like_reflectance(pixels.sample()):
+            raise InputError(
+                f"{path.name}: with x {used.scale:g} + {used.offset:g} its values are no reflectances; give --scale "
+                "FACTOR,OFFSET, and --nodata if some were not observed"
+            )
+    except BaseException:
+        pixels.close()
+        raise
+    return pixels
+
+
+def _of_sensor(sensor: Sensor, sample: NDArray[np.float32], path: Path, values: PixelReading) -> PixelReading:
+    import numpy as np
+
+    if sensor.name == "sentinel-2" and float((sample[np.isfinite(sample) & (sample != 0)] < _BASELINE).mean()) > 0.01:
+        raise InputError(
+            f"{path.name}: numbers below {_BASELINE} show that the offset of baseline 04.00 is not in them; say "
+            "--sensor sentinel-2-before-2022, or --scale 0.0001,-0.1 if they are right"
+        )
+    # What these agencies fill with where nothing was observed.
+    fill = (0.0,) if values.trust_header and not values.nodata else values.nodata
+    return replace(values, scale=sensor.scale, offset=sensor.offset, nodata=fill)
+
+
+def zones_of_image(pixels: Imagery, *, method: str, min_area_km2: float) -> NDArray[np.uint8]:
+    """Return the zones of an opened image, small patches of ice left out.
+
+    Raises
+    ------
+    UsageError
+        If a least area is asked for and the size of the pixels is not known.
+    """
+    from glaciertime.segment.pixels.indices import needed_bands, zones_of_reflectance
+    from glaciertime.units import M2_PER_KM2, resolution_m
+
+    least = 0
+    if min_area_km2 > 0:
+        place = pixels.place
+        if place is None:
+            raise UsageError(f"--min-area: {pixels.path.name} has no georeference, its pixels no size; leave it out")
+        size = resolution_m(place[0], shape=(pixels.height, pixels.width), crs=place[1])
+        least = round(min_area_km2 * M2_PER_KM2 / size**2)
+    pixels.check_whole(bytes_per_pixel=40, step=f"segmented by {method}")
+    values = pixels.read_all()
+    bands = dict(zip(needed_bands(method), values, strict=True))
+    return zones_of_reflectance(bands, method=method, least_px=least)

@@ -1,0 +1,1 @@
+"""Ice and snow by the reflectance of single pixels, without a trained model: the field's standard baseline."""

@@ -1,0 +1,133 @@
+"""Band ratio and snow index: known pixels, the labelled points, and files whose numbers are or are not reflectances."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from glaciertime.errors import InputError, UsageError
+from glaciertime.scenes.sensors import band_numbers, sensor_named
+from glaciertime.segment.pixels.indices import METHODS, zones_of_reflectance
+
+from .test_segment_command import call
+
+BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
+#: Reflectances of snow, ice, snow over which the atmosphere was overcorrected, rock, a lake, deep shadow.
+GROUND = np.array([
+    [0.80, 0.82, 0.82, 0.70, 0.02, 0.02],
+    [0.30, 0.32, 0.31, 0.20, 0.01, 0.01],
+    [0.60, 0.62, 0.60, 0.50, -0.01, -0.01],
+    [0.10, 0.13, 0.14, 0.19, 0.23, 0.20],
+    [0.10, 0.16, 0.11, 0.02, 0.01, 0.01],
+    [0.01, 0.01, 0.01, 0.01, 0.003, 0.003],
+])  # fmt: skip
+RIGHT = [127, 127, 127, 64, 254, 64]
+
+
+def write(path, reflectance, *, scale=1.0, offset=0.0, dtype="float32", names=None, size=8):
+    stored = np.repeat(np.repeat((reflectance.T[:, None, :] - offset) / scale, size, axis=1), size, axis=2)
+    stored = stored.round().astype(dtype) if dtype != "float32" else stored.astype(dtype)
+    profile = {"driver": "GTiff", "height": size, "width": stored.shape[2], "count": len(stored), "dtype": dtype}
+    transform = rasterio.Affine(30, 0, 500_000, 0, -30, 5_000_000)
+    with rasterio.open(path, "w", **profile, crs="EPSG:32632", transform=transform) as target:
+        target.write(stored)
+        for number, name in enumerate(names or (), start=1):
+            target.set_band_description(number, name)
+    return path
+
+
+def zones_in(path, size=8):
+    with rasterio.open(path) as raster:
+        return raster.read(1)[size // 2, size // 2 :: size].tolist()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_known_ground_is_told_apart(method):
+    bands = {name: GROUND[:, [number]] for number, name in enumerate(BANDS)}
+    assert zones_of_reflectance(bands, method=method, median_px=1)[:, 0].tolist() == RIGHT
+
+
+def test_what_one_band_did_not_observe_is_no_data_and_small_patches_are_left_out():
+    bands = {name: np.full((20, 20), GROUND[3, number]) for number, name in enumerate(BANDS)}
+    for number, name in enumerate(BANDS):
+        bands[name][2:5, 2:5] = bands[name][10:18, 10:18] = GROUND[0, number]
+    bands["swir1"][0] = np.nan
+    zones = zones_of_reflectance(bands, method="band-ratio", least_px=20)
+    assert (zones[0] == 0).all()
+    assert zones[3, 3] == 64
+    assert (zones[11:17, 11:17] == 127).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "form"),
+    [
+        ([], {"names": BANDS}),
+        (["--bands", ",".join(BANDS)], {}),
+        (["--sensor", "landsat-8"], {"scale": 0.0000275, "offset": -0.2, "dtype": "uint16"}),
+        (["--sensor", "sentinel-2"], {"scale": 0.0001, "offset": -0.1, "dtype": "uint16"}),
+        (["--bands", "1,2,3,4,5", "--scale", "0.0001,-0.1"], {"scale": 0.0001, "offset": -0.1, "dtype": "uint16"}),
+    ],
+    ids=["described", "named", "landsat", "sentinel", "numbered"],
+)
+def test_a_file_is_segmented_whatever_its_numbers(tmp_path, options, form):
+    image = write(tmp_path / "a.tif", GROUND, **form)
+    said = call("segment", image, "--method", "band-ratio", *options, "--out", tmp_path / "m.tif").stderr
+    assert zones_in(tmp_path / "m.tif") == RIGHT
+    assert "ice and snow 5" in said or "ice and snow 4" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "form", "message"),
+    [
+        ([], {}, "does not say which of its 6 bands are blue, green, red, nir, swir1"),
+        (["--bands", "red,nir"], {}, "has 6 bands, name each of them"),
+        (
+            [],
+            {"names": BANDS, "scale": 0.0001, "offset": -0.1, "dtype": "uint16"},
+            "no reflectances, and what they are",
+        ),
+        (["--sensor", "sentinel-2"], {"scale": 0.0001, "dtype": "int16"}, "offset of baseline 04.00 is not in them"),
+        (["--sensor", "landsat-8", "--scale", "3"], {}, "are no reflectances"),
+        (["--sensor", "landsat-88"], {}, "landsat-8"),
+        (["--ocean", "north"], {"names": BANDS}, "--method needs no model"),
+    ],
+)
+def test_what_is_not_known_is_refused(tmp_path, options, form, message):
+    image = write(tmp_path / "a.tif", GROUND, **form)
+    with pytest.raises(InputError, match=message):
+        call("segment", image, "--method", "band-ratio", *options, "--out", tmp_path / "m.tif")
+    assert not (tmp_path / "m.tif").exists()
+
+
+def test_an_unknown_method_is_refused(tmp_path):
+    image = write(tmp_path / "a.tif", GROUND, names=BANDS)
+    with pytest.raises(InputError, match="nearest: band-ratio"):
+        call("segment", image, "--method", "bandratio", "--out", tmp_path / "m.tif")
+
+
+def test_options_of_the_method_without_it_are_refused(tmp_path):
+    image = write(tmp_path / "a.tif", GROUND)
+    with pytest.raises(UsageError, match="--sensor and --min-area belong to --method"):
+        call("segment", image, "--sensor", "landsat-8", "--out", tmp_path / "m.tif")
+
+
+def test_the_stack_of_a_sensor_is_the_one_with_as_many_bands():
+    found = band_numbers(
+        Path("a.tif"), ("red", "swir1"), descriptions=(None,) * 7, sensor=sensor_named("Landsat 8"), told=None
+    )  # fmt: skip
+    assert found == (4, 6)
+
+
+def test_on_labelled_points_the_band_ratio_is_better_than_what_was_known(shared_data):
+    spec = importlib.util.spec_from_file_location(
+        "spectral_points", Path(__file__).parents[2] / "scripts" / "spectral_points.py"
+    )
+    points = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(points)
+    for sensor, least in (("landsat", 0.961), ("sentinel2_sr", 0.956)):
+        table = points.read_points(shared_data / "spectral_points" / f"{sensor}.csv")
+        scores = points.row_of(table, points.by_rule(table, "band-ratio"))
+        assert scores["IoU"] > least
+        assert scores["water"] > 0.95
