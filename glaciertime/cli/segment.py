@@ -116,7 +116,8 @@ def segment(
     inputs = (image, Path(weights), *((centreline,) if centreline is not None else ()))
     for target in targets:
         check_target(target, inputs=inputs, overwrite=overwrite)
-    told = replace(parse_nodata(nodata), **dict(zip(("scale", "offset"), parse_scale(scale), strict=True)))
+    factor, offset = parse_scale(scale)
+    told = replace(parse_nodata(nodata), scale=factor, offset=offset)
     if method is not None:
         _by_reflectance(
             image, out, method=method, bands=bands, sensor=sensor, values=told, scaled=scale is not None,
