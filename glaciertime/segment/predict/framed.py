@@ -242,12 +242,12 @@ def predict_scene(
     if part is None:
         if scene.line is not None:
             raise InputError("the centreline of the glacier lies outside the scene; check the CRS of both")
+        _check_room(scene, spec.frame, ground=ground, shown=shown)
         found = None
         if ocean_deg is None:
             found = best_of([directions(scene, run=quick, spec=spec, shown=shown)])
         towards = found.ocean_deg if found is not None else float(ocean_deg or 0.0)
         framing = frame_scene(spec.frame, ground=ground, ocean_deg=towards, shown=shown)
-        _check_room(framing, spec.frame)
         return _predict(scene, framing, run=run, spec=spec, smoothness=smoothness, found=found)
     towards = _azimuth(part, ground) if ocean_deg is None else ocean_deg
     centre = part.interpolate(0.5, normalized=True)
@@ -280,10 +280,10 @@ def directions(
     """Return how much a model doubts a scene with the ocean in each of several directions, by azimuth."""
     ground = scene.ground()
     seen = scene.shown() if shown is None else shown
+    _check_room(scene, spec.frame, ground=ground, shown=seen)
 
     def doubt_at(ocean_deg: float) -> float:
         framing = frame_scene(spec.frame, ground=ground, ocean_deg=ocean_deg, shown=seen)
-        _check_room(framing, spec.frame)
         tried = _predict(scene, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
         return doubt_about(tried.probability, tried.zones, ocean=254)
 
@@ -333,9 +333,11 @@ def _predict(
     return Prediction(framing, probability, zones, sigma_px, rows, found, unlike)
 
 
-def _check_room(framing: Framing, frame: Frame) -> None:
+def _check_room(scene: FramedScene, frame: Frame, *, ground: NDArray[np.float64], shown: NDArray[np.float64]) -> None:
+    """Refuse a scene that is much larger than the frame, by its own sides, however it is to be turned."""
     if not frame.height_px or not frame.width_px:
         return
+    framing = frame_scene(frame, ground=ground, ocean_deg=scene.up_deg, shown=shown)
     longest = max(frame.height_px, frame.width_px) * _ROOM
     if max(framing.shape) > longest:
         km = [side * framing.pixel_m / 1000 for side in framing.shape]
