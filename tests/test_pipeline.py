@@ -26,8 +26,9 @@ def images(tmp_path: Path) -> Path:
     for part in ("images", "fronts"):
         (folder / part).mkdir(parents=True)
     rows = ["glacier,date,sensor,pathrow,level,tier,band,image,front"]
+    picture = np.random.default_rng(3).integers(60, 120, SIZE, dtype=np.uint8)
     for date in ("2000-05-01", "2000-06-01"):
-        io.imsave(folder / "images" / f"{date}.png", np.full(SIZE, 90, np.uint8), check_contrast=False)
+        io.imsave(folder / "images" / f"{date}.png", picture, check_contrast=False)
         rows.append(f"Sverdrup,{date},LE07,20007,L1TP,T1,B2,{date}.png,{date}.png")
     (folder / "index.csv").write_text("\n".join(rows) + "\n")
     return tmp_path
