@@ -26,6 +26,7 @@ from glaciertime.scenes.layers import (
     is_vector,
     layers_of,
     read_layer,
+    vector_files,
 )
 from glaciertime.scenes.names import order_decides
 from glaciertime.scenes.vectors import (
@@ -200,6 +201,9 @@ def _from_data(
         return _from_file(glacier, path, reading, columns, dataset)
     if not any(data.iterdir()):
         raise DataNotFoundError(f"--data {data} is empty; expected {_expected(glacier)}")
+    for file in vector_files(data) if not dataset else []:
+        # What its columns tell is nearer than what could lie there.
+        _say_why_not(file, glacier, vector_input(reading, columns))
     of_it = f"{glacier.name} called '{dataset}'" if dataset else glacier.name
     raise DataNotFoundError(f"--data {data} holds nothing of {of_it}; expected {_expected(glacier)}")
 

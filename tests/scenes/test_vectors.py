@@ -754,3 +754,15 @@ def test_a_layer_of_another_kind_in_the_same_file_is_told_of(tmp_path: Path) -> 
         gpd.GeoDataFrame(columns, geometry=shapes, crs=32633).to_file(tmp_path / "a.gpkg", layer=layer, driver="GPKG")
     outcome = track(tmp_path / "a.gpkg", None, "G")
     assert any("left out beside the outlines (a.gpkg, layer traces)" in note for note in outcome.notes)
+
+
+def test_a_folder_that_names_others_says_whom_as_its_file_does(tmp_path: Path) -> None:
+    """The folder held nothing of it, and nobody was told that it was called another way, or stood there twice."""
+    ice = [shapely.box(500_000, 8_701_000, 504_000 - 900 * k, 8_705_000) for k in range(2)]
+    columns = {"name": ["Kv\u00e6rnbreen", "Store Gletsjer"], "date": ["2001-08-01"] * 2}
+    gpd.GeoDataFrame(columns, geometry=ice, crs=32633).to_file(tmp_path / "n.gpkg")
+    manifest = tmp_path / "j.yaml"
+    manifest.write_text("name: Kvaernbreen\n")
+    said = r"its column name names Kv\u00e6rnbreen, Store Gletsjer; did you mean --glacier 'Kv\u00e6rnbreen'\?"
+    with pytest.raises(DataNotFoundError, match=said):
+        track(tmp_path, manifest, "Kvaernbreen")
