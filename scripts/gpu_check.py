@@ -112,8 +112,11 @@ def scan_by(name: str) -> Iterator[None]:
 def milliseconds(calls: Calls, device: str, rounds: int) -> dict[str, float]:
     """Return medians, the calls taken in turn after three runs of each."""
     times: dict[str, list[float]] = {name: [] for name in calls}
+    names = list(calls)
     for turn in range(rounds + 3):
-        for name, call in calls.items():
+        # Each call follows each other one as often: what ran before leaves its traces in caches and clocks.
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            call = calls[name]
             if device == "cuda":
                 start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
                 torch.cuda.synchronize()
