@@ -1,11 +1,11 @@
 """Make the weights that come with the package: ONNX for use, safetensors for fine-tuning, and a card for each.
 
-``landsat-fronts``: simulated optical scenes first, then the traced Landsat images of all three glaciers mixed with
-simulated ones, by the stages and with the steps of ``landsat_fronts.py``. ``sar-zones``: simulated radar scenes alone.
-Seeded, and resumed where a killed run stopped. Run ``landsat_fronts.py --models unet-small`` in the same folder first:
-the scores and the temperature in the card are those of glaciers left out.
+``landsat-fronts``: what ``train_fronts_gpu.py`` trained on all three glaciers; the scores and the temperature in the
+card are those of its models without a glacier, so score them first. ``sar-zones``: simulated radar scenes alone,
+seeded, and resumed where a killed run stopped.
 
-    python scripts/train_default_weights.py --data ../shared/data/landsat_fronts --work fronts
+    python scripts/train_default_weights.py --models landsat-fronts --trained trained
+    python scripts/train_default_weights.py --models sar-zones --work radar
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +21,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 import landsat_fronts as fronts
+import train_fronts_gpu as gpu
 
 SHIPPED = Path(__file__).parents[1] / "glaciertime" / "segment" / "shipped"
 LIMIT_BYTES = 3_000_000
-FRONTS = fronts.PLANS[0]
 ABOUT = (
     "The scores without a glacier are those of models trained like this one, but without that glacier; this one saw "
     "all three. A mean far above its median comes of a few images on which the front was lost, in haze or in the "
@@ -40,25 +39,22 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data/landsat_fronts"))
     parser.add_argument("--work", type=Path, default=Path("fronts"))
+    parser.add_argument("--trained", type=Path, help="folder that train_fronts_gpu.py train wrote")
     parser.add_argument("--models", default="landsat-fronts,sar-zones")
     parser.add_argument("--out", type=Path, default=SHIPPED)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--sar-epochs", type=int, default=40)
     parser.add_argument("--sar-scenes", type=int, default=400)
     parser.add_argument("--results", type=Path, default=fronts.RESULTS)
-    parser.add_argument("--simulated", type=int, default=400)
     return parser.parse_args()
 
 
 def train_landsat_fronts(options: argparse.Namespace) -> tuple[Path, dict[str, object]]:
-    options.epochs = None
-    weights = fronts.train_on_simulated(FRONTS, options)
-    for stage, epochs in FRONTS.stages:
-        weights = fronts.train_stage(stage, epochs, FRONTS, seed=0, glacier="none", options=options, initial=weights)
     temperature = leave_one_out_temperature(options)
-    return weights, {
+    return options.trained / "all.safetensors", {
         "name": "landsat-fronts",
-        "temperature": temperature["temperature"],
+        # The one fitted is told in the card, not applied: scores, sigma and flags are those of the logits as they are.
+        "temperature": 1.0,
         "augmented": True,
         "trained_on": "landsat_fronts (Jakobshavn, Kangerlussuaq, Sverdrup; 123 images) and simulated optical scenes",
         "licence": "weights MIT; training images CC-BY-4.0, Mohajerani et al. 2019, doi:10.3390/rs11010074",
@@ -74,22 +70,9 @@ def leave_one_out_scores(results: Path) -> dict[str, float]:
     if not results.is_file():
         return {}
     rows = pd.read_csv(results)
-    rows = rows[(rows["model"] == FRONTS.label) & (rows["training"] == FRONTS.training)]
+    rows = rows[(rows["model"] == gpu.LABEL) & (rows["training"] == gpu.TRAINING)]
     per_glacier = rows.groupby("glacier")["deviation_px"].mean().round(3)
     return {f"front_deviation_px_without_{glacier}": float(value) for glacier, value in per_glacier.items()}
-
-
-def left_out_weights(options: argparse.Namespace) -> dict[str, Path]:
-    """Gather what landsat_fronts.py trained without each glacier in one folder, as chain_landsat.py expects it."""
-    found = {}
-    for glacier in ("Jakobshavn", "Kangerlussuaq", "Sverdrup"):
-        last = fronts.folder(FRONTS, *FRONTS.stages[-1], seed=0, glacier=glacier, work=options.work)
-        weights = last / "weights.safetensors"
-        if weights.is_file():
-            found[glacier] = options.work / "left_out" / f"without-{glacier}.safetensors"
-            found[glacier].parent.mkdir(exist_ok=True)
-            shutil.copyfile(weights, found[glacier])
-    return found
 
 
 def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
@@ -100,14 +83,12 @@ def leave_one_out_temperature(options: argparse.Namespace) -> dict[str, float]:
 
     data = LandsatFronts(options.data)
     pairs = []
-    for glacier, weights in left_out_weights(options).items():
-        run, spec = load_engine(weights, engine="torch")
+    for glacier in gpu.GLACIERS:
+        run, spec = load_engine(options.trained / f"without-{glacier}.safetensors", engine="torch")
         for sample in data:
             if sample.info.glacier == glacier:
                 probability = run(spec.normalisation.apply(sample.image)[None])[0]
                 pairs.append((np.log(np.clip(probability, 1e-7, 1)), sample.labels))
-    if not pairs:
-        return {"temperature": 1.0}
     fitted = fit_temperature(pairs)
     return {key: value if math.isfinite(value) else 0.0 for key, value in vars(fitted).items()}
 
