@@ -7,8 +7,8 @@ distance of the predicted front to the traced one is measured in pixels: mean ov
 distance within the columns of the trace.
 
 The number of steps is fixed beforehand and the last (averaged) weights are used. All architectures get the same steps;
-``unet-small`` is trained for longer as well; what is shipped is trained by ``train_fronts_gpu.py``. What the last stage does was found by trials with it on
-these three glaciers: the figures are optimistic to that extent.
+``unet-small`` is trained for longer as well; what is shipped is trained by ``train_fronts_gpu.py``. What the last stage
+does was found by trials with ``unet-small`` on these three glaciers: the figures are optimistic to that extent.
 
 A run that was killed goes on where it stopped; what is finished is in ``scripts/results/landsat_fronts.csv``, one row
 per image, and is not repeated.
