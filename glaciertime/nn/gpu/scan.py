@@ -23,7 +23,6 @@ __all__ = ["selective_scan_triton"]
 _STEPS = 4
 # A state is kept every so many steps, from which those between are computed again.
 _KEPT = 2
-_SPREAD = 2048
 # Chunks whose ends are loaded at once.
 _AHEAD = 8
 # Launches remembered, one for every combination of shapes, strides and dtypes.
@@ -231,7 +230,7 @@ def _prepare_forward(
     delta_softplus: bool,
 ) -> tuple[_Plan, Launch | None, Launch]:
     u_at, delta_at, B_at, dt_at = u.stride(), delta.stride(), _grouped(B), strides_of(dt, 2)
-    fixed = plan.fixed(delta_softplus, plan.narrow, _along(u, delta, B, C, z, None, y, None, None, None, dt) | _SPREAD)
+    fixed = plan.fixed(delta_softplus, plan.narrow, _along(u, delta, B, C, z, None, y, None, None, None, dt))
     number = _number(u)[1]
     chunk_ends = None
     if plan.chunks > 1:
@@ -313,7 +312,7 @@ def _prepare_backward(
     gu, gdelta, _, gB, gC, _, gz, _, _, gdt = grads
     number = _number(u)[1]
     delta_at, C_at, z_at, gy_at, dt_at = delta.stride(), _grouped(C), strides_of(z, 3), gy.stride(), strides_of(dt, 2)
-    along = _along(u, delta, B, C, z, gy, None, gu, gdelta, gz, dt) | _SPREAD
+    along = _along(u, delta, B, C, z, gy, None, gu, gdelta, gz, dt)
     chunk_starts = carry_back = None
     if plan.chunks > 1:
         chunk_starts = Launch(

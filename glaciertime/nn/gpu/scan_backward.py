@@ -69,9 +69,7 @@ def chunk_starts(
         if z_ptr is not None:
             z = take(z_ptr + b * z_b + d * z_d + t * z_t, z_t, lanes, left, (ALONG & 16) != 0, STEPS, EVEN, NUMBER)
             gy = _gated(gy, z, STEPS)
-        reads = columns(
-            C_row + t * C_t, C_t, n < states, left, WIDTH, (ALONG & 8) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
-        )
+        reads = columns(C_row + t * C_t, C_t, n < states, left, WIDTH, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
         for i in tl.static_range(STEPS - 1, -1, -1):
             time = steps[i]
             if dt_ptr is not None:

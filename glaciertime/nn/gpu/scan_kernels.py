@@ -60,32 +60,25 @@ def take(rows, stride, there, left, ALONG: tl.constexpr, STEPS: tl.constexpr, EV
 
 @jit
 def columns(
-    rows,
-    stride,
-    states,
-    left,
-    WIDTH: tl.constexpr,
-    ALONG: tl.constexpr,
-    STEPS: tl.constexpr,
-    EVEN: tl.constexpr,
-    NUMBER: tl.constexpr,
-    SPREAD: tl.constexpr,
-):
-    """Return STEPS samples of B or C, each [N, WIDTH] and the same for all channels.
+    rows, stride, states, left,
+    WIDTH: tl.constexpr, ALONG: tl.constexpr, STEPS: tl.constexpr, EVEN: tl.constexpr, NUMBER: tl.constexpr,
+):  # fmt: skip
+    """Return STEPS samples of B or C, each [N, WIDTH] or [N, 1], the same for all channels.
 
-    Every lane loads them for itself: to hand them round would stop the warp at every sample.
+    Where the states of a sample lie side by side in memory every lane loads them for itself: to hand them round would
+    stop the warp at every sample.
     """
     found = ()
-    if SPREAD:
+    if ALONG:
+        narrow = take(rows, stride, states, left, True, STEPS, EVEN, NUMBER)
+        for i in tl.static_range(STEPS):
+            found = found + (narrow[i][:, None],)
+    else:
         there = states[:, None] & (tl.arange(0, WIDTH) >= 0)[None, :]
         spread = rows[:, None] + tl.zeros((1, WIDTH), tl.int32)
         for i in tl.static_range(STEPS):
             inside = there if EVEN else there & (i < left)
             found = found + (tl.load(spread + i * stride, mask=inside, other=0.0).to(NUMBER),)
-    else:
-        narrow = take(rows, stride, states, left, ALONG, STEPS, EVEN, NUMBER)
-        for i in tl.static_range(STEPS):
-            found = found + (narrow[i][:, None],)
     return found
 
 
@@ -183,9 +176,7 @@ def chunk_ends(
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
         if dt_ptr is not None:
             gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
-        enter = columns(
-            B_row + t * B_t, B_t, n < states, left, WIDTH, (ALONG & 4) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
-        )
+        enter = columns(B_row + t * B_t, B_t, n < states, left, WIDTH, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
         for i in tl.static_range(STEPS):
             time = steps[i]
             if dt_ptr is not None:
@@ -252,12 +243,8 @@ def outputs(
         steps = steps_of(raw, bias, left, STEPS, EVEN, SOFTPLUS)
         if dt_ptr is not None:
             gaps = take(dt_rows + t * dt_t, dt_t, lanes, left, (ALONG & 1024) != 0, STEPS, EVEN, NUMBER)
-        enter = columns(
-            B_row + t * B_t, B_t, n < states, left, WIDTH, (ALONG & 4) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
-        )
-        reads = columns(
-            C_row + t * C_t, C_t, n < states, left, WIDTH, (ALONG & 8) != 0, STEPS, EVEN, NUMBER, (ALONG & 2048) != 0
-        )
+        enter = columns(B_row + t * B_t, B_t, n < states, left, WIDTH, (ALONG & 4) != 0, STEPS, EVEN, NUMBER)
+        reads = columns(C_row + t * C_t, C_t, n < states, left, WIDTH, (ALONG & 8) != 0, STEPS, EVEN, NUMBER)
         read = ()
         for i in tl.static_range(STEPS):
             time = steps[i]

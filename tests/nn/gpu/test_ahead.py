@@ -39,7 +39,7 @@ def compiled(name: str, dtype: str, capability: int, *, every: bool, along: bool
         pointers={"*": others} | {f"{data}_ptr": dtype for data in DATA},
         constants={
             "SOFTPLUS": every, "EVEN": not every, "N": 2, "WIDTH": 4, "STEPS": 4, "KEPT": 2, "AHEAD": 4,
-            "ALONG": 4095 if along else 2048,
+            "ALONG": 2047 if along else 0,
             "TIMES": 32, "LANES": 32, "DEEP": 16, "NUMBER": tl.float64 if dtype == "fp64" else tl.float32,
         },
         ones={f"{data}_{'t' if along else 'n' if data in ROWS else 'd'}" for data in (*DATA, "dt", "gdt")},
