@@ -9,6 +9,7 @@ from glaciertime.tables import flags_of, join_flags, side_of_bound
 
 __all__ = [
     "are_bounds",
+    "days_since_1970",
     "evened",
     "in_seconds",
     "mean_of_days",
@@ -19,7 +20,18 @@ __all__ = [
     "yearly_means",
 ]
 
-_EPOCH = pd.Timestamp("1970-01-01")
+
+def days_since_1970(dates: pd.Series) -> pd.Series:
+    """Return dates as days since 1970-01-01, float64, with their index; of any century, which Timedelta cannot span.
+
+    Examples
+    --------
+    >>> days_since_1970(pd.Series(np.array(["1600-01-01", "1970-01-02"], "datetime64[s]"))).tolist()
+    [-135140.0, 1.0]
+    """
+    moments = dates.to_numpy().astype("datetime64[s]")
+    days = moments.astype(np.int64) / 86_400.0
+    return pd.Series(np.where(np.isnat(moments), np.nan, days), index=dates.index)
 
 
 def weighted_mean(values: np.ndarray, sigmas: np.ndarray) -> tuple[float, float]:
@@ -137,7 +149,7 @@ def mean_of_days(days: pd.DataFrame) -> tuple[pd.Timestamp, float, float]:
         Of :func:`one_per_day`.
     """
     dates, means, variances = [], [], []
-    number = (days["date"] - _EPOCH) / pd.Timedelta(days=1)
+    number = days_since_1970(days["date"])
     for _, month in days.assign(number=number).groupby([days["date"].dt.year, days["date"].dt.month]):
         values = month["value"].to_numpy()
         dates.append(month["number"].mean())

@@ -115,7 +115,7 @@ def test_a_manifest_says_what_the_front_is_by_dates(tmp_path: Path, told: str, k
         ("[{is: shelf}, {from: 2001-01-01, is: tongue}]", "says twice of some days"),
         ("[{from: 2002-01-01, until: 2001-01-01, is: shelf}]", "from 2002-01-01 lies after until 2001-01-01"),
         ("[{since: 2001-01-01, is: tongue}]", "since"),
-        ("[{from: 2001-13-01, is: tongue}]", "holds a date that there is not (month must be in 1..12)"),
+        ("[{from: 2001-13-01, is: tongue}]", "holds a date or a number that there is not (month must be in 1..12)"),
         ("[{from: 86400, is: tongue}]", "'86400' is no day; write it as 2002-03-15"),
         ("[{from: 2001, is: tongue}]", "'2001' is no day"),
     ],

@@ -121,7 +121,7 @@ def track_scenes(
             # A scene can be broken in ways that no reader sees: it is a row all the same, and the others are measured.
             with (
                 limits.timed(scene.acquisition.image_id),
-                wall("it cannot be measured", "look at it, and draw it again"),
+                wall("it cannot be measured", "look at its file"),
             ):
                 run.measure(scene)
         except GlacierTimeError as error:

@@ -98,7 +98,7 @@ def test_a_scene_that_fails_is_a_row_and_the_others_are_measured():
     broken = MaskScene(acquisition=acquired(5), shape=broken.shape, transform=broken.transform, read=damaged)
     tracked = track_scenes([mask_scene(6_000, 0), broken], glacier=toy_glacier())
     failed = tracked.observations[tracked.observations.quality.str.contains("failed")]
-    assert failed.quality.tolist() == ["failed: truncated file"]
+    assert failed.quality.tolist() == ["failed: it cannot be measured (truncated file), look at its file"]
     assert len(tracked.fronts) == 1
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from glaciertime.combining import days_since_1970
 from glaciertime.tables import by_series, flags_of, join_flags
 from glaciertime.units import number_text
 
@@ -58,7 +59,7 @@ def sensor_offsets(series: pd.DataFrame, *, pair_days: float = 12.0, least_pairs
     none = pd.DataFrame(columns=list(OFFSET_COLUMNS))
     if rows["sensor"].nunique() < 2:
         return none
-    day = ((rows["date"] - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)).to_numpy(dtype=float)
+    day = days_since_1970(rows["date"]).to_numpy()
     value, sensor = rows["value"].to_numpy(dtype=float), rows["sensor"].to_numpy()
     a, b = _pairs(day, pair_days)
     differ = sensor[a] != sensor[b]
