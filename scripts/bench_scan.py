@@ -141,6 +141,12 @@ def spread_of_median(values: Sequence[float]) -> float:
     return 1.2533 * 1.4826 * median(abs(value - middle) for value in values) / len(values) ** 0.5
 
 
+def spread_of_ratio(theirs: Sequence[float], mine: Sequence[float]) -> float:
+    """Return the standard error of a ratio, round by round; one run of a slow contender stands for all rounds."""
+    in_rounds = list(theirs) if len(theirs) > 1 else list(theirs) * len(mine)
+    return spread_of_median([a / b for a, b in zip(in_rounds, mine, strict=True)])
+
+
 def relative_error(inputs: Sequence[Tensor]) -> float:
     """Return the norm of the difference to a float64 loop over the norm of the latter."""
     with torch.no_grad():
@@ -173,15 +179,21 @@ def _status_kb(field: str) -> int:
     return int(next(line for line in lines if line.startswith(field)).split()[1])
 
 
-def bench_selective_scan(args: argparse.Namespace) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+def importable(device: str) -> dict[str, Scan]:
+    """Return the contenders on a device that import here; the others are told."""
     contenders = dict(CONTENDERS)
-    if args.device == "cuda":
+    if device == "cuda":
         contenders = {"ours": ours, "mambapy": by_mambapy, "mamba_ssm": by_mamba_ssm}
     for name, module in (("mambapy", "mambapy.pscan"), ("mamba_ssm", "mamba_ssm")):
         if name in contenders and not _imports(module):
             print(f"{name} does not import here: left out", file=sys.stderr)
             del contenders[name]
+    return contenders
+
+
+def bench_selective_scan(args: argparse.Namespace, contenders: dict[str, Scan]) -> list[dict[str, object]]:
+    """Time every size forward and backward, print and return the rows."""
+    rows: list[dict[str, object]] = []
     slow: set[tuple[str, str]] = set()
     for batch, length in args.sizes:
         memory = {}
@@ -201,7 +213,6 @@ def bench_selective_scan(args: argparse.Namespace) -> list[dict[str, object]]:
             if ("index", mode) in slow and mode == "forward+backward":
                 slow.add(("index", ""))
             best = min((name for name in medians if name != "ours"), key=medians.__getitem__)
-            per_round = [a / b for a, b in zip(times[best], times["ours"], strict=True)]
             rows.append(
                 {
                     "batch": batch,
@@ -210,7 +221,7 @@ def bench_selective_scan(args: argparse.Namespace) -> list[dict[str, object]]:
                     "ms": {name: 1e3 * value for name, value in medians.items()},
                     "best": best,
                     "ratio": medians[best] / medians["ours"],
-                    "noise": spread_of_median(per_round),
+                    "noise": spread_of_ratio(times[best], times["ours"]),
                     "error": error,
                     "peak_mb": memory if mode == "forward+backward" else {},
                 }
@@ -298,14 +309,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if args.check and args.device != "cpu":
         parser.error("--check is about the CPU")
-    names = list(CONTENDERS) if args.device == "cpu" else ["ours", "mambapy", "mamba_ssm"]
+    contenders = importable(args.device)
     print(
         f"torch {torch.__version__}, {args.device}, {args.threads} thread{'s' * (args.threads > 1)}, D = {CHANNELS}, "
         f"N = {STATES}, float32, median of {args.rounds} rounds, {args.clock} clock, ms"
     )
-    columns = " ".join(f"{name:>10}" for name in names)
-    print(f"batch length  mode             {columns}  best / ours           error  peak MB ({' / '.join(names)})")
-    rows = bench_selective_scan(args)
+    columns = " ".join(f"{name:>10}" for name in contenders)
+    print(f"batch length  mode             {columns}  best / ours           error  peak MB ({' / '.join(contenders)})")
+    rows = bench_selective_scan(args, contenders)
     if args.ssd:
         bench_ssd(args)
     if args.json:

@@ -6,15 +6,13 @@
 - training: one short epoch of three networks and of the forecasters, beside the network's own speed
 - segment: one image on the GPU and on the CPU
 
-``scripts/gpu_check.sh`` runs it. A part that fails is a row of its own; the others go on, and the exit status is 1.
+``scripts/gpu_check.sh`` runs it. A part that fails is a row of its own, as is what no time is left for; the others go
+on, and the exit status is 1. Three tenths of the time are kept for the training, a quarter for the tests.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
-import datetime as dt
-import importlib.metadata
 import importlib.util
 import os
 import subprocess
@@ -28,10 +26,10 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from gpu_report import Report
 from torch import Tensor
 
 HERE = Path(__file__).parent
-COLUMNS = ("date", "card", "torch", "triton", "cuda", "part", "case", "quantity", "value", "unit")
 # Batch, channels, length, states, dtype; milliseconds of mamba-ssm 2.3.2's kernel forward, and forward and backward,
 # as measured on an H200 before (torch 2.11, CUDA 13): a column of their own, never a ratio.
 SCANS = (
@@ -53,49 +51,11 @@ NETWORKS = ("glacier-seg", "glacier-seg-fast", "unet-small")
 BATCH, PATCH = 16, (256, 192)
 QUICK_BATCH, QUICK_PATCH = 2, (64, 48)
 
-Calls = dict[str, Callable[[], object]]
+# Parts of the time that are kept for what runs last: no earlier part may use them up.
+KEPT = {"training": 0.3, "tests": 0.25}
 
-
-class Report:
-    """Prints figures and keeps them, written anew after every part, so that a run that is cut off leaves some."""
-
-    def __init__(self, path: Path, device: str) -> None:
-        self.path, self.device = path, device
-        self.rows: list[dict[str, object]] = []
-        self.failed: list[str] = []
-        self.part = ""
-        card = torch.cuda.get_device_name() if device == "cuda" else f"none ({device})"
-        triton = importlib.metadata.version("triton") if importlib.util.find_spec("triton") else "none"
-        self.same = {
-            "date": dt.datetime.now(dt.UTC).date().isoformat(),
-            "card": card,
-            "torch": torch.__version__,
-            "triton": triton,
-            "cuda": torch.version.cuda or "none",
-        }
-
-    def add(self, case: str, quantity: str, value: float | str, unit: str = "") -> None:
-        shown = f"{value:.4g}" if isinstance(value, float) else value
-        self.rows.append(self.same | dict(zip(COLUMNS[5:], (self.part, case, quantity, shown, unit), strict=True)))
-        print(f"{self.part:9} {case:42} {quantity:34} {shown} {unit}", flush=True)
-
-    def fail(self, case: str, why: str) -> None:
-        self.failed.append(f"{self.part}, {case}: {why}")
-        self.add(case, "failed", why.replace("\n", " ")[:300])
-
-    def run(self, part: str, call: Callable[[], None]) -> None:
-        self.part, start = part, time.perf_counter()
-        try:
-            call()
-        except Exception as error:
-            traceback.print_exc()
-            self.fail("whole part", f"{type(error).__name__}: {error}")
-        self.add("whole part", "took", time.perf_counter() - start, "s")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
+# The backend that runs a contender, and its call.
+Calls = dict[str, tuple[str, Callable[[], object]]]
 
 
 @contextmanager
@@ -116,22 +76,28 @@ def milliseconds(calls: Calls, device: str, rounds: int) -> dict[str, float]:
     for turn in range(rounds + 3):
         # Each call follows each other one as often: what ran before leaves its traces in caches and clocks.
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
-            call = calls[name]
-            if device == "cuda":
-                start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-                torch.cuda.synchronize()
-                start.record()
-                call()
-                end.record()
-                torch.cuda.synchronize()
-                took = start.elapsed_time(end)
-            else:
-                began = time.perf_counter()
-                call()
-                took = 1e3 * (time.perf_counter() - began)
+            backend, call = calls[name]
+            # What chooses the backend is not part of what is timed.
+            with scan_by(backend):
+                took = milliseconds_of(call, device)
             if turn >= 3:
                 times[name].append(took)
     return {name: median(values) for name, values in times.items()}
+
+
+def milliseconds_of(call: Callable[[], object], device: str) -> float:
+    """Return how long one call takes, on the card's clock where there is one."""
+    if device != "cuda":
+        began = time.perf_counter()
+        call()
+        return 1e3 * (time.perf_counter() - began)
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()
+    call()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end)
 
 
 def peak_mb(call: Callable[[], object], device: str) -> float:
@@ -218,16 +184,6 @@ def caller(scan: Callable[..., Tensor], given: dict[str, Tensor], *, gaps: bool,
     return lambda: torch.autograd.grad(run(), list(leaves.values()), weights)
 
 
-def under(backend: str, call: Callable[[], object]) -> Callable[[], object]:
-    """Return a call that runs under a backend."""
-
-    def run() -> object:
-        with scan_by(backend):
-            return call()
-
-    return run
-
-
 def compare(
     report: Report, scan: Callable[..., Tensor], inputs: Callable[..., dict[str, Tensor]], **kind: object
 ) -> None:
@@ -237,16 +193,21 @@ def compare(
     # Where there is no GPU, what the CPU has stands in for the kernels: the script is tried, not the card.
     ours = "triton" if device == "cuda" else ""
     name = f"{'x'.join(map(str, shape))} {str(dtype).removeprefix('torch.')}"
+    if not report.has_time(name):
+        return
     given = inputs(shape, dtype, device)
     for mode in ("forward", "both"):
         calls = {
-            "ours": under(ours, caller(scan, given, gaps=False, both=mode == "both")),
-            "ours with gaps": under(ours, caller(scan, given, gaps=True, both=mode == "both")),
-            "chunked torch": under("chunked", caller(scan, given, gaps=False, both=mode == "both")),
+            "ours": (ours, caller(scan, given, gaps=False, both=mode == "both")),
+            "ours with gaps": (ours, caller(scan, given, gaps=True, both=mode == "both")),
+            "chunked torch": ("chunked", caller(scan, given, gaps=False, both=mode == "both")),
         }
         if importlib.util.find_spec("mamba_ssm") and device == "cuda":
-            calls["mamba-ssm"] = under("mamba_ssm", caller(scan, given, gaps=False, both=mode == "both"))
-        memory = {who: peak_mb(call, device) for who, call in calls.items()}
+            calls["mamba-ssm"] = ("mamba_ssm", caller(scan, given, gaps=False, both=mode == "both"))
+        memory = {}
+        for who, (backend, call) in calls.items():
+            with scan_by(backend):
+                memory[who] = peak_mb(call, device)
         times = milliseconds(calls, device, int(str(kind["rounds"])))
         case = f"{name} {mode}"
         for who in calls:
@@ -272,6 +233,8 @@ def check_equality(report: Report) -> None:
     for name, scan, inputs, shape in parts:
         for dtype, limit in LIMITS.items():
             case = f"{name} {str(dtype).removeprefix('torch.')}"
+            if not report.has_time(case):
+                continue
             try:
                 errors = errors_of(scan, inputs(shape, dtype, report.device), backend)
             except Exception as error:
@@ -317,8 +280,7 @@ def bench_ssds(report: Report, *, quick: bool) -> None:
 
 
 def run_tests(report: Report) -> None:
-    """Run the CUDA tests in a process of their own."""
-    files = [str(path) for path in sorted((HERE.parent / "tests" / "nn").rglob("test_*cuda*.py"))]
+    """Run the CUDA tests, each file in a process of its own, which is ended when the time is over."""
     command = [
         sys.executable,
         "-m",
@@ -330,12 +292,24 @@ def run_tests(report: Report) -> None:
         "addopts=",
         "--confcutdir=tests/nn",
     ]
-    done = subprocess.run([*command, *files], cwd=HERE.parent, capture_output=True, text=True, check=False)
-    lines = done.stdout.strip().splitlines() or ["nothing printed"]
-    report.add("tests/nn", "pytest", lines[-1].strip("= "))
-    if done.returncode:
-        print(done.stdout[-4000:], done.stderr[-2000:])
-        report.fail("tests/nn", next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-1]))
+    for path in sorted((HERE.parent / "tests" / "nn").rglob("test_*cuda*.py")):
+        case = path.relative_to(HERE.parent).as_posix()
+        if not report.has_time(case):
+            continue
+        try:
+            done = subprocess.run(
+                [*command, str(path)], cwd=HERE.parent, capture_output=True, text=True, check=False,
+                timeout=report.left_s(),
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as late:
+            so_far = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""
+            report.fail(case, f"ended after {late.timeout:.0f} s (--seconds), by then: {so_far.strip() or 'nothing'}")
+            continue
+        lines = done.stdout.strip().splitlines() or ["nothing printed"]
+        report.add(case, "pytest", lines[-1].strip("= "))
+        if done.returncode:
+            print(done.stdout[-4000:], done.stderr[-2000:])
+            report.fail(case, next((line for line in lines if line.startswith(("FAILED", "ERROR"))), lines[-1]))
 
 
 def check_segment(report: Report, *, quick: bool) -> None:
@@ -414,6 +388,8 @@ def train_networks(report: Report, *, quick: bool) -> None:
 
     training._Keeper.on_train_epoch_end = clock
     for name in NETWORKS[1:] if quick and report.device == "cpu" else NETWORKS:
+        if not report.has_time(name):
+            continue
         network = build_network(name, in_channels=1, classes=2, fold=1)
         own = own_speed(network, report.device, steps=steps, precision=precision, batch=batch, patch=patch)
         ends.clear()
@@ -439,6 +415,8 @@ def train_forecasters(report: Report, *, quick: bool) -> None:
     batch = 128
     for name in ("lstm", "mamba"):
         for device in dict.fromkeys((report.device, "cpu")):
+            if not report.has_time(f"{name} on {device}"):
+                continue
             steps = 2 if quick else 30 if device == "cuda" else 5
             torch.manual_seed(0)
             network = make_network(name).to(device).train()
@@ -471,25 +449,29 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="smallest sizes, few rounds")
     parser.add_argument("--parts", default="", help="only these, with commas between")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "gpu.csv")
+    parser.add_argument(
+        "--seconds", type=float, default=330.0, help="what no time is left for is told as left out (default 330)"
+    )
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("no GPU that torch can use here; --device cpu --quick tries the script itself")
     if options.device == "cuda" and importlib.util.find_spec("mamba_ssm") is None:
         print("mamba-ssm does not import here: no equality with it, its times are those measured before")
-    report, quick = Report(options.out, options.device), options.quick
+    report, quick = Report(options.out, options.device, seconds=options.seconds), options.quick
     parts: dict[str, Callable[[], None]] = {
         "equality": lambda: check_equality(report),
         "scan": lambda: bench_scans(report, quick=quick),
         "ssd": lambda: bench_ssds(report, quick=quick),
         "segment": lambda: check_segment(report, quick=quick),
-        "training": lambda: train_networks(report, quick=quick),
         "forecast": lambda: train_forecasters(report, quick=quick),
+        "training": lambda: train_networks(report, quick=quick),
         "tests": lambda: run_tests(report),
     }
     asked = options.parts.split(",") if options.parts else list(parts)
     if unknown := set(asked) - set(parts):
         parser.error(f"part {', '.join(sorted(unknown))} given, some of {', '.join(parts)} expected")
-    for name in asked:
+    for place, name in enumerate(asked):
+        report.kept = options.seconds * sum(KEPT.get(later, 0.0) for later in asked[place + 1 :])
         report.run(name, parts[name])
     print(*report.failed, sep="\n", file=sys.stderr)
     return int(bool(report.failed))

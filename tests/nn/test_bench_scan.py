@@ -69,6 +69,11 @@ def test_every_contender_is_timed_in_every_round_unless_it_cannot_win(
     assert calls.count("slow") == 1
 
 
+def test_a_contender_too_slow_for_more_than_one_run_can_still_be_the_best(bench: ModuleType) -> None:
+    assert bench.spread_of_ratio([6.0], [1.0] * 7) == 0
+    assert bench.spread_of_ratio([6.0], [1.0, 2.0, 3.0]) == bench.spread_of_median([6.0, 3.0, 2.0])
+
+
 def test_noise_is_the_spread_of_the_median(bench: ModuleType) -> None:
     assert bench.spread_of_median([3.0] * 9) == 0
     values = torch.randn(2001, generator=torch.Generator().manual_seed(0)).tolist()

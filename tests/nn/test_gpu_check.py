@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -18,6 +20,12 @@ def run(*given: str) -> subprocess.CompletedProcess:
     environment.pop("GLACIERTIME_SCAN", None)
     command = [sys.executable, "-W", "ignore", str(SCRIPT), "--device", "cpu", *given]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def check(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    return importlib.import_module("gpu_check")
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +56,50 @@ def test_a_part_that_is_not_known_is_refused() -> None:
     done = run("--parts", "equalty")
     assert done.returncode == 2
     assert "part equalty given, some of equality, scan" in done.stderr
+
+
+def test_what_no_time_is_left_for_is_told(tmp_path: Path) -> None:
+    out = tmp_path / "gpu.csv"
+    done = run("--quick", "--parts", "segment,tests", "--seconds", "0", "--out", str(out))
+    assert done.returncode == 1
+    left_out = [row for row in csv.DictReader(out.open()) if row["quantity"] == "failed"]
+    assert [row["part"] for row in left_out] == ["segment", "tests"]
+    assert all(row["value"] == "left out: the time for it was used up (--seconds)" for row in left_out)
+
+
+def test_no_part_takes_the_time_that_is_kept_for_later_ones(
+    check: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(check.time, "perf_counter", lambda: now[0])
+    began = []
+
+    def slow_case(report: object, **_: object) -> None:
+        began.append(report.part)
+        while report.has_time("case"):
+            now[0] += 10.0
+
+    for name in ("check_equality", "train_networks", "run_tests"):
+        monkeypatch.setattr(check, name, slow_case)
+    given = ["", "--device", "cpu", "--parts", "equality,training,tests", "--seconds", "100"]
+    monkeypatch.setattr(sys, "argv", [*given, "--out", str(tmp_path / "gpu.csv")])
+    assert check.main() == 1
+    assert began == ["equality", "training", "tests"]
+    assert now[0] < 111
+
+
+def test_a_backend_is_chosen_outside_of_what_is_timed(check: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLACIERTIME_SCAN", "reference")
+    seen = []
+    calls = {name: (name, lambda: seen.append(os.environ["GLACIERTIME_SCAN"])) for name in ("compiled", "chunked")}
+    before = []
+    monkeypatch.setattr(
+        check, "milliseconds_of", lambda call, device: (before.append(os.environ["GLACIERTIME_SCAN"]), call(), 1.0)[2]
+    )
+    assert check.milliseconds(calls, "cpu", 2) == {"compiled": 1.0, "chunked": 1.0}
+    assert before == seen
+    assert seen[:4] == ["compiled", "chunked", "chunked", "compiled"]
+    assert os.environ["GLACIERTIME_SCAN"] == "reference"
 
 
 def test_without_a_gpu_it_says_so() -> None:
