@@ -1,8 +1,9 @@
 """Scenes registered to each other on stable rock: what never moves tells how far a scene lies off.
 
-The rock of all scenes together, each brought onto one grid, is the reference: where a scene's rock lies against it is
-the shift of the scene. Phase correlation of both, made coarse, gives a first guess; least squares on the edges of the
-scene's rock alone finds it to a fraction of a pixel; parts of the scene, each left out in turn, tell how sure it is.
+The rock of all other scenes together, each brought onto one grid, is the reference: where a scene's rock lies against
+it is the shift of the scene. Its own rock is no part of it: a scene lies well on itself wherever it lies. Phase
+correlation of both, made coarse, gives a first guess; least squares on the edges of the scene's rock alone finds it to
+a fraction of a pixel; parts of the scene, each left out in turn, tell how sure it is.
 One reference and one scene are held at a time: scenes are read again in every round.
 
 References
@@ -34,8 +35,10 @@ _LEAST_ASPECT = 0.02
 #: Parts of a scene, by rows and columns, that are left out in turn.
 _PARTS = 4
 _LARGEST_PX = 25.0
-#: Rounds, of which the last is that after which no shift changed by more.
-_ROUNDS, _SETTLED_PX = 3, 0.02
+#: Rounds at most, of which the last is that after which no shift changed by more.
+_ROUNDS, _SETTLED_PX = 10, 0.02
+#: So many scenes are tried as the one on which the others find their first place.
+_FIRST_TRIED = 3
 #: A first guess is made on so many rows and columns, a fit on so many pixels of edges.
 _COARSE_PX, _MOST_EDGE_PX = 256, 100_000
 
@@ -127,47 +130,36 @@ def rock_shifts(scenes: Sequence[MaskScene]) -> list[Shift]:
         As for :func:`coregistered`.
     """
     grid = _common_grid(scenes)
-    found: dict[int, NDArray[np.float64]] = {}
-    whole = _Reference(grid.shape)
-    for index, scene in enumerate(scenes):
-        layer = _on_grid(scene, grid)
-        if (layer.rock > 0.5).sum() >= _LEAST_EDGE_PX:
-            found[index] = np.zeros(2)
-            whole.add(layer, found[index])
-    if len(found) < 2:
+    rock_px = [int((_on_grid(scene, grid).rock > 0.5).sum()) for scene in scenes]
+    # Those that hold most rock come first: the others find their place on them.
+    order = sorted((k for k, count in enumerate(rock_px) if count >= _LEAST_EDGE_PX), key=lambda k: (-rock_px[k], k))
+    if len(order) < 2:
         raise InputError(
-            f"{len(found)} of {len(scenes)} scenes hold rock: there is nothing to register them to each other on; "
+            f"{len(order)} of {len(scenes)} scenes hold rock: there is nothing to register them to each other on; "
             "leave --coregister out, or give masks in which rock has a class of its own"
         )
     pixel_m = abs(grid.transform.a)
-    sigma: dict[int, float] = {}
-    failed: dict[int, str] = {}
-    for turn in range(_ROUNDS):
-        target, seen = whole.mean()
-        whole = _Reference(grid.shape)
+    placing = _placed(scenes, grid, order)
+    found, failed, sigma = placing.found, placing.failed, placing.sigma
+    change: dict[int, float] = {}
+    for _ in range(_ROUNDS if len(failed) < len(order) else 0):
         before = {index: shift.copy() for index, shift in found.items()}
-        for index in found:
-            layer = _on_grid(scenes[index], grid)
-            start = found[index] if turn else _guess(layer, target)
-            fit = _fit(layer, target, seen, start=start)
-            if isinstance(fit, str):
-                failed[index] = fit
-                continue
-            failed.pop(index, None)
-            found[index], sigma[index] = fit
-            whole.add(layer, found[index])
-        good = [index for index in found if index not in failed]
+        for index in order:
+            placing.fit_anew(index, _on_grid(scenes[index], grid))
+        good = [index for index in order if index not in failed]
         if not good:
             break
-        middle = np.mean([found[index] for index in good], axis=0)
-        for index in found:
-            found[index] = found[index] - middle
-        whole.move(-middle)
-        if max(np.abs(found[index] - before[index]).max() for index in good) < _SETTLED_PX:
+        placing.move(-np.mean([found[index] for index in good], axis=0))
+        change = {index: float(np.abs(found[index] - before[index]).max()) for index in good}
+        if max(change.values()) < _SETTLED_PX:
             break
+    else:
+        # What still moves is known no better than that.
+        for index, by in change.items():
+            sigma[index] = math.hypot(sigma[index], by)
     out = []
     for index in range(len(scenes)):
-        if index not in found:
+        if index not in order:
             out.append(Shift(reason="the scene holds hardly any rock"))
         elif index in failed:
             out.append(Shift(reason=failed[index]))
@@ -270,6 +262,62 @@ def _window(scene: MaskScene, grid: _Grid) -> tuple[slice, slice]:
     )
 
 
+class _Placing:
+    """Where scenes lie: their shifts (rows, columns), how sure they are, and the reference of those that have one."""
+
+    def __init__(self, grid: _Grid) -> None:
+        self.reference = _Reference(grid.shape)
+        self.found: dict[int, NDArray[np.float64]] = {}
+        self.sigma: dict[int, float] = {}
+        self.failed: dict[int, str] = {}
+
+    def put(self, index: int, layer: _Layer, shift: NDArray[np.float64]) -> None:
+        """Make a scene part of the reference."""
+        self.found[index] = shift
+        self.failed.pop(index, None)
+        self.reference.add(layer, shift)
+
+    def fit_anew(self, index: int, layer: _Layer) -> None:
+        """Fit a scene to the others, and lay it there."""
+        is_new = index in self.failed or index not in self.found
+        if not is_new:
+            self.reference.add(layer, self.found[index], times=-1)
+        target, saw = self.reference.mean()
+        fit = _fit(layer, target, saw, start=_guess(layer, target) if is_new else self.found[index])
+        if isinstance(fit, str):
+            self.failed[index] = fit
+            self.found.setdefault(index, np.zeros(2))
+            return
+        self.sigma[index] = fit[1]
+        self.put(index, layer, fit[0])
+
+    def move(self, by: NDArray[np.float64]) -> None:
+        """Move all scenes together."""
+        for index in self.found:
+            self.found[index] = self.found[index] + by
+        self.reference.move(by)
+
+
+def _placed(scenes: Sequence[MaskScene], grid: _Grid, order: Sequence[int]) -> _Placing:
+    """Return scenes laid one after the other on those that lie already; the first is one on which most find a place."""
+    best: _Placing | None = None
+    for first in order[:_FIRST_TRIED]:
+        placing = _Placing(grid)
+        placing.put(first, _on_grid(scenes[first], grid), np.zeros(2))
+        for index in order:
+            if index != first:
+                placing.fit_anew(index, _on_grid(scenes[index], grid))
+        if best is None or len(placing.failed) < len(best.failed):
+            best = placing
+        if 2 * len(placing.failed) < len(order):
+            break
+    assert best is not None
+    if len(best.failed) == len(order) - 1:
+        # A scene on which no other finds a place has none either.
+        best.failed |= {index: next(iter(best.failed.values())) for index in order if index not in best.failed}
+    return best
+
+
 class _Reference:
     """The mean rock of scenes moved by their shifts, summed up one after the other."""
 
@@ -278,8 +326,8 @@ class _Reference:
         self._seen = np.zeros(shape, dtype=np.float32)
         self._count = 0
 
-    def add(self, layer: _Layer, shift: NDArray[np.float64]) -> None:
-        """Add a scene; what it is moved out of the grid is lost."""
+    def add(self, layer: _Layer, shift: NDArray[np.float64], *, times: int = 1) -> None:
+        """Add a scene, or with -1 times take it out; what it is moved out of the grid is lost."""
         whole = np.floor(shift).astype(int)
         for total, part in ((self._rock, layer.rock), (self._seen, layer.seen)):
             # Padded by a pixel, so that what the fraction moves over the edge is kept.
@@ -289,8 +337,8 @@ class _Reference:
             high = np.minimum(first + moved.shape, total.shape)
             if (high > low).all():
                 inner = tuple(slice(a - b, c - b) for a, b, c in zip(low, first, high, strict=True))
-                total[low[0] : high[0], low[1] : high[1]] += moved[inner]
-        self._count += 1
+                total[low[0] : high[0], low[1] : high[1]] += times * moved[inner]
+        self._count += times
 
     def move(self, shift: NDArray[np.float64]) -> None:
         """Move the whole."""
