@@ -141,6 +141,11 @@ def _image(
         georeferencing_sigma_m=reading.georeferencing_sigma_m,
     )  # fmt: skip
     try:
+        if reading.are_images is None and is_image(path) is False:
+            raise InputError(
+                f"{path.name} looks like a mask among images: give masks in a --data of their own, or say --images if "
+                "it is an image"
+            )
         with Imagery(path, bands=reading.image_bands) as pixels:
             shape, place = (pixels.height, pixels.width), pixels.place
         if place is None and reading.local_resolution_m is not None:

@@ -256,7 +256,9 @@ def _from_source(glacier: Glacier, source: Source, path: Path, reading: MaskRead
         scenes = masks_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=told)
     elif source.format == "images":
         _refuse_dates(reading, path)
-        scenes = images_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=reading)
+        # What a manifest calls images is not looked at for masks.
+        told_images = replace(reading, are_images=True) if source in glacier.sources else reading
+        scenes = images_in_folder(path, glacier=glacier.name, dataset=source.dataset, reading=told_images)
     elif source.format == "landsat-fronts":
         images = list(landsat_front_images(path, glacier=glacier.name, code=source.code, dataset=source.dataset))
         scenes = iter(images)

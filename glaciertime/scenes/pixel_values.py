@@ -70,6 +70,23 @@ class PixelReading:
             pixels = np.power(np.float32(10), pixels / np.float32(10))
         return pixels
 
+    def stored(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the stored numbers of values that :meth:`measured` made of them, NaN stays NaN.
+
+        What programs write for nothing is had back exactly, zero too; other numbers to within a rounding.
+        """
+        if self.scale == 1 and not self.offset:
+            return pixels
+        # In double precision: a large number less its offset and a small one are rounded in single precision.
+        numbers = (pixels.astype(np.float64) - np.float32(self.offset)) / np.float32(self.scale)
+        out = numbers.astype(np.float32)
+        known = np.array([0.0, *_SENTINELS], dtype=np.float32)
+        with np.errstate(over="ignore"):
+            made = known * np.float32(self.scale) + np.float32(self.offset)
+        for value, number in zip(made, known, strict=True):
+            out[pixels == value] = number
+        return out
+
 
 def parse_nodata(text: str | None) -> PixelReading:
     """Return what ``--nodata`` says: a value, or ``none`` where all was observed whatever the file says.

@@ -189,7 +189,10 @@ def _unknown_values(path: Path, unknown: NDArray[Any], present: NDArray[Any], cl
         f"means, for example {EXAMPLE} (zones: ocean, glacier, rock, nodata)"
     )
     if unknown.dtype.kind == "f" and unknown.min() >= 0 and unknown.max() <= 1:
-        text += "; a probability from 0 to 1 is read as that of the class called 1"
+        text += (
+            "; a probability from 0 to 1 is read as that of the class called 1; if it is an image, of reflectance, say "
+            "--images"
+        )
     return text
 
 

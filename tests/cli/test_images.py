@@ -10,8 +10,9 @@ from rasterio.transform import Affine
 from glaciertime.__main__ import run
 from glaciertime.archive import Archive
 from glaciertime.errors import InputError
+from glaciertime.scenes.acquisition import UnreadableScene
 from glaciertime.scenes.folder import MaskReading
-from glaciertime.scenes.image_folder import format_of_rasters, is_image
+from glaciertime.scenes.image_folder import format_of_rasters, images_in_folder, is_image
 
 EAST, NORTH = 500_000.0, 7_600_000.0
 
@@ -82,6 +83,22 @@ def test_a_mixture_of_images_and_masks_is_refused_unless_it_is_told(tmp_path):
         format_of_rasters(tmp_path, MaskReading())
     assert format_of_rasters(tmp_path, MaskReading(are_images=True)) == "images"
     assert format_of_rasters(tmp_path, MaskReading(are_images=False)) == "masks"
+
+
+def test_a_mask_that_lies_among_many_images_is_not_segmented_as_one_of_them(tmp_path):
+    image, transform = picture(0.0, 0.0)
+    for year in range(2001, 2013):
+        write(tmp_path / f"a_{year}-01-01.tif", image, transform)
+    # Not one of the files that are looked at to tell what the folder holds.
+    write(tmp_path / "a_2002-01-01.tif", np.where(image > 100, 127, 254).astype(np.uint8), transform)
+    reading = MaskReading()
+    assert format_of_rasters(tmp_path, reading) == "images"
+    found = list(images_in_folder(tmp_path, glacier="g", dataset="d", reading=reading))
+    refused = [scene for scene in found if isinstance(scene, UnreadableScene)]
+    assert [scene.date.year for scene in refused] == [2002]
+    assert "a_2002-01-01.tif looks like a mask among images" in refused[0].reason
+    told = images_in_folder(tmp_path, glacier="g", dataset="d", reading=MaskReading(are_images=True))
+    assert not any(isinstance(scene, UnreadableScene) for scene in told)
 
 
 def test_an_image_without_a_place_says_what_is_missing(tmp_path, capsys):

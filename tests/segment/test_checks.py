@@ -41,6 +41,19 @@ def test_what_programs_write_for_nothing_is_not_observed_and_told(picture, value
     assert check(edge, values=PixelReading(trust_header=False)).notes == ()
 
 
+@pytest.mark.parametrize("scale", [(1.0, 0.0), (0.0000275, -0.2), (0.0001, -0.1), (0.5, 0.0)])
+@pytest.mark.parametrize("value", [0.0, -9999.0, 65535.0, -32768.0])
+def test_what_was_written_for_nothing_is_known_by_its_number_whatever_the_scale(picture, value, scale):
+    stored = np.round(7000 + 30 * picture)
+    stored[:, :10] = value
+    told = PixelReading(scale=scale[0], offset=scale[1])
+    found = check(told.measured(stored), values=told)
+    assert found.values.nodata == (value,)
+    assert found.values.hidden(stored)[:, :10].all()
+    assert not found.values.hidden(stored)[:, 10:].any()
+    assert found.notes[0].startswith(f"a.tif: {value:g} is taken for not observed")
+
+
 def test_a_sensor_that_counts_to_65535_is_left_alone(picture):
     bright = picture * 65535 / picture.max()
     bright[bright > 60_000] = 65535

@@ -189,7 +189,7 @@ def test_layers_come_back_where_they_were():
     np.testing.assert_array_equal(back[0], np.rot90(field[0], -1))
 
 
-@pytest.mark.parametrize("text", ["seawards", "nan", ""])
+@pytest.mark.parametrize("text", ["seawards", "nan", "", "45-50", "1e-", "4-5"])
 def test_what_is_no_direction_is_refused(text):
     with pytest.raises(UsageError, match=r"--ocean '.*': north, east, south, west"):
         parse_ocean(text)

@@ -64,16 +64,15 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
     notes, doubts = [], []
     told = values
     if values.trust_header and not values.nodata and not values.decibels:
-        found = sorted({value for value in map(suspected_nodata, sample) if value is not None})
+        stored = values.stored(sample)
+        found = sorted({value for value in map(suspected_nodata, stored) if value is not None})
         if found:
-            scale = np.float32(values.scale), np.float32(values.offset)
-            stored = tuple(float((value - scale[1]) / scale[0]) for value in found)
-            told = replace(told, nodata=stored)
-            shown = ", ".join(f"{value:g}" for value in stored)
+            told = replace(told, nodata=tuple(found))
+            shown = ", ".join(f"{value:g}" for value in found)
             notes.append(
                 f"{name}: {shown} is taken for not observed, though the file does not say so; --nodata none keeps it"
             )
-            sample = np.where(np.isin(sample, found), np.float32(np.nan), sample)
+            sample = np.where(np.isin(stored, np.float32(found)), np.float32(np.nan), sample)
     seen = np.isfinite(sample).any(axis=0)
     if not seen.any():
         raise InputError(f"{name}: no pixel is observed (all nodata or NaN); there is nothing to segment")

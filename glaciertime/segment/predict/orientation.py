@@ -63,11 +63,11 @@ def parse_ocean(text: str) -> float | str:
     >>> parse_ocean("west"), parse_ocean("-30"), parse_ocean("auto")
     (270.0, 330.0, 'auto')
     """
-    word = text.strip().casefold().replace("-", "") if not text.strip().startswith("-") else text.strip()
+    word = text.strip().casefold()
     if word in (AUTO, "up"):
         return word
-    if word in _WORDS:
-        return _WORDS[word]
+    if word.replace("-", "") in _WORDS:
+        return _WORDS[word.replace("-", "")]
     try:
         angle = float(word)
     except ValueError:
