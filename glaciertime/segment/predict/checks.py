@@ -72,7 +72,7 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
             notes.append(
                 f"{name}: {shown} is taken for not observed, though the file does not say so; --nodata none keeps it"
             )
-            sample = np.where(np.isin(stored, np.float32(found)), np.float32(np.nan), sample)
+            sample = np.where(np.isin(stored, np.array(found, dtype=np.float32)), np.float32(np.nan), sample)
     seen = np.isfinite(sample).any(axis=0)
     if not seen.any():
         raise InputError(f"{name}: no pixel is observed (all nodata or NaN); there is nothing to segment")
