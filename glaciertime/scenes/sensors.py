@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,27 @@ class Sensor:
     scale: float
     offset: float
 
+    def named(self, descriptions: tuple[str | None, ...]) -> tuple[str, ...]:
+        """Return which bands those are that a file calls by this sensor's numbers (SR_B4, B8A); () if it does not.
+
+        Examples
+        --------
+        >>> sensor_named("landsat-8").named(("SR_B4", "SR_B2")), sensor_named("landsat-8").named(("B2", "x"))
+        (('red', 'blue'), ())
+        """
+        found = [_NUMBERED.match((text or "").strip().casefold()) for text in descriptions]
+        numbers = _NUMBERS["sentinel-2" if self.name.startswith("sentinel-2") else _generation(self.name)]
+        return tuple(numbers.get(each[1], each[0]) for each in found if each) if all(found) else ()
+
 
 _MSI_12 = ("coastal", "blue", "green", "red", "re1", "re2", "re3", "nir", "nir narrow", "vapour", "swir1", "swir2")
 _MSI_13 = (*_MSI_12[:10], "cirrus", *_MSI_12[10:])
+_NUMBERED = re.compile(r"(?:sr_)?b0?(\d{1,2}a?)\b")
+_NUMBERS = {
+    "tm": {"1": "blue", "2": "green", "3": "red", "4": "nir", "5": "swir1", "7": "swir2"},
+    "oli": dict(zip("1234567", _OLI, strict=True)),
+    "sentinel-2": {"2": "blue", "3": "green", "4": "red", "8": "nir", "8a": "nir narrow", "11": "swir1", "12": "swir2"},
+}
 _LANDSAT = (0.0000275, -0.2)  # Collection 2, level 2
 _SENSORS = {
     **{f"landsat-{number}": Sensor(f"landsat-{number}", (_TM,), *_LANDSAT) for number in (4, 5, 7)},
@@ -46,6 +65,10 @@ _SENSORS = {
     "sentinel-2": Sensor("sentinel-2", (_MSI_12, _MSI_13, _TM), 0.0001, -0.1),
     "sentinel-2-before-2022": Sensor("sentinel-2-before-2022", (_MSI_12, _MSI_13, _TM), 0.0001, 0.0),
 }
+
+
+def _generation(landsat: str) -> str:
+    return "oli" if landsat in ("landsat-8", "landsat-9") else "tm"
 
 
 def sensor_names() -> list[str]:
@@ -114,7 +137,14 @@ def band_numbers(
         names = tuple(_plain(text or "") for text in descriptions)
     else:
         stacks = () if sensor is None else sensor.stacks
-        names = next((stack for stack in stacks if len(stack) == len(descriptions)), ())
+        stack = next((stack for stack in stacks if len(stack) == len(descriptions)), ())
+        names = () if sensor is None else sensor.named(descriptions)
+        if names and stack and _only_counts(descriptions) and _places(names, wanted) != _places(stack, wanted):
+            raise InputError(
+                f"{path.name} calls its bands {descriptions[0]} to {descriptions[-1]}: it is not certain whether these "
+                f"are the sensor's numbers; name all of them in order with --bands {','.join(stack)}"
+            )
+        names = names or stack
     missing = [band for band in wanted if band not in names]
     if missing:
         raise InputError(
@@ -122,6 +152,15 @@ def band_numbers(
             f"of them in order with --bands {','.join(BANDS[: len(descriptions)] or BANDS)}, or say --sensor"
         )
     return tuple(1 + names.index(band) for band in wanted)
+
+
+def _only_counts(descriptions: tuple[str | None, ...]) -> bool:
+    """Return whether bands are called B1, B2 and so on in order, as programs do that know no more of them."""
+    return [text.strip().casefold() for text in descriptions if text] == [f"b{1 + i}" for i in range(len(descriptions))]
+
+
+def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> list[int]:
+    return [names.index(band) if band in names else -1 for band in wanted]
 
 
 def _plain(text: str) -> str:

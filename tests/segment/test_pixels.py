@@ -113,6 +113,32 @@ def test_options_of_the_method_without_it_are_refused(tmp_path):
         call("segment", image, "--sensor", "landsat-8", "--out", tmp_path / "m.tif")
 
 
+@pytest.mark.parametrize(
+    ("sensor", "descriptions", "right"),
+    [
+        # The other way round than the usual stack of as many bands.
+        ("landsat-8", ("SR_B7", "SR_B6", "SR_B5", "SR_B4", "SR_B3", "SR_B2", "SR_B1"), (4, 2)),
+        ("landsat-8", ("B2", "B3", "B4", "B5", "B6", "B7"), (3, 5)),
+        ("landsat-7", ("SR_B7", "SR_B5", "SR_B4", "SR_B3", "SR_B2", "SR_B1"), (4, 2)),
+        ("sentinel-2", ("B04, central wavelength 665 nm", "B11, central wavelength 1610 nm"), (1, 2)),
+        ("sentinel-2", ("B12", "B11", "B8", "B4", "B3", "B2"), (4, 2)),
+    ],
+)
+def test_bands_that_a_file_calls_by_their_numbers_are_those_and_not_the_usual_stack(sensor, descriptions, right):
+    numbers = band_numbers(
+        Path("a.tif"), ("red", "swir1"), descriptions=descriptions, sensor=sensor_named(sensor), told=None
+    )
+    assert numbers == right
+
+
+def test_bands_that_are_only_counted_are_refused_where_the_stack_says_another_thing():
+    with pytest.raises(InputError, match=r"a\.tif calls its bands B1 to B6: it is not certain"):
+        band_numbers(
+            Path("a.tif"), ("red", "swir1"), descriptions=tuple(f"B{1 + i}" for i in range(6)),
+            sensor=sensor_named("landsat-8"), told=None,
+        )  # fmt: skip
+
+
 def test_the_stack_of_a_sensor_is_the_one_with_as_many_bands():
     found = band_numbers(
         Path("a.tif"), ("red", "swir1"), descriptions=(None,) * 7, sensor=sensor_named("Landsat 8"), told=None
