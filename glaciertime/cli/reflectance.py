@@ -67,9 +67,13 @@ def open_reflectance(
                 f"{path.name}: its values are no reflectances, and what they are is not said; give --sensor "
                 "(landsat-8, sentinel-2, ...) or --scale FACTOR,OFFSET"
             )
+        if used.offset < 0 and used.trust_header and not used.nodata:
+            # Numbers with an offset start above zero: agencies fill with 0 what was not observed.
+            used = replace(used, nodata=(0.0,))
         pixels.values = used
         if used is not values:
-            note(f"{path.name}: reflectance = stored x {used.scale:g} + {used.offset:g}")
+            filled = ", 0 is not observed" if used.nodata == (0.0,) else ""
+            note(f"{path.name}: reflectance = stored x {used.scale:g} + {used.offset:g}{filled}")
         if not looks_like_reflectance(pixels.sample()):
             raise InputError(
                 f"{path.name}: with x {used.scale:g} + {used.offset:g} its values are no reflectances; give --scale "
@@ -89,8 +93,10 @@ def _of_sensor(sensor: Sensor, sample: NDArray[np.float32], path: Path, values: 
             f"{path.name}: numbers below {_BASELINE} show that the offset of baseline 04.00 is not in them; say "
             "--sensor sentinel-2-before-2022, or --scale 0.0001,-0.1 if they are right"
         )
-    # What these agencies fill with where nothing was observed.
-    fill = (0.0,) if values.trust_header and not values.nodata else values.nodata
+    fill = values.nodata
+    if values.trust_header and not fill:
+        # What these agencies fill with where nothing was observed, with an offset or without.
+        fill = (0.0,)
     return replace(values, scale=sensor.scale, offset=sensor.offset, nodata=fill)
 
 

@@ -78,6 +78,18 @@ def test_a_file_is_segmented_whatever_its_numbers(tmp_path, options, form):
     assert "ice and snow 5" in said or "ice and snow 4" in said
 
 
+@pytest.mark.parametrize("options", [["--scale", "0.0001,-0.1"], ["--sensor", "sentinel-2"]])
+def test_the_number_0_of_a_sensor_with_an_offset_is_not_observed_and_that_is_said(tmp_path, options):
+    image = write(tmp_path / "a.tif", GROUND, names=BANDS, scale=0.0001, offset=-0.1, dtype="uint16")
+    with rasterio.open(image, "r+") as raster:
+        stored = raster.read()
+        stored[:, :, -8:] = 0
+        raster.write(stored)
+    said = call("segment", image, "--method", "band-ratio", *options, "--out", tmp_path / "m.tif").stderr
+    assert zones_in(tmp_path / "m.tif") == [*RIGHT[:-1], 0]
+    assert "0 is not observed" in said
+
+
 @pytest.mark.parametrize(
     ("options", "form", "message"),
     [
