@@ -1,52 +1,140 @@
-"""Compiling a kernel for a card that is not there."""
+"""Compile what the scans would launch, for cards that are not here: run in a process without Triton's interpreter.
+
+    python -m tests.nn.gpu.ahead
+
+prints a line of JSON for every kernel of every run: a scan, a compute capability, a dtype and a form of the scan.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import pytest
+import torch
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.runtime.jit import JITFunction
 
-triton = pytest.importorskip("triton", reason="Triton is not installed: its kernels are not compiled")
+from glaciertime.nn.gpu import scan as gpu_scan
+from glaciertime.nn.gpu.ssd import ssd_triton
+from tests.nn.cases import scan_inputs
 
-from triton.backends.compiler import GPUTarget  # noqa: E402
-from triton.compiler import ASTSource  # noqa: E402
+HALVES = ("u", "delta", "B", "C", "z")
 
 
-def compile_ahead(
-    kernel: Any,
-    capability: int,
-    *,
-    pointers: Mapping[str, str],
-    constants: Mapping[str, object],
-    ones: Collection[str] = (),
-    absent: Collection[str] = (),
-    uneven: Collection[str] = (),
-    warps: int = 1,
-) -> Any:
-    """Return the compiled kernel.
+@dataclass(frozen=True)
+class Run:
+    """One call of a scan, forward and backward, for one card."""
 
-    Parameters
-    ----------
-    kernel : made by ``jit``; pointers are the arguments whose names end in ``_ptr``.
-    capability : 80 or 90.
-    pointers : Triton's dtype by pointer; under "*" that of the others.
-    constants : the values of what is annotated as constexpr.
-    ones, absent : numbers that are 1, pointers that are None.
-    uneven : numbers that are no multiple of 16.
-    """
-    signature: dict[str, str] = {}
-    fixed: dict[tuple[int], object] = {}
-    attributes: dict[tuple[int], list[list[object]]] = {}
-    for place, parameter in enumerate(kernel.params):
-        name = parameter.name
-        if parameter.is_constexpr or name in ones or name in absent:
-            signature[name] = "constexpr"
-            fixed[place,] = constants[name] if parameter.is_constexpr else (1 if name in ones else None)
-            continue
-        pointer = name.endswith("_ptr")
-        signature[name] = "*" + pointers.get(name, pointers["*"]) if pointer else "i32"
-        if pointer or name not in uneven:
-            attributes[place,] = [["tt.divisibility", 16]]
-    source = ASTSource(fn=kernel, signature=signature, constexprs=fixed, attrs=attributes)
-    return triton.compile(source, target=GPUTarget("cuda", capability, 32), options={"num_warps": warps})
+    capability: int
+    dtype: torch.dtype
+    form: str
+    call: Callable[[torch.dtype], None]
+
+
+class _Card:
+    def __init__(self, capability: int) -> None:
+        self.target = GPUTarget("cuda", capability, 32)
+
+    def get_current_device(self) -> int:
+        # Triton keeps what it compiled by the number of the device.
+        return self.target.arch
+
+    def get_current_stream(self, _device: int) -> int:
+        return 0
+
+    def get_current_target(self) -> GPUTarget:
+        return self.target
+
+
+def run_scan(dtype: torch.dtype, *, every: bool, channels_last: bool = False) -> None:
+    """Run the selective scan with every optional argument or none, cut into blocks and chunks as large ones are."""
+    gpu_scan._forward_launches.clear()
+    gpu_scan._backward_launches.clear()
+    gpu_scan._LEAST_SAMPLES, gpu_scan._NARROW_NUMBERS, gpu_scan._WIDE_NUMBERS = 8, 8, 8
+    kept = dtype if dtype.itemsize > 2 else torch.float32
+    # A length that the samples of one load divide, and one that they do not.
+    given = scan_inputs(1, 6, 19 if every else 20, 2, channels_last=channels_last)
+    given = {name: t.to(dtype if name in HALVES else kept).requires_grad_() for name, t in given.items()}
+    assert gpu_scan._plan(given["u"], 2, 1).chunks > 1
+    optional = {name: given[name] if every else None for name in ("D", "z", "delta_bias", "h0", "dt")}
+    needed = (given[name] for name in ("u", "delta", "A", "B", "C"))
+    positional = (optional.pop(name) for name in ("D", "z", "delta_bias"))
+    y, last = gpu_scan.selective_scan_triton(*needed, *positional, delta_softplus=every, **optional)
+    torch.autograd.grad(y.to(kept).sum() + (last.sum() if every else 0.0), given["u"])
+
+
+def run_ssd(dtype: torch.dtype, *, size: tuple[int, ...]) -> None:
+    """Run the scan of Mamba-2; ``size`` has B, L, H, P, G, N."""
+    batch, length, heads, width, groups, states = size
+    kept = dtype if dtype.itemsize > 2 else torch.float32
+    x = torch.zeros(batch, length, heads, width, dtype=dtype, requires_grad=True)
+    step, decay = torch.zeros(2, batch, length, heads, dtype=kept)
+    B, C = torch.zeros(2, batch, length, groups, states, dtype=dtype)
+    h0 = torch.zeros(batch, heads, width, states, dtype=kept)
+    D = torch.zeros(heads, dtype=kept)
+    y, last = ssd_triton(x, step, decay, B, C, D, torch.zeros_like(x), h0, chunk_size=min(length, 64))
+    torch.autograd.grad((y.to(kept).sum() + last.sum()), x)
+
+
+def runs_of_scan() -> Iterator[Run]:
+    for dtype in (torch.float16, torch.float32):
+        yield Run(80, dtype, "bare", partial(run_scan, every=False))
+    yield Run(80, torch.bfloat16, "channels last", partial(run_scan, every=False, channels_last=True))
+    for dtype in (torch.float16, torch.bfloat16, torch.float32):
+        yield Run(90, dtype, "every argument", partial(run_scan, every=True))
+    yield Run(90, torch.float64, "bare", partial(run_scan, every=False))
+
+
+def runs_of_ssd() -> Iterator[Run]:
+    # One block of 16 in every direction; and what a network's sizes take, which compiles for longer.
+    small, usual = (1, 16, 1, 16, 1, 16), (2, 64, 8, 64, 1, 128)
+    for capability in (80, 90):
+        for dtype in (torch.float16, torch.bfloat16, torch.float32):
+            size = usual if (capability, dtype) == (80, torch.float32) else small
+            yield Run(capability, dtype, "usual" if size == usual else "small", partial(run_ssd, size=size))
+    yield Run(90, torch.float64, "small", partial(run_ssd, size=small))
+
+
+def compile_for(capability: int, call: Callable[[], None]) -> dict[str, tuple[Any, float]]:
+    """Return what is compiled of each kernel that a call launches, and in how many seconds; nothing is launched."""
+    found: dict[str, tuple[Any, float]] = {}
+
+    def launch(kernel: JITFunction, grid: object) -> Callable[..., None]:
+        def warm(*arguments: Any, **options: Any) -> None:
+            start = time.process_time()
+            compiled = kernel.run(*arguments, grid=grid, warmup=True, **options)
+            found[kernel.fn.__name__] = compiled, time.process_time() - start
+
+        return warm
+
+    triton.runtime.driver.set_active(_Card(capability))
+    JITFunction.__getitem__ = launch
+    call()
+    return found
+
+
+def _print_all(scan: str, runs: Iterator[Run]) -> None:
+    for run in runs:
+        for name, (kernel, seconds) in compile_for(run.capability, partial(run.call, run.dtype)).items():
+            row = {
+                "scan": scan,
+                "kernel": name,
+                "capability": run.capability,
+                "dtype": str(run.dtype).removeprefix("torch."),
+                "form": run.form,
+                "shared_bytes": kernel.metadata.shared,
+                "cubin_bytes": len(kernel.asm["cubin"]),
+                "seconds": round(seconds, 2),
+            }
+            print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    # One process: to import torch costs as much as a run.
+    _print_all("scan", runs_of_scan())
+    _print_all("ssd", runs_of_ssd())

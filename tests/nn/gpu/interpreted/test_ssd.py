@@ -55,7 +55,7 @@ def outcome(
     return {"y": y, "last": last, **dict(zip(given, grads, strict=True))}
 
 
-CASES = [(shape, dtype) for dtype in LIMITS for shape in (SHAPES if dtype.itemsize > 2 else SHAPES[1:3])]
+CASES = [(shape, dtype) for dtype in LIMITS for shape in (SHAPES if dtype == torch.float32 else SHAPES[1:3])]
 
 
 @interpreted
