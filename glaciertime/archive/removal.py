@@ -14,6 +14,7 @@ from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
 from glaciertime.archive.storing import ImageKey, delete_where, drop_runs, runs_of, runs_without_images
+from glaciertime.errors import UsageError
 from glaciertime.tables import SERIES_KEY
 
 __all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs"]
@@ -157,6 +158,8 @@ def forget(
         images = f"SELECT DISTINCT {table.glacier_column}, dataset, {column} FROM {quoted(name)}{where}"  # nosec B608
         found = database.execute(images, values)
         keys.update((str(a or ""), str(b or ""), str(c or "")) for a, b, c in found)
+    if since is not None or until is not None:
+        _check_whole(database, keys, since=since, until=until)
     counts = Counter(delete_images(database, keys))
     if image is None and since is None and until is None:
         # The whole of a glacier or of a data set: also what hangs on no image.
@@ -167,6 +170,25 @@ def forget(
             where, values = condition(table, names={"glacier": glacier, "dataset": dataset})
             counts[name] += _delete(database, table, where, values)
     return {name: counts[name] for name in TABLES if counts[name]}
+
+
+def _check_whole(database: sqlite3.Connection, keys: Iterable[ImageKey], *, since: Any, until: Any) -> None:
+    """Refuse to forget for some dates what holds values of others, too: an imported file goes as a whole."""
+    table = TABLES["observations"]
+    for glacier, dataset, image in sorted(keys):
+        names = {"glacier": glacier, "dataset": dataset, "image": image}
+        query = "SELECT count(*), min(date), max(date) FROM observations"
+        where, values = condition(table, names=names, since=since, until=until)
+        matching = database.execute(f"{query}{where}", values).fetchone()[0]  # nosec B608
+        where, values = condition(table, names=names)
+        count, begin, end = database.execute(f"{query}{where}", values).fetchone()  # nosec B608
+        if count == matching:
+            continue
+        raise UsageError(
+            f"{image} of {glacier} ({dataset}) holds values from {begin[:10]} to {end[:10]}, which go together; forget "
+            "it whole, without dates, and import a file of those that stay; or name what is to go with --dataset "
+            "or --image"
+        )
 
 
 def _delete(database: sqlite3.Connection, table: ArchiveTable, where: str, values: list[Any]) -> int:

@@ -59,6 +59,18 @@ def test_dates_and_data_sets(archive: Archive) -> None:
     assert archive.read("footprints")["dataset"].tolist() == ["test"]
 
 
+def test_of_an_imported_file_no_dates_go_alone(archive: Archive) -> None:
+    """Its values hang on one image: those from 2003 on were asked for, and those before went with them."""
+    rows = archive.read("observations", dataset="test").assign(dataset="file", image_id="a.csv", variable="length_m")
+    archive.store_series(rows.assign(unit="m", method="given", footprint="given"), source_file="a.csv")
+    before = counts(archive)
+    for dates in ({"since": "2003-01-01"}, {"until": "2003"}):
+        with pytest.raises(UsageError, match=r"a\.csv of Crane \(file\) holds values from 2002-\d\d-15 to 2004-"):
+            archive.forget(dataset="file", **dates)
+        assert counts(archive) == before
+    assert archive.forget(dataset="file", since="2002", until="2004") == {"observations": 3, "inputs": 1}
+
+
 def test_a_glacier_goes_wholly(archive: Archive) -> None:
     jorum = tracked(["one"])
     for table, column in (("fronts", "GlacierID"), ("observations", "glacier"), ("footprints", "glacier")):
