@@ -114,11 +114,14 @@ def _within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
-def peak_bytes() -> int:
-    """Return the peak of this process's memory since :func:`reset_peak`; 0 where the system does not tell."""
+def memory_bytes(field: str) -> int:
+    """Return this process's memory: VmRSS is what it holds, VmHWM its peak since :func:`reset_peak`.
+
+    0 where the system does not tell.
+    """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
@@ -155,6 +158,7 @@ def read_case(
     found = []
     for reader, read in readers_of(name, inside, files):
         reset_peak()
+        held = memory_bytes("VmRSS")  # by what was imported and kept before: no input's doing
         start = time.process_time()
         watch.folder, watch.outside = os.path.realpath(inside), []
         what = where = ""
@@ -171,7 +175,7 @@ def read_case(
             watch.folder = ""
         outside = [path for path in watch.outside if not _is_scratch(path)]
         outside += [entry for entry in os.listdir(folder) if entry != "case"]
-        peak = peak_bytes()
+        peak = memory_bytes("VmHWM") - held
         if not what and outside:
             what, where = f"wrote outside: {outside[0]}", reader
         if not what and time.process_time() - start > MOST_SECONDS:

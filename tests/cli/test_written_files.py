@@ -57,8 +57,10 @@ def scene(tmp_path: Path) -> Path:
 
 def refused(result: Result, *, code: int = 2) -> str:
     assert result.code == code, result
-    assert result.err.count("\n") == 1, result.err
-    return result.err
+    *told, last = result.err.splitlines()
+    assert last.startswith("glaciertime: "), result.err
+    assert not any(line.startswith(("glaciertime: ", "Traceback")) for line in told), result.err
+    return last
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def test_a_failed_segment_leaves_the_good_mask(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("glaciertime.segment.predict.prediction.zones_from_probability", fail)
+    monkeypatch.setattr("glaciertime.segment.predict.framed.zones_from_probability", fail)
     with pytest.raises(MemoryError):
         command("segment", scene, "--out", name)
     assert Path(name).read_bytes() == before
