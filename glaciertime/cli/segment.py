@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["segment"]
 
+_DEFAULT = "landsat-fronts"
 _TILE = 256
 _MARK = "glaciertime segment"
 _TIFF = (".tif", ".tiff")
@@ -43,7 +44,7 @@ def segment(
     out: Annotated[Path, typer.Option(metavar="FILE", help="The mask to write: .tif or .png, one uint8 band.")],
     weights: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="landsat-fronts, sar-zones, or an .onnx/.safetensors file.")
-    ] = "landsat-fronts",
+    ] = _DEFAULT,
     method: Annotated[
         str | None,
         typer.Option(help="Mountain glaciers, without a model: band-ratio or ndsi of reflectances; 127 ice and snow."),
@@ -121,7 +122,10 @@ def segment(
     if method is not None:
         _by_reflectance(
             image, out, method=method, bands=bands, sensor=sensor, values=told, scaled=scale is not None,
-            min_area_km2=min_area, others=(probabilities, ocean, centreline, tta), cog=cog, overwrite=overwrite,
+            min_area_km2=min_area, cog=cog, overwrite=overwrite,
+            others=(
+                probabilities, ocean, centreline, tta, mc_dropout or None, None if weights == _DEFAULT else weights,
+            ),
         )  # fmt: skip
         return
     if sensor is not None or min_area:
@@ -220,7 +224,9 @@ def _by_reflectance(
     from glaciertime.writing import drafts
 
     if any(other is not None for other in others):
-        raise UsageError("--method needs no model: leave --probabilities, --ocean, --centreline and --tta out")
+        raise UsageError(
+            "--method has no model: leave --weights, --probabilities, --ocean, --centreline, --tta, --mc-dropout out"
+        )
     targets = _targets(out, None, cog=cog)
     with (
         open_reflectance(image, method=method, bands=bands, sensor=sensor, values=values, scaled=scaled) as pixels,

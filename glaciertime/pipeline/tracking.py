@@ -191,6 +191,8 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     problems += failures_of(tracked, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
+    if (told := _of_images(request)) and not weights:
+        raise UsageError(f"{told}: {located.origin} holds no images to be segmented; leave it out")
     kept = check_positions_compare(
         request.archive, tracked.rulers, known=known, glacier=glacier.name, dataset=located.dataset,
         source=source, observations=tracked.observations, redraw=request.redraw,
@@ -220,6 +222,16 @@ def files_of(request: TrackRequest) -> dict[str, Path]:
         if path is not None:
             found[role] = path
     return {**found, **request.files}
+
+
+def _of_images(request: TrackRequest) -> str:
+    """Return the options given that say something of images alone."""
+    given = {
+        "--weights": bool(request.weights),
+        "--bands": request.reading.image_bands is not None,
+        "--scale": request.reading.scale != MaskReading().scale,
+    }
+    return ", ".join(name for name, told in given.items() if told)
 
 
 def _towards(

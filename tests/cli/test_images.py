@@ -108,3 +108,25 @@ def test_an_image_without_a_place_says_what_is_missing(tmp_path, capsys):
     given = ["--manifest", tmp_path / "t.yaml", "--data", tmp_path / "g", "--archive", tmp_path / "a.gpkg"]
     assert run([str(part) for part in ["track", "--glacier", "Testbreen", *given]]) == 1
     assert "a_2001-01-01.tif has no georeference" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [("--weights", "landsat-fronts"), ("--bands", "1"), ("--scale", "2,0")])
+def test_what_is_said_of_images_is_refused_where_there_are_masks(tmp_path, capsys, option):
+    for year, row in ((2001, 40), (2002, 36)):
+        zones = np.where(np.arange(64)[:, None] + np.zeros(48) < row, 127, 254).astype(np.uint8)
+        write(tmp_path / "g" / f"a_{year}-03-15.tif", zones, Affine(49, 0, 500_000, 0, -49, 7_700_000))
+    (tmp_path / "t.yaml").write_text("name: Testbreen\n")
+    given = ["--manifest", tmp_path / "t.yaml", "--data", tmp_path / "g", "--archive", tmp_path / "a.gpkg"]
+    track = [str(part) for part in ["track", "--glacier", "Testbreen", *given]]
+    assert run([*track, *option]) == 2
+    assert f"{option[0]}: " in capsys.readouterr().err
+    assert not (tmp_path / "a.gpkg").exists()
+    assert run(track) == 0
+
+
+def test_a_method_without_a_model_takes_no_weights(tmp_path, capsys):
+    image = np.random.default_rng(0).uniform(0.05, 0.6, (40, 40)).astype(np.float32)
+    write(tmp_path / "s.tif", image, Affine(30, 0, 500_000, 0, -30, 7_700_000))
+    given = ["segment", str(tmp_path / "s.tif"), "--out", str(tmp_path / "z.tif"), "--method", "ndsi"]
+    assert run([*given, "--weights", "sar-zones"]) == 2
+    assert "leave --weights" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_only_a_log_is_added_to(command: Command, tmp_path: Path, kind: str) -> 
     assert kind != "link" or (tmp_path / "aim").read_text() == "aim"
 
 
-def test_a_full_disk_under_the_log_stops_nothing(command: Command) -> None:
+def test_a_full_disk_under_the_log_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     from glaciertime.cli.logs import _InFile
@@ -98,6 +98,7 @@ def test_a_full_disk_under_the_log_stops_nothing(command: Command) -> None:
     for _ in range(2):
         log.emit(logging.LogRecord("glaciertime", logging.INFO, "", 0, "text", (), None))
     os.close(handle)
+    assert capsys.readouterr().err.count("log.txt cannot be written") == 1
 
 
 def test_an_unknown_level_is_refused(command: Command) -> None:

@@ -103,7 +103,7 @@ def test_the_number_0_of_a_sensor_with_an_offset_is_not_observed_and_that_is_sai
         (["--sensor", "sentinel-2"], {"scale": 0.0001, "dtype": "int16"}, "offset of baseline 04.00 is not in them"),
         (["--sensor", "landsat-8", "--scale", "3"], {}, "are no reflectances"),
         (["--sensor", "landsat-88"], {}, "landsat-8"),
-        (["--ocean", "north"], {"names": BANDS}, "--method needs no model"),
+        (["--ocean", "north"], {"names": BANDS}, "--method has no model"),
     ],
 )
 def test_what_is_not_known_is_refused(tmp_path, options, form, message):
