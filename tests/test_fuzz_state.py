@@ -61,7 +61,7 @@ def test_the_same_seed_is_not_taken_in(tmp_path: Path) -> None:
 
 
 def test_workers_that_die_and_hang_are_told_and_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def inputs(name: str, numbers: range, seeds: object, folder: Path, *, seed: int):  # noqa: ANN202
+    def inputs(name: str, numbers: range, seeds: object, folder: Path, *, seed: int):
         for number in numbers:
             if number == 3:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -73,9 +73,10 @@ def test_workers_that_die_and_hang_are_told_and_replaced(tmp_path: Path, monkeyp
     monkeypatch.setattr(fuzzing.batches, "warm_up", lambda: None)
     monkeypatch.setattr(fuzzing.batches, "_HUNG_SECONDS", 1.0)
     told: list[tuple[str, int, list[str]]] = []
+    given = iter([Batch("png", range(5)), Batch("csv", range(5, 9))])
     run_batches(
-        iter([Batch("png", range(5)), Batch("csv", range(5, 9))]), lambda _: [], tmp_path, seed=1, workers=2,
-        until=time.monotonic() + 50, tell=lambda name, at, found: told.append((name, at, [each.what for each in found])),
+        given, lambda _: [], tmp_path, seed=1, workers=2, until=time.monotonic() + 50,
+        tell=lambda name, at, found: told.append((name, at, [each.what for each in found])),
     )  # fmt: skip
     assert sorted((name, at) for name, at, _ in told) == [("csv", n) for n in range(5, 9)] + [
         ("png", n) for n in range(5)
