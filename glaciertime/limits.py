@@ -101,6 +101,10 @@ LIMITS: dict[str, Limit] = {
             reason="a century of daily scenes has 36,525; each is opened",
         ),
         Limit(
+            name="scenes", default=20_000, unit="scenes or pages that a catalogue answers with",
+            reason="a glacier at 80 degrees north is seen ten times a day; an answer without an end would not end",
+        ),
+        Limit(
             name="image-seconds", default=1800, unit="seconds that one image is measured for",
             reason="a scene that is cut to one glacier takes seconds; one that does not end keeps the others waiting",
         ),

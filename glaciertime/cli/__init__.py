@@ -19,6 +19,7 @@ from glaciertime.cli.import_series import import_series
 from glaciertime.cli.models import models
 from glaciertime.cli.report import report
 from glaciertime.cli.running import as_command
+from glaciertime.cli.scenes import scenes
 from glaciertime.cli.segment import segment
 from glaciertime.cli.series import series
 from glaciertime.cli.table import table
@@ -66,6 +67,7 @@ for command, summary in (
     (export, "Write a table for another program."),
     (forget, "Take images out of the archive."),
     (catalog, "List the glaciers known by name."),
+    (scenes, "List the scenes of a catalogue, and fetch them."),
     (segment, "Turn an image into a mask of zones."),
     (train, "Train a segmentation model."),
     (models, "List the segmentation architectures."),

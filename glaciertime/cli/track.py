@@ -8,6 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from glaciertime.cli.catalogues import (
+    CollectionOption,
+    MaxCloudsOption,
+    PerOption,
+    RefreshOption,
+    ScenesOption,
+    SieveOption,
+    SinceOption,
+    UntilOption,
+    scenes_request,
+)
 from glaciertime.cli.common import (
     ArchiveOption,
     GlaciersOption,
@@ -39,6 +50,14 @@ def track(
         Path | None,
         typer.Option(help="Folder (or file) of real input; default GLACIERTIME_DATA, else downloads, else simulation."),
     ] = None,
+    scenes: ScenesOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    collection: CollectionOption = None,
+    per: PerOption = None,
+    max_clouds: MaxCloudsOption = None,
+    sieve: SieveOption = None,
+    refresh: RefreshOption = False,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -136,6 +155,8 @@ def track(
     glaciertime track --glacier Crane --glacier DBE --data /path/to/data
 
     glaciertime track --glacier Crane --data /path/to/data --prune --dry-run
+
+    glaciertime track --glacier Crane --scenes stac --from 2023-01-01 --to 2023-12-31 --per month --max-clouds 10
     """
     from rich.console import Console
     from rich.progress import track as bar
@@ -179,15 +200,20 @@ def track(
         date_reading=told,
         common_footprint=common_footprint,
         are_images=images,
-        image_bands=parse_bands(bands),
+        image_bands=None if scenes else parse_bands(bands),
         scale=parse_scale(scale),
     )
     settings = TrackSettings(
         methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width, common_footprint=common_footprint
     )
+    wanted = scenes_request(
+        scenes, data=data, since=since, until=until, collections=collection, bands=bands, per=per,
+        most_clouds=max_clouds, sieve=sieve, refresh=refresh,
+    )  # fmt: skip
     requests = [
         TrackRequest(
-            glacier=name, data=data_folder(data), downloads=downloads_folder(), manifests=manifests,
+            glacier=name, scenes=wanted, data=None if wanted else data_folder(data),
+            downloads=downloads_folder(), manifests=manifests,
             dataset=dataset, weights=weights, ocean=_ocean(ocean), reading=reading,
             columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import geopandas as gpd
 
@@ -43,6 +44,9 @@ from glaciertime.track.place import WGS84, Ruler, place_of
 from glaciertime.track.record.screening import screen_record
 from glaciertime.walls import wall
 
+if TYPE_CHECKING:
+    from glaciertime.scenes.sources.stac import StacRequest
+
 __all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "mask_of_image", "store", "track_glacier", "track_many"]
 
 
@@ -52,6 +56,8 @@ class TrackRequest:
 
     glacier: str
     data: Path | None = None
+    #: Which scenes of a catalogue are to be read, instead of data.
+    scenes: StacRequest | None = None
     downloads: Path | None = None
     manifests: tuple[Path, ...] = ()
     dataset: str = ""
@@ -145,10 +151,17 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         request.glacier, data=request.data, manifests=request.manifests, dataset=dataset, reading=request.reading,
         columns=request.columns,
     )  # fmt: skip
-    located = locate(
-        glacier, data=request.data, downloads=request.downloads, reading=request.reading, columns=request.columns,
-        dataset=dataset,
-    )  # fmt: skip
+    if request.scenes is not None:
+        from glaciertime.pipeline.catalogues import located_in_catalogue
+
+        located = located_in_catalogue(
+            glacier, request.scenes, box=request.box, weights=request.weights, dataset=dataset
+        )  # fmt: skip
+    else:
+        located = locate(
+            glacier, data=request.data, downloads=request.downloads, reading=request.reading, columns=request.columns,
+            dataset=dataset,
+        )  # fmt: skip
     inputs: list[tuple[str, str, str, str]] = []
     read: list[tuple[str, str, str, str]] = []
     weights: dict[str, None] = {}

@@ -29,6 +29,8 @@ __all__ = ["format_of_rasters", "images_in_folder", "is_image"]
 #: A band of a mask has fewer different values than this, one of an image more.
 _CLASSES = 32
 _SAMPLED = 512
+#: What files say that they hold whose values look like probabilities: those of :mod:`glaciertime.scenes.sources`.
+_MEASURED = ("reflectance", "gamma0", "amplitude")
 _RADARS = ("Sentinel-1", "TerraSAR-X", "TanDEM-X", "ENVISAT", "ERS", "RADARSAT", "PALSAR")
 _LOOKED_AT = 5
 
@@ -77,6 +79,8 @@ def _holds_values(raster: DatasetReader) -> bool:
     ]
     if not bands or raster.colorinterp[bands[0] - 1] == ColorInterp.palette:
         return False
+    if raster.tags().get("VALUES") in _MEASURED:
+        return True
     shape = (min(raster.height, _SAMPLED), min(raster.width, _SAMPLED))
     # Nearest neighbours: a mean of classes is a value that the file does not hold.
     sample = raster.read(bands, out_shape=(len(bands), *shape), masked=True)

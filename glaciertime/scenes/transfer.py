@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 from glaciertime.errors import DataNotFoundError, InputError
 
-__all__ = ["Answer", "BrokenOffError", "StartOverError", "check_url", "request"]
+__all__ = ["Answer", "BrokenOffError", "Reply", "StartOverError", "ask", "check_url", "request"]
 
 #: Answers that may be another one a moment later.
 _PASSING = (408, 425, 429)
@@ -37,7 +37,11 @@ _LOOK_S = 0.25
 
 
 class BrokenOffError(Exception):
-    """The connection failed; asked again, it may not."""
+    """The connection failed; asked again, it may not. ``wait_s``: how long the server wants to be left alone first."""
+
+    def __init__(self, reason: str, *, wait_s: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait_s = wait_s
 
 
 class StartOverError(Exception):
@@ -174,6 +178,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise InputError(
                 f"{req.full_url}: the server sends to {newurl[:200]}, which is not encrypted; not followed"
             )
+        if req.data is not None and code != 303:
+            # Without its body a search would be answered with everything there is.
+            return urllib.request.Request(newurl, data=req.data, headers=dict(req.headers), method=req.get_method())
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -234,6 +241,75 @@ class Answer:
             if not chunk:
                 return
             yield chunk
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A short answer that came whole: its status, its headers (names in small letters), its bytes."""
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+
+def ask(
+    url: str, *, body: bytes | None = None, headers: dict[str, str] | None = None, most_bytes: int, timeout_s: float
+) -> Reply:
+    """Ask once for a short answer, and take the whole of it.
+
+    Parameters
+    ----------
+    url : str
+    body : bytes, optional
+        What is sent along; with it the request is a POST, and stays one where the server sends elsewhere.
+    headers : dict, optional
+    most_bytes : int
+        An answer that is longer is refused.
+    timeout_s : float
+        How long a silent server is waited for.
+
+    Raises
+    ------
+    DataNotFoundError
+        Where the server refuses.
+    InputError
+        Where the answer is too long, or leads elsewhere.
+    BrokenOffError
+        Where the connection fails, the answer is cut short, or the server has no time.
+    """
+    sent = {"Accept-Encoding": "identity", "User-Agent": "glaciertime", **(headers or {})}
+    asked = urllib.request.Request(check_url(url), data=body, headers=sent, method="GET" if body is None else "POST")
+    response = _open(asked, timeout_s, have=0)
+    assert response is not None  # only the rest of a file can be nothing
+    try:
+        found = {name.lower(): value.strip() for name, value in response.headers.items()}
+        if (coding := found.get("content-encoding", "identity").lower()) != "identity":
+            raise InputError(f"{url}: the server sends it packed as {coding[:40]!r}, which was not asked for")
+        given = found.get("content-length")
+        if given is not None and not _LENGTH.fullmatch(given):
+            raise InputError(f"{url}: the server announces {given[:40]!r} bytes; a number expected")
+        if given is None and not getattr(response, "chunked", False):
+            raise BrokenOffError("the server tells no length, so that nobody can tell where its answer ends")
+        if given is not None and int(given) > most_bytes:
+            raise InputError(f"{url}: the server announces {int(given)} bytes, at most {most_bytes} expected")
+        answer = Answer(
+            start=0, total=None, etag="", ends_surely=True, patience_s=_PATIENCE * timeout_s, _response=response
+        )
+        content = bytearray()
+        for chunk in answer.chunks(1 << 16):
+            content += chunk
+            if len(content) > most_bytes:
+                raise InputError(f"{url}: the server sends more than {most_bytes} bytes; that many at most expected")
+        if given is not None and len(content) != int(given):
+            raise BrokenOffError(f"the connection broke off after {len(content)} of {given} bytes")
+        return Reply(response.status, found, bytes(content))
+    finally:
+        _end(response)
+
+
+def _wait_s(told: str | None) -> float:
+    """Return how long a server asks to be left alone, in seconds; 0 where it does not say so in a number."""
+    return float(told) if told is not None and re.fullmatch(r"\d{1,6}", told.strip()) else 0.0
 
 
 @contextmanager
@@ -298,7 +374,8 @@ def _open(asked: urllib.request.Request, timeout_s: float, *, have: int) -> HTTP
                     return None
                 raise StartOverError("the server has no bytes after those that are there") from error
             if error.code >= 500 or error.code in _PASSING:
-                raise BrokenOffError(f"the server answers {error.code} {error.reason}") from error
+                wait_s = _wait_s(error.headers.get("Retry-After"))
+                raise BrokenOffError(f"the server answers {error.code} {error.reason}", wait_s=wait_s) from error
             raise DataNotFoundError(f"{url}: the server answers {error.code} {error.reason}") from error
     except UnicodeError as error:
         raise InputError(f"{url}: the server's answer cannot be read ({error})") from error

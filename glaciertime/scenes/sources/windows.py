@@ -1,0 +1,319 @@
+"""Windows of products: only the box of a glacier is read, on one grid for all bands, clouds as not observed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyproj
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.errors import NotGeoreferencedWarning
+from rasterio.io import DatasetReader
+from rasterio.warp import Resampling, reproject
+from rasterio.windows import Window
+
+from glaciertime import limits
+from glaciertime.errors import InputError
+from glaciertime.scenes.sources.clouds import cloudy, unseen
+from glaciertime.scenes.sources.numbers import Numbers, check_offset, numbers_of
+from glaciertime.scenes.sources.place import Place
+from glaciertime.scenes.sources.products import Product, asset_of, cloud_asset
+from glaciertime.scenes.sources.search import StacItem
+from glaciertime.scenes.sources.web import Ranges, Web, asset_address, shown
+from glaciertime.walls import wall
+
+__all__ = ["Files", "Grid", "Part", "PassWindow", "Sky", "read_sky", "read_window"]
+
+_DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff"}
+_JPEG_2000 = (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+#: Half a thousandth of a pixel is no pixel.
+_ALIGNED = 5e-4
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The pixels of a window: (H, W), where they lie."""
+
+    transform: Affine
+    shape: tuple[int, int]
+    crs: pyproj.CRS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One file that a window was read from."""
+
+    item: str
+    band: str
+    address: str
+    etag: str
+    size: int
+    modified: str
+    numbers: Numbers | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sky:
+    """What of a box a pass saw: ``seen`` of the box, ``clouds`` of what it saw; NaN where its products do not tell."""
+
+    seen: float
+    clouds: float
+
+    @property
+    def clear(self) -> float:
+        """The share of the box that was seen without clouds; what is not told of clouds counts as clear."""
+        return self.seen * (1 - (0.0 if np.isnan(self.clouds) else self.clouds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassWindow:
+    """Bands of a pass over a box: (C, H, W) float32, NaN where not observed or under clouds."""
+
+    values: NDArray[np.float32]
+    grid: Grid
+    sky: Sky
+    parts: tuple[Part, ...]
+    unit: str
+    notes: tuple[str, ...] = field(default=())
+
+
+@contextmanager
+def _opened(ranges: Ranges, *, name: str) -> Iterator[DatasetReader]:
+    """Open a file of a server as what its first bytes say it is, and as nothing else."""
+    head = ranges.read(12)
+    ranges.seek(0)
+    driver = _DRIVERS.get(head[:4]) or ("JP2OpenJPEG" if head.startswith(_JPEG_2000) else "")
+    if not driver:
+        raise InputError(f"{name}: {shown(ranges.url)} is neither a GeoTIFF nor JPEG 2000")
+
+    def opener(path: str, mode: str = "rb", **_: Any) -> Ranges:
+        if mode not in ("r", "rb"):
+            raise OSError("nothing is written there")
+        ranges.seek(0)
+        return ranges
+
+    with (
+        wall(f"{name}: {shown(ranges.url)} cannot be read", "is it truncated? Try again, or leave the scene out"),
+        warnings.catch_warnings(),
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
+    ):
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(f"window-{id(ranges)}/file", opener=opener, driver=driver, sharing=False) as raster:
+            yield raster
+
+
+class Files:
+    """The files of items, each asked for once while a window is read."""
+
+    def __init__(self, web: Web, sign: Callable[[str, str], str] | None = None) -> None:
+        self._web = web
+        self._sign = sign or (lambda address, _collection: address)
+        self._open: dict[str, Ranges] = {}
+
+    def ranges(self, item: StacItem, asset: Mapping[str, Any], *, band: str) -> tuple[str, Ranges]:
+        """Return the address of a file as the catalogue has it, and the file."""
+        try:
+            address = asset_address(asset.get("href"), base=item.base)
+        except InputError as error:
+            raise InputError(f"{item.id}, {band}: {error}") from error
+        if address not in self._open:
+            self._open[address] = Ranges(self._sign(address, item.collection), web=self._web)
+        return address, self._open[address]
+
+
+def _place_on(raster: DatasetReader, *, name: str) -> tuple[Affine, pyproj.CRS]:
+    if raster.crs is None or raster.transform.is_identity:
+        why = "only ground control points" if raster.gcps[0] else "no georeference"
+        raise InputError(f"{name} has {why}: take a product on a map grid, such as sentinel-1-rtc")
+    transform = raster.transform
+    if transform.b or transform.d:
+        raise InputError(f"{name} is turned against its coordinate system; a product on a map grid expected")
+    return transform, pyproj.CRS.from_wkt(raster.crs.to_wkt())
+
+
+def _grid_over(place: Place, transform: Affine, crs: pyproj.CRS, *, name: str) -> Grid:
+    """Return the pixels of a raster's grid that hold a box, whether the raster reaches so far or not."""
+    x_min, y_min, x_max, y_max = place.on(crs).bounds
+    if not np.isfinite([x_min, y_min, x_max, y_max]).all():
+        raise InputError(f"{place.what} has no place in {crs.name}, the coordinates of {name}")
+    columns, rows = zip(*(~transform @ corner for corner in ((x_min, y_max), (x_max, y_min))), strict=True)
+    left, top = (int(np.floor(min(each) + _ALIGNED)) for each in (columns, rows))
+    right, bottom = (int(np.ceil(max(each) - _ALIGNED)) for each in (columns, rows))
+    shape = (bottom - top, right - left)
+    if min(shape) < 2:
+        raise InputError(f"{place.what} is smaller than two pixels of {name}")
+    limits.raster_bytes(
+        pixels=shape[0] * shape[1], bytes_per_pixel=40, file_bytes=None, what=f"{place.what} in {name}",
+        advice="give a smaller box with --box FILE",
+    )  # fmt: skip
+    return Grid(transform @ Affine.translation(left, top), shape, crs)
+
+
+def _on_grid(raster: DatasetReader, grid: Grid, *, name: str) -> tuple[NDArray[Any], NDArray[np.bool_]] | None:
+    """Return stored numbers of the first band on a grid and where there are none, or None where it does not reach.
+
+    Pixels of the same grid are taken as they are; others are brought onto it by the nearest, so that every number is
+    one that was stored.
+    """
+    if raster.count != 1:
+        raise InputError(f"{name} has {raster.count} bands, one expected")
+    transform, crs = _place_on(raster, name=name)
+    height, width = grid.shape
+    x = np.linspace(grid.transform.c, grid.transform.c + width * grid.transform.a, 22)
+    y = np.linspace(grid.transform.f, grid.transform.f + height * grid.transform.e, 22)
+    xs, ys = np.concatenate([x, x, x * 0 + x[0], x * 0 + x[-1]]), np.concatenate([y * 0 + y[0], y * 0 + y[-1], y, y])
+    if not crs.equals(grid.crs):
+        xs, ys = pyproj.Transformer.from_crs(grid.crs, crs, always_xy=True).transform(xs, ys)
+    columns, rows = (xs - transform.c) / transform.a, (ys - transform.f) / transform.e
+    if not np.isfinite(columns).all() or not np.isfinite(rows).all():
+        return None
+    margin = 0 if crs.equals(grid.crs) else 2
+    left, top = (max(0, int(np.floor(each.min() + _ALIGNED)) - margin) for each in (columns, rows))
+    right = min(raster.width, int(np.ceil(columns.max() - _ALIGNED)) + margin)
+    bottom = min(raster.height, int(np.ceil(rows.max() - _ALIGNED)) + margin)
+    if right <= left or bottom <= top:
+        return None
+    window = Window(left, top, right - left, bottom - top)
+    stored = raster.read(1, window=window)
+    missing = raster.read_masks(1, window=window) == 0
+    if np.iscomplexobj(stored):
+        raise InputError(f"{name} holds complex numbers, no amplitudes")
+    out = np.zeros(grid.shape, dtype=stored.dtype)
+    absent = np.ones(grid.shape, dtype=np.uint8)
+    for source, target in ((stored, out), (missing.astype(np.uint8), absent)):
+        reproject(
+            source, target, src_transform=transform @ Affine.translation(left, top), src_crs=crs.to_wkt(),
+            dst_transform=grid.transform, dst_crs=grid.crs.to_wkt(), resampling=Resampling.nearest,
+            init_dest_nodata=False,
+        )  # fmt: skip
+    return out, absent.astype(bool)
+
+
+def read_sky(
+    items: Sequence[tuple[StacItem, Product]], *, place: Place, files: Files, grid: Grid | None = None
+) -> tuple[Sky, NDArray[np.bool_] | None, Grid | None, list[Part]]:
+    """Return what of a box a pass saw, by the cloud layers of its products, and where they hide it.
+
+    Returns
+    -------
+    Sky
+    (H, W) bool or None
+        Hidden by clouds, or not seen; None where no product tells.
+    Grid or None
+        Of that.
+    list of Part
+        The files that were read.
+    """
+    hidden: NDArray[np.bool_] | None = None
+    clouds = seen = None
+    parts: list[Part] = []
+    for item, product in items:
+        layer = cloud_asset(item, product)
+        if layer is None:
+            continue
+        key, asset, kind = layer
+        address, ranges = files.ranges(item, asset, band=key)
+        name = f"{item.id}, {key}"
+        with _opened(ranges, name=name) as raster:
+            if grid is None:
+                grid = _grid_over(place, *_place_on(raster, name=name), name=name)
+            if seen is None or clouds is None:
+                seen, clouds = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+            found = _on_grid(raster, grid, name=name)
+        parts.append(_part(item, key, address, ranges))
+        if found is None:
+            continue
+        numbers, missing = found
+        if numbers.dtype.kind not in "iu":
+            raise InputError(f"{name} holds {numbers.dtype}, no codes")
+        new = ~missing & ~unseen(numbers, kind) & ~seen
+        clouds |= new & cloudy(numbers, kind)
+        seen |= new
+    if grid is None or seen is None or clouds is None:
+        return Sky(seen=float("nan"), clouds=float("nan")), None, grid, parts
+    inside = place.inside(grid.transform, grid.shape, grid.crs)
+    hidden = ~seen | clouds
+    total, known = int(inside.sum()), int((seen & inside).sum())
+    share = float((clouds & inside).sum() / known) if known else float("nan")
+    return Sky(seen=known / max(1, total), clouds=share), hidden, grid, parts
+
+
+def read_window(
+    items: Sequence[tuple[StacItem, Product]], *, bands: Sequence[str], place: Place, files: Files
+) -> PassWindow:
+    """Return bands of a pass over a box; where its tiles overlap the first one's pixels count.
+
+    Raises
+    ------
+    DataNotFoundError, InputError
+        Where a band is missing, cannot be read, or nobody can tell what its numbers mean.
+    """
+    parts: list[Part] = []
+    notes: dict[str, None] = {}
+    grid = _finest_grid(items, bands=bands, place=place, files=files)
+    filled = np.full((len(bands), *grid.shape), np.nan, dtype=np.float32)
+    for item, product in items:
+        # One tile's bands are taken together: of two tiles each pixel is one tile's.
+        values = np.full_like(filled, np.nan)
+        for number, band in enumerate(bands):
+            key, asset = asset_of(item, product, band)
+            address, ranges = files.ranges(item, asset, band=key)
+            name = f"{item.id}, {key}"
+            numbers = numbers_of(item, product, asset)
+            with _opened(ranges, name=name) as raster:
+                found = _on_grid(raster, grid, name=name)
+            parts.append(_part(item, key, address, ranges, numbers=numbers))
+            if found is None:
+                continue
+            stored, missing = found
+            check_offset(np.where(missing, 0, stored), numbers, product=product, name=name)
+            values[number] = numbers.values(stored, missing=missing)
+            notes[
+                f"{item.id}: {numbers.unit} = number x {numbers.scale:.10g} + {numbers.offset:.10g} ({numbers.why})"
+            ] = None
+        whole = np.isfinite(values).all(axis=0) & ~np.isfinite(filled).any(axis=0)
+        filled[:, whole] = values[:, whole]
+    observed = np.isfinite(filled).all(axis=0)
+    sky, hidden, _, more = read_sky(items, place=place, files=files, grid=grid)
+    parts += more
+    if hidden is not None:
+        filled[:, hidden] = np.nan
+    else:
+        inside = place.inside(grid.transform, grid.shape, grid.crs)
+        sky = Sky(seen=float((observed & inside).sum() / max(1, inside.sum())), clouds=float("nan"))
+    units = {part.numbers.unit for part in parts if part.numbers is not None}
+    return PassWindow(
+        values=filled, grid=grid, sky=sky, parts=tuple(parts), unit=" and ".join(sorted(units)), notes=tuple(notes)
+    )
+
+
+def _finest_grid(
+    items: Sequence[tuple[StacItem, Product]], *, bands: Sequence[str], place: Place, files: Files
+) -> Grid:
+    """Return the grid of the finest band of the first item, over the whole box."""
+    item, product = items[0]
+    best: tuple[float, Affine, pyproj.CRS, str] | None = None
+    for band in bands:
+        key, asset = asset_of(item, product, band)
+        name = f"{item.id}, {key}"
+        _, ranges = files.ranges(item, asset, band=key)
+        with _opened(ranges, name=name) as raster:
+            transform, crs = _place_on(raster, name=name)
+        size = abs(transform.determinant)
+        if best is None or size < best[0] * 0.99:
+            best = (size, transform, crs, name)
+    assert best is not None
+    return _grid_over(place, best[1], best[2], name=best[3])
+
+
+def _part(item: StacItem, band: str, address: str, ranges: Ranges, *, numbers: Numbers | None = None) -> Part:
+    return Part(
+        item=item.id, band=band, address=shown(address), etag=ranges.etag, size=ranges.size, modified=ranges.modified,
+        numbers=numbers,
+    )  # fmt: skip
