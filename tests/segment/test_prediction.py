@@ -6,7 +6,7 @@ import pytest
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.normalisation import Normalisation
-from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
+from glaciertime.segment.predict.blending import PatchGrid
 from glaciertime.segment.predict.prediction import predict_image, predict_strips, zones_from_probability
 
 
@@ -139,21 +139,41 @@ def test_a_wrong_number_of_bands_is_one_sentence():
         predict_image(np.zeros((3, 8, 8)), run=smooth, spec=spec())
 
 
-def test_the_grid_gives_every_pixel_one_centre():
-    for height, width in ((1, 1), (64, 64), (65, 200), (150, 31)):
+def test_the_patches_cover_the_raster_and_lie_inside_it():
+    for height, width in ((1, 1), (64, 64), (65, 200), (150, 31), (97, 128)):
         grid = PatchGrid(height, width, 64)
+        rows, columns = grid.shape
         count = np.zeros((height, width), int)
         for top in grid.rows():
+            assert 0 <= top <= height - rows
             for left in grid.columns(0, width):
-                count[max(top + 16, 0) : max(top + 48, 0), max(left + 16, 0) : max(left + 48, 0)] += 1
-        assert (count == 1).all()
+                assert 0 <= left <= width - columns
+                count[top : top + rows, left : left + columns] += 1
+        assert count.min() >= 1
+        assert grid.columns(width - 1, width)[-1] == width - columns
 
 
 def test_no_weight_is_zero_and_the_profile_is_gaussian():
-    weights = gaussian_weights(256)
+    weights = PatchGrid(600, 600, 256).weights()
     assert weights.min() > 0
     ratio = weights[128, 128 + 32] / weights[128, 128]
     assert ratio == pytest.approx(np.exp(-0.5 * (32.5**2 - 0.5**2) / 32**2), rel=1e-4)
+    assert (PatchGrid(100, 200, 256).weights() == 1).all(), "a patch alone is not blended"
+
+
+def test_a_raster_of_one_patch_is_what_the_model_says_of_it():
+    pixels = scene(64, 50)
+    np.testing.assert_array_equal(
+        assemble(Array(pixels), run=smooth, spec=spec()), predict_image(pixels, run=smooth, spec=spec())
+    )
+
+
+def test_a_raster_that_outgrows_a_patch_by_a_pixel_is_seen_nearly_the_same():
+    pixels = scene(65, 64)
+    exact = predict_image(pixels[:, :64], run=smooth, spec=spec())
+    found = assemble(Array(pixels), run=smooth, spec=spec())[:, :64]
+    assert np.abs(found - exact).max() < 0.01
+    assert len(PatchGrid(65, 64, 64).rows()) == 2
 
 
 def test_a_line_that_must_be_drawn_needs_no_certain_pixel():

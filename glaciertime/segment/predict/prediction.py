@@ -14,7 +14,7 @@ from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.normalisation import ImageStatistics, Normalisation
-from glaciertime.segment.predict.blending import PatchGrid, gaussian_weights
+from glaciertime.segment.predict.blending import PatchGrid
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.front_line import SMOOTHNESS, zones_from_ocean
 
@@ -108,10 +108,9 @@ def predict_strips(
 ) -> Iterator[Strip]:
     """Yield the class probabilities of a raster, a finished strip at a time.
 
-    The patches lie on a grid that is anchored to the raster, whatever ``window_px`` is, and every pixel blends the
-    same patches in the same order: how the raster is cut changes memory and speed, not the result. A patch reads
-    twice the width of the pixels it counts most for; beyond the raster it sees the edge repeated. Patches without an
-    observed pixel are skipped.
+    The patches lie on a grid that is the raster's own, see :class:`.blending.PatchGrid`, whatever ``window_px`` is, and
+    every pixel blends the same patches in the same order: how the raster is cut changes memory and speed, not the
+    result. Patches without an observed pixel are skipped.
 
     Parameters
     ----------
@@ -148,16 +147,15 @@ def predict_strips(
         lefts = grid.columns(start, stop)
         blend = _Blend(grid, classes=len(spec.codes), lefts=lefts, start=start, stop=stop)
         line = _Line(source, grid, rule=spec.normalisation, statistics=statistics, lefts=lefts)
-        for top in grid.rows():
+        tops = grid.rows()
+        for top, below in zip(tops, [*tops[1:], grid.height], strict=True):
             line.move(top)
             seen = seen or bool(line.observed.any())
             for group, patches in line.batches(batch):
                 for left, probability in zip(group, run(patches), strict=True):
-                    blend.add(probability, left=left)
+                    blend.add(probability, left=left, share=grid.share(top, left))
             done += len(lefts)
-            strip = blend.finish(top, observed=line.observed)
-            if strip is not None:
-                yield strip
+            yield blend.finish(top, below, observed=line.observed)
             if progress is not None:
                 progress(done, total)
     if not seen:
@@ -174,8 +172,6 @@ def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArra
     run : Engine
     spec : ModelSpec
     """
-    if max(source.height, source.width) <= spec.patch_px:
-        return predict_image(source.read_all(), run=run, spec=spec)
     limits.raster_bytes(
         pixels=source.height * source.width,
         bytes_per_pixel=16 * len(spec.codes) + 8 * len(spec.bands),
@@ -192,11 +188,7 @@ def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArra
 
 
 class _Line:
-    """The pixels of one line of patches, normalised; what the line before has read is not read again.
-
-    They are held as two halves, the lower of which is the upper one of the next line, with the raster's edge repeated
-    beyond it.
-    """
+    """The pixels of one line of patches, normalised; what the line before has read is not read again."""
 
     def __init__(
         self,
@@ -208,132 +200,73 @@ class _Line:
         lefts: list[int],
     ) -> None:
         self.source, self.grid, self.rule, self.statistics, self.lefts = source, grid, rule, statistics, lefts
-        self.halves: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-        self.seen: tuple[NDArray[np.bool_], NDArray[np.bool_]] | None = None
-        self.observed = np.zeros((0, 0), dtype=bool)
+        self.first, self.width = lefts[0], lefts[-1] + grid.shape[1] - lefts[0]
+        self.top = 0
+        self.pixels = np.empty((0, 0, 0), dtype=np.float32)
+        self.observed = np.empty((0, 0), dtype=bool)
 
     def move(self, top: int) -> None:
         """Go on to the line whose patches start at a row; lines come in order."""
-        if self.halves is None or self.seen is None:
-            upper, upper_seen = self._read(top)
-        else:
-            upper, upper_seen = self.halves[1], self.seen[1]
-        below = top + self.grid.stride
-        if below < self.grid.height:
-            lower, lower_seen = self._read(below)
-        else:
-            lower, lower_seen = np.repeat(upper[:, -1:], self.grid.stride, axis=1), np.zeros_like(upper_seen)
-        self.halves, self.seen = (upper, lower), (upper_seen, lower_seen)
-        self.observed = np.concatenate(self.seen)
+        held = max(0, self.top + self.pixels.shape[1] - top)
+        fresh, seen = self._read(top + held, self.grid.shape[0] - held)
+        if held:
+            fresh = np.concatenate([self.pixels[:, -held:], fresh], axis=1)
+            seen = np.concatenate([self.observed[-held:], seen])
+        self.top, self.pixels, self.observed = top, fresh, seen
 
-    def _read(self, top: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        left, right = self.lefts[0], self.lefts[-1] + self.grid.side
-        row, column = max(top, 0), max(left, 0)
-        height, width = min(top + self.grid.stride, self.grid.height) - row, min(right, self.grid.width) - column
-        pixels = self.source.read(row, column, height, width)
-        around = (
-            (row - top, self.grid.stride - height - (row - top)),
-            (column - left, right - left - width - (column - left)),
-        )
+    def _read(self, row: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        pixels = self.source.read(row, self.first, height, self.width)
         observed = np.asarray(np.isfinite(pixels[0]))
         for band in pixels[1:]:
             observed |= np.isfinite(band)
-        normalised = self.rule.apply(pixels, statistics=self.statistics, top=row)
-        if any(max(pair) for pair in around):
-            normalised = np.pad(normalised, ((0, 0), *around), mode="edge")
-            observed = np.pad(observed, around)
-        return normalised, observed
+        return self.rule.apply(pixels, statistics=self.statistics, top=row), observed
 
     def batches(self, size: int) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Yield the first columns of patches with an observed pixel, and the patches; overwritten by the next ones."""
-        if self.halves is None:
-            return
-        side, stride, origin = self.grid.side, self.grid.stride, self.lefts[0]
+        height, width = self.grid.shape
         anything = np.asarray(self.observed.any(axis=0))
-        wanted = [left for left in self.lefts if anything[left - origin : left - origin + side].any()]
-        held = np.empty((size, len(self.halves[0]), side, side), dtype=np.float32)
+        wanted = [left for left in self.lefts if anything[left - self.first : left - self.first + width].any()]
+        held = np.empty((size, len(self.pixels), height, width), dtype=np.float32)
         for place in range(0, len(wanted), size):
             group = wanted[place : place + size]
             for patch, left in zip(held, group, strict=False):
-                columns = slice(left - origin, left - origin + side)
-                patch[:, :stride], patch[:, stride:] = (half[..., columns] for half in self.halves)
+                patch[:] = self.pixels[..., left - self.first : left - self.first + width]
             yield group, held[: len(group)]
 
 
 class _Blend:
-    """Weighted sums of the lines of patches that are not finished, over one window's columns.
-
-    They are held in square blocks, of which a patch covers exactly four: each lies in one piece of memory.
-    """
+    """Weighted sums of the lines of patches that are not finished, over one window's columns."""
 
     def __init__(self, grid: PatchGrid, *, classes: int, lefts: list[int], start: int, stop: int) -> None:
-        self.grid, self.origin = grid, lefts[0]
-        self.start, self.stop = start, stop
-        half = grid.stride
-        self.weights = gaussian_weights(grid.side)
-        blocks = len(lefts) + 1
-        self.upper, self.lower = (np.zeros((blocks, classes, half, half), dtype=np.float32) for _ in range(2))
-        self.upper_total, self.lower_total = (np.zeros((blocks, half, half), dtype=np.float32) for _ in range(2))
-        self.product = np.empty((half, half), dtype=np.float32)
+        self.first, self.start, self.stop = lefts[0], start, stop
+        self.weights = grid.weights()
+        height, width = grid.shape
+        across = lefts[-1] + width - self.first
+        self.sums = np.zeros((classes, height, across), dtype=np.float32)
+        self.total = np.zeros((height, across), dtype=np.float32)
+        self.product = np.empty((height, width), dtype=np.float32)
 
-    def add(self, probability: NDArray[np.float32], *, left: int) -> None:
+    def add(self, probability: NDArray[np.float32], *, left: int, share: float) -> None:
         """Add one patch of the current line."""
-        half = self.grid.stride
-        first = (left - self.origin) // half
-        for rows, sums, totals in (
-            (slice(half), self.upper, self.upper_total),
-            (slice(half, None), self.lower, self.lower_total),
-        ):
-            for block, columns in ((first, slice(half)), (first + 1, slice(half, None))):
-                weights = self.weights[rows, columns]
-                totals[block] += weights
-                for layer, of_class in zip(probability, sums[block], strict=True):
-                    np.multiply(layer[rows, columns], weights, out=self.product)
-                    of_class += self.product
+        columns = slice(left - self.first, left - self.first + self.product.shape[1])
+        weights = self.weights if share == 1 else self.weights * np.float32(share)
+        self.total[:, columns] += weights
+        for layer, of_class in zip(probability, self.sums, strict=True):
+            np.multiply(layer, weights, out=self.product)
+            of_class[:, columns] += self.product
 
-    def finish(self, top: int, *, observed: NDArray[np.bool_]) -> Strip | None:
-        """Take out the rows that no later line of patches reaches; ``observed`` covers the whole line of patches."""
-        half = self.grid.stride
-        last_line = top + half >= self.grid.height - self.grid.side // 4
-        first, last = max(top, 0), min(top + (self.grid.side if last_line else half), self.grid.height)
-        strip = None
-        if last > first:
-            probability = np.empty((self.upper.shape[1], last - first, self.stop - self.start), dtype=np.float32)
-            for number, (sums, totals) in enumerate(
-                ((self.upper, self.upper_total), (self.lower, self.lower_total))[: 1 + last_line]
-            ):
-                row = top + number * half
-                rows = slice(max(row, first), min(row + half, last))
-                if rows.stop > rows.start:
-                    self._divide(sums, totals, rows=rows, row=row, into=probability[:, rows.start - first :])
-            seen = observed[first - top : last - top, self.start - self.origin : self.stop - self.origin].copy()
-            if not seen.all():
-                np.copyto(probability, np.float32(np.nan), where=~seen)
-            strip = Strip(row=first, column=self.start, probability=probability, observed=seen)
-        self.upper, self.lower = self.lower, self.upper
-        self.upper_total, self.lower_total = self.lower_total, self.upper_total
-        self.lower.fill(0)
-        self.lower_total.fill(0)
-        return strip
-
-    def _divide(
-        self,
-        sums: NDArray[np.float32],
-        totals: NDArray[np.float32],
-        *,
-        rows: slice,
-        row: int,
-        into: NDArray[np.float32],
-    ) -> None:
-        within = slice(rows.start - row, rows.stop - row)
-        for block, (of_block, total) in enumerate(zip(sums, totals, strict=True)):
-            left = self.origin + block * self.grid.stride
-            first, last = max(left, self.start), min(left + self.grid.stride, self.stop)
-            if last > first:
-                columns = slice(first - left, last - left)
-                out = into[:, : within.stop - within.start, first - self.start : last - self.start]
-                with np.errstate(invalid="ignore", divide="ignore"):
-                    np.divide(of_block[:, within, columns], total[within, columns], out=out)
+    def finish(self, top: int, below: int, *, observed: NDArray[np.bool_]) -> Strip:
+        """Take out the rows above that at which the next line of patches starts; ``observed`` is of the whole line."""
+        done = below - top
+        columns = slice(self.start - self.first, self.stop - self.first)
+        seen = observed[:done, columns].copy()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            probability = self.sums[:, :done, columns] / self.total[:done, columns]
+        np.copyto(probability, np.float32(np.nan), where=~seen)
+        for held in (*self.sums, self.total):
+            held[:-done] = held[done:].copy()
+            held[-done:] = 0
+        return Strip(row=top, column=self.start, probability=probability, observed=seen)
 
 
 def zones_from_probability(probability: NDArray[np.float32], *, spec: ModelSpec, smoothness: float = SMOOTHNESS) -> Any:
