@@ -17,7 +17,7 @@ from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.predict import engine
 
 SPEC = ModelSpec(name="ruler", model="unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
-SIZE, FRONT_ROW = (60, 40), 20
+SIZE, FRONT_ROW = (60, 40), 20.0
 
 
 @pytest.fixture
@@ -34,11 +34,13 @@ def images(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def observations(folder: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch, *, blur_px: float = 0) -> pd.DataFrame:
+def observations(
+    folder: Path, spec: ModelSpec, monkeypatch: pytest.MonkeyPatch, *, blur_px: float = 0, front_row: float = FRONT_ROW
+) -> pd.DataFrame:
     """Return the positions along the centreline, with a model that sees a level front, more or less blurred."""
     rows = np.arange(SIZE[0])[:, None]
-    clear = (rows < FRONT_ROW).astype(float)
-    below = norm.sf((rows + 0.5 - FRONT_ROW) / blur_px) if blur_px else clear
+    clear = (rows < front_row).astype(float)
+    below = norm.sf((rows + 0.5 - front_row) / blur_px) if blur_px else clear
 
     def run(batch: np.ndarray) -> np.ndarray:
         ocean = np.broadcast_to(below, (len(batch), *SIZE)).astype(np.float32)
@@ -78,6 +80,14 @@ def test_a_front_that_the_model_leaves_open_errs_by_as_much_and_is_flagged(
     assert rows[8.0]["sigma"].to_numpy() == pytest.approx([RESOLUTION_M * 8.0] * 2, rel=0.05)
     assert not rows[1.0]["quality"].str.contains("unclear-front").any()
     assert rows[8.0]["quality"].str.contains("unclear-front: one sigma of 8 pixels, 2.0 usually").all()
+
+
+@pytest.mark.parametrize("zones", ["line", "argmax"])
+def test_the_front_of_an_image_lies_below_the_pixel(images: Path, monkeypatch: pytest.MonkeyPatch, zones: str) -> None:
+    spec = replace(SPEC, zones=zones, scores={"front_sigma_px": 2.0})
+    for front_row in (20.0, 20.3, 20.75):
+        rows = observations(images, spec, monkeypatch, blur_px=1.0, front_row=front_row)
+        assert rows["value"].to_numpy() / RESOLUTION_M == pytest.approx([SIZE[0] - front_row] * 2, abs=0.03)
 
 
 def test_an_image_that_cannot_be_read_fails_alone(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,6 +28,8 @@ __all__ = ["Towards", "find_towards", "mask_of_image"]
 
 #: The direction of the ocean is looked for in so many images at most, evenly over the record.
 _LOOKED_AT = 12
+#: Probabilities are held with a mask up to so many numbers: the front of a larger one keeps to its pixels.
+_HELD = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,7 @@ class _Segmented:
     """Zones of one image, where they lie, and how surely its front does."""
 
     zones: NDArray[np.uint8]
+    probability: NDArray[np.float32] | None
     scene: MaskScene
     sigma_px: float
     unlike: str = ""
@@ -157,8 +160,8 @@ def mask_of_image(
     Returns
     -------
     MaskScene or UnreadableScene
-        The mask is held until it is read first; each further reading segments the image again. The latter where the
-        image cannot be segmented, with the reason.
+        The mask is held until it is read first, and so are the probabilities, which place the front below the pixel;
+        each further reading segments the image again. The latter where the image cannot be segmented, with the reason.
     """
     from glaciertime.segment.predict.framed import UNRELIABLE_SHARE
     from glaciertime.segment.predict.uncertainty import varied, why_unclear
@@ -194,7 +197,7 @@ def mask_of_image(
         first = segmented()
     except GlacierTimeError as error:
         return _refused(scene, str(error))
-    held = [first.zones]
+    held, probable = [first.zones], [first.probability]
     sigma_px, flags = first.sigma_px, dict(scene.acquisition.flags)
     if reason := why_unclear(sigma_px, spec=spec):
         flags["unclear-front"] = reason
@@ -212,7 +215,14 @@ def mask_of_image(
         placed, model=spec.name, delineation_sigma_m=sigma_px * placed.resolution_m, flags=flags
     )  # fmt: skip
     read: Callable[[], NDArray[np.uint8]] = lambda: held.pop() if held else segmented().zones  # noqa: E731
-    return replace(first.scene, acquisition=acquisition, read=read)
+    if first.probability is None:
+        return replace(first.scene, acquisition=acquisition, read=read)
+
+    def probability() -> tuple[NDArray[np.float32], tuple[int, ...]] | None:
+        layers = probable.pop() if probable else segmented().probability
+        return None if layers is None else (layers, spec.codes)
+
+    return replace(first.scene, acquisition=acquisition, read=read, probability=probability)
 
 
 def _segment(
@@ -228,7 +238,7 @@ def _segment(
         framed = _framed(scene, pixels, towards)
         ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
         made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg, try_out=quick)
-        zones, sigma_px, unlike = made.zones, made.sigma_px, made.unlike
+        zones, sigma_px, unlike, probability = made.zones, made.sigma_px, made.unlike, made.probability
         if not made.framing.is_identity or made.framing.shape != shape:
             transform, shape = scene.transform @ made.framing.to_scene, made.framing.shape
             what = replace(what, resolution_m=made.framing.pixel_m)
@@ -237,7 +247,8 @@ def _segment(
         zones = zones_from_probability(probability, spec=spec)
         sigma_px = front_sigma_px(probability, spec=spec)
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
-    return _Segmented(zones, mask, sigma_px, unlike)
+    kept = probability if {127, 254} & set(spec.codes) and probability.size <= _HELD else None
+    return _Segmented(zones, kept, mask, sigma_px, unlike)
 
 
 def _refused(scene: ImageScene, reason: str) -> UnreadableScene:
