@@ -20,9 +20,9 @@ class PatchGrid:
     """Patches of one size inside a raster, half a side apart; the last of each axis ends with the raster.
 
     A raster no larger than a patch is one patch, as large as itself: nothing is made up beyond its edges. In one that
-    is a pixel larger, a second patch counts by how far it lies beyond the first, next to nothing where both see a pixel:
-    what comes of a raster does not jump where it outgrows a patch. The grid does not know in which pieces a raster is
-    processed.
+    is a pixel larger, a second patch counts by how far it lies beyond the first, next to nothing where both see the
+    same: what comes of a raster does not jump where it outgrows a patch. The grid does not know in which pieces a
+    raster is processed.
 
     Attributes
     ----------
