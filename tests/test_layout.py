@@ -90,7 +90,7 @@ FLOORS = {
         {"scenario", "profile", "adapters"},
     ),
     "segment": (
-        {"description", "frame", "normalisation"},
+        {"description", "frame", "normalisation", "legend"},
         {"architectures"},
         {"losses"},
         {"predict"},

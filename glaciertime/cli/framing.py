@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,27 @@ if TYPE_CHECKING:
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.segment.predict.framed import FramedScene
 
-__all__ = ["predict_in_frame"]
+__all__ = ["InFrame", "predict_in_frame"]
+
+
+@dataclass(frozen=True)
+class InFrame:
+    """What a model says of an image that it saw in its own frame, on the image's grid.
+
+    Attributes
+    ----------
+    probability : (K, H, W) float32
+    zones : (H, W) uint8
+    front : LineString or None
+        In the coordinates of the image, below the pixel; None where the image has no place, or the model no line.
+    flags : dict of str to str
+        What is known against it.
+    """
+
+    probability: NDArray[np.float32]
+    zones: NDArray[np.uint8]
+    front: shapely.LineString | None = None
+    flags: dict[str, str] = field(default_factory=dict)
 
 
 def predict_in_frame(
@@ -30,7 +51,7 @@ def predict_in_frame(
     ocean: str | None,
     centreline: Path | None,
     smoothness: float,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+) -> InFrame:
     """Return probabilities and zones on the grid of an image, and say how its frame was laid.
 
     Raises
@@ -45,6 +66,7 @@ def predict_in_frame(
     from glaciertime.segment.predict.orientation import AUTO, parse_ocean
     from glaciertime.segment.predict.uncertainty import why_unclear
 
+    flags: dict[str, str] = {}
     placed = pixels.place is not None
     if centreline is not None and not placed:
         raise UsageError(f"--centreline: {pixels.path} has no georeference to find it in; give --ocean")
@@ -61,20 +83,25 @@ def predict_in_frame(
     if made.found is not None:
         sure = "" if made.found.is_sure else " BUT IT IS NOT SURE: say it with --ocean;"
         note(
-            f"the ocean was found to lie towards {made.found.ocean_deg:.0f} degrees from north,{sure} another "
-            f"direction leaves the model {1 / max(made.found.doubt, 1e-3):.1f} times as unsure"
+            f"{pixels.path.name}: the ocean was found to lie towards {made.found.ocean_deg:.0f} degrees from "
+            f"north,{sure} another direction leaves the model {1 / max(made.found.doubt, 1e-3):.1f} times as unsure"
         )
+        if not made.found.is_sure:
+            flags["unclear-front"] = "the direction of the ocean is not sure, say it with --ocean"
     if not made.framing.is_identity:
         height, width = made.framing.shape
         note(
-            f"seen by the model as {width} x {height} pixels of {made.framing.pixel_m:.1f} m, "
+            f"{pixels.path.name}: seen by the model as {width} x {height} pixels of {made.framing.pixel_m:.1f} m, "
             f"{made.framing.ocean_deg:.0f} degrees from north up"
         )
     if made.unlike:
         note(f"THE MASK IS NOT TO BE RELIED ON: {pixels.path.name} is {made.unlike}")
+        flags["unlike-training"] = made.unlike
     if reason := why_unclear(made.sigma_px, spec=spec):
         note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
-    return made.probability_on(scene), made.zones_on(scene, spec)
+        flags.setdefault("unclear-front", reason)
+    front = made.front_in(scene.transform) if placed and made.rows is not None else None
+    return InFrame(made.probability_on(scene), made.zones_on(scene, spec), front, flags)
 
 
 def _scene_of(pixels: Imagery, spec: ModelSpec, centreline: Path | None) -> FramedScene:

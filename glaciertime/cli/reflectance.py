@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glaciertime.cli.common import note
-from glaciertime.errors import InputError, UsageError
+from glaciertime.errors import InputError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,20 +17,21 @@ if TYPE_CHECKING:
     from glaciertime.scenes.pixel_values import PixelReading
     from glaciertime.scenes.sensors import Sensor
 
-__all__ = ["open_reflectance", "zones_of_image"]
+__all__ = ["open_reflectance", "reading_of_sensor", "said_of_reading", "zones_of_image"]
 
 #: Numbers of Sentinel-2 below this show that the 1000 of baseline 04.00 is not in them.
 _BASELINE = 600
 
 
 def open_reflectance(
-    path: Path, *, method: str, bands: str | None, sensor: str | None, values: PixelReading, scaled: bool
+    source: Path | str, *, method: str, bands: str | None, sensor: str | None, values: PixelReading, scaled: bool
 ) -> Imagery:
     """Open an image whose bands, in the order the method needs them, read as surface reflectances.
 
     Parameters
     ----------
-    path : Path
+    source : Path or str
+        A file, or an address.
     method : str
     bands, sensor : str, optional
         As they were typed.
@@ -50,16 +51,17 @@ def open_reflectance(
 
     known = None if sensor is None else sensor_named(sensor)
     wanted = needed_bands(method)
-    with Imagery(path) as whole:
+    with Imagery(source) as whole:
+        path = whole.path
         numbers = band_numbers(path, wanted, descriptions=whole.descriptions, sensor=known, told=bands)
         declared = whole.declared_scale
-    pixels = Imagery(path, bands=numbers, values=values)
+    pixels = Imagery(source, bands=numbers, values=values)
     try:
         sample = pixels.sample()
         if scaled or looks_like_reflectance(sample):
             used = values
         elif known is not None:
-            used = _of_sensor(known, sample, path, values)
+            used = reading_of_sensor(known, sample, name=path.name, values=values)
         elif declared is not None:
             used = replace(values, scale=declared[0], offset=declared[1])
         else:
@@ -72,8 +74,7 @@ def open_reflectance(
             used = replace(used, nodata=(0.0,))
         pixels.values = used
         if used is not values:
-            filled = ", 0 is not observed" if used.nodata == (0.0,) else ""
-            note(f"{path.name}: reflectance = stored x {used.scale:g} + {used.offset:g}{filled}")
+            note(said_of_reading(used, name=path.name))
         if not looks_like_reflectance(pixels.sample()):
             raise InputError(
                 f"{path.name}: with x {used.scale:g} + {used.offset:g} its values are no reflectances; give --scale "
@@ -85,12 +86,21 @@ def open_reflectance(
     return pixels
 
 
-def _of_sensor(sensor: Sensor, sample: NDArray[np.float32], path: Path, values: PixelReading) -> PixelReading:
+def reading_of_sensor(sensor: Sensor, sample: NDArray[np.float32], *, name: str, values: PixelReading) -> PixelReading:
+    """Return how the numbers that a sensor's agency distributes are read as reflectances.
+
+    Raises
+    ------
+    InputError
+        If they are not those that the agency distributes.
+    """
     import numpy as np
 
+    if sensor.is_radar:
+        raise InputError(f"{name}: {sensor.name} is a radar, its numbers are no reflectances")
     if sensor.name == "sentinel-2" and float((sample[np.isfinite(sample) & (sample != 0)] < _BASELINE).mean()) > 0.01:
         raise InputError(
-            f"{path.name}: numbers below {_BASELINE} show that the offset of baseline 04.00 is not in them; say "
+            f"{name}: numbers below {_BASELINE} show that the offset of baseline 04.00 is not in them; say "
             "--sensor sentinel-2-before-2022, or --scale 0.0001,-0.1 if they are right"
         )
     fill = values.nodata
@@ -100,25 +110,16 @@ def _of_sensor(sensor: Sensor, sample: NDArray[np.float32], path: Path, values: 
     return replace(values, scale=sensor.scale, offset=sensor.offset, nodata=fill)
 
 
-def zones_of_image(pixels: Imagery, *, method: str, min_area_km2: float) -> NDArray[np.uint8]:
-    """Return the zones of an opened image, small patches of ice left out.
+def said_of_reading(used: PixelReading, *, name: str) -> str:
+    """Return the sentence that says how stored numbers were read."""
+    filled = ", 0 is not observed" if used.nodata == (0.0,) else ""
+    return f"{name}: reflectance = stored x {used.scale:g} + {used.offset:g}{filled}"
 
-    Raises
-    ------
-    UsageError
-        If a least area is asked for and the size of the pixels is not known.
-    """
+
+def zones_of_image(pixels: Imagery, *, method: str) -> NDArray[np.uint8]:
+    """Return the zones of an opened image."""
     from glaciertime.segment.pixels.indices import needed_bands, zones_of_reflectance
-    from glaciertime.units import M2_PER_KM2, resolution_m
 
-    least = 0
-    if min_area_km2 > 0:
-        place = pixels.place
-        if place is None:
-            raise UsageError(f"--min-area: {pixels.path.name} has no georeference, its pixels no size; leave it out")
-        size = resolution_m(place[0], shape=(pixels.height, pixels.width), crs=place[1])
-        least = round(min_area_km2 * M2_PER_KM2 / size**2)
     pixels.check_whole(bytes_per_pixel=40, step=f"segmented by {method}")
-    values = pixels.read_all()
-    bands = dict(zip(needed_bands(method), values, strict=True))
-    return zones_of_reflectance(bands, method=method, least_px=least)
+    bands = dict(zip(needed_bands(method), pixels.read_all(), strict=True))
+    return zones_of_reflectance(bands, method=method)

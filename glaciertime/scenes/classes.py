@@ -21,11 +21,13 @@ EXAMPLE = "--classes 0=ocean,1=glacier"
 #: Words that files and people use for a zone. Ice mélange counts as ocean; what has no certain zone is not here.
 WORDS = {
     **{word: GLACIER for word in ("glacier", "glaciers", "ice", "glacier ice", "land ice", "ice sheet", "ice shelf",
-                                  "grounded ice")},
+                                  "grounded ice", "clean ice", "debris covered ice", "debris covered glacier")},
     **{word: OCEAN for word in ("ocean", "sea", "water", "open water", "sea ice", "melange", "mélange", "ice melange",
                                 "ice mélange", "ocean and ice melange", "ocean and ice mélange", "iceberg",
                                 "icebergs")},
-    **{word: ROCK for word in ("rock", "land", "bedrock", "bare rock", "rock outcrop", "ground")},
+    **{word: ROCK for word in ("rock", "land", "bedrock", "bare rock", "rock outcrop", "ground",
+                               # Of maps of glaciers: all that is none.
+                               "background")},
     **{word: NO_DATA for word in ("nodata", "no data", "unobserved", "not observed", "unclassified", "cloud", "clouds",
                                   "cloud shadow", "radar shadow", "fill", "missing")},
 }  # fmt: skip

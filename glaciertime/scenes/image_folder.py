@@ -24,7 +24,7 @@ from glaciertime.scenes.raster_files import open_raster
 from glaciertime.scenes.raster_files import reading as reading_file
 from glaciertime.units import resolution_m
 
-__all__ = ["format_of_rasters", "images_in_folder", "is_image"]
+__all__ = ["format_of_rasters", "images_in_folder", "is_image", "is_mask"]
 
 #: A band of a mask has fewer different values than this, one of an image more.
 _CLASSES = 32
@@ -71,6 +71,18 @@ def is_image(path: Path) -> bool | None:
             return _holds_values(raster)
     except GlacierTimeError:
         return None
+
+
+def is_mask(path: Path) -> bool:
+    """Return whether a raster holds classes for certain: whole numbers, and few of them, or colours of a palette.
+
+    Numbers with fractions are left to what they are taken for: reflectances lie between 0 and 1 as probabilities do.
+    """
+    try:
+        with open_raster(path) as raster, reading_file(path):
+            return not _holds_values(raster) and not any(dtype.startswith("float") for dtype in raster.dtypes)
+    except GlacierTimeError:
+        return False
 
 
 def _holds_values(raster: DatasetReader) -> bool:

@@ -17,6 +17,7 @@ from rasterio.windows import Window
 from glaciertime.errors import InputError
 from glaciertime.scenes.pixel_values import PixelReading, grey_table
 from glaciertime.scenes.raster_files import check_pixels, open_raster, reading
+from glaciertime.scenes.remote import address, name_of
 from glaciertime.walls import wall
 
 __all__ = ["Imagery"]
@@ -30,8 +31,9 @@ class Imagery:
 
     Parameters
     ----------
-    path : Path
-        GeoTIFF, PNG or whatever else GDAL reads; a georeference is carried along where there is one.
+    path : Path or str
+        GeoTIFF, PNG or whatever else GDAL reads, also behind an address; a georeference is carried along where there is
+        one.
     bands : sequence of int, optional
         Numbers of the bands to use, from 1; by default all but a transparency band, and only the first of three that
         are equal (a grey picture stored in colour) where one is expected.
@@ -50,15 +52,16 @@ class Imagery:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | str,
         *,
         bands: Sequence[int] | None = None,
         expected: int | None = None,
         values: PixelReading | None = None,
     ) -> None:
-        self.path = Path(path)
+        url = address(path) if isinstance(path, str) else None
+        self.path = Path(path if url is None else name_of(url))
         self.values = PixelReading() if values is None else values
-        self._source = open_raster(self.path, what="an image (GeoTIFF or PNG)")
+        self._source = open_raster(path, what="an image (GeoTIFF or PNG)")
         try:
             with wall(f"{path} cannot be read as an image", "export it again"):
                 self.height, self.width = self._source.height, self._source.width

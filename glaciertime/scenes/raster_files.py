@@ -15,6 +15,7 @@ from rasterio.io import DatasetReader
 
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.remote import ACCESS, address, open_remote
 from glaciertime.walls import wall
 
 __all__ = ["STRICT", "check_pixels", "open_raster", "reading"]
@@ -41,14 +42,19 @@ def _drivers() -> list[str]:
         return sorted(set(_DRIVERS) & set(gdal.drivers()))
 
 
-def open_raster(path: Path, *, what: str = "a raster") -> DatasetReader:
+def open_raster(path: Path | str, *, what: str = "a raster") -> DatasetReader:
     """Open a raster; its header has been read, and is no claim that the file does not bear out.
+
+    A text that is an address is opened there, see :mod:`glaciertime.scenes.remote`; any other is the name of a file.
 
     Raises
     ------
     DataNotFoundError, InputError
         Where the file is absent, empty, no raster, or beyond a limit.
     """
+    if isinstance(path, str) and (url := address(path)) is not None:
+        return open_remote(url, what=what)
+    path = Path(path)
     with wall(f"{path} cannot be looked for", "give a name that a file can have"):
         if not path.is_file():
             raise DataNotFoundError(f"{path}: there is no such file; give {what}")
@@ -114,6 +120,6 @@ def reading(path: Path) -> Iterator[None]:
     """Read pixels of an open raster: what is damaged becomes one sentence."""
     with (
         wall(f"{path.name} cannot be read to its end", "is it truncated? Fetch or export it again"),
-        rasterio.Env(**STRICT),
+        rasterio.Env(**STRICT, **ACCESS),
     ):
         yield

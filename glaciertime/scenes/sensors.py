@@ -1,7 +1,8 @@
-"""Optical sensors: the bands of their usual stacks by name, and what makes their numbers surface reflectances."""
+"""Sensors: the bands of their usual stacks by name, and what makes their numbers surface reflectances."""
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 
 from glaciertime.errors import InputError, UsageError, nearest_names
 
-__all__ = ["BANDS", "Sensor", "band_numbers", "sensor_named", "sensor_names"]
+__all__ = ["BANDS", "KNOWN", "Sensor", "band_numbers", "model_bands", "names_of_bands", "sensor_named", "sensor_names"]
 
 BANDS = ("blue", "green", "red", "nir", "swir1", "swir2")
+_RADAR = ("vv", "vh", "hh", "hv")
+KNOWN = (*BANDS, *_RADAR)
 _OLI = ("coastal", "blue", "green", "red", "nir", "swir1", "swir2")
 _TM = ("blue", "green", "red", "nir", "swir1", "swir2")
 _ALIASES = {"b": "blue", "g": "green", "r": "red", "near infrared": "nir", "swir 1": "swir1", "swir 2": "swir2"}
@@ -20,7 +23,7 @@ _ALIASES = {"b": "blue", "g": "green", "r": "red", "near infrared": "nir", "swir
 
 @dataclass(frozen=True)
 class Sensor:
-    """An optical sensor.
+    """A sensor.
 
     Attributes
     ----------
@@ -28,13 +31,24 @@ class Sensor:
     stacks : tuple of tuple of str
         Names of the bands of files with as many bands, in order.
     scale, offset : float
-        ``reflectance = stored * scale + offset`` of the surface reflectance that its agency distributes.
+        ``reflectance = stored * scale + offset`` of the surface reflectance that its agency distributes; NaN of a
+        radar.
     """
 
     name: str
     stacks: tuple[tuple[str, ...], ...]
     scale: float
     offset: float
+
+    @property
+    def is_radar(self) -> bool:
+        """Return whether it sees no light."""
+        return math.isnan(self.scale)
+
+    @property
+    def sees(self) -> frozenset[str]:
+        """Return the bands, of those with a name of their own here, that any of its stacks has."""
+        return frozenset(band for stack in self.stacks for band in stack if band in KNOWN)
 
     def named(self, descriptions: tuple[str | None, ...]) -> tuple[str, ...]:
         """Return which bands those are that a file calls by this sensor's numbers (SR_B4, B8A); () if it does not.
@@ -45,17 +59,19 @@ class Sensor:
         (('red', 'blue'), ())
         """
         found = [_NUMBERED.match((text or "").strip().casefold()) for text in descriptions]
-        numbers = _NUMBERS["sentinel-2" if self.name.startswith("sentinel-2") else _generation(self.name)]
+        numbers = _NUMBERS.get("sentinel-2" if self.name.startswith("sentinel-2") else _generation(self.name), {})
         return tuple(numbers.get(each[1], each[0]) for each in found if each) if all(found) else ()
 
 
 _MSI_12 = ("coastal", "blue", "green", "red", "re1", "re2", "re3", "nir", "nir narrow", "vapour", "swir1", "swir2")
 _MSI_13 = (*_MSI_12[:10], "cirrus", *_MSI_12[10:])
-_NUMBERED = re.compile(r"(?:sr_)?b0?(\d{1,2}a?)\b")
+_NUMBERED = re.compile(r"(?:sr_)?b0?(\d{1,2}[an]?)\b")
 _NUMBERS = {
     "tm": {"1": "blue", "2": "green", "3": "red", "4": "nir", "5": "swir1", "7": "swir2"},
     "oli": dict(zip("1234567", _OLI, strict=True)),
     "sentinel-2": {"2": "blue", "3": "green", "4": "red", "8": "nir", "8a": "nir narrow", "11": "swir1", "12": "swir2"},
+    # Of the six bands of ASTER beyond 1.7 micrometres none is as wide as the second one of the others.
+    "aster": {"1": "green", "2": "red", "3n": "nir", "3": "nir", "4": "swir1"},
 }
 _LANDSAT = (0.0000275, -0.2)  # Collection 2, level 2
 _SENSORS = {
@@ -64,10 +80,25 @@ _SENSORS = {
     # Baseline 04.00, since 2022-01-25, adds 1000 to every number; earlier ones do not.
     "sentinel-2": Sensor("sentinel-2", (_MSI_12, _MSI_13, _TM), 0.0001, -0.1),
     "sentinel-2-before-2022": Sensor("sentinel-2-before-2022", (_MSI_12, _MSI_13, _TM), 0.0001, 0.0),
-}
+    "planetscope": Sensor(
+        "planetscope",
+        (
+            ("blue", "green", "red", "nir"),
+            ("coastal", "blue", "green 1", "green", "yellow", "red", "red edge", "nir"),
+        ),
+        0.0001, 0.0,
+    ),
+    # AST_07XT; its calibrated radiances are no reflectances.
+    "aster": Sensor(
+        "aster", (("green", "red", "nir"), ("green", "red", "nir", "swir1", "b5", "b6", "b7", "b8", "b9")), 0.001, 0.0
+    ),
+    "sentinel-1": Sensor("sentinel-1", (("vv", "vh"), ("hh", "hv"), ("vv",), ("hh",)), math.nan, math.nan),
+}  # fmt: skip
 
 
 def _generation(landsat: str) -> str:
+    if not landsat.startswith("landsat"):
+        return landsat
     return "oli" if landsat in ("landsat-8", "landsat-9") else "tm"
 
 
@@ -123,28 +154,17 @@ def band_numbers(
     InputError
         If a band is not found, or not known which it is.
     """
-    names: tuple[str, ...]
-    if told is not None and all(part.strip().isdigit() for part in told.split(",")):
+    if told is not None and _are_numbers(told):
         numbers = tuple(int(part) for part in told.split(","))
         if len(numbers) != len(wanted):
             raise UsageError(f"--bands {told}: {len(wanted)} numbers expected, for {', '.join(wanted)}")
         return numbers
-    if told is not None:
-        names = tuple(_plain(part) for part in told.split(","))
-        if len(names) != len(descriptions):
-            raise UsageError(f"--bands {told}: {path.name} has {len(descriptions)} bands, name each of them, in order")
-    elif any(_plain(text or "") in BANDS for text in descriptions):
-        names = tuple(_plain(text or "") for text in descriptions)
-    else:
-        stacks = () if sensor is None else sensor.stacks
-        stack = next((stack for stack in stacks if len(stack) == len(descriptions)), ())
-        names = () if sensor is None else sensor.named(descriptions)
-        if names and stack and _only_counts(descriptions) and _places(names, wanted) != _places(stack, wanted):
-            raise InputError(
-                f"{path.name} calls its bands {descriptions[0]} to {descriptions[-1]}: it is not certain whether these "
-                f"are the sensor's numbers; name all of them in order with --bands {','.join(stack)}"
-            )
-        names = names or stack
+    if sensor is not None and (unseen := [band for band in wanted if band in KNOWN and band not in sensor.sees]):
+        raise InputError(f"{sensor.name} has no {' and no '.join(unseen)}, which is needed here")
+    names = names_of_bands(path, wanted, descriptions=descriptions, sensor=sensor, told=told)
+    left_out = [] if told is None else [band for band in wanted if band not in map(_plain, told.split(","))]
+    if left_out and not [band for band in wanted if band not in names]:
+        raise UsageError(f"--bands {told}: {', '.join(left_out)} is needed too; name it, or leave --bands out")
     missing = [band for band in wanted if band not in names]
     if missing:
         raise InputError(
@@ -152,6 +172,93 @@ def band_numbers(
             f"of them in order with --bands {','.join(BANDS[: len(descriptions)] or BANDS)}, or say --sensor"
         )
     return tuple(1 + names.index(band) for band in wanted)
+
+
+def model_bands(
+    path: Path,
+    wanted: tuple[str, ...],
+    *,
+    descriptions: tuple[str | None, ...],
+    sensor: Sensor | None,
+    told: str | None,
+) -> tuple[int, ...] | None:
+    """Return the numbers of bands, from 1, that a model gets; None for all of them as they come.
+
+    Bands that the file, the sensor or ``--bands`` calls as the model does are found by these names, whatever their
+    order. Of a model whose bands have no such names ``--bands`` names those to use, in its order, or their numbers.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : tuple of str
+        Those of the model.
+    descriptions, sensor, told
+        As of :func:`band_numbers`.
+
+    Raises
+    ------
+    InputError
+        If a band that was named is not found, or the file names its bands and has not all that the model needs.
+    """
+    if told is not None and _are_numbers(told):
+        return tuple(int(part) for part in told.split(","))
+    by_name = all(band in KNOWN for band in wanted)
+    if told is None and (
+        not by_name or (sensor is None and not any(_plain(text or "") in KNOWN for text in descriptions))
+    ):
+        return None
+    if told is None or by_name:
+        return band_numbers(path, wanted, descriptions=descriptions, sensor=sensor, told=told)
+    given = tuple(_plain(part) for part in told.split(","))
+    names = names_of_bands(path, given, descriptions=descriptions, sensor=sensor, told=told)
+    missing = [band for band in given if band not in names]
+    if missing:
+        raise InputError(
+            f"--bands {told}: {path.name} does not say which of its {len(descriptions)} bands are "
+            f"{', '.join(missing)}; give their numbers, from 1, or say --sensor"
+        )
+    return tuple(1 + names.index(band) for band in given)
+
+
+def names_of_bands(
+    path: Path,
+    wanted: tuple[str, ...],
+    *,
+    descriptions: tuple[str | None, ...],
+    sensor: Sensor | None,
+    told: str | None,
+) -> tuple[str, ...]:
+    """Return what the bands of a file are, in order, as it was told, as the file or the sensor says; () where unknown.
+
+    Parameters and errors are those of :func:`band_numbers`.
+    """
+    told_names = () if told is None else tuple(_plain(part) for part in told.split(","))
+    if len(set(told_names)) != len(told_names):
+        raise UsageError(f"--bands {told}: a band is named twice")
+    if any(_plain(text or "") in KNOWN for text in descriptions):
+        own = tuple(_plain(text or "") for text in descriptions)
+        if told_names and len(told_names) == len(own) and told_names != own and not set(told_names) <= set(own):
+            raise InputError(
+                f"--bands {told}: {path.name} itself calls its bands {', '.join(own)}; give the numbers of those to use"
+            )
+        return own
+    stacks = () if sensor is None else sensor.stacks
+    stack = next((stack for stack in stacks if len(stack) == len(descriptions)), ())
+    names = () if sensor is None else sensor.named(descriptions)
+    if told_names and len(told_names) == len(descriptions):
+        return told_names
+    if names and stack and _only_counts(descriptions) and _places(names, wanted) != _places(stack, wanted):
+        raise InputError(
+            f"{path.name} calls its bands {descriptions[0]} to {descriptions[-1]}: it is not certain whether these "
+            f"are the sensor's numbers; name all of them in order with --bands {','.join(stack)}"
+        )
+    if told_names and not (names or stack):
+        raise UsageError(f"--bands {told}: {path.name} has {len(descriptions)} bands, name each of them, in order")
+    return names or stack
+
+
+def _are_numbers(told: str) -> bool:
+    return all(part.strip().isdigit() for part in told.split(","))
 
 
 def _only_counts(descriptions: tuple[str | None, ...]) -> bool:

@@ -70,6 +70,8 @@ class ModelSpec:
     augmented : bool
         Average over mirror images and magnifications by default, see :func:`.predict.uncertainty.varied`.
     trained_on, licence, note : str
+    made_by : str
+        The version of glaciertime that wrote the file; empty where it does not say.
     scores : dict of str to float
         Among them ``front_sigma_px``, where it was measured: see :attr:`front_sigma_px`.
     """
@@ -93,6 +95,7 @@ class ModelSpec:
     licence: str = ""
     note: str = ""
     scores: dict[str, float] = field(default_factory=dict)
+    made_by: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         if len(self.classes) != len(self.codes) or len(set(self.codes)) != len(self.codes):
@@ -159,10 +162,11 @@ class ModelSpec:
         what, remedy = f"{path}: the description of the model", "export it again with `glaciertime train`"
         values = parse_json(text, what=f"{what} is damaged: it", remedy=remedy)
         if isinstance(values, dict):
-            made_by, written = values.pop("made_by", "an earlier version"), values.pop("format", 1)
+            made_by, written = values.get("made_by", ""), values.pop("format", 1)
             if isinstance(written, int) and written > FORMAT:
+                version = readable_text(made_by or "of a later version")
                 raise InputError(
-                    f"{path} was made by glaciertime {readable_text(made_by)}, this is {glaciertime.__version__}, "
+                    f"{path} was made by glaciertime {version}, this is {glaciertime.__version__}, "
                     "which does not know all of its description; upgrade with pip install -U glaciertime"
                 )
             if "frame" not in values and values.get("zones") == "line":

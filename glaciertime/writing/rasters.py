@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from glaciertime.writing.marks import PNG_OPTIONS
+from glaciertime.writing.targets import WORLD_FILE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,8 +43,11 @@ class RasterDraft:
         Turn it into a Cloud-Optimized GeoTIFF at the end.
     tags : mapping of str to str, optional
         What else the file is to say of itself.
+    colours : mapping of int to (red, green, blue, opacity), optional
+        In which its values are shown.
     **profile
-        As of ``rasterio.open``: driver, height, width, count, dtype, crs, ...
+        As of ``rasterio.open``: driver, height, width, count, dtype, crs, ... A PNG with a ``transform`` gets a world
+        file beside it.
 
     Raises
     ------
@@ -52,11 +56,19 @@ class RasterDraft:
     """
 
     def __init__(
-        self, path: Path, *, mark: str, cog: bool = False, tags: Mapping[str, str] | None = None, **profile: Any
+        self,
+        path: Path,
+        *,
+        mark: str,
+        cog: bool = False,
+        tags: Mapping[str, str] | None = None,
+        colours: Mapping[int, tuple[int, int, int, int]] | None = None,
+        **profile: Any,
     ) -> None:
         import rasterio
 
         self.path = path
+        self._world = profile.get("transform") if profile["driver"] == "PNG" else None
         self._cog = cog
         self._sums: dict[tuple[int, int, int, int], int] = {}
         if profile["driver"] == "PNG":
@@ -69,9 +81,13 @@ class RasterDraft:
             self._raster = rasterio.open(path, "w", **profile)
         software = "Software" if profile["driver"] == "PNG" else "TIFFTAG_SOFTWARE"
         self._raster.update_tags(**{software: mark, **(tags or {})})
+        if colours is not None:
+            self._raster.write_colormap(1, dict(colours))
 
-    def describe(self, names: tuple[str, ...]) -> None:
-        """Name the bands, from the first."""
+    def describe(self, names: tuple[str, ...], *, tags: Mapping[str, str] | None = None) -> None:
+        """Name the bands, from the first; ``tags`` are what the first says beside."""
+        if tags:
+            self._raster.update_tags(1, **tags)
         for number, name in enumerate(names, start=1):
             self._raster.set_band_description(number, name)
 
@@ -128,9 +144,18 @@ class RasterDraft:
             if error is None:
                 if self._cog:
                     self._to_cog()
+                if self._world is not None:
+                    self.path.with_suffix(WORLD_FILE).write_text(_world_text(self._world), encoding="ascii")
                 self.check()
         finally:
             self._log.setLevel(self._was)
+
+
+def _world_text(transform: Any) -> str:
+    """Return the six lines of a world file: the steps of a column and of a row, and the middle of the first pixel."""
+    x, y = transform @ (0.5, 0.5)
+    numbers = (transform.a, transform.d, transform.b, transform.e, x, y)
+    return "".join(f"{number!r}\n" for number in map(float, numbers))
 
 
 @contextlib.contextmanager

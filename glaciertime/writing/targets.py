@@ -13,10 +13,12 @@ from pathlib import Path
 
 from glaciertime.errors import UsageError, WritingError
 
-__all__ = ["Target", "beside", "check_target", "file_name", "is_same"]
+__all__ = ["WORLD_FILE", "Target", "beside", "check_target", "file_name", "is_same"]
 
 #: Files beside a file that describe its content: with another content they would be wrong.
 _BESIDE_SHP = (".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".sbx", ".idx", ".shp.xml")
+#: What places the pixels of a PNG for programs that read no other note.
+WORLD_FILE = ".pgw"
 _BESIDE = {
     ".gpkg": ("-journal", "-wal", "-shm"),
     ".tif": (".aux.xml", ".ovr", ".msk"),
@@ -102,7 +104,7 @@ def check_target(
 def _check_replaceable(target: Target, named: str, found: os.stat_result | None, overwrite: bool) -> None:
     path = target.path
     if found is None:
-        taken = [other for other in beside(path) if path.suffix.lower() == ".shp" and other.exists()]
+        taken = [other for other in beside(path) if path.suffix.lower() in (".shp", ".png") and other.exists()]
         if taken and not overwrite:
             raise UsageError(f"{named}: its {taken[0].name} would replace a file; add --overwrite, or name another")
         return
@@ -155,7 +157,8 @@ def beside(target: Path) -> list[Path]:
     """Return the files that describe the content of a file, or belong to it."""
     if target.suffix.lower() == ".shp":
         return [target.with_suffix(end) for end in _BESIDE_SHP]
-    return [Path(f"{target}{end}") for end in _BESIDE.get(target.suffix.lower(), ())]
+    world = [target.with_suffix(WORLD_FILE)] if target.suffix.lower() == ".png" else []
+    return world + [Path(f"{target}{end}") for end in _BESIDE.get(target.suffix.lower(), ())]
 
 
 def file_name(name: str, suffix: str) -> str:

@@ -74,7 +74,7 @@ def test_every_shipped_model_loads_without_torch_and_without_a_pickle(tmp_path):
             "import sys; sys.modules['torch'] = None;\n"
             "from glaciertime.cli.segment import segment\n"
             "from pathlib import Path\n"
-            f"segment(Path({str(image)!r}), out=Path({str(tmp_path / (name + '.tif'))!r}), weights={name!r},"
+            f"segment([{str(image)!r}], out=Path({str(tmp_path / (name + '.tif'))!r}), weights={name!r},"
             "engine='onnx',"
             "bands=None, probabilities=None, tta=None, mc_dropout=0, smoothness=2.0, window=4096, batch=1, cog=False,"
             "threads=1)\n"

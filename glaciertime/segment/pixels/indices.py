@@ -35,7 +35,7 @@ def needed_bands(method: str) -> tuple[str, ...]:
 
 
 def zones_of_reflectance(
-    bands: dict[str, NDArray[np.floating]], *, method: str, median_px: int = 3, least_px: int = 0
+    bands: dict[str, NDArray[np.floating]], *, method: str, median_px: int = 3
 ) -> NDArray[np.uint8]:
     """Return where ice and snow, water and other ground are, by the reflectance of each pixel.
 
@@ -51,8 +51,6 @@ def zones_of_reflectance(
     method : str
     median_px : int
         Side of the median filter of the mask; 1 for none.
-    least_px : int
-        Patches of ice of fewer pixels are other ground.
 
     Returns
     -------
@@ -82,9 +80,5 @@ def zones_of_reflectance(
     if median_px > 1:
         ice = ndimage.median_filter(ice.astype(np.uint8), size=median_px, mode="nearest") > 0
         ice &= ~water & seen
-    if least_px > 1:
-        labels, count = ndimage.label(ice)
-        sizes = np.bincount(labels.ravel(), minlength=count + 1)
-        ice &= sizes[labels] >= least_px
     zones = np.where(ice, ICE, np.where(water, WATER, OTHER))
     return np.where(seen, zones, UNOBSERVED).astype(np.uint8)

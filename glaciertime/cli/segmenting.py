@@ -1,0 +1,385 @@
+"""One image on its way to a mask: by a model or by the reflectance of its pixels, with all that is written of it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glaciertime.cli.common import note
+from glaciertime.cli.running import the_run
+from glaciertime.cli.segment_files import (
+    MARK,
+    Files,
+    Maker,
+    mask_file,
+    probability_file,
+    with_uncertainty,
+    write_vector,
+)
+from glaciertime.cli.segmented import Outcome
+from glaciertime.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import shapely
+    from numpy.typing import NDArray
+
+    from glaciertime.scenes.image_listing import ListedImage
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.scenes.pixel_values import PixelReading
+    from glaciertime.segment.description import ModelSpec
+    from glaciertime.segment.legend import Legend
+    from glaciertime.segment.predict.engine import Engine
+    from glaciertime.writing.rasters import RasterDraft
+
+__all__ = ["Loaded", "Settings", "load", "segment_image"]
+
+_TILE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the command line says of every image; see ``glaciertime segment --help``."""
+
+    weights: str
+    method: str | None
+    sensor: str | None
+    bands: str | None
+    values: PixelReading
+    scaled: bool
+    min_area_km2: float
+    engine: str
+    tta: bool | None
+    ocean: str | None
+    centreline: Path | None
+    mc_dropout: int
+    smoothness: float
+    window: int
+    batch: int
+    cog: bool
+    threads: int
+    overwrite: bool
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that is ready to run; ``quick`` is for what is only tried out."""
+
+    path: Path
+    spec: ModelSpec
+    run: Engine
+    quick: Engine
+
+
+@dataclass
+class _Made:
+    """What came of the pixels: the mask where it is held whole, its front, and what is known against it."""
+
+    zones: NDArray[np.uint8] | None = None
+    probability: NDArray[np.float32] | None = None
+    front: shapely.Geometry | None = None
+    flags: dict[str, str] = field(default_factory=dict)
+
+
+def load(settings: Settings) -> Loaded:
+    """Return the model that the settings name.
+
+    Raises
+    ------
+    UsageError
+        If an option does not go with it.
+    """
+    from glaciertime.segment.description import weights_path
+    from glaciertime.segment.predict.engine import load_engine
+
+    run, spec = load_engine(settings.weights, engine=settings.engine, threads=settings.threads)
+    path = weights_path(settings.weights, suffix=".onnx" if settings.engine == "onnx" else ".safetensors")
+    if spec.frame.up == "any" and (settings.ocean is not None or settings.centreline is not None):
+        raise UsageError(f"{spec.name} takes images in any orientation; leave --ocean and --centreline out")
+    if settings.sensor is not None and not _asks_for_sensor(spec, settings.bands):
+        raise UsageError(
+            f"--sensor: no band of {spec.name} ({', '.join(spec.bands)}) is found by it; leave it out, or name the "
+            "bands to use with --bands"
+        )
+    if "no real image" in spec.trained_on:
+        note(f"{spec.name} was trained on {spec.trained_on}: its masks of real ones are not to be relied on")
+    quick = run
+    if settings.mc_dropout:
+        run = _dropout(path, engine=settings.engine, draws=settings.mc_dropout)
+    if spec.augmented if settings.tta is None else settings.tta:
+        from glaciertime.segment.predict.uncertainty import varied
+
+        run = varied(run)
+    return Loaded(path, spec, run, quick)
+
+
+def _asks_for_sensor(spec: ModelSpec, bands: str | None) -> bool:
+    """Return whether a sensor says which bands a model gets, or what their numbers are."""
+    from glaciertime.scenes.sensors import KNOWN
+
+    return set(spec.bands) <= set(KNOWN) or (bands is not None and not _has_numbers(bands))
+
+
+def _dropout(path: Path, *, engine: str, draws: int) -> Engine:
+    from glaciertime.segment.predict.uncertainty import dropout_engine
+
+    if engine != "torch":
+        raise UsageError("--mc-dropout needs --engine torch: dropout is not part of an exported model")
+    return dropout_engine(path, draws=draws, seed=0)
+
+
+def segment_image(image: ListedImage, files: Files, *, settings: Settings, model: Loaded | None) -> Outcome:
+    """Segment one image and write what came of it, whole or not at all.
+
+    Parameters
+    ----------
+    image : ListedImage
+    files : Files
+    settings : Settings
+    model : Loaded or None
+        None: ``settings.method`` needs none.
+
+    Raises
+    ------
+    GlacierTimeError
+        If it cannot be segmented; nothing was written then.
+    """
+    from glaciertime import limits
+    from glaciertime.pipeline.zone_areas import AreaSum
+    from glaciertime.segment.legend import GROUND, legend_of_model
+    from glaciertime.writing import drafts
+    from glaciertime.writing.marks import made_by
+
+    path = image.path
+    if path is not None and path.is_file() and made_by(MARK)(path):
+        raise InputError(f"{image.name} is a mask that this command made; give the image that it came from")
+    inputs = [one for one in (path, Path(settings.weights), settings.centreline) if one is not None]
+    legend = GROUND if model is None else legend_of_model(model.spec)
+    maker = _maker(image, settings, model)
+    with (
+        limits.timed(image.name),
+        drafts(files.targets(), inputs=inputs, overwrite=settings.overwrite) as made_files,
+        ExitStack() as opened,
+    ):
+        drafted = iter(made_files)
+        mask = next(drafted)
+        probable = next(drafted) if files.probabilities is not None else None
+        vector = next(drafted) if files.vector is not None else None
+        pixels, flags = _open(image, settings, model, opened)
+        place = pixels.place
+        if place is None and (vector is not None or settings.min_area_km2):
+            option = "--vector" if vector is not None else "--min-area"
+            raise UsageError(f"{option}: {image.name} has no georeference, its pixels no size; leave it out")
+        sums = AreaSum(legend, place)
+        whole = vector is not None or settings.min_area_km2 > 0
+        with ExitStack() as writing:
+            target = writing.enter_context(mask_file(mask, pixels, legend=legend, maker=maker, cog=settings.cog))
+            spread = None
+            if probable is not None and model is not None:
+                spread = writing.enter_context(probability_file(probable, pixels, spec=model.spec, maker=maker))
+            made = _zones(pixels, settings, model, target, spread, sums, whole=whole)
+            if made.zones is not None:
+                zones = _without_small(made.zones, legend, settings, place)
+                target.write(zones[None])
+                sums.add(zones)
+                made.zones = zones
+            if spread is not None and made.probability is not None:
+                spread.write(with_uncertainty(made.probability))
+        flags |= made.flags
+        if vector is not None and place is not None and made.zones is not None:
+            told = {
+                "image": image.name, "date": None if image.date is None else image.date.isoformat(),
+                "flags": ", ".join(sorted(flags)),
+            }  # fmt: skip
+            write_vector(
+                (vector, next(drafted)), made.zones, front=made.front, place=place, legend=legend, maker=maker,
+                told=told,
+            )  # fmt: skip
+        size = (pixels.height, pixels.width)
+    the_run().stored.append(f"zones in {files.mask}")
+    return Outcome(
+        image=image.source, date=image.date, model=maker.name, mask=files.mask, vector=files.vector,
+        probabilities=files.probabilities, size=size, areas=sums.areas(), flags=flags,
+    )  # fmt: skip
+
+
+def _open(
+    image: ListedImage, settings: Settings, model: Loaded | None, opened: ExitStack
+) -> tuple[Imagery, dict[str, str]]:
+    """Open an image, look at its values before they are believed, and say what was assumed."""
+    from glaciertime.cli.reflectance import open_reflectance, reading_of_sensor, said_of_reading
+    from glaciertime.scenes.imagery import Imagery
+    from glaciertime.scenes.pixel_values import parse_bands
+    from glaciertime.scenes.sensors import looks_like_reflectance, model_bands, sensor_named
+    from glaciertime.segment.predict.checks import check_values
+
+    source = image.source if image.path is None else image.path
+    if model is None:
+        pixels = opened.enter_context(
+            open_reflectance(
+                source, method=str(settings.method), bands=settings.bands, sensor=settings.sensor,
+                values=settings.values, scaled=settings.scaled,
+            )
+        )  # fmt: skip
+        return pixels, {}
+    spec = model.spec
+    known = None if settings.sensor is None else sensor_named(settings.sensor)
+    bands = parse_bands(settings.bands) if _has_numbers(settings.bands) else None
+    with Imagery(source) as every:
+        if bands is None:
+            bands = model_bands(
+                every.path, spec.bands, descriptions=every.descriptions, sensor=known, told=settings.bands
+            )
+        named = every.descriptions
+    if bands is not None and settings.bands is None:
+        shown = ", ".join(f"{band} {number}" for band, number in zip(spec.bands, bands, strict=True))
+        if bands != tuple(range(1, len(named) + 1)):
+            note(f"{image.name}: bands by their names: {shown}")
+    pixels = opened.enter_context(Imagery(source, bands=bands, expected=len(spec.bands), values=settings.values))
+    told = settings.values
+    sample = pixels.sample()
+    if known is not None and not known.is_radar and not settings.scaled and _saw_reflectances(spec):
+        told = reading_of_sensor(known, sample, name=image.name, values=told)
+        if not looks_like_reflectance(sample):
+            pixels.values = told
+            note(said_of_reading(told, name=image.name))
+            sample = pixels.sample()
+        else:
+            told = settings.values
+    checked = check_values(sample, spec=spec, values=told, name=image.name)
+    pixels.values = checked.values
+    for sentence in (*checked.notes, *(f"{image.name}: {doubt}" for doubt in checked.doubts)):
+        note(sentence)
+    return pixels, {"unlike-training": ", ".join(checked.doubts)} if checked.doubts else {}
+
+
+def _has_numbers(bands: str | None) -> bool:
+    return bands is not None and any(not part.strip() or part.strip().isdigit() for part in bands.split(","))
+
+
+def _saw_reflectances(spec: ModelSpec) -> bool:
+    """Return whether a model was trained on reflectances: bands of light whose values were around 0 to 1."""
+    from glaciertime.scenes.sensors import BANDS
+
+    return bool(spec.seen) and set(spec.bands) <= set(BANDS) and all(high < 4 for _, high in spec.seen)
+
+
+def _zones(
+    pixels: Imagery,
+    settings: Settings,
+    model: Loaded | None,
+    target: RasterDraft,
+    spread: RasterDraft | None,
+    sums: Any,
+    *,
+    whole: bool,
+) -> _Made:
+    """Return the mask of an image, or write it as it comes, where nothing needs it whole."""
+    from glaciertime.cli.framing import predict_in_frame
+    from glaciertime.cli.reflectance import zones_of_image
+    from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
+
+    if model is None:
+        return _Made(zones_of_image(pixels, method=str(settings.method)))
+    spec = model.spec
+    if spec.frame.up == "ocean":
+        framed = predict_in_frame(
+            pixels, run=model.run, quick=model.quick, spec=spec, ocean=settings.ocean, centreline=settings.centreline,
+            smoothness=settings.smoothness,
+        )  # fmt: skip
+        return _Made(framed.zones, framed.probability, framed.front, framed.flags)
+    if max(pixels.height, pixels.width) <= spec.patch_px:
+        probability = predict_image(pixels.read_all(), run=model.run, spec=spec)
+        return _Made(zones_from_probability(probability, spec=spec), probability)
+    return _strips(pixels, settings, model, target, spread, sums, whole=whole)
+
+
+def _strips(
+    pixels: Imagery,
+    settings: Settings,
+    model: Loaded,
+    target: RasterDraft,
+    spread: RasterDraft | None,
+    sums: Any,
+    *,
+    whole: bool,
+) -> _Made:
+    import numpy as np
+    from rasterio.windows import Window
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from glaciertime.segment.predict.prediction import predict_strips, zones_from_probability
+
+    if target.path.suffix.lower() == ".png":
+        raise InputError(
+            f"{target.path.name}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot"
+        )
+    held = None
+    if whole:
+        pixels.check_whole(bytes_per_pixel=20, step="held whole for --vector or --min-area")
+        held = np.full((pixels.height, pixels.width), model.spec.unobserved, dtype=np.uint8)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("segment", total=None)
+        # A multiple of the tiles of the output: no tile is written twice.
+        window = max(_TILE, settings.window // _TILE * _TILE)
+        for strip in predict_strips(
+            pixels,
+            run=model.run,
+            spec=model.spec,
+            window_px=window,
+            batch=settings.batch,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        ):
+            height, width = strip.observed.shape
+            place = Window(strip.column, strip.row, width, height)
+            zones = zones_from_probability(strip.probability, spec=model.spec)
+            if held is None:
+                target.write(zones[None], window=place)
+                sums.add(zones, row=strip.row, column=strip.column)
+            else:
+                held[strip.row : strip.row + height, strip.column : strip.column + width] = zones
+            if spread is not None:
+                spread.write(with_uncertainty(strip.probability), window=place)
+    return _Made(held)
+
+
+def _without_small(
+    zones: NDArray[np.uint8], legend: Legend, settings: Settings, place: tuple[Any, Any] | None
+) -> NDArray[np.uint8]:
+    from glaciertime.pipeline.zone_areas import without_small_parts
+
+    if place is None or not settings.min_area_km2:
+        return zones
+    return without_small_parts(
+        zones, legend=legend, least_km2=settings.min_area_km2, transform=place[0], crs=place[1]
+    )  # fmt: skip
+
+
+def _maker(image: ListedImage, settings: Settings, model: Loaded | None) -> Maker:
+    """Return what the files say of where they come from."""
+    import glaciertime
+    from glaciertime.pipeline.runs import card_of
+
+    source = image.source.partition("?")[0] if image.path is None else str(image.path.resolve())
+    images = [("", "", image.name, source)]
+    if model is None:
+        decided: dict[str, Any] = {"method": settings.method, "sensor": settings.sensor, "bands": settings.bands}
+        record = the_run().record(images=images, files={}, settings=decided)
+        return Maker(str(settings.method), glaciertime.__version__, None, record.tag())
+    spec = model.spec
+    log = logging.getLogger("glaciertime.segment")
+    log.info("model %s (%s), engine %s, weights %s", spec.name, spec.model, settings.engine, model.path)
+    log.info("bands %s, expected %s", settings.bands or "as they come", ", ".join(spec.bands))
+    record = the_run().record(
+        images=images,
+        files={"weights": model.path, "centreline": settings.centreline},
+        settings={
+            "models": {spec.name: card_of(model.path)}, "engine": settings.engine, "bands": settings.bands,
+            "codes": list(spec.codes),
+        },
+    )  # fmt: skip
+    return Maker(spec.name, spec.made_by, model.path, record.tag())
