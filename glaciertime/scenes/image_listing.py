@@ -136,9 +136,9 @@ def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None)
                 )
             found += [(ListedImage(str(path), is_chosen=False), root) for path in kept]
     once: dict[str, tuple[ListedImage, Path | None]] = {}
-    for image, root in found:
+    for image, above in found:
         file = image.path
-        once.setdefault(image.source if file is None else os.path.realpath(file), (image, root))
+        once.setdefault(image.source if file is None else os.path.realpath(file), (image, above))
     images = [
         replace(image, place=place, date=image.date or _date_of(image))
         for (image, _), place in zip(once.values(), _places(list(once.values())), strict=True)
