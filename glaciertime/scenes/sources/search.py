@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import warnings
@@ -155,11 +156,13 @@ def _links(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _self_of(raw: Mapping[str, Any], *, otherwise: str) -> str:
+    """Return the address of an item itself, where it is one on the server that was asked."""
     for link in _links(raw):
         if link.get("rel") == "self":
-            href = str(link.get("href", ""))
-            if urlsplit(href).scheme in ("http", "https") and urlsplit(href).netloc == urlsplit(otherwise).netloc:
-                return href
+            with contextlib.suppress(InputError):
+                href = asset_address(link.get("href"), base=otherwise)
+                if urlsplit(href).netloc == urlsplit(otherwise).netloc:
+                    return href
     return otherwise
 
 

@@ -129,8 +129,11 @@ def asset_address(href: object, *, base: str) -> str:
         raise InputError(f"its address begins with {kind}:, not with https: or http:; {remedy}")
     if "\\" in href or href.startswith("/vsi"):
         raise InputError(f"its address {href[:100]!r} is none of a file on the web")
-    address = check_url(urljoin(base, href))
-    there, here = urlsplit(address), urlsplit(base)
+    try:
+        address = urljoin(base, href)
+    except ValueError as error:
+        raise InputError(f"its address {href[:100]!r} is none of a file on the web") from error
+    there, here = urlsplit(check_url(address)), urlsplit(base)
     if here.scheme == "https" and there.scheme != "https":
         raise InputError(f"its address {shown(address)} is not encrypted, and that of the catalogue is; not followed")
     if _is_private(there.hostname or "") and not _is_private(here.hostname or ""):
