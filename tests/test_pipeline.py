@@ -117,39 +117,26 @@ def test_observations_say_the_path_and_row_of_their_image(images: Path, monkeypa
     assert rows["quality"].str.contains("unregistered: path/row 20007").all()
 
 
-def test_a_process_that_the_system_ends_takes_one_glacier_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from concurrent.futures import Future
-    from concurrent.futures.process import BrokenProcessPool
-    from contextlib import contextmanager
+def test_a_glacier_that_ended_its_process_is_an_outcome_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    from glaciertime.pipeline import tracking_many
+    from glaciertime.pipeline.tracking import TrackOutcome
+    from glaciertime.pipeline.work import Result
 
-    from glaciertime.pipeline import tracking
+    def run_tasks(tasks, **_):  # type: ignore[no-untyped-def]
+        for task in tasks:
+            lost = "its process was ended by the system" if task.name == "Huge" else ""
+            yield Result(task=task, value=None if lost else TrackOutcome(glacier=task.name), lost=lost)
 
-    class Pool:
-        def __init__(self, processes: int) -> None:
-            self.processes = processes
-
-        def submit(self, call, request):  # type: ignore[no-untyped-def]
-            future: Future = Future()
-            if self.processes > 1 or request.glacier == "Huge":
-                future.set_exception(BrokenProcessPool())
-            else:
-                future.set_result(tracking.TrackOutcome(glacier=request.glacier))
-            return future
-
-    @contextmanager
-    def pool(processes: int, *, spawn: bool):  # type: ignore[no-untyped-def]
-        yield Pool(processes)
-
-    monkeypatch.setattr(tracking, "process_pool", pool)
-    requests = [tracking.TrackRequest(glacier=name) for name in ("A", "Huge", "B")]
-    outcomes = {outcome.glacier: outcome for outcome in tracking.track_many(requests, jobs=2)}
+    monkeypatch.setattr(tracking_many, "run_tasks", run_tasks)
+    requests = [TrackRequest(glacier=name) for name in ("A", "Huge", "B")]
+    outcomes = {outcome.glacier: outcome for outcome in tracking_many.track_many(requests, jobs=2)}
     assert [name for name, outcome in outcomes.items() if not outcome.error] == ["A", "B"]
-    assert "ended by the system" in outcomes["Huge"].error
+    assert outcomes["Huge"].error == "Huge: its process was ended by the system"
     assert outcomes["Huge"].exit_code == 1
 
 
 def test_what_no_reader_foresaw_stops_one_glacier(monkeypatch: pytest.MonkeyPatch) -> None:
-    from glaciertime.pipeline import tracking
+    from glaciertime.pipeline import track_many, tracking
 
     def broken(request: tracking.TrackRequest) -> tracking.TrackOutcome:
         if request.glacier == "Odd":
@@ -158,6 +145,6 @@ def test_what_no_reader_foresaw_stops_one_glacier(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(tracking, "track_glacier", broken)
     requests = [tracking.TrackRequest(glacier=name) for name in ("A", "Odd", "B")]
-    outcomes = list(tracking.track_many(requests))
+    outcomes = list(track_many(requests))
     assert [outcome.glacier for outcome in outcomes] == ["A", "Odd", "B"]
     assert "it cannot be tracked ('a defect'); this is a defect: please report it" in outcomes[1].error

@@ -36,6 +36,7 @@ __all__ = [
     "MethodOption",
     "ModelsOption",
     "OverwriteOption",
+    "SchedulerOption",
     "StrictOption",
     "VariableOption",
     "data_folder",
@@ -58,7 +59,26 @@ GlacierOption = Annotated[str, typer.Option("--glacier", metavar="NAME", help="A
 GlaciersOption = Annotated[
     list[str] | None, typer.Option("--glacier", metavar="NAME", help="A glacier, by any of its names; may be repeated.")
 ]
-JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Processes at a time.")]
+#: More processes than so many for each core of this machine only wait for each other, and take its memory.
+_JOBS_PER_CORE = 16
+
+
+def _hold_jobs(given: int) -> int:
+    cores = os.cpu_count() or 1
+    if given > _JOBS_PER_CORE * cores:
+        raise typer.BadParameter(f"{given} processes on {cores} cores; at most {_JOBS_PER_CORE * cores} taken here")
+    return given
+
+
+JobsOption = Annotated[
+    int, typer.Option("--jobs", min=1, callback=_hold_jobs, help="Processes of this machine at a time.")
+]
+SchedulerOption = Annotated[
+    str,
+    typer.Option(
+        "--scheduler", metavar="tcp://HOST:PORT", help="A Dask scheduler whose workers do the work, instead of --jobs."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines to stdout.")]
 
 

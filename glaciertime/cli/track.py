@@ -26,6 +26,7 @@ from glaciertime.cli.common import (
     JsonOption,
     LimitOption,
     ManifestOption,
+    SchedulerOption,
     StrictOption,
     data_folder,
     note,
@@ -142,6 +143,7 @@ def track(
         bool, typer.Option("--dry-run", help="With --prune: measure nothing, only print what would go.")
     ] = False,
     jobs: JobsOption = 1,
+    scheduler: SchedulerOption = "",
     strict: StrictOption = False,
     as_json: JsonOption = False,
     limit: LimitOption = None,
@@ -166,7 +168,7 @@ def track(
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, track_many
     from glaciertime.pipeline.rescreening import screening_of
-    from glaciertime.pipeline.upkeep import Store, other_inputs, with_notes_of_the_record
+    from glaciertime.pipeline.upkeep import Store, from_before, other_inputs, with_notes_of_the_record
     from glaciertime.scenes.classes import parse_classes
     from glaciertime.scenes.download import downloads_folder
     from glaciertime.scenes.folder import MaskReading
@@ -222,15 +224,17 @@ def track(
         for name in dict.fromkeys(names)
     ]  # fmt: skip
     run = the_run()
-    run.next = "run the same command again (what is stored is measured again and replaced by the same) or name the rest"
+    run.next = "run the same command again: what is stored is not measured again"
     results = Store(target, run=run)
     outcomes: list[TrackOutcome] = []
     console = Console(stderr=True)
-    many = track_many(requests, jobs=jobs)
+    many = track_many(requests, jobs=jobs, scheduler=scheduler)
     shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
     for outcome in shown:
         kept: tuple[str, ...] = ()
-        if not (strict and outcome.problems):
+        if outcome.is_done:
+            outcome = from_before(outcome, target)
+        elif not (strict and outcome.problems):
             kept = results.store(outcome)
             if outcome.tracked is not None:
                 run.stored.append(_stored(outcome, target.path))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
         find_glacier,
         store,
         track_glacier,
-        track_many,
     )
+    from glaciertime.pipeline.tracking_many import track_many
 
 __all__ = [
     "TrackOutcome",
@@ -47,6 +47,7 @@ __getattr__, __dir__ = names_on_first_use(
             "other_glaciers",
             "predict_contours",
         ),
-        "tracking": ("TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier", "track_many"),
+        "tracking": ("TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier"),
+        "tracking_many": ("track_many",),
     },
 )

@@ -13,9 +13,9 @@ import pyproj
 import shapely
 
 import glaciertime
-from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
+from glaciertime.pipeline.held import Held
 from glaciertime.scenes.vectors import read_layer
 from glaciertime.tables import has_flag
 from glaciertime.track.place import Ruler, reproject
@@ -72,11 +72,11 @@ def _only_one(
     return shapely.force_2d(parts[0]), pyproj.CRS(table.crs)
 
 
-def rulers_in(archive: Path | None, *, glacier: str, dataset: str, source: str) -> tuple[Ruler, ...]:
+def rulers_in(held: Held | None, *, glacier: str, dataset: str, source: str) -> tuple[Ruler, ...]:
     """Return with what an archive's glacier was measured, of the data set first, else of another one of it on Earth."""
-    if archive is None or not Archive(archive).exists():
+    if held is None:
         return ()
-    table = Archive(archive).read("rulers", glacier=glacier)
+    table = held.rulers
     table = table[(table["glacier"] == glacier) & (table["source"] == source)]
     found: dict[str, Ruler] = {}
     own = table["dataset"] == dataset
@@ -123,7 +123,7 @@ def rulers_table(rulers: Sequence[Ruler], *, glacier: str, dataset: str, source:
 
 
 def check_positions_compare(
-    archive: Path | None,
+    held: Held | None,
     rulers: Sequence[Ruler],
     *,
     known: Sequence[Ruler],
@@ -146,10 +146,10 @@ def check_positions_compare(
         Where another box, fjord or line was used before, or one that the archive does not hold; and where ``redraw``
         leaves values of images that this run does not see, or cannot measure.
     """
-    if archive is None or not Archive(archive).exists():
+    if held is None:
         return ()
     changed = {ruler.kind for ruler in rulers if ruler.kind in _IN_WORDS and _differs(ruler, known)}
-    every = Archive(archive).read("observations", glacier=glacier)
+    every = held.observations
     every = every[every["value"].notna() & (every["source"] == source)]
     every = every[(every["variable"] == "front_position_m") | (every["footprint"] == "box")]
     stored = every[every["dataset"] == dataset]

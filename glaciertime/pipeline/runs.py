@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from glaciertime.provenance import Run, RunRecord, table_digest
+from glaciertime.provenance import Digest, Run, RunRecord, table_digest
 from glaciertime.segment.description import read_spec, weights_path
 from glaciertime.tables import SERIES_KEY
 from glaciertime.track.place import Ruler
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from glaciertime.forecast import Series
     from glaciertime.record import GlacierRecord
 
-__all__ = ["card_of", "rows_of_series", "ruler_lines", "run_of_series", "run_of_tables", "run_of_tracking"]
+__all__ = [
+    "card_of",
+    "rows_of_series",
+    "ruler_digests",
+    "ruler_lines",
+    "run_of_series",
+    "run_of_tables",
+    "run_of_tracking",
+]
 
 
 def ruler_lines(rulers: Sequence[Ruler]) -> list[str]:
@@ -51,6 +59,9 @@ def run_of_tracking(
     weights: Iterable[str],
     notes: Sequence[str],
     refused: Sequence[str],
+    digests: Mapping[str, list[Digest]] | None = None,
+    tables: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """Return a run as it is kept with what it measured of a glacier.
 
@@ -69,6 +80,12 @@ def run_of_tracking(
         Models that segmented images, names or files.
     notes, refused : sequence of str
         What was said of the inputs, and of those that could not be used.
+    digests : mapping of path to list of Digest, optional
+        Of the files, by who has read them.
+    tables : mapping of name to SHA-256, optional
+        What else decided the numbers.
+    settings : mapping, optional
+        What else is kept of the run.
     """
     cards = {name: card_of(weights_path(name)) for name in weights}
     models = {f"weights {name}": weights_path(name) for name in cards}
@@ -76,16 +93,23 @@ def run_of_tracking(
         glacier=glacier,
         images=read,
         files={**files, **models},
-        tables={f"ruler: {ruler.kind}, {ruler.origin}": _ruler_digest(ruler) for ruler in rulers},
+        tables={**ruler_digests(rulers), **(tables or {})},
+        digests=digests,
         settings={
             "input": origin,
             "ruler": ruler_lines(rulers),
             "models": cards,
             "notes": list(notes),
             "refused": list(refused),
+            **(settings or {}),
         },
         libraries=("onnxruntime",) if cards else (),
     )
+
+
+def ruler_digests(rulers: Iterable[Ruler]) -> dict[str, str]:
+    """Return the SHA-256 of what each ruler measures with, by the name that a run calls it."""
+    return {f"ruler: {ruler.kind}, {ruler.origin}": _ruler_digest(ruler) for ruler in rulers}
 
 
 def _ruler_digest(ruler: Ruler) -> str:

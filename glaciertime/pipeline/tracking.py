@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import geopandas as gpd
+import pandas as pd
 
 from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, Source, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.front_kinds import one_front_kind
+from glaciertime.pipeline.done import TASK, State, file_states, is_done, task_digest
+from glaciertime.pipeline.held import Held, held_of
 from glaciertime.pipeline.images import Towards, find_towards, mask_of_image
+from glaciertime.pipeline.request import TrackOutcome, TrackRequest
 from glaciertime.pipeline.rulers import (
     check_positions_compare,
     given_in_files,
@@ -25,8 +28,7 @@ from glaciertime.pipeline.rulers import (
     rulers_table,
 )
 from glaciertime.pipeline.runs import run_of_tracking
-from glaciertime.processes import process_pool
-from glaciertime.provenance import Run
+from glaciertime.provenance import Run, digest_of
 from glaciertime.scenes.acquisition import (
     Acquisition,
     ImageScene,
@@ -39,75 +41,21 @@ from glaciertime.scenes.acquisition import (
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.glacier_rows import VectorReading
 from glaciertime.scenes.locate import Located, glacier_in_data, locate
-from glaciertime.track import Tracked, TrackSettings, track_scenes
+from glaciertime.track import track_scenes
 from glaciertime.track.place import WGS84, Ruler, place_of
 from glaciertime.track.record.screening import screen_record
 from glaciertime.walls import wall
 
-if TYPE_CHECKING:
-    from glaciertime.scenes.sources.stac import StacRequest
-
-__all__ = ["TrackOutcome", "TrackRequest", "find_glacier", "mask_of_image", "store", "track_glacier", "track_many"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackRequest:
-    """What is to be tracked, and how: everything a process of the pool needs."""
-
-    glacier: str
-    data: Path | None = None
-    #: Which scenes of a catalogue are to be read, instead of data.
-    scenes: StacRequest | None = None
-    downloads: Path | None = None
-    manifests: tuple[Path, ...] = ()
-    dataset: str = ""
-    #: The segmentation model for images: a shipped name or a file; by default the one made for their kind.
-    weights: str = ""
-    #: Where the ocean lies in images, degrees clockwise from north; by default where the glacier's line leads to.
-    ocean: float | None = None
-    reading: MaskReading = field(default_factory=MaskReading)
-    #: Which columns of vector layers hold what.
-    columns: VectorReading = field(default_factory=VectorReading)
-    settings: TrackSettings = field(default_factory=TrackSettings)
-    #: Where the results go: what the glacier was measured with before is taken from there.
-    archive: Path | None = None
-    #: Files that hold the line to measure along, or the box, instead of what the catalog has.
-    centreline: Path | None = None
-    box: Path | None = None
-    #: What the fronts are made of, where neither the data nor the catalog says it.
-    front_of: str = ""
-    #: Whether to leave what was used before and to draw anew.
-    redraw: bool = False
-    #: Whether to move masks onto each other by their stable rock before they are measured.
-    coregister: bool = False
-    #: Other files that the request was made from, by what they are.
-    files: Mapping[str, Path] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrackOutcome:
-    """What came of tracking one glacier: its tables, or the reason why there are none.
-
-    ``problems`` are sentences about single inputs that could not be used; the others were. ``notes`` say what was done
-    to those, or was not measured of them.
-    """
-
-    glacier: str
-    dataset: str = ""
-    origin: str = ""
-    simulated: bool = False
-    tracked: Tracked | None = None
-    centrelines: gpd.GeoDataFrame | None = None
-    inputs: tuple[tuple[str, str, str, str], ...] = ()
-    #: As ``inputs``, with every file that an image was made of, and not its first only.
-    read: tuple[tuple[str, str, str, str], ...] = ()
-    #: Other files that were read, by what they are; and the models that segmented images, names or files.
-    files: Mapping[str, Path] = field(default_factory=dict)
-    weights: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    error: str = ""
-    exit_code: int = 0
+__all__ = [
+    "TrackOutcome",
+    "TrackRequest",
+    "find_glacier",
+    "looked_up",
+    "mask_of_image",
+    "outcome_of",
+    "store",
+    "track_glacier",
+]
 
 
 def find_glacier(
@@ -146,11 +94,10 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     GlacierTimeError
         Where the glacier is unknown or has no input; what is wrong with single inputs is in ``problems``.
     """
-    dataset = load_catalog(request.manifests).dataset_name(request.dataset)
-    glacier = find_glacier(
-        request.glacier, data=request.data, manifests=request.manifests, dataset=dataset, reading=request.reading,
-        columns=request.columns,
-    )  # fmt: skip
+    began = time.process_time()
+    request = looked_up(request)
+    glacier, dataset = request.known, request.dataset
+    assert glacier is not None
     if request.scenes is not None:
         from glaciertime.pipeline.catalogues import located_in_catalogue
 
@@ -169,8 +116,18 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
 
     placed, given = given_in_files(located.glacier, centreline=request.centreline, box=request.box)
     source = "simulated" if located.simulated else "observed"
-    known = rulers_in(request.archive, glacier=glacier.name, dataset=located.dataset, source=source)
+    held = request.held
+    if held is None and request.archive is not None:
+        held = held_of(Archive(request.archive), glacier.name)
+    known = rulers_in(held, glacier=glacier.name, dataset=located.dataset, source=source)
     used = {ruler.kind: ruler for ruler in (*(() if request.redraw else known), *given)}
+    if held is not None and not request.redraw and (held.run_inputs["input"] == TASK).any():
+        listed = list(located.scenes)
+        done = _done(request, glacier, located, listed, held=held, rulers=known)
+        if done is not None:
+            return done
+        located = replace(located, scenes=iter(listed))
+    states: dict[str, State] = {}
 
     def seen() -> Iterator[Scene | UnreadableScene]:
         found_scenes = located.scenes
@@ -196,20 +153,25 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
             if acquisition is not None:
                 image = (acquisition.glacier, acquisition.dataset, acquisition.image_id)
                 inputs.append((*image, acquisition.input))
-                read.extend((*image, part) for part in dict.fromkeys((acquisition.input, *acquisition.parts)))
+                parts = [(*image, part) for part in dict.fromkeys((acquisition.input, *acquisition.parts))]
+                states.update(file_states(parts))
+                read.extend(parts)
             yield scene
 
     scenes = on_stable_rock(seen()) if request.coregister else seen()
     tracked = track_scenes(scenes, glacier=placed, settings=request.settings, rulers=tuple(used.values()))
-    problems += failures_of(tracked, known=problems)
+    problems += failures_of(tracked.observations, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
     if (told := _of_images(request)) and not weights:
         raise UsageError(f"{told}: {located.origin} holds no images to be segmented; leave it out")
     kept = check_positions_compare(
-        request.archive, tracked.rulers, known=known, glacier=glacier.name, dataset=located.dataset,
+        held, tracked.rulers, known=known, glacier=glacier.name, dataset=located.dataset,
         source=source, observations=tracked.observations, redraw=request.redraw,
     )  # fmt: skip
+    digests = {source: digest_of(source) for *_, source in read}
+    count = len(failures_of(tracked.observations, known=()))
+    is_whole = file_states(read) == states and len(problems) == count and (located.simulated or all(digests.values()))
     return TrackOutcome(
         glacier=glacier.name,
         dataset=located.dataset,
@@ -224,7 +186,56 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         problems=tuple(problems),
         notes=tuple(dict.fromkeys([*located.notes, *tracked.notes, *kept])),
         exit_code=0 if not problems else 3 if tracked.observations["value"].notna().any() else 1,
+        task=task_digest(request, glacier, located, read=read, weights=weights) if is_whole else "",
+        digests=digests,
+        cpu_seconds=time.process_time() - began,
     )
+
+
+def looked_up(request: TrackRequest) -> TrackRequest:
+    """Return a request that knows its glacier, and the name of its data set.
+
+    Raises
+    ------
+    UsageError
+        For a name that nobody knows.
+    """
+    if request.known is not None:
+        return request
+    dataset = load_catalog(request.manifests).dataset_name(request.dataset)
+    known = find_glacier(
+        request.glacier, data=request.data, manifests=request.manifests, dataset=dataset, reading=request.reading,
+        columns=request.columns,
+    )  # fmt: skip
+    return replace(request, known=known, dataset=dataset)
+
+
+def _done(
+    request: TrackRequest, glacier: Glacier, located: Located, scenes: Sequence[Any], *, held: Held,
+    rulers: Sequence[Ruler],
+) -> TrackOutcome | None:  # fmt: skip
+    """Return the outcome of a glacier of which everything is in the archive from before; None where it is not."""
+    seen = [(scene, scene.acquisition) for scene in scenes if getattr(scene, "acquisition", None) is not None]
+    if len(seen) < len(scenes):
+        return None
+    inputs = [(what.glacier, what.dataset, what.image_id, what.input) for _, what in seen]
+    read = [(*image[:3], part) for image, (_, what) in zip(inputs, seen, strict=True)
+            for part in dict.fromkeys((what.input, *what.parts))]  # fmt: skip
+    weights = dict.fromkeys(request.weights or scene.weights for scene, _ in seen if isinstance(scene, ImageScene))
+    digest = task_digest(request, glacier, located, read=read, weights=weights)
+    if not is_done(held, digest, read=read, rulers=rulers, is_simulated=located.simulated):
+        return None
+    source = "simulated" if located.simulated else "observed"
+    rows = held.observations
+    rows = rows[(rows["dataset"] == located.dataset) & (rows["source"] == source)]
+    rows = rows[rows["image_id"].isin({image for _, _, image, _ in inputs})]
+    problems = failures_of(rows, known=())
+    return TrackOutcome(
+        glacier=glacier.name, dataset=located.dataset, origin=located.origin, simulated=located.simulated,
+        inputs=tuple(inputs), read=tuple(read), weights=tuple(weights), problems=tuple(problems), is_done=True,
+        notes=(f"measured before, from the same {len(inputs)} scenes in the same way: not measured again",),
+        exit_code=0 if not problems else 3 if rows["value"].notna().any() else 1, task=digest,
+    )  # fmt: skip
 
 
 def files_of(request: TrackRequest) -> dict[str, Path]:
@@ -324,10 +335,10 @@ def _centreline(located: Located, rulers: Sequence[Ruler]) -> gpd.GeoDataFrame |
     return gpd.GeoDataFrame([row], geometry=[ruler.geometry], crs=ruler.crs)
 
 
-def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:
+def failures_of(rows: pd.DataFrame, *, known: Sequence[str]) -> list[str]:
     """Return one sentence per observation that failed, those already told left out."""
     sentences = []
-    for row in tracked.observations.itertuples():
+    for row in rows.itertuples():
         quality = str(row.quality)
         if "failed: " not in quality:
             continue
@@ -337,40 +348,8 @@ def failures_of(tracked: Tracked, *, known: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(sentences))
 
 
-def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1) -> Iterator[TrackOutcome]:
-    """Yield the outcome of every request as it comes; a failure is an outcome and stops nothing.
-
-    Parameters
-    ----------
-    requests : sequence of TrackRequest
-    jobs : int
-        Processes; 1 stays in this one.
-    """
-    if jobs <= 1 or len(requests) == 1:
-        yield from map(_outcome, requests)
-        return
-    # spawn, because forking a process that holds GDAL's threads can hang
-    with process_pool(min(jobs, len(requests)), spawn=True) as pool:
-        futures = {pool.submit(_outcome, request): request for request in requests}
-        left = list(requests)
-        for future in as_completed(futures):
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                continue
-            left.remove(futures[future])
-            yield outcome
-    # One process that the system ended, for its memory as a rule, takes its pool with it: each has its own then.
-    for request in left:
-        with process_pool(1, spawn=True) as alone:
-            try:
-                yield alone.submit(_outcome, request).result()
-            except BrokenProcessPool:
-                reason = "its process was ended by the system, out of memory as a rule; cut its inputs to the glacier"
-                yield TrackOutcome(glacier=request.glacier, error=f"{request.glacier}: {reason}", exit_code=1)
-
-
-def _outcome(request: TrackRequest) -> TrackOutcome:
+def outcome_of(request: TrackRequest) -> TrackOutcome:
+    """Return what came of tracking one glacier; a failure is an outcome, too."""
     try:
         # What no reader foresaw stops one glacier, not the others.
         with wall(f"{request.glacier}: it cannot be tracked", "this is a defect: please report it, with the input"):
@@ -408,5 +387,8 @@ def store(outcome: TrackOutcome, archive: Archive, *, run: Run | None = None) ->
             weights=outcome.weights,
             notes=outcome.notes,
             refused=outcome.problems,
+            digests=outcome.digests,
+            tables={TASK: outcome.task} if outcome.task else {},
+            settings={"cpu_seconds": round(outcome.cpu_seconds, 3)},
         ),
     )

@@ -10,11 +10,15 @@ from dataclasses import replace
 from glaciertime.archive import Archive
 from glaciertime.archive.connection import is_in_use
 from glaciertime.errors import ArchiveError, GlacierTimeError
+from glaciertime.pipeline.held import held_of
+from glaciertime.pipeline.rulers import rulers_in
 from glaciertime.pipeline.tracking import TrackOutcome, store
 from glaciertime.provenance import Run
+from glaciertime.record import GlacierRecord
+from glaciertime.track import Tracked
 from glaciertime.track.record.screening import screening_notes
 
-__all__ = ["Store", "other_inputs", "with_notes_of_the_record"]
+__all__ = ["Store", "from_before", "other_inputs", "with_notes_of_the_record"]
 
 _NAMES_SHOWN = 3
 
@@ -90,6 +94,23 @@ class Store:
             f"{reason}; nothing is lost: what was measured is in {self._aside.path}, and glaciertime archive merge "
             f"{self.archive.path} {self._aside.path} puts it in"
         )
+
+
+def from_before(outcome: TrackOutcome, archive: Archive) -> TrackOutcome:
+    """Return the outcome of a glacier that was not measured again, with what the archive holds of its scenes."""
+    name, dataset = outcome.glacier, outcome.dataset
+    source = "simulated" if outcome.simulated else "observed"
+    images = {image for _, _, image, _ in outcome.inputs}
+    rows = archive.read("observations", glacier=name, dataset=dataset, source=source)
+    fronts = GlacierRecord(archive, name, source=source).shown_fronts()
+    tracked = Tracked(
+        fronts=fronts[(fronts["dataset"] == dataset) & fronts["ImageID"].isin(images)].reset_index(drop=True),
+        observations=rows[rows["image_id"].isin(images)].reset_index(drop=True),
+        footprints=archive.read("footprints", glacier=name, dataset=dataset, source=source),
+        rulers=rulers_in(held_of(archive, name), glacier=name, dataset=dataset, source=source),
+    )
+    notes = screening_notes(tracked.observations)
+    return replace(outcome, tracked=tracked, notes=(*outcome.notes, *notes))
 
 
 def other_inputs(archive: Archive, outcome: TrackOutcome) -> list[str]:

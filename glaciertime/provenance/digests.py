@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["Digest", "digest_of", "row_digest", "table_digest"]
+__all__ = ["Digest", "digest_of", "row_digest", "table_digest", "value_digest"]
 
 _CHUNK_BYTES = 1 << 20
 #: What a shapefile is made of: each part can change what is read.
@@ -120,3 +123,41 @@ def row_digest(letter: str, cells: tuple[Any, ...]) -> str:
     """
     text = "\x1f".join(map(cell_text, cells))
     return letter + hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_ROW_LETTERS]
+
+
+def value_digest(value: Any) -> str:
+    """Return the SHA-256 of settings: of plain values, mappings, sequences, and data classes of these.
+
+    Raises
+    ------
+    TypeError
+        For a value of which nobody can say what decides it, such as a function.
+
+    Examples
+    --------
+    >>> value_digest({"a": 1, "b": (2.0, None)}) == value_digest({"b": [2.0, None], "a": 1})
+    True
+    >>> value_digest({"a": 1}) == value_digest({"a": True})
+    False
+    """
+    return hashlib.sha256(json.dumps(_plain(value), sort_keys=True).encode(errors="surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return ["number", repr(value)]
+    if isinstance(value, Mapping):
+        return ["mapping", sorted([_plain(name), _plain(held)] for name, held in value.items())]
+    if isinstance(value, list | tuple):
+        return [_plain(held) for held in value]
+    if isinstance(value, set | frozenset):
+        return ["set", *sorted(json.dumps(_plain(held), sort_keys=True) for held in value)]
+    if isinstance(value, Enum | Path | dt.date):
+        return [type(value).__name__, str(value)]
+    if hasattr(value, "to_wkt"):
+        return ["crs", value.to_wkt()]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__name__, *([held.name, _plain(getattr(value, held.name))] for held in fields(value))]
+    raise TypeError(f"{type(value).__name__}: no digest of such a value")

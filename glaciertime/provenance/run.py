@@ -19,6 +19,8 @@ from glaciertime.provenance.secrets import without_secrets
 if TYPE_CHECKING:
     import pandas as pd
 
+    from glaciertime.provenance.digests import Digest
+
 __all__ = ["Run", "RunRecord"]
 
 _RUN_LETTERS = 16
@@ -130,6 +132,7 @@ class Run:
         tables: Mapping[str, str] | None = None,
         settings: Mapping[str, Any] | None = None,
         libraries: tuple[str, ...] = (),
+        digests: Mapping[str, list[Digest]] | None = None,
     ) -> RunRecord:
         """Return the run as it is to be kept with what it stores or writes now.
 
@@ -146,6 +149,8 @@ class Run:
             What was decided; lists of sentences are cut off after two hundred.
         libraries : tuple of str
             Those that other processes of the run have loaded.
+        digests : mapping of path to list of Digest, optional
+            Of files that another process has read, and has looked at; the others are read here.
         """
         import pandas as pd
 
@@ -153,7 +158,7 @@ class Run:
         from glaciertime.tables import SCHEMAS
 
         given = [(role, path) for role, path in (files or {}).items() if path is not None]
-        rows = [row for image in images for row in _rows_of(image, started=self.started)]
+        rows = [row for image in images for row in _rows_of(image, started=self.started, digests=digests)]
         for _, path in given:
             rows += _rows_of((glacier, "", "", str(Path(path).resolve())), started=self.started)
         rows += [
@@ -182,13 +187,16 @@ class Run:
         )
 
 
-def _rows_of(image: ImageInput, *, started: str) -> list[dict[str, Any]]:
+def _rows_of(
+    image: ImageInput, *, started: str, digests: Mapping[str, list[Digest]] | None = None
+) -> list[dict[str, Any]]:
     """Return the rows of ``run_inputs`` of a file: its own, and those of files that belong to it."""
     from glaciertime.provenance.digests import digest_of
 
     glacier, dataset, image_id, source = image
     named = {"glacier": _storable(glacier), "dataset": _storable(dataset), "image_id": _storable(image_id)}
-    found = digest_of(source)
+    known = (digests or {}).get(source)
+    found = digest_of(source) if known is None else known
     if not found:
         return [{**named, "input": _storable(source), "sha256": ""}]
     return [
