@@ -97,7 +97,7 @@ def predict_in_frame(
     if made.unlike:
         note(f"THE MASK IS NOT TO BE RELIED ON: {pixels.path.name} is {made.unlike}")
         flags["unlike-training"] = made.unlike
-    if reason := why_unclear(made.sigma_px, spec=spec):
+    if reason := made.covered or why_unclear(made.sigma_px, spec=spec, doubt=made.doubt):
         note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
         flags.setdefault("unclear-front", reason)
     front = made.front_in(scene.transform) if placed and made.rows is not None else None

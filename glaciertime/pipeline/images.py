@@ -135,6 +135,8 @@ class _Segmented:
     scene: MaskScene
     sigma_px: float
     unlike: str = ""
+    covered: str = ""
+    doubt: float = 0.0
     checked: Checked | None = None
 
 
@@ -199,7 +201,7 @@ def mask_of_image(
         return _refused(scene, str(error))
     held, probable = [first.zones], [first.probability]
     sigma_px, flags = first.sigma_px, dict(scene.acquisition.flags)
-    if reason := why_unclear(sigma_px, spec=spec):
+    if reason := first.covered or why_unclear(sigma_px, spec=spec, doubt=first.doubt):
         flags["unclear-front"] = reason
     if first.checked is not None and tell is not None:
         for sentence in first.checked.notes:
@@ -233,12 +235,14 @@ def _segment(
     from glaciertime.segment.predict.uncertainty import front_sigma_px
 
     what = scene.acquisition
-    transform, shape, unlike = scene.transform, scene.shape, ""
+    transform, shape = scene.transform, scene.shape
+    unlike, covered, doubt = "", "", 0.0
     if spec.frame.up == "ocean":
         framed = _framed(scene, pixels, towards)
         ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
         made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg, try_out=quick)
-        zones, sigma_px, unlike, probability = made.zones, made.sigma_px, made.unlike, made.probability
+        zones, sigma_px, probability = made.zones, made.sigma_px, made.probability
+        unlike, covered, doubt = made.unlike, made.covered, made.doubt
         if not made.framing.is_identity or made.framing.shape != shape:
             transform, shape = scene.transform @ made.framing.to_scene, made.framing.shape
             what = replace(what, resolution_m=made.framing.pixel_m)
@@ -248,7 +252,7 @@ def _segment(
         sigma_px = front_sigma_px(probability, spec=spec)
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
     kept = probability if {127, 254} & set(spec.codes) and probability.size <= _HELD else None
-    return _Segmented(zones, kept, mask, sigma_px, unlike)
+    return _Segmented(zones, kept, mask, sigma_px, unlike, covered, doubt)
 
 
 def _refused(scene: ImageScene, reason: str) -> UnreadableScene:

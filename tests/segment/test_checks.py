@@ -12,6 +12,7 @@ from glaciertime.scenes.pixel_values import PixelReading, parse_nodata, parse_sc
 from glaciertime.segment.description import ModelSpec, read_spec, weights_path
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.checks import check_values
+from glaciertime.segment.predict.cover import why_covered
 from glaciertime.segment.predict.engine import load_engine
 from glaciertime.segment.predict.framed import FramedScene, predict_scene
 
@@ -176,3 +177,33 @@ def test_pictures_of_other_things_are_called_unlike(kind):
 
 def test_shipped_models_say_what_they_were_trained_on():
     assert "no real image" in read_spec(weights_path("sar-zones")).trained_on
+
+
+def landsat_like(seed=0):
+    """An image with texture everywhere, brighter below a front in row 150."""
+    rng = np.random.default_rng(seed)
+    below = np.arange(300)[:, None] >= 150
+    return (np.where(below, 150, 60) * (1 + 0.15 * rng.normal(size=(300, 200)))).astype(np.float32)
+
+
+@pytest.mark.parametrize("scale", [(1.0, 0.0), (2e-4, 0.1), (100.0, 7000.0)])
+def test_a_bright_band_without_texture_beside_the_front_covers_it_in_whatever_unit(scale):
+    factor, offset = scale
+    image, rows = landsat_like(), np.full(200, 150.0)
+    assert why_covered((image * factor + offset)[None], rows) == ""
+    clouded = image.copy()
+    clouded[110:150] = 170 + np.random.default_rng(1).normal(0, 1.5, (40, 200))
+    assert "along 100% of it lies a bright surface" in why_covered((clouded * factor + offset)[None], rows)
+    clouded[:, 60:] = image[:, 60:]
+    assert why_covered((clouded * factor + offset)[None], rows) == "", "sea ice in a part of the frame is none"
+    water = image.copy()
+    water[110:150] = 12
+    assert why_covered((water * factor + offset)[None], rows) == "", "dark water is smooth too"
+
+
+def test_a_front_beside_what_was_not_observed_is_covered():
+    image, rows = landsat_like(), np.full(200, 150.0)
+    image[120:149, 40:] = np.nan
+    assert why_covered(image[None], rows) == "along 80% of it the image was not observed"
+    image[:, 40:] = np.nan
+    assert why_covered(image[None], rows) == "", "what the image does not show at all is no hole in it"

@@ -17,6 +17,7 @@ from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import Frame
 from glaciertime.segment.predict.checks import unlike_reason
+from glaciertime.segment.predict.cover import why_covered
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.framing import (
     Framing,
@@ -145,6 +146,10 @@ class Prediction:
         How the direction of the ocean was found; None where it was told.
     unlike : str
         Why the image is unlike those that the model was trained on; empty where it is not.
+    covered : str
+        Why the front cannot have been seen, of models that draw one line; empty where it can.
+    doubt : float
+        See :func:`.orientation.doubt_about`; 0 of models that draw no line.
     """
 
     framing: Framing
@@ -154,6 +159,8 @@ class Prediction:
     rows: NDArray[np.float64] | None = None
     found: Found | None = None
     unlike: str = ""
+    covered: str = ""
+    doubt: float = 0.0
 
     def probability_on(self, scene: FramedScene) -> NDArray[np.float32]:
         """Return the probabilities on the scene's own grid, (K, H, W), NaN outside the frame and where not observed."""
@@ -322,15 +329,17 @@ def _predict(
     probability = predict_image(with_margin(image), run=run, spec=spec)
     probability[:, ~np.isfinite(image).any(axis=0)] = np.nan
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
-    rows, unlike = None, ""
+    rows, unlike, covered, doubt = None, "", "", 0.0
     if spec.zones == "line":
         ocean = probability[spec.codes.index(254)]
         rows = front_rows(ocean, zones_from_ocean(ocean, smoothness=smoothness))
-        unlike = unlike_reason(image, doubt=doubt_about(probability, zones, ocean=254), spec=spec)
+        doubt = doubt_about(probability, zones, ocean=254)
+        unlike = unlike_reason(image, doubt=doubt, spec=spec)
+        covered = why_covered(image, rows, detail=abs(framing.to_scene.determinant))
     sigma_px = front_sigma_px(probability, spec=spec)
-    if unlike:
+    if unlike or covered:
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(framing.shape))
-    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike)
+    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike, covered, doubt)
 
 
 def _check_room(scene: FramedScene, frame: Frame, *, ground: NDArray[np.float64], shown: NDArray[np.float64]) -> None:
