@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +19,12 @@ import pyproj
 import shapely
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from glaciertime import limits
 from glaciertime.documents import read_yaml
-from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
 from glaciertime.front_kinds import front_kind
 from glaciertime.naming import fold_name, other_spellings
+from glaciertime.rgi_regions import REGIONS
 from glaciertime.units import crs_on_earth
 
 __all__ = [
@@ -35,11 +37,15 @@ __all__ = [
     "Line",
     "Region",
     "Source",
+    "catalog_with",
     "is_surging",
     "load_catalog",
     "manifest_folder",
+    "own_manifests",
     "read_manifest",
 ]
+
+_NAMES_SHOWN = 20
 
 Coordinates = Annotated[list[tuple[float, float]], Field(min_length=2)]
 
@@ -163,6 +169,8 @@ class Glacier(_Entry):
     name: str
     aliases: tuple[str, ...] = ()
     region: str = ""
+    #: First or first and second order region of the RGI, such as 11 or 11-01.
+    rgi_region: str = ""
     hemisphere: Literal["north", "south"] | None = None
     terminus_type: Literal["ice shelf", "tidewater", "land"] | None = None
     #: Whether the glacier is known to surge (see :func:`is_surging`): no advance of it is called an error.
@@ -173,6 +181,13 @@ class Glacier(_Entry):
     centreline: Line | None = None
     notes: str = ""
     sources: tuple[Source, ...] = ()
+
+    @field_validator("rgi_region")
+    @classmethod
+    def _is_a_region(cls, value: str) -> str:
+        if value and value not in REGIONS:
+            raise ValueError(f"'{value}' is no region of the RGI; write 11, or 11-01")
+        return value
 
     @field_validator("crs")
     @classmethod
@@ -267,6 +282,7 @@ name: My Glacier
 
 # aliases: [Other Name]
 # region: West Greenland
+# rgi_region: 05-01            # first, or first and second order region of the RGI
 # hemisphere: north            # north or south: which months are winter
 # terminus_type: tidewater     # ice shelf, tidewater or land
 
@@ -289,13 +305,51 @@ name: My Glacier
 
 
 class Catalog:
-    """Glaciers and data sets by any of their names."""
+    """Glaciers and data sets by any of their names.
 
-    def __init__(self, glaciers: Iterable[Glacier], datasets: Iterable[DataSet]) -> None:
+    Parameters
+    ----------
+    glaciers : iterable of Glacier
+    datasets : iterable of DataSet
+    inventoried : iterable of Glacier
+        Of inventories, in which several may bear one name: such a name stands for none of them, and each is called by
+        its identifier. What a manifest names is not named by an inventory.
+    shared : mapping of name to identifiers
+        Names that several glaciers of one inventory bear.
+    """
+
+    def __init__(
+        self,
+        glaciers: Iterable[Glacier],
+        datasets: Iterable[DataSet],
+        *,
+        inventoried: Iterable[Glacier] = (),
+        shared: Mapping[str, list[str]] | None = None,
+    ) -> None:
         self.glaciers = {glacier.name: glacier for glacier in glaciers}
         self.datasets = {dataset.name: dataset for dataset in datasets}
         self._glacier_names = _by_name(self.glaciers.values())
         self._dataset_names = _by_name(self.datasets.values())
+        self._shared = {fold_name(name): list(bearers) for name, bearers in (shared or {}).items()}
+        self._take_in(list(inventoried))
+
+    def _take_in(self, inventoried: list[Glacier]) -> None:
+        bearers: dict[str, list[str]] = {}
+        for entry in inventoried:
+            if fold_name(entry.name) in self._glacier_names:
+                raise InputError(
+                    f"the name '{entry.name}' belongs to a glacier of an inventory and to another of a manifest or an "
+                    "inventory; give one of them"
+                )
+            self.glaciers[entry.name] = entry
+            self._glacier_names[fold_name(entry.name)] = entry.name
+            for alias in entry.aliases:
+                bearers.setdefault(fold_name(alias), []).append(entry.name)
+        for name, entries in bearers.items():
+            if len(entries) == 1 and name not in self._shared:
+                self._glacier_names.setdefault(name, entries[0])
+            else:
+                self._shared[name] = [*self._shared.get(name, ()), *entries]
 
     def glacier(self, name: str) -> Glacier:
         """Return the glacier of that name or alias, upper and lower case alike.
@@ -303,13 +357,16 @@ class Catalog:
         Raises
         ------
         UsageError
-            For an unknown name; the nearest known ones are offered.
+            For an unknown name, the nearest known ones are offered; and for one that several glaciers bear.
         """
         found = self._glacier_names.get(fold_name(name))
+        if found is None and fold_name(name) in self._shared:
+            bearers = self._shared[fold_name(name)]
+            raise UsageError(f"{len(bearers)} glaciers are called '{name}'; name one by its number: {_some(bearers)}")
         if found is None:
             raise UsageError(
                 f"unknown glacier '{name}'{_did_you_mean(name, self._all_names(self.glaciers.values()))}; known are "
-                f"{', '.join(sorted(self.glaciers))}. For a glacier of your own give --manifest FILE "
+                f"{_some(sorted(self.glaciers))}. For a glacier of your own give --manifest FILE "
                 "(glaciertime catalog --template prints one)"
             )
         return self.glaciers[found]
@@ -347,6 +404,11 @@ def _by_name(entries: Iterable[Glacier | DataSet]) -> dict[str, str]:
             if other != entry.name:
                 raise InputError(f"the name '{name}' belongs to two manifests, {other} and {entry.name}; rename one")
     return names
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -392,13 +454,51 @@ def load_catalog(manifests: tuple[Path, ...] = ()) -> Catalog:
     Parameters
     ----------
     manifests : tuple of Path
-        Files of the user; one that bears the name of a catalog entry replaces it.
+        Files of the user, or folders of them; one that bears the name of a catalog entry replaces it.
     """
-    own = [read_manifest(path) for path in manifests]
+    return catalog_with([entry for _, entry in own_manifests(manifests)])
+
+
+def catalog_with(own: Sequence[Glacier | DataSet]) -> Catalog:
+    """Return the catalog of the package, with some entries before it that replace those of their names."""
     replaced = {entry.name for entry in own}
-    shipped = [read_manifest(path) for path in sorted(manifest_folder().glob("*.yaml"))]
-    entries = own + [entry for entry in shipped if entry.name not in replaced]
+    entries = [*own, *(entry for entry in _shipped() if entry.name not in replaced)]
     return Catalog(
         [entry for entry in entries if isinstance(entry, Glacier)],
         [entry for entry in entries if isinstance(entry, DataSet)],
     )
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> tuple[Glacier | DataSet, ...]:
+    return tuple(read_manifest(path) for path in sorted(manifest_folder().glob("*.yaml")))
+
+
+def own_manifests(manifests: Iterable[Path]) -> list[tuple[Path, Glacier | DataSet]]:
+    """Return the entries of the user's manifests with their files: of files, and of all YAML files of folders.
+
+    Raises
+    ------
+    DataNotFoundError
+        Where there is no such file, or a folder holds none.
+    InputError
+        Where one cannot be read, or two bear one name.
+    """
+    files: list[Path] = []
+    for given in manifests:
+        if not given.is_dir():
+            files.append(given)
+            continue
+        inside = sorted(path for path in given.iterdir() if path.suffix.lower() in (".yaml", ".yml"))
+        inside = [path for path in inside if path.is_file() and not path.name.startswith(".")]
+        limits.check("files", len(inside), str(given))
+        if not inside:
+            raise DataNotFoundError(f"{given} holds no manifest; glaciertime catalog --template prints one")
+        files += inside
+    found = [(path, read_manifest(path)) for path in dict.fromkeys(files)]
+    seen: dict[str, Path] = {}
+    for path, entry in found:
+        other = seen.setdefault(entry.name, path)
+        if other is not path:
+            raise InputError(f"the name '{entry.name}' belongs to two manifests, {other} and {path}; rename one")
+    return found

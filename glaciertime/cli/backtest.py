@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,34 +14,39 @@ from glaciertime.cli.common import (
     DatasetOption,
     FootprintOption,
     FrontOfOption,
-    GlacierOption,
+    GlaciersOption,
     JobsOption,
     JsonOption,
+    JsonRows,
     LimitOption,
+    ManifestOption,
     MethodOption,
     ModelsOption,
     StrictOption,
     VariableOption,
     limit_threads,
     note,
-    open_record,
-    print_json,
+    open_archive,
     split_names,
 )
-from glaciertime.cli.forecasting import series_of
-from glaciertime.cli.messages import exit_code
+from glaciertime.cli.forecasting import Tally, chosen_front, failed_row, looked_at
 from glaciertime.cli.running import the_run
+from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["backtest"]
+    from glaciertime.pipeline.outlook import Outlook
 
-_LOG = logging.getLogger("glaciertime.backtest")
+__all__ = ["backtest"]
 
 
 def backtest(
-    glacier: GlacierOption,
+    glacier: GlaciersOption = None,
+    every: AllOption = False,
+    region: RegionOption = None,
+    manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     model: ModelsOption = None,
     horizon: Annotated[
         list[str] | None, typer.Option(help="30d, 6m, 2y, or a number of observations; may be repeated.")
@@ -67,77 +73,68 @@ def backtest(
 
     glaciertime backtest --glacier Crane
 
+    glaciertime backtest --all --model last,kalman
+
     glaciertime backtest --glacier Crane --horizon 1y --horizon 5y --model last,drift
     """
     limit_threads()
-    import pandas as pd
     from rich.console import Console
     from rich.progress import Progress
 
-    from glaciertime.forecast import Origins, run_backtest, scores_of
     from glaciertime.forecast.judged.backtest import check_metrics
-    from glaciertime.forecast.judged.skill import skill_scores
-    from glaciertime.pipeline import default_models, other_glaciers
-    from glaciertime.pipeline.runs import run_of_series
-    from glaciertime.tables import by_series
+    from glaciertime.forecast.models import get_models
+    from glaciertime.pipeline import default_models
+    from glaciertime.pipeline.outlook import BacktestRequest, backtest_glacier
 
-    record = open_record(archive, glacier)
-    chosen = series_of(
-        record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=front_of
-    )
+    store = open_archive(archive)
+    chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     metrics = split_names(metric) or None
-    check_metrics(metrics, chosen)
+    check_metrics(metrics, [])
     models = split_names(model) or default_models()
-    run = the_run()
-    parts, learned = [], []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        for series in chosen:
-            task = bar.add_task(series.label, total=None)
+    get_models(models)
+    requests = [
+        BacktestRequest(
+            archive=archive, glacier=name, models=tuple(models), is_asked=bool(model), variable=variable, method=method,
+            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of), jobs=jobs, origins=origins,
+            horizons=tuple(split_names(horizon)) or ("1y", "2y", "5y"), min_train=min_train,
+            metrics=tuple(metrics or ()),
+        )
+        for name in chosen.names
+    ]  # fmt: skip
+    run, tally = the_run(), Tally()
 
-            def advance(done: int, total: int, task: object = task) -> None:
-                bar.update(task, completed=done, total=total)  # type: ignore[arg-type]
+    def with_bar(request: BacktestRequest) -> Outlook:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
 
-            others = other_glaciers(record, series, models=models)
-            learned += others
-            rule = Origins(min_train=min_train, step=_step(len(series), min_train, origins))
-            _LOG.info(
-                "%s: %d values, models %s, every %d-th observation an origin, %d series of other glaciers",
-                series.label, len(series), ", ".join(models), rule.step, len(others),
-            )  # fmt: skip
-            result = run_backtest(
-                [series],
-                models=models,
-                origins=rule,
-                horizons=split_names(horizon) or ("1y", "2y", "5y"),
-                training=others,
-                jobs=jobs,
-                progress=advance,
-            )
-            parts.append(scores_of(result, metrics=metrics))
-            if metrics is None and "last" in models and len(models) > 1:
-                parts.append(skill_scores(result))
-    rows = pd.concat(parts, ignore_index=True)
-    counts = by_series(rows, "model", sort=False)[["n", "n_failed"]].sum()
-    lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
-    # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
-    failed = bool(lost.all()) or (bool(model) and bool(lost.any()))
-    if not (strict and failed):
-        settings = {"models": models, "metrics": metrics or [], "origins": origins, "min_train": min_train}
-        made_by = run_of_series(run, record, series=chosen, others=learned, settings=settings)
-        record.archive.store_scores(rows, run=made_by)
-        run.stored.append(f"{len(rows)} scores of {record.glacier} in {archive}")
-    if as_json:
-        print_json(rows)
-    else:
-        _print(rows, metrics)
-    for key in counts.index[lost]:
-        note(f"{key[0]}, {key[1]}: {key[-1]} gave no forecast at any origin")
-    raise typer.Exit(exit_code(stored=not lost.all(), failed=failed, strict=strict))
+            def progress(label: str) -> Callable[[int, int], None]:
+                task = bar.add_task(label, total=None)
+                return lambda done, total: bar.update(task, completed=done, total=total)
 
+            return backtest_glacier(request, progress=progress)
 
-def _step(count: int, min_train: int, origins: int) -> int:
-    """Return the observations between origins, so that at most so many of them fit behind the first."""
-    return max(1, -(-(count - min_train) // origins))
+    look = backtest_glacier if len(requests) > 1 else with_bar
+    with JsonRows() if as_json else nullcontext() as out:
+        for outlook in looked_at(requests, look, chosen=chosen, what="scoring"):
+            tally.add(outlook)
+            rows = outlook.rows
+            if rows is None:
+                if out is not None:
+                    out.add([failed_row(outlook)])
+                else:
+                    typer.echo(f"{outlook.glacier}: failed")
+                continue
+            assert outlook.read is not None
+            if not (strict and outlook.has_failed):
+                made_by = outlook.read.run(run, glacier=outlook.glacier, settings=outlook.settings)
+                store.store_scores(rows, run=made_by)
+                run.stored.append(f"{len(rows)} scores of {outlook.glacier} in {archive}")
+            if out is not None:
+                out.add(rows)
+            else:
+                _print(rows, metrics)
+            for lost in outlook.settings["lost"]:
+                note(f"{lost} gave no forecast at any origin")
+    raise typer.Exit(tally.exit_code(strict=strict))
 
 
 def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:

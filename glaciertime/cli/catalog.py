@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import JsonOption, ManifestOption, print_json
+from glaciertime.cli.common import JsonOption, ManifestOption, note, print_json
+from glaciertime.cli.selecting import RgiOption
 
 __all__ = ["catalog"]
 
 
 def catalog(
     manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     template: Annotated[bool, typer.Option("--template", help="Print a commented manifest to start from.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -22,14 +24,21 @@ def catalog(
 
     glaciertime catalog
 
+    glaciertime catalog --rgi outlines.shp --json
+
     glaciertime catalog --template > my_glacier.yaml
     """
-    from glaciertime.catalog import TEMPLATE, load_catalog
+    from glaciertime.catalog import TEMPLATE
+    from glaciertime.pipeline.selection import read_known
 
     if template:
         typer.echo(TEMPLATE, nl=False)
         return
-    glaciers = load_catalog(tuple(manifest or ())).glaciers.values()
+    known = read_known(tuple(manifest or ()), tuple(rgi or ()))
+    for inventory in known.inventories:
+        for text in inventory.notes:
+            note(text)
+    glaciers = [entry for name in known.catalog.glaciers if (entry := known.entry(name)) is not None]
     if as_json:
         print_json([entry.model_dump(mode="json") for entry in glaciers])
         return

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from glaciertime.archive import Archive
     from glaciertime.provenance import RunRecord
-    from glaciertime.record import GlacierRecord
 
 __all__ = [
     "ArchiveOption",
@@ -31,6 +30,7 @@ __all__ = [
     "GlaciersOption",
     "JobsOption",
     "JsonOption",
+    "JsonRows",
     "LimitOption",
     "ManifestOption",
     "MethodOption",
@@ -44,7 +44,6 @@ __all__ = [
     "limit_threads",
     "note",
     "open_archive",
-    "open_record",
     "print_json",
     "print_json_value",
     "split_names",
@@ -100,7 +99,9 @@ LimitOption = Annotated[
 ]  # fmt: skip
 ManifestOption = Annotated[
     list[Path] | None,
-    typer.Option("--manifest", metavar="FILE", help="Manifest of a glacier of your own; may be repeated."),
+    typer.Option(
+        "--manifest", metavar="FILE|FOLDER", help="Manifest of a glacier of your own, or a folder; may be repeated."
+    ),
 ]
 
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file that this command did not make.")]
@@ -166,19 +167,6 @@ def open_archive(path: Path) -> Archive:
     return archive
 
 
-def open_record(path: Path, glacier: str) -> GlacierRecord:
-    """Return what an archive that must be there holds of a glacier, by any of its names.
-
-    Raises
-    ------
-    DataNotFoundError
-        Where the archive is not there, or holds nothing of the glacier.
-    """
-    from glaciertime.record import read_record
-
-    return read_record(open_archive(path), glacier)
-
-
 def keep_run(archive: Archive, run: RunRecord) -> None:
     """Keep a run that wrote a file in the archive that it read; where that cannot be, say so: the file tells it too."""
     from glaciertime.archive import Archive
@@ -203,8 +191,34 @@ def _plain(value: Any) -> Any:
 
 def print_json(rows: pd.DataFrame | list[Mapping[str, Any]]) -> None:
     """Print rows as a JSON list of objects; unknown numbers are null, dates are YYYY-MM-DD."""
-    records = rows if isinstance(rows, list) else rows.astype(object).where(rows.notna(), None).to_dict("records")
-    print_json_value([{str(key): _plain(value) for key, value in record.items()} for record in records])
+    with JsonRows() as out:
+        out.add(rows)
+
+
+class JsonRows:
+    """Prints a JSON list of objects row by row, so that a region is no more in memory than a glacier.
+
+    Nothing is printed before the first row, or the end: what fails before leaves nothing behind.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> JsonRows:
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._count or kind is None:
+            sys.stdout.write("\n]\n" if self._count else "[]\n")
+
+    def add(self, rows: pd.DataFrame | list[Mapping[str, Any]]) -> None:
+        """Print some rows more; unknown numbers are null, dates are YYYY-MM-DD."""
+        records = rows if isinstance(rows, list) else rows.astype(object).where(rows.notna(), None).to_dict("records")
+        for record in records:
+            plain = {str(key): _plain(value) for key, value in record.items()}
+            text = json.dumps(plain, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+            sys.stdout.write(f"{',' if self._count else '['}\n  {text}")
+            self._count += 1
 
 
 def print_json_value(value: Any) -> None:

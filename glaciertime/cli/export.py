@@ -2,20 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, keep_run, note, open_record
+from glaciertime.cli.common import (
+    ArchiveOption,
+    GlaciersOption,
+    ManifestOption,
+    OverwriteOption,
+    keep_run,
+    note,
+    open_archive,
+)
+from glaciertime.cli.messages import exit_code
 from glaciertime.cli.running import the_run
+from glaciertime.cli.selecting import (
+    AllOption,
+    RegionOption,
+    RgiOption,
+    chosen_held,
+    folder_meant,
+    make_folder,
+    selection_of,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from glaciertime.archive import Archive
+    from glaciertime.pipeline.selection import Chosen
+    from glaciertime.provenance import RunRecord
 
 __all__ = ["export"]
 
+_SHOWN = 5
+
 
 def export(
-    glacier: GlacierOption,
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")],
+    out: Annotated[Path, typer.Option(metavar="FILE|FOLDER", help="The file to write, or a folder for one a glacier.")],
+    glacier: GlaciersOption = None,
+    every: AllOption = False,
+    region: RegionOption = None,
+    manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     table: Annotated[str, typer.Option(help="observations, fronts, forecasts, scores, ...")] = "observations",
     form: Annotated[str, typer.Option("--format", help="csv, gpkg, geojson, parquet or shp.")] = "csv",
     columns: Annotated[
@@ -30,31 +64,143 @@ def export(
 
     glaciertime export --glacier Crane --table fronts --format gpkg --out crane_fronts.gpkg
 
-    glaciertime export --glacier Crane --table observations --format csv --out crane.csv
+    glaciertime export --all --table observations --format csv --out all.csv
     """
     from glaciertime.errors import DataNotFoundError, UsageError
-    from glaciertime.provenance import table_digest
-    from glaciertime.provenance.rows import with_names
-    from glaciertime.report.files import check_table_target, write_table
+    from glaciertime.report.files import check_table_target
 
-    check_table_target(out, form=form, archive=archive)
-    record = open_record(archive, glacier)
-    rows = with_names(record.archive.read_for_export(table, glacier=record.glacier), table)
-    if rows.empty:
-        raise DataNotFoundError(f"the archive holds no {table} of {record.glacier}; there is nothing to export")
-    if columns is not None:
-        if table != "fronts":
-            raise UsageError(f"--columns renames fronts; the table asked for is {table}")
+    if columns is not None and table != "fronts":
+        raise UsageError(f"--columns renames fronts; the table asked for is {table}")
+    selection = selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi)
+    in_folder = folder_meant(out, is_many=len(glacier or ()) != 1)
+    if not in_folder:
+        check_table_target(out, form=form, archive=archive)
+    store = open_archive(archive)
+    chosen = chosen_held(store, selection)
+    rows = _Rows(chosen, store, table, columns)
+    options = {"form": form, "archive": archive, "overwrite": overwrite}
+    written = _one_each(rows, out, options) if in_folder else _all_in_one(rows, out, options)
+    if rows.without:
+        shown = ", ".join(rows.without[:_SHOWN]) + (", ..." if len(rows.without) > _SHOWN else "")
+        if not written:
+            whose = rows.without[0] if len(rows.without) == 1 else chosen.label
+            raise DataNotFoundError(f"the archive holds no {table} of {whose}; there is nothing to export")
+        note(f"the archive holds no {table} of {len(rows.without)} of {len(chosen)} glaciers: {shown}")
+    if rows.failed:
+        raise typer.Exit(exit_code(stored=written > 0, failed=True))
+
+
+class _Rows:
+    """The rows of a table, glacier after glacier, and what was said on the way."""
+
+    def __init__(self, chosen: Chosen, store: Archive, table: str, columns: str | None) -> None:
+        self.chosen, self.store, self.table, self._renamed = chosen, store, table, columns
+        self.without: list[str] = []
+        self.failed: list[str] = []
+        self._digest = hashlib.sha256()
+        self._counts = [0, 0]
+
+    def settings(self, out: Path, form: str) -> dict[str, object]:
+        """Return what a run keeps of how they were written."""
+        return {"format": form, "columns": self._renamed, "output": str(out)}
+
+    def each(self) -> Iterator[tuple[str, pd.DataFrame]]:
+        """Yield the glaciers that have rows, with them."""
+        from glaciertime.errors import GlacierTimeError
+        from glaciertime.provenance import table_digest
+        from glaciertime.provenance.rows import with_names
         from glaciertime.track.record.formats import to_archive_columns
 
-        rows = to_archive_columns(rows, archive=columns)
-    run = the_run()
-    made_by = run.record(
-        glacier=record.glacier,
-        tables={f"{table}: {len(rows)} rows": table_digest(rows)},
-        settings={"format": form, "columns": columns, "output": str(out)},
-    )
-    write_table(rows, out, form=form, archive=archive, overwrite=overwrite, run=made_by)
-    run.stored.append(f"{len(rows)} rows of {table} in {out}")
-    keep_run(record.archive, made_by)
-    note(f"{len(rows)} rows of {table} written to {out}")
+        for name in self.chosen.names:
+            try:
+                rows = with_names(self.store.read_for_export(self.table, glacier=name), self.table)
+                digest = table_digest(rows)
+                if len(rows) and self._renamed is not None:
+                    rows = to_archive_columns(rows, archive=self._renamed)
+            except GlacierTimeError as error:
+                if not self.chosen.is_many or error.exit_code == 2:
+                    raise
+                self.fail(name, str(error))
+                continue
+            if rows.empty:
+                self.without.append(name)
+                continue
+            self._digest.update(digest.encode())
+            self._counts = [self._counts[0] + len(rows), self._counts[1] + 1]
+            yield name, rows
+
+    def fail(self, name: str, why: str) -> None:
+        """Say that the rows of a glacier could not be written."""
+        self.failed.append(name)
+        note(f"{name}: {why}")
+
+    def of_one_kind(self) -> Iterator[pd.DataFrame]:
+        """Yield the rows of all that can stand in one file: on Earth, or in frames of their own."""
+        first: object = None
+        for number, (name, rows) in enumerate(self.each()):
+            on_earth = getattr(rows, "crs", None) is not None
+            if number and on_earth is not first:
+                why = "frames of their own" if first else "places on Earth"
+                self.fail(
+                    name, f"its {self.table} have {why}, those before it have not: export it to a file of its own"
+                )
+                continue
+            first = on_earth
+            yield rows
+
+    def digests(self) -> dict[str, str]:
+        """Return what was read, for the run that is kept."""
+        count, glaciers = self._counts
+        of = f" of {glaciers} glaciers" if glaciers > 1 else ""
+        return {f"{self.table}: {count} rows{of}": self._digest.hexdigest()}
+
+
+def _all_in_one(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
+    """Write all into one file, as they come; return how many rows."""
+    from glaciertime.report.files import write_table
+
+    parts = rows.of_one_kind()
+    first = next(parts, None)
+    if first is None:
+        return 0
+    run, whose = the_run(), rows.chosen.names[0] if len(rows.chosen) == 1 else ""
+    kept = []
+
+    def made_by() -> RunRecord:
+        kept.append(run.record(glacier=whose, tables=rows.digests(), settings=rows.settings(out, options["form"])))
+        return kept[-1]
+
+    count = write_table(chain([first], parts), out, columns=tuple(first.columns), run=made_by, **options)
+    run.stored.append(f"{count} rows of {rows.table} in {out}")
+    keep_run(rows.store, kept[-1])
+    note(f"{count} rows of {rows.table} written to {out}")
+    return count
+
+
+def _one_each(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
+    """Write a file for each glacier into a folder; return how many files."""
+    from glaciertime.errors import GlacierTimeError
+    from glaciertime.provenance import table_digest
+    from glaciertime.report.files import write_table
+    from glaciertime.writing import file_names
+
+    make_folder(out)
+    names = file_names(rows.chosen.names, f".{options['form']}")
+    run, files = the_run(), 0
+    for name, part in rows.each():
+        target = out / names[name]
+        made_by = run.record(
+            glacier=name, tables={f"{rows.table}: {len(part)} rows": table_digest(part)},
+            settings=rows.settings(target, options["form"]),
+        )  # fmt: skip
+        try:
+            write_table(part, target, run=made_by, **options)
+        except GlacierTimeError as error:
+            rows.fail(name, str(error))
+            continue
+        run.stored.append(f"{len(part)} rows of {rows.table} in {target}")
+        files += 1
+    if files:
+        keep_run(rows.store, run.record(tables=rows.digests(), settings=rows.settings(out, options["form"])))
+        note(f"{files} files of {rows.table} written to {out}")
+    return files

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,37 +13,42 @@ from glaciertime.cli.common import (
     DatasetOption,
     FootprintOption,
     FrontOfOption,
-    GlacierOption,
+    GlaciersOption,
     JobsOption,
     JsonOption,
+    JsonRows,
     LimitOption,
+    ManifestOption,
     MethodOption,
     ModelsOption,
     StrictOption,
     VariableOption,
     limit_threads,
     note,
-    open_record,
-    print_json,
+    open_archive,
     split_names,
 )
-from glaciertime.cli.forecasting import chosen_front, read_table, series_of
-from glaciertime.cli.messages import exit_code
+from glaciertime.cli.forecasting import Tally, chosen_front, failed_row, looked_at, read_table
 from glaciertime.cli.running import the_run
+from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glaciertime.record import GlacierRecord
+    from glaciertime.archive import Archive
+    from glaciertime.pipeline.outlook import Outlook
+    from glaciertime.pipeline.selection import Chosen
 
 __all__ = ["forecast"]
 
-_LOG = logging.getLogger("glaciertime.forecast")
-
 
 def forecast(
-    glacier: GlacierOption,
     until: Annotated[str, typer.Option(metavar="YEAR", help="Year, or date, to forecast up to.")],
+    glacier: GlaciersOption = None,
+    every: AllOption = False,
+    region: RegionOption = None,
+    manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     model: ModelsOption = None,
     variable: VariableOption = None,
     method: MethodOption = None,
@@ -77,13 +82,15 @@ def forecast(
     as_json: JsonOption = False,
     limit: LimitOption = None,
 ) -> None:
-    """Forecast the series of a glacier at real dates, with prediction intervals, and store the forecasts.
+    """Forecast the series of glaciers at real dates, with prediction intervals, and store the forecasts.
 
     Examples:
 
     glaciertime forecast --glacier Crane --until 2026
 
     glaciertime forecast --glacier Crane --until 2026 --model drift --variable front_position_m
+
+    glaciertime forecast --all --until 2030 --model kalman
 
     glaciertime forecast --glacier Crane --until 2026 --contour
 
@@ -92,19 +99,15 @@ def forecast(
     glaciertime forecast --glacier Crane --until 2026 --scenario held --scenario doubled
     """
     limit_threads()
-    import numpy as np
-    import pandas as pd
-
     from glaciertime.errors import UsageError
-    from glaciertime.forecast import forecast_series, target_dates_until
     from glaciertime.forecast.covariates import Covariates, covariates_from_table
+    from glaciertime.forecast.models import get_models
     from glaciertime.forecast.profile import profile_from_table
-    from glaciertime.forecast.scenario import scenario_series
-    from glaciertime.pipeline import default_models, other_glaciers
-    from glaciertime.pipeline.runs import run_of_series
-    from glaciertime.units import as_date
+    from glaciertime.pipeline import default_models
+    from glaciertime.pipeline.outlook import ContourRequest, ForecastRequest
 
-    record = open_record(archive, glacier)
+    store = open_archive(archive)
+    chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     scenarios = split_names(scenario)
     if profile is not None and not scenarios:
         raise UsageError("--profile belongs to a scenario; give --scenario held, doubled or zero with it")
@@ -115,112 +118,108 @@ def forecast(
         given = covariates_from_table(read_table(covariates), effect=covariate_effect, season=season)
     elif season:
         given = Covariates(season=True)
+    models = split_names(model)
     if contour:
         if scenarios or given is not None:
             raise UsageError("--contour takes no scenario and no covariates; run them without it")
-        models = split_names(model) or ["kalman"]
-        _contour(record, until=until, models=models, cutoff=cutoff, front_of=front_of, strict=strict, as_json=as_json)
+        requests = [
+            ContourRequest(
+                archive=archive, glacier=name, until=until, models=tuple(models or ["kalman"]), cutoff=cutoff,
+                front_of=chosen_front(front_of),
+            )
+            for name in chosen.names
+        ]  # fmt: skip
+        _contours(store, chosen, requests, strict=strict, as_json=as_json)
         return
     bed = profile_from_table(read_table(profile)) if profile is not None else None
-    models = split_names(model)
     if not models and not scenarios:
         models = default_models() if given is None else ["kalman", "arima"]
-    chosen = series_of(
-        record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=front_of
-    )
-    run = the_run()
-    parts, learned = [], []
-    for series in chosen:
-        known = series if cutoff is None else series.until(cutoff)
-        targets = target_dates_until(known if len(known) else series, until)
-        if cutoff is not None:
-            targets = targets[targets > np.datetime64(as_date(cutoff))]
-        if models:
-            others = other_glaciers(record, series, models=models)
-            learned += others
-            _LOG.info(
-                "%s: %d values up to %s, models %s, %d other series to learn from", series.label, len(known),
-                known.dates[-1] if len(known) else "nothing", ", ".join(models), len(others),
-            )  # fmt: skip
-            parts.append(
-                forecast_series(
-                    series, models=models, target_dates=targets, cutoff=cutoff, training=others, jobs=jobs,
-                    covariates=given,
-                )
-            )  # fmt: skip
-        parts += [
-            scenario_series(series, scenario=name, target_dates=targets, cutoff=cutoff, profile=bed)
-            for name in scenarios
-        ]
-    rows = pd.concat(parts, ignore_index=True)
-    failed = rows[rows["status"] != "ok"]
-    # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
-    has_failed = len(failed) == len(rows) or (bool(model or scenarios) and len(failed) > 0)
-    if not (strict and has_failed):
-        files = {"covariates": covariates, "profile": profile}
-        made_by = run_of_series(
-            run, record, series=chosen, others=learned, files=files,
-            settings={"models": models, "scenarios": scenarios, "cutoff": cutoff, "failed": _reasons(failed)},
-        )  # fmt: skip
-        record.archive.store_forecasts(rows, run=made_by)
-        run.stored.append(f"{len(rows)} forecasts of {record.glacier} in {archive}")
-    if as_json:
-        print_json(rows)
-    else:
-        _print(rows)
-    if given is not None and models:
-        note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
-    for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
-        note(f"{failed_model} gave no forecast: {status}")
-    raise typer.Exit(exit_code(stored=len(failed) < len(rows), failed=has_failed, strict=strict))
-
-
-def _reasons(failed: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(f"{row.model}: {row.status}" for row in failed.itertuples()))
-
-
-def _contour(
-    record: GlacierRecord,
-    *,
-    until: str,
-    models: list[str],
-    cutoff: str | None,
-    front_of: str | None,
-    strict: bool,
-    as_json: bool,
-) -> None:
-    from glaciertime.pipeline import front_of_contours, predict_contours
-    from glaciertime.pipeline.runs import run_of_tables
-
-    run = the_run()
-    kind, told = front_of_contours(record, front_of=chosen_front(front_of))
-    if told:
-        note(f"{record.glacier}, calving front: {told}")
-    failed = 0
-    for model in models:
-        rows = predict_contours(record, until=until, model=model, cutoff=cutoff, front_of=kind)
-        has_failed = bool((rows["status"] != "ok").all())
-        failed += has_failed
-        if not (strict and has_failed):
-            settings = {"models": [model], "cutoff": cutoff, "front_of": kind}
-            made_by = run_of_tables(run, record, ("fronts", "centrelines", "observations"), settings=settings)
-            record.archive.store_contours(rows, run=made_by)
-            run.stored.append(f"fronts of {record.glacier} predicted by {model} in {record.archive.path}")
-        table = rows.drop(columns="geometry")
-        if as_json:
-            print_json(table)
-            continue
-        source = rows["source"].iloc[0]
-        typer.echo(
-            f"{record.glacier}, calving front by {model}, {source}; lines and bands in the layer contours of "
-            f"{record.archive.path}"
+    get_models(models)
+    asked = [
+        ForecastRequest(
+            archive=archive, glacier=name, until=until, models=tuple(models), is_asked=bool(model or scenarios),
+            cutoff=cutoff, covariates=given, scenarios=tuple(scenarios), profile=bed, variable=variable, method=method,
+            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of), jobs=jobs,
         )
-        for row in table[table["kind"] != "front"].itertuples():
-            what = "of its length" if row.kind == "band-share" else "chance of the whole front"
-            typer.echo(f"  {row.target_date:%Y-%m-%d}  within {row.half_width_m:>8,.0f} m: {row.level:.0%} {what}")
-        for status in table.loc[table["status"] != "ok", "status"].unique():
-            note(f"{model} gave no front: {status}")
-    raise typer.Exit(exit_code(stored=failed < len(models), failed=failed > 0, strict=strict))
+        for name in chosen.names
+    ]  # fmt: skip
+    files = {"covariates": covariates, "profile": profile}
+    _forecasts(store, chosen, asked, files=files, strict=strict, as_json=as_json)
+
+
+def _forecasts(
+    store: Archive, chosen: Chosen, requests: list[Any], *, files: dict[str, Path | None], strict: bool, as_json: bool
+) -> None:
+    """Forecast glacier after glacier: each is stored and printed before the next begins."""
+    from glaciertime.pipeline.outlook import forecast_glacier
+
+    run, tally = the_run(), Tally()
+    with JsonRows() if as_json else nullcontext() as out:
+        for outlook in looked_at(requests, forecast_glacier, chosen=chosen, what="forecasting"):
+            tally.add(outlook)
+            if outlook.rows is None:
+                _print_failed(outlook, out)
+                continue
+            assert outlook.read is not None
+            if not (strict and outlook.has_failed):
+                made_by = outlook.read.run(run, glacier=outlook.glacier, files=files, settings=outlook.settings)
+                store.store_forecasts(outlook.rows, run=made_by)
+                run.stored.append(f"{len(outlook.rows)} forecasts of {outlook.glacier} in {store.path}")
+            if out is not None:
+                out.add(outlook.rows)
+            else:
+                _print(outlook.rows)
+            failed = outlook.rows[outlook.rows["status"] != "ok"]
+            for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
+                whose = f"{outlook.glacier}: " if chosen.is_many else ""
+                note(f"{whose}{failed_model} gave no forecast: {status}")
+    given = requests[0].covariates if requests else None
+    if given is not None and requests[0].models:
+        note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
+    raise typer.Exit(tally.exit_code(strict=strict))
+
+
+def _print_failed(outlook: Outlook, out: JsonRows | None) -> None:
+    if out is not None:
+        out.add([failed_row(outlook)])
+    else:
+        typer.echo(f"{outlook.glacier}: failed")
+
+
+def _contours(store: Archive, chosen: Chosen, requests: list[Any], *, strict: bool, as_json: bool) -> None:
+    from glaciertime.pipeline.outlook import contour_glacier
+
+    run, tally = the_run(), Tally()
+    with JsonRows() if as_json else nullcontext() as out:
+        for outlook in looked_at(requests, contour_glacier, chosen=chosen, what="predicting fronts"):
+            tally.add(outlook)
+            if outlook.rows is None:
+                _print_failed(outlook, out)
+                continue
+            assert outlook.read is not None
+            for model, rows in outlook.rows.groupby("model", sort=False):
+                failed = bool((rows["status"] != "ok").all())
+                if not (strict and failed):
+                    settings = {**outlook.settings, "models": [model]}
+                    made_by = outlook.read.run(run, glacier=outlook.glacier, settings=settings)
+                    store.store_contours(rows, run=made_by)
+                    run.stored.append(f"fronts of {outlook.glacier} predicted by {model} in {store.path}")
+                table = rows.drop(columns="geometry")
+                if out is not None:
+                    out.add(table)
+                else:
+                    _print_contours(table, outlook.glacier, str(model), store.path)
+                for status in table.loc[table["status"] != "ok", "status"].unique():
+                    note(f"{outlook.glacier}: {model} gave no front: {status}")
+    raise typer.Exit(tally.exit_code(strict=strict))
+
+
+def _print_contours(table: pd.DataFrame, glacier: str, model: str, archive: Path) -> None:
+    source = table["source"].iloc[0]
+    typer.echo(f"{glacier}, calving front by {model}, {source}; lines and bands in the layer contours of {archive}")
+    for row in table[table["kind"] != "front"].itertuples():
+        what = "of its length" if row.kind == "band-share" else "chance of the whole front"
+        typer.echo(f"  {row.target_date:%Y-%m-%d}  within {row.half_width_m:>8,.0f} m: {row.level:.0%} {what}")
 
 
 def _print(rows: pd.DataFrame) -> None:

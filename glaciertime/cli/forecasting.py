@@ -1,40 +1,78 @@
-"""What the commands that look ahead share: which series of a glacier are meant, and tables from the user's files."""
+"""What the commands that look ahead share: glaciers one after the other, and tables from the user's files."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from glaciertime.cli.common import note
+from glaciertime.cli.messages import exit_code
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glaciertime.forecast import Series
-    from glaciertime.record import GlacierRecord
+    from glaciertime.pipeline.outlook import Outlook
+    from glaciertime.pipeline.selection import Chosen
 
-__all__ = ["chosen_front", "read_table", "series_of"]
+__all__ = ["Tally", "chosen_front", "failed_row", "looked_at", "read_table"]
 
 
-def series_of(
-    record: GlacierRecord,
-    *,
-    variable: str | None,
-    method: str | None,
-    footprint: str | None,
-    dataset: str | None,
-    front_of: str | None = None,
-) -> list[Series]:
-    """Return the series of a glacier that are meant, and say what was dropped on the way to them."""
-    from glaciertime.pipeline import choose_series
+def looked_at(
+    requests: Sequence[Any], look: Callable[[Any], Outlook], *, chosen: Chosen, what: str
+) -> Iterator[Outlook]:
+    """Yield what comes of each glacier, with a bar where there are several.
 
-    chosen = choose_series(
-        record, variable=variable, method=method, footprint=footprint, dataset=dataset, front_of=chosen_front(front_of)
-    )
-    for series in chosen:
-        for text in series.notes:
-            note(f"{series.label}: {text}")
-    return chosen
+    Where one glacier is named, what fails is raised; of several, it is a row of that glacier, and told.
+
+    Parameters
+    ----------
+    requests : sequence of requests of ``pipeline.outlook``
+    look : callable
+        What does one.
+    chosen : Chosen
+    what : str
+        What is done, for the bar.
+    """
+    from rich.console import Console
+    from rich.progress import track as bar
+
+    from glaciertime.pipeline.outlook import many
+
+    if len(requests) == 1 and not chosen.is_many:
+        outlooks: Iterable[Outlook] = map(look, requests)
+    else:
+        outlooks = bar(many(requests, look), what, total=len(requests), console=Console(stderr=True), transient=True)
+    for outlook in outlooks:
+        for text in outlook.notes:
+            note(text)
+        if outlook.error:
+            note(f"{outlook.glacier}: {outlook.error}")
+        yield outlook
+
+
+class Tally:
+    """How many glaciers gave something, failed in part, and gave nothing."""
+
+    def __init__(self) -> None:
+        self.stored = self.failed = 0
+        self.errors: list[str] = []
+
+    def add(self, outlook: Outlook) -> None:
+        """Count one more."""
+        self.stored += not (outlook.has_nothing or outlook.error)
+        self.failed += outlook.has_failed
+        if outlook.error:
+            self.errors.append(outlook.glacier)
+
+    def exit_code(self, *, strict: bool) -> int:
+        """Return 0, 3 where something failed, 1 where nothing was stored."""
+        return exit_code(stored=self.stored > 0, failed=self.failed > 0, strict=strict)
+
+
+def failed_row(outlook: Outlook) -> dict[str, Any]:
+    """Return the row that stands for a glacier of which nothing came."""
+    return {"glacier": outlook.glacier, "status": f"failed: {outlook.error}"}
 
 
 def chosen_front(word: str | None) -> str | None:

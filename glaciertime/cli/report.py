@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, GlacierOption, OverwriteOption, keep_run, open_record
+from glaciertime.cli.common import ArchiveOption, GlaciersOption, OverwriteOption, keep_run, open_archive
 from glaciertime.cli.running import the_run
+from glaciertime.cli.selecting import chosen_held, selection_of
 
 __all__ = ["report"]
 
 
 def report(
-    glacier: GlacierOption,
+    glacier: GlaciersOption = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The page; default GLACIER.html.")] = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     overwrite: OverwriteOption = False,
@@ -32,7 +33,8 @@ def report(
     from glaciertime.writing import Target, check_target, file_name, write_bytes
     from glaciertime.writing.marks import made_by
 
-    record = open_record(archive, glacier)
+    chosen = chosen_held(open_archive(archive), selection_of(glacier))
+    record = next(chosen.records(open_archive(archive)))
     target = out or Path(file_name(record.glacier, ".html"))
     own = made_by(MARK)
     check_target(Target(target, "--out", own), archive=archive, overwrite=overwrite)

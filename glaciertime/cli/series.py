@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,19 +11,25 @@ import typer
 from glaciertime.cli.common import (
     ArchiveOption,
     FootprintOption,
-    GlacierOption,
+    GlaciersOption,
     JsonOption,
+    JsonRows,
     ManifestOption,
     MethodOption,
     VariableOption,
     note,
-    open_record,
-    print_json,
+    open_archive,
     split_names,
 )
+from glaciertime.cli.messages import exit_code
+from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from glaciertime.pipeline.selection import Known
+    from glaciertime.record import GlacierRecord
+    from glaciertime.report.products import Product
 
 __all__ = ["series"]
 
@@ -32,7 +39,9 @@ PRODUCTS = (
 
 
 def series(
-    glacier: GlacierOption,
+    glacier: GlaciersOption = None,
+    every: AllOption = False,
+    region: RegionOption = None,
     product: Annotated[str, typer.Option(help=f"{PRODUCTS}.")] = "annual",
     variable: VariableOption = None,
     method: MethodOption = None,
@@ -41,10 +50,11 @@ def series(
     date_to: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Last date.")] = None,
     keep: Annotated[list[str] | None, typer.Option(help="A quality flag to let pass, or all; may be repeated.")] = None,
     manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     as_json: JsonOption = False,
 ) -> None:
-    """Print a product of the series: means per period, the seasonal cycle, rates with intervals, breaks.
+    """Print a product of the series of glaciers: means per period, the seasonal cycle, rates with intervals, breaks.
 
     Flagged observations are left out unless --keep lets their flag pass; gaps stay gaps.
 
@@ -56,45 +66,93 @@ def series(
     """
     import pandas as pd
 
+    from glaciertime.errors import GlacierTimeError
+
+    store = open_archive(archive)
+    chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
+    wanted = {"variable": variable, "method": method, "footprint": footprint}
+    parts, failed, found = [], [], 0
+    with JsonRows() if as_json else nullcontext() as out:
+        for record in chosen.records(store):
+            try:
+                rows = _rows(record, wanted, date_from=date_from, date_to=date_to)
+                one = _product(product, record, rows, known=chosen.known, allow=split_names(keep))
+            except GlacierTimeError as error:
+                if not chosen.is_many or error.exit_code == 2:
+                    raise
+                failed.append(record.glacier)
+                note(f"{record.glacier}: {error}")
+                if out is not None:
+                    out.add([{"glacier": record.glacier, "status": f"failed: {error}"}])
+                continue
+            found += 1
+            if out is not None:
+                out.add(one.table)
+            elif len(one.table):
+                parts.append(one.table)
+    if parts:
+        typer.echo(_text(pd.concat(parts, ignore_index=True)), nl=False)
+    if failed:
+        raise typer.Exit(exit_code(stored=found > 0, failed=True))
+
+
+def _rows(
+    record: GlacierRecord, wanted: dict[str, str | None], *, date_from: str | None, date_to: str | None
+) -> pd.DataFrame:
+    """Return the observations of a glacier that are asked for.
+
+    Raises
+    ------
+    InputError
+        Where there are none; the message names what there is.
+    """
+    import pandas as pd
+
     from glaciertime.dates import as_date, last_day
     from glaciertime.errors import InputError
-    from glaciertime.pipeline import find_glacier
-    from glaciertime.report.products import series_product
-    from glaciertime.track.record.screening import screening_notes
 
-    record = open_record(archive, glacier)
     name, rows = record.glacier, record.observations
-    for column, wanted in (("variable", variable), ("method", method), ("footprint", footprint)):
-        if wanted is not None:
+    for column, value in wanted.items():
+        if value is not None:
             known = sorted(rows[column].unique())
-            rows = rows[rows[column] == wanted]
+            rows = rows[rows[column] == value]
             if rows.empty:
-                raise InputError(f"{name}: no observation with {column} '{wanted}'; there are {', '.join(known)}")
+                raise InputError(f"{name}: no observation with {column} '{value}'; there are {', '.join(known)}")
     if date_from is not None:
         rows = rows[rows["date"] >= pd.Timestamp(as_date(date_from))]
     if date_to is not None:
         rows = rows[rows["date"] <= pd.Timestamp(last_day(date_to))]
     if rows.empty:
         raise InputError(f"{name}: no observation between the dates given")
+    return rows
+
+
+def _product(product: str, record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: list[str]) -> Product:
+    """Return a product of one glacier, and say what was left out of it."""
+    from glaciertime.pipeline import find_glacier
+    from glaciertime.report.products import series_product
+    from glaciertime.track.record.screening import screening_notes
+
+    name = record.glacier
     found = series_product(
         product,
         observations=rows,
         fronts=lambda: record.fronts,
-        glacier=lambda: find_glacier(name, manifests=tuple(manifest or ())),
-        allow=split_names(keep),
+        glacier=lambda: known.entry(name) or find_glacier(name),
+        allow=allow,
     )
     if found.table.empty:
         note(
             f"{name}: too few observations for {product}, or all are flagged; see --keep, and --product raw --keep all"
         )
     if found.left_out:
-        note(f"{found.left_out} of {len(rows)} observations left out (no value, or flagged); --keep lets flags pass")
+        note(
+            f"{name}: {found.left_out} of {len(rows)} observations left out (no value, or flagged); --keep lets flags "
+            "pass"
+        )
     for text in screening_notes(rows):
         note(f"{name}: {text}")
-    if as_json:
-        print_json(found.table)
-    else:
-        typer.echo(_text(found.table), nl=False)
+    return found
 
 
 def _text(table: pd.DataFrame) -> str:

@@ -11,10 +11,12 @@ from glaciertime.cli.common import (
     ArchiveOption,
     GlaciersOption,
     JsonOption,
+    ManifestOption,
     VariableOption,
     open_archive,
     print_json,
 )
+from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +28,10 @@ __all__ = ["table"]
 
 def table(
     glacier: GlaciersOption = None,
+    every: AllOption = False,
+    region: RegionOption = None,
+    manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     date_from: Annotated[
         str | None, typer.Option("--from", metavar="DATE", help="Start; the nearest observation counts.")
     ] = None,
@@ -54,12 +60,12 @@ def table(
     glaciertime table --variable length_change_m --format markdown
     """
     from glaciertime.errors import UsageError
-    from glaciertime.record import held_name
     from glaciertime.report import retreat_text
     from glaciertime.track import retreat_table
 
     store = open_archive(archive)
-    names = [held_name(store, name) for name in glacier] if glacier else None
+    selection = selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi)
+    names = list(chosen_held(store, selection, all_unless_told=True).names)
     observations = store.read("observations", glacier=names, variable="area_km2")
     if variable not in (None, "area_km2") or observations["value"].notna().sum() == 0:
         if footprint is not None:

@@ -37,16 +37,21 @@ from glaciertime.cli.dating import DateFormatOption, DayFirstOption, MonthFirstO
 from glaciertime.cli.forget import print_counts
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 from glaciertime.cli.running import the_run
+from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_known, selection_of
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
     from glaciertime.pipeline import TrackOutcome
+    from glaciertime.scenes.inventory import Inventory
+
 __all__ = ["track"]
 
 
 def track(
     glacier: GlaciersOption = None,
-    every: Annotated[bool, typer.Option("--all", help="Every glacier of the catalog.")] = False,
+    every: AllOption = False,
+    region: RegionOption = None,
+    rgi: RgiOption = None,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder (or file) of real input; default GLACIERTIME_DATA, else downloads, else simulation."),
@@ -156,6 +161,8 @@ def track(
 
     glaciertime track --glacier Crane --glacier DBE --data /path/to/data
 
+    glaciertime track --rgi outlines.shp --data outlines.shp
+
     glaciertime track --glacier Crane --data /path/to/data --prune --dry-run
 
     glaciertime track --glacier Crane --scenes stac --from 2023-01-01 --to 2023-12-31 --per month --max-clouds 10
@@ -164,7 +171,6 @@ def track(
     from rich.progress import track as bar
 
     from glaciertime.archive import Archive
-    from glaciertime.catalog import load_catalog
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, track_many
     from glaciertime.pipeline.rescreening import screening_of
@@ -179,12 +185,8 @@ def track(
     from glaciertime.track import TrackSettings
     from glaciertime.track.settings import DEFAULT_METHODS
 
-    manifests = tuple(manifest or ())
-    names = list(glacier or ())
-    if every:
-        names = sorted(load_catalog(manifests).glaciers)
-    if not names:
-        raise UsageError("name a glacier with --glacier NAME, or give --all; glaciertime catalog lists them")
+    chosen = chosen_known(selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
+    names = list(chosen.names)
     target = Archive(archive, tell=note)
     if dry_run:
         if not prune:
@@ -214,14 +216,14 @@ def track(
     )  # fmt: skip
     requests = [
         TrackRequest(
-            glacier=name, scenes=wanted, data=None if wanted else data_folder(data),
-            downloads=downloads_folder(), manifests=manifests,
+            glacier=name, known=chosen.known.entry(name), scenes=wanted, data=None if wanted else data_folder(data),
+            downloads=downloads_folder(), manifests=chosen.known.manifests_of(name),
             dataset=dataset, weights=weights, ocean=_ocean(ocean), reading=reading,
             columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
-            front_of=_front_kind(front_of), files={} if dates is None else {"dates": dates},
+            front_of=_front_kind(front_of), files=_files(chosen.known.inventory_of(name), dates),
         )
-        for name in dict.fromkeys(names)
+        for name in names
     ]  # fmt: skip
     run = the_run()
     run.next = "run the same command again: what is stored is not measured again"
@@ -269,6 +271,12 @@ def track(
     stored = any(outcome.tracked is not None and outcome.exit_code in (0, 3) for outcome in outcomes)
     failed = any(outcome.exit_code for outcome in outcomes)
     raise typer.Exit(exit_code(stored=stored, failed=failed, strict=strict))
+
+
+def _files(inventory: Inventory | None, dates: Path | None) -> dict[str, Path]:
+    """Return the files that a glacier's tracking rests on beside its scenes and its manifest."""
+    given = {"inventory": None if inventory is None else inventory.path, "dates": dates}
+    return {role: path for role, path in given.items() if path is not None}
 
 
 def _log(outcome: TrackOutcome) -> None:

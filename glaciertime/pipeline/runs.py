@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +21,15 @@ if TYPE_CHECKING:
     from glaciertime.record import GlacierRecord
 
 __all__ = [
+    "SeriesRead",
     "card_of",
     "rows_of_series",
     "ruler_digests",
     "ruler_lines",
-    "run_of_series",
     "run_of_tables",
     "run_of_tracking",
+    "series_read",
+    "tables_read",
 ]
 
 
@@ -131,35 +134,41 @@ def rows_of_series(observations: pd.DataFrame, key: Sequence[str], *, source: st
     return observations[held.all(axis=1) & (observations["source"] == source)]
 
 
-def run_of_series(
-    run: Run,
-    record: GlacierRecord,
-    *,
-    series: Iterable[Series],
-    others: Iterable[Series] = (),
-    files: Mapping[str, Path | None] | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> RunRecord:
-    """Return a run as it is kept with what it forecast, or scored, from series of a glacier.
+@dataclass(frozen=True)
+class SeriesRead:
+    """What was read of an archive, by digests: what a run keeps of it needs no row again."""
+
+    tables: Mapping[str, str]
+    told: tuple[Mapping[str, Any], ...] = ()
+
+    def run(
+        self, run: Run, *, glacier: str, files: Mapping[str, Path | None] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> RunRecord:  # fmt: skip
+        """Return a run as it is kept with what was made of it."""
+        told = {"series": [dict(one) for one in self.told]} if self.told else {}
+        return run.record(glacier=glacier, files=files, tables=self.tables, settings={**told, **(settings or {})})
+
+
+def series_read(record: GlacierRecord, *, series: Iterable[Series], others: Iterable[Series] = ()) -> SeriesRead:
+    """Return what was read where series of a glacier were forecast, or scored.
 
     Parameters
     ----------
-    run : Run
     record : GlacierRecord
     series : iterable of Series
         What was looked at.
     others : iterable of Series
         Of other glaciers, that forecasters learned from.
-    files : mapping of role to path, optional
-    settings : mapping, optional
     """
     tables, told = {}, []
     for one in series:
         rows = rows_of_series(record.observations, one.key, source=one.source)
-        tables[f"observations: {', '.join(part for part in (*one.key, one.source) if part)}"] = table_digest(rows)
+        digest = table_digest(rows)
+        tables[f"observations: {', '.join(part for part in (*one.key, one.source) if part)}"] = digest
         told.append(
             {**dict(zip(SERIES_KEY, one.key, strict=True)), "source": one.source, "rows": len(rows),
-             "sha256": table_digest(rows), "notes": list(one.notes)}
+             "sha256": digest, "notes": list(one.notes)}
         )  # fmt: skip
     learned = hashlib.sha256()
     count = 0
@@ -170,18 +179,17 @@ def run_of_series(
             learned.update(values.tobytes())
     if count:
         tables[f"{count} series of other glaciers"] = learned.hexdigest()
-    return run.record(
-        glacier=record.glacier, files=files, tables=tables, settings={"series": told, **(settings or {})}
-    )  # fmt: skip
+    return SeriesRead(tables, tuple(told))
+
+
+def tables_read(record: GlacierRecord, tables: Sequence[str]) -> SeriesRead:
+    """Return what was read where some tables of a glacier were."""
+    held = {name: getattr(record, name) for name in tables}
+    return SeriesRead({f"{name}: {len(rows)} rows": table_digest(rows) for name, rows in held.items() if len(rows)})
 
 
 def run_of_tables(
     run: Run, record: GlacierRecord, tables: Sequence[str], *, settings: Mapping[str, Any] | None = None
 ) -> RunRecord:
     """Return a run as it is kept of a file that was written of some tables of a glacier."""
-    held = {name: getattr(record, name) for name in tables}
-    return run.record(
-        glacier=record.glacier,
-        tables={f"{name}: {len(rows)} rows": table_digest(rows) for name, rows in held.items() if len(rows)},
-        settings=settings,
-    )
+    return tables_read(record, tables).run(run, glacier=record.glacier, settings=settings)

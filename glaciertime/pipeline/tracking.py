@@ -200,10 +200,8 @@ def looked_up(request: TrackRequest) -> TrackRequest:
     UsageError
         For a name that nobody knows.
     """
-    if request.known is not None:
-        return request
-    dataset = load_catalog(request.manifests).dataset_name(request.dataset)
-    known = find_glacier(
+    dataset = load_catalog(request.manifests).dataset_name(request.dataset) if request.dataset else ""
+    known = request.known or find_glacier(
         request.glacier, data=request.data, manifests=request.manifests, dataset=dataset, reading=request.reading,
         columns=request.columns,
     )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import pandas as pd
@@ -44,10 +46,14 @@ def _text_dates(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _csv(rows: pd.DataFrame, draft: Path) -> None:
+    draft.write_bytes(_csv_bytes(rows))
+
+
+def _csv_bytes(rows: pd.DataFrame, *, header: bool = True) -> bytes:
     rows = _text_dates(rows)
     if isinstance(rows, gpd.GeoDataFrame):
         rows = pd.DataFrame(rows).assign(geometry=rows.geometry.to_wkt())
-    draft.write_bytes(quote_formulas(rows).to_csv(index=False, lineterminator="\n").encode())
+    return str(quote_formulas(rows).to_csv(index=False, header=header, lineterminator="\n")).encode()
 
 
 def _parquet(rows: pd.DataFrame, draft: Path) -> None:
@@ -58,17 +64,18 @@ def _parquet(rows: pd.DataFrame, draft: Path) -> None:
     parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), b"generator": _MARK}), draft)
 
 
-def _vector(driver: str) -> Callable[[pd.DataFrame, Path], None]:
+def _vector(driver: str, *, append: bool = False) -> Callable[[pd.DataFrame, Path], None]:
     def write(rows: pd.DataFrame, draft: Path) -> None:
         rows = _text_dates(rows)
         if not isinstance(rows, gpd.GeoDataFrame):
             if driver != "GPKG":
                 raise UsageError(f"this table has no geometry, so it cannot be {driver}; use csv, parquet or gpkg")
             rows = gpd.GeoDataFrame(rows, geometry=[None] * len(rows), crs="EPSG:4326")
+        mode = "a" if append else "w"
         if driver == "ESRI Shapefile":
-            rows.rename(columns=_SHAPEFILE_NAMES).to_file(draft, driver=driver)
+            rows.rename(columns=_SHAPEFILE_NAMES).to_file(draft, driver=driver, mode=mode)
         elif driver == "GPKG":
-            rows.to_file(draft, driver=driver, layer="rows", DESCRIPTION=_MARK)
+            rows.to_file(draft, driver=driver, layer="rows", mode=mode, **({} if append else {"DESCRIPTION": _MARK}))
         else:
             rows.to_file(draft, driver=driver, DESCRIPTION=_MARK)
 
@@ -134,22 +141,24 @@ def check_table_target(path: Path, *, form: str, archive: Path | None = None) ->
 
 
 def write_table(
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | Iterable[pd.DataFrame],
     path: Path,
     *,
     form: str,
     archive: Path | None = None,
     overwrite: bool = False,
-    run: RunRecord | None = None,
-) -> None:
+    run: RunRecord | Callable[[], RunRecord] | None = None,
+    columns: tuple[str, ...] = (),
+) -> int:
     """Write rows to a file, whole or not at all.
 
     Parameters
     ----------
-    rows : DataFrame or GeoDataFrame
+    rows : DataFrame or GeoDataFrame, or several one after the other
         Dates are written as YYYY-MM-DD; in CSV geometry is WKT, and text that a spreadsheet would take for a formula
         is quoted (:mod:`glaciertime.cells`). A Shapefile's names have ten letters: ``resolution_m`` becomes
-        ``resol_m``.
+        ``resol_m``. Several tables of the same columns are written as they come (GeoJSON at the end): a region is no
+        more in memory than a glacier.
     path : Path
     form : str
         A key of :data:`FORMATS`.
@@ -158,8 +167,15 @@ def write_table(
     overwrite : bool
         Replace a file that is there whoever made it; else only what carries the mark of an export, or, in CSV and
         Shapefile, has the columns of one.
-    run : RunRecord, optional
+    run : RunRecord, or what returns it once all rows are written, optional
         What writes it: told in a note beside it, see :func:`glaciertime.provenance.sidecar`.
+    columns : tuple of str
+        Of several tables those that all have, for telling what this command made.
+
+    Returns
+    -------
+    int
+        How many rows were written.
 
     Raises
     ------
@@ -169,18 +185,85 @@ def write_table(
     WritingError
         Where the file could not be written whole; what was there is unchanged.
     """
-    target = _target(path, form, tuple(rows.columns))
+    parts: Iterable[pd.DataFrame] = (rows,) if isinstance(rows, pd.DataFrame) else rows
+    target = _target(path, form, tuple(rows.columns) if isinstance(rows, pd.DataFrame) else columns)
+    written = 0
 
     def check(made: Path) -> None:
         found = _rows_in(made, form)
-        if found != len(rows):
-            raise OSError(errno.EIO, f"{found} of {len(rows)} rows read back", str(made))
+        if found != written:
+            raise OSError(errno.EIO, f"{found} of {written} rows read back", str(made))
 
     targets = [replace(target, check=check)]
     if run is not None:
         targets.append(Target(sidecar(path), "--out", has_tag))
     with drafts(targets, archive=archive, overwrite=overwrite) as files:
-        FORMATS[form](rows, files[0])
+        written = _write(parts, files[0], form)
         if run is not None:
-            draft = files[1]
-            draft.write_bytes(sidecar_text(run.tag(), files[0]).encode())
+            record = run if isinstance(run, RunRecord) else run()
+            files[1].write_bytes(sidecar_text(record.tag(), files[0]).encode())
+    return written
+
+
+def _write(parts: Iterable[pd.DataFrame], draft: Path, form: str) -> int:
+    """Write tables one after the other into one file; return how many rows they have."""
+    coming = iter(parts)
+    first = next(coming, None)
+    if first is None:
+        raise UsageError("there is nothing to write")
+    if form == "geojson":
+        whole = [first, *coming]
+        table = pd.concat(whole, ignore_index=True) if len(whole) > 1 else first
+        FORMATS[form](table, draft)
+        return len(table)
+    second = next(coming, None)
+    if second is None:
+        FORMATS[form](first, draft)
+        return len(first)
+    count = 0
+    every = chain((first, second), coming)
+    if form == "parquet":
+        return _parquet_parts(every, draft)
+    for number, part in enumerate(every):
+        if number == 0:
+            FORMATS[form](part, draft)
+        elif form == "csv":
+            with draft.open("ab") as stream:
+                stream.write(_csv_bytes(part, header=False))
+        else:
+            _vector({"gpkg": "GPKG", "shp": "ESRI Shapefile"}[form], append=True)(part, draft)
+        count += len(part)
+    return count
+
+
+def _parquet_parts(parts: Iterable[pd.DataFrame], draft: Path) -> int:
+    from io import BytesIO
+
+    from pyarrow import parquet
+
+    writer, count = None, 0
+    try:
+        for part in parts:
+            held = BytesIO()
+            _text_dates(part).to_parquet(held, index=False)
+            table = parquet.read_table(held)
+            if writer is None:
+                told = {**(table.schema.metadata or {}), b"generator": _MARK}
+                schema = _without_nulls(table.schema).with_metadata(told)
+                writer = parquet.ParquetWriter(draft, schema)
+            writer.write_table(table.cast(writer.schema))
+            count += len(part)
+    finally:
+        if writer is not None:
+            writer.close()
+    return count
+
+
+def _without_nulls(schema: Any) -> Any:
+    """Return a schema in which a column that is empty in the first table can hold texts in the next."""
+    import pyarrow as pa
+
+    for index, field in enumerate(schema):
+        if pa.types.is_null(field.type):
+            schema = schema.set(index, field.with_type(pa.string()))
+    return schema

@@ -136,7 +136,8 @@ def rows_of(
     footprint = (
         "fjord" if place.fjord is not None else measurement.areas[-1].footprint if measurement.areas else "trace"
     )
-    if measurement.is_whole_front:
+    # The outline of a glacier on land closes on itself: it has no two ends.
+    if measurement.is_whole_front and width_m > 0:
         rows.append(
             _row(
                 acquisition,

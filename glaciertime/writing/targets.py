@@ -7,13 +7,15 @@ import hashlib
 import os
 import re
 import stat
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from glaciertime.errors import UsageError, WritingError
 
-__all__ = ["WORLD_FILE", "Target", "beside", "check_target", "file_name", "is_same"]
+__all__ = ["WORLD_FILE", "Target", "beside", "check_target", "file_name", "file_names", "is_same"]
 
 #: Files beside a file that describe its content: with another content they would be wrong.
 _BESIDE_SHP = (".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix", ".sbn", ".sbx", ".idx", ".shp.xml")
@@ -181,3 +183,35 @@ def file_name(name: str, suffix: str) -> str:
     if safe != plain or not safe:
         safe = f"{safe or 'file'}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:4]}"
     return f"{safe}{suffix}"
+
+
+def file_names(names: Iterable[str], suffix: str, *, taken: Iterable[str] = ()) -> dict[str, str]:
+    """Return each of several names as the name of a file, no two alike, on a disk that knows no case either.
+
+    Of those that would be alike, each gets more digits of its own; the others are as :func:`file_name` has them.
+
+    Parameters
+    ----------
+    names : iterable of str
+    suffix : str
+    taken : iterable of str
+        Names of files that are none of theirs.
+
+    Examples
+    --------
+    >>> sorted(file_names(["Crane", "CRANE", "Jorum", "index"], ".html", taken=["index.html"]).values())
+    ['CRANE-70e5a93f4f0d.html', 'Crane-5a0ff2ec6c8a.html', 'Jorum.html', 'index-1bc04b529154.html']
+    """
+    every = list(dict.fromkeys(names))
+    found = {name: file_name(name, suffix) for name in every}
+    counts = Counter(map(_folded, [*found.values(), *taken]))
+    for name in every:
+        if counts[_folded(found[name])] > 1:
+            digits = hashlib.sha256(name.encode(errors="replace")).hexdigest()[:12]
+            stem = found[name].removesuffix(suffix).encode()[:100].decode(errors="ignore")
+            found[name] = f"{stem}-{digits}{suffix}"
+    return found
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKC", name).casefold())

@@ -1,0 +1,266 @@
+"""Forecasts and backtests of one glacier, or of many: what is asked, and what came of it.
+
+A request holds all that a process needs, and an outcome all that is stored and said: who stores reads nothing again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+
+from glaciertime.archive import Archive
+from glaciertime.errors import GlacierTimeError
+from glaciertime.forecast import Origins, forecast_series, run_backtest, scores_of, target_dates_until
+from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.judged.backtest import check_metrics
+from glaciertime.forecast.judged.skill import skill_scores
+from glaciertime.forecast.scenario import scenario_series
+from glaciertime.forecast.series import Series
+from glaciertime.pipeline.forecasting import choose_series, front_of_contours, other_glaciers, predict_contours
+from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read
+from glaciertime.record import GlacierRecord
+from glaciertime.tables import by_series
+from glaciertime.units import as_date
+from glaciertime.walls import wall
+
+__all__ = [
+    "BacktestRequest",
+    "ContourRequest",
+    "ForecastRequest",
+    "Outlook",
+    "backtest_glacier",
+    "contour_glacier",
+    "forecast_glacier",
+    "many",
+]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Request:
+    archive: Path
+    #: Its name in the archive.
+    glacier: str
+    variable: str | None = None
+    method: str | None = None
+    footprint: str | None = None
+    dataset: str | None = None
+    front_of: str | None = None
+    #: Processes for the models of one glacier.
+    jobs: int = 1
+
+    def record(self) -> GlacierRecord:
+        """Return what the archive holds of the glacier."""
+        return GlacierRecord(Archive(self.archive), self.glacier)
+
+    def series(self, record: GlacierRecord) -> list[Series]:
+        """Return the series that are meant."""
+        return choose_series(
+            record, variable=self.variable, method=self.method, footprint=self.footprint, dataset=self.dataset,
+            front_of=self.front_of,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastRequest(_Request):
+    """What is to be forecast of a glacier, and how."""
+
+    until: str
+    models: tuple[str, ...]
+    #: Whether models or scenarios were asked for by name: then it is a failure where one gives nothing.
+    is_asked: bool = False
+    cutoff: str | None = None
+    covariates: Covariates | None = None
+    scenarios: tuple[str, ...] = ()
+    profile: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContourRequest(_Request):
+    """Which fronts of a glacier are to be predicted, and how."""
+
+    until: str
+    models: tuple[str, ...]
+    cutoff: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BacktestRequest(_Request):
+    """What of a glacier is to be forecast again, and how it is scored."""
+
+    models: tuple[str, ...]
+    is_asked: bool = False
+    horizons: tuple[str, ...] = ("1y", "2y", "5y")
+    origins: int = 20
+    min_train: int = 10
+    metrics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What came of looking ahead from one glacier: rows to be stored, or the reason why there are none."""
+
+    glacier: str
+    #: Of the table ``forecasts``, ``contours`` or ``scores``.
+    rows: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    #: What it rests on, for the run that is kept with it.
+    read: SeriesRead | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether something that was asked for gave nothing, and whether all did.
+    has_failed: bool = False
+    has_nothing: bool = False
+    error: str = ""
+    exit_code: int = 0
+
+
+def many(
+    requests: Sequence[Any], look: Callable[[Any], Outlook], *, tell: Callable[[str], None] | None = None
+) -> Iterator[Outlook]:
+    """Yield the outlook of every request in their order; what fails of one is an outcome and stops nothing."""
+    for request in requests:
+        try:
+            with wall(f"{request.glacier}: it cannot be done", "this is a defect: please report it, with the archive"):
+                yield look(request)
+        except GlacierTimeError as error:
+            yield Outlook(glacier=request.glacier, error=str(error), exit_code=error.exit_code, has_failed=True)
+
+
+def forecast_glacier(request: ForecastRequest) -> Outlook:
+    """Forecast the series of one glacier at real dates.
+
+    Raises
+    ------
+    GlacierTimeError
+        Where it has no such series, or a date or a model is none; what single models fail at is in the rows.
+    """
+    record = request.record()
+    chosen = request.series(record)
+    parts, learned = [], []
+    for series in chosen:
+        known = series if request.cutoff is None else series.until(request.cutoff)
+        targets = target_dates_until(known if len(known) else series, request.until)
+        if request.cutoff is not None:
+            targets = targets[targets > np.datetime64(as_date(request.cutoff))]
+        if request.models:
+            others = other_glaciers(record, series, models=request.models)
+            learned += others
+            logging.getLogger("glaciertime.forecast").info(
+                "%s: %d values up to %s, models %s, %d other series to learn from", series.label, len(known),
+                known.dates[-1] if len(known) else "nothing", ", ".join(request.models), len(others),
+            )  # fmt: skip
+            parts.append(
+                forecast_series(
+                    series, models=list(request.models), target_dates=targets, cutoff=request.cutoff, training=others,
+                    jobs=request.jobs, covariates=request.covariates,
+                )
+            )  # fmt: skip
+        parts += [
+            scenario_series(series, scenario=name, target_dates=targets, cutoff=request.cutoff, profile=request.profile)
+            for name in request.scenarios
+        ]
+    rows = pd.concat(parts, ignore_index=True)
+    failed = rows[rows["status"] != "ok"]
+    reasons = list(dict.fromkeys(f"{row.model}: {row.status}" for row in failed.itertuples()))
+    return Outlook(
+        glacier=request.glacier,
+        rows=rows,
+        notes=_notes(chosen),
+        read=series_read(record, series=chosen, others=learned),
+        settings={
+            "models": list(request.models), "scenarios": list(request.scenarios), "cutoff": request.cutoff,
+            "failed": reasons,
+        },
+        # That one of the usual models does not suit a series is told; it is a failure where the model was asked for.
+        has_failed=len(failed) == len(rows) or (request.is_asked and len(failed) > 0),
+        has_nothing=len(failed) == len(rows),
+    )  # fmt: skip
+
+
+def contour_glacier(request: ContourRequest) -> Outlook:
+    """Predict the calving front of one glacier with each of the models.
+
+    Raises
+    ------
+    GlacierTimeError
+        Where it has no front of the kind, or no line to carry it along.
+    """
+    record = request.record()
+    kind, told = front_of_contours(record, front_of=request.front_of)
+    parts = [
+        predict_contours(record, until=request.until, model=model, cutoff=request.cutoff, front_of=kind)
+        for model in request.models
+    ]
+    failed = [bool((rows["status"] != "ok").all()) for rows in parts]
+    rows = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), geometry="geometry", crs=parts[0].crs)
+    return Outlook(
+        glacier=request.glacier,
+        rows=rows,
+        notes=(f"{record.glacier}, calving front: {told}",) if told else (),
+        read=tables_read(record, ("fronts", "centrelines", "observations")),
+        settings={"models": list(request.models), "cutoff": request.cutoff, "front_of": kind},
+        has_failed=any(failed),
+        has_nothing=all(failed),
+    )
+
+
+def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Progress] | None = None) -> Outlook:
+    """Forecast again from past dates of one glacier, and score on what came.
+
+    Raises
+    ------
+    GlacierTimeError
+        Where it has no such series, or a model or a score is none.
+    """
+    record = request.record()
+    chosen = request.series(record)
+    metrics = list(request.metrics) or None
+    check_metrics(metrics, chosen)
+    parts, learned = [], []
+    for series in chosen:
+        others = other_glaciers(record, series, models=request.models)
+        learned += others
+        rule = Origins(min_train=request.min_train, step=_step(len(series), request.min_train, request.origins))
+        logging.getLogger("glaciertime.backtest").info(
+            "%s: %d values, models %s, every %d-th observation an origin, %d series of other glaciers",
+            series.label, len(series), ", ".join(request.models), rule.step, len(others),
+        )  # fmt: skip
+        result = run_backtest(
+            [series], models=list(request.models), origins=rule, horizons=request.horizons, training=others,
+            jobs=request.jobs, progress=None if progress is None else progress(series.label),
+        )  # fmt: skip
+        parts.append(scores_of(result, metrics=metrics))
+        if metrics is None and "last" in request.models and len(request.models) > 1:
+            parts.append(skill_scores(result))
+    rows = pd.concat(parts, ignore_index=True)
+    counts = by_series(rows, "model", sort=False)[["n", "n_failed"]].sum()
+    lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
+    return Outlook(
+        glacier=request.glacier,
+        rows=rows,
+        notes=_notes(chosen),
+        read=series_read(record, series=chosen, others=learned),
+        settings={
+            "models": list(request.models), "metrics": list(request.metrics), "origins": request.origins,
+            "min_train": request.min_train, "lost": [f"{key[0]}, {key[1]}: {key[-1]}" for key in counts.index[lost]],
+        },
+        has_failed=bool(lost.all()) or (request.is_asked and bool(lost.any())),
+        has_nothing=bool(lost.all()),
+    )  # fmt: skip
+
+
+def _step(count: int, min_train: int, origins: int) -> int:
+    """Return the observations between origins, so that at most so many of them fit behind the first."""
+    return max(1, -(-(count - min_train) // origins))
+
+
+def _notes(chosen: Sequence[Series]) -> tuple[str, ...]:
+    return tuple(f"{series.label}: {text}" for series in chosen for text in series.notes)
