@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from glaciertime.cli.common import JsonOption, print_json, split_names
+from glaciertime.errors import UsageError
 
 __all__ = ["models"]
+
+_BANDS, _CLASSES, _SIZE = 11, 2, 256
 
 
 def models(
     model: Annotated[
         list[str] | None, typer.Option("--model", help="An architecture; may be repeated or comma-separated.")
     ] = None,
-    latency: Annotated[
-        bool, typer.Option("--latency", help="Export each and time it in onnxruntime on one CPU thread; takes minutes.")
+    costs: Annotated[
+        bool, typer.Option("--costs", help="Count parameters and operations (needs the extra 'train'); kept for later.")
     ] = False,
-    in_channels: Annotated[int, typer.Option(min=1, help="Bands of the image.")] = 11,
-    classes: Annotated[int, typer.Option(min=1, help="Classes of the mask.")] = 2,
-    size: Annotated[int, typer.Option(min=1, help="Height and width of the image, pixels.")] = 256,
+    latency: Annotated[
+        bool,
+        typer.Option("--latency", help="Also export each and time it in onnxruntime on one CPU thread; takes minutes."),
+    ] = False,
+    in_channels: Annotated[
+        int | None, typer.Option(min=1, help=f"Of --costs: bands of the image. [default: {_BANDS}]")
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=1, help=f"Of --costs: classes of the mask. [default: {_CLASSES}]")
+    ] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, help=f"Of --costs: height and width of the image, pixels. [default: {_SIZE}]")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the segmentation architectures: parameters and operations for one image.
+    """List the segmentation architectures; with --costs the parameters and operations for one image.
 
     A multiplication and an addition count as two operations; activations and norms do not count. The recurrence of
     the selective scans is counted beside the rest.
@@ -32,32 +45,61 @@ def models(
 
     glaciertime models
 
+    glaciertime models --costs
+
     glaciertime models --model glacier-seg-fast,segformer-b0 --latency --json
     """
+    from glaciertime.segment.architectures.registry import get_architecture, model_names
+
+    sizes = {"--in-channels": in_channels, "--classes": classes, "--size": size}
+    given = [option for option, value in sizes.items() if value is not None]
+    if given and not (costs or latency):
+        raise UsageError(f"{', '.join(given)}: what the costs are counted for; add --costs, or leave it out")
+    names = split_names(model) or model_names()
+    entries = [get_architecture(name) for name in names]
+    if not (costs or latency):
+        if as_json:
+            print_json([{"name": one.name, "reference": one.reference, "note": one.note} for one in entries])
+            return
+        width, middle = (max(len(text) for text in texts) for texts in zip(
+            *((one.name, one.reference) for one in entries), strict=True))  # fmt: skip
+        for one in entries:
+            typer.echo(f"{one.name:<{width}}  {one.reference:<{middle}}  {one.note}".rstrip())
+        return
+    rows = _counted(
+        names, in_channels=in_channels or _BANDS, classes=classes or _CLASSES, size_px=size or _SIZE, latency=latency
+    )  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    width = max(len(row["name"]) for row in rows)
+    typer.echo(f"{'model':<{width}}  {'parameters':>11}  {'GFLOPs':>8}  {'scan':>6}  {'MB':>7}  {'ms':>7}  note")
+    for row in rows:
+        timed = "" if row["latency_ms"] is None else f"{row['latency_ms']:.1f}"
+        typer.echo(
+            f"{row['name']:<{width}}  {row['parameters']:>11,}  {row['gflops']:>8.2f}  {row['scan_gflops']:>6.2f}  "
+            f"{row['size_mb']:>7.2f}  {timed:>7}  {row['note']}".rstrip()
+        )
+
+
+def _counted(names: list[str], *, in_channels: int, classes: int, size_px: int, latency: bool) -> list[dict[str, Any]]:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
-
-    from glaciertime.segment.export.models_table import model_table
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("counting", total=None)
-        rows = model_table(
-            split_names(model) or None,
-            in_channels=in_channels,
-            classes=classes,
-            size_px=size,
-            latency=latency,
-            progress=lambda name: bar.update(task, description=name),
-        )
-    if as_json:
-        print_json([vars(row) for row in rows])
-        return
-    width = max(len(row.name) for row in rows)
-    typer.echo(f"{'model':<{width}}  {'parameters':>11}  {'GFLOPs':>8}  {'scan':>6}  {'MB':>7}  {'ms':>7}  note")
-    for row in rows:
-        timed = "" if row.latency_ms is None else f"{row.latency_ms:.1f}"
-        typer.echo(
-            f"{row.name:<{width}}  {row.parameters:>11,}  {row.gflops:>8.2f}  {row.scan_gflops:>6.2f}  "
-            f"{row.size_mb:>7.2f}  {timed:>7}  {row.note}"
-        )
+
+        def told(name: str) -> None:
+            bar.update(task, description=name)
+
+        if latency:
+            from glaciertime.segment.export.models_table import model_table
+
+            timed = model_table(
+                names, in_channels=in_channels, classes=classes, size_px=size_px, latency=True, progress=told
+            )
+            return [vars(row) for row in timed]
+        from glaciertime.segment.export.kept_costs import kept_costs
+
+        return kept_costs(names, in_channels=in_channels, classes=classes, size_px=size_px, progress=told)

@@ -3,16 +3,66 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from glaciertime import segment
 from glaciertime.__main__ import run
+from glaciertime.segment.architectures.registry import ARCHITECTURES
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
+def test_the_list_needs_neither_torch_nor_numpy() -> None:
+    code = (
+        "import sys\nfor name in ('torch', 'numpy', 'onnxruntime'): sys.modules[name] = None\n"
+        "from glaciertime.__main__ import run\nsys.exit(run(['models']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(ARCHITECTURES)
+    assert "segformer-b0" in done.stdout
+
+
+def test_costs_are_counted_once_and_anew_for_other_images(
+    capsys: pytest.CaptureFixture[str], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glaciertime.segment.export import models_table
+
+    counted = []
+    count = models_table.model_table
+
+    def counting(names: list[str], **given: object) -> object:
+        counted.append((list(names), given["size_px"]))
+        return count(names, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(models_table, "model_table", counting)
+    told = []
+    for more in (["pspnet"], ["pspnet", "--size", "64"], ["pspnet,fpn", "--size", "64"], ["pspnet"]):
+        assert run(["models", "--costs", "--json", "--model", *more]) == 0
+        told.append(json.loads(capsys.readouterr().out))
+    assert counted == [(["pspnet"], 256), (["pspnet"], 64), (["fpn"], 64)]
+    assert told[0] == told[3]
+    assert told[1] == told[2][:1]
+    assert told[0][0]["gflops"] > 10 * told[1][0]["gflops"]
+    (kept,) = cache.rglob("model_costs.json")
+    for broken in (b"", b"[]", b"{", kept.read_bytes().replace(b"gflops", b"x")):
+        kept.write_bytes(broken)
+        assert run(["models", "--costs", "--json", "--model", "pspnet"]) == 0
+        assert json.loads(capsys.readouterr().out) == told[0]
 
 
 def test_models_prints_json_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "--model", "pspnet,glacier-seg", "--size", "64", "--json"]) == 0
+    assert run(["models", "--model", "pspnet,glacier-seg", "--costs", "--size", "64", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == ["pspnet", "glacier-seg"]
     assert rows[1]["parameters"] == 677_206
@@ -21,7 +71,7 @@ def test_models_prints_json_for_machines(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_models_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["models", "--model", "pspnet", "--size", "64"]) == 0
+    assert run(["models", "--model", "pspnet", "--costs", "--size", "64"]) == 0
     head, line = capsys.readouterr().out.splitlines()
     assert head.split()[:2] == ["model", "parameters"]
     assert line.split()[0] == "pspnet"
@@ -31,6 +81,7 @@ def test_models_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "said"),
     [
         (["models", "--model", "segfromer-b0"], "nearest: segformer-b0"),
+        (["models", "--size", "64"], "--size: what the costs are counted for; add --costs"),
         (["export-model", "segfromer-b0", "--out", "m.onnx"], "nearest: segformer-b0"),
         (["export-model", "pspnet", "--out", "m.onnx", "--int8", "q.onnx"], "--int8 given without --image"),
         (["export-model", "pspnet", "--out", "nowhere/m.onnx"], "nowhere does not exist; create it first"),
