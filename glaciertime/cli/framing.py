@@ -30,15 +30,16 @@ class InFrame:
     ----------
     probability : (K, H, W) float32
     zones : (H, W) uint8
-    front : LineString or None
-        In the coordinates of the image, below the pixel; None where the image has no place, or the model no line.
+    front : MultiLineString or None
+        In the coordinates of the image, below the pixel, empty where none is seen; None where the image has no place,
+        or the model no line.
     flags : dict of str to str
         What is known against it.
     """
 
     probability: NDArray[np.float32]
     zones: NDArray[np.uint8]
-    front: shapely.LineString | None = None
+    front: shapely.MultiLineString | None = None
     flags: dict[str, str] = field(default_factory=dict)
 
 

@@ -174,7 +174,8 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
             option = "--vector" if vector is not None else "--min-area"
             raise UsageError(f"{option}: {image.name} has no georeference, its pixels no size; leave it out")
         sums = AreaSum(legend, place)
-        whole = vector is not None or settings.min_area_km2 > 0
+        # A PNG cannot be written as it goes.
+        whole = vector is not None or settings.min_area_km2 > 0 or files.mask.suffix.lower() == ".png"
         with ExitStack() as writing:
             target = writing.enter_context(mask_file(mask, pixels, legend=legend, maker=maker, cog=settings.cog))
             spread = None
@@ -314,13 +315,9 @@ def _strips(
 
     from glaciertime.segment.predict.prediction import predict_strips, zones_from_probability
 
-    if target.path.suffix.lower() == ".png":
-        raise InputError(
-            f"{target.path.name}: a raster of {pixels.width} x {pixels.height} is written as it goes, which PNG cannot"
-        )
     held = None
     if whole:
-        pixels.check_whole(bytes_per_pixel=20, step="held whole for --vector or --min-area")
+        pixels.check_whole(bytes_per_pixel=20, step="held whole for --vector, --min-area or a PNG")
         held = np.full((pixels.height, pixels.width), model.spec.unobserved, dtype=np.uint8)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("segment", total=None)

@@ -87,6 +87,7 @@ def write_outlines(
         The command that makes it.
     """
     crs = polygons.crs
+    front = None if front is None or front.is_empty else front
     lines = gpd.GeoDataFrame(
         {"length_km": [] if front is None else [_length_km(front, crs)]},
         geometry=[] if front is None else [front], crs=crs,

@@ -17,10 +17,17 @@ from affine import Affine
 
 from glaciertime.archive import Archive
 from tests.cli.conftest import Command, write_mask, zones
+from tests.cli.test_images import picture
+from tests.cli.test_images import write as write_image
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SECTION = README.split("## Your own data")[1].split("\n## ")[0]
 TABLE = re.findall(r"^\| (.+?) \| `(glaciertime .+)` \|$", SECTION, flags=re.MULTILINE)
+IMAGES = re.findall(
+    r"^\| (.+?) \| `(glaciertime .+)` \|$",
+    README.split("## Fronts from images")[1].split("\n## ")[0],
+    flags=re.MULTILINE,
+)
 WALK = re.findall(r"^(glaciertime .+)$", SECTION.split("```")[1], flags=re.MULTILINE)
 
 YEARS = range(2001, 2011)
@@ -171,3 +178,50 @@ def test_from_masks_to_a_forecast_and_a_report(command: Command, tmp_path: Path)
         if target:
             (tmp_path / target).write_text(result.out, encoding="utf-8")
     assert "My Glacier" in Path("my_glacier.html").read_text(encoding="utf-8")
+
+
+def make_images(folder: Path) -> None:
+    """Write every image that the table of images speaks of."""
+    (folder / "my_glacier.yaml").write_text("name: My Glacier\n")
+    for year, front_m in ((2001, 600.0), (2002, -300.0)):
+        write_image(folder / "scenes" / f"front_{year}-08-01.tif", *picture(250.0, front_m, size_m=49.0), nodata=0)
+    grey = np.where(np.arange(96)[:, None] < 40, 60, 150) + np.random.default_rng(0).normal(0, 6, (96, 80))
+    write_mask(folder / "front.png", grey.clip(1, 255).astype(np.uint8), crs=None, transform=None, driver="PNG")
+    (folder / "list.csv").write_text("file,date\nscenes/front_2001-08-01.tif,2001-08-01\n")
+    snow, rock, lake = (
+        (0.8, 0.82, 0.82, 0.7, 0.02, 0.02),
+        (0.1, 0.13, 0.14, 0.19, 0.23, 0.2),
+        (0.1, 0.16, 0.11, 0.02, 0.01, 0.01),
+    )
+    ground = np.array([lake, rock, snow])[np.arange(90) // 30].T[:, :, None] * np.ones(60)
+    grain = 1 + np.random.default_rng(0).normal(0, 0.03, ground.shape)
+    stacks = {
+        "landsat8.tif": (np.concatenate([ground[:1], ground]) * grain[:1] + 0.2) / 0.0000275,
+        "s2.tif": (ground[[4, 3, 2, 1, 0]] * grain[:5] + 0.1) / 0.0001,
+    }
+    for name, values in stacks.items():
+        with rasterio.open(
+            folder / name, "w", driver="GTiff", height=90, width=60, count=len(values), dtype="uint16",
+            crs="EPSG:32632", transform=Affine(30, 0, 500_000, 0, -30, 5_000_000),
+        ) as target:  # fmt: skip
+            target.write(values.round().astype(np.uint16))
+
+
+def test_every_row_of_the_table_of_images_works(command: Command, tmp_path: Path) -> None:
+    make_images(tmp_path)
+    assert len(IMAGES) >= 9
+    for have, line in IMAGES:
+        result = command(*typed(line), *(("--json",) if "segment" in line and "--json" not in line else ()))
+        assert result.code == 0, (have, result.err)
+        if "--method" in line:
+            (row,) = result.json
+            km2 = {one["class"]: one["area_km2"] for one in row["classes"]}
+            # UTM is 0.08 % too large a map along its central meridian; a median filter moves an edge by no more than 1.
+            assert km2 == pytest.approx(dict.fromkeys(km2, 30 * 60 * 0.0009 * 1.0008), rel=0.05)
+    assert sorted(path.name for path in (tmp_path / "masks").glob("*.tif")) == [
+        "front_2001-08-01_zones.tif", "front_2002-08-01_zones.tif",
+    ]  # fmt: skip
+    assert (tmp_path / "polygons" / "front_2001-08-01_zones.gpkg").is_file()
+    rows = Archive(Path("glaciertime.gpkg")).read("observations")
+    positions = rows[(rows["variable"] == "front_position_m") & (rows["method"] == "centreline")].sort_values("date")
+    assert positions["value"].diff().iloc[-1] == pytest.approx(-900, abs=90)

@@ -54,6 +54,17 @@ def scene_of(image, transform, crs=UTM, line=None):
     return FramedScene(read=read, shape=image.shape, transform=transform, crs=crs, line=line)
 
 
+@pytest.mark.parametrize("ocean_deg", [0.0, 20.0, 45.0, 337.0])
+def test_the_front_ends_where_the_scene_does(ocean_deg):
+    image, transform, shape = half_plane(30, ocean_deg)
+    image[:, :20] = np.nan
+    made = predict_scene(scene_of(image, transform), run=brightness, spec=SPEC, ocean_deg=ocean_deg)
+    front = shapely.transform(made.front_in(transform), lambda xy: np.column_stack(~transform @ xy.T))
+    assert shapely.box(20 - 1.5, -1.5, shape[1] + 1.5, shape[0] + 1.5).contains(front)
+    # It is as long as the line across the part that was observed.
+    assert front.length > 0.9 * (shape[1] - 20)
+
+
 @pytest.mark.parametrize("size_m", [10, 30, 60])
 @pytest.mark.parametrize("ocean_deg", [0.0, 37.0, 90.0, 200.0, 345.0])
 def test_the_front_comes_back_below_the_pixel(size_m, ocean_deg):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.errors import DataNotFoundError
 from glaciertime.scenes.raster_files import check_pixels, open_raster, reading
 from glaciertime.walls import wall
 
@@ -36,20 +35,10 @@ def read_picture(path: Path) -> NDArray[Any]:
     with wall(f"{path} cannot be looked for", "give a name that a file can have"):
         if not path.is_file():
             raise DataNotFoundError(f"{path} does not exist; complete the folder")
-    # Imported here: every track looks whether there are pictures, few read one.
-    from skimage import io
-
     with open_raster(path, what="an image") as header:
         check_pixels(header, bytes_per_pixel=4 * header.count, step="read as a whole")
-        if header.driver == "GTiff":
-            # Whatever it is packed with.
-            with reading(path):
-                bands: NDArray[Any] = header.read()
-            return bands[0] if len(bands) == 1 else np.moveaxis(bands, 0, -1)
-    with wall(f"{path} cannot be read as an image", "is it cut short? Fetch it again"), warnings.catch_warnings():
-        # Pillow warns of what the header was checked for.
-        warnings.simplefilter("ignore")
-        picture: NDArray[Any] = io.imread(path)
-    if picture.ndim not in (2, 3) or not picture.size:
-        raise InputError(f"{path} holds an array of shape {picture.shape}, an image expected; fetch it again")
-    return picture
+        # By the same library that an image to be segmented is read with: two do not unpack a JPEG alike, and the
+        # numbers of classes in a palette stay numbers.
+        with reading(path):
+            bands: NDArray[Any] = header.read()
+    return bands[0] if len(bands) == 1 else np.moveaxis(bands, 0, -1)

@@ -14,6 +14,7 @@ from glaciertime.segment.description import ModelSpec
 
 __all__ = ["Checked", "check_values", "unlike_reason"]
 
+_NO_DATA_CLASS = "no data"
 _SATURATED = 0.2
 _UNOBSERVED = 0.7
 _BEYOND = 0.2
@@ -61,11 +62,15 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
     InputError
         If the image is constant, or holds values that the model cannot mean.
     """
-    notes, doubts = [], []
+    notes: list[str] = []
+    doubts: list[str] = []
     told = values
     if values.trust_header and not values.nodata and not values.decibels:
         stored = values.stored(sample)
         found = sorted({value for value in map(suspected_nodata, stored) if value is not None})
+        if _NO_DATA_CLASS in spec.classes:
+            # Such a model has learned what was not observed by its zeros, and has a class for it.
+            found = [value for value in found if value != 0]
         if found:
             told = replace(told, nodata=tuple(found))
             shown = ", ".join(f"{value:g}" for value in found)
@@ -80,10 +85,7 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
         told = replace(told, decibels=True)
         notes.append(f"{name}: its values are decibels and were made linear, as the model expects")
         sample = np.power(np.float32(10), sample / 10)
-    for band, label in zip(sample, spec.bands, strict=True):
-        known = band[np.isfinite(band)]
-        if known.size and known.min() == known.max():
-            raise InputError(f"{name}: band '{label}' is {known.min():g} everywhere; there is nothing to be seen in it")
+    doubts += _constant_bands(sample, spec, name)
     if share := _share_saturated(sample):
         doubts.append(f"{share:.0%} of its pixels are saturated")
     unobserved = 1 - float(seen.mean())
@@ -91,6 +93,19 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
         doubts.append(f"{unobserved:.0%} of it was not observed")
     _check_range(sample, spec, name)
     return Checked(told, tuple(notes), tuple(doubts))
+
+
+def _constant_bands(sample: NDArray[np.float32], spec: ModelSpec, name: str) -> list[str]:
+    """Return what is to be said of bands that hold one value and did not in training; refuse where all do."""
+    known = [(label, band[np.isfinite(band)]) for band, label in zip(sample, spec.bands, strict=True)]
+    shown = [(label, values) for label, values in known if values.size]
+    flat = [(label, values[0]) for label, values in shown if values.min() == values.max()]
+    if len(flat) == len(shown):
+        label, value = flat[0]
+        raise InputError(f"{name}: band '{label}' is {value:g} everywhere; there is nothing to be seen in it")
+    # A band of quality, or a mode of the sensor, may be one number in all of a data set.
+    always = {label for label, (low, high) in zip(spec.bands, spec.seen, strict=False) if low == high}
+    return [f"band '{label}' is {value:g} everywhere" for label, value in flat if label not in always]
 
 
 def unlike_reason(image: NDArray[np.float32], *, doubt: float, spec: ModelSpec) -> str:

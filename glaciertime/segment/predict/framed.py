@@ -183,13 +183,24 @@ class Prediction:
             above = self._observed(zones[None], scene)[0]
         return np.where(np.isfinite(above), zones, spec.unobserved).astype(np.uint8)
 
-    def front_in(self, transform: Affine) -> shapely.LineString:
-        """Return the front as a line in the scene's coordinates, below the pixel; models that draw one line."""
+    def front_in(self, transform: Affine) -> shapely.MultiLineString:
+        """Return the front in the scene's coordinates, below the pixel; models that draw one line.
+
+        Where it leaves what was observed, or the image, it ends: there lies the edge of the scene, and no front.
+        """
         if self.rows is None:
             raise InputError("the model draws no front as one line; trace its mask")
-        columns = np.flatnonzero(np.isfinite(self.probability).all(axis=0).any(axis=0))
-        front = moved(transform @ self.framing.to_scene, np.stack([columns + 0.5, self.rows[columns]]))
-        return shapely.LineString(front.T)
+        seen = np.isfinite(self.probability).all(axis=0)
+        columns = np.arange(seen.shape[1])
+        above, below = (np.floor(self.rows + step).astype(int) for step in (-0.5, 0.5))
+        inside = (above >= 0) & (below < len(seen))
+        inside &= seen[above.clip(0, len(seen) - 1), columns] & seen[below.clip(0, len(seen) - 1), columns]
+        pieces = [
+            moved(transform @ self.framing.to_scene, np.stack([run + 0.5, self.rows[run]])).T
+            for run in np.split(columns[inside], np.flatnonzero(np.diff(columns[inside]) > 1) + 1)
+            if len(run) > 1
+        ]
+        return shapely.MultiLineString(pieces)
 
     def _observed(self, on_grid: NDArray[np.float32], scene: FramedScene) -> NDArray[np.float32]:
         inside = np.isfinite(on_grid[0])
@@ -366,6 +377,8 @@ def _azimuth(line: shapely.LineString, ground: NDArray[np.float64]) -> float:
 def _crossing(prediction: Prediction, part: shapely.LineString) -> shapely.Point:
     """Return the point of the centreline, in columns and rows of the scene, that the front is nearest to."""
     front = prediction.front_in(Affine.identity())
+    if front.is_empty:
+        return part.interpolate(0.5, normalized=True)
     return part.interpolate(part.project(shapely.ops.nearest_points(part, front)[0]))
 
 

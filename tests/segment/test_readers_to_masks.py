@@ -1,0 +1,191 @@
+"""Every reader end to end: a model trained through it says of the raw file what it says of the reader's sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from numpy.typing import NDArray
+from skimage import io
+
+from glaciertime.__main__ import run
+from glaciertime.scenes.datasets.readers import open_training_data, reader_names
+
+pytest.importorskip("lightning")
+
+HEIGHT, WIDTH = 72, 64
+#: Where the raw pixels of the first sample lie: a file as it is, or bands that are written as one.
+Raw = Path | NDArray[np.generic]
+
+
+def noise(seed: int, bands: int = 1, *, low: float = 20, high: float = 200) -> NDArray[np.float64]:
+    """Smooth patches with grain, (bands, H, W)."""
+    rng = np.random.default_rng(seed)
+    coarse = np.kron(rng.uniform(low, high, (bands, HEIGHT // 8, WIDTH // 8)), np.ones((8, 8)))
+    return np.asarray(np.clip(coarse + rng.normal(0, 0.05 * (high - low), coarse.shape), low, high))
+
+
+def picture(path: Path, array: NDArray[np.generic], **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    io.imsave(path, array, check_contrast=False, **options)
+    return path
+
+
+def labels(*values: int) -> NDArray[np.uint8]:
+    """Stripes of the values."""
+    return np.array(values, np.uint8)[np.arange(HEIGHT) * len(values) // HEIGHT][:, None] + np.zeros(WIDTH, np.uint8)
+
+
+def caffe(root: Path) -> Raw:
+    found = []
+    for number, stem in enumerate(("Crane_2002-11-09_ERS_20_2_061", "DBE_2003-11-09_ERS_20_2_061")):
+        image = noise(number)[0].astype(np.uint8)
+        # Outside the swath there is 0, and that is a class of its own here.
+        image[:12] = 0
+        found.append(picture(root / "data_raw" / "sar_images" / "train" / f"{stem}.png", image))
+        picture(root / "data_raw" / "zones" / "train" / f"{stem}_zones.png", labels(0, 64, 127, 254))
+    return found[0]
+
+
+def landsat_fronts(root: Path) -> Raw:
+    rows = ["glacier,date,sensor,pathrow,image,front"]
+    for number in range(2):
+        picture(root / "images" / f"i{number}.png", noise(number)[0].astype(np.uint8))
+        trace = np.full((HEIGHT, WIDTH), 255, np.uint8)
+        trace[30 + number] = 0
+        picture(root / "fronts" / f"f{number}.png", trace)
+        rows.append(f"Helheim,200{number}-08-01,Landsat 7,1-2,i{number}.png,f{number}.png")
+    (root / "index.csv").write_text("\n".join(rows) + "\n")
+    return root / "images" / "i0.png"
+
+
+def cityscapes(root: Path) -> Raw:
+    for number in range(2):
+        colours = np.moveaxis(noise(number, 3), 0, -1).astype(np.uint8)
+        picture(root / "leftImg8bit/train/ulm" / f"a{number}_leftImg8bit.png", colours)
+        picture(root / "gtFine/train/ulm" / f"a{number}_gtFine_labelIds.png", labels(7, 8, 11))
+    return root / "leftImg8bit/train/ulm/a0_leftImg8bit.png"
+
+
+def cdw_seg(root: Path) -> Raw:
+    for number in range(2):
+        colours = np.moveaxis(noise(number, 3), 0, -1).astype(np.uint8)
+        picture(root / "JPEGImages" / f"a{number}.jpg", colours, quality=80)
+        # As in Pascal-VOC: numbers of classes with a palette.
+        path = root / "SegmentationClass" / f"a{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        profile = {"driver": "PNG", "height": HEIGHT, "width": WIDTH, "count": 1, "dtype": "uint8"}
+        with rasterio.open(path, "w", **profile) as target:
+            target.write(labels(0, 3, 9), 1)
+            target.write_colormap(1, {value: (value, 128, 255 - value, 255) for value in range(256)})
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("a0\na1\n")
+    return root / "JPEGImages" / "a0.jpg"
+
+
+def glacierhack(root: Path) -> Raw:
+    for number in range(2):
+        bands = noise(number, 5, low=5, high=3000).astype(np.uint16)
+        for band, values in enumerate(bands, start=1):
+            picture(root / "train" / f"Band{band}" / f"img{number}.tif", values)
+        picture(root / "train" / "labels" / f"img{number}.tif", labels(0, 85, 170, 255))
+    return np.stack([io.imread(root / "train" / f"Band{band}" / "img0.tif") for band in range(1, 6)])
+
+
+def hkh_aryal(root: Path) -> Raw:
+    for number in range(2):
+        np.save(root / f"tiff_{number}_slice_0.npy", np.moveaxis(noise(number, 8), 0, -1).astype(np.float32))
+        np.save(root / f"mask_{number}_slice_0.npy", labels(0, 1, 2))
+    return np.moveaxis(np.load(root / "tiff_0_slice_0.npy"), -1, 0)
+
+
+def hkh_baraka(root: Path) -> Raw:
+    for number in range(2):
+        bands = noise(number, 15)
+        bands[9] = 672  # a band of quality that is the same all over
+        bands[10:13] = bands[10:13] / 100 - 1
+        bands[13:] = noise(number, 2, low=3000, high=6000)
+        mask = labels(0, 1, 2)
+        np.save(root / f"LE07_{number}_img_000.npy", np.moveaxis(bands, 0, -1).astype(np.float32))
+        np.save(root / f"LE07_{number}_mask_000.npy", np.stack([mask > 0, mask == 1, mask == 2], axis=-1).astype(float))
+    return np.moveaxis(np.load(root / "LE07_0_img_000.npy"), -1, 0)
+
+
+def nird(root: Path) -> Raw:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(root / "train.h5", "w") as stored:
+        for number, region in enumerate(("HMA", "ALP")):
+            tile = stored.create_group(f"tile{number}")
+            optical = noise(number, 6, low=0.02, high=0.9).astype(np.float32)
+            optical[:, :6, :9] = np.nan
+            tile["optical"] = np.moveaxis(optical, 0, -1)
+            tile["dem"] = np.moveaxis(noise(number, 2, low=1, high=80), 0, -1).astype(np.float32)
+            if number == 1:
+                tile["co_pol_sar"] = np.moveaxis(noise(9, 2, low=0.01, high=0.3), 0, -1).astype(np.float32)
+            tile["outlines"] = np.stack([labels(0, 1)] * 2, axis=-1)
+            tile.attrs["region"], tile.attrs["subregion"] = region, "east"
+    with h5py.File(root / "train.h5") as stored:
+        tile = stored["tile0"]
+        parts = [np.moveaxis(np.asarray(tile[name]), -1, 0) for name in ("optical", "dem")]
+    return np.concatenate([*parts, np.full((2, HEIGHT, WIDTH), np.nan, np.float32)])
+
+
+def simulated(root: Path) -> Raw:
+    return np.asarray(open_training_data("simulated", root=root, options=SIMULATED)[0].image)
+
+
+SIMULATED = {"count": 4, "size": (HEIGHT, WIDTH)}
+TREES: dict[str, Callable[[Path], Raw]] = {
+    "caffe": caffe, "cdw-seg": cdw_seg, "cityscapes": cityscapes, "glacierhack": glacierhack, "hkh-aryal": hkh_aryal,
+    "hkh-baraka": hkh_baraka, "landsat-fronts": landsat_fronts, "nird": nird, "simulated": simulated,
+}  # fmt: skip
+
+
+def test_no_reader_is_left_out() -> None:
+    assert sorted(TREES) == reader_names()
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_the_raw_file_has_the_mask_of_the_sample(name: str, tmp_path: Path) -> None:
+    from glaciertime.scenes.datasets.splits import Split
+    from glaciertime.segment.export.folded_export import export_model
+    from glaciertime.segment.predict.engine import torch_engine
+    from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
+    from glaciertime.segment.predict.weights import load_model
+    from glaciertime.segment.teach.config import TrainConfig
+    from glaciertime.segment.teach.training import train
+
+    raw = TREES[name](tmp_path)
+    data = open_training_data(name, root=tmp_path, options=SIMULATED if name == "simulated" else None)
+    fixed = name in ("caffe", "nird", "hkh-aryal")
+    config = TrainConfig(
+        data=name, root=tmp_path, model="unet-small", fold=2, loss="focal", epochs=1, draws=2, batch=2, patch=(32, 32),
+        normalisation="fixed" if fixed else "image", mask_bands=name == "nird", validation_fraction=0, workers=0,
+    )  # fmt: skip
+    everything = Split(train=tuple(range(len(data))), validation=(), test=())
+    trained = train(data, config, out=tmp_path / "run", split=everything, progress=False)
+    network, spec = load_model(trained.weights)
+    export_model(network, spec, tmp_path / "run" / "model.onnx", mark="glaciertime train")
+
+    sample = data[0]
+    if not isinstance(raw, Path):
+        with rasterio.open(
+            tmp_path / "raw.tif", "w", driver="GTiff", height=HEIGHT, width=WIDTH, count=len(raw), dtype=raw.dtype
+        ) as target:
+            target.write(raw)
+        raw = tmp_path / "raw.tif"
+    engine, spec = torch_engine(trained.weights)
+    right = zones_from_probability(predict_image(sample.image, run=engine, spec=spec), spec=spec)
+    assert len(np.unique(right)) > 1
+    for kind, weights in (("torch", trained.weights), ("onnx", tmp_path / "run" / "model.onnx")):
+        out = tmp_path / f"{kind}.tif"
+        given = ["segment", raw, "--weights", weights, "--engine", kind, "--out", out]
+        assert run([str(part) for part in given]) == 0
+        with rasterio.open(out) as mask:
+            assert (mask.read(1) != right).sum() == 0, kind
+            assert mask.nodata == spec.unobserved
+            assert mask.nodata not in spec.codes
