@@ -190,7 +190,7 @@ class Prediction:
         """
         if self.rows is None:
             raise InputError("the model draws no front as one line; trace its mask")
-        seen = np.isfinite(self.probability).all(axis=0)
+        seen = np.asarray(np.isfinite(self.probability).all(axis=0))
         columns = np.arange(seen.shape[1])
         above, below = (np.floor(self.rows + step).astype(int) for step in (-0.5, 0.5))
         inside = (above >= 0) & (below < len(seen))
