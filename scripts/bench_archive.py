@@ -26,6 +26,7 @@ import shapely
 
 from glaciertime.archive import Archive
 from glaciertime.archive.schema import TABLES
+from glaciertime.archive.storage import Database, Scope
 from glaciertime.archive.storing import insert
 from glaciertime.record import read_record
 from glaciertime.tables import validate
@@ -111,9 +112,12 @@ def make(path: Path, glaciers: int) -> Archive:
     archive = Archive(path)
     for start in range(0, glaciers, CHUNK):
         tables = tables_of(list(range(start, min(start + CHUNK, glaciers))))
-        with archive._writing() as database:
+
+        def work(database: Database, tables: dict[str, pd.DataFrame] = tables) -> None:
             for name, rows in tables.items():
                 insert(database, TABLES[name], validate(rows, name))
+
+        archive.storage.change(work, Scope(sorted(set(tables["observations"]["glacier"]))))
     store_one(archive, 0)  # brings the extents up to date
     return archive
 

@@ -57,7 +57,7 @@ MAY_IMPORT = {
     "breaks": {"errors", "dates", "units", "tables", "slopes", "combining"},
     "provenance": {"errors", "dates", "units", "tables", "lazy"},
     "catalog": _BASE,
-    "archive": _BASE,
+    "archive": _BASE | {"catalog"},
     "record": _BASE | {"catalog", "archive"},
     "scenes": _BASE | {"catalog", "archive", "record"},
     "nn": _BASE | {"catalog", "archive", "record"},

@@ -1,7 +1,9 @@
-"""Where results live: one GeoPackage per project, safe to write from many processes, readable by QGIS and by SQL."""
+"""Where results live: a GeoPackage file, a folder of GeoParquet or a PostGIS server, safe for many writers at once."""
 
 from __future__ import annotations
 
-from glaciertime.archive.archive import Archive
+from glaciertime.lazy import names_on_first_use
 
-__all__ = ["Archive"]
+__all__ = ["Archive", "Place", "place_of"]
+
+__getattr__, __dir__ = names_on_first_use(__name__, {"archive": ("Archive",), "places": ("Place", "place_of")})

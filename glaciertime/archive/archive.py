@@ -1,16 +1,15 @@
-"""The archive: one GeoPackage per project, readable by QGIS and by SQL.
+"""The archive: everything a project knows, in a GeoPackage file, in a folder of GeoParquet, or on a PostGIS server.
 
 Layers ``fronts`` (longitude and latitude), ``fronts_local`` (fronts of images without georeference, in metres of
 their own frame), ``footprints``, ``centrelines``, ``rulers`` and ``contours``; tables ``observations``, ``forecasts``,
-``scores``, ``inputs``, ``runs`` and ``run_inputs``. Every change is one transaction: it happens as a whole or not at
-all, and what the archive held stays.
+``scores``, ``inputs``, ``runs`` and ``run_inputs``. Every change happens as a whole or not at all, and what the archive
+held stays.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ import pandas as pd
 
 from glaciertime.archive import connection, removal, storing
 from glaciertime.archive.flagging import Flagging, FlaggingOf, Series, flag_anew, flagging_of_each, series_in
-from glaciertime.archive.geopackage import update_contents
-from glaciertime.archive.reading import condition, distinct_glaciers, empty_table, read_rows, table_named
+from glaciertime.archive.kinds import storage_at
+from glaciertime.archive.places import Place, Server, place_of
+from glaciertime.archive.reading import condition, names_given, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
+from glaciertime.archive.storage import Database, Scope, Storage
 from glaciertime.errors import ArchiveError, UsageError
 from glaciertime.provenance import RunRecord
 from glaciertime.tables import SERIES_KEY, validate
@@ -31,6 +32,9 @@ __all__ = ["Archive"]
 
 _RULER_KEY = ("glacier", "dataset", "source", "kind")
 _EXPORTED = ("fronts", LOCAL_FRONTS, "observations", "forecasts", "scores", "footprints", "centrelines", "contours")
+#: What is measured, as one archive takes it in from another.
+_MEASURED = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
+_STREAM_ROWS = 50_000
 
 
 def _warn(text: str) -> None:
@@ -38,12 +42,13 @@ def _warn(text: str) -> None:
 
 
 class Archive:
-    """A GeoPackage file that holds the results of a project.
+    """What holds the results of a project.
 
     Parameters
     ----------
-    path : Path
-        The file; it is made when something is first stored.
+    place : Path, str or Server
+        A GeoPackage file, a folder, or the address of a PostGIS server; what is there tells which, and a place where
+        nothing is yet is a file where its name has a suffix, else a folder. It is made when something is first stored.
     tell : callable, optional
         Given a sentence for the user (waiting for another process, a row that cannot be used); default a warning.
     wait_seconds : float, optional
@@ -52,9 +57,13 @@ class Archive:
     """
 
     def __init__(
-        self, path: Path, *, tell: Callable[[str], None] | None = None, wait_seconds: float | None = None
+        self,
+        place: Path | str | Server,
+        *,
+        tell: Callable[[str], None] | None = None,
+        wait_seconds: float | None = None,
     ) -> None:
-        self.path = Path(path)
+        self.path: Place = place_of(place)
         self.tell = tell or _warn
         self._wait_seconds = wait_seconds
 
@@ -63,33 +72,39 @@ class Archive:
         """How long to wait for a process that holds the archive."""
         return connection.WAIT_SECONDS if self._wait_seconds is None else self._wait_seconds
 
+    @property
+    def storage(self) -> Storage:
+        """What keeps it: asked each time, since a place where nothing was may have become another kind's."""
+        return storage_at(self.path, tell=self.tell, wait_seconds=self.wait_seconds)
+
     def __repr__(self) -> str:
         return f"Archive({str(self.path)!r})"
 
+    def beside(self, what: str) -> Path:
+        """Return the name of a file beside it: where something can be kept that it cannot take now."""
+        if isinstance(self.path, Server):
+            return Path(f"glaciertime.{what}.gpkg")
+        suffix = self.path.suffix if self.path.suffix and not self.path.is_dir() else ".gpkg"
+        return self.path.with_name(f"{self.path.stem}.{what}{suffix}")
+
     def exists(self) -> bool:
-        """Return whether the file is there and holds something.
+        """Return whether it is there and holds something.
 
         Raises
         ------
         ArchiveError
-            Where it is a folder or a device.
+            Where something else is there, or its server cannot be asked.
         """
-        return connection.has_content(self.path)
+        return self.storage.exists()
 
     def check_place(self) -> None:
-        """Refuse a place where no archive can live, or a file that is none; call it before long work.
+        """Refuse a place where no archive can live, or what is none; call it before long work.
 
         Raises
         ------
         ArchiveError
         """
-        connection.check_place(self.path)
-        try:
-            with connection.reading(self.path, tell=self.tell, wait_seconds=0):
-                pass
-        except ArchiveError as error:
-            if not connection.is_in_use(error):  # who holds it now may be done before the work is
-                raise
+        self.storage.check_place()
 
     def read(
         self,
@@ -132,10 +147,32 @@ class Archive:
             "source": source, "model": model, "image": image,
         }  # fmt: skip
         where = condition(wanted, names=names, since=since, until=until)
-        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
-            if held is None:
-                return empty_table(wanted)
-            return read_rows(*held, self.path, wanted, where, tell=self.tell)
+        return self.storage.read(wanted, where, glaciers=names_given(glacier))
+
+    def stream(
+        self,
+        table: str,
+        *,
+        glacier: str | Iterable[str] | None = None,
+        source: str | Iterable[str] | None = None,
+        rows: int = _STREAM_ROWS,
+    ) -> Iterator[pd.DataFrame]:
+        """Yield a table in parts of at most ``rows`` rows: what all glaciers take never is in memory at once.
+
+        Parameters
+        ----------
+        table : str
+        glacier, source : text or several, optional
+        rows : int
+
+        Raises
+        ------
+        ArchiveError, UsageError
+            As of :meth:`read`.
+        """
+        wanted = table_named(table)
+        where = condition(wanted, names={"glacier": glacier, "source": source})
+        return self.storage.stream(wanted, where, glaciers=names_given(glacier), rows=rows)
 
     def read_for_export(self, table: str, *, glacier: str | None = None) -> pd.DataFrame:
         """Return all rows of a table, of one glacier or of all.
@@ -169,18 +206,14 @@ class Archive:
         wanted = table_named(table)
         if not wanted.glacier_column:
             raise UsageError(f"table {table} holds no glaciers")
-        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
-            return [] if held is None else distinct_glaciers(*held, wanted)
+        return self.storage.glaciers(wanted)
 
     def holds(self, glacier: str, table: str = "observations") -> bool:
         """Return whether a table holds a row of a glacier, by the name that the archive has."""
         wanted = table_named(table)
-        where, values = condition(wanted, names={"glacier": glacier})
-        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
-            if held is None or wanted.name not in held[1].columns:
-                return False
-            query = f"SELECT 1 FROM {wanted.name}{where} LIMIT 1"  # nosec B608
-            return held[0].execute(query, values).fetchone() is not None
+        if not wanted.glacier_column:
+            raise UsageError(f"table {table} holds no glaciers")
+        return self.storage.holds(wanted, glacier)
 
     def store_tracked(
         self,
@@ -225,8 +258,10 @@ class Archive:
         areas = validate(footprints, "footprints")
         along = None if centrelines is None else validate(centrelines, "centrelines")
         measured_with = None if rulers is None else validate(rulers, "rulers")
-        with self._writing() as database:
-            kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=inputs, run=run)
+        images = list(inputs)
+
+        def work(database: Database) -> set[storing.ImageKey]:
+            kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=images, run=run)
             storing.replace_geometry(database, TABLES["footprints"], areas)
             if along is not None:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
@@ -236,6 +271,13 @@ class Archive:
                 keys = checked[["glacier", "dataset", "source"]].drop_duplicates()
                 each = {key: flagged for key in keys.itertuples(index=False, name=None)}
                 flag_anew(database, self.path, each, tell=self.tell)
+            return kept
+
+        touched = {image[0] for image in images}.union(
+            *(table["glacier"] for table in (checked, areas, along, measured_with) if table is not None),
+            lines["GlacierID"],
+        )
+        kept = self.storage.change(work, _scope(touched, run))
         return tuple(sorted(image for _, _, image in kept))
 
     def store_series(
@@ -260,10 +302,14 @@ class Archive:
             What read it.
         """
         checked = validate(observations, "observations")
-        with self._writing() as database:
+
+        def work(database: Database) -> None:
             storing.store_series(
                 database, checked, source_file=source_file, glaciers=glaciers, variables=variables, run=run
             )  # fmt: skip
+
+        before = [(TABLES["inputs"], (' WHERE "inputs"."input" = ?', [source_file]))] if glaciers is None else []
+        self.storage.change(work, _scope({*checked["glacier"], *(glaciers or ())}, run, also=before))
 
     def store_contours(self, contours: gpd.GeoDataFrame, *, run: RunRecord | None = None) -> None:
         """Store predicted fronts and their bands; those of the same glacier, source and model are replaced."""
@@ -286,13 +332,16 @@ class Archive:
 
     def store_run(self, run: RunRecord) -> None:
         """Store a run that wrote a file; an earlier one of the same command, whose file it wrote over, is forgotten."""
-        with self._writing() as database:
+
+        def work(database: Database) -> None:
             storing.keep_run(database, run)
             before = database.execute(
                 "SELECT run FROM runs WHERE command = ? AND run <> ? AND json_extract(settings, '$.folder') = ?",
                 (run.command, run.run, run.settings["folder"]),
             )
             storing.drop_runs(database, [row[0] for row in before])
+
+        self.storage.change(work, _scope(set(run.inputs["glacier"]), run))
 
     def forget(
         self,
@@ -334,25 +383,33 @@ class Archive:
             raise UsageError("say what to forget: a glacier, a data set, images or dates")
         if not self.exists():
             return {}
-        names = {"glacier": glacier, "dataset": dataset, "image": image}
+        names = {name: names_given(given) for name, given in
+                 {"glacier": glacier, "dataset": dataset, "image": image}.items()}  # fmt: skip
         where = condition(TABLES["observations"], names=names, since=since, until=until)
-        with self._writing(keep=not dry_run) as database, self._flagged_after(database, where, flagging_of):
-            return removal.forget(
-                database, glacier=glacier, dataset=dataset, image=image, since=since, until=until
-            )  # fmt: skip
+
+        def work(database: Database) -> dict[str, int]:
+            with self._flagged_after(database, where, flagging_of):
+                return removal.forget(database, **names, since=since, until=until)
+
+        also = [] if names["glacier"] is not None else removal.holders(names, since=since, until=until)
+        return self.storage.change(work, _scope(names["glacier"] or (), also=also), keep=not dry_run)
 
     def gone_inputs(self, glacier: str) -> removal.GoneInputs:
         """Return which images of a glacier come from files that are no longer where they were."""
-        with connection.reading(self.path, tell=self.tell, wait_seconds=self.wait_seconds) as held:
-            return removal.GoneInputs() if held is None else removal.gone_inputs(held[0], glacier)
+        with self.storage.reading([glacier]) as database:
+            return removal.GoneInputs() if database is None else removal.gone_inputs(database, glacier)
 
     def prune(self, glacier: str, *, dry_run: bool = False, flagging_of: FlaggingOf | None = None) -> dict[str, int]:
         """Delete the images of a glacier whose file is gone although its folder is there; return counts by table."""
         if not self.exists():
             return {}
         where = condition(TABLES["observations"], names={"glacier": glacier})
-        with self._writing(keep=not dry_run) as database, self._flagged_after(database, where, flagging_of):
-            return removal.delete_images(database, removal.gone_inputs(database, glacier).images)
+
+        def work(database: Database) -> dict[str, int]:
+            with self._flagged_after(database, where, flagging_of):
+                return removal.delete_images(database, removal.gone_inputs(database, glacier).images)
+
+        return self.storage.change(work, _scope([glacier]), keep=not dry_run)
 
     def take_in(
         self, other: Archive, *, flagging_of: FlaggingOf | None = None, strict: bool = False
@@ -377,54 +434,80 @@ class Archive:
         ArchiveError
             Where either cannot be used, and with ``strict`` where a row cannot.
         """
-        names = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
-        tables = {name: other.read(name) for name in names}
-        left_out = sum(rows.attrs.get("left_out", 0) for rows in tables.values())
-        if strict and left_out:
-            raise ArchiveError(f"archive {other.path}: {left_out} rows cannot be used; nothing was taken in")
+        glaciers = sorted({name for table in _MEASURED for name in other.glaciers(table)})
+        left_out = 0
+        if strict:
+            left_out = sum(other.read(table, glacier=name).attrs.get("left_out", 0)
+                           for name in glaciers for table in _MEASURED)  # fmt: skip
+            if left_out:
+                raise ArchiveError(f"archive {other.path}: {left_out} rows cannot be used; nothing was taken in")
+        storage = self.storage
+        counts = dict.fromkeys(_MEASURED, 0)
+        for some in [[name] for name in glaciers] if storage.keeps_glaciers_apart else [glaciers]:
+
+            def work(database: Database, some: list[str] = some) -> list[dict[str, tuple[int, int]]]:
+                return [self._take_in(database, other, name, flagging_of) for name in some]
+
+            for taken in storage.change(work, _scope(some)):
+                left_out += sum(left for _, left in taken.values())
+                for table, (came, _) in taken.items():
+                    counts[table] += came
+        return {name: count for name, count in counts.items() if count}, left_out
+
+    def _take_in(
+        self, database: Database, other: Archive, glacier: str, flagging_of: FlaggingOf | None
+    ) -> dict[str, tuple[int, int]]:
+        """Store what another archive holds of a glacier; return by table how many rows came and were left behind."""
+        tables = {name: other.read(name, glacier=glacier) for name in _MEASURED}
         named = tables["inputs"][["glacier", "dataset", "image_id", "input"]]
         images = list(named.itertuples(index=False, name=None))
         keys = tables["observations"][["glacier", "dataset", "source"]].drop_duplicates()
         come = list(keys.itertuples(index=False, name=None))
-        with connection.reading(other.path, tell=other.tell, wait_seconds=other.wait_seconds) as held:
-            runs = storing.HeldRuns() if held is None else storing.held_runs(held[0], held[1].columns)
-        with self._writing() as database:
-            flaggings = self._flaggings(database, other, come, flagging_of)
-            kept = storing.store_tracked(
-                database, fronts=tables["fronts"], observations=tables["observations"], inputs=images
-            )
-            storing.insert(database, TABLES[LOCAL_FRONTS], tables[LOCAL_FRONTS])
-            update_contents(database, LOCAL_FRONTS, spatial=True)
-            for name in ("footprints", "centrelines"):
-                storing.replace_geometry(database, TABLES[name], tables[name])
-            storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
-            storing.take_in_runs(database, runs, kept=kept)
-            flag_anew(database, self.path, flaggings, tell=self.tell)
-        return {name: len(rows) for name, rows in tables.items() if len(rows)}, left_out
+        with other.storage.reading([glacier]) as held:
+            runs = storing.HeldRuns() if held is None else storing.held_runs(held, held.layout().columns, glacier)
+            flaggings = self._flaggings(database, other, held, come, flagging_of)
+        kept = storing.store_tracked(
+            database, fronts=tables["fronts"], observations=tables["observations"], inputs=images
+        )
+        storing.insert(database, TABLES[LOCAL_FRONTS], tables[LOCAL_FRONTS])
+        database.note_change(LOCAL_FRONTS)
+        for name in ("footprints", "centrelines"):
+            storing.replace_geometry(database, TABLES[name], tables[name])
+        storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
+        storing.take_in_runs(database, runs, kept=kept)
+        flag_anew(database, self.path, flaggings, tell=self.tell)
+        return {name: (len(rows), rows.attrs.get("left_out", 0)) for name, rows in tables.items()}
 
     def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...], *, run: RunRecord | None = None) -> None:
         checked = validate(rows, table)
-        with self._writing() as database:
+
+        def work(database: Database) -> None:
             storing.replace(database, TABLES[table], checked, key, run=run)
 
+        self.storage.change(work, _scope(set(checked["glacier"]), run))
+
     def _flaggings(
-        self, database: sqlite3.Connection, other: Archive, series: list[Series], flagging_of: FlaggingOf | None
+        self,
+        database: Database,
+        other: Archive,
+        read: Database | None,
+        series: list[Series],
+        flagging_of: FlaggingOf | None,
     ) -> dict[Series, Flagging]:
         """Return by what rows were given their flags: by what those held here were, else those of the other archive."""
         if flagging_of is None:
             return {}
-        held = set(series_in(database, "", []))
+        held = {key for key in series if series_in(database, *_of_series(key))}
         here = [key for key in series if key in held]
         out = flagging_of_each(database, self.path, here, flagging_of=flagging_of, tell=self.tell)
-        with connection.reading(other.path, tell=other.tell, wait_seconds=other.wait_seconds) as read:
-            if read is not None:
-                new = [key for key in series if key not in held]
-                out |= flagging_of_each(read[0], other.path, new, flagging_of=flagging_of, tell=self.tell)
+        if read is not None:
+            new = [key for key in series if key not in held]
+            out |= flagging_of_each(read, other.path, new, flagging_of=flagging_of, tell=self.tell)
         return out
 
     @contextmanager
     def _flagged_after(
-        self, database: sqlite3.Connection, where: tuple[str, list[Any]], flagging_of: FlaggingOf | None
+        self, database: Database, where: tuple[str, list[Any]], flagging_of: FlaggingOf | None
     ) -> Iterator[None]:
         """Give what is left of some series its flags anew, once rows of them were taken out."""
         flaggings = {}
@@ -436,7 +519,10 @@ class Archive:
         yield
         flag_anew(database, self.path, flaggings, tell=self.tell)
 
-    @contextmanager
-    def _writing(self, *, keep: bool = True) -> Iterator[sqlite3.Connection]:
-        with connection.writing(self.path, tell=self.tell, wait_seconds=self.wait_seconds, keep=keep) as database:
-            yield database
+
+def _scope(glaciers: Iterable[str], run: RunRecord | None = None, *, also: Sequence[tuple[Any, Any]] = ()) -> Scope:
+    return Scope(sorted(set(glaciers)), also, () if run is None else (run.run,))
+
+
+def _of_series(series: Series) -> tuple[str, list[Any]]:
+    return condition(TABLES["observations"], names=dict(zip(("glacier", "dataset", "source"), series, strict=True)))

@@ -12,19 +12,29 @@ import shutil
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from glaciertime import __version__
-from glaciertime.archive.geopackage import register_functions
+from glaciertime.archive.geopackage import read_geometries, register_functions, to_blobs, update_contents
 from glaciertime.archive.migrations import Layout, layout_of, migrate
-from glaciertime.archive.schema import VERSION, create
+from glaciertime.archive.schema import TABLES, VERSION, ArchiveTable, create, quoted
 from glaciertime.errors import ArchiveError, GlacierTimeError
 from glaciertime.walls import first_line
 
-__all__ = ["check_place", "has_content", "is_in_use", "opened_to_read", "reading", "sentence", "writing"]
+__all__ = [
+    "GeoPackageDatabase",
+    "check_place",
+    "has_content",
+    "is_in_use",
+    "opened_to_read",
+    "reading",
+    "sentence",
+    "writing",
+]
 
 #: How long to wait for another process at least; a finished work waits longer.
 WAIT_SECONDS = 300.0
@@ -34,6 +44,41 @@ _JOURNALS = ("-journal", "-wal")
 
 Tell = Callable[[str], None]
 Prepare = Callable[[sqlite3.Connection, Path, Tell], None]
+
+
+class GeoPackageDatabase(sqlite3.Connection):
+    """A connection to a GeoPackage file, as a :class:`~glaciertime.archive.storage.Database`."""
+
+    path: Path
+
+    def add(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add rows to a table."""
+        names = ", ".join(map(quoted, columns))
+        marks = ", ".join("?" * len(columns))
+        self.executemany(f"INSERT INTO {quoted(table)} ({names}) VALUES ({marks})", rows)  # nosec B608
+
+    def cells(self, shapes: Sequence[Any], table: ArchiveTable) -> Sequence[Any]:
+        """Return geometries in the binary form of GeoPackage."""
+        return to_blobs(shapes, geometry_type=table.geometry_type, srs=table.srs)
+
+    def shapes(self, cells: Sequence[Any], table: ArchiveTable) -> list[Any]:
+        """Return the geometries of cells; None for what is damaged."""
+        return read_geometries(cells, geometry_type=table.geometry_type)
+
+    def note_change(self, table: str) -> None:
+        """State anew when a table changed and, of a layer, its extent."""
+        update_contents(self, table, spatial=TABLES[table].is_layer)
+
+    def layout(self) -> Layout:
+        """Return which tables and columns the file has."""
+        return layout_of(self, self.path)
+
+
+def _connected(path: Path, mode: str) -> GeoPackageDatabase:
+    address = f"{path.resolve().as_uri()}?mode={mode}"
+    database = sqlite3.connect(address, uri=True, timeout=0.1, isolation_level=None, factory=GeoPackageDatabase)
+    database.path = path
+    return database
 
 
 def check_place(path: Path) -> None:
@@ -93,7 +138,7 @@ def has_content(path: Path) -> bool:
 @contextmanager
 def writing(
     path: Path, *, tell: Tell, wait_seconds: float, keep: bool = True, prepare: Prepare | None = None
-) -> Iterator[sqlite3.Connection]:
+) -> Iterator[GeoPackageDatabase]:
     """Open an archive for one change that happens as a whole or not at all; make it where it is not, or is empty.
 
     ``keep=False`` takes the change back at the end: what it would do is known then. ``prepare`` stands in for the
@@ -106,7 +151,7 @@ def writing(
     """
     check_place(path)
     try:
-        database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rwc", uri=True, timeout=0.1, isolation_level=None)
+        database = _connected(path, "rwc")
         try:
             register_functions(database)
             database.execute("PRAGMA legacy_alter_table = 1")  # a user's views must not stop a migration
@@ -138,7 +183,7 @@ def _prepare(database: sqlite3.Connection, path: Path, tell: Tell) -> None:
 
 
 @contextmanager
-def reading(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[tuple[sqlite3.Connection, Layout] | None]:
+def reading(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[tuple[GeoPackageDatabase, Layout] | None]:
     """Open an archive to read one state of it; None where there is none yet.
 
     What a crash left half-written is rolled back first. An archive of an older release is brought up to date where
@@ -164,7 +209,7 @@ _FIRST_READ = "SELECT count(*) FROM sqlite_master"
 
 
 @contextmanager
-def opened_to_read(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.Connection]:
+def opened_to_read(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[GeoPackageDatabase]:
     """Open one state of a file for reading, whatever it holds, as a crash has not left it half-written.
 
     Raises
@@ -187,7 +232,7 @@ def opened_to_read(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[s
 
 
 @contextmanager
-def _opened(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[GeoPackageDatabase]:
     """Open for reading; where a journal left by a crash cannot be rolled back in place, a copy of both is read."""
     try:
         database = _reader(path, tell=tell, wait_seconds=wait_seconds)
@@ -212,9 +257,9 @@ def _opened(path: Path, *, tell: Tell, wait_seconds: float) -> Iterator[sqlite3.
         database.close()
 
 
-def _reader(path: Path, *, tell: Tell, wait_seconds: float) -> sqlite3.Connection:
+def _reader(path: Path, *, tell: Tell, wait_seconds: float) -> GeoPackageDatabase:
     # mode=rw, because a reader that may not write cannot roll back what a crash left; it falls back to ro by itself.
-    database = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=0.1, isolation_level=None)
+    database = _connected(path, "rw")
     try:
         database.execute("PRAGMA query_only = 1")
         _patiently(database, "BEGIN", path, tell=tell, wait_seconds=wait_seconds, then=_FIRST_READ)
@@ -274,8 +319,11 @@ def _is_busy(error: sqlite3.Error) -> bool:
 
 
 def is_in_use(error: ArchiveError) -> bool:
-    """Return whether an archive could not be had because another process holds it."""
-    return isinstance(error.__cause__, sqlite3.Error) and _is_busy(error.__cause__)
+    """Return whether an archive could not be had now: another process holds it, or its server does not answer."""
+    cause = error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return _is_busy(cause)
+    return isinstance(cause, (BlockingIOError, TimeoutError, ConnectionError))
 
 
 def _cannot_write(error: sqlite3.Error) -> bool:

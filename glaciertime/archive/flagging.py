@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 
-from glaciertime.archive.geopackage import update_contents
-from glaciertime.archive.migrations import Layout, layout_of
+from glaciertime.archive.migrations import Layout
+from glaciertime.archive.places import Place
 from glaciertime.archive.reading import condition, read_rows
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
+from glaciertime.archive.storage import Database
 from glaciertime.tables import has_flag
 
 __all__ = ["Flagging", "FlaggingOf", "Series", "flag_anew", "flagging_of_each", "series_in"]
@@ -26,22 +25,22 @@ Series = tuple[str, str, str]  # glacier, dataset, source
 _FLAGGED = ("fronts", LOCAL_FRONTS, "observations")
 
 
-def series_in(database: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Series]:
+def series_in(database: Database, where: str, values: Sequence[Any]) -> list[Series]:
     """Return glacier, data set and source of the observations that match."""
     query = f"SELECT DISTINCT glacier, dataset, source FROM observations{where}"  # nosec B608
     return database.execute(query, values).fetchall()
 
 
 def flagging_of_each(
-    database: sqlite3.Connection,
-    path: Path,
+    database: Database,
+    path: Place,
     series: Iterable[Series],
     *,
     flagging_of: FlaggingOf,
     tell: Callable[[str], None],
 ) -> dict[Series, Flagging]:
     """Return by what the rows held now were given their flags; those of which nobody can tell are told of."""
-    layout = layout_of(database, path)
+    layout = database.layout()
     out = {}
     for key in series:
         *fronts, observations = _held(database, layout, path, key, tell=tell)
@@ -54,14 +53,14 @@ def flagging_of_each(
 
 
 def flag_anew(
-    database: sqlite3.Connection,
-    path: Path,
+    database: Database,
+    path: Place,
     flaggings: Mapping[Series, Flagging],
     *,
     tell: Callable[[str], None],
 ) -> None:
     """Give all rows of some glaciers, data sets and sources new flags; in the caller's transaction."""
-    layout = layout_of(database, path)
+    layout = database.layout()
     for key, flagged in flaggings.items():
         held = _held(database, layout, path, key, tell=tell)
         if held[-1].empty:
@@ -69,11 +68,11 @@ def flag_anew(
         fronts, found = flagged([gpd.GeoDataFrame(table) for table in held[:2]], held[2])
         for name, before, after in zip(_FLAGGED, held, [*fronts, found], strict=True):
             if _update(database, TABLES[name], before, after):
-                update_contents(database, name, spatial=TABLES[name].is_layer)
+                database.note_change(name)
 
 
 def _held(
-    database: sqlite3.Connection, layout: Layout, path: Path, series: Series, *, tell: Callable[[str], None]
+    database: Database, layout: Layout, path: Place, series: Series, *, tell: Callable[[str], None]
 ) -> list[pd.DataFrame]:
     """Return the tables of fronts and the observations that an archive holds of a glacier, data set and source."""
     names = dict(zip(("glacier", "dataset", "source"), series, strict=True))
@@ -83,7 +82,7 @@ def _held(
     ]
 
 
-def _update(database: sqlite3.Connection, table: ArchiveTable, before: pd.DataFrame, after: pd.DataFrame) -> bool:
+def _update(database: Database, table: ArchiveTable, before: pd.DataFrame, after: pd.DataFrame) -> bool:
     """Write the flags that changed; return whether any did."""
     column = "quality" if "quality" in before else "QualFlag"
     # Flags of a newer release are kept as that release wrote them.

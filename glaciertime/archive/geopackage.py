@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,11 @@ __all__ = [
     "create_spatial_index",
     "drop_spatial_index",
     "envelope",
+    "fitting",
     "list_table",
     "read_geometries",
     "register_functions",
+    "single_parts",
     "to_blobs",
     "update_contents",
 ]
@@ -190,7 +192,7 @@ def to_blobs(geometries: Sequence[shapely.Geometry | None], *, geometry_type: st
     """
     if not len(geometries):
         return []
-    array = np.array([_fitting(one, geometry_type) for one in geometries], dtype=object)
+    array = np.array([fitting(one, geometry_type) for one in geometries], dtype=object)
     flat = shapely.force_2d(array)
     bounds = shapely.bounds(flat)
     wkb = shapely.to_wkb(flat, byte_order=1, flavor="iso")
@@ -205,7 +207,14 @@ def to_blobs(geometries: Sequence[shapely.Geometry | None], *, geometry_type: st
     return out
 
 
-def _fitting(geometry: shapely.Geometry | None, geometry_type: str) -> shapely.Geometry | None:
+def fitting(geometry: shapely.Geometry | None, geometry_type: str) -> shapely.Geometry | None:
+    """Return a geometry as a layer holds it: a layer of MULTI geometries gets a single one as one part.
+
+    Raises
+    ------
+    InputError
+        For a geometry that the layer cannot hold.
+    """
     if geometry is None or geometry_type not in _MULTI:
         return geometry
     kinds, multi = _MULTI[geometry_type]
@@ -219,6 +228,11 @@ def _fitting(geometry: shapely.Geometry | None, geometry_type: str) -> shapely.G
 def read_geometries(blobs: Sequence[bytes | None], *, geometry_type: str) -> list[shapely.Geometry | None]:
     """Return stored geometries; one part of a MULTI layer as a single geometry, None for what is damaged."""
     array = shapely.from_wkb(np.array([*map(_wkb_of, blobs)], dtype=object), on_invalid="ignore") if blobs else []
+    return single_parts(array, geometry_type)
+
+
+def single_parts(array: Iterable[shapely.Geometry | None], geometry_type: str) -> list[shapely.Geometry | None]:
+    """Return geometries of a layer; one part of a MULTI layer as a single geometry."""
     if geometry_type not in _MULTI:
         return list(array)
     return [

@@ -19,6 +19,7 @@ from glaciertime.archive.geopackage import (
 )
 from glaciertime.archive.migrations import layout_of, rebuild
 from glaciertime.archive.reading import read_rows
+from glaciertime.archive.relations import relations
 from glaciertime.archive.salvage import salvage
 from glaciertime.archive.schema import (
     TABLES,
@@ -89,7 +90,7 @@ def check(path: Path, *, wait_seconds: float = connection.WAIT_SECONDS) -> Condi
                 read_rows(database, layout, path, table, ("", []), tell=problems.append)
         if not layout.lacks() and layout.version == VERSION:
             problems += _conformity(database, held)
-            more_problems, more_notes = _relations(database)
+            more_problems, more_notes = relations(database)
             problems += more_problems
             notes += more_notes
     return Condition(layout.version, layout.written_by, counts, tuple(problems), tuple(notes))
@@ -149,42 +150,6 @@ def _differ(stated: object, found: float | None, *, by: float) -> bool:
     if stated is None or found is None:
         return (stated is None) != (found is None)
     return not isinstance(stated, (int, float)) or not abs(stated - found) <= by
-
-
-def _relations(database: sqlite3.Connection) -> tuple[list[str], list[str]]:
-    """Return what is wrong, and what is worth knowing, of rows that belong together."""
-    problems: list[str] = []
-    for table in TABLES.values():
-        key = [name for name in table.schema.key if name in table.columns]
-        if table.schema.name == "fronts":
-            key.append("dataset")
-        if not key or table.name in ("contours", "inputs", "run_inputs"):
-            continue
-        names = ", ".join(map(quoted, key))
-        facts = f"SELECT 1 FROM {quoted(table.name)} GROUP BY {names} HAVING count(*) > 1"  # nosec B608
-        twice = _count(database, f"FROM ({facts})")
-        if twice:
-            problems.append(f"table {table.name}: {twice} facts are there twice")
-    notes = []
-    image = "i.glacier = o.glacier AND i.dataset = o.dataset AND i.image_id = o.image_id"
-    images = "SELECT DISTINCT glacier, dataset, image_id FROM observations"
-    named = f"SELECT 1 FROM inputs AS i WHERE {image}"  # nosec B608
-    lost = _count(database, f"FROM ({images}) AS o WHERE NOT EXISTS ({named})")
-    if lost:
-        notes.append(f"{lost} images name no file that they came from")
-    of_front = "o.glacier = f.GlacierID AND o.dataset = f.dataset AND o.image_id = f.ImageID"
-    for layer in ("fronts", "fronts_local"):
-        seen = f"SELECT 1 FROM observations AS o WHERE {of_front}"  # nosec B608
-        alone = _count(database, f"FROM {layer} AS f WHERE NOT EXISTS ({seen})")
-        if alone:
-            notes.append(f"{alone} rows of {layer} belong to no observation")
-    series = " AND ".join(f"o.{name} = f.{name}" for name in ("glacier", "variable", "method", "footprint", "dataset"))
-    for name in ("forecasts", "scores"):
-        seen = f"SELECT 1 FROM observations AS o WHERE {series}"  # nosec B608
-        alone = _count(database, f"FROM {name} AS f WHERE NOT EXISTS ({seen})")
-        if alone:
-            notes.append(f"{alone} rows of {name} belong to a series without observations")
-    return problems, notes
 
 
 def back_up(path: Path, out: Path | None = None, *, wait_seconds: float = connection.WAIT_SECONDS) -> Path:

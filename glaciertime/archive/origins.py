@@ -6,14 +6,13 @@ Nothing here is of the corridor: what is returned are the rows as the archive ho
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from glaciertime.archive import connection
 from glaciertime.archive.archive import Archive
 from glaciertime.archive.schema import LOCAL_FRONTS, RUN, TABLES, quoted
+from glaciertime.archive.storage import Database
 from glaciertime.provenance.digests import row_digest
 from glaciertime.provenance.rows import key_of, tables_of
 from glaciertime.provenance.tags import told_safely
@@ -26,20 +25,16 @@ Row = dict[str, Any]
 @contextmanager
 def origins_of(archive: Archive) -> Iterator[Origins | None]:
     """Open one state of an archive to ask where its rows come from; None where there is no archive."""
-    with connection.reading(archive.path, tell=archive.tell, wait_seconds=archive.wait_seconds) as held:
-        yield (
-            None
-            if held is None
-            else Origins(held[0], {name: set(columns) for name, columns in held[1].columns.items()})
-        )
+    with archive.storage.reading() as held:
+        yield None if held is None else Origins(held)
 
 
 class Origins:
     """What one state of an archive knows of where its rows come from."""
 
-    def __init__(self, database: sqlite3.Connection, columns: dict[str, set[str]]) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._columns = columns
+        self._columns = {name: set(columns) for name, columns in database.layout().columns.items()}
 
     def row(self, name: str) -> tuple[str, Row] | None:
         """Return the table and the row that has a name; None where no row has it."""
@@ -47,13 +42,9 @@ class Origins:
             if table not in self._columns:
                 continue
             key = [column if column in self._columns[table] else "" for column in key_of(table)]
-            self._database.create_function(
-                "name_of_row", -1, lambda *cells: row_digest(name[0], cells), deterministic=True
-            )
-            cells = ", ".join(quoted(column) if column else "''" for column in key)
-            found = self._rows(table, f"name_of_row({cells}) = ?", (name,))
-            if found:
-                return table, found[0]
+            for row in self._each_row(table):
+                if row_digest(name[0], [row.get(column, "") for column in key]) == name:
+                    return table, row
         return None
 
     def run(self, name: str) -> Row | None:
@@ -132,6 +123,13 @@ class Origins:
             return []
         columns = [name for name in TABLES[table].columns if name in self._columns[table]]
         chosen = ", ".join(map(quoted, columns))
-        query = f"SELECT {chosen} FROM {quoted(table)} WHERE {where} ORDER BY rowid"  # nosec B608
+        query = f"SELECT {chosen} FROM {quoted(table)} WHERE {where} ORDER BY {quoted(table)}.rowid"  # nosec B608
         found = self._database.execute(query, values)
         return [dict(zip(columns, row, strict=True)) for row in found]
+
+    def _each_row(self, table: str) -> Iterator[Row]:
+        columns = [name for name in TABLES[table].columns if name in self._columns[table]]
+        chosen = ", ".join(map(quoted, columns))
+        query = f"SELECT {chosen} FROM {quoted(table)} ORDER BY {quoted(table)}.rowid"  # nosec B608
+        for row in self._database.execute(query):
+            yield dict(zip(columns, row, strict=True))

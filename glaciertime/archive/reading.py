@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
 import pandas as pd
 
-from glaciertime.archive.geopackage import read_geometries
 from glaciertime.archive.migrations import Layout
+from glaciertime.archive.places import Place
 from glaciertime.archive.schema import TABLES, ArchiveTable, quoted
+from glaciertime.archive.storage import Condition, Database
 from glaciertime.dates import as_date, last_day
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.tables import QUALITY_FLAGS, empty, validate
 
-__all__ = ["GEOGRAPHIC", "condition", "distinct_glaciers", "empty_table", "read_rows", "table_named"]
+__all__ = [
+    "GEOGRAPHIC",
+    "Tell",
+    "checked_rows",
+    "condition",
+    "distinct_glaciers",
+    "empty_table",
+    "names_given",
+    "read_rows",
+    "stream_rows",
+    "table_named",
+]
 
 GEOGRAPHIC = "EPSG:4326"
+Tell = Callable[[str], None]
 #: What a table calls a thing, where that is not the thing's own name.
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "glacier": ("glacier", "GlacierID"),
@@ -56,7 +67,7 @@ def condition(
     names: Mapping[str, str | Iterable[str] | None],
     since: Any = None,
     until: Any = None,
-) -> tuple[str, list[Any]]:
+) -> Condition:
     """Return what rows are asked for as SQL (with its leading WHERE, empty for all) and its parameters.
 
     Parameters
@@ -100,39 +111,76 @@ def _column(table: ArchiveTable, name: str) -> str:
 
 
 def read_rows(
-    database: sqlite3.Connection,
+    database: Database,
     layout: Layout,
-    path: Path,
+    path: Place,
     table: ArchiveTable,
-    where: tuple[str, list[Any]],
+    where: Condition,
     *,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> pd.DataFrame:
-    """Return rows in the order in which they were stored.
+    """Return rows in the order in which they were stored, checked; see :func:`checked_rows`."""
+    query = _query(layout, table, where)
+    if query is None:
+        return empty_table(table)
+    text, values, columns = query
+    frame = pd.DataFrame(database.execute(text, values).fetchall(), columns=columns)
+    shapes = database.shapes(frame["geom"].tolist(), table) if table.is_layer else None
+    return checked_rows(frame, shapes, path, table, tell=tell)
 
-    A flag that this release does not know becomes ``unknown-flag``; a row that breaks the rules of its table is left
-    out, and counted in ``attrs["left_out"]``. Both are told.
-    """
+
+def stream_rows(
+    database: Database, layout: Layout, path: Place, table: ArchiveTable, where: Condition, *, rows: int, tell: Tell
+) -> Iterator[pd.DataFrame]:
+    """Yield the same in parts of at most so many rows."""
+    query = _query(layout, table, where)
+    if query is None:
+        return
+    text, values, columns = query
+    cursor = database.execute(text, values)
+    while part := cursor.fetchmany(rows):
+        frame = pd.DataFrame(part, columns=columns)
+        shapes = database.shapes(frame["geom"].tolist(), table) if table.is_layer else None
+        yield checked_rows(frame, shapes, path, table, tell=tell)
+
+
+def _query(layout: Layout, table: ArchiveTable, where: Condition) -> tuple[str, list[Any], list[str]] | None:
+    """Return the rows asked for as SQL, its parameters, and the columns that it gives; None without the table."""
     held = layout.columns.get(table.name)
     if held is None:
-        return empty_table(table)
+        return None
     # An archive of an older release lacks columns that are unknown in it; the table's name before each column keeps
     # SQLite from taking an unknown one for a text.
     columns = [name for name in (*(["geom"] if table.is_layer else []), *table.columns) if name in held]
     text, values = where
     missing = [name for name in table.columns if name not in held and f".{quoted(name)}" in text]
     if missing:  # in an older archive all its values are unknown: nothing can match but that
-        text, values = " WHERE 0", []
+        text, values = " WHERE 1 = 0", []
     selected = ", ".join(f"{quoted(table.name)}.{quoted(name)}" for name in columns)
     name = quoted(table.name)
-    rows = database.execute(f"SELECT {selected} FROM {name}{text} ORDER BY {name}.rowid", values)  # nosec B608
-    frame = pd.DataFrame(rows.fetchall(), columns=columns)
+    return f"SELECT {selected} FROM {name}{text} ORDER BY {name}.rowid", values, columns  # nosec B608
+
+
+def checked_rows(
+    frame: pd.DataFrame, shapes: Sequence[Any] | None, path: Place, table: ArchiveTable, *, tell: Tell
+) -> pd.DataFrame:
+    """Return rows as a table of the corridor.
+
+    A flag that this release does not know becomes ``unknown-flag``; a row that breaks the rules of its table is left
+    out, and counted in ``attrs["left_out"]``. Both are told.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As the archive holds them; of a layer with their cells as ``geom``.
+    shapes : sequence of geometries, optional
+        Of a layer, those of the cells.
+    """
     damaged = 0
-    if table.is_layer:
+    if shapes is not None:
         cells = frame.pop("geom").tolist()
-        shapes = read_geometries(cells, geometry_type=table.geometry_type)
         whole = [shape is not None or cell is None for shape, cell in zip(shapes, cells, strict=True)]
-        frame = gpd.GeoDataFrame(frame, geometry=shapes, crs=GEOGRAPHIC if table.srs > 0 else None)
+        frame = gpd.GeoDataFrame(frame, geometry=list(shapes), crs=GEOGRAPHIC if table.srs > 0 else None)
         damaged = len(whole) - sum(whole)
         frame = frame[whole].reset_index(drop=True) if damaged else frame
     for column in {"quality", "QualFlag"} & set(frame.columns):
@@ -182,7 +230,7 @@ def _valid(frame: pd.DataFrame, schema: str) -> tuple[pd.DataFrame, list[str]]:
     return pd.concat(filled, ignore_index=True), [text for some in problems for text in some]
 
 
-def distinct_glaciers(database: sqlite3.Connection, layout: Layout, table: ArchiveTable) -> list[str]:
+def distinct_glaciers(database: Database, layout: Layout, table: ArchiveTable) -> list[str]:
     """Return the glaciers that a table holds rows of, sorted; in steps along the index, not over the rows."""
     column = f"{quoted(table.name)}.{quoted(table.glacier_column)}"
     if table.name not in layout.columns:
@@ -192,4 +240,9 @@ def distinct_glaciers(database: sqlite3.Connection, layout: Layout, table: Archi
         f"SELECT (SELECT min({column}) FROM {quoted(table.name)} WHERE {column} > held.name) FROM held "
         "WHERE held.name IS NOT NULL) SELECT name FROM held WHERE name IS NOT NULL"
     )
-    return [str(row[0]) for row in rows]
+    return sorted(str(row[0]) for row in rows)
+
+
+def names_given(given: str | Iterable[str] | None) -> list[str] | None:
+    """Return one name or several as a list; None where all are meant."""
+    return None if given is None else [given] if isinstance(given, str) else [str(one) for one in given]

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from glaciertime.archive.geopackage import update_contents
 from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
+from glaciertime.archive.storage import Condition, Database
 from glaciertime.archive.storing import ImageKey, delete_where, drop_runs, runs_of, runs_without_images
 from glaciertime.errors import UsageError
 from glaciertime.tables import SERIES_KEY
 
-__all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs"]
+__all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs", "holders"]
 
 _OF_IMAGES = ("fronts", LOCAL_FRONTS, "observations", "inputs", "run_inputs")
 _OF_DATASETS = ("footprints", "centrelines", "rulers")
@@ -46,7 +45,7 @@ class GoneInputs:
     renamed: dict[ImageKey, str] = field(default_factory=dict)
 
 
-def gone_inputs(database: sqlite3.Connection, glacier: str) -> GoneInputs:
+def gone_inputs(database: Database, glacier: str) -> GoneInputs:
     """Return which images of a glacier come from files that are gone."""
     rows = database.execute(
         "SELECT glacier, dataset, image_id, input FROM inputs WHERE glacier = ? ORDER BY fid", (glacier,)
@@ -72,9 +71,7 @@ def gone_inputs(database: sqlite3.Connection, glacier: str) -> GoneInputs:
     return GoneInputs(images, away, _renamed(database, images, present))
 
 
-def _renamed(
-    database: sqlite3.Connection, images: Mapping[ImageKey, str], present: set[ImageKey]
-) -> dict[ImageKey, str]:
+def _renamed(database: Database, images: Mapping[ImageKey, str], present: set[ImageKey]) -> dict[ImageKey, str]:
     out: dict[ImageKey, str] = {}
     query = (
         "SELECT b.image_id FROM observations AS a JOIN observations AS b ON b.glacier = a.glacier AND "
@@ -88,7 +85,7 @@ def _renamed(
     return out
 
 
-def delete_images(database: sqlite3.Connection, keys: Iterable[ImageKey]) -> dict[str, int]:
+def delete_images(database: Database, keys: Iterable[ImageKey]) -> dict[str, int]:
     """Delete all that the archive holds of some images, and what was forecast from them; return counts by table."""
     images = sorted(set(keys))
     counts: Counter[str] = Counter()
@@ -108,18 +105,18 @@ def delete_images(database: sqlite3.Connection, keys: Iterable[ImageKey]) -> dic
                 counts[name] += delete_where(database, TABLES[name], ("glacier", "dataset"), [(glacier, dataset)])
     for name, count in counts.items():
         if count:
-            update_contents(database, name, spatial=TABLES[name].is_layer)
+            database.note_change(name)
     return {name: count for name, count in counts.items() if count}
 
 
-def _forget_derived(database: sqlite3.Connection, images: list[ImageKey], counts: Counter[str]) -> None:
+def _forget_derived(database: Database, images: list[ImageKey], counts: Counter[str]) -> None:
     """Delete forecasts that saw a value of the images, scores of their series, and fronts predicted from them."""
     series: dict[tuple[str, ...], str] = {}
     fronts: dict[tuple[str, str], str] = {}
     query = (
         f"SELECT {', '.join(SERIES_KEY)}, source, min(date) FROM observations "  # nosec B608
         "WHERE glacier = ? AND dataset = ? AND image_id = ? AND value IS NOT NULL "
-        "GROUP BY variable, method, footprint, front_of, source"
+        "GROUP BY glacier, variable, method, footprint, dataset, front_of, source"
     )
     for key in images:
         for *name, source, first in database.execute(query, key):
@@ -140,7 +137,7 @@ def _forget_derived(database: sqlite3.Connection, images: list[ImageKey], counts
 
 
 def forget(
-    database: sqlite3.Connection,
+    database: Database,
     *,
     glacier: str | Iterable[str] | None,
     dataset: str | Iterable[str] | None,
@@ -172,7 +169,23 @@ def forget(
     return {name: counts[name] for name in TABLES if counts[name]}
 
 
-def _check_whole(database: sqlite3.Connection, keys: Iterable[ImageKey], *, since: Any, until: Any) -> None:
+def holders(
+    names: Mapping[str, str | Iterable[str] | None], *, since: Any, until: Any
+) -> list[tuple[ArchiveTable, Condition]]:
+    """Return in which tables, and by what, the glaciers are found of which :func:`forget` takes something out."""
+    dated = ("observations", "fronts", LOCAL_FRONTS)
+    found = [(TABLES[name], condition(TABLES[name], names=names, since=since, until=until)) for name in dated]
+    if since is not None or until is not None:
+        return found
+    found.append((TABLES["inputs"], condition(TABLES["inputs"], names=names)))
+    if names.get("image") is None:
+        whole = {name: given for name, given in names.items() if name != "image"}
+        tables = [TABLES[name] for name in (*_OF_DATASETS, *_DERIVED)]
+        found += [(table, condition(table, names=whole)) for table in tables if "dataset" in table.columns]
+    return found
+
+
+def _check_whole(database: Database, keys: Iterable[ImageKey], *, since: Any, until: Any) -> None:
     """Refuse to forget for some dates what holds values of others, too: an imported file goes as a whole."""
     table = TABLES["observations"]
     for glacier, dataset, image in sorted(keys):
@@ -191,8 +204,8 @@ def _check_whole(database: sqlite3.Connection, keys: Iterable[ImageKey], *, sinc
         )
 
 
-def _delete(database: sqlite3.Connection, table: ArchiveTable, where: str, values: list[Any]) -> int:
+def _delete(database: Database, table: ArchiveTable, where: str, values: list[Any]) -> int:
     count = database.execute(f"DELETE FROM {quoted(table.name)}{where}", values).rowcount  # nosec B608
     if count:
-        update_contents(database, table.name, spatial=table.is_layer)
+        database.note_change(table.name)
     return count

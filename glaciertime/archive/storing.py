@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +10,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from glaciertime.archive.geopackage import to_blobs, update_contents
 from glaciertime.archive.reading import GEOGRAPHIC
 from glaciertime.archive.schema import LOCAL_FRONTS, RUN, TABLES, ArchiveTable, quoted
+from glaciertime.archive.storage import Database
 from glaciertime.provenance import RunRecord
 from glaciertime.tables import has_flag
 
@@ -21,6 +20,7 @@ __all__ = [
     "ImageKey",
     "delete_where",
     "drop_runs",
+    "held_runs",
     "insert",
     "keep_run",
     "replace",
@@ -29,13 +29,14 @@ __all__ = [
     "runs_without_images",
     "store_series",
     "store_tracked",
+    "take_in_runs",
 ]
 
 ImageKey = tuple[str, str, str]  # glacier, dataset, image_id
 
 
 def store_tracked(
-    database: sqlite3.Connection,
+    database: Database,
     *,
     fronts: gpd.GeoDataFrame,
     observations: pd.DataFrame,
@@ -68,12 +69,12 @@ def store_tracked(
     if run is not None:
         keep_run(database, run, kept=kept)
     for table in ("fronts", LOCAL_FRONTS, "observations", "inputs"):
-        update_contents(database, table, spatial=TABLES[table].is_layer)
+        database.note_change(table)
     return kept
 
 
 def store_series(
-    database: sqlite3.Connection,
+    database: Database,
     observations: pd.DataFrame,
     *,
     source_file: str,
@@ -105,7 +106,7 @@ def store_series(
     if run is not None:
         keep_run(database, run)
     for table in ("observations", "inputs"):
-        update_contents(database, table, spatial=False)
+        database.note_change(table)
 
 
 def _with_datasets(fronts: gpd.GeoDataFrame, images: list[tuple[str, str, str, str]]) -> gpd.GeoDataFrame:
@@ -125,18 +126,18 @@ def _with_datasets(fronts: gpd.GeoDataFrame, images: list[tuple[str, str, str, s
     return fronts.assign(dataset=filled)
 
 
-def replace_geometry(database: sqlite3.Connection, table: ArchiveTable, rows: gpd.GeoDataFrame) -> None:
+def replace_geometry(database: Database, table: ArchiveTable, rows: gpd.GeoDataFrame) -> None:
     """Replace what a layer holds of the glaciers and data sets of the rows; local frames have no place in it."""
     if rows.crs is None:
         return
     key = ["glacier", "dataset"]
     delete_where(database, table, tuple(key), list(rows[key].drop_duplicates().itertuples(index=False, name=None)))
     insert(database, table, rows)
-    update_contents(database, table.name, spatial=True)
+    database.note_change(table.name)
 
 
 def replace(
-    database: sqlite3.Connection,
+    database: Database,
     table: ArchiveTable,
     rows: pd.DataFrame,
     key: tuple[str, ...],
@@ -144,7 +145,7 @@ def replace(
     run: RunRecord | None = None,
 ) -> None:
     """Replace the rows that are equal to the given ones in the columns of a key."""
-    keys = _plain(table, rows[list(key)].drop_duplicates())
+    keys = _plain(database, table, rows[list(key)].drop_duplicates())
     before = runs_of(database, table, key, keys) if run is not None and table.names_run else set()
     delete_where(database, table, key, keys)
     if not (table.is_layer and table.srs > 0 and rows.crs is None and rows.geometry.notna().any()):
@@ -155,11 +156,11 @@ def replace(
         drop_runs(
             database, [name for name in sorted(before - {run.run}) if not _is_named(database, table, name, glaciers)]
         )
-    update_contents(database, table.name, spatial=table.is_layer)
+    database.note_change(table.name)
 
 
 def runs_of(
-    database: sqlite3.Connection, table: ArchiveTable, columns: tuple[str, ...], keys: Iterable[tuple[Any, ...]]
+    database: Database, table: ArchiveTable, columns: tuple[str, ...], keys: Iterable[tuple[Any, ...]]
 ) -> set[str]:
     """Return the runs that stored the rows which have one of the keys in the columns."""
     where = " AND ".join(f"{quoted(column)} IS ?" for column in columns)
@@ -167,14 +168,14 @@ def runs_of(
     return {row[0] for key in keys for row in database.execute(query, key) if row[0]}
 
 
-def _is_named(database: sqlite3.Connection, table: ArchiveTable, run: str, glaciers: Iterable[str]) -> bool:
+def _is_named(database: Database, table: ArchiveTable, run: str, glaciers: Iterable[str]) -> bool:
     """Return whether a row of some glaciers names a run."""
     where = f"{quoted(table.glacier_column)} = ? AND run = ?"
     query = f"SELECT 1 FROM {quoted(table.name)} WHERE {where} LIMIT 1"  # nosec B608
     return any(database.execute(query, (glacier, run)).fetchone() for glacier in glaciers)
 
 
-def drop_runs(database: sqlite3.Connection, runs: Iterable[str]) -> None:
+def drop_runs(database: Database, runs: Iterable[str]) -> None:
     """Forget runs that no row names any more."""
     for table in ("runs", "run_inputs"):
         delete_where(database, TABLES[table], ("run",), [(run,) for run in runs])
@@ -182,8 +183,9 @@ def drop_runs(database: sqlite3.Connection, runs: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class HeldRuns:
-    """The runs of an archive as they go into another: the two tables of them, and which run each measured row names."""
+    """The runs of a glacier as they go into another archive, and which run each measured row names."""
 
+    glacier: str = ""
     runs: list[tuple[Any, ...]] = field(default_factory=list)
     inputs: list[tuple[Any, ...]] = field(default_factory=list)
     named: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
@@ -198,33 +200,35 @@ def _key_of(table: ArchiveTable) -> tuple[str, ...]:
 _MEASURED = ("observations", "fronts", LOCAL_FRONTS)
 
 
-def held_runs(database: sqlite3.Connection, columns: Mapping[str, Iterable[str]]) -> HeldRuns:
-    """Return the runs that measured rows name; none of an archive of before there were any."""
+def held_runs(database: Database, columns: Mapping[str, Iterable[str]], glacier: str) -> HeldRuns:
+    """Return the runs that measured rows of a glacier name; none of an archive of before there were any."""
     if any(RUN not in columns.get(name, ()) for name in _MEASURED):
         return HeldRuns()
     named = {}
     for name in _MEASURED:
         chosen = ", ".join(map(quoted, (RUN, *_key_of(TABLES[name]))))
-        named[name] = database.execute(f"SELECT {chosen} FROM {quoted(name)} WHERE run <> ''").fetchall()  # nosec B608
+        where = f"{quoted(TABLES[name].glacier_column)} = ? AND run <> ''"
+        query = f"SELECT {chosen} FROM {quoted(name)} WHERE {where}"  # nosec B608
+        named[name] = database.execute(query, (glacier,)).fetchall()
     used = sorted({row[0] for rows in named.values() for row in rows})
 
-    def rows(table: str) -> list[tuple[Any, ...]]:
+    def rows(table: str, also: str = "", *values: str) -> list[tuple[Any, ...]]:
         chosen = ", ".join(map(quoted, TABLES[table].columns))
-        query = f"SELECT {chosen} FROM {table} WHERE run = ? ORDER BY rowid"  # nosec B608
-        return [row for run in used for row in database.execute(query, (run,))]
+        query = f"SELECT {chosen} FROM {table} WHERE run = ?{also} ORDER BY {table}.rowid"  # nosec B608
+        return [row for run in used for row in database.execute(query, (run, *values))]
 
-    return HeldRuns(rows("runs"), rows("run_inputs"), named)
+    return HeldRuns(glacier, rows("runs"), rows("run_inputs", " AND coalesce(glacier, '') IN ('', ?)", glacier), named)
 
 
-def take_in_runs(database: sqlite3.Connection, held: HeldRuns, *, kept: set[ImageKey]) -> None:
+def take_in_runs(database: Database, held: HeldRuns, *, kept: set[ImageKey]) -> None:
     """Store runs of another archive whose rows were just stored; ``kept`` images have still their own rows."""
-    drop_runs(database, [row[0] for row in held.runs])
+    names = [row[0] for row in held.runs]
+    delete_where(database, TABLES["runs"], ("run",), [(run,) for run in names])
+    pairs = [(run, glacier) for run in names for glacier in (held.glacier, "")]
+    delete_where(database, TABLES["run_inputs"], ("run", "glacier"), pairs)
     for name, rows in (("runs", held.runs), ("run_inputs", held.inputs)):
-        columns = list(TABLES[name].columns)
-        marks = ", ".join("?" * len(columns))
-        names = ", ".join(map(quoted, columns))
-        database.executemany(f"INSERT INTO {name} ({names}) VALUES ({marks})", rows)  # nosec B608
-        update_contents(database, name, spatial=False)
+        database.add(name, list(TABLES[name].columns), rows)
+        database.note_change(name)
     for name, rows in held.named.items():
         where = " AND ".join(f"{quoted(column)} IS ?" for column in _key_of(TABLES[name]))
         database.executemany(
@@ -233,7 +237,7 @@ def take_in_runs(database: sqlite3.Connection, held: HeldRuns, *, kept: set[Imag
         )
 
 
-def runs_without_images(database: sqlite3.Connection, runs: Iterable[str]) -> list[str]:
+def runs_without_images(database: Database, runs: Iterable[str]) -> list[str]:
     """Return those of some runs that no image is of any more."""
     query = "SELECT 1 FROM run_inputs WHERE run = ? AND image_id <> '' LIMIT 1"
     return [run for run in sorted(runs) if database.execute(query, (run,)).fetchone() is None]
@@ -242,14 +246,14 @@ def runs_without_images(database: sqlite3.Connection, runs: Iterable[str]) -> li
 _IMAGE = ("glacier", "dataset", "image_id")
 
 
-def _forget_read(database: sqlite3.Connection, images: Sequence[ImageKey]) -> None:
+def _forget_read(database: Database, images: Sequence[ImageKey]) -> None:
     """Forget what runs read of images whose rows are replaced: it explains nothing any more."""
     before = runs_of(database, TABLES["run_inputs"], _IMAGE, images)
     delete_where(database, TABLES["run_inputs"], _IMAGE, list(images))
     drop_runs(database, runs_without_images(database, before))
 
 
-def keep_run(database: sqlite3.Connection, run: RunRecord, *, kept: Iterable[ImageKey] = ()) -> None:
+def keep_run(database: Database, run: RunRecord, *, kept: Iterable[ImageKey] = ()) -> None:
     """Store a run and what it read; of ``kept`` images nothing: their rows are still those of an earlier run."""
     drop_runs(database, [run.run])
     insert(database, TABLES["runs"], run.row)
@@ -257,30 +261,26 @@ def keep_run(database: sqlite3.Connection, run: RunRecord, *, kept: Iterable[Ima
     read = [image not in failed for image in zip(*(run.inputs[name] for name in _IMAGE), strict=True)]
     insert(database, TABLES["run_inputs"], run.inputs[read])
     for name in ("runs", "run_inputs"):
-        update_contents(database, name, spatial=False)
+        database.note_change(name)
 
 
-def delete_where(
-    database: sqlite3.Connection, table: ArchiveTable, columns: tuple[str, ...], keys: list[tuple[Any, ...]]
-) -> int:
+def delete_where(database: Database, table: ArchiveTable, columns: tuple[str, ...], keys: list[tuple[Any, ...]]) -> int:
     """Delete the rows that have one of the keys in the columns; return how many."""
     name = quoted(table.name)
     where = " AND ".join(f"{name}.{quoted(column)} IS ?" for column in columns)
     return max(database.executemany(f"DELETE FROM {name} WHERE {where}", keys).rowcount, 0) if keys else 0  # nosec B608
 
 
-def insert(database: sqlite3.Connection, table: ArchiveTable, rows: pd.DataFrame, *, run: str = "") -> None:
+def insert(database: Database, table: ArchiveTable, rows: pd.DataFrame, *, run: str = "") -> None:
     """Add rows to a table, with the name of the run that stores them where the table has it."""
     if rows.empty:
         return
     columns = [name for name in table.schema.columns if name in rows]
-    values = _plain(table, _placed(table, rows)[columns])
+    values = _plain(database, table, _placed(table, rows)[columns])
     if table.names_run and run:
         columns = [*columns, RUN]
         values = [(*row, run) for row in values]
-    names = ", ".join("geom" if name == "geometry" else quoted(name) for name in columns)
-    marks = ", ".join("?" * len(columns))
-    database.executemany(f"INSERT INTO {quoted(table.name)} ({names}) VALUES ({marks})", values)  # nosec B608
+    database.add(table.name, ["geom" if name == "geometry" else name for name in columns], values)
 
 
 def _placed(table: ArchiveTable, rows: pd.DataFrame) -> pd.DataFrame:
@@ -299,7 +299,7 @@ def _only_failed(observations: pd.DataFrame) -> set[ImageKey]:
     return set(_image_keys(observations[failed])) - set(_image_keys(observations[~failed]))
 
 
-def _measured_before(database: sqlite3.Connection, images: set[ImageKey]) -> set[ImageKey]:
+def _measured_before(database: Database, images: set[ImageKey]) -> set[ImageKey]:
     """Return those of the images that the archive holds a value of."""
     query = (
         "SELECT 1 FROM observations WHERE glacier = ? AND dataset = ? AND image_id = ? AND value IS NOT NULL LIMIT 1"
@@ -307,15 +307,15 @@ def _measured_before(database: sqlite3.Connection, images: set[ImageKey]) -> set
     return {key for key in images if database.execute(query, key).fetchone()}
 
 
-def _plain(table: ArchiveTable, rows: pd.DataFrame) -> list[tuple[Any, ...]]:
-    """Return the rows as values that SQLite stores: dates as text, unknown as NULL, geometry as a blob."""
+def _plain(database: Database, table: ArchiveTable, rows: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Return the rows as values that a database stores: dates as text, unknown as NULL, geometry as its cells."""
     columns: list[list[Any]] = []
     for column in rows.columns:
         values, kind = rows[column], table.schema.columns[column]
         if kind == "date":
             columns.append([None if pd.isna(value) else value.strftime("%Y-%m-%d") for value in values])
         elif kind == "geometry":
-            columns.append(list(to_blobs(list(values), geometry_type=table.geometry_type, srs=table.srs)))
+            columns.append(list(database.cells(list(values), table)))
         elif kind == "integer":
             columns.append([int(value) for value in values])
         elif kind == "number":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import JsonOption, StrictOption, note, print_json
+from glaciertime.cli.common import JsonOption, Place, StrictOption, note, print_json, read_place
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.running import as_command
 
@@ -16,16 +16,16 @@ __all__ = ["archive_app"]
 archive_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Check, copy or repair an archive.",
+    help="Check, copy, convert or repair an archive.",
     epilog="Examples:  glaciertime archive check glaciertime.gpkg   |   glaciertime archive backup glaciertime.gpkg",
 )
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The archive.")]
+PlaceArgument = Annotated[Place, typer.Argument(metavar="PLACE", parser=read_place, help="The archive.")]
 
 
 @archive_app.command(short_help="Say whether it is sound.")
 @as_command
-def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = False) -> None:
+def check(place: PlaceArgument = Path("glaciertime.gpkg"), as_json: JsonOption = False) -> None:
     """Say what an archive holds, and what is wrong with it: the file, its schema, its rows. Exit 1 where anything is.
 
     Examples:
@@ -34,21 +34,22 @@ def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = F
 
     glaciertime archive check glaciertime.gpkg --json
     """
-    from glaciertime.archive.maintenance import check as condition_of
+    from glaciertime.archive import Archive
+    from glaciertime.archive.care import check as condition_of
 
-    found = condition_of(file)
+    found = condition_of(Archive(place, tell=note))
     if as_json:
         print_json(
             [
                 {
-                    "file": str(file), "schema": found.version, "written_by": found.written_by, **found.counts,
+                    "file": str(place), "schema": found.version, "written_by": found.written_by, **found.counts,
                     "problems": list(found.problems), "notes": list(found.notes), "is_sound": found.is_sound,
                 }
             ]
         )  # fmt: skip
     else:
         by = f", written by glaciertime {found.written_by}" if found.written_by else ""
-        typer.echo(f"{file}: schema {found.version}{by}")
+        typer.echo(f"{place}: schema {found.version}{by}")
         for name, count in found.counts.items():
             typer.echo(f"  {name:<14}{count:>10,} rows")
         for text in found.notes:
@@ -56,7 +57,7 @@ def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = F
         for text in found.problems:
             typer.echo(f"  WRONG: {text}")
         typer.echo(
-            "sound" if found.is_sound else f"not sound; glaciertime archive repair {file} mends what can be mended"
+            "sound" if found.is_sound else f"not sound; glaciertime archive repair {place} mends what can be mended"
         )
     raise typer.Exit(0 if found.is_sound else 1)
 
@@ -64,7 +65,7 @@ def check(file: FileArgument = Path("glaciertime.gpkg"), as_json: JsonOption = F
 @archive_app.command(short_help="Copy it, checked.")
 @as_command
 def backup(
-    file: FileArgument = Path("glaciertime.gpkg"),
+    place: PlaceArgument = Path("glaciertime.gpkg"),
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The copy; default the name with the day.")] = None,
 ) -> None:
     """Copy an archive as it is at one moment, even while others write to it, and check the copy.
@@ -75,16 +76,21 @@ def backup(
 
     glaciertime archive backup glaciertime.gpkg --out /media/disk/glaciertime.gpkg
     """
+    from glaciertime.archive import Archive
+    from glaciertime.archive.care import file_of_archive
     from glaciertime.archive.maintenance import back_up
 
-    typer.echo(back_up(file, out))
+    typer.echo(back_up(file_of_archive(Archive(place), command="backup"), out))
 
 
 @archive_app.command(short_help="Take in what another one holds.")
 @as_command
 def merge(
-    file: FileArgument,
-    other: Annotated[Path, typer.Argument(metavar="OTHER", help="The archive whose measurements are taken in.")],
+    place: PlaceArgument,
+    other: Annotated[
+        Place,
+        typer.Argument(metavar="OTHER", parser=read_place, help="The archive whose measurements are taken in."),
+    ],
     strict: StrictOption = False,
 ) -> None:
     """Store what another archive holds of measurements; what the same images gave before is replaced.
@@ -100,7 +106,7 @@ def merge(
     from glaciertime.pipeline.rescreening import screening_of
 
     held = open_archive(other)
-    counts, left_out = Archive(file, tell=note).take_in(held, flagging_of=screening_of, strict=strict)
+    counts, left_out = Archive(place, tell=note).take_in(held, flagging_of=screening_of, strict=strict)
     for name, count in counts.items():
         typer.echo(f"  {name:<14}{count:>8,} rows taken in")
     if left_out:
@@ -108,10 +114,34 @@ def merge(
         raise typer.Exit(exit_code(stored=bool(counts), failed=True))
 
 
+@archive_app.command(short_help="Copy all of it into an archive of another kind.")
+@as_command
+def convert(
+    place: PlaceArgument,
+    new: Annotated[
+        Place,
+        typer.Argument(metavar="NEW", parser=read_place, help="A new archive: a file, a folder, or on a server."),
+    ],
+) -> None:
+    """Copy every row, with the runs that stored them, into a new archive of any kind; the old one stays.
+
+    Examples:
+
+    glaciertime archive convert glaciertime.gpkg all_glaciers
+
+    glaciertime archive convert all_glaciers postgresql://anna@localhost/glaciers
+    """
+    from glaciertime.archive import Archive
+    from glaciertime.archive.care import convert as copy_all
+
+    for name, count in copy_all(Archive(place, tell=note), Archive(new, tell=note)).items():
+        typer.echo(f"  {name:<14}{count:>10,} rows copied")
+
+
 @archive_app.command(short_help="Make it sound again.")
 @as_command
 def repair(
-    file: FileArgument = Path("glaciertime.gpkg"),
+    place: PlaceArgument = Path("glaciertime.gpkg"),
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="For what is saved of a damaged file; default beside it.")
     ] = None,
@@ -126,9 +156,11 @@ def repair(
 
     glaciertime archive repair glaciertime.gpkg --out saved.gpkg
     """
+    from glaciertime.archive import Archive
+    from glaciertime.archive.care import file_of_archive
     from glaciertime.archive.maintenance import repair as make_sound
 
-    made, done = make_sound(file, out)
+    made, done = make_sound(file_of_archive(Archive(place), command="repair"), out)
     for text in done:
         note(text)
     typer.echo(made)

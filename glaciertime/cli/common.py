@@ -18,8 +18,10 @@ from glaciertime.errors import one_line
 if TYPE_CHECKING:
     import pandas as pd
 
-    from glaciertime.archive import Archive
+    from glaciertime.archive import Archive, Place
     from glaciertime.provenance import RunRecord
+else:
+    Place = Path  # typer wants a class; what it gives is what ``read_place`` returns
 
 __all__ = [
     "ArchiveOption",
@@ -36,6 +38,7 @@ __all__ = [
     "MethodOption",
     "ModelsOption",
     "OverwriteOption",
+    "Place",
     "SchedulerOption",
     "StrictOption",
     "VariableOption",
@@ -46,6 +49,7 @@ __all__ = [
     "open_archive",
     "print_json",
     "print_json_value",
+    "read_place",
     "split_names",
 ]
 
@@ -53,7 +57,25 @@ _LOG = logging.getLogger("glaciertime")
 #: How long a command that has written its file waits to note it in an archive that others write to.
 _PATIENCE_SECONDS = 10.0
 
-ArchiveOption = Annotated[Path, typer.Option("--archive", metavar="FILE", help="Where results live.")]
+
+def read_place(given: Any) -> Place:
+    """Return the place of an archive on the command line; what is wrong with one is said without its password."""
+    from glaciertime.archive import place_of
+    from glaciertime.errors import UsageError
+
+    try:
+        return place_of(given)
+    except UsageError as error:  # as a ValueError it would be told with the text that was given
+        raise typer.BadParameter(str(error)) from None
+
+
+ArchiveOption = Annotated[
+    Place,
+    typer.Option(
+        "--archive", metavar="PLACE", parser=read_place,
+        help="Where results live: FILE.gpkg, a FOLDER of GeoParquet, or postgresql://USER@HOST/DATABASE.",
+    ),
+]  # fmt: skip
 GlacierOption = Annotated[str, typer.Option("--glacier", metavar="NAME", help="A glacier, by any of its names.")]
 GlaciersOption = Annotated[
     list[str] | None, typer.Option("--glacier", metavar="NAME", help="A glacier, by any of its names; may be repeated.")
@@ -148,7 +170,7 @@ def limit_threads() -> None:
         os.environ.setdefault(name, "1")
 
 
-def open_archive(path: Path) -> Archive:
+def open_archive(path: Place) -> Archive:
     """Return an archive that must be there.
 
     Raises

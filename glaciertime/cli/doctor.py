@@ -14,7 +14,7 @@ from typing import Any
 
 import typer
 
-from glaciertime.cli.common import ArchiveOption, JsonOption, data_folder, print_json_value
+from glaciertime.cli.common import ArchiveOption, JsonOption, Place, data_folder, print_json_value
 
 __all__ = ["doctor"]
 
@@ -240,13 +240,15 @@ def _limits() -> list[Finding]:
     ]
 
 
-def _archive(path: Path) -> list[Finding]:
+def _archive(path: Place) -> list[Finding]:
     from glaciertime.archive.connection import opened_to_read
     from glaciertime.archive.migrations import layout_of
     from glaciertime.archive.schema import VERSION
     from glaciertime.errors import GlacierTimeError
 
     told: list[str] = []
+    if not isinstance(path, Path) or path.is_dir():
+        return _archive_elsewhere(path)
     try:
         if not path.exists():
             return [_finding(str(path), "not there yet; glaciertime track makes it")]
@@ -258,6 +260,21 @@ def _archive(path: Path) -> list[Finding]:
     by = f", written by glaciertime {layout.written_by}" if layout.written_by else ""
     value = f"schema {layout.version} of {VERSION}{by}, {_size(path.stat().st_size)}"
     return [_finding(str(path.resolve()), value), *(_finding("said", text) for text in told)]
+
+
+def _archive_elsewhere(place: Place) -> list[Finding]:
+    """Return what is found of an archive in a folder or on a server."""
+    from glaciertime.archive import Archive
+    from glaciertime.errors import GlacierTimeError
+
+    try:
+        archive = Archive(place)
+        if not archive.exists():
+            return [_finding(str(place), "not there yet; glaciertime track makes it")]
+        return [_finding(str(place), f"{len(archive.glaciers()):,} glaciers with observations")]
+    except GlacierTimeError as error:
+        sentence, _, remedy = str(error).partition("; ")
+        return [_finding(str(place), sentence, state="wrong", remedy=remedy)]
 
 
 def _machine() -> list[Finding]:

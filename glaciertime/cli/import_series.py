@@ -11,6 +11,7 @@ from glaciertime.cli.common import (
     ArchiveOption,
     JsonOption,
     LimitOption,
+    Place,
     StrictOption,
     note,
     print_json,
@@ -138,7 +139,7 @@ def _summary(observations: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _print(observations: pd.DataFrame, archive: Path) -> None:
+def _print(observations: pd.DataFrame, archive: Place) -> None:
     series = _summary(observations)
     glaciers = series["glacier"].nunique()
     typer.echo(

@@ -26,6 +26,7 @@ from glaciertime.cli.common import (
     JsonOption,
     LimitOption,
     ManifestOption,
+    Place,
     SchedulerOption,
     StrictOption,
     data_folder,
@@ -301,7 +302,7 @@ def _log(outcome: TrackOutcome) -> None:
         log.debug("%s: read %s as %s", name, path, image)
 
 
-def _stored(outcome: TrackOutcome, archive: Path) -> str:
+def _stored(outcome: TrackOutcome, archive: Place) -> str:
     assert outcome.tracked is not None
     scenes, fronts, rows = len(outcome.inputs), len(outcome.tracked.fronts), len(outcome.tracked.observations)
     return f"{outcome.glacier} ({scenes} scenes, {fronts} fronts, {rows} observations) in {archive}"
@@ -373,7 +374,7 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
     }
 
 
-def _print(outcome: TrackOutcome, archive: Path, *, stored: bool) -> None:
+def _print(outcome: TrackOutcome, archive: Place, *, stored: bool) -> None:
     from glaciertime.pipeline.runs import ruler_lines
 
     tracked = outcome.tracked

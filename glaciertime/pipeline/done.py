@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from glaciertime.archive import Place
 from glaciertime.catalog import Glacier
 from glaciertime.pipeline.held import Held
 from glaciertime.pipeline.request import TrackRequest
@@ -72,7 +73,7 @@ def task_digest(
     )
 
 
-def _beside(sources: Iterable[str], *, archive: Path | None) -> list[tuple[str, int, int]]:
+def _beside(sources: Iterable[str], *, archive: Place | None) -> list[tuple[str, int, int]]:
     """Return name, size and time of change of the files beside some that can say how these are to be read.
 
     World files, legends, metadata, tables of dates: what is no raster, and what bears the name of a raster.
@@ -92,7 +93,7 @@ def _beside(sources: Iterable[str], *, archive: Path | None) -> list[tuple[str, 
             is_other_raster = (
                 Path(entry.name).suffix.lower() in RASTER_ENDINGS and entry.name.split(".")[0] not in stems
             )
-            is_archive = archive is not None and entry.name.startswith(archive.name)
+            is_archive = isinstance(archive, Path) and entry.name.startswith(archive.name)
             if entry.name in names or is_other_raster or is_archive or not entry.is_file():
                 continue
             state = entry.stat()

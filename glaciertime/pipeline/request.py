@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import geopandas as gpd
 
+from glaciertime.archive import Place
 from glaciertime.catalog import Glacier
 from glaciertime.pipeline.held import Held
 from glaciertime.provenance import Digest
@@ -42,7 +43,7 @@ class TrackRequest:
     columns: VectorReading = field(default_factory=VectorReading)
     settings: TrackSettings = field(default_factory=TrackSettings)
     #: Where the results go: what the glacier was measured with before is taken from there.
-    archive: Path | None = None
+    archive: Place | None = None
     #: Files that hold the line to measure along, or the box, instead of what the catalog has.
     centreline: Path | None = None
     box: Path | None = None

@@ -49,8 +49,10 @@ def _ready(request: TrackRequest, *, is_far: bool) -> TrackRequest:
         return request  # who does it says why
     assert found.known is not None
     held = None if request.archive is None else held_of(Archive(request.archive), found.known.name)
-    # The name of the archive stays: what lies beside scenes and bears it says nothing of them.
-    return replace(found, held=held, manifests=request.manifests)
+    # The name of a file or folder stays: what lies beside scenes and bears it says nothing of them. The address of a
+    # server, which may hold a password, goes nowhere.
+    archive = request.archive if isinstance(request.archive, Path) else None
+    return replace(found, held=held, manifests=request.manifests, archive=archive)
 
 
 def _absolute(request: TrackRequest) -> TrackRequest:
@@ -63,7 +65,7 @@ def _absolute(request: TrackRequest) -> TrackRequest:
     scenes = request.scenes and replace(request.scenes, folder=request.scenes.folder.resolve())
     return replace(
         request, data=full(request.data), scenes=scenes, downloads=full(request.downloads),
-        archive=full(request.archive),
+        archive=full(request.archive) if isinstance(request.archive, Path) else request.archive,
         manifests=tuple(path.resolve() for path in request.manifests), centreline=full(request.centreline),
         box=full(request.box),
         weights=str(weights.resolve()) if request.weights and weights.is_file() else request.weights,

@@ -65,7 +65,7 @@ class Store:
             path = self.archive.path
             if isinstance(error, ArchiveError) and not is_in_use(error):
                 raise  # a disk that is full, or a file that is no archive: nothing beside it would go better
-            aside = Archive(path.with_name(f"{path.stem}.unstored-{os.getpid()}{path.suffix}"), tell=self.archive.tell)
+            aside = Archive(self.archive.beside(f"unstored-{os.getpid()}"), tell=self.archive.tell)
             try:
                 kept = store(outcome, aside, run=self._run)
             except GlacierTimeError:

@@ -135,7 +135,7 @@ def _target(path: Path, form: str, columns: tuple[str, ...] = ()) -> Target:
     return Target(path, "--out", made_by(_MARK, columns=[*kinds, *short]))
 
 
-def check_table_target(path: Path, *, form: str, archive: Path | None = None) -> None:
+def check_table_target(path: Path, *, form: str, archive: object = None) -> None:
     """Refuse a place that no table can be written to, before the rows are known; see ``writing.check_target``."""
     check_target(_target(path, form), archive=archive, overwrite=True)
 
@@ -145,7 +145,7 @@ def write_table(
     path: Path,
     *,
     form: str,
-    archive: Path | None = None,
+    archive: object = None,
     overwrite: bool = False,
     run: RunRecord | Callable[[], RunRecord] | None = None,
     columns: tuple[str, ...] = (),
@@ -162,7 +162,7 @@ def write_table(
     path : Path
     form : str
         A key of :data:`FORMATS`.
-    archive : Path, optional
+    archive : Path or server, optional
         Where the rows are from; it is never written over.
     overwrite : bool
         Replace a file that is there whoever made it; else only what carries the mark of an export, or, in CSV and

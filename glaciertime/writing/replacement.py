@@ -23,7 +23,7 @@ from glaciertime.errors import GlacierTimeError, UsageError, WritingError
 from glaciertime.writing.leftovers import draft_name, finish, remove_stale_drafts
 from glaciertime.writing.targets import Target, beside, check_target, is_same
 
-__all__ = ["draft", "drafts", "sentence_of", "signals_as_exceptions", "write_bytes"]
+__all__ = ["draft", "drafts", "sentence_of", "signals_as_exceptions", "sync", "write_bytes"]
 
 _LIBRARIES = ("rasterio", "pyogrio", "pyarrow", "sqlite3", "safetensors", "geopandas", "fiona")
 _PROBE_BYTES = 1 << 20
@@ -48,7 +48,7 @@ def draft(
     own: Callable[[Path], bool] | None = None,
     check: Callable[[Path], None] | None = None,
     inputs: Iterable[Path] = (),
-    archive: Path | None = None,
+    archive: object = None,
     overwrite: bool = False,
 ) -> Iterator[Path]:
     """Give the path of a draft; when the block ends well, it is checked and takes the target's place.
@@ -62,7 +62,7 @@ def draft(
 
 @contextlib.contextmanager
 def drafts(
-    targets: Sequence[Target], *, inputs: Iterable[Path] = (), archive: Path | None = None, overwrite: bool = False
+    targets: Sequence[Target], *, inputs: Iterable[Path] = (), archive: object = None, overwrite: bool = False
 ) -> Iterator[tuple[Path, ...]]:
     """Give a draft for each target; when the block ends well, all are checked, then all are moved.
 
@@ -143,7 +143,7 @@ def _check_whole(target: Target, room: Path) -> None:
     if not made.is_file() or not made.stat().st_size:
         raise OSError(errno.EIO, "nothing was written", str(made))
     for part in room.iterdir():
-        _sync(part)
+        sync(part)
     if target.check is None:
         return
     try:
@@ -171,10 +171,10 @@ def _move(room: Path, target: Path) -> None:
         made.replace(target)
         room.rmdir()
     with contextlib.suppress(OSError):  # what counts is done, and not every system syncs folders
-        _sync(target.parent)
+        sync(target.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Wait until a file or a folder is on the disk; here a full disk shows at the latest."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -232,7 +232,7 @@ def write_bytes(
     own: Callable[[Path], bool] | None = None,
     check: Callable[[Path], None] | None = None,
     inputs: Iterable[Path] = (),
-    archive: Path | None = None,
+    archive: object = None,
     overwrite: bool = False,
 ) -> None:
     """Write a file that is known whole; read back, it must be the same. Parameters as of :func:`draft`."""

@@ -54,7 +54,7 @@ def check_target(
     target: Target | Path,
     *,
     inputs: Iterable[Path] = (),
-    archive: Path | None = None,
+    archive: object = None,
     overwrite: bool = False,
 ) -> None:
     """Refuse a place that must not be written to; call it before the work whose result goes there.
@@ -64,8 +64,8 @@ def check_target(
     target : Target or Path
     inputs : iterable of Path
         Files that are read; the target must be none of them, by whatever name.
-    archive : Path, optional
-        The archive in use; the target must be neither it nor one of the files SQLite keeps beside it.
+    archive : Path or server, optional
+        The archive in use; the target must be neither it, nor in it, nor one of the files SQLite keeps beside it.
     overwrite : bool
         Let a file be replaced that this command did not make.
 
@@ -83,11 +83,13 @@ def check_target(
     for given in inputs:
         if is_same(path, given):
             raise UsageError(f"{named} is the input {given}; name another file, the input is never written over")
-    if archive is not None:
+    if isinstance(archive, Path):  # on a server there is nothing that a file could be written over
         if is_same(path, archive):
             raise UsageError(f"{named} is the archive; name another file")
         if any(is_same(path, Path(f"{archive}{end}")) for end in _BESIDE[".gpkg"]):
             raise UsageError(f"{named} belongs to the archive {archive}; name another file")
+        if archive.is_dir() and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(archive)):
+            raise UsageError(f"{named} is in the folder of the archive {archive}; name a file elsewhere")
     if found is not None and stat.S_ISLNK(found.st_mode):
         raise UsageError(f"{named} is a link to {os.path.realpath(path)}; name that file itself, or another")
     if found is not None and stat.S_ISDIR(found.st_mode):

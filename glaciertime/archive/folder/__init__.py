@@ -1,0 +1,1 @@
+"""The archive as a folder: GeoParquet by table, region and glacier, which DuckDB, geopandas and QGIS open."""
