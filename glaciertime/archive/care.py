@@ -10,7 +10,6 @@ from glaciertime.archive.archive import Archive
 from glaciertime.archive.file import GeoPackageFile
 from glaciertime.archive.maintenance import Condition
 from glaciertime.archive.maintenance import check as check_file
-from glaciertime.archive.reading import condition
 from glaciertime.archive.relations import relations
 from glaciertime.archive.schema import TABLES, VERSION, ArchiveTable, quoted
 from glaciertime.archive.storage import Database, Scope
@@ -145,49 +144,65 @@ def _counts(archive: Archive) -> dict[str, int]:
 def _copy(source: Database, target: Database, glacier: str) -> None:
     """Copy the rows of a glacier, and the runs that they name; of no glacier, those that no glacier's rows name."""
     for table in TABLES.values():
-        for columns, rows in _rows(source, table, glacier):
-            if not table.glacier_column:
-                rows = [row for row in rows if not _is_there(target, row[columns.index("run")])]
-            if table.is_layer:
-                shapes = source.shapes([row[0] for row in rows], table)
-                rows = [(cell, *row[1:]) for cell, row in zip(target.cells(shapes, table), rows, strict=True)]
-            if rows:
-                target.add(table.name, columns, rows)
+        which = [] if not table.glacier_column else [_of_glacier(table, glacier)]
+        if table.glacier_column == "" or table.name == "run_inputs":  # several glaciers may name one run
+            which = [*which[: 1 if glacier else 0], _of_runs(source, table, glacier)]
+        for where, values in which:
+            of_runs = (where, values) == which[-1] and not (table.glacier_column and table.name != "run_inputs")
+            new: dict[str, bool] = {}
+            for columns, rows in _rows(source, table, where, values):
+                if of_runs:
+                    place = columns.index("run")
+                    for row in rows:
+                        if row[place] not in new:
+                            new[row[place]] = not _is_there(target, table, row[place])
+                    rows = [row for row in rows if new[row[place]]]
+                if table.is_layer:
+                    shapes = source.shapes([row[0] for row in rows], table)
+                    rows = [(cell, *row[1:]) for cell, row in zip(target.cells(shapes, table), rows, strict=True)]
+                if rows:
+                    target.add(table.name, columns, rows)
 
 
-def _is_there(database: Database, run: str) -> bool:
-    return database.execute("SELECT 1 FROM runs WHERE run = ? LIMIT 1", (run,)).fetchone() is not None
+def _is_there(database: Database, table: ArchiveTable, run: str) -> bool:
+    """Return whether what a run is, or read for no glacier of its own, is held already."""
+    of_none = " AND coalesce(glacier, '') = ''" if table.glacier_column else ""
+    query = f"SELECT 1 FROM {table.name} WHERE run = ?{of_none} LIMIT 1"  # nosec B608
+    return database.execute(query, (run,)).fetchone() is not None
 
 
 _CHUNK_ROWS = 5_000
 
 
-def _rows(source: Database, table: ArchiveTable, glacier: str) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
+def _rows(
+    source: Database, table: ArchiveTable, where: str, values: list[Any]
+) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
+    """Yield columns and rows that match, in parts."""
     held = source.layout().columns.get(table.name, {})
     columns = [name for name in (*(["geom"] if table.is_layer else []), *table.columns) if name in held]
     if not columns:
         return
     chosen = ", ".join(f"{quoted(table.name)}.{quoted(name)}" for name in columns)
-    where, values = _which(source, table, glacier)
     query = f"SELECT {chosen} FROM {quoted(table.name)} WHERE {where} ORDER BY {quoted(table.name)}.rowid"  # nosec B608
-    cursor = source.execute(query, values)
+    cursor = source.in_parts(query, values)
     while rows := cursor.fetchmany(_CHUNK_ROWS):
         yield columns, rows
 
 
-def _which(source: Database, table: ArchiveTable, glacier: str) -> tuple[str, list[Any]]:
-    """Return which rows go with a glacier, as SQL without its WHERE and its parameters."""
-    if not table.glacier_column:
-        held = source.layout().columns
-        where = "= ?" if glacier else "<> ''"
-        asked = [
-            f"SELECT run FROM {quoted(one.name)} WHERE {quoted(one.glacier_column)} {where} AND run <> ''"
-            for one in TABLES.values()
-            if (one.names_run or one.name == "run_inputs") and "run" in held.get(one.name, {})
-        ]
-        named = " UNION ".join(asked) or "SELECT ''"
-        return f"run {'' if glacier else 'NOT '}IN ({named})", [glacier] * len(asked) if glacier else []
-    if not glacier:
-        return f"coalesce({quoted(table.glacier_column)}, '') = ''", []
-    text, values = condition(table, names={"glacier": glacier})
-    return text.removeprefix(" WHERE "), values
+def _of_glacier(table: ArchiveTable, glacier: str) -> tuple[str, list[Any]]:
+    """Return which rows are of a glacier, as SQL without its WHERE and its parameters."""
+    return f"coalesce({quoted(table.glacier_column)}, '') = ?", [glacier]
+
+
+def _of_runs(source: Database, table: ArchiveTable, glacier: str) -> tuple[str, list[Any]]:
+    """Return which rows are of no glacier but of a run that rows of the glacier name; of none: that no row names."""
+    held = source.layout().columns
+    where = "= ?" if glacier else "<> ''"
+    asked = [
+        f"SELECT run FROM {quoted(one.name)} WHERE {quoted(one.glacier_column)} {where} AND run <> ''"
+        for one in TABLES.values()
+        if (one.names_run or one.name == "run_inputs") and "run" in held.get(one.name, {})
+    ]
+    of_none = "coalesce(glacier, '') = '' AND " if table.glacier_column else ""
+    named = " UNION ".join(asked) or "SELECT ''"
+    return f"{of_none}run {'' if glacier else 'NOT '}IN ({named})", [glacier] * len(asked) if glacier else []

@@ -50,6 +50,12 @@ class GeoPackageDatabase(sqlite3.Connection):
     """A connection to a GeoPackage file, as a :class:`~glaciertime.archive.storage.Database`."""
 
     path: Path
+    #: What it holds, where that is known already.
+    known_layout: Layout | None = None
+
+    def in_parts(self, sql: str, values: Sequence[Any] = (), /) -> sqlite3.Cursor:
+        """Run a query whose rows are fetched in parts."""
+        return self.execute(sql, values)
 
     def add(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add rows to a table."""
@@ -71,7 +77,7 @@ class GeoPackageDatabase(sqlite3.Connection):
 
     def layout(self) -> Layout:
         """Return which tables and columns the file has."""
-        return layout_of(self, self.path)
+        return self.known_layout or layout_of(self, self.path)
 
 
 def _connected(path: Path, mode: str) -> GeoPackageDatabase:

@@ -13,6 +13,7 @@ from glaciertime.archive.places import Place
 from glaciertime.archive.reading import condition, read_rows
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
 from glaciertime.archive.storage import Database
+from glaciertime.archive.storing import days_as_text
 from glaciertime.tables import has_flag
 
 __all__ = ["Flagging", "FlaggingOf", "Series", "flag_anew", "flagging_of_each", "series_in"]
@@ -94,7 +95,7 @@ def _update(database: Database, table: ArchiveTable, before: pd.DataFrame, after
     rows = before.loc[changed, key].copy()
     for name in key:
         if table.schema.columns[name] == "date":
-            rows[name] = rows[name].dt.strftime("%Y-%m-%d")
+            rows[name] = days_as_text(rows[name])
     unknown = table.schema.nullable
     where = " AND ".join(
         f"coalesce({quoted(name)}, '') = ?" if name in unknown else f"{quoted(name)} = ?" for name in key

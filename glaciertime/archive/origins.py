@@ -43,7 +43,7 @@ class Origins:
                 continue
             key = [column if column in self._columns[table] else "" for column in key_of(table)]
             for row in self._each_row(table):
-                if row_digest(name[0], [row.get(column, "") for column in key]) == name:
+                if row_digest(name[0], tuple(row.get(column, "") for column in key)) == name:
                     return table, row
         return None
 

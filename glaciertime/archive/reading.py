@@ -137,7 +137,7 @@ def stream_rows(
     if query is None:
         return
     text, values, columns = query
-    cursor = database.execute(text, values)
+    cursor = database.in_parts(text, values)
     while part := cursor.fetchmany(rows):
         frame = pd.DataFrame(part, columns=columns)
         shapes = database.shapes(frame["geom"].tolist(), table) if table.is_layer else None

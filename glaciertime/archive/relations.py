@@ -33,7 +33,7 @@ def relations(database: Database) -> tuple[list[str], list[str]]:
     lost = _count(database, f"FROM ({images}) AS o WHERE NOT EXISTS ({named})")
     if lost:
         notes.append(f"{lost} images name no file that they came from")
-    of_front = "o.glacier = f.GlacierID AND o.dataset = f.dataset AND o.image_id = f.ImageID"
+    of_front = 'o.glacier = f."GlacierID" AND o.dataset = f.dataset AND o.image_id = f."ImageID"'
     for layer in ("fronts", "fronts_local"):
         seen = f"SELECT 1 FROM observations AS o WHERE {of_front}"  # nosec B608
         alone = _count(database, f"FROM {layer} AS f WHERE NOT EXISTS ({seen})")

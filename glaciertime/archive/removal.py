@@ -152,7 +152,7 @@ def forget(
         table = TABLES[name]
         where, values = condition(table, names=names, since=since, until=until)
         column = "ImageID" if table.schema.name == "fronts" else "image_id"
-        images = f"SELECT DISTINCT {table.glacier_column}, dataset, {column} FROM {quoted(name)}{where}"  # nosec B608
+        images = f"SELECT DISTINCT {quoted(table.glacier_column)}, dataset, {quoted(column)} FROM {quoted(name)}{where}"  # nosec B608
         found = database.execute(images, values)
         keys.update((str(a or ""), str(b or ""), str(c or "")) for a, b, c in found)
     if since is not None or until is not None:

@@ -35,6 +35,10 @@ class Database(Protocol):
         """Run a statement for each of some rows of values; return what has ``rowcount``."""
         ...
 
+    def in_parts(self, sql: str, values: Sequence[Any] = ..., /) -> Any:
+        """Run a query whose rows are fetched in parts, by ``fetchmany``, and never all in memory."""
+        ...
+
     def add(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add rows, values in the order of the columns; the fast way where there is one."""
         ...
@@ -78,10 +82,15 @@ class Scope:
 class Storage(Protocol):
     """What keeps an archive."""
 
-    #: Where it is.
-    place: Place
-    #: Whether what is stored of each glacier is a change of its own: an archive of very many never is in memory.
-    keeps_glaciers_apart: bool
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        ...
+
+    @property
+    def keeps_glaciers_apart(self) -> bool:
+        """Whether what is stored of each glacier is a change of its own: an archive of very many never is in memory."""
+        ...
 
     def exists(self) -> bool:
         """Return whether there is an archive that holds something.

@@ -18,6 +18,7 @@ from glaciertime.tables import has_flag
 
 __all__ = [
     "ImageKey",
+    "days_as_text",
     "delete_where",
     "drop_runs",
     "held_runs",
@@ -313,7 +314,7 @@ def _plain(database: Database, table: ArchiveTable, rows: pd.DataFrame) -> list[
     for column in rows.columns:
         values, kind = rows[column], table.schema.columns[column]
         if kind == "date":
-            columns.append([None if pd.isna(value) else value.strftime("%Y-%m-%d") for value in values])
+            columns.append(days_as_text(values))
         elif kind == "geometry":
             columns.append(list(database.cells(list(values), table)))
         elif kind == "integer":
@@ -323,3 +324,9 @@ def _plain(database: Database, table: ArchiveTable, rows: pd.DataFrame) -> list[
         else:
             columns.append(list(values))
     return list(zip(*columns, strict=True))
+
+
+def days_as_text(values: pd.Series) -> list[str | None]:
+    """Return dates as YYYY-MM-DD, years before 1000 too; None where there is none."""
+    days = values.to_numpy().astype("datetime64[D]")
+    return [None if np.isnat(day) else str(day) for day in days]

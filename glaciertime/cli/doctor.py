@@ -28,6 +28,8 @@ _EXTRAS = (
     ("h5py", "train", "tiles of NIRD"),
     ("openpyxl", "excel", "spreadsheets (.xlsx)"),
     ("xarray", "netcdf", "NetCDF"),
+    ("duckdb", "folder", "archives in a folder: all glaciers at once"),
+    ("psycopg", "postgis", "archives on a PostGIS server"),
     ("mamba-ssm", "cuda", "selective scans on an NVIDIA GPU, faster"),
 )
 #: Drivers of GDAL that the readers rest on, and for what.

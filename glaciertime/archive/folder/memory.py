@@ -39,7 +39,7 @@ class Memory(sqlite3.Connection):
     _held: dict[str, dict[str, pa.Table]]
     _changed: set[str]
 
-    def execute(self, sql: str, values: Sequence[Any] = (), /) -> sqlite3.Cursor:
+    def execute(self, sql: str, values: Any = (), /) -> sqlite3.Cursor:
         """Run a statement on the tables that it names."""
         self._prepare(sql)
         return super().execute(sql, values)
@@ -48,6 +48,10 @@ class Memory(sqlite3.Connection):
         """Run a statement for each of some rows of values."""
         self._prepare(sql)
         return super().executemany(sql, rows)
+
+    def in_parts(self, sql: str, values: Sequence[Any] = (), /) -> sqlite3.Cursor:
+        """Run a query whose rows are fetched in parts."""
+        return self.execute(sql, values)
 
     def _prepare(self, sql: str) -> None:
         for name in _NAMED.findall(sql):
