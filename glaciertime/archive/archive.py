@@ -9,7 +9,7 @@ held stays.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,21 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 
-from glaciertime.archive import connection, removal, storing
-from glaciertime.archive.flagging import Flagging, FlaggingOf, Series, flag_anew, flagging_of_each, series_in
+from glaciertime.archive import connection, merging, removal, storing
+from glaciertime.archive.flagging import Flagging, FlaggingOf, flag_anew, flagging_of_each, series_in
 from glaciertime.archive.kinds import storage_at
 from glaciertime.archive.places import Place, Server, place_of
 from glaciertime.archive.reading import condition, names_given, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
-from glaciertime.archive.storage import Database, Scope, Storage
-from glaciertime.errors import ArchiveError, UsageError
+from glaciertime.archive.storage import Database, Storage
+from glaciertime.archive.storing import RULER_KEY, scope_of
+from glaciertime.errors import UsageError
 from glaciertime.provenance import RunRecord
 from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["Archive"]
 
-_RULER_KEY = ("glacier", "dataset", "source", "kind")
 _EXPORTED = ("fronts", LOCAL_FRONTS, "observations", "forecasts", "scores", "footprints", "centrelines", "contours")
-#: What is measured, as one archive takes it in from another.
-_MEASURED = ("fronts", LOCAL_FRONTS, "observations", "footprints", "centrelines", "rulers", "inputs")
 _STREAM_ROWS = 50_000
 
 
@@ -266,7 +264,7 @@ class Archive:
             if along is not None:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
             if measured_with is not None:
-                storing.replace(database, TABLES["rulers"], measured_with, _RULER_KEY)
+                storing.replace(database, TABLES["rulers"], measured_with, RULER_KEY)
             if flagged is not None:
                 keys = checked[["glacier", "dataset", "source"]].drop_duplicates()
                 each = {key: flagged for key in keys.itertuples(index=False, name=None)}
@@ -277,7 +275,7 @@ class Archive:
             *(table["glacier"] for table in (checked, areas, along, measured_with) if table is not None),
             lines["GlacierID"],
         )
-        kept = self.storage.change(work, _scope(touched, run))
+        kept = self.storage.change(work, scope_of(touched, run))
         return tuple(sorted(image for _, _, image in kept))
 
     def store_series(
@@ -309,7 +307,7 @@ class Archive:
             )  # fmt: skip
 
         before = [(TABLES["inputs"], (' WHERE "inputs"."input" = ?', [source_file]))] if glaciers is None else []
-        self.storage.change(work, _scope({*checked["glacier"], *(glaciers or ())}, run, also=before))
+        self.storage.change(work, scope_of({*checked["glacier"], *(glaciers or ())}, run, also=before))
 
     def store_contours(self, contours: gpd.GeoDataFrame, *, run: RunRecord | None = None) -> None:
         """Store predicted fronts and their bands; those of the same glacier, source and model are replaced."""
@@ -328,7 +326,7 @@ class Archive:
 
         ``wkt`` holds a ruler exactly, in the coordinate system ``crs``; the geometry is for maps.
         """
-        self._replace("rulers", rulers, _RULER_KEY)
+        self._replace("rulers", rulers, RULER_KEY)
 
     def store_run(self, run: RunRecord) -> None:
         """Store a run that wrote a file; an earlier one of the same command, whose file it wrote over, is forgotten."""
@@ -341,7 +339,7 @@ class Archive:
             )
             storing.drop_runs(database, [row[0] for row in before])
 
-        self.storage.change(work, _scope(set(run.inputs["glacier"]), run))
+        self.storage.change(work, scope_of(set(run.inputs["glacier"]), run))
 
     def forget(
         self,
@@ -392,7 +390,7 @@ class Archive:
                 return removal.forget(database, **names, since=since, until=until)
 
         also = [] if names["glacier"] is not None else removal.holders(names, since=since, until=until)
-        return self.storage.change(work, _scope(names["glacier"] or (), also=also), keep=not dry_run)
+        return self.storage.change(work, scope_of(names["glacier"] or (), also=also), keep=not dry_run)
 
     def gone_inputs(self, glacier: str) -> removal.GoneInputs:
         """Return which images of a glacier come from files that are no longer where they were."""
@@ -409,7 +407,7 @@ class Archive:
             with self._flagged_after(database, where, flagging_of):
                 return removal.delete_images(database, removal.gone_inputs(database, glacier).images)
 
-        return self.storage.change(work, _scope([glacier]), keep=not dry_run)
+        return self.storage.change(work, scope_of([glacier]), keep=not dry_run)
 
     def take_in(
         self, other: Archive, *, flagging_of: FlaggingOf | None = None, strict: bool = False
@@ -434,49 +432,7 @@ class Archive:
         ArchiveError
             Where either cannot be used, and with ``strict`` where a row cannot.
         """
-        glaciers = sorted({name for table in _MEASURED for name in other.glaciers(table)})
-        left_out = 0
-        if strict:
-            left_out = sum(other.read(table, glacier=name).attrs.get("left_out", 0)
-                           for name in glaciers for table in _MEASURED)  # fmt: skip
-            if left_out:
-                raise ArchiveError(f"archive {other.path}: {left_out} rows cannot be used; nothing was taken in")
-        storage = self.storage
-        counts = dict.fromkeys(_MEASURED, 0)
-        for some in [[name] for name in glaciers] if storage.keeps_glaciers_apart else [glaciers]:
-
-            def work(database: Database, some: list[str] = some) -> list[dict[str, tuple[int, int]]]:
-                return [self._take_in(database, other, name, flagging_of) for name in some]
-
-            for taken in storage.change(work, _scope(some)):
-                left_out += sum(left for _, left in taken.values())
-                for table, (came, _) in taken.items():
-                    counts[table] += came
-        return {name: count for name, count in counts.items() if count}, left_out
-
-    def _take_in(
-        self, database: Database, other: Archive, glacier: str, flagging_of: FlaggingOf | None
-    ) -> dict[str, tuple[int, int]]:
-        """Store what another archive holds of a glacier; return by table how many rows came and were left behind."""
-        tables = {name: other.read(name, glacier=glacier) for name in _MEASURED}
-        named = tables["inputs"][["glacier", "dataset", "image_id", "input"]]
-        images = list(named.itertuples(index=False, name=None))
-        keys = tables["observations"][["glacier", "dataset", "source"]].drop_duplicates()
-        come = list(keys.itertuples(index=False, name=None))
-        with other.storage.reading([glacier]) as held:
-            runs = storing.HeldRuns() if held is None else storing.held_runs(held, held.layout().columns, glacier)
-            flaggings = self._flaggings(database, other, held, come, flagging_of)
-        kept = storing.store_tracked(
-            database, fronts=tables["fronts"], observations=tables["observations"], inputs=images
-        )
-        storing.insert(database, TABLES[LOCAL_FRONTS], tables[LOCAL_FRONTS])
-        database.note_change(LOCAL_FRONTS)
-        for name in ("footprints", "centrelines"):
-            storing.replace_geometry(database, TABLES[name], tables[name])
-        storing.replace(database, TABLES["rulers"], tables["rulers"], _RULER_KEY)
-        storing.take_in_runs(database, runs, kept=kept)
-        flag_anew(database, self.path, flaggings, tell=self.tell)
-        return {name: (len(rows), rows.attrs.get("left_out", 0)) for name, rows in tables.items()}
+        return merging.take_in(self, other, flagging_of=flagging_of, strict=strict)
 
     def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...], *, run: RunRecord | None = None) -> None:
         checked = validate(rows, table)
@@ -484,26 +440,7 @@ class Archive:
         def work(database: Database) -> None:
             storing.replace(database, TABLES[table], checked, key, run=run)
 
-        self.storage.change(work, _scope(set(checked["glacier"]), run))
-
-    def _flaggings(
-        self,
-        database: Database,
-        other: Archive,
-        read: Database | None,
-        series: list[Series],
-        flagging_of: FlaggingOf | None,
-    ) -> dict[Series, Flagging]:
-        """Return by what rows were given their flags: by what those held here were, else those of the other archive."""
-        if flagging_of is None:
-            return {}
-        held = {key for key in series if series_in(database, *_of_series(key))}
-        here = [key for key in series if key in held]
-        out = flagging_of_each(database, self.path, here, flagging_of=flagging_of, tell=self.tell)
-        if read is not None:
-            new = [key for key in series if key not in held]
-            out |= flagging_of_each(read, other.path, new, flagging_of=flagging_of, tell=self.tell)
-        return out
+        self.storage.change(work, scope_of(set(checked["glacier"]), run))
 
     @contextmanager
     def _flagged_after(
@@ -518,11 +455,3 @@ class Archive:
             )  # fmt: skip
         yield
         flag_anew(database, self.path, flaggings, tell=self.tell)
-
-
-def _scope(glaciers: Iterable[str], run: RunRecord | None = None, *, also: Sequence[tuple[Any, Any]] = ()) -> Scope:
-    return Scope(sorted(set(glaciers)), also, () if run is None else (run.run,))
-
-
-def _of_series(series: Series) -> tuple[str, list[Any]]:
-    return condition(TABLES["observations"], names=dict(zip(("glacier", "dataset", "source"), series, strict=True)))

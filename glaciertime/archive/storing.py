@@ -12,11 +12,12 @@ import pandas as pd
 
 from glaciertime.archive.reading import GEOGRAPHIC
 from glaciertime.archive.schema import LOCAL_FRONTS, RUN, TABLES, ArchiveTable, quoted
-from glaciertime.archive.storage import Database
+from glaciertime.archive.storage import Database, Scope
 from glaciertime.provenance import RunRecord
 from glaciertime.tables import has_flag
 
 __all__ = [
+    "RULER_KEY",
     "ImageKey",
     "days_as_text",
     "delete_where",
@@ -28,11 +29,14 @@ __all__ = [
     "replace_geometry",
     "runs_of",
     "runs_without_images",
+    "scope_of",
     "store_series",
     "store_tracked",
     "take_in_runs",
 ]
 
+#: What tells rulers apart.
+RULER_KEY = ("glacier", "dataset", "source", "kind")
 ImageKey = tuple[str, str, str]  # glacier, dataset, image_id
 
 
@@ -330,3 +334,8 @@ def days_as_text(values: pd.Series) -> list[str | None]:
     """Return dates as YYYY-MM-DD, years before 1000 too; None where there is none."""
     days = values.to_numpy().astype("datetime64[D]")
     return [None if np.isnat(day) else str(day) for day in days]
+
+
+def scope_of(glaciers: Iterable[str], run: RunRecord | None = None, *, also: Sequence[tuple[Any, Any]] = ()) -> Scope:
+    """Return what a change of some glaciers touches, with the run that is stored with it."""
+    return Scope(sorted(set(glaciers)), also, () if run is None else (run.run,))
