@@ -33,6 +33,9 @@ class Model:
         :class:`~glaciertime.forecast.learned.pooled.Workbench` that returns an outcome per task.
     takes_covariates : bool
         Whether the forecaster has an argument ``covariates``.
+    weighs_sigma : bool
+        Whether it weighs every observation by its own sigma; the others are given a series in which those of unusual
+        sigma are settled (:mod:`glaciertime.forecast.regime`).
     """
 
     name: str
@@ -42,6 +45,7 @@ class Model:
     min_observations: int
     is_global: bool = False
     takes_covariates: bool = False
+    weighs_sigma: bool = False
 
     def load(self) -> Any:
         """Return what ``location`` points to."""
@@ -71,9 +75,9 @@ MODELS = {
         Model("ets", "exponential smoothing of statsforecast, on the last stretch without gaps",
               "8 even observations", _LOCAL + "classical:Ets", 8),
         Model("gp", "Gaussian process at exact dates: trend, slow variation, season", "5 observations",
-              _LOCAL + "gp:GaussianProcess", 5),
+              _LOCAL + "gp:GaussianProcess", 5, weighs_sigma=True),
         Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",
-              "4 observations", _LOCAL + "kalman:Kalman", 4, takes_covariates=True),
+              "4 observations", _LOCAL + "kalman:Kalman", 4, takes_covariates=True, weighs_sigma=True),
         Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
               "8 observations", _LOCAL + "arima:Arima", 8, takes_covariates=True),
         Model("linear", "past rates carried on, with weights that other glaciers taught up to the cutoff",

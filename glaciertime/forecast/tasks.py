@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from glaciertime.errors import GlacierTimeError, SeriesTooShortError, UsageError
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
+from glaciertime.forecast.regime import answer_without_model, present_regime
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Outcome, Task, bound
 from glaciertime.processes import process_pool
@@ -62,14 +64,26 @@ def run_tasks(
     """
     total = len(tasks) * len(models)
     done = 0
-    outcomes: dict[str, list[Outcome]] = {}
     chosen = get_models(models)
     if covariates is not None:
         blind = [model.name for model in chosen if not model.takes_covariates]
         if blind:
             able = ", ".join(model.name for model in MODELS.values() if model.takes_covariates)
             raise UsageError(f"{', '.join(blind)} takes no covariates; give --model with some of {able}")
-    benches = _benches(tasks, training, levels, jobs, seed) if any(model.is_global for model in chosen) else []
+    quantiles = quantiles_of(levels)
+    answered: dict[int, Outcome] = {}
+    for index, task in enumerate(tasks):
+        values = answer_without_model(task.series, task.dates, quantiles)
+        if values is not None:
+            answered[index] = Outcome(values, "ok")
+    open_places = [index for index in range(len(tasks)) if index not in answered]
+    # Once per task, whatever the number of models.
+    regimes = [present_regime(tasks[index].series) for index in open_places]
+    settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]
+    as_observed = [replace(tasks[k], series=one.own_sigmas) for k, one in zip(open_places, regimes, strict=True)]
+    is_global = any(model.is_global for model in chosen) and bool(settled)
+    benches = _benches(settled, training, levels, jobs, seed) if is_global else []
+    outcomes: dict[str, list[Outcome]] = {}
     for model in chosen:
         offset = done
 
@@ -78,11 +92,13 @@ def run_tasks(
                 progress(offset + count, total)
 
         if model.is_global:
-            outcomes[model.name] = _run_global(model, benches, len(tasks))
-            report(len(tasks))
+            found = _run_global(model, benches, len(settled))
         else:
-            outcomes[model.name] = _run_local(model, tasks, levels, jobs, report, covariates)
+            found = _run_local(model, as_observed if model.weighs_sigma else settled, levels, jobs, report, covariates)
+        places = dict(zip(open_places, found, strict=True)) | answered
+        outcomes[model.name] = [places[index] for index in range(len(tasks))]
         done += len(tasks)
+        report(len(tasks), offset)
     return outcomes
 
 

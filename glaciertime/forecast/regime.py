@@ -1,0 +1,225 @@
+"""What of a record its forecast starts from: the present regime, without the breaks and the doubts of the past.
+
+One account for every forecaster. What is done here is done before a model sees a series, from what was known at its
+cutoff: a break that is behind it is taken out of what came before, so that no model mistakes it for a rate or for
+ordinary scatter; a value whose sigma is out of the ordinary is drawn to what its neighbours say; and a record that
+tells nothing of change (all values equal, or the glacier gone) is answered without a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glaciertime.breaks import Break, find_breaks
+from glaciertime.forecast.series import Series
+
+__all__ = ["Regime", "answer_without_model", "present_regime"]
+
+#: A break is taken out where one like it by chance is rarer than this,
+_LEVEL = 0.01
+#: and where it takes or gives so much of what was there; of a position or a change so much of all that it ever did.
+_OF_VALUE = 0.2
+_OF_RANGE = 0.4
+#: Coverage of one standard deviation on both sides of a normal mean.
+_ONE_SIGMA = 0.6826894921370859
+#: Fewer values are no record: then nothing is left out.
+_LEAST = 4
+#: A sigma this many times the usual one is out of the ordinary.
+_UNUSUAL = 3.0
+#: From so many values in the median year on, breaks are those of the yearly means.
+_DENSE_GAP_YEARS = 0.4
+#: What does not come back by itself.
+_GONE = ("area_km2", "length_m", "volume_km3", "front_width_m")
+
+
+@dataclass(frozen=True, eq=False)
+class Regime:
+    """A series as forecasters see it, and the breaks that lie behind it.
+
+    Attributes
+    ----------
+    series : Series
+        The last date is that of the record. Values before a break are brought to the level behind it; those in the
+        middle of one are left out.
+    own_sigmas : Series
+        The same with the values as observed: for models that weigh each by its sigma themselves.
+    breaks : tuple of Break
+        Those taken out, by the indices of the record as given.
+    """
+
+    series: Series
+    own_sigmas: Series
+    breaks: tuple[Break, ...]
+
+
+def present_regime(series: Series) -> Regime:
+    """Return what the forecast of a series starts from.
+
+    Parameters
+    ----------
+    series : Series
+        Up to the cutoff.
+
+    Examples
+    --------
+    >>> from glaciertime.forecast.example import make_series
+    >>> dates = [f"{year}-01-01" for year in range(1995, 2003)]
+    >>> area = make_series(dates, [1204, 1200, 1196, 1190, 1185, 1181, 1175, 640], variable="area_km2", unit="km2")
+    >>> present_regime(area).series.values.round()[:3]
+    array([656., 654., 651.])
+    """
+    breaks = large_breaks(series)
+    level = _without(series, breaks) if breaks else series
+    return Regime(_settled(level), level, tuple(breaks))
+
+
+def large_breaks(series: Series) -> list[Break]:
+    """Return the breaks that part the present regime of a series from its past, none that is still going on."""
+    if len(series) < 6:
+        return []
+    years, values, sigma = series.years, series.values, series.sigma
+    if float(np.median(np.diff(years))) < _DENSE_GAP_YEARS:
+        found = _breaks_of_years(series)
+    else:
+        found = find_breaks(years, values, sigmas=sigma, level=_LEVEL)
+    span = float(np.ptp(values))
+    kept = []
+    for one in found:
+        least = _OF_VALUE * abs(values[one.start]) if series.is_ratio_scale else _OF_RANGE * span
+        if not one.is_ongoing and abs(one.step) >= least and one.p_value <= _LEVEL:
+            kept.append(one)
+    return kept
+
+
+def _breaks_of_years(series: Series) -> list[Break]:
+    """Return the breaks of the yearly means of a dense record, each between two of its own observations."""
+    year = series.dates.astype("M8[Y]").astype(int)
+    held, place = np.unique(year, return_inverse=True)
+    count = np.bincount(place)
+    means = np.bincount(place, series.values) / count
+    when = np.bincount(place, series.years) / count
+    found = []
+    for one in find_breaks(when, means, level=_LEVEL):
+        # Within the years on both sides, where the record moves most that way.
+        first, last = int(np.searchsorted(year, held[one.start])), int(np.searchsorted(year, held[one.end], "right")) - 1
+        steps = np.sign(one.step) * np.diff(series.values[first : last + 1])
+        at = first + int(np.argmax(steps))
+        found.append(replace(one, start=at, end=at + 1, values_after=len(series) - at - 1, is_ongoing=False))
+    return found
+
+
+def _without(series: Series, breaks: list[Break]) -> Series:
+    """Return the series with what came before each break brought to the level behind it."""
+    values, sigma = series.values.copy(), series.sigma.copy()
+    keep = np.ones(len(series), dtype=bool)
+    for one in breaks:
+        before = slice(0, one.start + 1)
+        if series.is_ratio_scale:
+            # As a share: what was lost before was lost of more, and nothing becomes negative.
+            reached = values[one.end]
+            factor = reached / (reached - one.step) if reached > 0 and reached > one.step else 1.0
+            values[before] *= factor
+            sigma[before] *= factor
+        else:
+            values[before] += one.step
+        keep[one.start + 1 : one.end] = False
+    out = replace(series, values=values, sigma=sigma)
+    return out.take(keep) if keep.sum() >= _LEAST else out
+
+
+def _settled(series: Series) -> Series:
+    r"""Return the series with values of unusual sigma drawn to what the others say of their dates.
+
+    .. math:: \hat y = m + \frac{s^2}{s^2 + \sigma^2} (y - m)
+
+    with *m* and *s* from the neighbours, the last of all from what the state-space model forecasts without it.
+    """
+    known = np.isfinite(series.sigma) & (series.sigma > 0)
+    if known.sum() < _LEAST or len(series) <= _LEAST:
+        return series
+    unusual = known & (series.sigma > _UNUSUAL * float(np.median(series.sigma[known])))
+    if not unusual.any() or (~unusual).sum() < _LEAST:
+        return series
+    values, sigma = series.values.copy(), series.sigma.copy()
+    sure = series.take(~unusual)
+    steps, gaps = np.diff(sure.values), np.diff(sure.years)
+    rate = float(np.median(steps / gaps))
+    walk = float(np.mean((steps - rate * gaps) ** 2 / gaps))
+    for index in np.flatnonzero(unusual):
+        middle, variance = _expected(sure, series, index, walk)
+        share = variance / (variance + sigma[index] ** 2) if variance + sigma[index] ** 2 > 0 else 1.0
+        values[index] = middle + share * (values[index] - middle)
+        sigma[index] *= np.sqrt(share)
+    if series.is_ratio_scale:
+        values = np.maximum(values, 0.0)
+    return replace(series, values=values, sigma=sigma)
+
+
+def _expected(sure: Series, series: Series, index: int, walk: float) -> tuple[float, float]:
+    """Return what the surer observations say of the date of another one: mean and variance."""
+    date, when = series.dates[index], series.years[index]
+    after = int(np.searchsorted(sure.dates, date))
+    spread = np.nan_to_num(sure.sigma)
+    if after == 0:
+        return float(sure.values[0]), walk * float(sure.years[0] - when) + float(spread[0] ** 2)
+    if after < len(sure):
+        left, right = sure.years[after - 1], sure.years[after]
+        share = float((when - left) / (right - left))
+        middle = (1 - share) * sure.values[after - 1] + share * sure.values[after]
+        own = ((1 - share) * spread[after - 1]) ** 2 + (share * spread[after]) ** 2
+        return float(middle), walk * share * (1 - share) * float(right - left) + float(own)
+    from glaciertime.forecast.local.kalman import Kalman
+
+    low, middle, high = Kalman().fit(sure).predict(np.array([date]), levels=(_ONE_SIGMA,)).values[0]
+    return float(middle), float(((high - low) / 2) ** 2)
+
+
+def answer_without_model(
+    series: Series, dates: NDArray[np.datetime64], quantiles: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return quantiles (D, Q) of a record that no model is asked about, None of any other.
+
+    Where all values are equal they say how finely they were read, no more: the forecast is that value, spread evenly
+    over the last digit, or normal with the sigma that the values bear. A glacier whose last area, length, width or
+    volume is zero is gone and stays so; what could just be seen is the bound above.
+
+    Parameters
+    ----------
+    series : Series
+        Up to the cutoff.
+    dates : (D,) datetime64[D]
+    quantiles : (Q,) float64
+    """
+    last = float(series.values[-1])
+    if series.variable in _GONE and last == 0:
+        positive = series.values[series.values > 0]
+        limit = float(np.nan_to_num(series.sigma[-1])) or (float(positive.min()) if len(positive) else 0.0)
+        return np.tile(limit * np.maximum(2 * quantiles - 1, 0.0), (len(dates), 1))
+    if len(series) < 2 or not (series.values == last).all():
+        return None
+    from scipy.special import ndtri
+
+    sigma = series.recent_sigma
+    spread = sigma * ndtri(quantiles) if sigma > 0 else _resolution(last) * (quantiles - 0.5)
+    rows = np.tile(last + spread, (len(dates), 1))
+    return np.maximum(rows, 0.0) if series.is_ratio_scale else rows
+
+
+def _resolution(value: float) -> float:
+    """Return the unit of the last digit of a value, at most that of its second: trailing zeros may have been read.
+
+    Of a zero, one.
+
+    Examples
+    --------
+    >>> _resolution(5.0), _resolution(1234.0), _resolution(0.25)
+    (0.1, 1.0, 0.01)
+    """
+    if value == 0:
+        return 1.0
+    second = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
+    written = next((10.0**-digits for digits in range(9) if round(value, digits) == value), 1e-9)
+    return float(min(second, written))
