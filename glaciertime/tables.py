@@ -132,6 +132,10 @@ VARIABLES = {
     )
 }
 
+#: Methods whose positions are distances along a line from its inland end, so that none lies below zero.
+ALONG_A_LINE = ("centreline", "multi-centreline", "rectilinear-box", "curvilinear-box", "extrapolated-centreline",
+                "mean-trace", "area-change")  # fmt: skip
+
 _UNIT_SUFFIXES = {
     "_km2": "km2", "_km3": "km3", "_gt": "Gt", "_mwe": "m w.e.", "_percent": "%", "_degc": "degC", "_m": "m",
 }  # fmt: skip

@@ -6,22 +6,100 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glaciertime.breaks import change_points, change_table, segment_table
+from glaciertime.breaks import change_table, find_breaks, segment_table
+from glaciertime.errors import InputError
 
 from .track.test_screening import series
 
 
-def test_a_segment_of_one_value_has_the_scatter_of_the_others():
-    rng = np.random.default_rng(1)
-    (point,) = change_points(np.append(rng.normal(size=59), 12.0))
-    assert point.index == 59
-    # One value against the mean of 59, all of scatter 1: 1.01.
-    assert point.sigma == pytest.approx(np.hypot(1, 1 / np.sqrt(59)), rel=0.2)
+def walk(seed: int, count: int = 24) -> np.ndarray:
+    """Changes of -3 +- 1 a year."""
+    return np.cumsum(np.random.default_rng(seed).normal(-3, 1, count))
 
 
-def test_a_step_is_no_surer_than_the_sigmas_of_its_values():
-    (point,) = change_points([0.0] * 6 + [100.0] * 6, sigmas=[9.0] * 12)
-    assert point.sigma == pytest.approx(9 * np.sqrt(2 / 6))
+def places(values, **options) -> list[tuple[int, int]]:
+    return [(one.start, one.end) for one in find_breaks(range(len(values)), values, **options)]
+
+
+def test_a_jump_is_found_with_its_size_and_sigma():
+    values = walk(0)
+    values[15:] -= 12
+    (found,) = find_breaks(range(24), values)
+    assert (found.start, found.end, found.values_after) == (14, 15, 9)
+    # The change itself holds the usual -3 +- 1, too.
+    assert found.step == pytest.approx(-12, abs=2.5)
+    assert found.sigma == pytest.approx(1.0, rel=0.4)
+    assert found.p_value < 1e-4
+
+
+def test_steady_and_steepening_records_have_no_break():
+    years = np.arange(20)
+    assert places(-50.0 * years) == []
+    assert places(-50.0 * years + np.random.default_rng(1).normal(0, 30, 20)) == []
+    assert places(-2.0 * years**2) == []
+
+
+def test_false_breaks_are_as_rare_as_stated():
+    found = sum(bool(places(walk(seed))) for seed in range(400))
+    # 5 % of 400, three standard errors.
+    assert found <= 20 + 3 * np.sqrt(400 * 0.05 * 0.95)
+
+
+def test_jumps_of_six_sigma_are_found_in_95_of_100():
+    found = 0
+    for seed in range(200):
+        values = walk(seed)
+        at = 4 + seed % 16
+        values[at:] -= 6
+        found += any(start < at <= end for start, end in places(values))
+    assert found >= 190
+
+
+def test_a_loss_over_three_years_is_one_break_and_two_losses_are_two():
+    values = walk(3, 30)
+    values[10:] -= 20
+    values[11:] -= 25
+    values[12:] -= 20
+    assert places(values) == [(9, 12)]
+    values[22:] -= 30
+    assert places(values) == [(9, 12), (21, 22)]
+
+
+def test_a_single_wrong_value_is_no_break():
+    values = walk(4)
+    values[12] += 40
+    assert places(values) == []
+
+
+def test_a_break_under_way_says_so():
+    values = walk(5)
+    values[-2:] -= [20, 45]
+    (found,) = find_breaks(range(24), values)
+    assert found.is_ongoing
+    assert found.values_after == 1
+    values = walk(5)
+    values[-1] -= 20
+    (found,) = find_breaks(range(24), values)
+    assert not found.is_ongoing
+
+
+def test_what_the_sigmas_explain_is_no_break():
+    values = walk(6)
+    values[12:] -= 15
+    assert places(values) == [(11, 12)]
+    assert places(values, sigmas=np.full(24, 15.0)) == []
+
+
+def test_over_a_gap_a_change_may_be_larger():
+    years = np.array([*range(10), *range(30, 40)])
+    values = -3.0 * years + np.random.default_rng(7).normal(0, 1, 20)
+    assert find_breaks(years, values) == []
+
+
+def test_too_few_values_have_none_and_days_must_increase():
+    assert places([0, 0, 0, 0, 900]) == []
+    with pytest.raises(InputError, match="must increase"):
+        find_breaks([0, 1, 1, 2, 3, 4], [0.0] * 6)
 
 
 def dense(*, months_of) -> pd.DataFrame:
@@ -33,7 +111,7 @@ def dense(*, months_of) -> pd.DataFrame:
 
 def test_a_straight_line_has_its_rate_whatever_months_its_years_hold():
     table = dense(months_of={year: 12 if year % 2 == 0 else 6 for year in range(2000, 2008)})
-    segments = segment_table(table, level=1e-4)
+    segments = segment_table(table)
     assert segments["rate_per_year"].tolist() == pytest.approx([-100], abs=0.5)
     assert segments[["start_date", "end_date"]].values.astype("datetime64[D]").astype(str).tolist() == [
         ["2000-01-15", "2007-06-15"]
@@ -48,17 +126,17 @@ def test_a_break_of_years_lies_between_days_that_were_seen():
 
 
 def test_four_days_between_two_breaks_have_no_rate():
-    values = [0.0] * 12 + [-500.0, -501.0, -500.0, -501.0] + [-900.0] * 12
+    values = [0.0, 1.0] * 6 + [-500.0, -501.0, -500.0, -501.0] + [-900.0, -901.0] * 6
     readings = segment_table(series(values))
     assert readings["reading"].tolist()[1] == "short"
     assert np.isnan(readings["rate_per_year"].iloc[1])
 
 
-def test_the_means_of_segments_differ_by_the_steps_between_them():
-    """A value of a large sigma drew the mean of its segment from 0 to 50, but not the step."""
-    table = series([0.0, 0, 0, 0, 0, 0, 0, 400, -100, -100, -100, -100, -100, -100, -100, -100], every_days=400)
-    table["sigma"] = [1.0] * 7 + [1e3] + [1.0] * 8
-    (step,) = change_table(table)["step"]
-    means = segment_table(table)["mean"].tolist()
-    assert means[1] - means[0] == pytest.approx(step, abs=1e-9)
-    assert step == pytest.approx(-100, abs=0.1)
+def test_what_was_seen_in_the_middle_of_a_break_belongs_to_no_segment():
+    values = walk(8, 30)
+    values[10:] -= 400
+    values[11:] -= 450
+    segments = segment_table(series(values, every_days=365))
+    assert segments["reading"].tolist()[1] == "break"
+    assert segments["n"].tolist() == [10, 1, 19]
+    assert segments["rate_per_year"].iloc[[0, 2]].tolist() == pytest.approx([-3, -3], abs=1.5)

@@ -85,6 +85,7 @@ FLOORS = {
     "forecast": (
         {"series", "prediction", "covariates", "example", "screening", "task"},
         {"local"},
+        {"regime"},
         {"learned"},
         {"models", "tasks", "predict"},
         {"judged"},

@@ -89,5 +89,5 @@ def scenario_series(
     prediction = from_student(task.dates, centre, np.sqrt(walk.variance_per_year * ahead), degrees=walk.degrees,
                               levels=DEFAULT_LEVELS)  # fmt: skip
     name = f"{PREFIX}{scenario}" + ("" if profile is None else "+profile")
-    outcome = Outcome(bound(prediction.values, seen), "ok")
+    outcome = Outcome(bound(prediction.values, task, prediction.quantiles), "ok")
     return validate(outcome_table(task, name, outcome, prediction.quantiles), "forecasts")

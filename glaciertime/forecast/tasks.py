@@ -95,7 +95,10 @@ def run_tasks(
             found = _run_global(model, benches, len(settled))
         else:
             found = _run_local(model, as_observed if model.weighs_sigma else settled, levels, jobs, report, covariates)
-        places = dict(zip(open_places, found, strict=True)) | answered
+        places = dict(answered)
+        for index, task, outcome in zip(open_places, as_observed, found, strict=True):
+            is_ok = outcome.status == "ok"
+            places[index] = replace(outcome, values=bound(outcome.values, task, quantiles)) if is_ok else outcome
         outcomes[model.name] = [places[index] for index in range(len(tasks))]
         done += len(tasks)
         report(len(tasks), offset)
@@ -160,4 +163,4 @@ def _run_one(model: Model, task: Task, levels: tuple[float, ...], covariates: Co
         return Outcome(nothing, f"{model.name} could not be fitted: {type(error).__name__}: {error}")
     if not np.isfinite(values).all():
         return Outcome(nothing, f"{model.name} gave a forecast that is not finite")
-    return Outcome(bound(values, series), "ok")
+    return Outcome(values, "ok")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from glaciertime.breaks import change_points, change_table, segment_table
+from glaciertime.breaks import change_table, segment_table
 from glaciertime.combining import one_per_day
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.track import TrackSettings, track_scenes
@@ -48,29 +48,6 @@ def test_seasonal_cycle_has_the_amplitude_and_the_dates_put_in():
     assert cycle["year"].tolist()[:2] == [2020, 2021]
     assert cycle["amplitude"].iloc[0] == pytest.approx(600, abs=3)
     assert cycle["maximum_date"].iloc[0].dayofyear == pytest.approx(151, abs=5)
-
-
-def test_a_break_is_found_where_it_is_and_noise_has_none():
-    rng = np.random.default_rng(6)
-    values = rng.normal(0, 1, 40)
-    assert change_points(values) == []
-    values[25:] -= 6
-    (point,) = change_points(values)
-    assert point.index == 25
-    assert point.step == pytest.approx(-6, abs=4 * point.sigma)
-    assert point.p_value <= 0.001
-
-
-def test_false_breaks_are_as_rare_as_stated():
-    rng = np.random.default_rng(7)
-    found = sum(bool(change_points(rng.standard_t(3, size=24), seed=k)) for k in range(100))
-    # 5 % of 100, three standard errors.
-    assert found <= 5 + 3 * np.sqrt(100 * 0.05 * 0.95)
-
-
-def test_a_short_series_has_no_break_to_test():
-    with pytest.raises(SeriesTooShortError, match="5 observations"):
-        change_points([1, 2, 3, 4, 5])
 
 
 def test_crane_broke_in_2002_by_at_least_100_km2(crane):  # noqa: F811

@@ -22,7 +22,7 @@ from glaciertime.forecast.learned.conformal import weighted_quantile
 from glaciertime.forecast.learned.pooled import Workbench
 from glaciertime.forecast.learned.sequences import MIN_VALUES, Examples, build_examples, encode_origin, query_of
 from glaciertime.forecast.series import Series, as_days, as_years
-from glaciertime.forecast.task import Outcome, Task, bound
+from glaciertime.forecast.task import Outcome, Task
 
 __all__ = ["ShippedWeights", "run_lstm", "run_mamba", "shipped_weights", "weights_for"]
 
@@ -190,7 +190,7 @@ def _forecast(
                 half = np.where(quantiles < 0.5, middle[place] - edge[place, 0], edge[place, 1] - middle[place])
                 change[place] = middle[place] + adjusted * half
     values: Array = series.values[-1] + made.scale * np.sqrt(ahead)[:, None] * change
-    return bound(values, series)
+    return values
 
 
 def _calibrated(

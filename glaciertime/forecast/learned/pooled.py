@@ -20,7 +20,7 @@ from glaciertime.forecast.learned.conformal import half_widths
 from glaciertime.forecast.learned.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
-from glaciertime.forecast.task import Outcome, Task, bound
+from glaciertime.forecast.task import Outcome, Task
 from glaciertime.processes import process_pool
 
 __all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
@@ -228,7 +228,7 @@ def _run_learned(
             outcomes.append(_failed(bench, index, reason))
             continue
         values = bench.interval(index, bench.evidence(index), change[index], bank_change, kalman_share=0.5)
-        outcomes.append(Outcome(bound(values, task.series), "ok"))
+        outcomes.append(Outcome(values, "ok"))
     return outcomes
 
 
@@ -252,7 +252,7 @@ def run_ensemble(bench: Workbench) -> list[Outcome]:
         bank_change = np.full(len(bench.bank.origin), np.nan)
         bank_change[evidence] = _weighted_median(bench.bank_candidates[evidence], skill)
         values = bench.interval(index, evidence, change, bank_change, kalman_share=0.5)
-        outcomes.append(Outcome(bound(values, task.series), "ok"))
+        outcomes.append(Outcome(values, "ok"))
     return outcomes
 
 
@@ -283,7 +283,7 @@ def run_auto(bench: Workbench) -> list[Outcome]:
         share = float(weights[(use == 1) | (use == 2)].sum())
         bank_change = bench.bank_candidates[:, use] @ weights
         values = bench.interval(index, evidence, change, bank_change, kalman_share=share)
-        outcomes.append(Outcome(bound(values, task.series), "ok"))
+        outcomes.append(Outcome(values, "ok"))
     return outcomes
 
 

@@ -1,0 +1,125 @@
+"""What a forecast starts from: breaks behind it, doubts settled, records that tell nothing of change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from glaciertime.forecast import forecast_series
+from glaciertime.forecast.example import make_series
+from glaciertime.forecast.regime import present_regime
+from glaciertime.forecast.series import Series
+
+LOCAL = ["last", "drift", "damped-drift", "seasonal-last", "gp", "kalman"]
+LEARNED = ["lstm", "mamba", "auto"]
+
+
+def yearly(values, *, first: int = 2000, variable: str = "length_change_m", sigma=None) -> Series:
+    dates = [f"{first + k}-01-01" for k in range(len(values))]
+    unit = "km2" if variable == "area_km2" else "m"
+    return make_series(dates, values, variable=variable, unit=unit, sigma=sigma)
+
+
+def quantiles(series: Series, models, date: str, **options) -> dict[str, np.ndarray]:
+    """Quantiles 0.05, 0.5 and 0.95 per model."""
+    table = forecast_series(series, models=models, target_dates=[date], levels=[0.9], **options)
+    assert (table["status"] == "ok").all(), table["status"].unique()
+    return {model: rows["value"].to_numpy() for model, rows in table.groupby("model", sort=False)}
+
+
+def shelf(years_after: int) -> Series:
+    """Losing 4 or 5 km2 a year, and half of itself in 2001."""
+    before = [1200, 1195, 1191, 1186, 1182, 1177]
+    after = [640 - 4 * k - k // 2 for k in range(years_after)]
+    return yearly([*before, *after], first=1996, variable="area_km2")
+
+
+@pytest.mark.parametrize("years_after", [1, 9])
+@pytest.mark.parametrize("model", [*LOCAL, *LEARNED])
+def test_a_collapse_is_behind_the_forecast(model, years_after):
+    series = shelf(years_after)
+    last = series.values[-1]
+    lower, middle, upper = quantiles(series, [model], f"{2002 + years_after + 8}-01-01")[model]
+    assert last - 90 < middle <= last + 1
+    assert lower > last - 150
+    assert upper < last + 60
+
+
+def test_a_loss_is_taken_out_as_a_share_and_of_a_length_as_a_difference():
+    regime = present_regime(shelf(5))
+    (found,) = regime.breaks
+    assert (found.start, found.end) == (5, 6)
+    shares = np.diff(np.log(regime.series.values))
+    assert shares[:5] == pytest.approx(np.diff(np.log(shelf(5).values))[:5])
+    assert abs(shares[5]) < 0.01
+    length = yearly(np.concatenate([-3.0 * np.arange(10), -500 - 3.0 * np.arange(10, 20)]))
+    assert np.diff(present_regime(length).series.values) == pytest.approx(-3 * np.ones(19), abs=0.01)
+
+
+def test_a_loss_that_goes_on_and_a_small_one_stay():
+    under_way = yearly([1200, 1195, 1191, 1186, 1182, 1177, 1173, 900, 650], variable="area_km2")
+    assert present_regime(under_way).breaks == ()
+    calving = yearly([1200, 1205, 1211, 1216, 1222, 1227, 1170, 1174, 1180, 1185], variable="area_km2")
+    assert present_regime(calving).breaks == ()
+
+
+def test_a_dense_record_breaks_between_two_of_its_own_days():
+    days = np.arange(0, 12 * 365, 30)
+    dates = np.datetime64("2000-01-01") + days
+    values = 100 * np.sin(2 * np.pi * days / 365.25) - days / 50 + 20_000
+    values[dates >= np.datetime64("2006-03-01")] -= 6_000
+    regime = present_regime(make_series(dates, values, variable="front_position_m"))
+    (found,) = regime.breaks
+    assert dates[found.start] < np.datetime64("2006-03-01") <= dates[found.end]
+    assert np.abs(np.diff(regime.series.values)).max() < 400
+
+
+@pytest.mark.parametrize("model", [*LOCAL, *LEARNED])
+def test_a_last_value_of_unusual_sigma_is_hardly_believed(model):
+    values = [-5.0 * k for k in range(11)] + [500.0]
+    series = yearly(values, sigma=[1.0] * 11 + [1000.0])
+    _, middle, _ = quantiles(series, [model], "2012-01-01")[model]
+    assert middle == pytest.approx(-60, abs=8)
+
+
+def test_unknown_and_equal_sigmas_leave_the_last_value_as_it_is():
+    values = [-5.0 * k for k in range(11)] + [500.0]
+    for sigma in (None, [1000.0] * 12):
+        assert present_regime(yearly(values, sigma=sigma)).series.values[-1] == 500.0
+
+
+@pytest.mark.parametrize("model", [*LOCAL, "arima", *LEARNED])
+def test_equal_values_are_forecast_with_the_spread_of_their_last_digit(model):
+    found = quantiles(yearly([5.0] * 20), [model], "2025-01-01")[model]
+    assert found == pytest.approx([4.955, 5.0, 5.045])
+    found = quantiles(yearly([5.0] * 20, sigma=[0.4] * 20), [model], "2025-01-01")[model]
+    assert found == pytest.approx([5 - 1.645 * 0.4, 5.0, 5 + 1.645 * 0.4], abs=1e-3)
+
+
+@pytest.mark.parametrize("model", [*LOCAL, "arima", *LEARNED])
+def test_a_glacier_that_is_gone_stays_so(model):
+    values = np.maximum(3.0 - 0.5 * np.arange(20), 0.0)
+    found = quantiles(yearly(values, variable="area_km2"), [model], "2030-01-01")[model]
+    assert found[:2].tolist() == [0.0, 0.0]
+    # The least that was ever seen of it.
+    assert 0 < found[2] <= 0.5
+
+
+@pytest.mark.parametrize("model", [*LOCAL, "arima", *LEARNED])
+def test_a_vanishing_area_is_not_surely_gone_at_once(model):
+    series = yearly(np.linspace(2.0, 0.05, 20), variable="area_km2")
+    lower, middle, upper = quantiles(series, [model], "2020-01-01")[model]
+    assert 0 <= lower <= middle <= 0.06
+    assert upper > 0.02
+
+
+def test_a_front_is_not_forecast_beyond_the_end_of_its_line():
+    values = np.array([11000.0, 10800, 10500, 9800, 9000, 8100, 7300, 6400, 5500, 4600])
+    own = make_series([f"{2000 + k}-01-01" for k in range(10)], values, variable="front_position_m")
+    position = replace(own, method="centreline")
+    lower, middle, _ = quantiles(position, ["drift"], "2020-01-01")["drift"]
+    assert 0 < lower <= middle
+    # Of a position whose zero is anybody's nothing is known.
+    assert quantiles(own, ["drift"], "2020-01-01")["drift"][0] < 0
