@@ -144,9 +144,7 @@ def find_breaks(
     return _without_spikes(found)
 
 
-def _outlying(
-    x: NDArray[np.float64], noise: NDArray[np.float64], level: float
-) -> tuple[list[int], dict[int, float]]:
+def _outlying(x: NDArray[np.float64], noise: NDArray[np.float64], level: float) -> tuple[list[int], dict[int, float]]:
     """Return the indices of outlying numbers, and for each the chance of one as far out among all of them."""
     from scipy import special
 

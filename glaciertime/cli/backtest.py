@@ -138,6 +138,9 @@ def backtest(
 
 
 def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
+    from glaciertime.forecast.judged.backtest import OWN
+    from glaciertime.forecast.judged.verdict import verdicts
+
     shown = metrics or ["mae", "rmse", "mape", "coverage_90"]
     for names, series in rows.groupby(
         ["glacier", "variable", "method", "footprint", "dataset", "front_of", "source"], sort=False
@@ -145,19 +148,37 @@ def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
         glacier, variable, method, footprint, dataset, front_of, source = names
         kind = f", {front_of}" if front_of else ""
         typer.echo(f"{glacier}, {variable} ({method}, {footprint}{kind}; {dataset}, {source})")
-        wide = series.pivot_table(
-            index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
+        is_own = series["metric"].str.endswith(OWN)
+        _print_block(series[~is_own], shown)
+        if is_own.any():
+            typer.echo("  each model on all forecasts of its own, which are not the same ones: no comparison")
+            own = series[is_own]
+            _print_block(own.assign(metric=own["metric"].str.removesuffix(OWN)), shown)
+        told = verdicts(series)["verdict"].tolist()
+        for text in told:
+            typer.echo(f"  verdict, {text}")
+
+
+def _print_block(series: pd.DataFrame, shown: list[str]) -> None:
+    wide = series.pivot_table(
+        index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
+    )
+    columns = [metric for metric in shown if metric in wide.columns]
+    has_skill = "skill_last" in wide.columns
+    head = "".join(f"{name:>14}" for name in columns) + (f"{'skill over last':>28}" if has_skill else "")
+    typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + head)
+    every = [*columns, "skill_last", "skill_last_lower", "skill_last_upper"] if has_skill else columns
+    few = False
+    for (ahead, model, count, failed), scores in wide[every].dropna(how="all").to_dict("index").items():
+        numbers = "".join(f"{scores[name]:>14,.3f}" for name in columns)
+        if has_skill and scores["skill_last"] == scores["skill_last"]:
+            low, high = scores["skill_last_lower"], scores["skill_last_upper"]
+            has_interval = low == low
+            few = few or not has_interval
+            numbers += f"{scores['skill_last']:>10,.2f}" + (f" [{low:,.2f}, {high:,.2f}]" if has_interval else "")
+        typer.echo(f"  {ahead:<10}{model:<16}{count:>5}{failed:>8}{numbers}")
+    if has_skill:
+        typer.echo(
+            "  skill: 1 is perfect, 0 no better than the last value; 95 % intervals, blocks of five origins"
+            + ("; none from fewer than eight blocks" if few else "")
         )
-        columns = [metric for metric in shown if metric in wide.columns]
-        has_skill = "skill_last" in wide.columns
-        head = "".join(f"{name:>14}" for name in columns) + (f"{'skill over last':>28}" if has_skill else "")
-        typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + head)
-        every = [*columns, "skill_last", "skill_last_lower", "skill_last_upper"] if has_skill else columns
-        for (ahead, model, count, failed), scores in wide[every].dropna(how="all").to_dict("index").items():
-            numbers = "".join(f"{scores[name]:>14,.3f}" for name in columns)
-            if has_skill and scores["skill_last"] == scores["skill_last"]:
-                low, high = scores["skill_last_lower"], scores["skill_last_upper"]
-                numbers += f"{scores['skill_last']:>10,.2f} [{low:,.2f}, {high:,.2f}]"
-            typer.echo(f"  {ahead:<10}{model:<16}{count:>5}{failed:>8}{numbers}")
-        if has_skill:
-            typer.echo("  skill: 1 is perfect, 0 no better than the last value; 95 % intervals, blocks of five origins")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from glaciertime.breaks import Break, find_breaks
 from glaciertime.forecast.series import Series
 
-__all__ = ["Regime", "answer_without_model", "present_regime"]
+__all__ = ["Regime", "answer_without_model", "break_texts", "large_breaks", "present_regime"]
 
 #: A break is taken out where one like it by chance is rarer than this,
 _LEVEL = 0.01
@@ -104,7 +104,10 @@ def _breaks_of_years(series: Series) -> list[Break]:
     found = []
     for one in find_breaks(when, means, level=_LEVEL):
         # Within the years on both sides, where the record moves most that way.
-        first, last = int(np.searchsorted(year, held[one.start])), int(np.searchsorted(year, held[one.end], "right")) - 1
+        first, last = (
+            int(np.searchsorted(year, held[one.start])),
+            int(np.searchsorted(year, held[one.end], "right")) - 1,
+        )
         steps = np.sign(one.step) * np.diff(series.values[first : last + 1])
         at = first + int(np.argmax(steps))
         found.append(replace(one, start=at, end=at + 1, values_after=len(series) - at - 1, is_ongoing=False))
@@ -223,3 +226,31 @@ def _resolution(value: float) -> float:
     second = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
     written = next((10.0**-digits for digits in range(9) if round(value, digits) == value), 1e-9)
     return float(min(second, written))
+
+
+def break_texts(series: Series) -> list[str]:
+    """Return, per break that lies behind the forecasts of a series, a sentence that names it.
+
+    Parameters
+    ----------
+    series : Series
+        Up to the cutoff.
+
+    Examples
+    --------
+    >>> from glaciertime.forecast.example import make_series
+    >>> dates = [f"{year}-01-01" for year in range(1995, 2003)]
+    >>> area = make_series(dates, [1204, 1200, 1196, 1190, 1185, 1181, 1175, 640], variable="area_km2", unit="km2")
+    >>> print(break_texts(area)[0])  # doctest: +ELLIPSIS
+    a break between 2001-01-01 and 2002-01-01, -530 km2 beyond ...
+    """
+    texts = []
+    for one in present_regime(series).breaks:
+        doubt = "; one value alone behind it: it may be an outlier" if one.values_after == 1 else ""
+        chance = "p < 0.001" if one.p_value < 1e-3 else f"p {one.p_value:.2g}"
+        texts.append(
+            f"a break between {series.dates[one.start]} and {series.dates[one.end]}, {one.step:+,.0f} {series.unit} "
+            f"beyond the usual change ({chance}){doubt}; forecasts go on from what is behind it, and another break is "
+            "no part of their intervals"
+        )
+    return texts

@@ -46,9 +46,7 @@ class Outcome:
     status: str
 
 
-def bound(
-    values: NDArray[np.float64], task: Task, quantiles: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def bound(values: NDArray[np.float64], task: Task, quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
     r"""Return quantiles (D, Q) in order, and none beyond what physics lets a quantity come to.
 
     An area, a length, a width or a volume is not negative; a front does not retreat beyond the inland end of the line

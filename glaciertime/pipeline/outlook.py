@@ -19,14 +19,16 @@ from glaciertime.archive import Archive
 from glaciertime.errors import GlacierTimeError
 from glaciertime.forecast import Origins, forecast_series, run_backtest, scores_of, target_dates_until
 from glaciertime.forecast.covariates import Covariates
-from glaciertime.forecast.judged.backtest import check_metrics
+from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
+from glaciertime.forecast.regime import break_texts
 from glaciertime.forecast.scenario import scenario_series
+from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series
 from glaciertime.pipeline.forecasting import choose_series, front_of_contours, other_glaciers, predict_contours
 from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read
 from glaciertime.record import GlacierRecord
-from glaciertime.tables import by_series
+from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.units import as_date
 from glaciertime.walls import wall
 
@@ -144,12 +146,15 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
     """
     record = request.record()
     chosen = request.series(record)
-    parts, learned = [], []
+    parts, learned, told = [], [], []
     for series in chosen:
         known = series if request.cutoff is None else series.until(request.cutoff)
         targets = target_dates_until(known if len(known) else series, request.until)
         if request.cutoff is not None:
             targets = targets[targets > np.datetime64(as_date(request.cutoff))]
+        if request.models and len(known):
+            seen = known.screened() if request.cutoff is None else forget_later_flags(known)
+            told += [f"{series.label}: {text}" for text in break_texts(seen)]
         if request.models:
             others = other_glaciers(record, series, models=request.models)
             learned += others
@@ -173,7 +178,7 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
     return Outlook(
         glacier=request.glacier,
         rows=rows,
-        notes=_notes(chosen),
+        notes=(*_notes(chosen), *told),
         read=series_read(record, series=chosen, others=learned),
         settings={
             "models": list(request.models), "scenarios": list(request.scenarios), "cutoff": request.cutoff,
@@ -224,6 +229,11 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
     chosen = request.series(record)
     metrics = list(request.metrics) or None
     check_metrics(metrics, chosen)
+    left_out = " and ".join(name for name in request.metrics if name in PERCENTAGES)
+    told = [
+        f"{series.label}: no {left_out}, its zero is arbitrary and a percentage means nothing"
+        for series in percentages_refused(metrics, chosen)
+    ]
     parts, learned = [], []
     for series in chosen:
         others = other_glaciers(record, series, models=request.models)
@@ -241,12 +251,14 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
         if metrics is None and "last" in request.models and len(request.models) > 1:
             parts.append(skill_scores(result))
     rows = pd.concat(parts, ignore_index=True)
-    counts = by_series(rows, "model", sort=False)[["n", "n_failed"]].sum()
+    # The rows of a comparison count what all models answered, those of a model alone all that it did.
+    counts = by_series(rows, "model", "horizon", sort=False)[["n", "n_failed"]].max()
+    counts = counts.groupby(level=[*SERIES_KEY, "model"], sort=False).sum()
     lost = (counts["n"] == 0) & (counts["n_failed"] > 0)
     return Outlook(
         glacier=request.glacier,
         rows=rows,
-        notes=_notes(chosen),
+        notes=(*_notes(chosen), *told),
         read=series_read(record, series=chosen, others=learned),
         settings={
             "models": list(request.models), "metrics": list(request.metrics), "origins": request.origins,

@@ -16,6 +16,7 @@ from glaciertime import __version__
 from glaciertime.catalog import Catalog
 from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast.judged.verdict import verdicts
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.provenance import RunRecord
 from glaciertime.provenance.tags import html_tag, svg_tag
@@ -333,6 +334,7 @@ def _scores(record: GlacierRecord) -> str:
             "coverage_90": "in the 90 % interval",
         }
         has_skill = "skill_last" in every.columns
+        verdict = " ".join(f"{escape(text)}." for text in verdicts(rows)["verdict"])
         body = [
             [str(part) for part in index]
             + [_number(row[name], name) for name in metrics]
@@ -349,10 +351,13 @@ def _scores(record: GlacierRecord) -> str:
                 numbers=set(range(2, 5 + len(metrics))),
             )
         )  # fmt: skip
+        if verdict:
+            parts.append(f"<p><strong>Verdict.</strong> {verdict}</p>")
     parts.append(
         '<p class="note">Rolling origin: each forecast saw nothing after its origin and is scored at the true date of '
         "an observation. Failed forecasts are counted, not replaced. Skill is 1 for a perfect forecast and 0 for one "
-        "no better than the last value; its interval is from blocks of five origins drawn again.</p>"
+        "no better than the last value; its interval is from blocks of five origins drawn again, none from fewer than "
+        "eight. Models are compared on the forecasts that all of them gave.</p>"
     )
     return "\n".join(parts)
 
@@ -360,6 +365,8 @@ def _scores(record: GlacierRecord) -> str:
 def _skill(row: dict[str, float]) -> str:
     if pd.isna(row["skill_last"]):
         return ""
+    if pd.isna(row["skill_last_lower"]):
+        return f"{row['skill_last']:.2f}"
     return f"{row['skill_last']:.2f} [{row['skill_last_lower']:.2f}, {row['skill_last_upper']:.2f}]"
 
 

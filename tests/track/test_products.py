@@ -9,7 +9,7 @@ from scipy import stats
 
 from glaciertime.breaks import change_table, segment_table
 from glaciertime.combining import one_per_day
-from glaciertime.errors import InputError, SeriesTooShortError
+from glaciertime.errors import InputError
 from glaciertime.track import TrackSettings, track_scenes
 from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
 from glaciertime.track.ruler.flowlines import flowline_positions, flowline_retreat

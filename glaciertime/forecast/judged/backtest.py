@@ -23,8 +23,21 @@ from glaciertime.forecast.task import Task
 from glaciertime.forecast.tasks import Progress, run_tasks
 from glaciertime.tables import SERIES_KEY, by_series, validate
 
-__all__ = ["METRICS", "Backtest", "backtest", "check_metrics", "run_backtest", "scores_of"]
+__all__ = [
+    "METRICS",
+    "OWN",
+    "PERCENTAGES",
+    "Backtest",
+    "backtest",
+    "check_metrics",
+    "common_rows",
+    "percentages_refused",
+    "run_backtest",
+    "scores_of",
+]
 
+#: What is added to the name of a metric that is over all forecasts of a model, not over those of all models.
+OWN = "_own"
 #: Quantiles nearer to each other than this are the same.
 _SAME = 1e-6
 
@@ -41,6 +54,10 @@ METRICS = {
     "coverage_90": "share of observations inside the nominal 90 % interval",
     "interval_score_90": "width plus penalty of the nominal 90 % interval, unit of the value",
 }
+
+
+#: Those that mean nothing of a value whose zero is arbitrary.
+PERCENTAGES = ("mape", "smape")
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,7 +206,7 @@ def backtest(
     Raises
     ------
     InputError
-        If a metric is unknown, or a percentage error is asked for a variable whose zero is arbitrary.
+        If a metric is unknown, or nothing but percentages is asked for, of variables whose zero is arbitrary.
     SeriesTooShortError
         If no series has an origin with a target.
 
@@ -208,7 +225,9 @@ def backtest(
 
 
 def check_metrics(names: Sequence[str] | None, series_list: Sequence[Series]) -> None:
-    """Refuse metrics that are not known, and percentages of a variable whose zero is arbitrary.
+    """Refuse metrics that are not known, and where nothing but percentages of arbitrary zeros would be left.
+
+    Beside other metrics, or other series, a percentage is left out where it means nothing, and the rest is given.
 
     Raises
     ------
@@ -218,33 +237,63 @@ def check_metrics(names: Sequence[str] | None, series_list: Sequence[Series]) ->
     for name in names or ():
         if name not in METRICS:
             raise InputError(f"metric {name!r} is not known; known are {', '.join(METRICS)}")
-        arbitrary = [series for series in series_list if not series.is_ratio_scale]
-        if name in ("mape", "smape") and arbitrary:
-            raise InputError(f"{name} is refused for {arbitrary[0].label}: its zero is arbitrary, so a percentage "
-                             "means nothing; use mae, rmse or mase")  # fmt: skip
+    refused = percentages_refused(names, series_list)
+    if names and refused and set(names) <= set(PERCENTAGES) and len(refused) == len(series_list):
+        raise InputError(f"{names[0]} is refused for {refused[0].label}: its zero is arbitrary, so a percentage "
+                         "means nothing; use mae, rmse or mase")  # fmt: skip
+
+
+def percentages_refused(names: Sequence[str] | None, series_list: Sequence[Series]) -> list[Series]:
+    """Return the series of which a percentage among the metrics asked for means nothing."""
+    if not set(names or ()) & set(PERCENTAGES):
+        return []
+    return [series for series in series_list if not series.is_ratio_scale]
 
 
 def scores_of(result: Backtest, *, metrics: Sequence[str] | None = None) -> pd.DataFrame:
-    """Return the scores of a backtest as the corridor's ``scores`` table; see :func:`backtest`."""
+    """Return the scores of a backtest as the corridor's ``scores`` table; see :func:`backtest`.
+
+    The models of one series and horizon are scored on the same forecasts: those that every model gave which answered
+    at least half of them. Where a model gave others too, or answered less, its scores over all of its own follow under
+    the names of the metrics with ``_own``: these are no comparison.
+    """
     from glaciertime.tables import variable_named
 
     out = []
+    common = common_rows(result.rows)
     groups = by_series(result.rows, "model", "horizon", sort=False)
     for group, index in groups.indices.items():
         key = [str(name) for name in np.ravel(np.array(group, dtype=object))]
-        rows, values = result.rows.iloc[index], result.values[index]
+        rows, values, shared = result.rows.iloc[index], result.values[index], common[index]
         ok = (rows["status"] == "ok").to_numpy()
-        computed = _compute(rows[ok], values[ok], result.quantiles, variable_named(key[1]).ratio_scale)
-        for name in metrics if metrics is not None else computed:
-            out.append((*key, name, computed[name], int(ok.sum()), int((~ok).sum()), rows["source"].iloc[0]))
+        is_ratio = variable_named(key[1]).ratio_scale
+        blocks = [(shared, "")] if shared.any() or not ok.any() else []
+        if ok.sum() > shared.sum():
+            blocks.append((ok, OWN))
+        for kept, suffix in blocks:
+            computed = _compute(rows[kept], values[kept], result.quantiles, is_ratio)
+            for name in metrics if metrics is not None else computed:
+                if name in computed:
+                    out.append((*key, f"{name}{suffix}", computed[name], int(kept.sum()), int((~ok).sum()),
+                                rows["source"].iloc[0]))  # fmt: skip
     columns = [*SERIES_KEY, "model", "horizon", "metric", "value", "n", "n_failed", "source"]
     return validate(pd.DataFrame(out, columns=columns), "scores")
+
+
+def common_rows(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows are of a target that all models answered, (N,); of models that answered half and more."""
+    ok = (rows["status"] == "ok").to_numpy()
+    series = [*SERIES_KEY, "horizon"]
+    answered = rows.assign(ok=ok).groupby([*series, "model"], sort=False)["ok"].transform("mean").to_numpy() >= 0.5
+    counted = rows.assign(lost=answered & ~ok)
+    lost = counted.groupby([*series, "cutoff", "target_date"], sort=False)["lost"].transform("any").to_numpy()
+    return np.asarray(ok & answered & ~lost)
 
 
 def _compute(
     rows: pd.DataFrame, values: NDArray[np.float64], quantiles: NDArray[np.float64], is_ratio: bool
 ) -> dict[str, float]:
-    names = [name for name in METRICS if is_ratio or name not in ("mape", "smape")]
+    names = [name for name in METRICS if is_ratio or name not in PERCENTAGES]
     if len(rows) == 0:
         return dict.fromkeys(names, float("nan"))
     observed, forecast = rows["observed"].to_numpy(), rows["forecast"].to_numpy()

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.forecast.judged.backtest import Backtest
+from glaciertime.forecast.judged.backtest import Backtest, common_rows
 from glaciertime.forecast.judged.metrics import relative_error
-from glaciertime.tables import SERIES_KEY, by_series, validate
+from glaciertime.tables import SERIES_KEY, by_series, empty, validate
 
-__all__ = ["skill_scores", "skill_table"]
+__all__ = ["diebold_mariano", "skill_scores", "skill_table"]
 
 #: Successive origins that are drawn together where a single series is resampled.
 _BLOCK = 5
+#: From fewer series, or blocks of one series, there is no interval: their resamples are hardly more than themselves.
+_LEAST_BLOCKS = 8
+#: From fewer forecasts no test.
+_LEAST_FORECASTS = 8
 
 
 def skill_table(
@@ -40,8 +46,10 @@ def skill_table(
     Returns
     -------
     DataFrame
-        ``dataset, variable, model, horizon, skill, lower, upper, p_worse, n_series, n_left_out``; ``p_worse`` is the
-        share of resamples in which the model is no better than the reference.
+        ``dataset, variable, model, horizon, skill, lower, upper, p_worse, p_value, n_series, n_left_out``; ``p_worse``
+        is the share of resamples in which the model is no better than the reference, NaN like the interval with fewer
+        than eight series, or eight blocks of a single one. ``p_value`` is that of :func:`diebold_mariano` on the
+        forecasts of a single series; NaN for several.
 
     Raises
     ------
@@ -77,8 +85,15 @@ def skill_table(
             ratio = _ratio(mine[None], other[None], pooled=len(series) == 1)[0]
             drawn = _ratio(mine[picks], other[picks], pooled=len(series) == 1)
             lower, upper = 1 - np.quantile(drawn, [(1 + level) / 2, (1 - level) / 2])
-            found.append((dataset, variable, model, horizon, 1 - float(ratio), float(lower), float(upper),
-                          float(np.mean(drawn >= 1)), len(series), len(part) - len(good)))  # fmt: skip
+            worse = float(np.mean(drawn >= 1))
+            if len(mine) < _LEAST_BLOCKS:
+                lower = upper = worse = np.nan
+            p_value = np.nan
+            if len(series) == 1:
+                loss = (good[model] - good[reference]).to_numpy()
+                p_value = diebold_mariano(loss, overlap=_overlap(good))
+            found.append((dataset, variable, model, horizon, 1 - float(ratio), float(lower), float(upper), worse,
+                          p_value, len(series), len(part) - len(good)))  # fmt: skip
     columns = [
         "dataset",
         "variable",
@@ -88,10 +103,65 @@ def skill_table(
         "lower",
         "upper",
         "p_worse",
+        "p_value",
         "n_series",
         "n_left_out",
     ]
     return pd.DataFrame(found, columns=columns)
+
+
+def diebold_mariano(difference: ArrayLike, *, overlap: int = 1) -> float:
+    r"""Return the two-sided chance that two forecasts of equal worth differ so much in their mean loss.
+
+    Diebold and Mariano (1995, doi:10.1080/07350015.1995.10524599) with the correction for few forecasts of Harvey,
+    Leybourne and Newbold (1997, doi:10.1016/S0169-2070(96)00719-4): with *n* differences *d* whose targets overlap
+    over *h* of them,
+
+    .. math:: S = \frac{\bar d}{\sqrt{V / n}} \sqrt{\frac{n + 1 - 2 h + h (h - 1) / n}{n}}, \quad
+       V = \gamma_0 + 2 \sum_{k < h} (1 - k / h) \gamma_k
+
+    is compared with Student's t of *n* - 1 degrees of freedom.
+
+    Parameters
+    ----------
+    difference : (N,) float
+        Loss of one forecast less that of the other, in order of time.
+    overlap : int
+        Forecasts that one forecast's time ahead reaches over, at least 1.
+
+    Returns
+    -------
+    float
+        In 0..1; NaN with fewer than eight differences, or fewer than twice the overlap, and where none differs.
+
+    Examples
+    --------
+    >>> round(diebold_mariano([1.0, 2.0, 1.5, 0.5, 1.0, 2.0, 1.5, 0.5, -0.5, 1.0]), 3)
+    0.002
+    """
+    from scipy.special import stdtr
+
+    loss = np.asarray(difference, dtype=float)
+    count = len(loss)
+    if count < max(_LEAST_FORECASTS, 2 * overlap) or (loss == loss[0]).all():
+        return float("nan") if count == 0 or loss[0] == 0 or count < max(_LEAST_FORECASTS, 2 * overlap) else 0.0
+    rest = loss - loss.mean()
+    variance = float(rest @ rest) / count
+    for lag in range(1, overlap):
+        variance += 2 * (1 - lag / overlap) * float(rest[lag:] @ rest[:-lag]) / count
+    if variance <= 0:
+        return float("nan")
+    few = (count + 1 - 2 * overlap + overlap * (overlap - 1) / count) / count
+    statistic = loss.mean() / np.sqrt(variance / count) * np.sqrt(max(few, 0.0))
+    return float(2 * stdtr(count - 1, -abs(statistic)))
+
+
+def _overlap(rows: pd.DataFrame) -> int:
+    """Return how many successive origins the time of a forecast reaches over, at least 1."""
+    origin = rows["cutoff"].to_numpy().astype("M8[D]").astype(float)
+    ahead = rows["target_date"].to_numpy().astype("M8[D]").astype(float) - origin
+    steps = np.diff(np.unique(origin))
+    return max(1, int(np.ceil(np.median(ahead) / np.median(steps) - 1e-9))) if len(steps) else 1
 
 
 def _paired_errors(rows: pd.DataFrame) -> pd.DataFrame:
@@ -118,8 +188,8 @@ def _ratio(mine: NDArray[np.float64], other: NDArray[np.float64], *, pooled: boo
 def skill_scores(result: Backtest, *, reference: str = "last") -> pd.DataFrame:
     """Return the skill of one series' backtest as rows of the corridor's ``scores``.
 
-    Metrics ``skill_last``, ``skill_last_lower`` and ``skill_last_upper``, by the name of the reference: see
-    :func:`skill_table`, whose resamples are of blocks of five origins where there is one series.
+    Metrics ``skill_last``, ``skill_last_lower``, ``skill_last_upper`` and ``skill_last_p_value``, by the name of the
+    reference: see :func:`skill_table`, whose resamples are of blocks of five origins where there is one series.
 
     Parameters
     ----------
@@ -133,19 +203,24 @@ def skill_scores(result: Backtest, *, reference: str = "last") -> pd.DataFrame:
     >>> from glaciertime.forecast.example import straight_series
     >>> result = run_backtest([straight_series(rate_per_year=2.0, count=20)], models=["last", "drift"])
     >>> skill_scores(result)["metric"].unique().tolist()
-    ['skill_last', 'skill_last_lower', 'skill_last_upper']
+    ['skill_last', 'skill_last_lower', 'skill_last_upper', 'skill_last_p_value']
     """
     keys = result.rows[list(SERIES_KEY)].drop_duplicates()
     if len(keys) != 1:
         raise InputError(f"the backtest holds {len(keys)} series; skill is stored for one at a time")
-    table = skill_table(result, reference=reference)
+    # Of the same forecasts as the other scores.
+    shared = common_rows(result.rows)
+    if reference not in set(result.rows.loc[shared, "model"]):
+        return empty("scores")
+    table = skill_table(replace(result, rows=result.rows[shared], values=result.values[shared]), reference=reference)
     table = table[table["model"] != reference]
-    good = result.rows["status"] == "ok"
-    counts = result.rows.assign(n=good, n_failed=~good).groupby(["model", "horizon"])[["n", "n_failed"]].sum()
+    counts = result.rows.assign(n=shared, n_failed=result.rows["status"] != "ok")
+    counts = counts.groupby(["model", "horizon"])[["n", "n_failed"]].sum()
     found = []
     for row in table.itertuples():
         n, n_failed = (int(count) for count in counts.loc[(row.model, row.horizon)])
-        for suffix, value in (("", row.skill), ("_lower", row.lower), ("_upper", row.upper)):
+        made = (("", row.skill), ("_lower", row.lower), ("_upper", row.upper), ("_p_value", row.p_value))
+        for suffix, value in made:
             found.append((*keys.iloc[0], row.model, row.horizon, f"skill_{reference}{suffix}", value, n, n_failed,
                           result.rows["source"].iloc[0]))  # fmt: skip
     columns = [*SERIES_KEY, "model", "horizon", "metric", "value", "n", "n_failed", "source"]

@@ -222,7 +222,7 @@ def _run_learned(
     bench: Workbench, model: str, change: list[NDArray[np.float64]], bank_change: NDArray[np.float64]
 ) -> list[Outcome]:
     outcomes = []
-    for index, task in enumerate(bench.tasks):
+    for index in range(len(bench.tasks)):
         reason = _too_few(bench, index, model)
         if reason is not None:
             outcomes.append(_failed(bench, index, reason))
@@ -235,7 +235,7 @@ def _run_learned(
 def run_ensemble(bench: Workbench) -> list[Outcome]:
     """Forecast by the median of the candidates, each weighted by its past skill on other glaciers."""
     outcomes = []
-    for index, task in enumerate(bench.tasks):
+    for index in range(len(bench.tasks)):
         reason = _too_few(bench, index, "ensemble")
         if reason is not None:
             outcomes.append(_failed(bench, index, reason))
@@ -271,7 +271,7 @@ def run_auto(bench: Workbench) -> list[Outcome]:
     served the glacier itself at its earlier origins, drawn towards a fixed one.
     """
     outcomes = []
-    for index, task in enumerate(bench.tasks):
+    for index in range(len(bench.tasks)):
         row = bench.rows[index]
         if isinstance(row, str):
             outcomes.append(_failed(bench, index, row))
