@@ -10,12 +10,31 @@ from glaciertime.forecast.judged import metrics
 from glaciertime.forecast.prediction import quantiles_of
 
 
-def test_crps_of_many_quantiles_is_that_of_the_normal_distribution():
-    p = np.linspace(0.0005, 0.9995, 1000)
-    got = metrics.crps(np.array([0.7]), stats.norm.ppf(p)[None, :], quantiles=p)[0]
-    z = 0.7
+def test_crps_of_normal_quantiles_is_that_of_the_normal_distribution():
+    p = quantiles_of((0.5, 0.8, 0.9, 0.95))
+    z = np.linspace(-4, 4, 33)
+    got = metrics.crps(z, np.tile(stats.norm.ppf(p), (33, 1)), quantiles=p)
     exact = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi)
-    assert got == pytest.approx(exact, abs=2e-3)
+    np.testing.assert_allclose(got, exact, atol=1e-12)
+
+
+def test_crps_is_the_integral_of_the_pinball_loss_of_its_own_quantile_function():
+    p = quantiles_of((0.5, 0.8, 0.9, 0.95))
+    rng = np.random.default_rng(0)
+    given = np.sort(rng.normal(size=(20, len(p))) ** 3, axis=1)
+    # Flat in the middle, at the lower and at the upper end.
+    given[1, 3:6], given[2, :3], given[3, -3:] = given[1, 3], given[2, 0], given[3, -1]
+    observed = rng.normal(0, 2, 20)
+    fine = np.linspace(-8, 8, 200_001)
+    knots = stats.norm.ppf(p)
+    piece = np.clip(np.searchsorted(knots, fine) - 1, 0, len(knots) - 2)
+    level, weight = stats.norm.cdf(fine), stats.norm.pdf(fine) * (fine[1] - fine[0])
+    numeric = []
+    for row, value in zip(given, observed, strict=True):
+        slope = (row[piece + 1] - row[piece]) / (knots[piece + 1] - knots[piece])
+        error = value - (row[piece] + slope * (fine - knots[piece]))
+        numeric.append(2 * np.sum(np.maximum(level * error, (level - 1) * error) * weight))
+    np.testing.assert_allclose(metrics.crps(observed, given, quantiles=p), numeric, atol=1e-7)
 
 
 def test_crps_of_a_point_is_the_absolute_error():
