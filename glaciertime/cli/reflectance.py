@@ -24,7 +24,14 @@ _BASELINE = 600
 
 
 def open_reflectance(
-    source: Path | str, *, method: str, bands: str | None, sensor: str | None, values: PixelReading, scaled: bool
+    source: Path | str,
+    *,
+    method: str,
+    bands: str | None,
+    sensor: str | None,
+    values: PixelReading,
+    scaled: bool,
+    clouds: str = "none",
 ) -> Imagery:
     """Open an image whose bands, in the order the method needs them, read as surface reflectances.
 
@@ -39,6 +46,8 @@ def open_reflectance(
         What was told of nodata and scale.
     scaled : bool
         Whether a scale was told.
+    clouds : str
+        Where the cloud layer is, see :class:`.Imagery`.
 
     Raises
     ------
@@ -55,7 +64,7 @@ def open_reflectance(
         path = whole.path
         numbers = band_numbers(path, wanted, descriptions=whole.descriptions, sensor=known, told=bands)
         declared = whole.declared_scale
-    pixels = Imagery(source, bands=numbers, values=values)
+    pixels = Imagery(source, bands=numbers, values=values, clouds=clouds)
     try:
         sample = pixels.sample()
         if scaled or looks_like_reflectance(sample):

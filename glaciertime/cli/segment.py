@@ -104,6 +104,14 @@ def segment(
             "auto: where the model is surest. Default: auto with a georeference, else up.",
         ),
     ] = None,
+    clouds: Annotated[
+        str,
+        typer.Option(
+            metavar="BAND|PATTERN",
+            help="Its cloud layer: number or name of a band, or file names such as '*_QA_PIXEL.TIF'; none, or auto: "
+            "what is called QA_PIXEL, SCL or Fmask beside it or in it.",
+        ),
+    ] = "auto",
     centreline: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Vector file with the glacier's line, from inland to the sea.")
     ] = None,
@@ -146,7 +154,8 @@ def segment(
     settings = Settings(
         weights=weights or _DEFAULT, method=method, sensor=sensor, bands=bands,
         values=replace(parse_nodata(nodata), scale=factor, offset=offset), scaled=scale is not None,
-        min_area_km2=min_area, engine=engine, tta=tta, ocean=ocean, centreline=centreline, mc_dropout=mc_dropout,
+        min_area_km2=min_area, engine=engine, tta=tta, ocean=ocean, centreline=centreline,
+        clouds=clouds, mc_dropout=mc_dropout,
         smoothness=0.1 if smoothness is None else smoothness, window=window, batch=batch, cog=cog, threads=threads,
         overwrite=overwrite,
     )  # fmt: skip

@@ -55,6 +55,7 @@ class Settings:
     tta: bool | None
     ocean: str | None
     centreline: Path | None
+    clouds: str
     mc_dropout: int
     smoothness: float
     window: int
@@ -222,9 +223,11 @@ def _open(
         pixels = opened.enter_context(
             open_reflectance(
                 source, method=str(settings.method), bands=settings.bands, sensor=settings.sensor,
-                values=settings.values, scaled=settings.scaled,
+                values=settings.values, scaled=settings.scaled, clouds=settings.clouds,
             )
         )  # fmt: skip
+        if said := pixels.said_of_clouds():
+            note(said)
         return pixels, {}
     spec = model.spec
     known = None if settings.sensor is None else sensor_named(settings.sensor)
@@ -239,7 +242,11 @@ def _open(
         shown = ", ".join(f"{band} {number}" for band, number in zip(spec.bands, bands, strict=True))
         if bands != tuple(range(1, len(named) + 1)):
             note(f"{image.name}: bands by their names: {shown}")
-    pixels = opened.enter_context(Imagery(source, bands=bands, expected=len(spec.bands), values=settings.values))
+    pixels = opened.enter_context(
+        Imagery(source, bands=bands, expected=len(spec.bands), values=settings.values, clouds=settings.clouds)
+    )
+    if said := pixels.said_of_clouds():
+        note(said)
     told = settings.values
     sample = pixels.sample()
     if known is not None and not known.is_radar and not settings.scaled and _saw_reflectances(spec):

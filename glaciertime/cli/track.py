@@ -108,6 +108,14 @@ def track(
     scale: Annotated[
         str | None, typer.Option(metavar="FACTOR,OFFSET", help="What makes the values of images measured ones.")
     ] = None,
+    clouds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BAND|PATTERN",
+            help="Cloud layers of images: number or name of a band, or file names such as '*_QA_PIXEL.TIF'; none, or "
+            "auto: what is called QA_PIXEL, SCL or Fmask beside or in them. Default: auto.",
+        ),
+    ] = None,
     ocean: Annotated[
         str | None,
         typer.Option(
@@ -207,6 +215,7 @@ def track(
         are_images=images,
         image_bands=None if scenes else parse_bands(bands),
         scale=parse_scale(scale),
+        clouds=clouds or "auto",
     )
     settings = TrackSettings(
         methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width, common_footprint=common_footprint

@@ -106,9 +106,11 @@ def _opened(scene: ImageScene, spec: ModelSpec) -> tuple[Imagery, Checked]:
     """Open an image and look at its values before they are believed."""
     from glaciertime.segment.predict.checks import check_values
 
-    pixels = Imagery(scene.path, bands=scene.bands, expected=len(spec.bands), values=scene.values)
+    pixels = Imagery(scene.path, bands=scene.bands, expected=len(spec.bands), values=scene.values, clouds=scene.clouds)
     try:
         checked = check_values(pixels.sample(), spec=spec, values=scene.values, name=scene.path.name)
+        if said := pixels.said_of_clouds():
+            checked = replace(checked, notes=(*checked.notes, said))
     except BaseException:
         pixels.close()
         raise

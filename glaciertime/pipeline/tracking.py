@@ -252,6 +252,7 @@ def _of_images(request: TrackRequest) -> str:
         "--weights": bool(request.weights),
         "--bands": request.reading.image_bands is not None,
         "--scale": request.reading.scale != MaskReading().scale,
+        "--clouds": request.reading.clouds != MaskReading().clouds,
     }
     return ", ".join(name for name, told in given.items() if told)
 

@@ -106,6 +106,8 @@ class ImageScene:
     box: shapely.Polygon | None = None
     values: PixelReading = field(default_factory=PixelReading)
     bands: tuple[int, ...] | None = None
+    #: Where its cloud layer is, see :mod:`glaciertime.scenes.cloud_layers`.
+    clouds: str = "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,6 +51,8 @@ class MaskReading:
     #: Of images: the bands that the model gets, factor and offset of their values.
     image_bands: tuple[int, ...] | None = None
     scale: tuple[float, float] = (1.0, 0.0)
+    #: Where the cloud layers of images are, see :mod:`glaciertime.scenes.cloud_layers`.
+    clouds: str = "auto"
     #: Resolution of the images that the masks were drawn on, where their pixels are finer or coarser.
     image_resolution_m: float | None = None
     #: What is known against all of them.

@@ -16,6 +16,7 @@ from rasterio.io import DatasetReader
 from glaciertime.dates import Dated
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableScene
+from glaciertime.scenes.cloud_layers import is_cloud_layer
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
@@ -47,7 +48,7 @@ def format_of_rasters(path: Path, reading: MaskReading) -> Literal["masks", "ima
         return "images" if reading.are_images else "masks"
     if reading.classes.text:
         return "masks"
-    files = mask_files(path)
+    files = image_files(path, reading)
     step = max(1, len(files) // _LOOKED_AT)
     chosen = files[::step]
     kinds = {file: is_image(file) for file in chosen}
@@ -59,6 +60,12 @@ def format_of_rasters(path: Path, reading: MaskReading) -> Literal["masks", "ima
             "--images or --masks"
         )
     return "images" if True in kinds.values() else "masks"
+
+
+def image_files(folder: Path, reading: MaskReading) -> list[Path]:
+    """Return the rasters of a folder without the cloud layers among them; all, where there is nothing else."""
+    files = mask_files(folder)
+    return [path for path in files if not is_cloud_layer(path, reading.clouds)] or files
 
 
 def is_image(path: Path) -> bool | None:
@@ -122,7 +129,7 @@ def images_in_folder(
     DataNotFoundError
         Where the folder holds no raster at all.
     """
-    files = mask_files(folder)
+    files = image_files(folder, reading)
     if not files:
         raise DataNotFoundError(f"{folder} holds no images; expected files ending in {', '.join(RASTER_ENDINGS)}")
     scenes: list[ImageScene | UnreadableScene] = []
@@ -162,7 +169,7 @@ def _image(
                 f"{path.name} looks like a mask among images: give masks in a --data of their own, or say --images if "
                 "it is an image"
             )
-        with Imagery(path, bands=reading.image_bands) as pixels:
+        with Imagery(path, bands=reading.image_bands, clouds=reading.clouds) as pixels:
             shape, place = (pixels.height, pixels.width), pixels.place
         if place is None and reading.local_resolution_m is not None:
             return _local(path, acquisition, shape, reading)
@@ -183,7 +190,7 @@ def _image(
     return ImageScene(
         acquisition=replace(acquisition, crs=crs, resolution_m=size), path=path, shape=shape, transform=transform,
         weights="" if acquisition.sensor in _RADARS else "landsat-fronts", values=_values(reading),
-        bands=reading.image_bands,
+        bands=reading.image_bands, clouds=reading.clouds,
     )  # fmt: skip
 
 
@@ -194,7 +201,7 @@ def _local(path: Path, what: Acquisition, shape: tuple[int, int], reading: MaskR
     return ImageScene(
         acquisition=replace(what, resolution_m=size_m, flags=flags), path=path, shape=shape,
         transform=Affine(size_m, 0, 0, 0, -size_m, shape[0] * size_m), weights="landsat-fronts",
-        values=_values(reading), bands=reading.image_bands,
+        values=_values(reading), bands=reading.image_bands, clouds=reading.clouds,
     )  # fmt: skip
 
 

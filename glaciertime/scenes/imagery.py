@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.windows import Window
 
-from glaciertime.errors import InputError
+from glaciertime.errors import InputError, UsageError
+from glaciertime.scenes.cloud_layers import AUTO, NONE, CloudLayer, band_of_clouds, layer_beside
 from glaciertime.scenes.pixel_values import PixelReading, grey_table
 from glaciertime.scenes.raster_files import check_pixels, open_raster, reading
 from glaciertime.scenes.remote import address, name_of
@@ -41,6 +42,9 @@ class Imagery:
         Number of bands a model needs.
     values : PixelReading, optional
         How stored numbers become measured values.
+    clouds : str
+        Where its cloud layer is: ``auto``, ``none``, the number or description of a band, or a pattern of file names;
+        see :mod:`glaciertime.scenes.cloud_layers`. What it hides is not observed.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class Imagery:
         bands: Sequence[int] | None = None,
         expected: int | None = None,
         values: PixelReading | None = None,
+        clouds: str = NONE,
     ) -> None:
         url = address(path) if isinstance(path, str) else None
         self.path = Path(path if url is None else name_of(url))
@@ -69,8 +74,10 @@ class Imagery:
                 self._mask_kinds = self._source.mask_flag_enums
                 self._nodata = self._source.nodatavals
                 self._alpha = self._alpha_band()
+                self._cloud_band = band_of_clouds(self._source.descriptions, clouds, name=self.path.name)
                 self.bands = self._choose(bands, expected)
                 self._greys = self._palette()
+                self.clouds = self._cloud_layer(clouds)
         except BaseException:
             self._source.close()
             raise
@@ -84,7 +91,9 @@ class Imagery:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and its cloud layer."""
+        if self.clouds is not None:
+            self.clouds.close()
         self._source.close()
 
     @property
@@ -161,7 +170,7 @@ class Imagery:
             chosen = [
                 band
                 for band, meaning in zip(self._source.indexes, self._source.colorinterp, strict=True)
-                if meaning != ColorInterp.alpha and band != self._alpha
+                if meaning != ColorInterp.alpha and band not in (self._alpha, self._cloud_band)
             ]
             if expected == 1 and len(chosen) == 3 and self._all_equal(chosen):
                 chosen = chosen[:1]
@@ -171,6 +180,28 @@ class Imagery:
                 f"choose them with --bands, for example --bands {','.join(str(1 + i) for i in range(expected))}"
             )
         return chosen
+
+    def said_of_clouds(self) -> str:
+        """Return what is to be said of the cloud layer that was used; empty where there is none."""
+        if self.clouds is None:
+            return ""
+        step = max(1, self.height * self.width // _SAMPLED_PX)
+        share = np.mean([self.clouds.hidden(row, 0, 1, self.width).mean() for row in range(0, self.height, step)])
+        where = f"its band {self._cloud_band}" if self._cloud_band is not None else self.clouds.path.name
+        return (
+            f"{self.path.name}: {share:.0%} is cloud or its shadow by {where}, and not observed; --clouds none keeps it"
+        )
+
+    def _cloud_layer(self, told: str) -> CloudLayer | None:
+        if self._cloud_band is not None:
+            return CloudLayer(self.path, image=self._source, band=self._cloud_band)
+        # What is fetched from afar has no folder to look in.
+        beside = layer_beside(self.path, told) if isinstance(self.path, Path) and self.path.is_file() else None
+        if beside is not None:
+            return CloudLayer(beside, image=self._source)
+        if told not in (AUTO, NONE):
+            raise UsageError(f"--clouds {told}: {self.path} has no band of that name and no folder to look in")
+        return None
 
     def _alpha_band(self) -> int | None:
         """Return the number of a last band that holds nothing but 0 and its largest value and does not say why."""
@@ -206,7 +237,10 @@ class Imagery:
 
     def read(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
         """Return (C, height, width) float32 of a window inside the raster, NaN where not observed."""
-        return self._read(window=Window(column, row, width, height))
+        pixels = self._read(window=Window(column, row, width, height))
+        if self.clouds is not None:
+            pixels[:, self.clouds.hidden(row, column, height, width)] = np.nan
+        return pixels
 
     def read_all(self) -> NDArray[np.float32]:
         """Return the whole raster, (C, H, W) float32, NaN where not observed."""
