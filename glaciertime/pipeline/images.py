@@ -226,7 +226,9 @@ def mask_of_image(
         layers = probable.pop() if probable else segmented().probability
         return None if layers is None else (layers, spec.codes)
 
-    return replace(first.scene, acquisition=acquisition, read=read, probability=probability)
+    return replace(
+        first.scene, acquisition=acquisition, read=read, probability=probability, sigma_is_of_probability=False
+    )
 
 
 def _segment(

@@ -88,6 +88,8 @@ class MaskScene:
     probability: Callable[[], tuple[NDArray[np.float32], tuple[int, ...]] | None] | None = None
     #: Whether there is any ocean to end in: a glacier that ends on land has no calving front.
     has_ocean: bool = True
+    #: Whether the slope of the probabilities is all that is known of the front's error.
+    sigma_is_of_probability: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -186,7 +186,11 @@ class Imagery:
         if self.clouds is None:
             return ""
         step = max(1, self.height * self.width // _SAMPLED_PX)
-        share = np.mean([self.clouds.hidden(row, 0, 1, self.width).mean() for row in range(0, self.height, step)])
+        share = float(
+            np.mean([self.clouds.hidden(row, 0, 1, self.width).mean() for row in range(0, self.height, step)])
+        )
+        if not share:
+            return ""
         where = f"its band {self._cloud_band}" if self._cloud_band is not None else self.clouds.path.name
         return (
             f"{self.path.name}: {share:.0%} is cloud or its shadow by {where}, and not observed; --clouds none keeps it"

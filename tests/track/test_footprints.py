@@ -348,6 +348,15 @@ def test_the_common_footprint_holds_the_glacier_of_the_line_and_its_own_errors()
     assert sigmas["common"].tolist() == pytest.approx(sigmas["box"].tolist())
 
 
+def test_a_front_that_lies_outside_the_common_footprint_leaves_the_area_there_without_a_sigma():
+    scenes = [mask_scene(6_000, 0), mask_scene(3_000, 10)]
+    zones = scenes[0].read()
+    ends = int(np.flatnonzero((zones == OCEAN).any(axis=0))[0])
+    hidden = with_gap(scenes[1], slice(ends - 8, ends + 8))
+    tracked = track_scenes([scenes[0], hidden], glacier=toy_glacier(), settings=TrackSettings(common_footprint=True))
+    assert len(tracked.observations.query("footprint == 'common'")) == 2
+
+
 def test_the_common_footprint_takes_sigma_from_the_probabilities_that_the_box_takes_it_from():
     def modelled(scene: MaskScene) -> MaskScene:
         zones = scene.read()

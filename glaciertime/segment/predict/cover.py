@@ -22,7 +22,7 @@ _NEIGHBOURHOOD_PX = 5
 _BESIDE_PX = (3.0, 11.0)
 #: Share of the columns of a frame along which clouds, or nothing, may lie beside the front. Chosen on fronts of two
 #: glaciers and tried on the third; see ``scripts/check_clouds.py``.
-_MOST_SMOOTH = 0.35
+_MOST_SMOOTH = 0.4
 _MOST_UNOBSERVED = 0.25
 
 

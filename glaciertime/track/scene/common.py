@@ -124,7 +124,11 @@ def common_areas(
 
 
 def _cut(front: Front, footprint: shapely.Geometry) -> Front | None:
-    parts = [part for part in shapely.get_parts(front.intersection(footprint)) if part.geom_type == "LineString"]
+    parts = [
+        part
+        for part in shapely.get_parts(front.intersection(footprint))
+        if part.geom_type == "LineString" and part.length
+    ]
     if not parts:
         return None
     return parts[0] if len(parts) == 1 else shapely.MultiLineString(parts)

@@ -173,7 +173,7 @@ def _front(
         known = np.concatenate(sigma_px) if sigma_px else np.array([math.nan])
         # That of the rounding to pixels, which the acquisition has beside it, is not made here.
         sigma_m = math.sqrt(float(np.mean(known**2))) * scene.acquisition.resolution_m
-        if scene.acquisition.model:
+        if not scene.sigma_is_of_probability:
             # How far a model errs is what it showed where the truth was known, not how steep its probabilities are.
             sigma_m = scene.acquisition.delineation_sigma_m
     seen = _cut(lines, scene, regions)
