@@ -159,6 +159,8 @@ class Glacier(_Entry):
     box: tuple[float, float, float, float] | None = None
     fjord: Region | None = None
     centreline: Line | None = None
+    #: The STAC API that scenes of it are looked for in; empty for the default.
+    stac: str = ""
     notes: str = ""
     sources: tuple[Source, ...] = ()
 
@@ -175,6 +177,13 @@ class Glacier(_Entry):
         if value is not None:
             crs_on_earth(value, what=f"'{value}'")
         return value
+
+    @field_validator("stac")
+    @classmethod
+    def _stac_is_web_address(cls, url: str) -> str:
+        if url and not re.match(r"https?://[^/\s]", url):
+            raise ValueError(f"'{url[:200]}': an address that begins with https:// or http:// expected")
+        return url
 
     @model_validator(mode="after")
     def _geometry_has_a_crs(self) -> Glacier:

@@ -46,6 +46,8 @@ name: My Glacier
 #   drawn_by: your name
 #   coordinates: [[-180000, -2273000], [-204000, -2273000]]
 
+# stac: https://earth-search.aws.element84.com/v1   # where glaciertime scenes looks for it
+
 # sources:                     # used when the folder given with --data holds them; the first found wins
 #   - dataset: my masks
 #     format: masks            # outlines, traces, caffe, masks or images

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,6 +23,7 @@ __all__ = [
     "RefreshOption",
     "ScenesOption",
     "SieveOption",
+    "SignOption",
     "SinceOption",
     "UntilOption",
     "scenes_request",
@@ -55,6 +57,13 @@ SieveOption = Annotated[
         help="Scenes that the catalogue calls cloudier as a whole are not looked at; default 95.",
     ),
 ]  # fmt: skip
+SignOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sign", metavar="URL", envvar="GLACIERTIME_STAC_SIGN",
+        help="Where tokens for the files of the catalogue are had: planetary-computer, or an address.",
+    ),
+]  # fmt: skip
 RefreshOption = Annotated[
     bool, typer.Option("--refresh", help="Ask the servers whether the files of windows that are kept have changed.")
 ]
@@ -80,6 +89,7 @@ def stac_request(
     most_clouds: float | None,
     sieve: float | None,
     refresh: bool,
+    sign: str | None,
 ) -> StacRequest:
     """Return what options ask of a catalogue.
 
@@ -89,17 +99,21 @@ def stac_request(
         Where a day is missing or none, or the address is no web address.
     """
     from glaciertime.errors import InputError
-    from glaciertime.scenes.sources.search import EARTH_SEARCH
     from glaciertime.scenes.sources.stac import StacRequest
     from glaciertime.scenes.transfer import check_url
 
-    where = (address or EARTH_SEARCH).strip()
+    where = (address or "").strip()
+    tokens = (sign or "").strip()
     try:
-        check_url(where)
+        if where:
+            check_url(where)
+        if tokens and tokens != "planetary-computer":
+            check_url(tokens.replace("{collection}", "x"))
     except InputError as error:
-        raise UsageError(f"the catalogue's {error}") from error
+        raise UsageError(f"--stac, --scenes or --sign: {error}") from error
     return StacRequest(
         address=where,
+        sign=tokens,
         since=_day(since, "--from"),
         until=_day(until, "--to"),
         collections=tuple(dict.fromkeys(collections)) if collections else ("sentinel-2-l2a",),
@@ -123,8 +137,12 @@ def scenes_request(
     most_clouds: float | None,
     sieve: float | None,
     refresh: bool,
+    sign: str | None,
+    others: Mapping[str, object],
 ) -> StacRequest | None:
     """Return what ``--scenes`` asks of a catalogue, or None where it is not given.
+
+    ``others`` are options that speak of files of one's own, with their values.
 
     Raises
     ------
@@ -136,6 +154,7 @@ def scenes_request(
             "--from": since, "--to": until, "--collection": collections, "--per": per, "--max-clouds": most_clouds,
             "--sieve": sieve, "--refresh": refresh or None,
         }  # fmt: skip
+        # The environment variable of --sign may stand for other commands.
         if named := [option for option, value in given.items() if value is not None]:
             raise UsageError(f"{', '.join(named)}: belong to --scenes stac; give it, or leave them out")
         return None
@@ -144,8 +163,10 @@ def scenes_request(
         raise UsageError(f"--scenes {scenes}: stac, or stac:URL with the address of a STAC API, expected")
     if data is not None:
         raise UsageError("--data and --scenes: give one of them")
+    if named := [option for option, value in others.items() if value not in (None, "", False)]:
+        raise UsageError(f"{', '.join(named)}: of files of your own, not of scenes of a catalogue; leave it out")
     return stac_request(
-        address or os.environ.get("GLACIERTIME_STAC"), since=since, until=until, collections=collections,
+        address or os.environ.get("GLACIERTIME_STAC"), since=since, until=until, collections=collections, sign=sign,
         bands=tuple(split_names([bands] if bands else None)), per=per, most_clouds=most_clouds, sieve=sieve,
         refresh=refresh,
     )  # fmt: skip

@@ -30,6 +30,7 @@ _EXTRAS = (
     ("xarray", "netcdf", "NetCDF"),
     ("duckdb", "folder", "archives in a folder: all glaciers at once"),
     ("psycopg", "postgis", "archives on a PostGIS server"),
+    ("pystac-client", "stac", "glaciertime scenes, track --scenes"),
     ("mamba-ssm", "cuda", "selective scans on an NVIDIA GPU, faster"),
 )
 #: Drivers of GDAL that the readers rest on, and for what.

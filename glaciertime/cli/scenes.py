@@ -14,11 +14,21 @@ from glaciertime.cli.catalogues import (
     PerOption,
     RefreshOption,
     SieveOption,
+    SignOption,
     SinceOption,
     UntilOption,
     stac_request,
 )
-from glaciertime.cli.common import GlacierOption, JsonOption, LimitOption, ManifestOption, note, print_json, split_names
+from glaciertime.cli.common import (
+    GlacierOption,
+    JsonOption,
+    LimitOption,
+    ManifestOption,
+    OverwriteOption,
+    note,
+    print_json,
+    split_names,
+)
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.running import the_run
 
@@ -35,7 +45,10 @@ def scenes(
     catalogue: Annotated[
         str | None,
         typer.Option(
-            "--stac", metavar="URL", envvar="GLACIERTIME_STAC", help="Address of a STAC API; default Earth Search."
+            "--stac",
+            metavar="URL",
+            envvar="GLACIERTIME_STAC",
+            help="Address of a STAC API; default that of the manifest, else Earth Search.",
         ),
     ] = None,
     collection: CollectionOption = None,
@@ -51,7 +64,9 @@ def scenes(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Fetch the windows into this folder, after listing them.")
     ] = None,
+    overwrite: OverwriteOption = False,
     refresh: RefreshOption = False,
+    sign: SignOption = None,
     manifest: ManifestOption = None,
     as_json: JsonOption = False,
     limit: LimitOption = None,
@@ -70,7 +85,8 @@ def scenes(
     from glaciertime.catalog import load_catalog
     from glaciertime.errors import UsageError
     from glaciertime.pipeline.catalogues import place_told
-    from glaciertime.scenes.sources.stac import list_scenes
+    from glaciertime.scenes.sources.stac import at_glacier, list_scenes
+    from glaciertime.scenes.sources.taken import check_folder
     from glaciertime.scenes.sources.web import Web
 
     if every and per:
@@ -79,11 +95,14 @@ def scenes(
         raise UsageError("--out: say whether --all scenes are to be fetched, or the best --per month")
     request = stac_request(
         catalogue, since=since, until=until, collections=collection, bands=tuple(split_names(bands)), per=per,
-        most_clouds=max_clouds, sieve=sieve, refresh=refresh,
+        most_clouds=max_clouds, sieve=sieve, refresh=refresh, sign=sign,
     )  # fmt: skip
     known = load_catalog(tuple(manifest or ())).glacier(glacier)
+    request = at_glacier(request, known)
     place = place_told(known, box)
     note(f"{request.address}: {', '.join(request.collections)} over {place.what}, {request.since} to {request.until}")
+    if out is not None:
+        check_folder(out, overwrite=overwrite)
     web = Web()
     listing = list_scenes(request, place, web=web, progress=_with_bar)
     for sentence in (*listing.notes, *listing.problems):
@@ -95,7 +114,7 @@ def scenes(
     failed = bool(listing.problems) or any(each.problem for each in listing.listed)
     count = 0
     if out is not None:
-        count, missing = _fetch(listing, request, place, out=out, web=web)
+        count, missing = _fetch(listing, request, place, out=out, overwrite=overwrite, web=web)
         failed = failed or missing
         note(f"{count} windows in {out}; {web.bytes_read:,} bytes came in {web.requests} requests")
         the_run().stored.append(f"{count} windows in {out}")
@@ -110,7 +129,7 @@ def _with_bar(passes):  # type: ignore[no-untyped-def]
     return bar(passes, "clouds over the box", total=len(passes), console=Console(stderr=True), transient=True)
 
 
-def _fetch(listing: Listing, request, place, *, out: Path, web) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
+def _fetch(listing: Listing, request, place, *, out: Path, overwrite: bool, web) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
     """Fetch the windows of a listing into a folder; return how many came, and whether some did not."""
     from rich.console import Console
     from rich.progress import track as bar
@@ -131,7 +150,7 @@ def _fetch(listing: Listing, request, place, *, out: Path, web) -> tuple[int, bo
         for sentence in found.notes:
             note(sentence)
         kept.append((each, found))
-    take_into(out, kept, address=request.address)
+    take_into(out, kept, address=request.address, overwrite=overwrite)
     return len(kept), missing
 
 

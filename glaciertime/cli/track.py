@@ -15,6 +15,7 @@ from glaciertime.cli.catalogues import (
     RefreshOption,
     ScenesOption,
     SieveOption,
+    SignOption,
     SinceOption,
     UntilOption,
     scenes_request,
@@ -65,6 +66,7 @@ def track(
     max_clouds: MaxCloudsOption = None,
     sieve: SieveOption = None,
     refresh: RefreshOption = False,
+    sign: SignOption = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -222,7 +224,13 @@ def track(
     )
     wanted = scenes_request(
         scenes, data=data, since=since, until=until, collections=collection, bands=bands, per=per,
-        most_clouds=max_clouds, sieve=sieve, refresh=refresh,
+        most_clouds=max_clouds, sieve=sieve, refresh=refresh, sign=sign,
+        others={
+            "--classes": classes, "--nodata": nodata, "--crs": crs, "--resolution": resolution, "--dates": dates,
+            "--date-format": date_format, "--day-first": day_first, "--month-first": month_first,
+            "--name-column": name_column, "--id-column": id_column, "--date-column": date_column, "--scale": scale,
+            "--masks": images is False,
+        },
     )  # fmt: skip
     requests = [
         TrackRequest(

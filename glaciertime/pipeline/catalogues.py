@@ -12,7 +12,7 @@ from glaciertime.pipeline.rulers import given_in_files
 from glaciertime.scenes.locate import Located
 from glaciertime.scenes.sources.place import Place, place_of_glacier
 from glaciertime.scenes.sources.products import OPTICAL, RADAR
-from glaciertime.scenes.sources.stac import StacRequest, is_simulated, list_scenes, scenes_listed
+from glaciertime.scenes.sources.stac import StacRequest, at_glacier, is_simulated, list_scenes, scenes_listed
 from glaciertime.scenes.sources.web import Web, shown
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ def located_in_catalogue(
     place = place_told(glacier, box)
     web = Web()
     bands, said = _bands_for_model(request, weights)
-    request = replace(request, bands=bands)
+    request = replace(at_glacier(request, glacier), bands=bands)
     listing = list_scenes(request, place, web=web)
     notes = [
         f"{request.address}: {', '.join(request.collections)} over {place.what}, {request.since} to {request.until}",
         said,
         *listing.notes,
     ]
-    name = dataset or " + ".join(request.collections)
+    name = dataset or " + ".join(sorted(request.collections))
     scenes = scenes_listed(
         listing, request, place, glacier=glacier.name, dataset=name, web=web, tell=notes.append
     )  # fmt: skip

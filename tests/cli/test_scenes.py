@@ -46,12 +46,16 @@ def scene(front_m: float) -> np.ndarray:
     return np.asarray(grey.clip(1, 255) / 300)
 
 
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glaciertime.scenes.sources.web.WAIT_S", 0.0)
+
+
 @pytest.fixture
 def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catalogue]:
     """Three simulated scenes of a glacier that retreats: two as Sentinel-2 wrote them before and after its offset."""
     (tmp_path / "t.yaml").write_text(MANIFEST)
     monkeypatch.setenv("GLACIERTIME_DOWNLOADS", str(tmp_path / "downloads"))
-    monkeypatch.setattr("glaciertime.scenes.sources.web.Web.wait_s", 0.0)
     with catalogue_served() as served:
         for day, front_m in FRONTS_M.items():
             baseline, added = ("02.08", 0) if day < "2022" else ("05.09", 1000)
@@ -129,6 +133,26 @@ def test_scenes_are_listed_with_the_clouds_over_the_box_then_fetched_once(
     assert catalogue.asked[before:] == ["GET /", "POST /search"], "what is there is not asked for again"
 
 
+def test_a_table_of_ones_own_is_not_written_over(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(MANIFEST)
+    (tmp_path / "windows").mkdir()
+    (tmp_path / "windows" / "scenes.csv").write_text("my,own\n")
+    found = command("scenes", "--glacier", "Testbreen", "--manifest", "t.yaml", "--stac", NOWHERE, *DAYS, "--all",
+                    "--out", "windows")  # fmt: skip
+    assert found.code == 2
+    assert "scenes.csv exists and was not made by this command; add --overwrite" in found.err
+    assert (tmp_path / "windows" / "scenes.csv").read_text() == "my,own\n"
+
+
+def test_a_manifest_names_the_catalogue_and_an_option_another(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(MANIFEST + "stac: http://127.0.0.1:2/own\n")
+    asked = ["scenes", "--glacier", "Testbreen", *DAYS, "--manifest", "own.yaml"]
+    assert "http://127.0.0.1:2/own: sentinel-2-l2a over the box of Testbreen" in command(*asked).err
+    assert f"{NOWHERE}: sentinel-2-l2a over" in command(*asked, "--stac", NOWHERE).err
+    (tmp_path / "bad.yaml").write_text(MANIFEST + "stac: file:///etc/passwd\n")
+    assert "begins with https:// or http:// expected" in command(*asked, "--manifest", "bad.yaml").err
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -157,6 +181,8 @@ def test_options_that_cannot_be_meant_are_refused(
         (["--scenes", "disk:/data", *DAYS], "--scenes disk:/data: stac, or stac:URL"),
         (["--from", "2020-01-01"], "--from: belong to --scenes stac"),
         (["--scenes", f"stac:{NOWHERE}", "--data", ".", *DAYS], "--data and --scenes: give one of them"),
+        (["--scenes", "stac", "--scale", "0.0001,0", "--resolution", "10", *DAYS], "--resolution, --scale: of files"),
+        (["--scenes", "stac", "--sign", "file:///etc/passwd", *DAYS], "begins with https:// or http:// expected"),
         (["--scenes", f"stac:{NOWHERE}", "--bands", "green,red", *DAYS], "landsat-fronts takes 1 (grey)"),
     ],
 )

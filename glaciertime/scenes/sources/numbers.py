@@ -21,10 +21,12 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.sources.products import Product
 from glaciertime.scenes.sources.search import StacItem
 
-__all__ = ["Numbers", "check_offset", "numbers_of"]
+__all__ = ["Numbers", "check_numbers", "numbers_of"]
 
 _BASELINE = re.compile(r"_N(\d\d)(\d\d)_")
-_ADDED = 0.1
+#: Reflectances: of snow on slopes that face a low sun more than 1, of dark water after correction less than 0.
+_POSSIBLE = (-0.3, 3.0)
+_STRANGE_SHARE = 0.02
 #: Numbers of a scene with 1000 added lie above this but for noise; of one without, those of water and shade below.
 _BELOW = 600
 _BELOW_SHARE = 0.01
@@ -35,7 +37,8 @@ class Numbers:
     """How the numbers of one file are read: ``value = (number x scale + offset)``, then out of decibels.
 
     ``nodata`` stands for what was not observed, beside what the file says. ``unit`` is "reflectance", "gamma0" or
-    "amplitude"; ``why`` says in words where scale and offset come from.
+    "amplitude"; ``why`` says in words where scale and offset come from; ``adds_1000`` whether the numbers are those of
+    Sentinel-2 with 1000 in them.
     """
 
     scale: float = 1.0
@@ -44,6 +47,7 @@ class Numbers:
     nodata: tuple[float, ...] = (0.0,)
     unit: str = "reflectance"
     why: str = ""
+    adds_1000: bool = False
 
     def values(self, stored: NDArray[Any], *, missing: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return measured values of stored ones, (H, W) float32, NaN where nothing was observed."""
@@ -102,11 +106,16 @@ def baseline_of(item: StacItem) -> float | None:
     """Return the processing baseline of a Sentinel-2 scene, such as 4.0; None where it is not told."""
     told = item.text("s2:processing_baseline", "sentinel:processing_baseline", "processing:version")
     if re.fullmatch(r"\d{1,2}\.\d{1,2}", told):
-        return float(told)
+        return _of_an_agency(float(told))
     for text in (item.text("s2:product_uri", "sentinel:product_id"), f"{item.id}_"):
         if named := _BASELINE.search(text):
-            return float(f"{named[1]}.{named[2]}")
+            return _of_an_agency(float(f"{named[1]}.{named[2]}"))
     return None
+
+
+def _of_an_agency(baseline: float) -> float | None:
+    """Return a baseline, None for 99.99: whoever processes by himself writes that, with an offset or without."""
+    return baseline if baseline < 99 else None
 
 
 def _sentinel_2(item: StacItem, asset: Mapping[str, Any]) -> Numbers:
@@ -124,34 +133,53 @@ def _sentinel_2(item: StacItem, asset: Mapping[str, Any]) -> Numbers:
             )
         return Numbers(scale=scale, offset=0.0, why=f"processing baseline {baseline:05.2f} has no offset")
     if offset is not None:
-        return Numbers(scale=scale, offset=offset, why="as the catalogue says")
+        return Numbers(scale=scale, offset=offset, why="as the catalogue says", adds_1000=offset <= -500 * scale)
     if baseline is None:
         raise InputError(
             f"{item.id}: neither its processing baseline nor an offset is told, so that it is not certain whether 1000 "
             "was added to its numbers; take a catalogue that tells"
         )
-    return Numbers(scale=scale, offset=-1000 * scale, why=f"processing baseline {baseline:05.2f} adds 1000")
+    why = f"processing baseline {baseline:05.2f} adds 1000"
+    return Numbers(scale=scale, offset=-1000 * scale, why=why, adds_1000=True)
 
 
-def check_offset(stored: NDArray[Any], numbers: Numbers, *, product: Product, name: str) -> None:
-    """Refuse numbers that show that the offset to be taken out is not in them: catalogues err in this.
+def check_numbers(stored: NDArray[Any], values: NDArray[np.float32], numbers: Numbers, *, name: str) -> None:
+    """Refuse numbers that show that they are not what the catalogue says of them: catalogues err.
 
     Parameters
     ----------
     stored : array
-        Numbers of a file, unobserved ones (0) among them.
+        Numbers of a file.
+    values : array of float32
+        What ``numbers`` makes of them, NaN where nothing was observed.
+    numbers : Numbers
+    name : str
+        Of the file.
 
     Raises
     ------
     InputError
     """
-    if product.family != "sentinel-2" or numbers.offset > -0.5 * _ADDED:
+    seen = np.isfinite(values)
+    if not seen.any():
         return
-    known = stored[stored != 0]
-    if known.size and float((known < _BELOW).mean()) > _BELOW_SHARE:
+    measured = values[seen]
+    if numbers.adds_1000:
+        below = float((stored[seen] < _BELOW).mean())
+        if below > _BELOW_SHARE:
+            raise InputError(
+                f"{name}: {below:.0%} of its numbers lie below {_BELOW}, so the 1000 that the catalogue wants taken "
+                "out is not in them; take this scene from another catalogue"
+            )
+    low, high = _POSSIBLE if numbers.unit == "reflectance" else (0.0, math.inf)
+    strange = float(((measured < low) | (measured > high)).mean())
+    if strange > _STRANGE_SHARE:
+        what = (
+            "are they decibels?" if numbers.unit != "reflectance" else "the catalogue names other factors than its own?"
+        )
         raise InputError(
-            f"{name}: {float((known < _BELOW).mean()):.0%} of its numbers lie below {_BELOW}, so the 1000 that the "
-            "catalogue wants taken out is not in them; take this scene from another catalogue"
+            f"{name}: with x {numbers.scale:g} + {numbers.offset:g} {strange:.0%} of it is no {numbers.unit} (values "
+            f"from {measured.min():g} to {measured.max():g}): {what}"
         )
 
 
@@ -167,6 +195,11 @@ def _landsat(item: StacItem, product: Product, asset: Mapping[str, Any]) -> Numb
         raise InputError(
             f"{item.id}: what makes level 1 of {product.sensor} reflectances differs from scene to scene and stands "
             "in its MTL file; take level 2"
+        )
+    if (scale is not None and not math.isclose(scale, 0.00002)) or (offset is not None and offset != -0.1):
+        raise InputError(
+            f"{item.id}: level 1 has the factors 0.00002 and -0.1 of reflectance, and the catalogue names {scale} and "
+            f"{offset}; take level 2"
         )
     height = item.number("view:sun_elevation")
     if height is None or not 0 < height <= 90:

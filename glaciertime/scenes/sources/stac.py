@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from glaciertime.catalog import Glacier
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableScene
 from glaciertime.scenes.sources.choice import Pass, passes_over
@@ -14,11 +15,11 @@ from glaciertime.scenes.sources.kept import Kept, kept_sky, kept_window, windows
 from glaciertime.scenes.sources.place import Place
 from glaciertime.scenes.sources.products import OPTICAL, RADAR, asset_of
 from glaciertime.scenes.sources.search import EARTH_SEARCH, search
-from glaciertime.scenes.sources.web import Web
+from glaciertime.scenes.sources.web import Signer, Web
 from glaciertime.scenes.sources.windows import Files, Sky
 from glaciertime.units import resolution_m
 
-__all__ = ["Listed", "Listing", "StacRequest", "fetch_listed", "list_scenes", "scenes_listed"]
+__all__ = ["Listed", "Listing", "StacRequest", "at_glacier", "fetch_listed", "list_scenes", "scenes_listed"]
 
 _SIMULATED = "glaciertime:source"
 
@@ -29,10 +30,11 @@ class StacRequest:
 
     ``per`` is "month" for the best of each month, or empty for all. ``most_clouds`` is the largest share of clouds over
     the box, ``sieve`` that over the whole scene as the catalogue has it, above which a scene is not looked at; both
-    from 0 to 1. ``bands`` is empty for those of the product.
+    from 0 to 1. ``bands`` is empty for those of the product, ``address`` for the catalogue that the glacier names, or
+    Earth Search. ``sign`` is where tokens for files are had: see :class:`.web.Signer`.
     """
 
-    address: str = EARTH_SEARCH
+    address: str = ""
     since: dt.date
     until: dt.date
     collections: tuple[str, ...] = ("sentinel-2-l2a",)
@@ -41,6 +43,7 @@ class StacRequest:
     most_clouds: float = 1.0
     sieve: float = 0.95
     refresh: bool = False
+    sign: str = ""
     folder: Path = field(default_factory=windows_folder)
 
     def __post_init__(self) -> None:
@@ -71,6 +74,11 @@ class Listing:
     listed: tuple[Listed, ...]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
+
+
+def at_glacier(request: StacRequest, glacier: Glacier) -> StacRequest:
+    """Return a request with the address of its catalogue: as told, else as the glacier names it, else Earth Search."""
+    return request if request.address else replace(request, address=glacier.stac or EARTH_SEARCH)
 
 
 def bands_of(one: Pass, wanted: tuple[str, ...]) -> tuple[str, ...]:
@@ -151,7 +159,7 @@ def _listed(one: Pass, request: StacRequest, place: Place, web: Web) -> Listed:
         for item, product in one.items:
             for band in bands:
                 asset_of(item, product, band)
-        sky = kept_sky(request.address, one, place=place, files=Files(web), folder=request.folder)
+        sky = kept_sky(request.address, one, place=place, files=files_of(request, web), folder=request.folder)
     except GlacierTimeError as error:
         return Listed(one=one, sky=Sky(seen=float("nan"), clouds=float("nan")), problem=str(error))
     if sky.seen != sky.seen:
@@ -198,10 +206,15 @@ def _bytes_expected(one: Pass, bands: tuple[str, ...], place: Place) -> int:
     return round(sum(area / size**2 for size in sizes) * item_bytes * len(one.items))
 
 
+def files_of(request: StacRequest, web: Web) -> Files:
+    """Return how the files of a request's catalogue are opened: none is asked for twice while a window is read."""
+    return Files(web, Signer(request.sign, web=web).signed if request.sign else None)
+
+
 def fetch_listed(each: Listed, request: StacRequest, place: Place, *, web: Web) -> Kept:
     """Return the window of a listed pass, kept or fetched; raises as :func:`.kept.kept_window` does."""
     return kept_window(
-        request.address, each.one, bands=each.bands, place=place, files=Files(web), folder=request.folder,
+        request.address, each.one, bands=each.bands, place=place, files=files_of(request, web), folder=request.folder,
         refresh=request.refresh,
     )  # fmt: skip
 

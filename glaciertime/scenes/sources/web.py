@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
+from glaciertime.documents import parse_json
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.transfer import BrokenOffError, Reply, ask, check_url
 
-__all__ = ["Ranges", "Web", "asset_address"]
+__all__ = ["PLANETARY_COMPUTER", "Ranges", "Signer", "Web", "asset_address", "shown"]
 
+#: Where tokens for the files of the Planetary Computer are had; ``{collection}`` stands for that of the scene.
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/sas/v1/token/{collection}"
+
+#: Before the second try.
+WAIT_S = 1.0
 #: What a server that wants to be left alone is waited for at most.
 _LONGEST_WAIT_S = 60.0
 _BLOCK_BYTES = 1 << 16
@@ -21,6 +28,9 @@ _BLOCK_BYTES = 1 << 16
 _WHOLE_BYTES = 64_000_000
 #: The most that one request asks for.
 _MOST_BYTES = 64 * _BLOCK_BYTES
+#: A token of the Planetary Computer holds for an hour.
+_TOKEN_S = 1200.0
+_TOKEN_BYTES = 100_000
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -42,8 +52,10 @@ class Web:
 
     timeout_s: float = 30.0
     tries: int = 5
-    wait_s: float = 1.0
+    wait_s: float = field(default_factory=lambda: WAIT_S)
     sleep: Callable[[float], None] = time.sleep
+    #: Tokens by the address that they were had from, and when.
+    tokens: dict[str, tuple[float, str]] = field(default_factory=dict, init=False, repr=False)
     requests: int = field(default=0, init=False)
     bytes_read: int = field(default=0, init=False)
 
@@ -74,6 +86,9 @@ class Web:
                 if failures < self.tries:
                     self.sleep(max(error.wait_s, self.wait_s * failures))
                 continue
+            except (DataNotFoundError, InputError) as error:
+                # What follows the path may be a token: no message, log or archive shows it.
+                raise type(error)(str(error).replace(url, shown(url))) from None
             self.bytes_read += len(reply.content)
             return reply
         raise DataNotFoundError(f"{shown(url)}: {reason}, {self.tries} times; run this again later")
@@ -139,6 +154,41 @@ def asset_address(href: object, *, base: str) -> str:
     if _is_private(there.hostname or "") and not _is_private(here.hostname or ""):
         raise InputError(f"its address {shown(address)} leads into a private network; not followed")
     return address
+
+
+class Signer:
+    """Tokens that a catalogue wants behind the addresses of its files, one for each collection, kept a while.
+
+    Parameters
+    ----------
+    address : str
+        ``planetary-computer``, or where a token is had: it answers ``{"token": "..."}``. ``{collection}`` in it stands
+        for the collection of a scene.
+    web : Web
+    """
+
+    def __init__(self, address: str, *, web: Web) -> None:
+        self._address = PLANETARY_COMPUTER if address == "planetary-computer" else address
+        self._web = web
+
+    def signed(self, address: str, collection: str) -> str:
+        """Return the address of a file with its token, which no file and no message shows.
+
+        Raises
+        ------
+        DataNotFoundError, InputError
+            Where there is none to be had.
+        """
+        where = self._address.replace("{collection}", quote(collection, safe=""))
+        had, token = self._web.tokens.get(where, (-math.inf, ""))
+        if time.monotonic() - had > _TOKEN_S:
+            answer = self._web.get(where, most_bytes=_TOKEN_BYTES).content
+            told = parse_json(answer, what=f"the answer of {shown(where)}", remedy="does it give tokens? See --sign")
+            token = told.get("token", "") if isinstance(told, dict) else ""
+            if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+                raise InputError(f"the answer of {shown(where)} holds no token; see --sign")
+            self._web.tokens[where] = (time.monotonic(), token)
+        return f"{address}{'&' if '?' in address else '?'}{token}"
 
 
 class Ranges:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,9 +20,9 @@ from rasterio.warp import Resampling, reproject
 from rasterio.windows import Window
 
 from glaciertime import limits
-from glaciertime.errors import InputError
+from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.sources.clouds import cloudy, unseen
-from glaciertime.scenes.sources.numbers import Numbers, check_offset, numbers_of
+from glaciertime.scenes.sources.numbers import Numbers, check_numbers, numbers_of
 from glaciertime.scenes.sources.place import Place
 from glaciertime.scenes.sources.products import Product, asset_of, cloud_asset
 from glaciertime.scenes.sources.search import StacItem
@@ -123,7 +124,12 @@ class Files:
         except InputError as error:
             raise InputError(f"{item.id}, {band}: {error}") from error
         if address not in self._open:
-            self._open[address] = Ranges(self._sign(address, item.collection), web=self._web)
+            try:
+                self._open[address] = Ranges(self._sign(address, item.collection), web=self._web)
+            except DataNotFoundError as error:
+                if re.search(r"answers (401|403|409) ", str(error)):
+                    raise DataNotFoundError(f"{error}; where the catalogue wants tokens, say --sign") from error
+                raise
         return address, self._open[address]
 
 
@@ -272,8 +278,8 @@ def read_window(
             if found is None:
                 continue
             stored, missing = found
-            check_offset(np.where(missing, 0, stored), numbers, product=product, name=name)
             values[number] = numbers.values(stored, missing=missing)
+            check_numbers(stored, values[number], numbers, name=name)
             notes[
                 f"{item.id}: {numbers.unit} = number x {numbers.scale:.10g} + {numbers.offset:.10g} ({numbers.why})"
             ] = None
@@ -286,6 +292,8 @@ def read_window(
         filled[:, hidden] = np.nan
     else:
         inside = place.inside(grid.transform, grid.shape, grid.crs)
+        if not items[0][1].is_radar:
+            notes[f"{items[0][0].id}: no cloud layer; clouds are not left out"] = None
         sky = Sky(seen=float((observed & inside).sum() / max(1, inside.sum())), clouds=float("nan"))
     units = {part.numbers.unit for part in parts if part.numbers is not None}
     return PassWindow(

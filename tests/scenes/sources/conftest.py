@@ -15,6 +15,6 @@ def catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Catal
     """A catalogue on localhost without items; windows are kept in a folder of the test."""
     monkeypatch.setenv("GLACIERTIME_DOWNLOADS", str(tmp_path / "downloads"))
     monkeypatch.delenv("GLACIERTIME_STAC", raising=False)
-    monkeypatch.setattr("glaciertime.scenes.sources.web.Web.wait_s", 0.0)
+    monkeypatch.setattr("glaciertime.scenes.sources.web.WAIT_S", 0.0)
     with catalogue_served() as served:
         yield served

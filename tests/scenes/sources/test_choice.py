@@ -168,6 +168,12 @@ def test_of_a_month_the_scene_that_shows_more_of_the_box_counts(catalogue: Catal
     assert [each.one.id for each in ask(catalogue, per="month")[1].listed] == ["S2A_2_L2A"]
 
 
+def test_tiles_of_two_baselines_have_each_its_own_offset(catalogue: Catalogue) -> None:
+    add(catalogue, "S2A_22WEB_L2A", "2020-08-01T15:00:00Z", west=WEST - 1000, value=3000)
+    add(catalogue, "S2A_22WEC_L2A", "2020-08-01T15:00:14Z", west=WEST + 800, value=4000, **{BASELINE: "05.00"})
+    assert np.unique(green(fetched(catalogue)[0])) == pytest.approx([0.3])
+
+
 # What is kept.
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,10 @@ def found(catalogue: Catalogue, *, since: dt.date = dt.date(2000, 1, 1), until: 
 
 def fails(status: int, **headers: str) -> Any:
     return lambda handler: handler.send(b"{}", status, **headers)
+
+
+def fails_always(status: int) -> Any:
+    return lambda handler: handler.send(b"{}", status) or True
 
 
 # What passes: asked again, the right answer comes.
@@ -395,6 +400,41 @@ def test_a_missing_file_is_told_with_those_that_are_there(catalogue: Catalogue) 
 def test_what_the_catalogue_says_of_the_projection_is_not_needed(catalogue: Catalogue) -> None:
     add(catalogue, **{"proj:epsg": None, "proj:transform": [1, 0, 0, 0, 1, 0]})
     assert green(catalogue) == pytest.approx(0.3)
+
+
+def test_files_that_want_tokens_get_them_and_no_message_shows_them(catalogue: Catalogue) -> None:
+    add(catalogue)
+    add(catalogue, "S2A_2_L2A", "2021-08-01T15:00:00Z")
+    catalogue.faults["/token/sentinel-2-l2a"] = lambda handler: handler.send_json({"token": "sig=s3cret"}) or True
+
+    def closed(handler: Handler) -> bool:
+        if "sig=s3cret" in handler.path:
+            return False
+        handler.send_json({}, 409)
+        return True
+
+    catalogue.faults[GREEN] = closed
+    catalogue.faults["/files/S2A_2_L2A/green.tif"] = fails_always(403)
+    request, listing = ask(catalogue)
+    with pytest.raises(DataNotFoundError, match="where the catalogue wants tokens, say --sign"):
+        fetch_listed(listing.listed[0], request, PLACE, web=web())
+    request = replace(request, sign=f"{catalogue.url}/token/{{collection}}")
+    using = web()
+    kept = fetch_listed(listing.listed[0], request, PLACE, web=using)
+    assert "s3cret" not in str(kept)
+    with pytest.raises(DataNotFoundError, match="403") as told:
+        fetch_listed(listing.listed[1], request, PLACE, web=using)
+    assert "s3cret" not in str(told.value)
+    assert sum("/token/" in line for line in catalogue.asked) == 1
+
+
+@pytest.mark.parametrize("answer", [{}, {"token": None}, {"token": "a b"}, {"token": "a\r\nHost: b"}, ["token"]])
+def test_an_answer_without_a_token_is_refused(catalogue: Catalogue, answer: Any) -> None:
+    add(catalogue)
+    catalogue.faults["/token"] = lambda handler: handler.send_json(answer) or True
+    request, listing = ask(catalogue)
+    with pytest.raises(InputError, match="holds no token"):
+        fetch_listed(listing.listed[0], replace(request, sign=f"{catalogue.url}/token"), PLACE, web=web())
 
 
 # Where scenes lie.

@@ -120,6 +120,8 @@ def test_level_1c_is_read_by_the_same_rule_and_its_clouds_are_not_known(catalogu
         ({}, None, 0, "neither its processing baseline nor an offset is told"),
         ({BASELINE: "03.01"}, {"scale": 0.0001, "offset": -0.1}, 0, "names an offset of -0.1, and its processing"),
         ({BASELINE: "05.11"}, {"scale": 0.0001, "offset": -0.1}, 0, "the 1000 that the catalogue wants taken out is"),
+        ({BASELINE: "99.99"}, None, 0, "neither its processing baseline nor an offset is told"),
+        ({BASELINE: "02.14"}, {"scale": 0.001}, 0, r"0 100% of it is no reflectance \(values from 4.321"),
         ({BASELINE: "05.11"}, {"scale": 0, "offset": -0.1}, 0, "scale of its numbers is 0"),
         ({BASELINE: "05.11"}, {"scale": "0.0001x", "offset": -0.1}, 0, "a number expected"),
     ],
@@ -162,7 +164,11 @@ def test_landsat_level_1_of_oli_needs_the_height_of_the_sun(catalogue: Catalogue
         collection="landsat-c2-l1", platform="landsat-9", **{"view:sun_elevation": 30.0},
     )  # fmt: skip
     check(window(catalogue, "landsat-c2-l1"))
-    del item["properties"]["view:sun_elevation"]
+    item["assets"]["green"]["raster:bands"] = [{"scale": 0.01, "offset": -50}]  # of radiance
+    request, listing = ask(catalogue, "landsat-c2-l1")
+    with pytest.raises(ValueError, match=r"level 1 has the factors 0\.00002 and -0.1 of reflectance"):
+        fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0))
+    del item["assets"]["green"]["raster:bands"], item["properties"]["view:sun_elevation"]
     request, listing = ask(catalogue, "landsat-c2-l1")
     with pytest.raises(ValueError, match="the height of the sun, which level 1 needs, is not told"):
         fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0))
@@ -193,6 +199,17 @@ def test_radar_in_decibels_becomes_linear_and_linear_stays(catalogue: Catalogue)
     assert window(catalogue, "sentinel-1-rtc")["hh"] == pytest.approx(0.05, rel=1e-5)
 
 
+def test_decibels_that_nobody_calls_so_are_refused(catalogue: Catalogue) -> None:
+    values = np.full((200, 200), -13.0, dtype="float32")
+    catalogue.add(
+        "S1A_IW_GRDH_1SDH_20200801_rtc", EARLY, {"hh": tiff(values, size_m=10)}, collection="sentinel-1-rtc",
+        platform="sentinel-1a",
+    )  # fmt: skip
+    request, listing = ask(catalogue, "sentinel-1-rtc")
+    with pytest.raises(ValueError, match=r"is no gamma0 .* are they decibels"):
+        fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0))
+
+
 def test_clouds_by_the_products_own_layer_are_not_observed(catalogue: Catalogue) -> None:
     scl = numbers(11, shape=(100, 100), dtype="uint8")
     scl[:50] = 9  # the northern half of the scene: the upper half of the box
@@ -217,7 +234,7 @@ def test_landsat_clouds_and_shadows_are_hidden_and_snow_is_not(catalogue: Catalo
 def test_the_window_lies_where_the_scene_has_it(catalogue: Catalogue) -> None:
     """Each pixel's number says its row and column in the scene; the window has those of the box, none moved."""
     row, column = np.mgrid[0:200, 0:200]
-    stored = (1000 + 200 * row + column).astype("uint16")
+    stored = (1000 + 97 * row + column).astype("uint16")
     files = sentinel_2(SENTINEL_2, scale=1e-4, offset=0)
     files["green"] = tiff(stored, size_m=10, nodata=0)
     catalogue.add("S2A_1_L2A", EARLY, files, **{BASELINE: "02.14"})
