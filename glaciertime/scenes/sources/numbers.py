@@ -126,12 +126,9 @@ def _sentinel_2(item: StacItem, asset: Mapping[str, Any]) -> Numbers:
     if applied is True:
         return Numbers(scale=scale, offset=0.0, why="the catalogue has taken the offset of 1000 out already")
     if baseline is not None and baseline < 4:
-        if offset:
-            raise InputError(
-                f"{item.id}: the catalogue names an offset of {offset:g}, and its processing baseline {baseline:05.2f} "
-                "had none"
-            )
-        return Numbers(scale=scale, offset=0.0, why=f"processing baseline {baseline:05.2f} has no offset")
+        # Earth Search names the offset of later scenes for earlier ones too; the agency never added it to these.
+        unused = f"; the {offset:g} that the catalogue names is not used" if offset else ""
+        return Numbers(scale=scale, offset=0.0, why=f"processing baseline {baseline:05.2f} has no offset{unused}")
     if offset is not None:
         return Numbers(scale=scale, offset=offset, why="as the catalogue says", adds_1000=offset <= -500 * scale)
     if baseline is None:

@@ -109,6 +109,16 @@ def _opened(ranges: Ranges, *, name: str) -> Iterator[DatasetReader]:
             yield raster
 
 
+def href_of(asset: Mapping[str, Any]) -> object:
+    """Return where a file is: on the web, where the catalogue names such a place beside another one."""
+    places = asset.get("alternate")
+    others = (
+        [place.get("href") for place in places.values() if isinstance(place, dict)] if isinstance(places, dict) else []
+    )
+    on_the_web = [href for href in (asset.get("href"), *others) if re.match("https?:", str(href), re.IGNORECASE)]
+    return on_the_web[0] if on_the_web else asset.get("href")
+
+
 class Files:
     """The files of items, each asked for once while a window is read."""
 
@@ -120,7 +130,7 @@ class Files:
     def ranges(self, item: StacItem, asset: Mapping[str, Any], *, band: str) -> tuple[str, Ranges]:
         """Return the address of a file as the catalogue has it, and the file."""
         try:
-            address = asset_address(asset.get("href"), base=item.base)
+            address = asset_address(href_of(asset), base=item.base)
         except InputError as error:
             raise InputError(f"{item.id}, {band}: {error}") from error
         if address not in self._open:

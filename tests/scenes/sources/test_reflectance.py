@@ -68,6 +68,31 @@ def test_sentinel_2_before_baseline_4_has_no_offset(catalogue: Catalogue) -> Non
     check(window(catalogue, "sentinel-2-l2a"))
 
 
+def test_an_offset_that_a_catalogue_names_for_an_early_baseline_is_not_used(catalogue: Catalogue) -> None:
+    """As Earth Search does: of a scene of 2020 a tenth too little was read by who believed it."""
+    catalogue.add(
+        "S2A_1_L2A", EARLY, sentinel_2(SENTINEL_2, scale=1e-4, offset=0), declared={"scale": 0.0001, "offset": -0.1},
+        **{BASELINE: "02.14", "earthsearch:boa_offset_applied": False},
+    )  # fmt: skip
+    check(window(catalogue, "sentinel-2-l2a"))
+    request, listing = ask(catalogue, "sentinel-2-l2a")
+    notes = fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0)).notes
+    assert "has no offset; the -0.1 that the catalogue names is not used" in notes[0]
+
+
+def test_a_file_is_read_over_the_web_where_the_catalogue_has_it_there_too(catalogue: Catalogue) -> None:
+    """As the Copernicus Data Space writes it: names of bands, factors at the file itself, two places."""
+    names = ("B02_10m", "B03_10m", "B04_10m", "B08_10m", "B11_20m", "B12_20m")
+    item = catalogue.add(
+        "S2C_MSIL2A_20250330T100051_N0511_R122_T33UWP_20250330T145914", "2025-03-30T10:00:51.024Z",
+        sentinel_2(names, scale=1e-4, offset=-0.1), platform="sentinel-2c",
+    )  # fmt: skip
+    for asset in item["assets"].values():
+        asset["alternate"] = {"https": {"href": asset["href"]}}
+        asset |= {"href": "s3://eodata/a.jp2", "raster:scale": 0.0001, "raster:offset": -0.1}
+    check(window(catalogue, "sentinel-2-l2a"))
+
+
 def test_sentinel_2_since_baseline_4_has_1000_taken_out(catalogue: Catalogue) -> None:
     names = ("B02", "B03", "B04", "B08", "B11", "B12")  # as another catalogue calls them
     catalogue.add("S2A_1_L2A", LATE, sentinel_2(names, scale=1e-4, offset=-0.1), **{BASELINE: "05.09"})
@@ -118,7 +143,6 @@ def test_level_1c_is_read_by_the_same_rule_and_its_clouds_are_not_known(catalogu
     ("properties", "declared", "offset", "reason"),
     [
         ({}, None, 0, "neither its processing baseline nor an offset is told"),
-        ({BASELINE: "03.01"}, {"scale": 0.0001, "offset": -0.1}, 0, "names an offset of -0.1, and its processing"),
         ({BASELINE: "05.11"}, {"scale": 0.0001, "offset": -0.1}, 0, "the 1000 that the catalogue wants taken out is"),
         ({BASELINE: "99.99"}, None, 0, "neither its processing baseline nor an offset is told"),
         ({BASELINE: "02.14"}, {"scale": 0.001}, 0, r"0 100% of it is no reflectance \(values from 4.321"),
