@@ -139,7 +139,7 @@ def _fetch(listing: Listing, request, place, *, out: Path, overwrite: bool, web)
     from glaciertime.scenes.sources.taken import take_into
 
     usable = [each for each in listing.listed if not each.problem]
-    kept, missing = [], False
+    kept, missing, said = [], False, set()
     for each in bar(usable, "windows", total=len(usable), console=Console(stderr=True), transient=True):
         try:
             found = fetch_listed(each, request, place, web=web)
@@ -148,7 +148,9 @@ def _fetch(listing: Listing, request, place, *, out: Path, overwrite: bool, web)
             missing = True
             continue
         for sentence in found.notes:
-            note(sentence)
+            if sentence not in said:
+                note(sentence)
+            said.add(sentence)
         kept.append((each, found))
     take_into(out, kept, address=request.address, overwrite=overwrite)
     return len(kept), missing

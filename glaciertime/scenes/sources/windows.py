@@ -291,7 +291,8 @@ def read_window(
             values[number] = numbers.values(stored, missing=missing)
             check_numbers(stored, values[number], numbers, name=name)
             notes[
-                f"{item.id}: {numbers.unit} = number x {numbers.scale:.10g} + {numbers.offset:.10g} ({numbers.why})"
+                f"{item.collection}: {numbers.unit} = number x {numbers.scale:.10g} + {numbers.offset:.10g} "
+                f"({numbers.why})"
             ] = None
         whole = np.isfinite(values).all(axis=0) & ~np.isfinite(filled).any(axis=0)
         filled[:, whole] = values[:, whole]
@@ -303,7 +304,7 @@ def read_window(
     else:
         inside = place.inside(grid.transform, grid.shape, grid.crs)
         if not items[0][1].is_radar:
-            notes[f"{items[0][0].id}: no cloud layer; clouds are not left out"] = None
+            notes[f"{items[0][0].collection}: no cloud layer; clouds are not left out"] = None
         sky = Sky(seen=float((observed & inside).sum() / max(1, inside.sum())), clouds=float("nan"))
     units = {part.numbers.unit for part in parts if part.numbers is not None}
     return PassWindow(
