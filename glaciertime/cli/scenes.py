@@ -20,7 +20,7 @@ from glaciertime.cli.catalogues import (
     stac_request,
 )
 from glaciertime.cli.common import (
-    GlacierOption,
+    GlaciersOption,
     JsonOption,
     LimitOption,
     ManifestOption,
@@ -31,15 +31,26 @@ from glaciertime.cli.common import (
 )
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.running import the_run
+from glaciertime.cli.selecting import RegionOption, RgiOption, chosen_known, selection_of
+from glaciertime.writing import file_name
 
 if TYPE_CHECKING:
-    from glaciertime.scenes.sources.stac import Listed, Listing
+    from collections.abc import Iterable, Sequence
+
+    from glaciertime.catalog import Glacier
+    from glaciertime.scenes.sources.choice import Pass
+    from glaciertime.scenes.sources.kept import Kept
+    from glaciertime.scenes.sources.place import Place
+    from glaciertime.scenes.sources.stac import Listed, Listing, StacRequest
+    from glaciertime.scenes.sources.web import Web
 
 __all__ = ["scenes"]
 
 
 def scenes(
-    glacier: GlacierOption,
+    glacier: GlaciersOption = None,
+    region: RegionOption = None,
+    rgi: RgiOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
     catalogue: Annotated[
@@ -82,10 +93,7 @@ def scenes(
 
     glaciertime scenes --glacier Crane --from 2020-01-01 --to 2023-12-31 --per month --out windows
     """
-    from glaciertime.catalog import load_catalog
-    from glaciertime.errors import UsageError
-    from glaciertime.pipeline.catalogues import place_told
-    from glaciertime.scenes.sources.stac import at_glacier, list_scenes
+    from glaciertime.errors import GlacierTimeError, UsageError
     from glaciertime.scenes.sources.taken import check_folder
     from glaciertime.scenes.sources.web import Web
 
@@ -97,70 +105,111 @@ def scenes(
         catalogue, since=since, until=until, collections=collection, bands=tuple(split_names(bands)), per=per,
         most_clouds=max_clouds, sieve=sieve, refresh=refresh, sign=sign,
     )  # fmt: skip
-    known = load_catalog(tuple(manifest or ())).glacier(glacier)
-    request = at_glacier(request, known)
-    place = place_told(known, box)
-    note(f"{request.address}: {', '.join(request.collections)} over {place.what}, {request.since} to {request.until}")
+    chosen = chosen_known(selection_of(glacier, region=region, manifest=manifest, rgi=rgi))
+    if not chosen.names:
+        raise UsageError("name a glacier with --glacier NAME; glaciertime catalog lists them")
     if out is not None:
         check_folder(out, overwrite=overwrite)
-    web = Web()
-    listing = list_scenes(request, place, web=web, progress=_with_bar)
-    for sentence in (*listing.notes, *listing.problems):
-        note(sentence)
+    run = the_run()
+    run.next = "run the same command again: windows that came are kept and not asked for again"
+    rows: list[dict[str, object]] = []
+    outcomes = []
+    for name in chosen.names:
+        folder = out if out is None or len(chosen.names) == 1 else out / file_name(name, "")
+        try:
+            known = chosen.catalog.glacier(name)
+            outcomes.append(_one(known, request, box=box, out=folder, overwrite=overwrite, web=Web(), rows=rows,
+                                 quiet=as_json))  # fmt: skip
+        except GlacierTimeError as error:
+            if len(chosen.names) == 1:
+                raise
+            note(f"{name}: {error}")
+            outcomes.append((0, True))
     if as_json:
-        print_json([_row(each) for each in listing.listed])
-    else:
-        _print(listing)
-    failed = bool(listing.problems) or any(each.problem for each in listing.listed)
-    count = 0
-    if out is not None:
-        count, missing = _fetch(listing, request, place, out=out, overwrite=overwrite, web=web)
-        failed = failed or missing
-        note(f"{count} windows in {out}; {web.bytes_read:,} bytes came in {web.requests} requests")
-        the_run().stored.append(f"{count} windows in {out}")
-    usable = count if out is not None else sum(not each.problem for each in listing.listed)
+        print_json(rows)
+    usable, failed = sum(count for count, _ in outcomes), any(wrong for _, wrong in outcomes)
     raise typer.Exit(exit_code(stored=usable > 0, failed=failed or not usable))
 
 
-def _with_bar(passes):  # type: ignore[no-untyped-def]
+def _one(
+    glacier: Glacier, request: StacRequest, *, box: Path | None, out: Path | None, overwrite: bool, web: Web,
+    rows: list[dict[str, object]], quiet: bool,
+) -> tuple[int, bool]:  # fmt: skip
+    """List the scenes of one glacier, and fetch them; return how many can be used, and whether some cannot."""
+    from glaciertime.pipeline.catalogues import place_told
+    from glaciertime.scenes.sources.stac import at_glacier, list_scenes
+    from glaciertime.scenes.sources.taken import check_folder
+
+    request = at_glacier(request, glacier)
+    place = place_told(glacier, box)
+    note(f"{request.address}: {', '.join(request.collections)} over {place.what}, {request.since} to {request.until}")
+    if out is not None:
+        check_folder(out, overwrite=overwrite)
+    listing = list_scenes(request, place, web=web, progress=_with_bar)
+    for sentence in (*listing.notes, *listing.problems):
+        note(sentence)
+    rows += [{"glacier": glacier.name, **_row(each)} for each in listing.listed]
+    if not quiet:
+        _print(glacier, listing)
+    failed = bool(listing.problems) or any(each.problem for each in listing.listed)
+    if out is None:
+        return sum(not each.problem for each in listing.listed), failed
+    count, missing = _fetch(listing, request, place, out=out, overwrite=overwrite, web=web)
+    note(f"{count} windows in {out}; {web.bytes_read:,} bytes came in {web.requests} requests")
+    return count, failed or missing
+
+
+def _with_bar(passes: Sequence[Pass]) -> Iterable[Pass]:
     from rich.console import Console
     from rich.progress import track as bar
 
     return bar(passes, "clouds over the box", total=len(passes), console=Console(stderr=True), transient=True)
 
 
-def _fetch(listing: Listing, request, place, *, out: Path, overwrite: bool, web) -> tuple[int, bool]:  # type: ignore[no-untyped-def]
+def _fetch(
+    listing: Listing, request: StacRequest, place: Place, *, out: Path, overwrite: bool, web: Web
+) -> tuple[int, bool]:
     """Fetch the windows of a listing into a folder; return how many came, and whether some did not."""
     from rich.console import Console
     from rich.progress import track as bar
 
-    from glaciertime.errors import GlacierTimeError
+    from glaciertime.errors import GlacierTimeError, WritingError
     from glaciertime.scenes.sources.stac import fetch_listed
     from glaciertime.scenes.sources.taken import take_into
 
     usable = [each for each in listing.listed if not each.problem]
-    kept, missing, said = [], False, set()
-    for each in bar(usable, "windows", total=len(usable), console=Console(stderr=True), transient=True):
-        try:
-            found = fetch_listed(each, request, place, web=web)
-        except GlacierTimeError as error:
-            note(f"{each.one.id}: {error}")
-            missing = True
-            continue
-        for sentence in found.notes:
-            if sentence not in said:
-                note(sentence)
-            said.add(sentence)
-        kept.append((each, found))
-    take_into(out, kept, address=request.address, overwrite=overwrite)
-    return len(kept), missing
+    count, missing, said = 0, False, set()
+    kept: list[tuple[Listed, Kept]] = []
+    try:
+        for each in bar(usable, "windows", total=len(usable), console=Console(stderr=True), transient=True):
+            try:
+                found = fetch_listed(each, request, place, web=web)
+            except WritingError:
+                raise
+            except GlacierTimeError as error:
+                note(f"{each.one.id}: {error}")
+                missing = True
+                continue
+            for sentence in found.notes:
+                if sentence not in said:
+                    note(sentence)
+                said.add(sentence)
+            kept.append((each, found))
+            count += 1
+    finally:
+        # What came before Ctrl-C, too.
+        if kept:
+            take_into(out, kept, address=request.address, overwrite=overwrite)
+            the_run().stored.append(f"{len(kept)} windows in {out}")
+    return count, missing
 
 
 def _share(value: float) -> str:
     return "?" if math.isnan(value) else f"{value:.1%}"
 
 
-def _print(listing: Listing) -> None:
+def _print(glacier: Glacier, listing: Listing) -> None:
+    typer.echo(glacier.name)
     typer.echo(f"{'date':<12}{'sensor':<14}{'clouds':>8}{'of box':>8}{'MB':>8}  scene")
     for each in listing.listed:
         one = each.one

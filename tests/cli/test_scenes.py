@@ -109,7 +109,7 @@ def test_scenes_are_listed_with_the_clouds_over_the_box_then_fetched_once(
     asked = ["scenes", "--glacier", "Testbreen", "--manifest", "t.yaml", "--stac", catalogue.url, *DAYS]
     listed = command(*asked)
     assert listed.code == 0, listed.err
-    assert [line.split()[:4] for line in listed.out.splitlines()[1:4]] == [
+    assert [line.split()[:4] for line in listed.out.splitlines()[2:5]] == [
         [day, "Sentinel-2", "0.0%", "100.0%"] for day in FRONTS_M
     ]
     assert "3 scenes, at most about 19" in listed.out  # one band at 10 m
@@ -131,6 +131,26 @@ def test_scenes_are_listed_with_the_clouds_over_the_box_then_fetched_once(
     again = command(*asked, "--all", "--out", "windows")
     assert again.code == 0, again.err
     assert catalogue.asked[before:] == ["GET /", "POST /search"], "what is there is not asked for again"
+
+
+def test_scenes_of_several_glaciers_go_into_a_folder_each(
+    catalogue: Catalogue, command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "u.yaml").write_text(
+        MANIFEST.replace("Testbreen", "Andre Bre").replace("491000, 7591000", "500000, 7600000")
+    )
+    (tmp_path / "v.yaml").write_text("name: Uten Boks\n")
+    given = [part for name in "tuv" for part in ("--manifest", f"{name}.yaml")]
+    names = [part for name in ("Testbreen", "Andre Bre", "Uten Boks") for part in ("--glacier", name)]
+    found = command("scenes", *names, *given, "--stac", catalogue.url, "--from", "2020-01-01", "--to", "2020-12-31",
+                    "--all", "--out", "windows")  # fmt: skip
+    assert found.code == 3, found.err
+    assert "Uten Boks: Uten Boks has no box, and no fjord" in found.err
+    shapes = {}
+    for file in sorted(Path("windows").rglob("*.tif")):
+        with rasterio.open(file) as raster:
+            shapes[file.parent.name] = raster.shape
+    assert shapes == {"Andre_Bre": (150, 150), "Testbreen": (300, 300)}
 
 
 def test_a_table_of_ones_own_is_not_written_over(command: Command, tmp_path: Path) -> None:
