@@ -28,7 +28,7 @@ from glaciertime.writing.rasters import RasterDraft
 __all__ = ["Kept", "kept_sky", "kept_window", "windows_folder", "write_window"]
 
 #: Windows kept by an earlier version that reads products otherwise are not taken.
-_VERSION = 1
+_VERSION = 2
 _MARK = "glaciertime scenes"
 _CHUNK_BYTES = 1 << 20
 
@@ -92,7 +92,7 @@ def kept_sky(address: str, one: Pass, *, place: Place, files: Files, folder: Pat
     told = _read(path)
     if told is not None and told.get("fingerprint") == fingerprint:
         return Sky(seen=_number(told.get("seen")), clouds=_number(told.get("clouds")))
-    sky, _, _, _ = read_sky(one.items, place=place, files=files)
+    sky = read_sky(one.items, place=place, files=files)
     _write_json(path, {"fingerprint": fingerprint, "seen": _plain(sky.seen), "clouds": _plain(sky.clouds)})
     return sky
 

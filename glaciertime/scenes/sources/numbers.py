@@ -21,7 +21,7 @@ from glaciertime.errors import InputError
 from glaciertime.scenes.sources.products import Product
 from glaciertime.scenes.sources.search import StacItem
 
-__all__ = ["Numbers", "check_numbers", "numbers_of"]
+__all__ = ["Numbers", "check_factors", "check_numbers", "numbers_of"]
 
 _BASELINE = re.compile(r"_N(\d\d)(\d\d)_")
 #: Reflectances: of snow on slopes that face a low sun more than 1, of dark water after correction less than 0.
@@ -140,6 +140,22 @@ def _sentinel_2(item: StacItem, asset: Mapping[str, Any]) -> Numbers:
     return Numbers(scale=scale, offset=-1000 * scale, why=why, adds_1000=True)
 
 
+def check_factors(scale: float, offset: float, numbers: Numbers, *, product: Product, name: str) -> None:
+    """Refuse a file that names other factors for itself than the catalogue does; most name none.
+
+    Raises
+    ------
+    InputError
+    """
+    if (scale, offset) == (1.0, 0.0) or product.level == "L1":
+        return
+    if not math.isclose(scale, numbers.scale, rel_tol=1e-6) or abs(offset - numbers.offset) > 1e-6:
+        raise InputError(
+            f"{name}: the file itself says x {scale:g} + {offset:g}, and by the catalogue it is x {numbers.scale:g} + "
+            f"{numbers.offset:g} ({numbers.why}); take this scene from another catalogue"
+        )
+
+
 def check_numbers(stored: NDArray[Any], values: NDArray[np.float32], numbers: Numbers, *, name: str) -> None:
     """Refuse numbers that show that they are not what the catalogue says of them: catalogues err.
 
@@ -183,11 +199,12 @@ def check_numbers(stored: NDArray[Any], values: NDArray[np.float32], numbers: Nu
 def _landsat(item: StacItem, product: Product, asset: Mapping[str, Any]) -> Numbers:
     scale, offset, _ = _declared(asset)
     if product.level == "L2":
-        if scale is None:
-            return Numbers(scale=0.0000275, offset=-0.2, why="as Collection 2 level 2 is distributed")
-        if offset is None:
-            raise InputError(f"{item.id}: the catalogue names a scale and no offset for Collection 2, which has one")
-        return Numbers(scale=scale, offset=offset, why="as the catalogue says")
+        if (scale is not None and not math.isclose(scale, 0.0000275)) or (offset is not None and offset != -0.2):
+            raise InputError(
+                f"{item.id}: Collection 2 level 2 has the factors 0.0000275 and -0.2, and the catalogue names {scale} "
+                f"and {offset}; it is of something else"
+            )
+        return Numbers(scale=0.0000275, offset=-0.2, why="as Collection 2 level 2 is distributed")
     if product.sensor not in ("Landsat 8", "Landsat 9"):
         raise InputError(
             f"{item.id}: what makes level 1 of {product.sensor} reflectances differs from scene to scene and stands "

@@ -14,7 +14,7 @@ from rasterio.features import geometry_mask
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
 
-__all__ = ["Place", "place_of_glacier"]
+__all__ = ["Place", "place_of_glacier", "within_180"]
 
 _POINTS = 40
 
@@ -42,35 +42,45 @@ class Place:
 
         return shapely.transform(self.polygon.segmentize(length), move)
 
-    def boxes(self) -> list[tuple[float, float, float, float]]:
-        """Return west, south, east, north in degrees: one box, or two where it lies across the 180th meridian.
+    def degrees(self) -> shapely.Geometry:
+        """Return its outline in degrees, cut where it crosses the 180th meridian.
 
         Raises
         ------
         InputError
             Where it lies around a pole, or its coordinates are none of its CRS.
         """
-        xy = shapely.get_coordinates(self.on(pyproj.CRS.from_epsg(4326)))
+        xy = shapely.get_coordinates(self.on(pyproj.CRS.from_epsg(4326)).exterior)
         if not np.isfinite(xy).all():
             raise InputError(f"{self.what} has coordinates that {self.crs.name} does not have; correct it")
         steps = (np.diff(xy[:, 0]) + 180) % 360 - 180
-        east = xy[0, 0] + np.concatenate([[0.0], np.cumsum(steps)])
         if abs(steps.sum()) > 180:
             raise InputError(f"{self.what} lies around a pole; give a smaller one with --box FILE")
-        west, south, last, north = float(east.min()), float(xy[:, 1].min()), float(east.max()), float(xy[:, 1].max())
-        turn = 360 * np.floor((west + 180) / 360)
-        west, last = west - turn, last - turn
-        if last <= 180:
-            return [(west, south, last, north)]
-        return [(west, south, 180.0, north), (-180.0, south, last - 360, north)]
+        east = xy[0, 0] + np.concatenate([[0.0], np.cumsum(steps)])
+        outline = shapely.make_valid(shapely.Polygon(np.column_stack([east, xy[:, 1]])))
+        return within_180(outline)
 
-    def degrees(self) -> shapely.Geometry:
-        """Return its boxes in degrees as one geometry."""
-        return shapely.union_all([shapely.box(*box) for box in self.boxes()])
+    def boxes(self) -> list[tuple[float, float, float, float]]:
+        """Return west, south, east, north in degrees: one box, or two where it lies across the 180th meridian."""
+        outline = self.degrees()
+        halves = [outline.intersection(shapely.box(*half)) for half in ((0, -90, 180, 90), (-180, -90, 0, 90))]
+        is_cut = outline.bounds[2] - outline.bounds[0] > 180
+        found = [half.bounds for half in halves if half.area > 0] if is_cut else [outline.bounds]
+        return [(float(west), float(south), float(east), float(north)) for west, south, east, north in found]
 
     def inside(self, transform: Affine, shape: tuple[int, int], crs: pyproj.CRS) -> NDArray[np.bool_]:
         """Return which pixels of a grid have their centres in the box, (H, W)."""
         return np.asarray(geometry_mask([self.on(crs)], shape, transform, invert=True))
+
+
+def within_180(outline: shapely.Geometry) -> shapely.Geometry:
+    """Return an outline in degrees, whose longitudes may go on beyond 180, cut there and brought into -180 to 180."""
+    world = shapely.box(-180, -90, 180, 90)
+    turns = [
+        shapely.transform(outline, lambda xy, turn=turn: xy + np.array([turn, 0.0])).intersection(world)
+        for turn in (-360.0, 0.0, 360.0)
+    ]
+    return shapely.union_all(turns)
 
 
 def place_of_glacier(glacier: Glacier) -> Place:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import numpy as np
 import shapely
 from shapely.geometry import shape
 
@@ -19,6 +18,7 @@ from glaciertime import limits
 from glaciertime.documents import parse_json
 from glaciertime.errors import InputError, MissingExtraError
 from glaciertime.meridian import joined_at_180
+from glaciertime.scenes.sources.place import within_180
 from glaciertime.scenes.sources.web import Web, asset_address, shown
 from glaciertime.scenes.transfer import check_url
 from glaciertime.walls import wall
@@ -253,7 +253,7 @@ def _item(raw: Mapping[str, Any], *, base: str) -> StacItem:
     footprint = None
     if isinstance(raw.get("geometry"), dict):
         with wall(f"{name}: its outline cannot be read", "left out"):
-            footprint = _within_180(shapely.make_valid(shape(raw["geometry"])))
+            footprint = within_180(joined_at_180(shapely.make_valid(shape(raw["geometry"]))))
     return StacItem(
         id=name,
         collection=str(raw.get("collection") or ""),
@@ -263,17 +263,6 @@ def _item(raw: Mapping[str, Any], *, base: str) -> StacItem:
         assets={str(key): asset for key, asset in assets.items() if isinstance(asset, dict)},
         footprint=footprint,
     )
-
-
-def _within_180(outline: shapely.Geometry) -> shapely.Geometry:
-    """Return an outline in degrees cut at the 180th meridian where it crosses that, in whatever form it came."""
-    joined = joined_at_180(outline)
-    world = shapely.box(-180, -90, 180, 90)
-    pieces = [
-        shapely.transform(joined, lambda xy, turn=turn: xy + np.array([turn, 0.0])).intersection(world)
-        for turn in (-360.0, 0.0, 360.0)
-    ]
-    return shapely.union_all(pieces)
 
 
 def _acquired(name: str, properties: Mapping[str, Any]) -> dt.datetime:

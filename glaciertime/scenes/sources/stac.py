@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,6 +145,10 @@ def list_scenes(
         )
     shown = looked_at if progress is None else progress(looked_at)
     listed = [_listed(one, request, place, web) for one in shown]
+    empty = [each for each in listed if each.sky.seen == 0]
+    if empty:
+        notes.append(f"{len(empty)} passes left out: they show nothing of the box")
+        listed = [each for each in listed if each not in empty]
     hidden = [each for each in listed if not each.problem and each.sky.clouds > request.most_clouds]
     if hidden:
         notes.append(f"{len(hidden)} passes left out: more than {request.most_clouds:.0%} of the box under clouds")
@@ -177,6 +182,10 @@ def _share(outlines: list, box) -> float:  # type: ignore[no-untyped-def, type-a
     return float(shapely.union_all(outlines).intersection(box).area / box.area)
 
 
+def _clear(each: Listed) -> float:
+    return 0.0 if math.isnan(each.sky.clear) else each.sky.clear
+
+
 def best_of_months(listed: list[Listed]) -> list[Listed]:
     """Return of each month the pass that shows most of the box without clouds, the earliest of several."""
     best: dict[tuple[int, int], Listed] = {}
@@ -184,7 +193,7 @@ def best_of_months(listed: list[Listed]) -> list[Listed]:
         if each.problem:
             continue
         month = (each.one.date.year, each.one.date.month)
-        if month not in best or each.sky.clear > best[month].sky.clear:
+        if month not in best or _clear(each) > _clear(best[month]):
             best[month] = each
     return list(best.values())
 

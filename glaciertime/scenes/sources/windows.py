@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from rasterio.windows import Window
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.sources.clouds import cloudy, unseen
-from glaciertime.scenes.sources.numbers import Numbers, check_numbers, numbers_of
+from glaciertime.scenes.sources.numbers import Numbers, check_factors, check_numbers, numbers_of
 from glaciertime.scenes.sources.place import Place
 from glaciertime.scenes.sources.products import Product, asset_of, cloud_asset
 from glaciertime.scenes.sources.search import StacItem
@@ -211,53 +212,55 @@ def _on_grid(raster: DatasetReader, grid: Grid, *, name: str) -> tuple[NDArray[A
     return out, absent.astype(bool)
 
 
-def read_sky(
-    items: Sequence[tuple[StacItem, Product]], *, place: Place, files: Files, grid: Grid | None = None
-) -> tuple[Sky, NDArray[np.bool_] | None, Grid | None, list[Part]]:
-    """Return what of a box a pass saw, by the cloud layers of its products, and where they hide it.
+def _weather(
+    item: StacItem, product: Product, *, grid: Grid, files: Files, parts: list[Part]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Return where a scene saw anything, and where clouds or their shadows, by its own layer; None without one."""
+    layer = cloud_asset(item, product)
+    if layer is None:
+        return None
+    key, asset, kind = layer
+    address, ranges = files.ranges(item, asset, band=key)
+    name = f"{item.id}, {key}"
+    with _opened(ranges, name=name) as raster:
+        found = _on_grid(raster, grid, name=name)
+    parts.append(_part(item, key, address, ranges))
+    if found is None:
+        return np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
+    codes, missing = found
+    if codes.dtype.kind not in "iu":
+        raise InputError(f"{name} holds {codes.dtype}, no codes")
+    seen = ~missing & ~unseen(codes, kind)
+    return seen, seen & cloudy(codes, kind)
 
-    Returns
-    -------
-    Sky
-    (H, W) bool or None
-        Hidden by clouds, or not seen; None where no product tells.
-    Grid or None
-        Of that.
-    list of Part
-        The files that were read.
+
+def read_sky(items: Sequence[tuple[StacItem, Product]], *, place: Place, files: Files) -> Sky:
+    """Return what of a box a pass saw, by the cloud layers of its products; NaN where one of them has none.
+
+    Raises
+    ------
+    DataNotFoundError, InputError
+        Where a layer cannot be read.
     """
-    hidden: NDArray[np.bool_] | None = None
-    clouds = seen = None
-    parts: list[Part] = []
+    first = cloud_asset(*items[0])
+    if first is None:
+        return Sky(seen=math.nan, clouds=math.nan)
+    grid = _finest_grid(items[0][0], {first[0]: first[1]}, place=place, files=files)
+    seen, clouds = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
     for item, product in items:
-        layer = cloud_asset(item, product)
-        if layer is None:
-            continue
-        key, asset, kind = layer
-        address, ranges = files.ranges(item, asset, band=key)
-        name = f"{item.id}, {key}"
-        with _opened(ranges, name=name) as raster:
-            if grid is None:
-                grid = _grid_over(place, *_place_on(raster, name=name), name=name)
-            if seen is None or clouds is None:
-                seen, clouds = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool)
-            found = _on_grid(raster, grid, name=name)
-        parts.append(_part(item, key, address, ranges))
-        if found is None:
-            continue
-        numbers, missing = found
-        if numbers.dtype.kind not in "iu":
-            raise InputError(f"{name} holds {numbers.dtype}, no codes")
-        new = ~missing & ~unseen(numbers, kind) & ~seen
-        clouds |= new & cloudy(numbers, kind)
-        seen |= new
-    if grid is None or seen is None or clouds is None:
-        return Sky(seen=float("nan"), clouds=float("nan")), None, grid, parts
+        weather = _weather(item, product, grid=grid, files=files, parts=[])
+        if weather is None:
+            return Sky(seen=math.nan, clouds=math.nan)
+        clouds |= weather[1] & ~seen
+        seen |= weather[0]
+    return _sky(seen, clouds, place=place, grid=grid)
+
+
+def _sky(seen: NDArray[np.bool_], clouds: NDArray[np.bool_], *, place: Place, grid: Grid) -> Sky:
     inside = place.inside(grid.transform, grid.shape, grid.crs)
-    hidden = ~seen | clouds
     total, known = int(inside.sum()), int((seen & inside).sum())
-    share = float((clouds & inside).sum() / known) if known else float("nan")
-    return Sky(seen=known / max(1, total), clouds=share), hidden, grid, parts
+    share = float((clouds & inside).sum() / known) if known else math.nan
+    return Sky(seen=known / max(1, total), clouds=share)
 
 
 def read_window(
@@ -272,10 +275,13 @@ def read_window(
     """
     parts: list[Part] = []
     notes: dict[str, None] = {}
-    grid = _finest_grid(items, bands=bands, place=place, files=files)
+    grid = _finest_grid(
+        items[0][0], dict(asset_of(*items[0], band) for band in bands), place=place, files=files
+    )  # fmt: skip
     filled = np.full((len(bands), *grid.shape), np.nan, dtype=np.float32)
+    seen, clouds, is_told = np.zeros(grid.shape, bool), np.zeros(grid.shape, bool), True
     for item, product in items:
-        # One tile's bands are taken together: of two tiles each pixel is one tile's.
+        # One tile's bands, and its clouds, are taken together: of two tiles each pixel is one tile's.
         values = np.full_like(filled, np.nan)
         for number, band in enumerate(bands):
             key, asset = asset_of(item, product, band)
@@ -283,6 +289,7 @@ def read_window(
             name = f"{item.id}, {key}"
             numbers = numbers_of(item, product, asset)
             with _opened(ranges, name=name) as raster:
+                check_factors(raster.scales[0], raster.offsets[0], numbers, product=product, name=name)
                 found = _on_grid(raster, grid, name=name)
             parts.append(_part(item, key, address, ranges, numbers=numbers))
             if found is None:
@@ -290,36 +297,32 @@ def read_window(
             stored, missing = found
             values[number] = numbers.values(stored, missing=missing)
             check_numbers(stored, values[number], numbers, name=name)
-            notes[
-                f"{item.collection}: {numbers.unit} = number x {numbers.scale:.10g} + {numbers.offset:.10g} "
-                f"({numbers.why})"
-            ] = None
-        whole = np.isfinite(values).all(axis=0) & ~np.isfinite(filled).any(axis=0)
-        filled[:, whole] = values[:, whole]
-    observed = np.isfinite(filled).all(axis=0)
-    sky, hidden, _, more = read_sky(items, place=place, files=files, grid=grid)
-    parts += more
-    if hidden is not None:
-        filled[:, hidden] = np.nan
-    else:
-        inside = place.inside(grid.transform, grid.shape, grid.crs)
-        if not items[0][1].is_radar:
-            notes[f"{items[0][0].collection}: no cloud layer; clouds are not left out"] = None
-        sky = Sky(seen=float((observed & inside).sum() / max(1, inside.sum())), clouds=float("nan"))
+            rule = f"{numbers.unit} = number x {numbers.scale:.10g} + {numbers.offset:.10g}"
+            notes[f"{item.collection}: {rule} ({numbers.why})"] = None
+        new = np.isfinite(values).all(axis=0) & ~seen
+        weather = _weather(item, product, grid=grid, files=files, parts=parts)
+        if weather is not None:
+            new &= weather[0]
+            clouds |= new & weather[1]
+        else:
+            is_told = False
+            if not product.is_radar:
+                notes[f"{item.collection}: no cloud layer; clouds are not left out"] = None
+        filled[:, new] = values[:, new]
+        seen |= new
+    filled[:, clouds] = np.nan
+    sky = _sky(seen, clouds, place=place, grid=grid)
     units = {part.numbers.unit for part in parts if part.numbers is not None}
     return PassWindow(
-        values=filled, grid=grid, sky=sky, parts=tuple(parts), unit=" and ".join(sorted(units)), notes=tuple(notes)
-    )
+        values=filled, grid=grid, sky=sky if is_told else replace(sky, clouds=math.nan), parts=tuple(parts),
+        unit=" and ".join(sorted(units)), notes=tuple(notes),
+    )  # fmt: skip
 
 
-def _finest_grid(
-    items: Sequence[tuple[StacItem, Product]], *, bands: Sequence[str], place: Place, files: Files
-) -> Grid:
-    """Return the grid of the finest band of the first item, over the whole box."""
-    item, product = items[0]
+def _finest_grid(item: StacItem, assets: Mapping[str, Mapping[str, Any]], *, place: Place, files: Files) -> Grid:
+    """Return the grid of the finest of some files of an item, over the whole box."""
     best: tuple[float, Affine, pyproj.CRS, str] | None = None
-    for band in bands:
-        key, asset = asset_of(item, product, band)
+    for key, asset in assets.items():
         name = f"{item.id}, {key}"
         _, ranges = files.ranges(item, asset, band=key)
         with _opened(ranges, name=name) as raster:

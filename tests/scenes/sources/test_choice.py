@@ -168,6 +168,18 @@ def test_of_a_month_the_scene_that_shows_more_of_the_box_counts(catalogue: Catal
     assert [each.one.id for each in ask(catalogue, per="month")[1].listed] == ["S2A_2_L2A"]
 
 
+def test_where_the_first_tile_has_a_gap_the_next_one_counts_with_its_clouds(catalogue: Catalogue) -> None:
+    add(catalogue, "S2A_22WEB_L2A", "2020-08-01T15:00:00Z", west=WEST - 600)
+    add(catalogue, "S2A_22WEC_L2A", "2020-08-01T15:00:14Z", west=WEST + 800, value=5000, clouds=1.0)
+    stored = numbers(3000, shape=(50, 50))
+    stored[:, 40:45] = 0  # columns 15 to 20 of the box
+    catalogue.files["/files/S2A_22WEB_L2A/green.tif"] = tiff(stored, size_m=40, nodata=0, west=WEST - 600)
+    (kept,) = fetched(catalogue)
+    columns = np.flatnonzero(np.isfinite(green(kept)).any(axis=0))
+    assert columns.tolist() == [*range(15), *range(20, 25)]
+    assert (kept.sky.seen, kept.sky.clouds) == pytest.approx((1, 10 / 30))
+
+
 def test_tiles_of_two_baselines_have_each_its_own_offset(catalogue: Catalogue) -> None:
     add(catalogue, "S2A_22WEB_L2A", "2020-08-01T15:00:00Z", west=WEST - 1000, value=3000)
     add(catalogue, "S2A_22WEC_L2A", "2020-08-01T15:00:14Z", west=WEST + 800, value=4000, **{BASELINE: "05.00"})

@@ -14,6 +14,7 @@ import shapely
 from pyproj import CRS
 
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
+from glaciertime.scenes.sources.choice import passes_over
 from glaciertime.scenes.sources.place import Place
 from glaciertime.scenes.sources.search import search
 from glaciertime.scenes.sources.stac import Listing, StacRequest, fetch_listed, list_scenes
@@ -446,6 +447,28 @@ def test_a_scene_that_only_touches_the_box_is_left_out(catalogue: Catalogue) -> 
     beside = shapely.geometry.mapping(shapely.box(west - 1, south, west, north))
     add(catalogue, "S2A_2_L2A", "2020-09-01T15:00:00Z", footprint=beside)
     assert [each.one.id for each in ask(catalogue)[1].listed] == ["S2A_1_L2A"]
+
+
+def test_a_scene_beside_a_box_that_is_turned_against_north_is_left_out(catalogue: Catalogue) -> None:
+    """It lies in the corner of the box around the box."""
+    turned = Place(polygon=shapely.affinity.rotate(PLACE.polygon, 45), crs=PLACE.crs, what="it")
+    west, south, east, north = turned.boxes()[0]
+    add(
+        catalogue,
+        footprint=shapely.geometry.mapping(
+            shapely.box(west, south, west + 0.2 * (east - west), south + 0.2 * (north - south))
+        ),
+    )
+    items, _ = search(
+        catalogue.url,
+        boxes=turned.boxes(),
+        since=dt.date(2020, 1, 1),
+        until=dt.date(2021, 1, 1),
+        collections=(),
+        web=web(),
+    )
+    assert len(items) == 1
+    assert passes_over(items, turned.degrees())[0] == []
 
 
 def test_a_box_across_the_180th_meridian_is_asked_for_on_both_sides(catalogue: Catalogue) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import rasterio
 import shapely
 from pyproj import CRS
+from rasterio.shutil import copy
 
 from glaciertime.scenes.sources.place import Place
 from glaciertime.scenes.sources.stac import Listing, StacRequest, fetch_listed, list_scenes
@@ -232,6 +234,46 @@ def test_decibels_that_nobody_calls_so_are_refused(catalogue: Catalogue) -> None
     request, listing = ask(catalogue, "sentinel-1-rtc")
     with pytest.raises(ValueError, match=r"is no gamma0 .* are they decibels"):
         fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0))
+
+
+def test_a_file_that_names_other_factors_than_its_catalogue_is_refused(catalogue: Catalogue) -> None:
+    item = catalogue.add("S2A_1_L2A", LATE, sentinel_2(SENTINEL_2, scale=1e-4, offset=-0.1), **{BASELINE: "05.09"})
+    path = "/files/S2A_1_L2A/green.tif"
+    for offset in (-0.1, 0.0):
+        with rasterio.MemoryFile(catalogue.files[path]) as memory, memory.open() as raster:
+            profile, values = raster.profile, raster.read()
+        with rasterio.MemoryFile() as memory:
+            with memory.open(**profile) as target:
+                target.write(values)
+                target.scales, target.offsets = (0.0001,), (offset,)
+            catalogue.files[path] = memory.read()
+        item["properties"]["updated"] = str(offset)
+        if offset:
+            check(window(catalogue, "sentinel-2-l2a"))
+    request, listing = ask(catalogue, "sentinel-2-l2a")
+    with pytest.raises(ValueError, match=r"the file itself says x 0\.0001 \+ 0, and by the catalogue"):
+        fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0))
+
+
+def test_landsat_with_factors_of_something_else_is_refused(catalogue: Catalogue) -> None:
+    catalogue.add(
+        "LC08_L2SP_009011_20200801_20200916_02_T1", EARLY, landsat(scale=2.75e-5, offset=-0.2),
+        declared={"scale": 0.0001, "offset": 0}, collection="landsat-c2-l2", platform="landsat-8",
+    )  # fmt: skip
+    request, listing = ask(catalogue, "landsat-c2-l2")
+    with pytest.raises(ValueError, match=r"the catalogue names 0\.0001 and 0\.0; it is of something else"):
+        fetch_listed(listing.listed[0], request, PLACE, web=Web(wait_s=0))
+
+
+def test_jpeg_2000_is_read_too(catalogue: Catalogue, tmp_path: Path) -> None:
+    """As level 1C is distributed."""
+    files = sentinel_2(SENTINEL_2, scale=1e-4, offset=-0.1)
+    catalogue.add("S2B_1_L1C", LATE, files, collection="sentinel-2-l1c", platform="sentinel-2b", **{BASELINE: "05.09"})
+    for name, content in files.items():
+        with rasterio.MemoryFile(content) as memory:
+            copy(memory.name, tmp_path / "a.jp2", driver="JP2OpenJPEG", QUALITY="100", REVERSIBLE="YES")
+        catalogue.files[f"/files/S2B_1_L1C/{name}.tif"] = (tmp_path / "a.jp2").read_bytes()
+    check(window(catalogue, "sentinel-2-l1c"))
 
 
 def test_clouds_by_the_products_own_layer_are_not_observed(catalogue: Catalogue) -> None:
