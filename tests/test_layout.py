@@ -64,10 +64,12 @@ MAY_IMPORT = {
     "segment": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "track": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "forecast": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
-    "report": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast"},
-    "pipeline": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "report"},
+    "region": _BASE | {"catalog", "archive", "record", "scenes", "track"},
+    "report": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region"},
+    "pipeline": _BASE
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "report"},
     "cli": _BASE
-    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "report", "pipeline"},
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "report", "pipeline"},
     "__main__": _BASE | {"cli"},
 }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AllOption",
+    "CorrelationOption",
     "RegionOption",
     "RgiOption",
     "chosen_held",
@@ -38,6 +39,10 @@ RegionOption = Annotated[
 RgiOption = Annotated[
     list[Path] | None,
     typer.Option("--rgi", metavar="FILE", help="Outlines of RGI 5 to 7 as a catalog; alone, all of them are meant."),
+]
+CorrelationOption = Annotated[
+    float | None,
+    typer.Option(help="Of the errors of two glaciers, 0 to 1, in totals; default 0.5. Shown beside: 0 and 1."),
 ]
 
 

@@ -17,7 +17,7 @@ from glaciertime.errors import DataNotFoundError, UsageError
 from glaciertime.naming import fold_name
 from glaciertime.pipeline.regions import Region, places_held, region_named
 from glaciertime.record import GlacierRecord, held_name
-from glaciertime.scenes.inventory import Inventory, read_inventory
+from glaciertime.scenes.inventory import Inventory, Outline, read_inventory
 
 __all__ = ["Chosen", "Known", "Selection", "choose_held", "choose_known", "read_known"]
 
@@ -79,6 +79,23 @@ class Known:
     def inventory_of(self, name: str) -> Inventory | None:
         """Return the inventory that a glacier is from."""
         return next((inventory for inventory in self.inventories if name in inventory.outlines), None)
+
+    def outline_of(self, name: str) -> Outline | None:
+        """Return the outline of a glacier of an inventory, by any of its names; None for one that is in none."""
+        known = self._called(name)
+        inventory = None if known is None else self.inventory_of(known)
+        return None if inventory is None or known is None else inventory.outlines[known]
+
+    def point_of(self, name: str) -> tuple[float, float] | None:
+        """Return a point that stands for a glacier, by any of its names; see :meth:`point`."""
+        known = self._called(name)
+        return None if known is None else self.point(known)
+
+    def _called(self, name: str) -> str | None:
+        try:
+            return self.catalog.glacier(name).name
+        except UsageError:
+            return None
 
     def manifests_of(self, name: str) -> tuple[Path, ...]:
         """Return the files that tracking a glacier rests on: its manifest, and those of data sets."""

@@ -14,7 +14,7 @@ from glaciertime.errors import InputError, UsageError
 from glaciertime.track import sum_row
 from glaciertime.units import number_text
 
-__all__ = ["FORMATS", "retreat_rows", "retreat_text", "text_in_form", "text_table"]
+__all__ = ["FORMATS", "check_form", "retreat_rows", "retreat_text", "text_in_form", "text_table"]
 
 FORMATS = ("text", "csv", "markdown", "latex")
 
@@ -101,6 +101,12 @@ def retreat_text(
     return "\n".join(lines) + "\n"
 
 
+def check_form(form: str) -> None:
+    """Refuse a format that is none of :data:`FORMATS`, before the work."""
+    if form not in FORMATS:
+        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
+
+
 def text_in_form(table: pd.DataFrame, rows: Callable[[pd.DataFrame], pd.DataFrame], *, form: str) -> str:
     """Return a table in one of :data:`FORMATS`: CSV of its plain numbers, the others of its rows as short texts.
 
@@ -109,8 +115,7 @@ def text_in_form(table: pd.DataFrame, rows: Callable[[pd.DataFrame], pd.DataFram
     UsageError
         For an unknown format.
     """
-    if form not in FORMATS:
-        raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
+    check_form(form)
     if form == "csv":
         return str(quote_formulas(table).to_csv(index=False, date_format="%Y-%m-%d"))
     shown = rows(table)

@@ -8,6 +8,7 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+import shapely
 
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
@@ -238,18 +239,19 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
         if (row.glacier, row.footprint, row.dataset) in wanted
     }
     names = list(shapes)
-    for index, one in enumerate(names):
-        for other in names[index + 1 :]:
-            common = shapes[one].intersection(shapes[other])
-            if common.area <= 0:
-                continue
-            shared = polygon_area_km2(common, crs=footprints.crs)
-            smaller = min(polygon_area_km2(shapes[name], crs=footprints.crs) for name in (one, other))
-            if shared > max(_TOUCHING_KM2, _TOUCHING_SHARE * smaller):
-                raise InputError(
-                    f"the footprints of {one} and {other} share {number_text(shared)} km2, which a sum would "
-                    "count twice; sum the footprint 'fjord' instead"
-                )
+    laid = [shapes[name] for name in names]
+    for first, second in sorted(zip(*shapely.STRtree(laid).query(laid, predicate="intersects"), strict=True)):
+        common = laid[first].intersection(laid[second])
+        if first >= second or common.area <= 0:
+            continue
+        one, other = names[first], names[second]
+        shared = polygon_area_km2(common, crs=footprints.crs)
+        smaller = min(polygon_area_km2(shapes[name], crs=footprints.crs) for name in (one, other))
+        if shared > max(_TOUCHING_KM2, _TOUCHING_SHARE * smaller):
+            raise InputError(
+                f"the footprints of {one} and {other} share {number_text(shared)} km2, which a sum would "
+                "count twice; sum the footprint 'fjord' instead"
+            )
     # Of numbers, and of the text that says of which side the sum is a bound.
     total = table.sum(numeric_only=True, skipna=False).astype(object)
     for name in ("loss_sigma_km2", "start_sigma_km2", "end_sigma_km2"):

@@ -1,0 +1,1 @@
+"""A region's own reading: totals with the correlation of errors, completeness, ranking; inventories compared."""
