@@ -17,7 +17,10 @@ from dataclasses import dataclass
 
 from glaciertime.errors import InputError, UsageError, nearest_names
 
-__all__ = ["LIMITS", "Limit", "as_table", "check", "given", "limit", "parse_limits", "raster_bytes", "timed"]
+__all__ = [
+    "LIMITS", "Limit", "as_table", "check", "given", "limit", "parse_limits", "positive", "raster_bytes", "timed",
+    "unpacked_bytes",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +36,12 @@ class Limit:
         What it counts.
     reason : str
         Why there is one, and why this.
-    option : str
-        The option that raises it.
     """
 
     name: str
     default: float
     unit: str
     reason: str
-    own_option: str = ""
 
     @property
     def variable(self) -> str:
@@ -51,7 +51,7 @@ class Limit:
     @property
     def option(self) -> str:
         """The option that raises it."""
-        return self.own_option or f"--limit {self.name}=N"
+        return f"--limit {self.name}=N"
 
 
 LIMITS: dict[str, Limit] = {
@@ -109,12 +109,17 @@ LIMITS: dict[str, Limit] = {
             reason="a scene that is cut to one glacier takes seconds; one that does not end keeps the others waiting",
         ),
         Limit(
-            name="download-gb", default=50, unit="GB of a download whose size no manifest says", own_option="--max-gb",
-            reason="an answer without an end would fill the disk",
+            name="download-gb", default=50, unit="GB of a download whose size no manifest says",
+            reason="more than the largest file of any data set here (2.9 GB), less than most disks: an answer without "
+            "an end would fill them; also `data fetch --max-gb`",
         ),
         Limit(
-            name="unpacked-gb", default=200, unit="GB that an archive unpacks to, and 200 times its size",
-            own_option="--max-unpacked-gb", reason="306 kB can unpack to any number of bytes; masks do to a hundredth",
+            name="unpacked-gb", default=200, unit="GB that an archive unpacks to",
+            reason="as much as a large data set holds; also `data fetch --max-unpacked-gb`",
+        ),
+        Limit(
+            name="unpacked-ratio", default=200, unit="times its own size that an archive unpacks to",
+            reason="306 kB can unpack to any number of bytes; masks pack to a hundredth; asked from 100 MB on",
         ),
     )
 }  # fmt: skip
@@ -140,10 +145,23 @@ def limit(name: str) -> float:
     """
     known = LIMITS[name]
     text = os.environ.get(known.variable, "").strip()
-    return _number(text, known.variable) if text else known.default
+    return positive(text, known.variable) if text else known.default
 
 
-def _number(text: str, where: str) -> float:
+def positive(text: str, where: str) -> float:
+    """Return the number that a text gives a limit.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        The option or the variable that it stands in.
+
+    Raises
+    ------
+    UsageError
+        Where it is no positive number.
+    """
     try:
         value = float(text.replace("_", ""))
     except ValueError:
@@ -199,6 +217,32 @@ def raster_bytes(*, pixels: float, bytes_per_pixel: float, file_bytes: float | N
 _SMALL_PIXELS = 1 << 24
 
 
+def unpacked_bytes(size: int, *, packed: int, what: str) -> None:
+    """Refuse an archive that unpacks to more than a disk holds, or to more than data do.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that its members claim together.
+    packed : int
+        Bytes of the archive itself.
+    what : str
+        Whose they are, as the subject of the sentence.
+
+    Raises
+    ------
+    InputError
+    """
+    what = f"{what} of {packed:,} bytes"
+    check("unpacked-gb", size / 1e9, what)
+    if size > _HARMLESS_BYTES:
+        check("unpacked-ratio", size / max(packed, 1), what)
+
+
+#: So much fits everywhere, however well it packs.
+_HARMLESS_BYTES = 100_000_000
+
+
 @contextmanager
 def timed(what: str) -> Iterator[None]:
     """Break off what takes longer than one image may.
@@ -237,16 +281,15 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
     {'raster-gb': 12.0, 'vertices': 5000000.0}
     """
     found: dict[str, float] = {}
-    raised = {name: known for name, known in LIMITS.items() if not known.own_option}
     for text in texts:
         name, sign, value = text.partition("=")
         name = name.strip()
-        if name not in raised or not sign:
-            near = nearest_names(name, raised) or sorted(raised)
+        if name not in LIMITS or not sign:
+            near = nearest_names(name, LIMITS) or sorted(LIMITS)
             raise UsageError(f"--limit '{text}': NAME=VALUE expected, with a name such as {', '.join(near)}")
         if name in found:
             raise UsageError(f"--limit {name} is given twice; give it once")
-        found[name] = _number(value.strip(), f"--limit {name}")
+        found[name] = positive(value.strip(), f"--limit {name}")
     return found
 
 

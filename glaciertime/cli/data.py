@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from glaciertime.cli.common import JsonOption, ManifestOption, note, print_json
+from glaciertime.cli.common import JsonOption, LimitOption, ManifestOption, note, print_json
 from glaciertime.cli.running import as_command, the_run
 
 __all__ = ["data_app"]
@@ -42,13 +43,12 @@ def fetch(
     folder: Annotated[Path | None, typer.Option(help="Where it goes; default the downloads folder.")] = None,
     manifest: ManifestOption = None,
     max_gb: Annotated[
-        float,
-        typer.Option(min=0, envvar="GLACIERTIME_MAX_DOWNLOAD_GB", help="Of a file whose size the manifest omits."),
-    ] = 50,
-    max_unpacked_gb: Annotated[
-        float | None,
-        typer.Option(min=0, envvar="GLACIERTIME_MAX_UNPACKED_GB", help="Of an archive; default 200 or 200 x its size."),
+        float | None, typer.Option(help="Of a file whose size the manifest omits; default 50.", show_default=False)
     ] = None,
+    max_unpacked_gb: Annotated[
+        float | None, typer.Option(help="Of an archive; default 200 or 200 x its size.", show_default=False)
+    ] = None,
+    limit: LimitOption = None,
 ) -> None:
     """Download a data set; a download that broke off is continued, and what came is verified.
 
@@ -62,9 +62,16 @@ def fetch(
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from glaciertime.catalog import load_catalog
+    from glaciertime.limits import given, positive
     from glaciertime.scenes.download import came_of, downloads_folder
     from glaciertime.scenes.download import fetch as download
 
+    raised = {}
+    if max_gb is not None:
+        raised["download-gb"] = positive(str(max_gb), "--max-gb")
+    if max_unpacked_gb is not None:
+        # Who says how much is to come has looked: how well it packs is no question then.
+        raised |= {"unpacked-gb": positive(str(max_unpacked_gb), "--max-unpacked-gb"), "unpacked-ratio": math.inf}
     run = the_run()
     run.next = "run the same command again: what has come of a file is continued"
     dataset = load_catalog(tuple(manifest or ())).dataset(name)
@@ -77,13 +84,8 @@ def fetch(
             return lambda have, total: bar.update(task, completed=have, total=total)
 
         try:
-            paths = download(
-                dataset,
-                folder=target,
-                progress=started,
-                max_bytes=int(max_gb * 1e9),
-                max_unpacked_bytes=None if max_unpacked_gb is None else int(max_unpacked_gb * 1e9),
-            )
+            with given(raised):
+                paths = download(dataset, folder=target, progress=started)
         except KeyboardInterrupt:
             run.stored += came_of(dataset, target)
             raise

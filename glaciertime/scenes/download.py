@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from glaciertime import limits
 from glaciertime.catalog import DataFile, DataSet
 from glaciertime.errors import DataNotFoundError, InputError, WritingError
 from glaciertime.scenes.transfer import Answer, BrokenOffError, StartOverError, request
@@ -23,10 +24,8 @@ from glaciertime.scenes.unpacking import unpack
 from glaciertime.writing import check_target, write_bytes
 from glaciertime.writing.parts import Part
 
-__all__ = ["MAX_BYTES", "came_of", "downloads_folder", "fetch", "fetch_file"]
+__all__ = ["came_of", "downloads_folder", "fetch", "fetch_file"]
 
-#: More than the largest file of any data set here (2.9 GB), less than most disks: an endless answer ends there.
-MAX_BYTES = 50_000_000_000
 _CHUNK_BYTES = 1 << 18
 #: An attempt that brings less made no progress; a connection that brings less in a minute is taken for dead.
 _LEAST_BYTES = 1 << 14
@@ -50,8 +49,6 @@ def fetch(
     folder: Path,
     progress: Callable[[str], Progress] | None = None,
     timeout_s: float = 30.0,
-    max_bytes: int = MAX_BYTES,
-    max_unpacked_bytes: int | None = None,
 ) -> list[Path]:
     """Download every file of a data set that is not there yet, and unpack archives.
 
@@ -64,10 +61,6 @@ def fetch(
         Given a file's name, returns what is called as its bytes arrive.
     timeout_s : float
         How long a silent server is waited for.
-    max_bytes : int
-        Of a file whose size the manifest does not tell.
-    max_unpacked_bytes : int, optional
-        As in :func:`glaciertime.scenes.unpacking.unpack`.
 
     Returns
     -------
@@ -79,7 +72,8 @@ def fetch(
     DataNotFoundError
         Where the data set has no files to download, or the server does not give one.
     InputError
-        Where what came is not what the manifest says.
+        Where what came is not what the manifest says, or is beyond a limit: ``download-gb`` for a file whose size the
+        manifest does not tell, and those of :func:`glaciertime.scenes.unpacking.unpack`.
     WritingError
         Where it could not be written.
     """
@@ -88,9 +82,9 @@ def fetch(
     paths = []
     for file in dataset.files:
         report = progress(Path(file.path).name) if progress is not None else None
-        path = fetch_file(file, folder=folder, progress=report, timeout_s=timeout_s, max_bytes=max_bytes)
+        path = fetch_file(file, folder=folder, progress=report, timeout_s=timeout_s)
         if file.unpack:
-            unpack(path, max_bytes=max_unpacked_bytes)
+            unpack(path)
         paths.append(path)
     return paths
 
@@ -115,7 +109,6 @@ def fetch_file(
     timeout_s: float = 30.0,
     tries: int = 5,
     wait_s: float = 1.0,
-    max_bytes: int = MAX_BYTES,
 ) -> Path:
     """Download one file, continuing what an earlier attempt left.
 
@@ -140,7 +133,7 @@ def fetch_file(
     with Part(path) as part:
         for _ in range(2):
             resumed = part.size > 0
-            sums = _download(file, part, known, progress, timeout_s, tries, wait_s, max_bytes)
+            sums = _download(file, part, known, progress, timeout_s, tries, wait_s)
             wrong = _difference(file, part, known, sums)
             if not wrong:
                 break
@@ -202,7 +195,6 @@ def _download(
     timeout_s: float,
     tries: int,
     wait_s: float,
-    max_bytes: int,
 ) -> dict[str, Any]:
     """Fetch until the file is whole; a connection that breaks is taken up where it stopped."""
     failures, restarts = 0, 0
@@ -215,7 +207,7 @@ def _download(
         try:
             with request(file.url, have=before, etag=etag, timeout_s=timeout_s) as answer:
                 _check_same_length(part, answer)
-                if answer is None or _receive(file, part, answer, sums, progress, max_bytes):
+                if answer is None or _receive(file, part, answer, sums, progress):
                     return sums
             reason = "the connection broke off"
         except StartOverError as error:
@@ -243,9 +235,7 @@ def _check_same_length(part: Part, answer: Answer | None) -> None:
         raise StartOverError("the file on the server has another length by now")
 
 
-def _receive(
-    file: DataFile, part: Part, answer: Answer, sums: dict[str, Any], progress: Progress | None, max_bytes: int
-) -> bool:
+def _receive(file: DataFile, part: Part, answer: Answer, sums: dict[str, Any], progress: Progress | None) -> bool:
     """Take the bytes of an answer; return whether the file is whole as far as the server tells."""
     if not answer.start and part.size:
         part.restart()
@@ -264,9 +254,8 @@ def _receive(
             f"{file.url} gave a file that is not the one the manifest describes ({answer.total} bytes, "
             f"expected {wanted}); it was discarded. If it stays so, the server's file has changed: check the manifest"
         )
-    cap = max_bytes if wanted is None else wanted
-    if promised is not None and promised > cap:
-        raise InputError(f"{file.url} announces {promised} bytes, more than {cap}; --max-gb raises the limit")
+    if wanted is None and promised is not None:
+        limits.check("download-gb", promised / 1e9, f"{file.url} announces {promised:,} bytes")
     free = shutil.disk_usage(part.path.parent).free
     if promised is not None and promised - part.size > free:
         raise WritingError(
@@ -274,13 +263,19 @@ def _receive(
             "another folder with --folder"
         )
     part.tell({"url": file.url, "etag": answer.etag, "total": promised})
-    limit = cap if promised is None else promised
+    most = limits.limit("download-gb") * 1e9 if promised is None else promised
     since, came = time.monotonic(), 0
     for chunk in answer.chunks(_CHUNK_BYTES):
-        if part.size + len(chunk) > limit:
+        if part.size + len(chunk) > most:
             part.discard()
-            told = f"the {limit} bytes expected" if promised is not None else f"{limit} bytes, and tells no size"
-            raise InputError(f"{file.url} sends more than {told}; it was discarded. --max-gb raises the limit")
+            if promised is None:
+                limits.check(
+                    "download-gb", (part.size + len(chunk)) / 1e9, f"{file.url} tells no size and was discarded"
+                )
+            raise InputError(
+                f"{file.url} sends more than the {promised} bytes expected; it was discarded. If it stays so, the "
+                "server's file has changed: check the manifest"
+            )
         part.append(chunk)
         for found in sums.values():
             found.update(chunk)

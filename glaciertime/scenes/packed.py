@@ -15,9 +15,6 @@ from glaciertime.walls import wall
 
 __all__ = ["check_layer_zip", "check_parquet", "check_zip", "read_array"]
 
-#: Text packs to a tenth; a zip that packs better than that holds repetitions, of which so much is harmless.
-_RATIO, _HARMLESS_BYTES = 200, 100_000_000
-
 
 def check_zip(path: Path, *, what: str) -> None:
     """Refuse a zip, or a workbook, whose members together are larger than a table may be.
@@ -43,9 +40,7 @@ def check_layer_zip(path: Path, *, what: str) -> None:
         members = archive.infolist()
     limits.check("files", len(members), what)
     size = sum(member.file_size for member in members)
-    limits.check("unpacked-gb", size / 1e9, what)
-    if size > max(_HARMLESS_BYTES, _RATIO * path.stat().st_size):
-        raise InputError(f"{what} of {path.stat().st_size:,} bytes claims to unpack to {size:,}; pack it again")
+    limits.unpacked_bytes(size, packed=path.stat().st_size, what=what)
 
 
 def check_parquet(source: Any, *, what: str) -> None:

@@ -9,35 +9,25 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.writing import write_bytes
 from glaciertime.writing.folders import folder_draft
 
-__all__ = ["MAX_RATIO", "MAX_UNPACKED_BYTES", "unpack"]
+__all__ = ["unpack"]
 
-#: As much as a large data set holds; more is named with --max-unpacked-gb.
-MAX_UNPACKED_BYTES = 200_000_000_000
-#: Masks pack well, but not that well: beyond it, and beyond what any disk holds, a zip is taken for a bomb.
-MAX_RATIO = 200
-_HARMLESS_BYTES = 100_000_000
-_MOST_FILES = 500_000
 _CHUNK_BYTES = 1 << 20
 _SPACE, _DELETE = 32, 127
 
 
-def unpack(path: Path, *, max_bytes: int | None = None) -> None:
+def unpack(path: Path) -> None:
     """Unpack a zip archive into its own folder, once.
-
-    Parameters
-    ----------
-    path : Path
-    max_bytes : int, optional
-        What it may hold; by default :data:`MAX_UNPACKED_BYTES`, and no more than :data:`MAX_RATIO` times its size.
 
     Raises
     ------
     InputError
-        Where it is no zip archive, is damaged, holds too much, or a member that is a link or lies outside the folder.
+        Where it is no zip archive, is damaged, holds more than the limits (``files``, ``unpacked-gb``,
+        ``unpacked-ratio``) allow, or a member that is a link or lies outside the folder.
     WritingError
         Where a file could not be written, or another file of its name is there; nothing is unpacked then.
     """
@@ -46,7 +36,7 @@ def unpack(path: Path, *, max_bytes: int | None = None) -> None:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _checked(path, archive, max_bytes)
+            members = _checked(path, archive)
             with folder_draft(path.parent, path.name) as draft:
                 for member in members:
                     _extract(archive, member, draft)
@@ -56,11 +46,10 @@ def unpack(path: Path, *, max_bytes: int | None = None) -> None:
     write_bytes(done, f"{len(members)} files\n".encode(), option="", overwrite=True)
 
 
-def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> list[zipfile.ZipInfo]:
+def _checked(path: Path, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """Return the files of an archive whose names and sizes are allowed."""
     members = [member for member in archive.infolist() if not member.filename.endswith("/")]
-    if len(members) > _MOST_FILES:
-        raise InputError(f"{path.name} holds {len(members)} files, at most {_MOST_FILES} expected; it was not unpacked")
+    limits.check("files", len(members), f"{path.name} was not unpacked")
     names: set[str] = set()
     for member in members:
         name = member.filename
@@ -77,14 +66,7 @@ def _checked(path: Path, archive: zipfile.ZipFile, max_bytes: int | None) -> lis
             raise InputError(f"{path.name} holds '{name}' twice; it was not unpacked")
         names.add(name)
     size = sum(member.file_size for member in members)
-    limit = max_bytes if max_bytes is not None else MAX_UNPACKED_BYTES
-    if max_bytes is None and size > _HARMLESS_BYTES:
-        limit = min(limit, MAX_RATIO * path.stat().st_size)
-    if size > limit:
-        raise InputError(
-            f"{path.name} of {path.stat().st_size} bytes would unpack to {size}, more than {limit}; it was not "
-            "unpacked. --max-unpacked-gb raises the limit"
-        )
+    limits.unpacked_bytes(size, packed=path.stat().st_size, what=f"{path.name} was not unpacked: it")
     return members
 
 

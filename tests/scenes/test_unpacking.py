@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from glaciertime import limits
 from glaciertime.errors import InputError, WritingError
 from glaciertime.scenes.unpacking import unpack
 
@@ -70,11 +71,25 @@ def test_a_planted_draft_is_refused(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
     path = packed(tmp_path, {f"{count}.bin": bytes(30_000_000) for count in range(4)})
     assert path.stat().st_size < 200_000
-    with pytest.raises(InputError, match=r"would unpack to 120000000, more than \d+; .*--max-unpacked-gb"):
+    with pytest.raises(InputError, match=r"a.zip was not unpacked: it .* times its own size.*--limit unpacked-ratio=N"):
         unpack(path)
-    with pytest.raises(InputError, match="more than 1000;"):
-        unpack(path, max_bytes=1000)
+    with limits.given({"unpacked-gb": 1e-6}), pytest.raises(InputError, match="GLACIERTIME_MAX_UNPACKED_GB"):
+        unpack(path)
+    with limits.given({"files": 3}), pytest.raises(InputError, match=r"a\.zip was not unpacked: 4 files"):
+        unpack(path)
     assert set(files(tmp_path)) == {"a.zip"}
+    with limits.given({"unpacked-ratio": 1e5}):
+        unpack(path)
+    assert "3.bin" in files(tmp_path)
+
+
+def test_the_environment_raises_the_limits_for_python_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = packed(tmp_path, {"a.bin": bytes(2_000)})
+    monkeypatch.setenv("GLACIERTIME_MAX_UNPACKED_GB", "1e-6")
+    with pytest.raises(InputError, match="2e-06 GB that an archive unpacks to, at most 1e-06"):
+        unpack(path)
+    monkeypatch.setenv("GLACIERTIME_MAX_UNPACKED_GB", "3e-6")
+    unpack(path)
 
 
 def test_a_damaged_archive_leaves_nothing(tmp_path: Path) -> None:
