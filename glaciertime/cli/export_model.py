@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glaciertime.cli.common import OverwriteOption, note
+from glaciertime.cli.run_notes import check_note, write_note
+from glaciertime.cli.running import the_run
 
 if TYPE_CHECKING:
     from glaciertime.segment.description import ModelSpec
@@ -45,6 +47,7 @@ def export_model(
     glaciertime export-model landsat-fronts --out fronts.onnx --int8 fronts-int8.onnx --image scene.png
     """
     from glaciertime.errors import InputError, UsageError
+    from glaciertime.pipeline.runs import card_of
     from glaciertime.segment.architectures.registry import build_model
     from glaciertime.segment.description import shipped_names, weights_path
     from glaciertime.segment.export.onnx import MARK, check_onnx, export_onnx
@@ -56,13 +59,16 @@ def export_model(
         raise UsageError("--int8 given without --image; give images like those it will see, 20 or more do well")
     inputs = [*(image or ()), *([] if weights is None else [weights])]
     check_target(Target(out, "--out", made_by(MARK)), inputs=inputs, overwrite=overwrite)
+    check_note(out, overwrite=overwrite)
     if int8 is not None:
+        check_note(int8, option="--int8", overwrite=overwrite)
         check_target(Target(int8, "--int8", made_by(MARK)), inputs=[*inputs, out], overwrite=overwrite)
     spec = None
+    kept = weights_path(name, suffix=".safetensors") if weights is None and name in shipped_names() else weights
     if weights is not None:
         model, spec = load_model(weights, model=name)
-    elif name in shipped_names():
-        model, spec = load_model(weights_path(name, suffix=".safetensors"))
+    elif kept is not None:
+        model, spec = load_model(kept)
     else:
         model = build_model(name, in_channels=in_channels, classes=classes)
         note(f"{name}: exported with random weights; give --weights for trained ones")
@@ -87,6 +93,14 @@ def export_model(
         from glaciertime.segment.export.folded_export import export_model as export_trained
 
         multiple = export_trained(model, spec, out, check=compare, overwrite=overwrite).multiple
+    run = the_run()
+    made_by = run.record(
+        images=[("", "", path.stem, str(path.resolve())) for path in image or ()],
+        files={"weights": kept},
+        settings={"models": {name: {"note": "random weights"} if kept is None else card_of(kept)}, "checked": told},
+    )
+    write_note(out, made_by, overwrite=overwrite)
+    run.stored.append(f"the model {name} in {out}")
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
     if told:
         typer.echo(told)
@@ -109,6 +123,7 @@ def export_model(
             around = [(0, 0), *((0, -side % multiple) for side in normalised.shape[1:])]
             batches.append(np.pad(normalised, around, mode="edge")[None])
         loss = quantise_onnx(out, int8, images=batches, overwrite=overwrite)
+        write_note(int8, made_by, option="--int8", overwrite=overwrite)
         typer.echo(
             f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "
             f"{100 * loss.agreement:.2f} % of pixels get the same class, mean IoU of the masks {loss.mean_iou:.4f}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,12 @@ import typer
 
 from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption, note
 from glaciertime.cli.messages import by_kind, exit_code
+from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
+    from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
     from glaciertime.segment.teach.training import Trained
 
 __all__ = ["train"]
@@ -54,6 +57,8 @@ def train(
 
     glaciertime train train.yaml --model glacier-seg-fast --test Sverdrup --out runs/sverdrup
     """
+    from glaciertime.pipeline.runs import card_of
+
     try:
         from glaciertime.segment.teach.config import read_config, template
     except ModuleNotFoundError as error:
@@ -76,8 +81,13 @@ def train(
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
+    weights, model_file = out / "weights.safetensors", out / "model.onnx"
+    if out.is_dir():
+        for path in (weights, *([model_file] if onnx else [])):
+            check_note(path, overwrite=overwrite)
+    samples = _Samples()
     try:
-        trained, failed = _train(settings, out=out, initial=initial, overwrite=overwrite, strict=strict)
+        trained, failed = _train(settings, samples, out=out, initial=initial, overwrite=overwrite, strict=strict)
     except KeyboardInterrupt:
         _note_epochs(out)
         raise
@@ -86,7 +96,18 @@ def train(
         from glaciertime.segment.predict.weights import load_model
 
         network, spec = load_model(trained.weights)
-        export_model(network, spec, out / "model.onnx", mark="glaciertime train", overwrite=True)
+        export_model(network, spec, model_file, mark="glaciertime train", overwrite=True)
+    made_by = the_run().record(
+        files={"settings": config, "weights it began with": None if initial is None else _initial(initial)},
+        tables={f"{settings.data}: {len(samples.rows)} samples": samples.digest()},
+        settings={
+            "decided": [f"{name}: {value}" for name, value in settings.model_dump(mode="json").items()],
+            "models": {trained.spec.name: card_of(trained.weights)},
+            "refused": samples.problems,
+        },
+    )  # fmt: skip
+    for path in (trained.weights, *([model_file] if onnx else [])):
+        write_note(path, made_by, overwrite=overwrite)
     last = trained.history[-1] if trained.history else {}
     typer.echo(f"{trained.weights}", err=False)
     typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)
@@ -116,21 +137,53 @@ def _merged(config: Path | None, options: dict[str, Any]) -> dict[str, Any]:
     return {**read_config(config).model_dump(exclude_unset=True), **options}
 
 
-def _train(settings: Any, *, out: Path, initial: str | None, overwrite: bool, strict: bool) -> tuple[Trained, bool]:
+class _Samples:
+    """What a training has read: every sample with the SHA-256 of its pixels and labels, whatever file they lay in."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str]] = []
+        self.problems: list[str] = []
+
+    def add(self, info: SampleInfo, sample: TrainingSample) -> None:
+        """Note a sample."""
+        total = hashlib.sha256()
+        for part in (sample.image, sample.labels, sample.present):
+            total.update(f"{part.dtype} {part.shape}".encode() + part.tobytes())
+        self.rows.append((info.name, total.hexdigest()))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of them all."""
+        import pandas as pd
+
+        from glaciertime.provenance import table_digest
+
+        return table_digest(pd.DataFrame(self.rows, columns=["sample", "sha256"]))
+
+
+def _initial(name: str) -> Path:
+    from glaciertime.segment.description import weights_path
+
+    return weights_path(name, suffix=".safetensors")
+
+
+def _train(
+    settings: Any, samples: _Samples, *, out: Path, initial: str | None, overwrite: bool, strict: bool
+) -> tuple[Trained, bool]:
     """Train on what can be read; return what came of it, and whether something could not be."""
     from glaciertime.scenes.datasets.readable import readable_part
     from glaciertime.scenes.datasets.readers import open_training_data
 
     try:
-        from glaciertime.segment.description import weights_path
         from glaciertime.segment.teach.training import train as run
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
-    opened = readable_part(open_training_data(settings.data, root=settings.root, options=settings.data_options))
+    found = open_training_data(settings.data, root=settings.root, options=settings.data_options)
+    opened = readable_part(found, seen=samples.add)
     problems = getattr(opened, "problems", ())
+    samples.problems += problems
     for count, problem in by_kind(problems):
         note(problem + (f" (and {count - 1} more like it)" if count > 1 else ""))
     if strict and problems:
         raise InputError(f"{len(problems)} samples cannot be read; without --strict the others are used")
-    start = None if initial is None else weights_path(initial, suffix=".safetensors")
+    start = None if initial is None else _initial(initial)
     return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite), bool(problems)

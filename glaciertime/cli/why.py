@@ -147,7 +147,7 @@ def _run_lines(run: dict[str, Any]) -> list[str]:
     environment = run.get("environment") or {}
     if environment:
         lines.append(_line("with", ", ".join(f"{name}={text}" for name, text in environment.items())))
-    for name, title in (("notes", "said"), ("refused", "refused"), ("failed", "failed")):
+    for name, title in (("decided", "settings"), ("notes", "said"), ("refused", "refused"), ("failed", "failed")):
         held = run.get(name) or []
         lines += [_line("" if number else title, text) for number, text in enumerate(held[:_SENTENCES_SHOWN])]
         if len(held) > _SENTENCES_SHOWN:

@@ -25,7 +25,7 @@ TAG = "GLACIERTIME_RUN"
 _HEAD_BYTES = 1 << 20
 _LONGEST_BYTES = 20_000_000
 #: What of a run is a sentence or several, a text for each of some names, or one text.
-_SENTENCES = ("ruler", "notes", "refused", "failed")
+_SENTENCES = ("ruler", "decided", "notes", "refused", "failed")
 _MAPPINGS = ("versions", "environment", "files", "written")
 _TEXTS = ("run", "command", "version", "started", "finished", "folder")
 _META = re.compile(rf'<meta name="{TAG}" content="([^"]*)">')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from glaciertime import segment
 from glaciertime.__main__ import run
 from glaciertime.segment.architectures.registry import ARCHITECTURES
+from glaciertime.segment.description import weights_path
 
 
 @pytest.fixture(autouse=True)
@@ -108,3 +110,32 @@ def test_every_public_name_resolves() -> None:
         assert getattr(segment, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = segment.nothing
+
+
+def test_an_exported_model_says_where_it_comes_from(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.chdir(tmp_path)
+    assert run(["export-model", "landsat-fronts", "--out", "m.onnx", "--no-check"]) == 0
+    capsys.readouterr()
+    assert run(["why", "m.onnx", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[0]
+    shipped = weights_path("landsat-fronts", suffix=".safetensors")
+    assert [(one["input"], one["sha256"]) for one in told["files"]] == [
+        (shipped.name, hashlib.sha256(shipped.read_bytes()).hexdigest())
+    ]
+    assert "landsat-fronts" in told["run"]["models"]
+    Path("m.onnx").write_bytes(b"another")
+    assert run(["why", "m.onnx"]) == 0
+    assert "it has been changed since" in capsys.readouterr().out
+
+
+def test_a_note_replaces_no_file_of_somebody_else(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("m.onnx.run.json").write_text("mine")
+    assert run(["export-model", "pspnet", "--out", "m.onnx", "--no-check"]) == 2
+    assert "m.onnx.run.json" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("m.onnx.run.json", "mine")]

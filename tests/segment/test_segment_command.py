@@ -1,5 +1,6 @@
 """``glaciertime segment`` and ``glaciertime train`` as functions of a command line, in process."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -162,6 +163,15 @@ def test_train_then_segment_with_what_was_trained(tmp_path):
     call("train", settings, "--model", "pspnet", "--epochs", "1", "--out", tmp_path / "run")
     kept = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (kept["model"], kept["epochs"]) == ("pspnet", 1)
+    for name in ("weights.safetensors", "model.onnx"):
+        told = json.loads(call("why", tmp_path / "run" / name, "--json").stdout)[0]
+        assert told["sha256"] == hashlib.sha256((tmp_path / "run" / name).read_bytes()).hexdigest()
+        read = {one["input"]: one["sha256"] for one in told["files"]}
+        assert read["train.yaml"] == hashlib.sha256(settings.read_bytes()).hexdigest()
+        assert len(read["simulated: 6 samples"]) == 64
+        assert "--model pspnet --epochs 1" in told["run"]["command"]
+        assert {"model: pspnet", "epochs: 1", f"seed: {kept['seed']}"} <= set(told["run"]["decided"])
+    assert "settings   data: simulated" in call("why", tmp_path / "run" / "weights.safetensors").stdout
     image = write_png(tmp_path / "scene.png", scene(70, 60, 30))
     call("segment", image, "--weights", tmp_path / "run" / "model.onnx", "--out", tmp_path / "a.tif")
     given = ["--engine", "torch", "--weights", tmp_path / "run" / "weights.safetensors"]

@@ -54,7 +54,12 @@ class Readable:
         return (self[index] for index in range(len(self)))
 
 
-def readable_part(data: TrainingData, *, progress: Callable[[int, int], None] | None = None) -> TrainingData:
+def readable_part(
+    data: TrainingData,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    seen: Callable[[SampleInfo, TrainingSample], None] | None = None,
+) -> TrainingData:
     """Return what of a data set can be read; the data set itself where that is all of it.
 
     Every sample is read once: one that broke off in the middle of a training would cost what was trained.
@@ -64,6 +69,8 @@ def readable_part(data: TrainingData, *, progress: Callable[[int, int], None] | 
     data : TrainingData
     progress : callable, optional
         Called with samples done and samples in all.
+    seen : callable, optional
+        Called with each sample that can be read.
 
     Raises
     ------
@@ -74,11 +81,13 @@ def readable_part(data: TrainingData, *, progress: Callable[[int, int], None] | 
     for index in range(len(data)):
         try:
             with limits.timed(data.infos[index].name):
-                data[index]
+                sample = data[index]
         except GlacierTimeError as error:
             problems.append(str(error))
         else:
             kept.append(index)
+            if seen is not None:
+                seen(data.infos[index], sample)
         if progress is not None:
             progress(index + 1, len(data))
     if not problems:
