@@ -17,6 +17,8 @@ __all__ = ["parse_json", "read_json", "read_yaml"]
 
 _TEXTS = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BRACKETS = re.compile(r"[\[\]{}]")
+#: Two such escapes make a character, one makes a text that nothing can print or store.
+_HALF_CHARACTERS = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_yaml(path: Path, *, what: str, remedy: str) -> Any:
@@ -49,6 +51,7 @@ def read_yaml(path: Path, *, what: str, remedy: str) -> Any:
                 f"{what} holds a date or a number that there is not ({first_line(error)}); write 2002-03-15"
             ) from error
     _check_items(found, what)
+    _check_texts(found, what)
     return found
 
 
@@ -80,7 +83,10 @@ def parse_json(text: str | bytes, *, what: str, remedy: str) -> Any:
             depth += 1 if bracket[0] in "[{" else -1
             deepest = max(deepest, depth)
         limits.check("document-depth", deepest, what)
-        return json.loads(text)
+        found = json.loads(text)
+    if _HALF_CHARACTERS.search(text):
+        _check_texts(found, what)
+    return found
 
 
 def _text(path: Path, what: str, remedy: str) -> str:
@@ -91,6 +97,23 @@ def _text(path: Path, what: str, remedy: str) -> str:
         raise DataNotFoundError(f"{what} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{what} is not text in UTF-8 ({first_line(error)}); {remedy}") from error
+
+
+def _check_texts(found: Any, what: str) -> None:
+    """Refuse half characters in texts and names, however they came in: no page, file or database takes them."""
+    waiting, seen = [found], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise InputError(
+                    f"{what} holds half a character in {readable_text(value[:40])!r}; correct it"
+                ) from error
+        elif isinstance(value, (dict, list, tuple, set)) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += [*value, *value.values()] if isinstance(value, dict) else list(value)
 
 
 def _check_depth(events: Any, what: str) -> None:

@@ -337,7 +337,7 @@ def validate(table: pd.DataFrame, name: str) -> pd.DataFrame:
         values = table[column] if column in table else pd.Series([None] * len(table), index=table.index)
         out[column] = _typed(values, kind, f"table {name}, column {column}")
         if column not in schema.nullable and len(table) and kind != "geometry":
-            unknown = out[column].isna() | (out[column] == "") if kind == "text" else out[column].isna()
+            unknown = out[column] == "" if kind == "text" else out[column].isna()
             if unknown.any():
                 raise InputError(f"table {name}: column {column} is empty in {int(unknown.sum())} of {len(table)} rows")
     crs = table.crs if isinstance(table, gpd.GeoDataFrame) else None
@@ -349,7 +349,7 @@ def validate(table: pd.DataFrame, name: str) -> pd.DataFrame:
 def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
     try:
         if kind == "number":
-            return pd.to_numeric(values).astype("float64")
+            return values if values.dtype == "float64" else pd.to_numeric(values).astype("float64")
         if kind == "integer":
             return pd.to_numeric(values).astype("int64")
         if kind == "date":
@@ -358,7 +358,8 @@ def _typed(values: pd.Series, kind: str, where: str) -> pd.Series:
         raise InputError(f"{where}: {error}; expected a {kind}") from error
     if kind == "text":
         # Of objects under every pandas: from 3 on it makes a type of its own of texts, but not of none.
-        return values.astype(object).where(values.notna(), "").map(str).astype(object)
+        known = zip(values.to_numpy(dtype=object), values.notna(), strict=True)
+        return pd.Series([str(value) if held else "" for value, held in known], index=values.index, dtype=object)
     return values
 
 

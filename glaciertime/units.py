@@ -145,7 +145,8 @@ def _equal_area_transformer(crs: Any, x: float, y: float) -> pyproj.Transformer:
 
 @lru_cache(maxsize=128)
 def _to_geographic(crs_text: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs(crs_text, "EPSG:4326", always_xy=True)
+    with wall("coordinates cannot be brought to WGS84", "check the CRS"):
+        return pyproj.Transformer.from_crs(crs_text, "EPSG:4326", always_xy=True)
 
 
 def _crs_name(crs: Any) -> str:
@@ -181,6 +182,9 @@ def crs_on_earth(crs: Any, *, what: str) -> pyproj.CRS:
                 "EPSG:3031"
             )
         pyproj.Transformer.from_crs(found, "EPSG:4326", always_xy=True)
+        # Written down and read again, it must be one still: that is how it is stored, and handed to every library.
+        pyproj.CRS.from_wkt(found.to_wkt())
+        pyproj.CRS.from_user_input(found.srs)
     return found
 
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glaciertime.provenance.tags import has_tag, sidecar, sidecar_text
-from glaciertime.writing import Target, check_target, write_bytes
-
 if TYPE_CHECKING:
-    from glaciertime.provenance.run import RunRecord
+    from glaciertime.provenance import RunRecord
 
 __all__ = ["check_note", "write_note"]
 
@@ -21,6 +18,9 @@ def check_note(path: Path, *, option: str = "--out", overwrite: bool = False) ->
     ------
     UsageError
     """
+    from glaciertime.provenance.tags import has_tag, sidecar
+    from glaciertime.writing import Target, check_target
+
     check_target(Target(sidecar(path), option, has_tag), overwrite=overwrite)
 
 
@@ -32,4 +32,7 @@ def write_note(path: Path, run: RunRecord, *, option: str = "--out", overwrite: 
     UsageError
     WritingError
     """
+    from glaciertime.provenance.tags import has_tag, sidecar, sidecar_text
+    from glaciertime.writing import write_bytes
+
     write_bytes(sidecar(path), sidecar_text(run.tag(), path).encode(), option=option, own=has_tag, overwrite=overwrite)

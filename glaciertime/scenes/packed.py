@@ -56,6 +56,11 @@ def check_parquet(source: Any, *, what: str) -> None:
     limits.check("cells", footer.num_rows * max(1, footer.num_columns), what)
     size = sum(footer.row_group(index).total_byte_size for index in range(footer.num_row_groups))
     limits.check("table-mb", size / 1e6, what)
+    with wall(f"{what} cannot be read as Parquet", "is it damaged?"):
+        # Texts that are no UTF-8 are found here: some versions of pandas find them where they are used.
+        parquet.read_table(source).validate(full=True)
+    if hasattr(source, "seek"):
+        source.seek(0)
 
 
 def read_array(path: Path) -> NDArray[np.generic]:

@@ -18,7 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from fuzzing.readers import warm_up
-from fuzzing.running import MOST_BYTES, MOST_SECONDS, Finding, case_of, run_inputs, write_case
+from fuzzing.running import MOST_BYTES, MOST_SECONDS, Finding, case_of, read_case, run_inputs, write_case
 from fuzzing.seeds import Case, seeds_of
 
 __all__ = ["RECYCLED_AFTER", "Batch", "held_seeds", "keep_case", "run_batches"]
@@ -140,6 +140,10 @@ def _work(batch: Batch, seeds: list[Case], folder: Path, seed: int, to_parent: C
     """Read inputs in a process of its own, within limits, and tell of each."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     warnings.simplefilter("ignore")
+    warm_up()
+    # What a format needs is loaded before the limit is set: libraries for GPUs reserve many times what they fill.
+    for number, case in enumerate(seeds):
+        read_case(batch.name, number, case, folder)
     now = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     # Room for the maps that libraries reserve and never fill: what is filled is told by its peak.
     resource.setrlimit(resource.RLIMIT_AS, (now + 2 * MOST_BYTES,) * 2)
@@ -148,7 +152,6 @@ def _work(batch: Batch, seeds: list[Case], folder: Path, seed: int, to_parent: C
     os.dup2(nothing, 2)
     # What the mutations write in between goes to the same disk as the inputs.
     tempfile.tempdir = str(folder.parent)
-    warm_up()
     for number, findings in run_inputs(batch.name, batch.numbers, seeds, folder, seed=seed):
         to_parent.send((number, findings))
     to_parent.close()

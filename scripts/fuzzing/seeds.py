@@ -251,6 +251,7 @@ def _safetensors() -> list[Case]:
     from glaciertime.segment.description import KEY, ModelSpec
     from glaciertime.segment.teach.resume import write_state
 
+    torch.manual_seed(0)
     network = build_network("unet-small", in_channels=1, classes=2, fold=1)
     spec = ModelSpec(name="toy", model="unet-small", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254))
     tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
