@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -23,7 +25,11 @@ def run(arguments: Sequence[str]) -> int:
 
     begin(arguments)
     try:
-        app(args=list(arguments), prog_name="glaciertime")
+        try:
+            app(args=list(arguments), prog_name="glaciertime")
+        finally:
+            # What is printed may wait in a buffer: that there was no room for it is found here, not after the end.
+            _flush()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except GlacierTimeError as error:
@@ -41,6 +47,18 @@ def run(arguments: Sequence[str]) -> int:
         print(f"glaciertime: {one_line(text)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _flush() -> None:
+    """Bring to its place what was printed; what finds no room there is given up, with the reason."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            gone = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(gone, sys.stdout.fileno())
+            os.close(gone)
+        raise
 
 
 def main() -> None:

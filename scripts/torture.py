@@ -6,6 +6,7 @@ result or the new one, whole. Then the command runs undisturbed: its result must
 that was never killed, and no draft may be left. The trials of a full disk run it on a tmpfs with no free page, with
 one, with two and so on until it fits: every write that needs a page meets the full disk once (without the right to
 mount one, a limit on the size of files stands for it). Then: one sentence, exit 1, and the old result whole.
+``--calls`` fails every call that writes instead, one after the other, at the system's door (needs gcc).
 
 ``python scripts/torture.py`` takes about an hour and prints a table; stopped, it goes on where it was
 (``torture.jsonl``). It needs no data, and ends with 1 where something was lost.
@@ -37,6 +38,7 @@ import numpy as np
 import pandas as pd
 import rasterio
 from affine import Affine
+from failing_calls import FailingCalls, failing_calls
 
 from glaciertime.__main__ import run as run_command
 from glaciertime.archive import Archive
@@ -56,10 +58,11 @@ centreline:
 
 @dataclass(frozen=True)
 class Job:
-    """A command, what it writes, and where its input lies."""
+    """A command, what it writes, and where its output goes."""
 
     arguments: tuple[str, ...]
     writes: tuple[str, ...]
+    stdout: str = os.devnull
 
 
 def export(form: str) -> Job:
@@ -74,6 +77,10 @@ JOBS = {
                      "--archive", ARCHIVE), (ARCHIVE,)),
     "segment": Job(("segment", "{input}/scene.tif", "--out", "z.tif", "--probabilities", "p.tif"), ("z.tif", "p.tif")),
     "report": Job(("report", "--glacier", "Toy", "--archive", f"{{input}}/{ARCHIVE}"), ("Toy.html",)),
+    "table": Job(("table", "--glacier", "Toy", "--from", "1991", "--to", "2005", "--max-gap", "9999", "--archive",
+                  f"{{input}}/{ARCHIVE}"), (), "out.txt"),
+    "series": Job(("series", "--glacier", "Toy", "--product", "raw", "--archive", f"{{input}}/{ARCHIVE}"),
+                  (), "out.txt"),
     **{f"export {form}": export(form) for form in ("csv", "parquet", "gpkg", "geojson", "shp")},
 }  # fmt: skip
 
@@ -85,16 +92,24 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=600, help="most free pages that are tried")
     parser.add_argument("--only", action="append", help="track, forecast, segment, report, export; may be repeated")
     parser.add_argument("--folder", type=Path, default=Path("torture"), help="where it works and keeps its results")
+    parser.add_argument("--calls", action="store_true", help="fail every call that writes, one after the other")
     options = parser.parse_args()
+    calls = failing_calls() if options.calls else None
     options.folder.mkdir(parents=True, exist_ok=True)
     import_all()
     bench = Bench(options.folder.resolve())
     names = [name for name in JOBS if not options.only or name.split()[0] in options.only]
-    for name in names:
+    for name in names if calls is None else ():
         sharing = sum(other.split()[0] == name.split()[0] for other in names)
         for index in range(-(-options.moments // sharing)):
             bench.once(f"kill {name} {index}", lambda name=name, index=index: bench.kill(name, index))
-    for name in names:
+    for name in names if calls is not None else ():
+        for number in range(0, 100_000, options.step):
+            trial = f"call {name} {number}"
+            bench.once(trial, lambda name=name, number=number: bench.fail(name, number, calls))
+            if bench.rows[trial]["moment"] == "fits":
+                break
+    for name in names if calls is None else ():
         for free in range(0, options.pages, options.step):
             bench.once(f"fill {name} {free}", lambda name=name, free=free: bench.fill(name, free))
             if bench.rows[f"fill {name} {free}"]["moment"] == "fits":
@@ -199,22 +214,34 @@ class Bench:
         with small_disk(folder, there + free * PAGE) as limit:
             shutil.copytree(self.before / name, folder, dirs_exist_ok=True)
             done = run(job, folder, self.input, check=False, limit=limit)
-            wrong = []
-            if done.code == 0:
-                wrong += [
-                    f"exit 0, and {path} is not right" for path in job.writes if not self._equal(name, path, folder)
-                ]
-            else:
-                if done.code != 1 or "Traceback" in done.said() or not done.said().strip():
-                    wrong.append(f"exit {done.code}: {done.said().strip()[-500:]}")
-                told = [line for line in done.said().splitlines() if line.strip()]
-                if len([line for line in told if line.startswith("glaciertime: ")]) != 1:
-                    wrong.append(f"no sentence of its own: {told}")
-                wrong += [problem for path in job.writes if (problem := self._neither(name, path, folder))]
-                left = set(os.listdir(folder)) - set(os.listdir(self.before / name)) - {f"{ARCHIVE}-journal"}
-                if left:
-                    wrong.append(f"left behind: {sorted(left)}")
+            wrong = self.wrong_of(name, done, folder)
         return {"moment": "fits" if done.code == 0 else "full", "wrong": wrong}
+
+    def wrong_of(self, name: str, done: Process, folder: Path) -> list[str]:
+        """Return what is wrong after a command that may have met a full disk."""
+        job, wrong = JOBS[name], []
+        if done.code == 0:
+            return [f"exit 0, and {path} is not right" for path in job.writes if not self._equal(name, path, folder)]
+        if done.code != 1 or "Traceback" in done.said() or not done.said().strip():
+            wrong.append(f"exit {done.code}: {done.said().strip()[-500:]}")
+        told = [line for line in done.said().splitlines() if line.strip()]
+        if len([line for line in told if line.startswith("glaciertime: ")]) != 1:
+            wrong.append(f"no sentence of its own: {told}")
+        wrong += [problem for path in job.writes if (problem := self._neither(name, path, folder))]
+        left = set(os.listdir(folder)) - set(os.listdir(self.before / name)) - {f"{ARCHIVE}-journal", job.stdout}
+        if left:
+            wrong.append(f"left behind: {sorted(left)}")
+        return wrong
+
+    def fail(self, name: str, number: int, calls: FailingCalls) -> dict[str, object]:
+        """Run a command whose writes find no room from one call on."""
+        folder = self.folder / "trial"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self.before / name, folder)
+        calls.reset()
+        done = run(JOBS[name], folder, self.input, check=False, arm=lambda: calls.arm(folder, number))
+        wrong = self.wrong_of(name, done, folder)
+        return {"moment": "full" if calls.has_failed() else "fits", "wrong": wrong}
 
     def _equal(self, name: str, path: str, folder: Path) -> bool:
         return same(folder / path, self.right / name / path)
@@ -267,7 +294,9 @@ def write_raster(path: Path, values: np.ndarray) -> None:
 class Process:
     """A command in a process of its own, forked from this one: what takes time is its work, not its imports."""
 
-    def __init__(self, job: Job, folder: Path, given: Path, *, limit: int | None = None) -> None:
+    def __init__(
+        self, job: Job, folder: Path, given: Path, *, limit: int | None = None, arm: Callable[[], None] | None = None
+    ) -> None:
         self.code: int | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - read after the process has ended
         arguments = [part.format(input=given) for part in job.arguments]
@@ -277,11 +306,14 @@ class Process:
             try:
                 os.chdir(folder)
                 os.dup2(self._said.fileno(), 2)
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                os.dup2(os.open(job.stdout, os.O_WRONLY | os.O_CREAT, 0o666), 1)
                 if limit is not None:
                     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
                     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+                if arm is not None:
+                    arm()
                 code = run_command(arguments)
+                sys.stdout.flush()
             except BaseException:
                 os.write(2, traceback.format_exc().encode())
             finally:
@@ -310,8 +342,16 @@ class Process:
         return self._said.read().decode(errors="replace")
 
 
-def run(job: Job, folder: Path, given: Path, *, check: bool = True, limit: int | None = None) -> Process:
-    process = Process(job, folder, given, limit=limit)
+def run(
+    job: Job,
+    folder: Path,
+    given: Path,
+    *,
+    check: bool = True,
+    limit: int | None = None,
+    arm: Callable[[], None] | None = None,
+) -> Process:
+    process = Process(job, folder, given, limit=limit, arm=arm)
     code = process.wait()
     if check and code:
         raise SystemExit(f"{job.arguments[0]} failed undisturbed: {process.said()}")

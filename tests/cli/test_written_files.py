@@ -7,6 +7,8 @@ import os
 import re
 import resource
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -369,3 +371,19 @@ def test_cells_of_markdown_and_latex_show_their_text(command: Command) -> None:
     table = command("table", "--variable", "length_m", "--format", "csv").out
     (row,) = csv.DictReader(table.splitlines())
     assert row["glacier"] == f"'{name}"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [("catalog",), ("catalog", "--json"), ("--help",), ("doctor", "--json")])
+def test_an_output_without_room_is_one_sentence(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "glaciertime", *arguments], stdout=full, stderr=subprocess.PIPE, text=True,
+            cwd=tmp_path, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1] == (
+        "glaciertime: No space left on device; check the path and the free space"
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
