@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -23,7 +23,7 @@ from glaciertime.scenes.sources.web import Web, asset_address, shown
 from glaciertime.scenes.transfer import check_url
 from glaciertime.walls import wall
 
-__all__ = ["EARTH_SEARCH", "StacItem", "search"]
+__all__ = ["EARTH_SEARCH", "StacItem", "search", "walked"]
 
 #: Asked where no other catalogue is named; the commands print which they ask.
 EARTH_SEARCH = "https://earth-search.aws.element84.com/v1"
@@ -100,6 +100,7 @@ def search(
     check_url(address)
     found: dict[tuple[str, str], StacItem] = {}
     problems: dict[str, None] = {}
+    others: set[str] = set()
     for box in boxes:
         for raw, base in _answers(address, box, since, until, collections, web):
             try:
@@ -110,10 +111,12 @@ def search(
             if not since <= item.date <= until:
                 continue  # some servers count the day in their own time
             if collections and item.collection not in collections:
-                problems[f"{item.id} is of {item.collection}, which was not asked for; left out"] = None
+                others.add(item.collection or "no collection")  # some servers give all they have
                 continue
             found.setdefault((item.collection, item.id), item)
             limits.check("scenes", len(found), shown(address), advice="ask for fewer days")
+    if others and not found:
+        problems[f"It has scenes of {', '.join(sorted(others))}: name what is wanted with --collection"] = None
     return sorted(found.values(), key=lambda item: (item.acquired, item.id)), list(problems)
 
 
@@ -133,6 +136,11 @@ def _answers(
         # What the library doubts about a catalogue is checked here item by item.
         warnings.simplefilter("ignore")
         io = _io(web, address=address)
+        first = io.read_json(address)
+        if not _can_search(first):
+            yield from walked(first, address, read=io.read_json)
+            return
+        io.landing = first
         client = pystac_client.Client.open(address, stac_io=io)
         client.add_conforms_to("ITEM_SEARCH")
         ways = {str(link.extra_fields.get("method", "GET")).upper() for link in client.get_links("search")}
@@ -148,6 +156,53 @@ def _answers(
             if not isinstance(raw, dict):
                 raise InputError(f"{shown(address)} answers with something else than items")
             yield raw, _self_of(raw, otherwise=asked.url)
+
+
+def _can_search(first: Mapping[str, Any]) -> bool:
+    """Return whether a catalogue says of itself that it can be searched, and is not files that lead to each other."""
+    told = first.get("conformsTo")
+    conforms = [str(each) for each in told] if isinstance(told, list) else []
+    return any(link.get("rel") == "search" for link in _links(first)) or any("item-search" in each for each in conforms)
+
+
+def walked(
+    first: Mapping[str, Any], address: str, *, read: Callable[[str], Mapping[str, Any]]
+) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield the items of a catalogue that is files: those that its first one leads to, each once, or holds itself.
+
+    Parameters
+    ----------
+    first : mapping
+        What the first file holds: a catalogue, a collection, a list of items, or one item.
+    address : str
+        Where it is.
+    read : callable
+        Given an address, returns what the file there holds.
+
+    Raises
+    ------
+    InputError
+        Where it is none of these, leads off the web, or to more files than ``--limit scenes`` takes.
+    """
+    waiting = [(first, address)]
+    seen = {address}
+    while waiting:
+        held, where = waiting.pop(0)
+        kind = held.get("type")
+        if kind == "FeatureCollection" and isinstance(held.get("features"), list):
+            yield from ((raw, where) for raw in held["features"] if isinstance(raw, dict))
+        elif kind == "Feature":
+            yield held, where
+        elif isinstance(held.get("links"), list):
+            for link in _links(held):
+                if link.get("rel") in ("child", "item"):
+                    there = _followed(str(link.get("href", "")), base=where)
+                    if there not in seen:
+                        seen.add(there)
+                        limits.check("scenes", len(seen), shown(address), advice="name one of its collections instead")
+                        waiting.append((read(there), there))
+        else:
+            raise InputError(f"{shown(where)} is no catalogue, no collection and no item; {_REMEDY}")
 
 
 def _links(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -172,6 +227,9 @@ def _io(web: Web, *, address: str) -> Any:
     from pystac_client.stac_api_io import StacApiIO
 
     class Confined(StacApiIO):  # type: ignore[misc]
+        #: What the catalogue's own address gave, where that was asked for already.
+        landing: dict[str, Any] | None = None
+
         def request(
             self,
             href: str,
@@ -180,6 +238,8 @@ def _io(web: Web, *, address: str) -> Any:
             parameters: dict[str, Any] | None = None,
         ) -> str:
             where = _followed(href, base=address)
+            if where == address and self.landing is not None and not parameters:
+                return json.dumps(self.landing)
             method = (method or "GET").upper()
             if method not in ("GET", "POST"):
                 raise InputError(f"{shown(where)} is to be asked by {method[:20]!r}; GET or POST expected")

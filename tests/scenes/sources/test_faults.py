@@ -258,6 +258,55 @@ def test_a_catalogue_that_is_asked_by_get_alone_is(catalogue: Catalogue) -> None
     assert len(found(catalogue)[0]) == 5
 
 
+def static(catalogue: Catalogue) -> str:
+    """Write the items of a catalogue as files that lead to each other, in a circle too; return the first."""
+    import json
+
+    links = [{"rel": "child", "href": "./s2/collection.json"}, {"rel": "self", "href": "./catalog.json"}]
+    items = [{"rel": "item", "href": f"../items/{name}.json"} for name in catalogue.items]
+    circle = {"rel": "child", "href": "../catalog.json"}
+    written = {
+        "/static/catalog.json": {"type": "Catalog", "id": "c", "links": links},
+        "/static/s2/collection.json": {"type": "Collection", "id": "sentinel-2-l2a", "links": [*items, circle]},
+        **{f"/static/items/{name}.json": item for name, item in catalogue.items.items()},
+    }
+    catalogue.files |= {path: json.dumps(held).encode() for path, held in written.items()}
+    return catalogue.url + "/static/catalog.json"
+
+
+def test_a_catalogue_that_is_files_is_walked(catalogue: Catalogue) -> None:
+    for number in range(3):
+        item = add(catalogue, f"S2A_{number}_L2A", f"202{number}-08-01T15:00:00Z")
+        item["assets"]["green"]["href"] = f"../../files/S2A_{number}_L2A/green.tif"
+    add(catalogue, "S2A_9_L2A", "1999-08-01T15:00:00Z")
+    request = StacRequest(
+        address=static(catalogue), since=dt.date(2021, 1, 1), until=dt.date(2025, 1, 1), bands=("green",)
+    )
+    listing = list_scenes(request, PLACE, web=web())
+    assert [each.one.id for each in listing.listed] == ["S2A_1_L2A", "S2A_2_L2A"]
+    assert fetch_listed(listing.listed[0], request, PLACE, web=web()).is_new
+    assert not [line for line in catalogue.asked if "search" in line]
+
+
+@pytest.mark.parametrize("there", ["file:///etc/passwd", "s3://bucket/item.json"])
+def test_files_that_lead_off_the_web_are_not_followed(catalogue: Catalogue, there: str) -> None:
+    catalogue.faults["/"] = lambda handler: (
+        handler.send_json({"type": "Catalog", "id": "c", "links": [{"rel": "item", "href": there}]}) or True
+    )
+    with pytest.raises(InputError, match="leads on to"):
+        found(catalogue)
+
+
+def test_other_collections_than_those_asked_for_are_left_out_and_told_where_there_is_nothing_else(
+    catalogue: Catalogue,
+) -> None:
+    page = {"type": "FeatureCollection", "features": [add(catalogue, collection="sentinel-2-c1-l2a")], "links": []}
+    catalogue.faults["/search"] = lambda handler: handler.send_json(page) or True
+    assert found(catalogue) == ([], ["It has scenes of sentinel-2-c1-l2a: name what is wanted with --collection"])
+    page["features"].append(add(catalogue, "S2A_2_L2A"))
+    assert found(catalogue) == (["S2A_2_L2A"], [])
+
+
 def test_pages_that_lead_in_a_circle_end(catalogue: Catalogue) -> None:
     item = add(catalogue)
     more = {"rel": "next", "href": f"{catalogue.url}/search", "method": "POST", "body": {"token": 1}}
