@@ -99,13 +99,21 @@ def stac_request(
         Where a day is missing or none, or the address is no web address.
     """
     from glaciertime.errors import InputError
+    from glaciertime.scenes.sources.disk import is_on_disk
     from glaciertime.scenes.sources.stac import StacRequest
     from glaciertime.scenes.transfer import check_url
 
     where = (address or "").strip()
     tokens = (sign or "").strip()
     try:
-        if where:
+        if where and is_on_disk(where):
+            if not Path(where).is_file():
+                raise UsageError(
+                    f"the catalogue {where}: an address that begins with https:// or http://, or the first file of a "
+                    "catalogue on disk, expected"
+                )
+            where = str(Path(where).resolve())
+        elif where:
             check_url(where)
         if tokens and tokens != "planetary-computer":
             check_url(tokens.replace("{collection}", "x"))

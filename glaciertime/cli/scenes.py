@@ -57,9 +57,9 @@ def scenes(
         str | None,
         typer.Option(
             "--stac",
-            metavar="URL",
+            metavar="URL|FILE",
             envvar="GLACIERTIME_STAC",
-            help="Address of a STAC API; default that of the manifest, else Earth Search.",
+            help="A STAC API, or a catalogue of files; default that of the manifest, else Earth Search.",
         ),
     ] = None,
     collection: CollectionOption = None,

@@ -183,6 +183,7 @@ def test_a_manifest_names_the_catalogue_and_an_option_another(command: Command, 
         ([*DAYS, "--per", "month", "--all"], "--all and --per: give one of them"),
         ([*DAYS, "--out", "windows"], "--out: say whether --all scenes"),
         ([*DAYS, "--bands", "green,thermal"], "--bands thermal: expected some of blue"),
+        ([*DAYS, "--stac", "nowhere/catalog.json"], "the first file of a catalogue on disk, expected"),
         ([*DAYS, "--stac", "file:///etc/passwd"], "begins with https:// or http:// expected"),
     ],
 )

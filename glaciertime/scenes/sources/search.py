@@ -8,6 +8,8 @@ import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -18,6 +20,7 @@ from glaciertime import limits
 from glaciertime.documents import parse_json
 from glaciertime.errors import InputError, MissingExtraError
 from glaciertime.meridian import joined_at_180
+from glaciertime.scenes.sources.disk import is_on_disk, place_on_disk, reader
 from glaciertime.scenes.sources.place import within_180
 from glaciertime.scenes.sources.web import Web, asset_address, shown
 from glaciertime.scenes.transfer import check_url
@@ -43,6 +46,8 @@ class StacItem:
     collection: str
     acquired: dt.datetime
     base: str
+    #: The folder that its files must lie in, where the catalogue is on disk.
+    root: str = ""
     properties: Mapping[str, Any] = field(default_factory=dict)
     assets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     footprint: shapely.Geometry | None = None
@@ -97,14 +102,18 @@ def search(
         Where the catalogue does not answer, or with something else than items; where it names more items than
         ``--limit scenes`` takes.
     """
-    check_url(address)
+    on_disk = is_on_disk(address)
+    root = str(Path(address).resolve().parent) if on_disk else ""
+    if not on_disk:
+        check_url(address)
     found: dict[tuple[str, str], StacItem] = {}
     problems: dict[str, None] = {}
     others: set[str] = set()
     for box in boxes:
-        for raw, base in _answers(address, box, since, until, collections, web):
+        answers = _on_disk(address) if on_disk else _answers(address, box, since, until, collections, web)
+        for raw, base in answers:
             try:
-                item = _item(raw, base=base)
+                item = _item(raw, base=base, root=root)
             except InputError as error:
                 problems[str(error)] = None
                 continue
@@ -138,7 +147,7 @@ def _answers(
         io = _io(web, address=address)
         first = io.read_json(address)
         if not _can_search(first):
-            yield from walked(first, address, read=io.read_json)
+            yield from walked(first, address, read=io.read_json, follow=asset_address)
             return
         io.landing = first
         client = pystac_client.Client.open(address, stac_io=io)
@@ -158,6 +167,12 @@ def _answers(
             yield raw, _self_of(raw, otherwise=asked.url)
 
 
+def _on_disk(address: str) -> Iterator[tuple[Mapping[str, Any], str]]:
+    place = Path(address).resolve()
+    read = reader(place.parent)
+    yield from walked(read(str(place)), str(place), read=read, follow=partial(place_on_disk, root=place.parent))
+
+
 def _can_search(first: Mapping[str, Any]) -> bool:
     """Return whether a catalogue says of itself that it can be searched, and is not files that lead to each other."""
     told = first.get("conformsTo")
@@ -166,7 +181,11 @@ def _can_search(first: Mapping[str, Any]) -> bool:
 
 
 def walked(
-    first: Mapping[str, Any], address: str, *, read: Callable[[str], Mapping[str, Any]]
+    first: Mapping[str, Any],
+    address: str,
+    *,
+    read: Callable[[str], Mapping[str, Any]],
+    follow: Callable[..., str],
 ) -> Iterator[tuple[Mapping[str, Any], str]]:
     """Yield the items of a catalogue that is files: those that its first one leads to, each once, or holds itself.
 
@@ -178,6 +197,8 @@ def walked(
         Where it is.
     read : callable
         Given an address, returns what the file there holds.
+    follow : callable
+        Given what a file names and, as ``base``, where that file is, returns the address meant, or raises.
 
     Raises
     ------
@@ -196,7 +217,7 @@ def walked(
         elif isinstance(held.get("links"), list):
             for link in _links(held):
                 if link.get("rel") in ("child", "item"):
-                    there = _followed(str(link.get("href", "")), base=where)
+                    there = _followed(link.get("href"), base=where, follow=follow)
                     if there not in seen:
                         seen.add(there)
                         limits.check("scenes", len(seen), shown(address), advice="name one of its collections instead")
@@ -289,14 +310,14 @@ def _io(web: Web, *, address: str) -> Any:
     return Confined(max_retries=None)
 
 
-def _followed(href: str, *, base: str) -> str:
+def _followed(href: object, *, base: str, follow: Callable[..., str] = asset_address) -> str:
     try:
-        return asset_address(href, base=base)
+        return follow(href, base=base)
     except InputError as error:
-        raise InputError(f"{shown(base)} leads on to {href[:100]!r}: {error}") from error
+        raise InputError(f"{shown(base)} leads on to {str(href)[:100]!r}: {error}") from error
 
 
-def _item(raw: Mapping[str, Any], *, base: str) -> StacItem:
+def _item(raw: Mapping[str, Any], *, base: str, root: str) -> StacItem:
     """Return an item of what a catalogue says.
 
     Raises
@@ -319,6 +340,7 @@ def _item(raw: Mapping[str, Any], *, base: str) -> StacItem:
         collection=str(raw.get("collection") or ""),
         acquired=_acquired(name, properties),
         base=base,
+        root=root,
         properties=properties,
         assets={str(key): asset for key, asset in assets.items() if isinstance(asset, dict)},
         footprint=footprint,

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from rasterio.windows import Window
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.sources.clouds import cloudy, unseen
+from glaciertime.scenes.sources.disk import LocalFile, is_on_disk, place_on_disk
 from glaciertime.scenes.sources.numbers import Numbers, check_factors, check_numbers, numbers_of
 from glaciertime.scenes.sources.place import Place
 from glaciertime.scenes.sources.products import Product, asset_of, cloud_asset
@@ -86,7 +88,7 @@ class PassWindow:
 
 
 @contextmanager
-def _opened(ranges: Ranges, *, name: str) -> Iterator[DatasetReader]:
+def _opened(ranges: Ranges | LocalFile, *, name: str) -> Iterator[DatasetReader]:
     """Open a file of a server as what its first bytes say it is, and as nothing else."""
     head = ranges.read(12)
     ranges.seek(0)
@@ -94,7 +96,7 @@ def _opened(ranges: Ranges, *, name: str) -> Iterator[DatasetReader]:
     if not driver:
         raise InputError(f"{name}: {shown(ranges.url)} is neither a GeoTIFF nor JPEG 2000")
 
-    def opener(path: str, mode: str = "rb", **_: Any) -> Ranges:
+    def opener(path: str, mode: str = "rb", **_: Any) -> Ranges | LocalFile:
         if mode not in ("r", "rb"):
             raise OSError("nothing is written there")
         ranges.seek(0)
@@ -120,20 +122,28 @@ def href_of(asset: Mapping[str, Any]) -> object:
     return on_the_web[0] if on_the_web else asset.get("href")
 
 
+def _address_of(item: StacItem, asset: Mapping[str, Any]) -> str:
+    if item.root:
+        return place_on_disk(asset.get("href"), base=item.base, root=Path(item.root))
+    return asset_address(href_of(asset), base=item.base)
+
+
 class Files:
     """The files of items, each asked for once while a window is read."""
 
     def __init__(self, web: Web, sign: Callable[[str, str], str] | None = None) -> None:
         self._web = web
         self._sign = sign or (lambda address, _collection: address)
-        self._open: dict[str, Ranges] = {}
+        self._open: dict[str, Ranges | LocalFile] = {}
 
-    def ranges(self, item: StacItem, asset: Mapping[str, Any], *, band: str) -> tuple[str, Ranges]:
+    def ranges(self, item: StacItem, asset: Mapping[str, Any], *, band: str) -> tuple[str, Ranges | LocalFile]:
         """Return the address of a file as the catalogue has it, and the file."""
         try:
-            address = asset_address(href_of(asset), base=item.base)
+            address = _address_of(item, asset)
         except InputError as error:
             raise InputError(f"{item.id}, {band}: {error}") from error
+        if address not in self._open and is_on_disk(address):
+            self._open[address] = LocalFile(Path(address))
         if address not in self._open:
             try:
                 self._open[address] = Ranges(self._sign(address, item.collection), web=self._web)
@@ -334,7 +344,9 @@ def _finest_grid(item: StacItem, assets: Mapping[str, Mapping[str, Any]], *, pla
     return _grid_over(place, best[1], best[2], name=best[3])
 
 
-def _part(item: StacItem, band: str, address: str, ranges: Ranges, *, numbers: Numbers | None = None) -> Part:
+def _part(
+    item: StacItem, band: str, address: str, ranges: Ranges | LocalFile, *, numbers: Numbers | None = None
+) -> Part:
     return Part(
         item=item.id, band=band, address=shown(address), etag=ranges.etag, size=ranges.size, modified=ranges.modified,
         numbers=numbers,
