@@ -34,6 +34,8 @@ _LENGTH = re.compile(r"\d{1,18}")
 #: The head of an answer, and one step of its body, may take so many times as long as a silent server is waited for.
 _PATIENCE = 2.0
 _LOOK_S = 0.25
+#: A connection that brings less in a minute is taken for dead.
+_SLOWEST_S, _LEAST_BYTES = 60.0, 1 << 14
 
 
 class BrokenOffError(Exception):
@@ -296,8 +298,13 @@ def ask(
             start=0, total=None, etag="", ends_surely=True, patience_s=_PATIENCE * timeout_s, _response=response
         )
         content = bytearray()
+        since, before = time.monotonic(), 0
         for chunk in answer.chunks(1 << 16):
             content += chunk
+            if time.monotonic() - since > _SLOWEST_S:
+                if len(content) - before < _LEAST_BYTES:
+                    raise BrokenOffError(f"the server sent {len(content) - before} bytes in {_SLOWEST_S:.0f} s")
+                since, before = time.monotonic(), len(content)
             if len(content) > most_bytes:
                 raise InputError(f"{url}: the server sends more than {most_bytes} bytes; that many at most expected")
         if given is not None and len(content) != int(given):

@@ -118,12 +118,21 @@ def _of_an_agency(baseline: float) -> float | None:
     return baseline if baseline < 99 else None
 
 
+def _is_applied(item: StacItem) -> bool:
+    """Return whether a catalogue says that it has taken the offset out of the numbers already."""
+    told = item.text("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied").casefold()
+    if told not in ("true", "false", ""):
+        raise InputError(
+            f"{item.id}: the catalogue says {told[:40]!r} of whether the offset was applied; true or false expected"
+        )
+    return told == "true"
+
+
 def _sentinel_2(item: StacItem, asset: Mapping[str, Any]) -> Numbers:
     scale, offset, _ = _declared(asset)
     baseline = baseline_of(item)
     scale = 0.0001 if scale is None else scale
-    applied = item.properties.get("earthsearch:boa_offset_applied", item.properties.get("sentinel:boa_offset_applied"))
-    if applied is True:
+    if _is_applied(item):
         return Numbers(scale=scale, offset=0.0, why="the catalogue has taken the offset of 1000 out already")
     if baseline is not None and baseline < 4:
         # Earth Search names the offset of later scenes for earlier ones too; the agency never added it to these.

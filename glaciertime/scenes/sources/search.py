@@ -335,6 +335,8 @@ def _item(raw: Mapping[str, Any], *, base: str, root: str) -> StacItem:
     if isinstance(raw.get("geometry"), dict):
         with wall(f"{name}: its outline cannot be read", "left out"):
             footprint = within_180(joined_at_180(shapely.make_valid(shape(raw["geometry"]))))
+        if footprint.area == 0:
+            footprint = None  # a point, or a line, says nothing of what was seen
     return StacItem(
         id=name,
         collection=str(raw.get("collection") or ""),

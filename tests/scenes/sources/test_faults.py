@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import time
 from dataclasses import replace
@@ -111,6 +112,27 @@ def test_a_slow_server_is_told_of_and_not_waited_for_for_ever(catalogue: Catalog
     with pytest.raises(DataNotFoundError, match="timed out, 2 times; run this again later"):
         search(catalogue.url, boxes=PLACE.boxes(), since=dt.date(2020, 1, 1), until=dt.date(2021, 1, 1),
                collections=(), web=web(timeout_s=0.2, tries=2))  # fmt: skip
+
+
+def test_a_server_that_drips_is_given_up(catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No single step takes too long: all of them do."""
+    add(catalogue)
+    monkeypatch.setattr("glaciertime.scenes.transfer._SLOWEST_S", 0.3)
+
+    def drip(handler: Handler) -> bool:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "5000")
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                time.sleep(0.05)
+        return True
+
+    catalogue.faults[GREEN] = drip
+    with pytest.raises(DataNotFoundError, match=r"the server sent \d+ bytes in 0 s, 2 times"):
+        Ranges(catalogue.url + GREEN, web=web(tries=2))
 
 
 # What moved is followed, with what was asked.
@@ -488,6 +510,11 @@ def test_an_answer_without_a_token_is_refused(catalogue: Catalogue, answer: Any)
 
 
 # Where scenes lie.
+
+
+def test_a_scene_of_which_only_a_point_is_told_is_looked_at(catalogue: Catalogue) -> None:
+    add(catalogue, footprint={"type": "Point", "coordinates": [-50.98, 68.52]})
+    assert green(catalogue) == pytest.approx(0.3)
 
 
 def test_a_scene_that_only_touches_the_box_is_left_out(catalogue: Catalogue) -> None:

@@ -116,6 +116,15 @@ def test_an_offset_that_the_catalogue_has_applied_is_not_applied_again(catalogue
     check(window(catalogue, "sentinel-2-l2a"))
 
 
+@pytest.mark.parametrize(("told", "offset"), [("true", 0), ("True", 0), ("false", -0.1), (False, -0.1)])
+def test_whether_an_offset_was_applied_may_be_a_word(catalogue: Catalogue, told: object, offset: float) -> None:
+    catalogue.add(
+        "S2A_1_L2A", LATE, sentinel_2(SENTINEL_2, scale=1e-4, offset=offset),
+        **{BASELINE: "05.09", "earthsearch:boa_offset_applied": told},
+    )  # fmt: skip
+    check(window(catalogue, "sentinel-2-l2a"))
+
+
 def test_an_offset_that_the_catalogue_names_is_applied(catalogue: Catalogue) -> None:
     catalogue.add(
         "S2A_1_L2A", LATE, sentinel_2(SENTINEL_2, scale=1e-4, offset=-0.1), declared={"scale": 0.0001, "offset": -0.1},
@@ -146,6 +155,7 @@ def test_level_1c_is_read_by_the_same_rule_and_its_clouds_are_not_known(catalogu
     [
         ({}, None, 0, "neither its processing baseline nor an offset is told"),
         ({BASELINE: "05.11"}, {"scale": 0.0001, "offset": -0.1}, 0, "the 1000 that the catalogue wants taken out is"),
+        ({BASELINE: "05.09", "earthsearch:boa_offset_applied": "perhaps"}, None, -0.1, "true or false expected"),
         ({BASELINE: "99.99"}, None, 0, "neither its processing baseline nor an offset is told"),
         ({BASELINE: "02.14"}, {"scale": 0.001}, 0, r"0 100% of it is no reflectance \(values from 4.321"),
         ({BASELINE: "05.11"}, {"scale": 0, "offset": -0.1}, 0, "scale of its numbers is 0"),
