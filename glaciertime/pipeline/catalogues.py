@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from glaciertime.catalog import Glacier, Source
-from glaciertime.errors import InputError, UsageError
+from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.pipeline.rulers import given_in_files
 from glaciertime.scenes.locate import Located
 from glaciertime.scenes.sources.place import Place, place_of_glacier
@@ -60,6 +60,10 @@ def located_in_catalogue(
         said,
         *listing.notes,
     ]
+    if not listing.listed:
+        raise DataNotFoundError(
+            f"{glacier.name}: no scene of {request.address} is left. {' '.join([*listing.notes, *listing.problems])}"
+        )
     name = dataset or " + ".join(sorted(request.collections))
     scenes = scenes_listed(
         listing, request, place, glacier=glacier.name, dataset=name, web=web, tell=notes.append

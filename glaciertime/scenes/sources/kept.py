@@ -79,7 +79,7 @@ def _fingerprint(one: Pass, bands: Sequence[str]) -> str:
     return _digest(told)
 
 
-def kept_sky(address: str, one: Pass, *, place: Place, files: Files, folder: Path) -> Sky:
+def kept_sky(address: str, one: Pass, *, place: Place, files: Files, folder: Path, refresh: bool = False) -> Sky:
     """Return what of a box a pass saw, as kept, or by its cloud layers.
 
     Raises
@@ -90,7 +90,7 @@ def kept_sky(address: str, one: Pass, *, place: Place, files: Files, folder: Pat
     path = folder / _key(address, one, place, ()) / "sky.json"
     fingerprint = _fingerprint(one, ())
     told = _read(path)
-    if told is not None and told.get("fingerprint") == fingerprint:
+    if told is not None and told.get("fingerprint") == fingerprint and not refresh:
         return Sky(seen=_number(told.get("seen")), clouds=_number(told.get("clouds")))
     sky = read_sky(one.items, place=place, files=files)
     _write_json(path, {"fingerprint": fingerprint, "seen": _plain(sky.seen), "clouds": _plain(sky.clouds)})

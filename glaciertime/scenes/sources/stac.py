@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyproj
+import shapely
+
 from glaciertime.catalog import Glacier
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableScene
@@ -145,15 +148,17 @@ def list_scenes(
         )
     shown = looked_at if progress is None else progress(looked_at)
     listed = [_listed(one, request, place, web) for one in shown]
-    empty = [each for each in listed if each.sky.seen == 0]
+    empty = sum(each.sky.seen == 0 for each in listed)
     if empty:
-        notes.append(f"{len(empty)} passes left out: they show nothing of the box")
-        listed = [each for each in listed if each not in empty]
-    hidden = [each for each in listed if not each.problem and each.sky.clouds > request.most_clouds]
+        notes.append(f"{empty} passes left out: they show nothing of the box")
+        listed = [each for each in listed if each.sky.seen != 0]
+    hidden = sum(each.sky.clouds > request.most_clouds for each in listed)
     if hidden:
-        notes.append(f"{len(hidden)} passes left out: more than {request.most_clouds:.0%} of the box under clouds")
-        listed = [each for each in listed if each not in hidden]
+        notes.append(f"{hidden} passes left out: more than {request.most_clouds:.0%} of the box under clouds")
+        listed = [each for each in listed if not each.sky.clouds > request.most_clouds]
     if request.per == "month":
+        # What could not be looked at may have been the best of its month.
+        problems += [each.problem for each in listed if each.problem]
         listed = best_of_months(listed)
     return Listing(listed=tuple(listed), notes=tuple(notes), problems=tuple(dict.fromkeys(problems)))
 
@@ -164,7 +169,8 @@ def _listed(one: Pass, request: StacRequest, place: Place, web: Web) -> Listed:
         for item, product in one.items:
             for band in bands:
                 asset_of(item, product, band)
-        sky = kept_sky(request.address, one, place=place, files=files_of(request, web), folder=request.folder)
+        sky = kept_sky(request.address, one, place=place, files=files_of(request, web), folder=request.folder,
+                       refresh=request.refresh)  # fmt: skip
     except GlacierTimeError as error:
         return Listed(one=one, sky=Sky(seen=float("nan"), clouds=float("nan")), problem=str(error))
     if sky.seen != sky.seen:
@@ -176,9 +182,7 @@ def _listed(one: Pass, request: StacRequest, place: Place, web: Web) -> Listed:
     return Listed(one=one, sky=sky, bands=bands, bytes_expected=_bytes_expected(one, bands, place))
 
 
-def _share(outlines: list, box) -> float:  # type: ignore[no-untyped-def, type-arg]
-    import shapely
-
+def _share(outlines: Sequence[shapely.Geometry], box: shapely.Geometry) -> float:
     return float(shapely.union_all(outlines).intersection(box).area / box.area)
 
 
@@ -204,11 +208,7 @@ _USUAL_M = {"sentinel-2": 10.0, "landsat": 30.0, "sentinel-1": 10.0}
 
 def _bytes_expected(one: Pass, bands: tuple[str, ...], place: Place) -> int:
     """Return about how many bytes of pixels lie in the box, unpacked: what comes is less, packed, and whole blocks."""
-    import pyproj
-
-    longitude, latitude = place.degrees().centroid.coords[0]
-    plane = pyproj.CRS.from_proj4(f"+proj=laea +lat_0={latitude} +lon_0={longitude} +ellps=WGS84 +units=m")
-    area = place.on(plane).area
+    area = abs(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(place.degrees())[0])
     family = one.product.family
     sizes = [_PIXEL_M[family].get(band, _USUAL_M[family]) for band in bands]
     item_bytes = 4 if one.product.level == "RTC" else 2

@@ -87,6 +87,39 @@ class PassWindow:
     notes: tuple[str, ...] = field(default=())
 
 
+class _Pieces:
+    """A file as GDAL reads it: no exception of ours may reach its code, which would print it and go on.
+
+    What could not be had is an early end there, and ``failure`` tells afterwards why: Ctrl-C too.
+    """
+
+    def __init__(self, held: Ranges | LocalFile) -> None:
+        self._held = held
+        self.failure: BaseException | None = None
+
+    def read(self, count: int = -1) -> bytes:
+        try:
+            return b"" if self.failure is not None else self._held.read(count)
+        except BaseException as error:
+            self.failure = error
+            return b""
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._held.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._held.tell()
+
+    def close(self) -> None:
+        self._held.close()
+
+    def __enter__(self) -> _Pieces:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 @contextmanager
 def _opened(ranges: Ranges | LocalFile, *, name: str) -> Iterator[DatasetReader]:
     """Open a file of a server as what its first bytes say it is, and as nothing else."""
@@ -96,11 +129,13 @@ def _opened(ranges: Ranges | LocalFile, *, name: str) -> Iterator[DatasetReader]
     if not driver:
         raise InputError(f"{name}: {shown(ranges.url)} is neither a GeoTIFF nor JPEG 2000")
 
-    def opener(path: str, mode: str = "rb", **_: Any) -> Ranges | LocalFile:
+    pieces = _Pieces(ranges)
+
+    def opener(path: str, mode: str = "rb", **_: Any) -> _Pieces:
         if mode not in ("r", "rb"):
             raise OSError("nothing is written there")
-        ranges.seek(0)
-        return ranges
+        pieces.seek(0)
+        return pieces
 
     with (
         wall(f"{name}: {shown(ranges.url)} cannot be read", "is it truncated? Try again, or leave the scene out"),
@@ -108,8 +143,12 @@ def _opened(ranges: Ranges | LocalFile, *, name: str) -> Iterator[DatasetReader]
         rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR"),
     ):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        with rasterio.open(f"window-{id(ranges)}/file", opener=opener, driver=driver, sharing=False) as raster:
-            yield raster
+        try:
+            with rasterio.open(f"window-{id(ranges)}/file", opener=opener, driver=driver, sharing=False) as raster:
+                yield raster
+        finally:
+            if pieces.failure is not None:
+                raise pieces.failure
 
 
 def href_of(asset: Mapping[str, Any]) -> object:

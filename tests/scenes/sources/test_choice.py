@@ -150,6 +150,15 @@ def test_clouds_are_those_over_the_box_and_the_best_of_a_month_has_fewest(catalo
     assert "2 passes left out: more than 40% of the box under clouds" in listing.notes
 
 
+def test_a_scene_that_could_not_be_looked_at_is_told_where_it_may_have_been_the_best(catalogue: Catalogue) -> None:
+    add(catalogue, "S2A_1_L2A", "2020-08-01T15:00:00Z", clouds=0.5)
+    add(catalogue, "S2A_2_L2A", "2020-08-11T15:00:00Z")
+    catalogue.faults["/files/S2A_2_L2A/scl.tif"] = lambda handler: handler.send(b"{}", 404) or True
+    _, listing = ask(catalogue, per="month")
+    assert [each.one.id for each in listing.listed] == ["S2A_1_L2A"]
+    assert "scl.tif: the server answers 404" in listing.problems[0]
+
+
 def test_what_the_catalogue_calls_cloudy_is_not_looked_at_and_that_is_said(catalogue: Catalogue) -> None:
     add(catalogue, "S2A_1_L2A", "2020-08-01T15:00:00Z", **{"eo:cloud_cover": 96.0})
     add(catalogue, "S2A_2_L2A", "2020-08-11T15:00:00Z", **{"eo:cloud_cover": 94.0})

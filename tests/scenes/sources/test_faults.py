@@ -183,6 +183,33 @@ def test_other_bytes_than_those_asked_for_are_refused(catalogue: Catalogue) -> N
         green(catalogue)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+def test_why_a_later_piece_could_not_be_had_is_told(
+    catalogue: Catalogue, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(catalogue)
+    rng = np.random.default_rng(0)
+    catalogue.files[GREEN] = tiff(rng.integers(1, 20_000, (300, 300)).astype("uint16"), size_m=10)
+    catalogue.faults[GREEN] = lambda handler: (
+        "bytes=0-" not in handler.headers["Range"] and (handler.send(b"{}", 503) or True)
+    )
+    with pytest.raises(DataNotFoundError, match=r"the server answers 503 .*, 5 times; run this again"):
+        green(catalogue)
+    assert "Traceback" not in capfd.readouterr().err
+
+    fetch = Ranges._fetch
+
+    def interrupted(ranges: Ranges, first: int, count: int) -> None:
+        if first:
+            raise KeyboardInterrupt
+        fetch(ranges, first, count)
+
+    request, listing = ask(catalogue)
+    monkeypatch.setattr(Ranges, "_fetch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_listed(listing.listed[0], request, PLACE, web=web())
+
+
 def test_a_file_that_changes_while_it_is_read_is_refused(catalogue: Catalogue) -> None:
     rng = np.random.default_rng(0)
     catalogue.files["/big.tif"] = tiff(rng.integers(1, 60_000, (400, 400)).astype("uint16"), size_m=10)
