@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -292,7 +291,6 @@ def _segment_all(
             if alone:
                 raise
             outcome = Outcome(image=image.source, date=image.date, reason=str(error))
-            logging.getLogger("glaciertime.segment").warning("%s", error)
             note(f"{number}/{len(images)} {image.name} FAILED: {error}")
         else:
             shown = f"{outcome.size[1]} x {outcome.size[0]} pixels"

@@ -174,6 +174,8 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
         if place is None and (vector is not None or settings.min_area_km2):
             option = "--vector" if vector is not None else "--min-area"
             raise UsageError(f"{option}: {image.name} has no georeference, its pixels no size; leave it out")
+        if place is not None and place[1] is None:
+            note(f"{image.name} names no coordinate system: its coordinates are taken for metres")
         sums = AreaSum(legend, place)
         # A PNG cannot be written as it goes.
         whole = vector is not None or settings.min_area_km2 > 0 or files.mask.suffix.lower() == ".png"

@@ -77,6 +77,16 @@ def test_a_folder_becomes_a_folder_of_masks_and_what_fails_is_a_row(command: Com
     assert "failed" in again.out
 
 
+def test_an_error_is_told_once_and_metres_that_are_assumed_are_said(command: Command, tmp_path: Path) -> None:
+    write(tmp_path / "in" / "a.tif", crs=None)
+    (tmp_path / "in" / "broken.tif").write_bytes(b"II*\x00")
+    result = command("segment", "in", "--out", "m", "--ocean", "up", "--json")
+    assert result.code == 3
+    assert result.err.count("broken.tif cannot be opened") == 1
+    assert "a.tif names no coordinate system: its coordinates are taken for metres" in result.err
+    assert sum(one["area_km2"] for one in result.json[0]["classes"]) == pytest.approx(96 * 80 * 0.049**2)
+
+
 def test_outputs_inside_the_input_folder_are_no_input(command: Command, tmp_path: Path) -> None:
     write(tmp_path / "in" / "a.tif")
     for out in ("in/masks", "in"):
