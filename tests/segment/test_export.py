@@ -16,6 +16,7 @@ from glaciertime.segment.description import ModelSpec, open_session, read_spec
 from glaciertime.segment.export.folded_export import export_model
 from glaciertime.segment.export.onnx import check_onnx, export_onnx, run_onnx
 from glaciertime.segment.export.quantise import measure_loss, quantise_onnx
+from glaciertime.segment.export.traced import is_traceable
 from glaciertime.segment.predict.engine import load_engine, probabilities_from_logits
 
 
@@ -114,6 +115,27 @@ def test_a_folded_network_answers_as_torch_does_at_any_size(tmp_path: Path, mamb
     assert check_onnx(path, network, in_channels=2, multiple=8).relative_error < 1e-4
     with pytest.raises(InputError, match="does not exist; create it first"):
         export_model(network, spec, tmp_path / "nowhere" / "folded.onnx")
+
+
+def test_a_network_of_matrix_products_is_traced_and_answers_at_any_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the exporter that takes minutes over this network was asked")
+
+    monkeypatch.setattr(torch.export, "export", never)
+    torch.manual_seed(0)
+    network = build_model("glacier-seg-fast", in_channels=1, classes=2)
+    path = tmp_path / "fast.onnx"
+    export_onnx(network, path, in_channels=1)
+    shapes = ((1, 1, 1), (1, 16, 16), (2, 50, 70), (1, 400, 130))
+    assert check_onnx(path, network, in_channels=1, shapes=shapes).relative_error < 1e-5
+    assert network.training
+
+
+def test_a_selective_scan_is_not_traced() -> None:
+    assert not is_traceable(build_model("glacier-seg", in_channels=1, classes=1))
+    assert not is_traceable(build_model("pspnet", in_channels=1, classes=1))
 
 
 def test_bad_input_is_told(exported: Path, model: torch.nn.Module, tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ def ssd_chunked(
     >>> y.flatten().tolist(), h.item()
     ([1.0, 2.0, 3.0], 3.0)
     """
-    length, heads = x.shape[1:3]
+    # One by one: of a slice of its shape a tracer keeps the numbers of the example.
+    length, heads = x.shape[1], x.shape[2]
     repeats = heads // B.shape[2]
     # Padding by up to a whole chunk keeps the length symbolic in an exported graph.
     drive = _cut(x * step[..., None].to(x.dtype), chunk_size)
@@ -84,7 +85,7 @@ def _carry(log_decay: Tensor, added: Tensor, h0: Tensor | None) -> tuple[Tensor,
 
     ``log_decay`` is (B, chunks, H), over a whole chunk; ``added`` (B, chunks, H, P, N).
     """
-    batch, chunks = added.shape[:2]
+    batch, chunks = added.shape[0], added.shape[1]
     if not is_tracing() and chunks <= _CHUNKS_PER_BLOCK:
         return _carry_block(log_decay, added, h0)
     size = _CHUNKS_PER_EXPORTED_BLOCK if is_tracing() else _CHUNKS_PER_BLOCK

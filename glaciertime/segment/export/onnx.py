@@ -29,6 +29,8 @@ MARK = "glaciertime export-model"
 INPUT, OUTPUT = "image", "logits"
 _OPSET = 20
 _EXAMPLE_PX = (1192, 1336)
+#: Of a network that is traced, with several chunks on every level; no multiple of any stride.
+_TRACED_PX = (298, 334)
 _CHECK_SHAPES = ((1, 64, 64), (2, 50, 70), (1, 256, 250))
 
 
@@ -133,8 +135,19 @@ def onnx_graph(model: torch.nn.Module, *, in_channels: int) -> onnx.ModelProto:
         import torch
     except ModuleNotFoundError as error:
         raise MissingExtraError("exporting a model", "train") from error
+    from glaciertime.segment.export.traced import is_traceable, traced_graph
+
     training = model.training
     model.eval()
+    if is_traceable(model):
+        try:
+            axes = {0: "batch", 2: "height", 3: "width"}
+            small = torch.zeros(2, in_channels, *_TRACED_PX, device=next(model.parameters()).device)
+            traced = traced_graph(model, small, names=(INPUT, OUTPUT), free=axes)
+        finally:
+            model.train(training)
+        _strip(traced)
+        return traced
     # A count that is 0 or 1 in the example is taken for a constant: the image must be so large that the scans of the
     # coarsest stage have several chunks and blocks of chunks. Nothing is computed, so its size costs no time.
     example = torch.zeros(2, in_channels, *_EXAMPLE_PX, device=next(model.parameters()).device)
