@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,11 @@ def traced_graph(
 
 @contextmanager
 def _more_operators() -> Iterator[None]:
-    ours = {"aten::mT": _transposed, "aten::rms_norm": _rms_norm, "aten::unflatten": _unflatten}
+    ours: dict[str, Callable[..., Any]] = {
+        "aten::mT": _transposed,
+        "aten::rms_norm": _rms_norm,
+        "aten::unflatten": _unflatten,
+    }
     for name, symbolic in ours.items():
         register_custom_op_symbolic(name, symbolic, _OPSET)
     try:
@@ -88,7 +92,7 @@ def _more_operators() -> Iterator[None]:
 
 
 def _transposed(graph: Any, x: Any) -> Any:
-    axes = list(range(symbolic_helper._get_tensor_rank(x)))
+    axes = list(range(symbolic_helper._get_tensor_rank(x) or 0))
     return graph.op("Transpose", x, perm_i=[*axes[:-2], axes[-1], axes[-2]])
 
 
@@ -104,7 +108,7 @@ def _rms_norm(graph: Any, x: Any, shape: Any, weight: Any, eps: Any) -> Any:
 
 def _unflatten(graph: Any, x: Any, axis: Any, sizes: Any) -> Any:
     """Compute the new shape from the one that comes: the exporter's own rule keeps that of the example."""
-    rank = symbolic_helper._get_tensor_rank(x)
+    rank: int = symbolic_helper._get_tensor_rank(x) or 0
     place = symbolic_helper._get_const(axis, "i", "dim") % rank
     shape = graph.op("Shape", x)
 
