@@ -21,6 +21,7 @@ from glaciertime.cli.common import (
     ManifestOption,
     MethodOption,
     ModelsOption,
+    Place,
     StrictOption,
     VariableOption,
     limit_threads,
@@ -214,7 +215,7 @@ def _contours(store: Archive, chosen: Chosen, requests: list[Any], *, strict: bo
     raise typer.Exit(tally.exit_code(strict=strict))
 
 
-def _print_contours(table: pd.DataFrame, glacier: str, model: str, archive: Path) -> None:
+def _print_contours(table: pd.DataFrame, glacier: str, model: str, archive: Place) -> None:
     source = table["source"].iloc[0]
     typer.echo(f"{glacier}, calving front by {model}, {source}; lines and bands in the layer contours of {archive}")
     for row in table[table["kind"] != "front"].itertuples():

@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from glaciertime.archive import Archive
+from glaciertime.archive import Archive, Place
 from glaciertime.errors import GlacierTimeError
 from glaciertime.forecast import Origins, forecast_series, run_backtest, scores_of, target_dates_until
 from glaciertime.forecast.covariates import Covariates
@@ -48,7 +47,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class _Request:
-    archive: Path
+    archive: Place
     #: Its name in the archive.
     glacier: str
     variable: str | None = None
