@@ -78,7 +78,7 @@ def test_a_wrong_password_is_one_sentence(postgis: LocalServer, database: str) -
 
 def test_a_database_without_postgis_is_one_sentence(postgis: LocalServer) -> None:
     archive = Archive(postgis.new_database(with_postgis=False))
-    with pytest.raises(ArchiveError, match="has no PostGIS; .* CREATE EXTENSION postgis"):
+    with pytest.raises(ArchiveError, match=r"has no PostGIS; .* CREATE EXTENSION postgis"):
         archive.check_place()
     with pytest.raises(ArchiveError, match="does not know the database"):
         Archive(postgis.address("none")).exists()
