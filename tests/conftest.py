@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.postgis_server import LocalServer, NoServerError, local_server
+
 # A machine under load takes its time: no example of any test fails for that.
 hypothesis.settings.register_profile("patient", deadline=None)
 hypothesis.settings.load_profile("patient")
@@ -54,3 +56,14 @@ def shared_cases(shared_data: Path) -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"no cases at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgis() -> Iterator[LocalServer]:
+    """A server of our own, or a skip that says what is missing."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed here: pip install 'glaciertime[postgis]'")
+    try:
+        with local_server() as server:
+            yield server
+    except NoServerError as error:
+        pytest.skip(str(error))

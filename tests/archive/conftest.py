@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from glaciertime.archive import Archive
-from tests.postgis_server import LocalServer, NoServerError, local_server
 
 KINDS = ("file", "folder", "server")
-
-
-@pytest.fixture(scope="session")
-def postgis() -> Iterator[LocalServer]:
-    """A server of our own, or a skip that says what is missing."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed here: pip install 'glaciertime[postgis]'")
-    try:
-        with local_server() as server:
-            yield server
-    except NoServerError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
