@@ -20,7 +20,7 @@ import pandas as pd
 from glaciertime.archive import connection, merging, removal, storing
 from glaciertime.archive.flagging import Flagging, FlaggingOf, flag_anew, flagging_of_each, series_in
 from glaciertime.archive.kinds import storage_at
-from glaciertime.archive.places import Place, Server, place_of
+from glaciertime.archive.places import Place, Server, is_same_place, place_of
 from glaciertime.archive.reading import condition, names_given, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
 from glaciertime.archive.storage import Database, Storage
@@ -339,7 +339,7 @@ class Archive:
             )
             storing.drop_runs(database, [row[0] for row in before])
 
-        self.storage.change(work, scope_of(set(run.inputs["glacier"]), run))
+        self.storage.change(work, scope_of((), run))
 
     def forget(
         self,
@@ -432,6 +432,8 @@ class Archive:
         ArchiveError
             Where either cannot be used, and with ``strict`` where a row cannot.
         """
+        if is_same_place(self.path, other.path):
+            raise UsageError(f"archive {self.path} cannot take in itself; name another one")
         return merging.take_in(self, other, flagging_of=flagging_of, strict=strict)
 
     def _replace(self, table: str, rows: pd.DataFrame, key: tuple[str, ...], *, run: RunRecord | None = None) -> None:

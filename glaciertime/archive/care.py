@@ -10,6 +10,7 @@ from glaciertime.archive.archive import Archive
 from glaciertime.archive.file import GeoPackageFile
 from glaciertime.archive.maintenance import Condition
 from glaciertime.archive.maintenance import check as check_file
+from glaciertime.archive.places import is_same_place
 from glaciertime.archive.relations import relations
 from glaciertime.archive.schema import TABLES, VERSION, ArchiveTable, quoted
 from glaciertime.archive.storage import Database, Scope
@@ -105,6 +106,8 @@ def convert(source: Archive, target: Archive) -> dict[str, int]:
     """
     if not source.exists():
         raise DataNotFoundError(f"there is no archive {source.path}")
+    if is_same_place(source.path, target.path):
+        raise UsageError(f"{source.path} was given twice; name a new archive")
     target.check_place()
     if target.exists() and (_glaciers(target) or any(len(part) for part in target.stream("runs"))):
         raise UsageError(f"archive {target.path} holds something already; name a new one, or use archive merge")

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from glaciertime.errors import UsageError
 
-__all__ = ["MARK", "Place", "Server", "is_folder", "place_of"]
+__all__ = ["MARK", "Place", "Server", "is_folder", "is_same_place", "place_of"]
 
 #: One slash is what is left of two where an address was taken for the path of a file.
 _SERVER = re.compile(r"(?i)^postgres(?:ql)?:/+")
@@ -92,6 +92,13 @@ def _server(address: str) -> Server:
     shown = {name: query[name][0] for name in ("service", "host", "port", "dbname", "user") if name in query}
     rest = "?" + "&".join(f"{name}={value}" for name, value in shown.items()) if shown else ""
     return Server(address, f"postgresql://{user}{f'[{host}]' if ':' in host else host}{port}{parts.path}{rest}")
+
+
+def is_same_place(one: Place, other: Place) -> bool:
+    """Return whether two names are one place."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return os.path.realpath(one) == os.path.realpath(other)
+    return one == other
 
 
 def is_folder(path: Path) -> bool:

@@ -337,5 +337,8 @@ def days_as_text(values: pd.Series) -> list[str | None]:
 
 
 def scope_of(glaciers: Iterable[str], run: RunRecord | None = None, *, also: Sequence[tuple[Any, Any]] = ()) -> Scope:
-    """Return what a change of some glaciers touches, with the run that is stored with it."""
-    return Scope(sorted(set(glaciers)), also, () if run is None else (run.run,))
+    """Return what a change of some glaciers touches, with the run that is stored with it and what that run read."""
+    if run is None:
+        return Scope(sorted(set(glaciers)), also)
+    named = {*glaciers, *run.inputs["glacier"]}
+    return Scope(sorted(named - {""}) or [""], also, (run.run,))

@@ -275,6 +275,23 @@ def test_one_kind_takes_in_what_another_holds(new_archive: NewArchive, one: str,
     assert len(target.read("observations")) == 9
 
 
+def test_a_run_of_no_glacier_and_of_others_is_kept_whole(archive: Archive) -> None:
+    run = Run(arguments=("report",))
+    archive.store_run(run.record(settings={"output": "x"}))
+    several = [("Crane", "test", "a", "a.tif"), ("Jorum", "test", "b", "b.tif")]
+    archive.store_tracked(**tracked(["a"]), run=Run(arguments=("track",)).record(images=several))
+    assert len(archive.read("runs")) == 2
+    assert list(archive.read("run_inputs").sort_values("image_id")["glacier"]) == ["Crane", "Jorum"]
+
+
+def test_an_archive_takes_in_others_only(archive: Archive) -> None:
+    archive.store_tracked(**tracked(["one"]))
+    with pytest.raises(UsageError, match="cannot take in itself"):
+        archive.take_in(Archive(archive.path))
+    with pytest.raises(UsageError, match="was given twice"):
+        convert(archive, Archive(archive.path))
+
+
 def test_an_archive_says_what_it_is(tmp_path: Path) -> None:
     assert Archive(tmp_path / "a.gpkg").storage.keeps_glaciers_apart is False
     assert Archive(tmp_path / "a").storage.keeps_glaciers_apart is True

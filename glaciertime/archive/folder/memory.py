@@ -23,8 +23,9 @@ from glaciertime.archive.folder.partitions import ROWS, encoded, file_of, files_
 from glaciertime.archive.geopackage import fitting, single_parts
 from glaciertime.archive.migrations import Layout
 from glaciertime.archive.schema import RUN, TABLES, VERSION, ArchiveTable, quoted
+from glaciertime.errors import ArchiveError
 
-__all__ = ["Memory", "in_memory"]
+__all__ = ["Memory", "in_memory", "shapes_of"]
 
 _NAMED = re.compile(r"\b(" + "|".join(sorted(TABLES, key=len, reverse=True)) + r")\b")
 _CHANGED = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+\"?(\w+)")
@@ -97,8 +98,7 @@ class Memory(sqlite3.Connection):
 
     def shapes(self, cells: Sequence[Any], table: ArchiveTable) -> list[Any]:
         """Return the geometries of WKB; None for what is damaged."""
-        array = shapely.from_wkb(np.array([*cells, None], dtype=object)[:-1], on_invalid="ignore")
-        return single_parts(array, table.geometry_type)
+        return shapes_of(cells, table)
 
     def note_change(self, table: str) -> None:
         """Do nothing: a file tells its own extent."""
@@ -112,6 +112,7 @@ class Memory(sqlite3.Connection):
         assert self.glaciers is not None
         for name in [name for name in TABLES if name in self._changed]:  # the rest of TABLES may be loaded meanwhile
             table = TABLES[name]
+            self._check_none_astray(table)
             for glacier in self.glaciers:
                 rows = table_of_rows(table, self._rows_of(table, glacier))
                 before = self._held[name].get(glacier)
@@ -119,6 +120,18 @@ class Memory(sqlite3.Connection):
                     continue
                 path = file_of(self.root, name, glacier) or self._new_file(name, glacier)
                 yield name, glacier, path, rows if rows.num_rows else None
+
+    def _check_none_astray(self, table: ArchiveTable) -> None:
+        """Raise where there is a row of a glacier that is not held: it would be in no file."""
+        assert self.glaciers is not None
+        if not table.glacier_column:
+            return
+        column = f"coalesce({quoted(table.glacier_column)}, '')"
+        for (name,) in self.execute(f"SELECT DISTINCT {column} FROM {quoted(table.name)}").fetchall():  # nosec B608
+            if name not in self.glaciers and (name or table.name != "run_inputs"):
+                raise ArchiveError(
+                    f"table {table.name}: rows of '{name}' came with those of other glaciers; none is stored"
+                )
 
     def _new_file(self, table: str, glacier: str) -> Path:
         region = region_of(self.root, glacier)
@@ -149,6 +162,12 @@ class Memory(sqlite3.Connection):
         mine = " UNION ".join(one.format("= ?") for one in named)
         any_named = " UNION ".join(one.format("<> ''") for one in named)
         return f"(run IN ({mine}) OR run NOT IN ({any_named}))", [glacier] * len(named)
+
+
+def shapes_of(cells: Sequence[Any], table: ArchiveTable) -> list[Any]:
+    """Return the geometries of WKB; None for what is damaged."""
+    array = shapely.from_wkb(np.array([*cells, None], dtype=object)[:-1], on_invalid="ignore")
+    return single_parts(array, table.geometry_type)
 
 
 @contextmanager

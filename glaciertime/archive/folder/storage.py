@@ -16,7 +16,7 @@ from glaciertime import __version__
 from glaciertime.archive.folder.changes import CHANGES, finish_stored, settle, store_change
 from glaciertime.archive.folder.files import read_file
 from glaciertime.archive.folder.locks import LOCKS, locked
-from glaciertime.archive.folder.memory import Memory, in_memory
+from glaciertime.archive.folder.memory import in_memory, shapes_of
 from glaciertime.archive.folder.partitions import decoded, file_of, files_of, glaciers_of
 from glaciertime.archive.folder.query import distinct, query_rows
 from glaciertime.archive.places import MARK
@@ -197,7 +197,7 @@ class ParquetFolder:
     def _checked(self, frame: pd.DataFrame, table: ArchiveTable) -> pd.DataFrame:
         if not table.glacier_column or table.name == "run_inputs":  # each glacier keeps the runs that name it
             frame = frame.drop_duplicates(ignore_index=True)
-        shapes = Memory.shapes(None, frame["geom"].tolist(), table) if table.is_layer else None  # type: ignore[arg-type]
+        shapes = shapes_of(frame["geom"].tolist(), table) if table.is_layer else None
         return checked_rows(frame, shapes, self.place, table, tell=self._tell)
 
     def stream(

@@ -160,5 +160,5 @@ def told(server: Server, error: Any) -> ArchiveError:
     if isinstance(error, psycopg.OperationalError) and not state.startswith(("4", "2")):
         low = str(error).lower()
         reason = next((sentence for part, sentence in _SENTENCES if part in low), "")
-        return ArchiveError(f"{where}: {reason or f'the connection failed ({text})'}; nothing was changed")
+        return ArchiveError(f"{where}: {reason or f'the connection failed ({text})'}; run this again once it answers")
     return ArchiveError(f"{where}: {text or type(error).__name__}; nothing was changed")
