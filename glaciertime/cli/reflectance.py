@@ -21,6 +21,8 @@ __all__ = ["open_reflectance", "reading_of_sensor", "said_of_reading", "zones_of
 
 #: Numbers of Sentinel-2 below this show that the 1000 of baseline 04.00 is not in them.
 _BASELINE = 600
+#: Where the darkest of all bands lie above this, it is: no scene reflects a tenth everywhere and in every band.
+_ABOVE = 950
 
 
 def open_reflectance(
@@ -111,6 +113,12 @@ def reading_of_sensor(sensor: Sensor, sample: NDArray[np.float32], *, name: str,
         raise InputError(
             f"{name}: numbers below {_BASELINE} show that the offset of baseline 04.00 is not in them; say "
             "--sensor sentinel-2-before-2022, or --scale 0.0001,-0.1 if they are right"
+        )
+    known = sample[np.isfinite(sample) & (sample != 0)]
+    if sensor.name == "sentinel-2-before-2022" and known.size and float(np.percentile(known, 0.5)) > _ABOVE:
+        raise InputError(
+            f"{name}: no numbers below {_ABOVE}, the 1000 of baseline 04.00 seems to be in them; say --sensor "
+            "sentinel-2, or --scale 0.0001,0 if they are right"
         )
     fill = values.nodata
     if values.trust_header and not fill:

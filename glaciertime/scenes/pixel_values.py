@@ -27,6 +27,8 @@ _SENTINELS = (
     65535.0,
     1e20,
 )
+#: No sensor measures as much, in whatever unit: programs fill with 1e30, 9.97e36 and the like.
+_ABSURD = 1e15
 #: A value further from all others than this share of their range is none of them.
 _GAP = 0.2
 _LEAST_SHARE = 0.002
@@ -58,8 +60,12 @@ class PixelReading:
         """Return where a band holds one of the values that were not observed."""
         out = np.zeros(stored.shape, dtype=bool)
         for value in self.nodata:
-            # A float32 file holds the float32 that is nearest to what was typed.
-            out |= stored == (np.float32(value) if stored.dtype == np.float32 else value)
+            if stored.dtype.kind == "f":
+                # What was typed, or found among pixels read in single precision, is the nearest of these.
+                with np.errstate(over="ignore"):
+                    out |= stored.astype(np.float32) == np.float32(value)
+            else:
+                out |= stored == value
         return out
 
     def measured(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,7 +182,8 @@ def suspected_nodata(band: NDArray[np.floating]) -> float | None:
     if not seen.size:
         return None
     for value in (float(seen.min()), float(seen.max())):
-        if not any(np.isclose(value, sentinel, rtol=1e-6, atol=0) for sentinel in _SENTINELS):
+        is_known = any(np.isclose(value, sentinel, rtol=1e-6, atol=0) for sentinel in _SENTINELS)
+        if not (is_known or abs(value) >= _ABSURD):
             continue
         others = seen[seen != value]
         share = 1 - others.size / seen.size

@@ -207,3 +207,34 @@ def test_a_front_beside_what_was_not_observed_is_covered():
     assert why_covered(image[None], rows) == "along 80% of it the image was not observed"
     image[:, 40:] = np.nan
     assert why_covered(image[None], rows) == "", "what the image does not show at all is no hole in it"
+
+
+@pytest.mark.parametrize("value", [1e30, 9.96921e36, -1e16])
+def test_what_no_sensor_measures_is_not_observed(picture, value):
+    holed = picture.copy()
+    holed[10:20, 5:15] = value
+    assert check(holed).values.nodata == (np.float32(value),)
+
+
+def test_a_block_of_zeros_inside_a_dark_image_is_told(picture):
+    dark = picture.copy()
+    dark[10:20, 5:15] = 0
+    dark[40:, ::3] = 1
+    assert (
+        "is one block of zeros and taken as measured; where that was not observed, say --nodata 0"
+        in check(dark).notes[0]
+    )
+    assert not check(picture).notes
+    assert not check(dark, values=PixelReading(trust_header=False)).notes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_fill_value_found_in_single_precision_is_hidden_in_double_precision_too(tmp_path, picture, dtype):
+    holed = picture.astype(dtype)
+    holed[10:20, 5:15] = 1e30
+    path = write(tmp_path / "a.tif", holed[None])
+    with Imagery(path) as pixels:
+        pixels.values = check(pixels.read_all()[0]).values
+        hidden = np.isnan(pixels.read_all()[0])
+    assert hidden.sum() == 100
+    assert hidden[10:20, 5:15].all()

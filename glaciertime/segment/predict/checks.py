@@ -17,6 +17,7 @@ __all__ = ["Checked", "check_values", "unlike_reason"]
 _NO_DATA_CLASS = "no data"
 _SATURATED = 0.2
 _UNOBSERVED = 0.7
+_LEAST_BLOCK = 0.01
 _BEYOND = 0.2
 #: Doubt above which a frame is no front that the model knows: five of 123 Landsat images lie above it, by models that
 #: had not seen their glaciers; of 28 pictures of other things the least lies at 0.42.
@@ -88,6 +89,12 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
     doubts += _constant_bands(sample, spec, name)
     if share := _share_saturated(sample):
         doubts.append(f"{share:.0%} of its pixels are saturated")
+    block = _block_of_zeros(sample)
+    if block > _LEAST_BLOCK and not values.nodata and values.trust_header and 0.0 not in told.nodata:
+        notes.append(
+            f"{name}: {block:.0%} of it is one block of zeros and taken as measured; where that was not observed, say "
+            "--nodata 0"
+        )
     unobserved = 1 - float(seen.mean())
     if unobserved > _UNOBSERVED:
         doubts.append(f"{unobserved:.0%} of it was not observed")
@@ -106,6 +113,12 @@ def _constant_bands(sample: NDArray[np.float32], spec: ModelSpec, name: str) -> 
     # A band of quality, or a mode of the sensor, may be one number in all of a data set.
     always = {label for label, (low, high) in zip(spec.bands, spec.seen, strict=False) if low == high}
     return [f"band '{label}' is {value:g} everywhere" for label, value in flat if label not in always]
+
+
+def _block_of_zeros(sample: NDArray[np.float32]) -> float:
+    """Return the share of the pixels in the largest block that is zero in every band."""
+    labels, count = ndimage.label((sample == 0).all(axis=0))
+    return float(np.bincount(labels.ravel())[1:].max() / labels.size) if count else 0.0
 
 
 def unlike_reason(image: NDArray[np.float32], *, doubt: float, spec: ModelSpec) -> str:
