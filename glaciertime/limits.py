@@ -68,6 +68,10 @@ LIMITS: dict[str, Limit] = {
             "16 million pixels, holds nothing but its claim",
         ),
         Limit(
+            name="bands", default=2000, unit="bands of a raster",
+            reason="a hyperspectral scene has some hundred; each is opened, and 500 bytes can claim 65,535",
+        ),
+        Limit(
             name="vertices", default=2_000_000, unit="vertices of one outline or trace",
             reason="the whole ice edge of Greenland at 15 m has fewer; unions and buffers take their square at worst",
         ),

@@ -6,16 +6,21 @@ import json
 from pathlib import Path
 
 import geopandas as gpd
+import numpy as np
 import pyarrow as pa
 import pyproj
 import pytest
+import rasterio
 import shapely
 from pyarrow import parquet
 
+from glaciertime import limits
 from glaciertime.catalog import read_manifest
 from glaciertime.documents import parse_json, read_yaml
 from glaciertime.errors import InputError
 from glaciertime.scenes.layers import layers_of, read_layer
+from glaciertime.scenes.one_place import _are_fronts_of_several, _outlines_lie_apart
+from glaciertime.scenes.raster_files import open_raster
 from glaciertime.scenes.series import read_series
 from glaciertime.units import crs_on_earth
 
@@ -68,3 +73,30 @@ def test_a_coordinate_system_that_cannot_be_written_down_is_refused(tmp_path: Pa
     del told["coordinate_system"]["axis"][0]["unit"]
     with pytest.raises(InputError, match="is not a coordinate system"):
         crs_on_earth(json.dumps(told), what="the CRS")
+
+
+def test_a_column_without_a_name_has_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    frame = gpd.GeoDataFrame({"name": ["Toy"]}, geometry=[shapely.box(0, 60, 1, 61)], crs="EPSG:4326")
+    frame.to_parquet(path)
+    table = parquet.read_table(path)
+    told = json.loads(table.schema.metadata[b"pandas"])
+    told["columns"][0]["name"] = None
+    metadata = {**table.schema.metadata, b"pandas": json.dumps(told).encode()}
+    parquet.write_table(table.replace_schema_metadata(metadata), path)
+    assert all(isinstance(name, str) for name in read_layer(layers_of(path)[0]).columns)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_than_two_outlines_lie_in_one_place(count: int) -> None:
+    assert not _outlines_lie_apart([(None, shapely.box(0, 0, 1, 1))] * count)  # type: ignore[list-item]
+    assert not _are_fronts_of_several([shapely.LineString([(0, 0), (1, 1)])] * count)
+
+
+def test_a_raster_of_very_many_bands_is_refused_from_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with rasterio.open(path, "w", driver="GTiff", width=1, height=1, count=5, dtype="uint8", crs="EPSG:3413") as raster:
+        raster.write(np.ones((5, 1, 1), np.uint8))
+    with limits.given({"bands": 4}), pytest.raises(InputError, match=r"5 bands of a raster.*--limit bands=N"):
+        open_raster(path)
+    open_raster(path).close()

@@ -239,6 +239,8 @@ def _read(layer: Layer, _mtime_ns: int, _size: int) -> gpd.GeoDataFrame:
 
 def _plain_columns(table: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return a layer whose columns hold single values: lists as text, categories as what they stand for."""
+    # Parquet knows columns without a name, and pandas makes None or NaN of it.
+    table.columns = [one if isinstance(one, str) else str(one) for one in table.columns]
     active = table.geometry.name
     for column in [one for one in table.columns if one != active]:
         values = table[column]

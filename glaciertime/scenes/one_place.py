@@ -87,6 +87,8 @@ def _by_day(there: Sequence[tuple[DatedRow, shapely.Geometry]]) -> list[list[sha
 
 def _are_fronts_of_several(shapes: list[shapely.Geometry]) -> bool:
     """Return whether the traces of one day lie too far apart to be pieces of one front."""
+    if len(shapes) < 2:
+        return False
     latitude = float(np.mean([shape.centroid.y for shape in shapes]))
     narrow = max(math.cos(math.radians(latitude)), 0.01)
     flat = [shapely.transform(shape, lambda xy: xy * (narrow, 1.0)) for shape in shapes]
@@ -98,6 +100,8 @@ def _are_fronts_of_several(shapes: list[shapely.Geometry]) -> bool:
 def _outlines_lie_apart(there: Sequence[tuple[DatedRow, shapely.Geometry]]) -> bool:
     """Return whether outlines are no chain of which each shares ground with the next; parts of a row may touch."""
     shapes = [shape for _, shape in there]
+    if len(shapes) < 2:
+        return False
     first, second = shapely.STRtree(shapes).query(shapes, predicate="intersects")
     areas = shapely.area(shapes)
     typed = np.array([bool(row.line_type) for row, _ in there], dtype=bool)

@@ -68,6 +68,7 @@ def open_raster(path: Path | str, *, what: str = "a raster") -> DatasetReader:
         try:
             if not raster.count:
                 raise InputError(f"{path.name} holds no pixels of its own; give one of the rasters in it")
+            limits.check("bands", raster.count, path.name, advice="export those that are needed")
             # A virtual raster holds no pixels: their files do.
             stored = None if raster.driver == "VRT" else size
             limits.raster_bytes(
