@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 __all__ = ["process_pool"]
@@ -15,8 +16,14 @@ __all__ = ["process_pool"]
 _END_S = 5.0
 
 
-def _leave_ctrl_c() -> None:
+def _begin(log_to: Sequence[Callable[[], None]]) -> None:
+    """Leave Ctrl-C to the parent; one started anew logs where the parent does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not logging.getLogger("glaciertime").handlers:
+        for attach in log_to:
+            # A log that cannot be added to is no reason to do no work.
+            with contextlib.suppress(Exception):
+                attach()
 
 
 @contextlib.contextmanager
@@ -30,8 +37,11 @@ def process_pool(workers: int, *, spawn: bool = False) -> Iterator[ProcessPoolEx
         Start each anew: forking a process that holds the threads of a library can hang.
     """
     before, threads = set(multiprocessing.active_children()), set(threading.enumerate())
+    # A handler says with ``for_workers`` how another process can log to the same place.
+    handlers = logging.getLogger("glaciertime").handlers
+    log_to = tuple(each.for_workers for each in handlers if hasattr(each, "for_workers"))
     context = multiprocessing.get_context("spawn") if spawn else None
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_leave_ctrl_c)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(log_to,))
     try:
         with _ctrl_c_kept_off(spawn):  # until it has its initializer, a new process would print a traceback
             for _ in range(workers):

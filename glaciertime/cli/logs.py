@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import stat
@@ -82,6 +83,10 @@ def logging_to(file: Path | None, *, level: str = "") -> Iterator[None]:
         form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if is_wanted else "%(message)s"
         handler.setFormatter(_Plain(form, "%Y-%m-%d %H:%M:%S"))
         before, passed_on = log.level, log.propagate
+        if is_wanted:
+            # Where the parent logs only what it warns of, its workers hand their warnings back as notes.
+            absolute = None if file is None else file.absolute()
+            handler.for_workers = functools.partial(_log_in_worker, absolute, level)  # type: ignore[attr-defined]
         log.addHandler(handler)
         log.setLevel((level or "info").upper() if is_wanted else logging.WARNING)
         log.propagate = passed_on and not is_wanted
@@ -91,6 +96,17 @@ def logging_to(file: Path | None, *, level: str = "") -> Iterator[None]:
             log.removeHandler(handler)
             log.setLevel(before)
             log.propagate = passed_on
+
+
+def _log_in_worker(file: Path | None, level: str) -> None:
+    """Log in a process of the package's own, until it ends, to where its parent logs."""
+    held = logging_to(file, level=level)
+    held.__enter__()
+    _HELD.append(held)
+
+
+#: The logs of this process, where another one has started it.
+_HELD: list[contextlib.AbstractContextManager[None]] = []
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ import pytest
 
 from glaciertime.archive import Archive
 from glaciertime.cli import app
+from glaciertime.cli.logs import logging_to
 from glaciertime.cli.running import without_log_options
+from glaciertime.processes import process_pool
 
 from .conftest import Command, write_mask, zones
 
@@ -278,3 +281,12 @@ def test_ctrl_c_ends_the_processes_of_a_pool_in_silence(tmp_path: Path, kind: st
     )  # fmt: skip
     assert (ran.returncode, ran.stderr) == (130, "")
     assert time.monotonic() - start < 90, "the work was waited for"
+
+
+@pytest.mark.parametrize("spawn", [True, False])
+def test_what_workers_say_is_in_the_log_once(tmp_path: Path, *, spawn: bool) -> None:
+    log = tmp_path / "a.log"
+    say = operator.methodcaller("info", "said by a worker")
+    with logging_to(log), process_pool(1, spawn=spawn) as pool:
+        pool.submit(say, logging.getLogger("glaciertime.track")).result()
+    assert len([line for line in log.read_text().splitlines() if line.endswith("said by a worker")]) == 1
