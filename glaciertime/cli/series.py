@@ -145,6 +145,12 @@ def _product(product: str, record: GlacierRecord, rows: pd.DataFrame, *, known: 
         note(
             f"{name}: too few observations for {product}, or all are flagged; see --keep, and --product raw --keep all"
         )
+    elif product not in ("raw", "flowlines"):
+        bounds = " --keep censored --keep no-front" if product in ("changes", "segments", "rates") else ""
+        note(
+            f"{name}: {product} of {len(rows) - found.left_out} observations: those that --product raw{bounds} lists "
+            "with the same options, each with its row for glaciertime why"
+        )
     if found.left_out:
         note(
             f"{name}: {found.left_out} of {len(rows)} observations left out (no value, or flagged); --keep lets flags "

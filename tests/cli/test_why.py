@@ -392,3 +392,12 @@ def test_an_archive_that_was_tampered_with_is_told_without_a_traceback(tracked: 
         result = tracked("why", name)
         assert result.code == 0, result
         assert "glaciertime track --glacier Toy" in result.out
+
+
+def test_what_a_mean_is_made_of_is_said_and_every_row_of_it_has_a_name(tracked: Command) -> None:
+    asked = ("series", "--glacier", "Toy", "--variable", "area_km2")
+    done = tracked(*asked, "--product", "annual")
+    raw = tracked(*asked, "--product", "raw", "--json").json
+    assert f"annual of {len(raw)} observations: those that --product raw lists" in done.err
+    for row in raw:
+        assert told(tracked, row["row"])["row"]["value"] == pytest.approx(row["value"])
