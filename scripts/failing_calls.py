@@ -113,5 +113,5 @@ def failing_calls() -> FailingCalls:
     library = folder / "calls.so"
     subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, folder / "calls.c", "-ldl"], check=True)
     os.environ.update({_LOADED: str(library), "LD_PRELOAD": str(library)})
-    os.execv(sys.executable, [sys.executable, *sys.argv])
+    os.execv(sys.executable, [sys.executable, *sys.argv])  # this script, with its own arguments  # nosec B606
     raise AssertionError

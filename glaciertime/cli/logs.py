@@ -79,7 +79,7 @@ def logging_to(file: Path | None, *, level: str = "") -> Iterator[None]:
     is_wanted = bool(file or level)
     log = logging.getLogger("glaciertime")
     with contextlib.nullcontext() if file is None else _appended(file) as handle:
-        handler = _OnStderr() if file is None or handle is None else _InFile(handle, file)
+        handler: logging.Handler = _OnStderr() if file is None or handle is None else _InFile(handle, file)
         form = "%(asctime)s %(levelname)s %(name)s: %(message)s" if is_wanted else "%(message)s"
         handler.setFormatter(_Plain(form, "%Y-%m-%d %H:%M:%S"))
         before, passed_on = log.level, log.propagate

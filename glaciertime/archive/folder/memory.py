@@ -156,7 +156,7 @@ class Memory(sqlite3.Connection):
         if len(self.glaciers) == 1:
             return "1", []
         named = [
-            f"SELECT {RUN} FROM {quoted(table.name)} WHERE {quoted(table.glacier_column)} {{}} AND {RUN} <> ''"
+            f"SELECT {RUN} FROM {quoted(table.name)} WHERE {quoted(table.glacier_column)} {{}} AND {RUN} <> ''"  # nosec B608
             for table in (*(one for one in TABLES.values() if one.names_run), TABLES["run_inputs"])
         ]
         mine = " UNION ".join(one.format("= ?") for one in named)
