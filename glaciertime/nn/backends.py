@@ -17,7 +17,15 @@ from glaciertime.errors import InputError, nearest_names
 from glaciertime.nn.checks import is_tracing
 from glaciertime.nn.gpu import reason_against
 
-__all__ = ["BACKENDS", "choose_backend", "choose_ssd_backend", "full_precision", "run_backend", "stays_in_graph"]
+__all__ = [
+    "BACKENDS",
+    "choose_backend",
+    "choose_ssd_backend",
+    "full_precision",
+    "is_left_to_triton",
+    "run_backend",
+    "stays_in_graph",
+]
 
 BACKENDS = ("compiled", "chunked", "reference", "triton", "mamba_ssm")
 _VARIABLE = "GLACIERTIME_SCAN"
@@ -66,6 +74,17 @@ def choose_backend(u: Tensor, B: Tensor, C: Tensor, *, plain: bool) -> str:
         else _only_on("cuda", u),
     }
     return _forced("selective scan", allowed, u) or _automatic("selective scan", allowed, u.device.type)
+
+
+def is_left_to_triton() -> bool:
+    """Return whether no graph is traced and nobody asked for another backend than the kernels of a GPU.
+
+    Examples
+    --------
+    >>> is_left_to_triton()
+    True
+    """
+    return os.environ.get(_VARIABLE, "") in ("", "triton") and not is_tracing()
 
 
 def stays_in_graph(u: Tensor, B: Tensor, C: Tensor) -> bool:
@@ -178,8 +197,6 @@ def run_backend(backend: str, *tensors: Any, delta_softplus: bool, h0: Tensor | 
     scan: Callable[..., Any]
     if backend == "compiled":
         from glaciertime.nn.cpu.compiled import selective_scan_compiled as scan
-    elif backend == "triton":
-        from glaciertime.nn.gpu.scan import selective_scan_triton as scan
     elif backend == "chunked":
         from glaciertime.nn.plain.chunked import selective_scan_chunked as scan
     elif backend == "export":

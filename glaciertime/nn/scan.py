@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.errors import InputError
-from glaciertime.nn.backends import choose_backend, full_precision, run_backend, stays_in_graph
+from glaciertime.nn.backends import choose_backend, full_precision, is_left_to_triton, run_backend, stays_in_graph
 from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
 
 __all__ = ["selective_scan"]
@@ -80,12 +80,19 @@ def selective_scan(
     >>> selective_scan(u, ones, A, ones, ones, dt=torch.tensor([[1.0, 1.0, 2.0]]))
     tensor([[[1.0000, 0.5000, 0.1250]]])
     """
+    if isinstance(u, Tensor) and u.is_cuda and is_left_to_triton():
+        from glaciertime.nn.gpu.scan import scan_again
+
+        given = (u, delta, A, B, C, D, z, delta_bias, h0, dt)
+        again = scan_again(given, delta_softplus=delta_softplus, wants_last=return_last_state)
+        if again is not None:
+            return again if return_last_state else again[0]
     _check(u, delta, A, B, C, D, z, delta_bias, h0, dt)
     run = _run
     if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not stays_in_graph(u, B, C):
         # A compiled graph is interrupted here: what runs eagerly is faster than what could be traced.
         run = torch.compiler.disable(_run)
-    y, last_state = run(u, delta, A, B, C, D, z, delta_bias, delta_softplus=delta_softplus, h0=h0, dt=dt)
+    y, last_state = run(u, delta, A, B, C, D, z, delta_bias, h0, dt, delta_softplus, return_last_state)
     return (y, last_state) if return_last_state else y
 
 
@@ -98,17 +105,19 @@ def _run(
     D: Tensor | None,
     z: Tensor | None,
     delta_bias: Tensor | None,
-    *,
-    delta_softplus: bool,
     h0: Tensor | None,
     dt: Tensor | None,
-) -> tuple[Tensor, Tensor]:
+    delta_softplus: bool,
+    wants_last: bool,
+) -> tuple[Tensor, Tensor | None]:
     kind = u.dtype
     given: tuple[Tensor | None, ...] = (u, delta, A, B, C, D, z, delta_bias)
     backend = choose_backend(u, B, C, plain=h0 is None and dt is None)
     if backend == "triton":
+        from glaciertime.nn.gpu.scan import selective_scan_triton
+
         # Reads every dtype, computes in float32 at least, and knows no autocast.
-        return run_backend(backend, *given, delta_softplus=delta_softplus, h0=h0, dt=dt)
+        return selective_scan_triton((*given, h0, dt), delta_softplus=delta_softplus, wants_last=wants_last)
     if kind in (torch.float16, torch.bfloat16) and backend != "mamba_ssm":
         # The decays of a long sequence are lost in half precision.
         given = tuple(None if tensor is None else tensor.float() for tensor in given)
@@ -130,8 +139,6 @@ def _check(
     h0: Tensor | None,
     dt: Tensor | None,
 ) -> None:
-    if _plainly_fit(u, delta, A, B, C, D, z, delta_bias, h0, dt):
-        return
     check_shape(_NAME, "u", u, {"B": None, "D": None, "L": None})
     batch, channels, length = u.shape
     check_shape(_NAME, "delta", delta, {"B": batch, "D": channels, "L": length})
@@ -176,21 +183,3 @@ def _check(
     check_one_kind(_NAME, everything | {"dt": dt}, parameters=("A", "D", "delta_bias", "h0", "dt"))
     check_gaps(_NAME, dt, batch, length)
     check_finite(_NAME, everything)
-
-
-def _plainly_fit(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *others: Tensor | None) -> bool:
-    """Return whether tensors on CUDA fit at a glance: a short scan takes there no longer than checks with words."""
-    if not all(isinstance(given, Tensor) for given in (u, delta, A, B, C)) or not u.is_cuda:
-        return False
-    if u.ndim != 3 or A.ndim != 2 or not u.is_floating_point() or u.numel() == 0 or A.numel() == 0:
-        return False
-    (batch, channels, length), states = u.shape, A.shape[1]
-    D, z, delta_bias, h0, dt = others
-    kind, device = u.dtype, u.device
-    kinds = (kind, torch.float32) if kind.itemsize == 2 else (kind,)
-    data = ((delta, u.shape), (B, (batch, states, length)), (C, (batch, states, length)), (z, u.shape))
-    if any(t is not None and (t.shape != size or t.dtype != kind or t.device != device) for t, size in data):
-        return False
-    rates, row, state = (channels, states), (channels,), (batch, channels, states)
-    parameters = ((A, rates), (D, row), (delta_bias, row), (h0, state), (dt, (batch, length)))
-    return all(t is None or (t.shape == size and t.dtype in kinds and t.device == device) for t, size in parameters)

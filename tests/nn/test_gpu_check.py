@@ -98,7 +98,10 @@ def test_a_backend_is_chosen_outside_of_what_is_timed(check: ModuleType, monkeyp
     )
     assert check.milliseconds(calls, "cpu", 2) == {"compiled": 1.0, "chunked": 1.0}
     assert before == seen
-    assert seen[:4] == ["compiled", "chunked", "chunked", "compiled"]
+    # Two runs that do not count and two that do, and the turns forwards and backwards.
+    assert [name for place, name in enumerate(seen) if place % 4 == 0] == [
+        "compiled", "chunked", "chunked", "compiled", "compiled", "chunked",
+    ]  # fmt: skip
     assert os.environ["GLACIERTIME_SCAN"] == "reference"
 
 

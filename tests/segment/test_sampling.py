@@ -74,3 +74,55 @@ def test_a_patch_has_the_row_band_of_its_place_in_the_image():
     row = int(np.flatnonzero((whole[0, :, 0] - patch[0, 0, 0]).abs() < 1e-6)[0])
     assert patch[1, 0, 0] == whole[1, row, 0]
     assert patch[1, 63, 5] == whole[1, row + 63, 5]
+
+
+def test_what_is_put_in_the_place_of_the_ocean_has_as_many_looks():
+    image = np.full((1, 80, 200), 0.1, np.float32)
+    image[:, :40] = 0.2
+    labels = np.repeat(np.uint8([[1], [0]]), 40, axis=0).repeat(200, axis=1)
+    plan = Augmentation(speckle_looks=(4, 4), transplant=1.0, **STILL)
+    data, rule = one_image(image, labels), Normalisation()
+    patches = PatchDataset(data, normalisation=rule, plan=plan, class_weights=None, seed=0, partners=(0,))
+    patch, zones = patches[(0, 0, 0)]
+    mean, std = band_statistics(image)
+    intensity = patch.numpy()[0] * std + mean
+    # Away from the front, whose pixels are a mean of both sides, and from the columns that were stretched.
+    ocean = intensity[:20][zones.numpy()[:20] == 1]
+    assert ocean.std() / ocean.mean() == pytest.approx(0.5, rel=0.06)
+
+
+def patch_loader(**options):
+    image = np.random.default_rng(0).normal(size=(1, 16, 16)).astype(np.float32)
+    data = one_image(image, np.zeros((16, 16), np.uint8))
+    plan = Augmentation(size=(8, 8))
+    patches = PatchDataset(data, normalisation=Normalisation(), plan=plan, class_weights=None, seed=0)
+    sampler = EpochSampler([0], draws=7, weights=[1.0], seed=0)
+    return loading.PatchLoader(patches, sampler, **{"batch": 2, "workers": 0, "epochs": 3, "drop_last": True} | options)
+
+
+def epoch_of(loader, epoch):
+    loader.sampler.set_epoch(epoch)
+    return [image for image, _ in loader]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_is_the_same_after_the_one_before_and_by_itself(workers):
+    going_on = patch_loader(workers=workers)
+    for epoch in range(3):
+        expected = epoch_of(patch_loader(), epoch)
+        found = epoch_of(going_on, epoch)
+        assert len(found) == len(expected) == len(going_on) == 3
+        assert all(bool((mine == theirs).all()) for mine, theirs in zip(found, expected, strict=True))
+    # Beyond the last, and back.
+    assert all(bool((a == b).all()) for a, b in zip(epoch_of(going_on, 1), epoch_of(patch_loader(), 1), strict=True))
+
+
+def test_an_epoch_that_was_left_begins_anew():
+    loader = patch_loader()
+    next(iter(loader))
+    expected = epoch_of(patch_loader(), 0)
+    assert all(bool((a == b).all()) for a, b in zip(epoch_of(loader, 0), expected, strict=True))
+
+
+def test_a_last_batch_that_is_not_whole_can_be_kept():
+    assert [len(images) for images in epoch_of(patch_loader(drop_last=False), 0)] == [2, 2, 2, 1]

@@ -5,7 +5,8 @@ Without Triton the modules still import (their docstrings are read, their launch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -14,11 +15,26 @@ from torch import Tensor
 
 from glaciertime.nn.gpu import is_interpreted
 
-__all__ = ["HAS_TRITON", "INTERPRETED", "Launch", "jit", "on_device_of", "padded", "strides_of", "tl"]
+__all__ = [
+    "HAS_TRITON",
+    "INTERPRETED",
+    "Launch",
+    "jit",
+    "kinds_of",
+    "launch",
+    "on_device_of",
+    "padded",
+    "strides_of",
+    "tl",
+]
+
+_driver: Any = None
+_knobs: Any = None
 
 try:
     import triton.language as tl
     from triton import jit
+    from triton.runtime import driver as _driver
 
     HAS_TRITON = True
 except (ImportError, OSError, RuntimeError):
@@ -29,6 +45,10 @@ except (ImportError, OSError, RuntimeError):
         """Return the function as it is: there is no Triton to compile it."""
         return function or jit
 
+
+if HAS_TRITON:
+    with contextlib.suppress(ImportError):
+        from triton import knobs as _knobs
 
 # Fixed when Triton is imported: a process either interprets all kernels or compiles all.
 INTERPRETED = HAS_TRITON and is_interpreted()
@@ -69,33 +89,82 @@ def on_device_of(tensor: Tensor) -> AbstractContextManager[object]:
     return torch.cuda.device(tensor.device)
 
 
+def _has_hooks() -> bool:
+    """Return whether somebody, such as a profiler, wants to be called beside every launch; True where Triton is old."""
+    if _knobs is None:
+        return True
+    hooks = (_knobs.runtime.launch_enter_hook, _knobs.runtime.launch_exit_hook)
+    # A chain of functions, or in other releases a function or None.
+    return any(getattr(hook, "calls", hook) for hook in hooks)
+
+
 class Launch:
     """A kernel with everything it is told but the tensors.
 
     Triton looks at every argument of every call to find what it has compiled, some 40 microseconds for the kernels
-    here. A launch is only used again for tensors of the same dtypes, strides and alignment, so it looks once.
+    here. A launch is only used again for tensors of the same kinds (see :func:`kinds_of`), so it looks once.
 
     Parameters
     ----------
     kernel : made by ``jit``; the tensors are its first arguments.
-    programs : how many there are, at least 1.
+    grid : how many programs there are along each axis, at least 1.
     rest : all arguments behind the tensors, in order.
-    warps : warps of a program.
+    options : ``num_warps`` and others of Triton's.
     """
 
-    def __init__(self, kernel: Any, programs: int, *rest: Any, warps: int = 1) -> None:
+    def __init__(self, kernel: Any, grid: tuple[int, ...], *rest: Any, **options: int) -> None:
         self._kernel = kernel
-        self._grid = (programs, 1, 1)
+        self._grid = (*grid, 1, 1)[:3]
         self._rest = rest
-        self._warps = warps
-        self._run: Callable[..., Any] | None = None
+        self._options = options
+        self._compiled: Any = None
 
     def __call__(self, *tensors: Tensor | None) -> None:
         """Run it on these tensors, None where one is not given."""
-        if self._run is not None:
-            # By address: asked for them itself, Triton asks the driver about each.
-            self._run(*[None if tensor is None else tensor.data_ptr() for tensor in tensors], *self._rest)
+        compiled = self._compiled
+        if compiled is None:
+            self._compiled = self._kernel[self._grid](*tensors, *self._rest, **self._options)
             return
-        compiled = self._kernel[self._grid](*tensors, *self._rest, num_warps=self._warps)
-        if compiled is not None:
-            self._run = compiled[self._grid]
+        # By address: asked for them itself, Triton asks the driver about each.
+        addresses = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+        if _has_hooks():
+            compiled[self._grid](*addresses, *self._rest)
+            return
+        # What that does, without the words for hooks that are not there: a third of what a launch costs.
+        stream = _driver.active.get_current_stream(_driver.active.get_current_device())
+        compiled.run(
+            *self._grid, stream, compiled.function, compiled.packed_metadata, None, None, None, *addresses, *self._rest
+        )
+
+
+def kinds_of(tensors: Iterable[Tensor | None]) -> tuple[Any, ...]:
+    """Return all that a launch depends on: of every tensor dtype, shape, strides, alignment and device.
+
+    Examples
+    --------
+    >>> kinds_of([torch.zeros(2), None])[1] is None
+    True
+    """
+    return tuple(
+        [None if t is None else (t.dtype, t.shape, t.stride(), t.data_ptr() & 15, t.get_device()) for t in tensors]
+    )
+
+
+# Launches remembered by :func:`launch`, and how many at most.
+_launches: dict[Any, Launch] = {}
+_MOST_LAUNCHES = 4096
+
+
+def launch(
+    kernel: Any, grid: tuple[int, ...], tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...], **options: int
+) -> None:
+    """Run a kernel where its first tensor is, by the launch that its like had before."""
+    key = (id(kernel), grid, kinds_of(tensors), rest)
+    found = _launches.get(key)
+    if found is None:
+        if len(_launches) >= _MOST_LAUNCHES:
+            _launches.clear()
+        found = _launches[key] = Launch(kernel, grid, *rest, **options)
+    assert tensors[0] is not None
+    with on_device_of(tensors[0]):
+        found(*tensors)

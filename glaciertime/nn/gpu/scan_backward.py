@@ -2,17 +2,18 @@
 # ruff: noqa: RUF005, SIM102  (Triton knows neither unpacking nor "and" before a branch that is not compiled)
 """The selective scan in Triton, backward: the gradients of everything that goes in.
 
-First every chunk but the first is run from its end with nothing behind it (``chunk_starts``) and what comes from
-later chunks is added (``carry_back``). Then ``gradients`` computes the states of a chunk again, keeps every so many
-in a room of the program's own, and goes back through time. ``totals`` adds up what several programs contributed to.
+First every chunk but the first is run from its end with nothing behind it (``chunk_starts``). Then ``gradients`` takes
+up what comes from later chunks, which ``carry`` puts together before where they are many, computes the states of a
+chunk again, keeps every so many in a room of the program's own, and goes back through time. ``totals`` adds up what
+several programs contributed to.
 """
 
 from __future__ import annotations
 
 from glaciertime.nn.gpu.launch import jit, tl
-from glaciertime.nn.gpu.scan_kernels import COUNTS, columns, leave, place_of, sigmoid, steps_of, take
+from glaciertime.nn.gpu.scan_kernels import COUNTS, carried, columns, leave, place_of, sigmoid, steps_of, take
 
-__all__ = ["carry_back", "chunk_starts", "gradients", "totals"]
+__all__ = ["chunk_starts", "gradients", "totals"]
 
 
 @jit
@@ -32,10 +33,7 @@ def chunk_starts(
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
     ALONG: tl.constexpr, NUMBER: tl.constexpr,
 ):  # fmt: skip
-    """Leave what every chunk but the first adds to the gradient of the state before it, and behind it its decay time.
-
-    ``carry_back`` turns it into the gradient of the state behind every chunk.
-    """
+    """Leave what every chunk but the first adds to the gradient of the state before it, then its decay time."""
     block, chunk, b = place_of(blocks, chunks - 1)
     chunk += 1
     in_group = tl.cdiv(per_group, WIDTH)
@@ -76,53 +74,21 @@ def chunk_starts(
                 time = time * gaps[i]
             q = tl.exp2(rates * time[None, :]) * (q + reads[i] * gy[i][None, :])
             total += time
-    kept = back_ptr + (b * chunks + chunk) * (states + 3) * channels + d
+    kept = back_ptr + (b * chunks + chunk) * (states + 1) * channels + d
     tl.store(kept[None, :] + n[:, None] * channels, q, mask=there)
     tl.store(kept + states * channels, total, mask=lanes)
-
-
-@jit(do_not_specialize=["blocks", "chunks"])
-def carry_back(
-    A_ptr, glast_ptr, back_ptr, channels, states, blocks, chunks,
-    N: tl.constexpr, WIDTH: tl.constexpr, AHEAD: tl.constexpr, NUMBER: tl.constexpr,
-):  # fmt: skip
-    """Replace what every chunk adds to the gradient of the state before it by the gradient of the state behind it."""
-    program = tl.program_id(0)
-    b = (program // blocks).to(tl.int64)
-    d = (program % blocks) * WIDTH + tl.arange(0, WIDTH)
-    n = tl.arange(0, N)
-    there = (n < states)[:, None] & (d < channels)[None, :]
-    rates = tl.load(A_ptr + d[None, :] * states + n[:, None], mask=there, other=0.0).to(NUMBER) * 1.4426950408889634
-    q = tl.zeros((N, WIDTH), NUMBER)
-    if glast_ptr is not None:
-        q += tl.load(glast_ptr + (b * channels + d[None, :]) * states + n[:, None], mask=there, other=0.0).to(NUMBER)
-    size = (states + 3) * channels
-    rows = back_ptr + b * chunks * size + d
-    kept = rows[None, :] + n[:, None] * channels
-    sums = rows + states * channels
-    for k in range(0, chunks, AHEAD):
-        added = ()
-        total = ()
-        for i in tl.static_range(AHEAD):
-            chunk = (chunks - 1 - (k + i)).to(tl.int64)
-            added = added + (tl.load(kept + chunk * size, mask=there & (chunk > 0), other=0.0),)
-            total = total + (tl.load(sums + chunk * size, mask=(d < channels) & (chunk > 0), other=0.0),)
-        for i in tl.static_range(AHEAD):
-            chunk = (chunks - 1 - (k + i)).to(tl.int64)
-            tl.store(kept + chunk * size, q, mask=there & (chunk >= 0))
-            q = tl.exp2(rates * total[i][None, :]) * q + added[i]
 
 
 @jit(do_not_specialize=[*COUNTS, "share"])
 def gradients(
     u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, z_ptr, bias_ptr, h0_ptr, dt_ptr, gy_ptr, glast_ptr,
     starts_ptr, back_ptr, room_ptr,
-    gu_ptr, gdelta_ptr, gz_ptr, gh0_ptr, rows_ptr, gaps_ptr,
+    gu_ptr, gdelta_ptr, gz_ptr, gh0_ptr, rows_ptr, gaps_ptr, parts_ptr,
     u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, C_b, C_g, C_n, C_t, z_b, z_d, z_t, gy_b, gy_d, gy_t,
     dt_b, dt_t, gu_b, gu_d, gu_t, gdelta_b, gdelta_d, gdelta_t, gz_b, gz_d, gz_t,
     channels, length, states, per_group, blocks, chunks, chunk_length, share,
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
-    ALONG: tl.constexpr, KEPT: tl.constexpr, NUMBER: tl.constexpr,
+    ALONG: tl.constexpr, AHEAD: tl.constexpr, KEPT: tl.constexpr, NUMBER: tl.constexpr,
 ):  # fmt: skip
     """Leave all gradients: those of u, delta, z and h0 whole, the others in parts.
 
@@ -160,16 +126,23 @@ def gradients(
         state = (b * channels + d[None, :]) * states + n[:, None]
         h = tl.zeros((N, WIDTH), NUMBER)
         q = tl.zeros((N, WIDTH), NUMBER)
-        back = back_ptr + (b * chunks + chunk) * (states + 3) * channels + d
+        if glast_ptr is not None:
+            q += tl.load(glast_ptr + state, mask=there, other=0.0).to(NUMBER)
         if starts_ptr is not None:
-            kept = ((b * chunks + chunk) * states + n[:, None]) * channels + d[None, :]
-            h += tl.load(starts_ptr + kept, mask=there, other=0.0)
-            q += tl.load(back[None, :] + n[:, None] * channels, mask=there, other=0.0)
+            size = (states + 1) * channels
+            numbers = b * chunks * size + n[:, None] * channels + d[None, :]
+            own_chunk = chunk.to(tl.int64) * size
+            h += tl.load(starts_ptr + numbers + own_chunk, mask=there, other=0.0)
+            if AHEAD == 0:
+                q = tl.load(back_ptr + numbers + own_chunk, mask=there, other=0.0)
+            else:
+                sums = back_ptr + b * chunks * size + states * channels + d
+                q = carried(
+                    q, rates, back_ptr + numbers, sums, chunk + 1, 1, chunks - 1 - chunk, size, there, lanes, AHEAD
+                )  # fmt: skip
         else:
             if h0_ptr is not None:
                 h += tl.load(h0_ptr + state, mask=there, other=0.0).to(NUMBER)
-            if glast_ptr is not None:
-                q += tl.load(glast_ptr + state, mask=there, other=0.0).to(NUMBER)
         u_rows = u_ptr + b * u_b + d * u_d
         delta_rows = delta_ptr + b * delta_b + d * delta_d
         if dt_ptr is not None:
@@ -283,10 +256,10 @@ def gradients(
                 gdeltas = (g_step,) + gdeltas
             leave(gu_rows + t * gu_t, gu_t, lanes, left, gus, (ALONG & 128) != 0, STEPS, EVEN)
             leave(gdelta_rows + t * gdelta_t, gdelta_t, lanes, left, gdeltas, (ALONG & 256) != 0, STEPS, EVEN)
-        # In the place of what was taken up from there.
-        tl.store(back[None, :] + n[:, None] * channels, grates, mask=there)
-        tl.store(back + (states + 1) * channels, gpast, mask=lanes)
-        tl.store(back + (states + 2) * channels, gbias, mask=lanes)
+        parts = parts_ptr + (b * chunks + chunk) * (states + 2) * channels + d
+        tl.store(parts[None, :] + n[:, None] * channels, grates, mask=there)
+        tl.store(parts + states * channels, gpast, mask=lanes)
+        tl.store(parts + (states + 1) * channels, gbias, mask=lanes)
         if gh0_ptr is not None:
             if chunk == 0:
                 tl.store(gh0_ptr + state, q.to(gh0_ptr.dtype.element_ty), mask=there)
@@ -327,17 +300,16 @@ def _total_rows(
 
 @jit
 def _total_parts(
-    program, back_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts,
+    program, parts_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts,
     LANES: tl.constexpr, DEEP: tl.constexpr, NUMBER: tl.constexpr,
 ):  # fmt: skip
     n = program % (states + 2)
-    row = tl.where(n < states, n, n + 1)
     d = (program // (states + 2)) * LANES + tl.arange(0, LANES)
     lanes = d < channels
     total = tl.zeros((DEEP, LANES), NUMBER)
     for k in range(0, parts, DEEP):
         deep = k + tl.arange(0, DEEP)
-        place = back_ptr + (deep.to(tl.int64)[:, None] * (states + 3) + row) * channels + d[None, :]
+        place = parts_ptr + (deep.to(tl.int64)[:, None] * (states + 2) + n) * channels + d[None, :]
         total += tl.load(place, mask=(deep < parts)[:, None] & lanes[None, :], other=0.0)
     sums = tl.sum(total, 0)
     if n < states:
@@ -352,7 +324,7 @@ def _total_parts(
 
 @jit(do_not_specialize=["length", "groups", "slots", "parts", "of_rows", "times"])
 def totals(
-    back_ptr, rows_ptr, gaps_ptr, gA_ptr, gD_ptr, gbias_ptr, gB_ptr, gC_ptr, gdt_ptr,
+    parts_ptr, rows_ptr, gaps_ptr, gA_ptr, gD_ptr, gbias_ptr, gB_ptr, gC_ptr, gdt_ptr,
     gB_b, gB_g, gB_n, gB_t, gC_b, gC_g, gC_n, gC_t, gdt_b, gdt_t,
     channels, length, states, groups, slots, parts, of_rows, times,
     N: tl.constexpr, TIMES: tl.constexpr, LANES: tl.constexpr, DEEP: tl.constexpr, NUMBER: tl.constexpr,
@@ -367,5 +339,5 @@ def totals(
         )  # fmt: skip
     else:
         _total_parts(
-            program - of_rows, back_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts, LANES, DEEP, NUMBER
+            program - of_rows, parts_ptr, gA_ptr, gD_ptr, gbias_ptr, channels, states, parts, LANES, DEEP, NUMBER
         )

@@ -1,11 +1,12 @@
 # mypy: ignore-errors
-# ruff: noqa: RUF005  (Triton knows no unpacking)
+# ruff: noqa: RUF005, SIM102  (Triton knows neither unpacking nor "and" before a branch that is not compiled)
 """The selective scan in Triton, forward: what the kernels compute, a block of channels and a chunk of time per program.
 
 A program holds the states of its channels, (N, WIDTH) numbers, in registers and walks through time: channels lie
 side by side in the lanes of a warp, states in the registers of a lane, so that a sample costs a product, an
 exponential and a few sums per state. Long sequences are cut into chunks: first every chunk is run from zero
-(``chunk_ends``), then every program takes up what the chunks before its own left behind (``outputs``).
+(``chunk_ends``), then every program takes up what the chunks before its own left behind (``outputs``), which is put
+together before where they are many (``carry``).
 
 Sizes in brackets: N states and WIDTH channels, both padded to a power of two; STEPS samples are taken at once.
 """
@@ -14,7 +15,19 @@ from __future__ import annotations
 
 from glaciertime.nn.gpu.launch import jit, tl
 
-__all__ = ["COUNTS", "chunk_ends", "columns", "leave", "outputs", "place_of", "sigmoid", "steps_of", "take"]
+__all__ = [
+    "COUNTS",
+    "carried",
+    "carry",
+    "chunk_ends",
+    "columns",
+    "leave",
+    "outputs",
+    "place_of",
+    "sigmoid",
+    "steps_of",
+    "take",
+]
 
 
 # What changes from call to call without changing how a kernel loads: no reason to compile it again.
@@ -120,8 +133,8 @@ def place_of(blocks, chunks):
 
 
 @jit
-def _carried(h, rates, ends, sums, count, size, there, lanes, AHEAD: tl.constexpr):
-    """Carry a state [N, WIDTH] over the first ``count`` chunks.
+def carried(h, rates, kept, sums, nearest, step, count, size, there, lanes, AHEAD: tl.constexpr):
+    """Carry a state [N, WIDTH] over ``count`` chunks, of which ``nearest`` comes last and ``step`` leads to the others.
 
     From the last to the first, so that no product waits for the one before: what a chunk left has decayed for as long
     as all later ones last.
@@ -130,12 +143,57 @@ def _carried(h, rates, ends, sums, count, size, there, lanes, AHEAD: tl.constexp
     since = tl.sum(tl.zeros_like(h), 0)
     for k in range(0, count, AHEAD):
         for i in tl.static_range(AHEAD):
-            chunk = (count - 1 - (k + i)).to(tl.int64)
-            end = tl.load(ends + chunk * size, mask=there & (chunk >= 0), other=0.0)
-            total = tl.load(sums + chunk * size, mask=lanes & (chunk >= 0), other=0.0)
+            chunk = (nearest + step * (k + i)).to(tl.int64)
+            end = tl.load(kept + chunk * size, mask=there & (k + i < count), other=0.0)
+            total = tl.load(sums + chunk * size, mask=lanes & (k + i < count), other=0.0)
             found += tl.exp2(rates * since[None, :]) * end
             since += total
     return found + tl.exp2(rates * since[None, :]) * h
+
+
+@jit
+def _one_after_the_other(decay, state, next_decay, next_state):
+    return decay * next_decay, state * next_decay + next_state
+
+
+@jit(do_not_specialize=["blocks", "chunks"])
+def carry(
+    A_ptr, first_ptr, kept_ptr, channels, states, blocks, chunks,
+    BACK: tl.constexpr, TALL: tl.constexpr, LANES: tl.constexpr, NUMBER: tl.constexpr,
+):  # fmt: skip
+    """Replace what every chunk adds to the state by the state that it starts from, in place; ``BACK``: from the end.
+
+    A program takes one number of the state for LANES channels, and TALL chunks at once.
+    """
+    program = tl.program_id(0)
+    n = program % states
+    d = ((program // states) % blocks) * LANES + tl.arange(0, LANES)
+    b = (program // states // blocks).to(tl.int64)
+    lanes = d < channels
+    rates = tl.load(A_ptr + d * states + n, mask=lanes, other=0.0).to(NUMBER) * 1.4426950408889634
+    h = tl.zeros((LANES,), NUMBER)
+    if first_ptr is not None:
+        h += tl.load(first_ptr + (b * channels + d) * states + n, mask=lanes, other=0.0).to(NUMBER)
+    size = (states + 1) * channels
+    rows = kept_ptr + b * chunks * size + d
+    order = tl.arange(0, TALL)
+    for k in range(0, chunks, TALL):
+        place = k + order
+        chunk = (chunks - 1 - place) if BACK else place
+        # Nothing was left by the last chunk, which no other follows.
+        left = (place < chunks - 1)[:, None] & lanes[None, :]
+        at = rows[None, :] + chunk.to(tl.int64)[:, None] * size
+        added = tl.load(at + n * channels, mask=left, other=0.0)
+        decay = tl.exp2(rates[None, :] * tl.load(at + states * channels, mask=left, other=0.0))
+        decays, found = tl.associative_scan((decay, added), 0, _one_after_the_other)
+        found += decays * h[None, :]
+        # What one thread overwrites another may still have to load.
+        tl.debug_barrier()
+        first = (order == 0)[:, None] & lanes[None, :]
+        tl.store(at + n * channels, h[None, :] + tl.zeros((TALL, LANES), NUMBER), mask=first)
+        after = ((place + 1 < chunks) & (order + 1 < TALL))[:, None] & lanes[None, :]
+        tl.store(at + (-size if BACK else size) + n * channels, found, mask=after)
+        h = tl.sum(tl.where((order == TALL - 1)[:, None], found, 0.0), 0)
 
 
 @jit(do_not_specialize=COUNTS)
@@ -191,14 +249,17 @@ def chunk_ends(
 @jit(do_not_specialize=COUNTS)
 def outputs(
     u_ptr, delta_ptr, A_ptr, B_ptr, C_ptr, D_ptr, z_ptr, bias_ptr, h0_ptr, dt_ptr,
-    ends_ptr, starts_ptr, y_ptr, last_ptr,
+    kept_ptr, starts_ptr, y_ptr, last_ptr,
     u_b, u_d, u_t, delta_b, delta_d, delta_t, B_b, B_g, B_n, B_t, C_b, C_g, C_n, C_t, z_b, z_d, z_t, y_b, y_d, y_t,
     dt_b, dt_t,
     channels, length, states, per_group, blocks, chunks, chunk_length,
     SOFTPLUS: tl.constexpr, EVEN: tl.constexpr, N: tl.constexpr, WIDTH: tl.constexpr, STEPS: tl.constexpr,
     ALONG: tl.constexpr, AHEAD: tl.constexpr, NUMBER: tl.constexpr,
 ):  # fmt: skip
-    """Leave y, and the last state."""
+    """Leave y, and the last state where it is asked for.
+
+    ``kept_ptr`` has what the chunks added, to be carried over AHEAD at once; where AHEAD is 0, what they start from.
+    """
     block, chunk, b = place_of(blocks, chunks)
     in_group = tl.cdiv(per_group, WIDTH)
     lane = (block % in_group) * WIDTH + tl.arange(0, WIDTH)
@@ -218,14 +279,17 @@ def outputs(
     state = (b * channels + d[None, :]) * states + n[:, None]
     if h0_ptr is not None:
         h += tl.load(h0_ptr + state, mask=there, other=0.0).to(NUMBER)
-    if ends_ptr is not None:
-        kept = ends_ptr + b * chunks * (states + 1) * channels + d
-        ends = kept[None, :] + n[:, None] * channels
-        h = _carried(
-            h, rates, ends, kept + states * channels, chunk, (states + 1) * channels, there, lanes, AHEAD
-        )  # fmt: skip
+    if kept_ptr is not None:
+        size = (states + 1) * channels
+        sums = kept_ptr + b * chunks * size + states * channels + d
+        kept = kept_ptr + b * chunks * size + n[:, None] * channels + d[None, :]
+        if AHEAD == 0:
+            h = tl.load(kept + chunk.to(tl.int64) * size, mask=there, other=0.0)
+        else:
+            h = carried(h, rates, kept, sums, chunk - 1, -1, chunk, size, there, lanes, AHEAD)
     if starts_ptr is not None:
-        tl.store(starts_ptr + ((b * chunks + chunk) * states + n[:, None]) * channels + d[None, :], h, mask=there)
+        starts = starts_ptr + (b * chunks + chunk) * (states + 1) * channels
+        tl.store(starts + n[:, None] * channels + d[None, :], h, mask=there)
     start = tl.multiple_of(chunk.to(tl.int64) * chunk_length, STEPS)
     u_rows = u_ptr + b * u_b + d * u_d
     delta_rows = delta_ptr + b * delta_b + d * delta_d
@@ -260,5 +324,6 @@ def outputs(
             leave(y_rows + t * y_t, y_t, lanes, left, gated, (ALONG & 64) != 0, STEPS, EVEN)
         else:
             leave(y_rows + t * y_t, y_t, lanes, left, read, (ALONG & 64) != 0, STEPS, EVEN)
-    if chunk == chunks - 1:
-        tl.store(last_ptr + state, h.to(last_ptr.dtype.element_ty), mask=there)
+    if last_ptr is not None:
+        if chunk == chunks - 1:
+            tl.store(last_ptr + state, h.to(last_ptr.dtype.element_ty), mask=there)

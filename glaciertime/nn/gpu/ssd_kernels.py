@@ -21,37 +21,12 @@ __all__ = ["add_to_states", "mix_chunk", "pass_states"]
 
 @jit
 def add_to_states(
-    value,
-    value_b,
-    value_l,
-    value_h,
-    value_p,
-    step,
-    decay,
-    row_b,
-    row_l,
-    row_h,
-    matrix,
-    matrix_b,
-    matrix_l,
-    matrix_g,
-    matrix_n,
-    states_of_chunks,
-    totals,
-    length,
-    chunks,
-    heads,
-    width,
-    states,
-    repeats,
-    BACKWARD: tl.constexpr,
-    Q: tl.constexpr,
-    BP: tl.constexpr,
-    BN: tl.constexpr,
-    K: tl.constexpr,
-    T: tl.constexpr,
+    value, step, decay, matrix, states_of_chunks, totals,
+    value_b, value_l, value_h, value_p, row_b, row_l, row_h, matrix_b, matrix_l, matrix_g, matrix_n, length, chunks,
+    heads, width, states, repeats,
+    BACKWARD: tl.constexpr, Q: tl.constexpr, BP: tl.constexpr, BN: tl.constexpr, K: tl.constexpr, T: tl.constexpr,
     PRECISION: tl.constexpr,
-):
+):  # fmt: skip
     """Write what a chunk adds to the state at its end, (B, chunks, H, P, N), and its whole log decay, (B, chunks, H).
 
     Backward the values are the gradients of y and the matrix is C: what the chunk adds to the gradient of the state
@@ -111,18 +86,10 @@ def _pass(states, state, added, total, chunk, inside, heads, size, chunks):
 
 @jit
 def pass_states(
-    states_of_chunks,
-    totals,
-    start,
-    end,
-    chunks,
-    heads,
-    size,
-    HAS_START: tl.constexpr,
-    BACKWARD: tl.constexpr,
-    BLOCK: tl.constexpr,
-    K: tl.constexpr,
-):
+    states_of_chunks, totals, start, end,
+    chunks, heads, size,
+    HAS_START: tl.constexpr, BACKWARD: tl.constexpr, BLOCK: tl.constexpr, K: tl.constexpr,
+):  # fmt: skip
     """Turn what every chunk adds into the state that enters it, in place, and write the one after the last.
 
     Backward it runs from the last chunk to the first, from the gradient of the last state to that of the first: what
@@ -158,58 +125,12 @@ def pass_states(
 
 @jit
 def mix_chunk(
-    x,
-    x_b,
-    x_l,
-    x_h,
-    x_p,
-    step,
-    decay,
-    row_b,
-    row_l,
-    row_h,
-    B,
-    B_b,
-    B_l,
-    B_g,
-    B_n,
-    C,
-    C_b,
-    C_l,
-    C_g,
-    C_n,
-    entering,
-    D,
-    D_h,
-    D_p,
-    z,
-    z_b,
-    z_l,
-    z_h,
-    z_p,
-    gy,
-    gy_b,
-    gy_l,
-    gy_h,
-    gy_p,
-    y,
-    gz,
-    length,
-    chunks,
-    heads,
-    width,
-    states,
-    repeats,
-    HAS_D: tl.constexpr,
-    HAS_Z: tl.constexpr,
-    BACKWARD: tl.constexpr,
-    Q: tl.constexpr,
-    BP: tl.constexpr,
-    BN: tl.constexpr,
-    K: tl.constexpr,
-    T: tl.constexpr,
-    PRECISION: tl.constexpr,
-):
+    x, step, decay, B, C, entering, D, z, gy, y, gz,
+    x_b, x_l, x_h, x_p, row_b, row_l, row_h, B_b, B_l, B_g, B_n, C_b, C_l, C_g, C_n, D_h, D_p, z_b, z_l, z_h, z_p,
+    gy_b, gy_l, gy_h, gy_p, length, chunks, heads, width, states, repeats,
+    HAS_D: tl.constexpr, HAS_Z: tl.constexpr, BACKWARD: tl.constexpr, Q: tl.constexpr, BP: tl.constexpr,
+    BN: tl.constexpr, K: tl.constexpr, T: tl.constexpr, PRECISION: tl.constexpr,
+):  # fmt: skip
     """Write y (B, L, H, P), contiguous, of one chunk and a block of channels: (y + D x) silu(z).
 
     Backward y is the gradient of what the gate multiplies, and gz that of the gate.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.nn.gpu import ssd_gradients, ssd_kernels
-from glaciertime.nn.gpu.launch import INTERPRETED, on_device_of, padded, strides_of, tl
+from glaciertime.nn.gpu.launch import INTERPRETED, launch, padded, strides_of, tl
 
 __all__ = ["Plan", "samples_per_chunk"]
 
@@ -48,15 +48,19 @@ class Plan:
         width, states = (min(max(padded(size), _LEAST), limit) for size, limit in sizes)
         self.blocks_of_width, self.blocks_of_states = -(-self.width // width), -(-self.states // states)
         self.sizes = (self.length, self.chunks, self.heads, self.width, self.states, self.heads // self.groups)
-        self.constants = {"Q": chunk, "BP": width, "BN": states, **_kinds(x, step)}
-        self.constants |= {"num_warps": _WARPS[x.dtype.itemsize], "num_stages": 1}
+        # In the order in which all kernels that multiply matrices take them.
+        self.number, *others = _kinds(x, step)
+        self.constants = (chunk, width, states, self.number, *others)
+        self.options = {"num_warps": _WARPS[x.dtype.itemsize], "num_stages": 1}
 
     def add_to_states(self, value: Tensor, matrix: Tensor, out: Tensor, totals: Tensor, *, backward: bool) -> None:
         """Write what every chunk adds to the state at its end; backward, to the gradient of the state before it."""
         grid = (self.chunks * self.blocks_of_width * self.blocks_of_states, self.heads, self.batch)
-        given = (*_with_strides(value), *self._rows(), *_with_strides(matrix), out, totals)
-        with on_device_of(self.x):
-            ssd_kernels.add_to_states[grid](*given, *self.sizes, BACKWARD=backward, **self.constants)
+        tensors = (value, *self.rows, matrix, out, totals)
+        strides = (*value.stride(), *self._row_strides(), *matrix.stride())
+        launch(
+            ssd_kernels.add_to_states, grid, tensors, (*strides, *self.sizes, backward, *self.constants), **self.options
+        )  # fmt: skip
 
     def pass_states(
         self, of_chunks: Tensor, totals: Tensor, start: Tensor | None, end: Tensor, *, backward: bool
@@ -65,57 +69,48 @@ class Plan:
         size = self.width * self.states
         block = min(padded(size), _BLOCK_OF_STATES)
         first = of_chunks if start is None else start.contiguous()
-        with on_device_of(self.x):
-            ssd_kernels.pass_states[-(-size // block), self.heads, self.batch](
-                of_chunks,
-                totals,
-                first,
-                end,
-                self.chunks,
-                self.heads,
-                size,
-                HAS_START=start is not None,
-                BACKWARD=backward,
-                BLOCK=block,
-                K=self.constants["K"],
-            )
+        fixed = (start is not None, backward, block, self.number)
+        launch(
+            ssd_kernels.pass_states, (-(-size // block), self.heads, self.batch), (of_chunks, totals, first, end),
+            (self.chunks, self.heads, size, *fixed),
+        )  # fmt: skip
 
     def mix_chunks(self, entering: Tensor, D: Tensor | None, z: Tensor | None, y: Tensor, *backward: Tensor) -> None:
         """Write y; given the gradient of y and room for that of z, write the gradient of what the gate multiplies."""
         gy, gz = backward or (y, y)
-        given = (*self._inputs(), entering, *self._optional(D, 2), *self._optional(z, 4), *_with_strides(gy), y, gz)
+        x = self.x
+        tensors = (x, *self.rows, self.B, self.C, entering, x if D is None else D, x if z is None else z, gy, y, gz)
+        strides = (*x.stride(), *self._row_strides(), *self.B.stride(), *self.C.stride())
+        strides += (*strides_of(D, 2), *strides_of(z, 4), *gy.stride())
         grid = (self.chunks * self.blocks_of_width, self.heads, self.batch)
-        has = {"HAS_D": D is not None, "HAS_Z": z is not None, "BACKWARD": bool(backward)}
-        with on_device_of(self.x):
-            ssd_kernels.mix_chunk[grid](*given, *self.sizes, **has, **self.constants)
+        fixed = (D is not None, z is not None, bool(backward), *self.constants)
+        launch(ssd_kernels.mix_chunk, grid, tensors, (*strides, *self.sizes, *fixed), **self.options)
 
     def differentiate(
         self, gy: Tensor, entering: Tensor, g_leaving: Tensor, D: Tensor | None, found: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor]:
         """Write the gradients of x, the steps, the log decays and D into ``found``; return those of B and C."""
-        read = (*_with_strides(self.x), *_with_strides(gy), *self._inputs()[5:], entering, g_leaving)
+        x, B, C = self.x, self.B, self.C
+        read = (x, gy, *self.rows, B, C, entering, g_leaving)
+        strides = (*x.stride(), *gy.stride(), *self._row_strides(), *B.stride(), *C.stride())
         shares = self._shares()
-        of_shares = entering.new_empty(2, shares, *self.B.shape)
-        grid = (self.chunks, self.blocks_of_states, self.batch * self.groups * shares)
-        with on_device_of(self.x):
-            ssd_gradients.gradient_of_values[self.chunks, self.heads, self.batch](
-                *read, *self._optional(D, 2), *found, *self.sizes, HAS_D=D is not None, **self.constants
-            )
-            ssd_gradients.gradient_of_matrices[grid](
-                *read, *of_shares, *self.sizes, shares, self.groups, **self.constants
-            )
+        of_shares = entering.new_empty(2, shares, *B.shape)
+        launch(
+            ssd_gradients.gradient_of_values, (self.chunks, self.heads, self.batch),
+            (*read, x if D is None else D, *found),
+            (*strides, *strides_of(D, 2), *self.sizes, D is not None, *self.constants), **self.options,
+        )  # fmt: skip
+        launch(
+            ssd_gradients.gradient_of_matrices,
+            (self.chunks, self.blocks_of_states, self.batch * self.groups * shares), (*read, *of_shares),
+            (*strides, *self.sizes, shares, self.groups, *self.constants), **self.options,
+        )  # fmt: skip
         gB, gC = of_shares.sum(1) if shares > 1 else of_shares[:, 0]
         # An operator may not return two views of one tensor.
-        return gB.to(self.B.dtype, copy=True), gC.to(self.C.dtype, copy=True)
+        return gB.to(B.dtype, copy=True), gC.to(C.dtype, copy=True)
 
-    def _inputs(self) -> tuple[Any, ...]:
-        return (*_with_strides(self.x), *self._rows(), *_with_strides(self.B), *_with_strides(self.C))
-
-    def _rows(self) -> tuple[Any, ...]:
-        return (*self.rows, *self.rows[0].stride())
-
-    def _optional(self, tensor: Tensor | None, axes: int) -> tuple[Any, ...]:
-        return (self.x if tensor is None else tensor, *strides_of(tensor, axes))
+    def _row_strides(self) -> tuple[int, ...]:
+        return self.rows[0].stride()
 
     def _shares(self) -> int:
         """Return into how many shares the heads of a group are divided, so that there is work for a whole GPU."""
@@ -124,11 +119,7 @@ class Plan:
         return next(n for n in range(1, repeats + 1) if repeats % n == 0 and (n >= wanted or n == repeats))
 
 
-def _with_strides(tensor: Tensor) -> tuple[Any, ...]:
-    return (tensor, *tensor.stride())
-
-
-def _kinds(x: Tensor, step: Tensor) -> dict[str, Any]:
+def _kinds(x: Tensor, step: Tensor) -> tuple[Any, Any, str]:
     """Return in which dtype a kernel adds up, in which it multiplies, and how float32 is multiplied."""
     kinds = {
         torch.float64: tl.float64,
@@ -139,4 +130,4 @@ def _kinds(x: Tensor, step: Tensor) -> dict[str, Any]:
     sums = kinds[step.dtype]
     # The interpreter multiplies bfloat16 as integers. Three products of TF32 are as good as one of float32.
     precision = "tf32x3" if x.dtype == torch.float32 and not INTERPRETED else "ieee"
-    return {"K": sums, "T": sums if INTERPRETED else kinds[x.dtype], "PRECISION": precision}
+    return sums, sums if INTERPRETED else kinds[x.dtype], precision

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -17,9 +17,9 @@ from glaciertime.scenes.datasets.splits import Split
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.patches import PatchDataset, ValidationDataset, class_counts
-from glaciertime.segment.teach.sampling import EpochSampler, group_weights, inverse_frequency
+from glaciertime.segment.teach.sampling import EpochSampler, Place, group_weights, inverse_frequency
 
-__all__ = ["batches_per_device", "data_loaders"]
+__all__ = ["PatchLoader", "batches_per_device", "data_loaders"]
 
 
 def data_loaders(
@@ -28,7 +28,7 @@ def data_loaders(
     split: Split,
     normalisation: Normalisation,
     draw_weights: Sequence[float] | None,
-) -> tuple[DataLoader[Any], DataLoader[Any] | None]:
+) -> tuple[PatchLoader, DataLoader[Any] | None]:
     """Return the patches of each epoch, and the held-out images; None where none of these has a label.
 
     ``draw_weights`` are the chances of the images of ``split.train``, by default those of ``config.balance``.
@@ -56,14 +56,12 @@ def data_loaders(
         draws=config.draws,
         seed=config.seed,
     )
-    training = DataLoader(
+    training = PatchLoader(
         patches,
-        batch_size=config.batch,
-        sampler=_Epochs(sampler),
-        num_workers=config.workers,
-        # Workers keep the images they read; a batch in pinned memory reaches a GPU while the one before is computed.
-        persistent_workers=config.workers > 0,
-        pin_memory=torch.cuda.is_available(),
+        sampler,
+        batch=config.batch,
+        workers=config.workers,
+        epochs=config.epochs,
         # Each device has at least one batch then.
         drop_last=sampler.draws >= config.batch * (1 if config.devices == "auto" else config.devices),
     )
@@ -73,17 +71,86 @@ def data_loaders(
     return training, DataLoader(ValidationDataset(data, labelled, normalisation=normalisation), batch_size=1)
 
 
-def batches_per_device(loader: DataLoader[Any], config: TrainConfig) -> int:
+def batches_per_device(loader: PatchLoader, config: TrainConfig) -> int:
     """Return how many batches each device draws in an epoch; the loader's own length before devices are known."""
     devices = torch.cuda.device_count() if config.devices == "auto" else config.devices
     if devices <= 1:
         return len(loader)
-    share = math.ceil(len(cast(Any, loader.sampler).sampler) / devices)
+    share = math.ceil(len(loader.sampler.sampler) / devices)
     return share // config.batch if loader.drop_last else math.ceil(share / config.batch)
 
 
+class PatchLoader:
+    """Batches of one epoch whenever it is iterated; its workers go on to the next epoch meanwhile.
+
+    A GPU that waits at the beginning of every epoch until the first batches are cut waits for a third of short ones.
+
+    Parameters
+    ----------
+    patches : PatchDataset
+    sampler : EpochSampler
+    batch : int
+    workers : int
+        Processes that cut patches; 0 for none.
+    epochs : int
+        How many there are: no patch is cut for one beyond.
+    drop_last : bool
+        Leave out a last batch that is not whole.
+    """
+
+    def __init__(
+        self, patches: PatchDataset, sampler: EpochSampler, *, batch: int, workers: int, epochs: int, drop_last: bool
+    ) -> None:
+        self.patches = patches
+        self.sampler = _Epochs(sampler)
+        self.batch = batch
+        self.workers = workers
+        self.epochs = epochs
+        self.drop_last = drop_last
+        self._ahead: tuple[int, Iterator[Any]] | None = None
+
+    def __len__(self) -> int:
+        draws = len(self.sampler)
+        return draws // self.batch if self.drop_last else math.ceil(draws / self.batch)
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch = self.sampler.epoch
+        # An epoch that was not iterated to its end, or another one than is next, begins anew.
+        batches = self._ahead[1] if self._ahead and self._ahead[0] == epoch else self._from(epoch)
+        self._ahead = None
+        for _ in range(len(self)):
+            yield next(batches)
+        self._ahead = epoch + 1, batches
+
+    def _from(self, epoch: int) -> Iterator[Any]:
+        return iter(
+            DataLoader(
+                self.patches,
+                batch_sampler=_BatchesFrom(self, epoch),
+                num_workers=self.workers,
+                # A batch in pinned memory reaches a GPU while the one before is computed.
+                pin_memory=torch.cuda.is_available(),
+            )
+        )
+
+
+class _BatchesFrom(torch.utils.data.Sampler[Any]):
+    """The batches of all epochs from one on, one after the other."""
+
+    def __init__(self, loader: PatchLoader, epoch: int) -> None:
+        self.loader = loader
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        loader = self.loader
+        for epoch in range(self.epoch, max(loader.epochs, self.epoch + 1)):
+            places = loader.sampler.of_epoch(epoch)
+            for number in range(len(loader)):
+                yield places[number * loader.batch : (number + 1) * loader.batch]
+
+
 class _Epochs(torch.utils.data.Sampler[Any]):
-    """Hands an :class:`EpochSampler` to a loader; Lightning calls ``set_epoch`` on it.
+    """The draws of one device; Lightning calls ``set_epoch`` on it.
 
     Several devices share the draws of an epoch out among them: device ``r`` of ``n`` takes draws r, r + n, ... The
     first draws are taken once more where n does not divide them, so that no device waits for a batch that never comes.
@@ -92,17 +159,25 @@ class _Epochs(torch.utils.data.Sampler[Any]):
     def __init__(self, sampler: EpochSampler) -> None:
         self.sampler = sampler
 
+    @property
+    def epoch(self) -> int:
+        return self.sampler.epoch
+
     def set_epoch(self, epoch: int) -> None:
         self.sampler.set_epoch(epoch)
+
+    def of_epoch(self, epoch: int) -> list[Place]:
+        """Return this device's draws of any epoch."""
+        rank, count = _devices()
+        draws = list(self.sampler.of_epoch(epoch))
+        draws += draws[: -len(draws) % count]
+        return draws[rank::count]
 
     def __len__(self) -> int:
         return math.ceil(len(self.sampler) / _devices()[1])
 
-    def __iter__(self) -> Any:
-        rank, count = _devices()
-        draws = list(self.sampler)
-        draws += draws[: -len(draws) % count]
-        return iter(draws[rank::count])
+    def __iter__(self) -> Iterator[Place]:
+        return iter(self.of_epoch(self.epoch))
 
 
 def _devices() -> tuple[int, int]:

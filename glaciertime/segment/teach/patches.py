@@ -113,22 +113,27 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, position, index = place
         # The sampler draws from [seed, epoch]: the third number keeps the two streams apart.
         rng = np.random.default_rng([self.seed, epoch, position + 1])
-        if self.plan.speckle_looks is None:
+        looks = None if self.plan.speckle_looks is None else float(rng.uniform(*self.plan.speckle_looks))
+        if looks is None:
             scaled, labels = self.reader.read(index)
         else:
-            looks = float(rng.uniform(*self.plan.speckle_looks))
             scaled, labels = self.reader.speckled(index, looks=looks, rng=rng)
         centre = None
         if self.class_weights is not None:
             centre = class_centre(labels, weights=self.class_weights, rng=rng)
         if self.partners and rng.random() < self.plan.transplant:
-            other = self.reader.read(int(rng.choice(self.partners, p=self.chances)))
+            partner = int(rng.choice(self.partners, p=self.chances))
+            # The same looks on both sides of a front: they are one image's.
+            other = self.reader.read(partner)
+            if looks is not None:
+                other = self.reader.speckled(partner, looks=looks, rng=rng)
             scaled, labels = transplant_ocean(scaled, labels, *other, seed=rng)
         patch, cut, rows = draw_patch(scaled, labels, plan=self.plan, seed=rng, centre=centre)
         if self.whole:
             mean, std = band_statistics(patch)
             patch = (patch - mean[:, None, None]) / std[:, None, None]
-        return self.reader.finish(patch, rows), torch.from_numpy(cut.astype(np.int64))
+        # Labels as bytes: an eighth of what would go to a GPU otherwise.
+        return self.reader.finish(patch, rows), torch.from_numpy(cut)
 
 
 class ValidationDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):

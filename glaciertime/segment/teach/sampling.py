@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo
 
-__all__ = ["EpochSampler", "class_centre", "group_weights", "inverse_frequency"]
+__all__ = ["EpochSampler", "Place", "class_centre", "group_weights", "inverse_frequency"]
 
 Place = tuple[int, int, int]
 """Epoch, position within it, index of the sample."""
@@ -70,12 +70,16 @@ class EpochSampler:
         return self.draws
 
     def __iter__(self) -> Iterator[Place]:
-        rng = np.random.default_rng([self.seed, self.epoch])
+        return self.of_epoch(self.epoch)
+
+    def of_epoch(self, epoch: int) -> Iterator[Place]:
+        """Yield the draws of any epoch."""
+        rng = np.random.default_rng([self.seed, epoch])
         if self._probability is None and self.draws <= len(self.indices):
             drawn = rng.permutation(self.indices)[: self.draws]
         else:
             drawn = rng.choice(self.indices, size=self.draws, p=self._probability)
-        return ((self.epoch, position, int(index)) for position, index in enumerate(drawn))
+        return ((epoch, position, int(index)) for position, index in enumerate(drawn))
 
 
 def group_weights(infos: Sequence[SampleInfo], *, power: float = 0.5) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import pytest
 from glaciertime.nn.gpu.launch import HAS_TRITON
 
 KERNELS = {
-    "scan": {"chunk_ends", "outputs", "chunk_starts", "carry_back", "gradients", "totals"},
+    "scan": {"chunk_ends", "outputs", "carry", "chunk_starts", "gradients", "totals"},
     "ssd": {"add_to_states", "pass_states", "mix_chunk", "gradient_of_values", "gradient_of_matrices"},
 }
 KINDS = [(card, kind) for card in (80, 90) for kind in ("float16", "bfloat16", "float32")] + [(90, "float64")]

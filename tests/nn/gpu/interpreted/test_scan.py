@@ -10,6 +10,7 @@ import torch
 from glaciertime.errors import InputError
 from glaciertime.nn import MambaBlock, backends, selective_scan
 from glaciertime.nn.gpu import scan as gpu_scan
+from glaciertime.nn.gpu import scan_launch, scan_plan
 from glaciertime.nn.plain.reference import selective_scan_reference
 from tests.nn.cases import relative_error, scan_inputs
 
@@ -84,33 +85,47 @@ def test_groups_share_what_enters_and_what_is_read() -> None:
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Launches are remembered by shape; another cut must not find them."""
-    monkeypatch.setattr(gpu_scan, "_forward_launches", {})
-    monkeypatch.setattr(gpu_scan, "_backward_launches", {})
+    monkeypatch.setattr(scan_launch, "_recipes", {})
 
 
 @pytest.fixture
 def many_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut small inputs as large ones are: chunks of eight samples, blocks of four channels."""
     forget(monkeypatch)
-    monkeypatch.setattr(gpu_scan, "_LEAST_SAMPLES", 8)
-    monkeypatch.setattr(gpu_scan, "_NARROW_NUMBERS", 8)
-    monkeypatch.setattr(gpu_scan, "_WIDE_NUMBERS", 16)
+    monkeypatch.setattr(scan_plan, "_LEAST_SAMPLES", 8)
+    monkeypatch.setattr(scan_plan, "_NARROW_NUMBERS", 8)
+    monkeypatch.setattr(scan_plan, "_WIDE_NUMBERS", 16)
 
 
 @pytest.mark.parametrize("absent", [set(), {"h0", "dt", "z"}])
 def test_chunks_and_blocks_are_put_together(many_parts: None, absent: set[str]) -> None:
     given = scan_inputs(1, 6, 19, 3, dtype=torch.float32)
-    plan = gpu_scan._plan(given["u"], 3, 1)
+    plan = scan_plan.make_plan(given["u"], 3, 1)
     assert (plan.chunks, plan.narrow_blocks, plan.width, plan.share) == (3, 3, 4, 2)
     check({name: tensor for name, tensor in given.items() if name not in absent})
 
 
-def test_many_chunks_are_carried_over(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("absent", [set(), {"h0", "dt", "z"}])
+def test_chunks_are_put_together_before(many_parts: None, monkeypatch: pytest.MonkeyPatch, absent: set[str]) -> None:
+    """In pieces of two chunks and four channels, of which neither the chunks nor the channels are a multiple."""
+    monkeypatch.setattr(scan_plan, "_CARRIED_BY_ALL", 1)
+    monkeypatch.setattr(scan_launch, "_TALL", 2)
+    monkeypatch.setattr(scan_launch, "_LANES", 4)
+    given = scan_inputs(2, 6, 19, 3, dtype=torch.float32)
+    plan = scan_plan.make_plan(given["u"], 3, 1)
+    assert plan.is_carried_before
+    assert plan.chunks == 3
+    check({name: tensor for name, tensor in given.items() if name not in absent})
+
+
+@pytest.mark.parametrize("carried_by_all", [0, 16])
+def test_many_chunks_are_carried_over(monkeypatch: pytest.MonkeyPatch, carried_by_all: int) -> None:
     forget(monkeypatch)
+    monkeypatch.setattr(scan_plan, "_CARRIED_BY_ALL", carried_by_all)
     given = scan_inputs(1, 1, 36, 1, dtype=torch.float32)
-    plan = gpu_scan._cut(given["u"], 1, 1, narrow=1, width=1, chunks=9, share=1)
+    plan = scan_plan.cut(given["u"], 1, 1, narrow=1, width=1, chunks=9, share=1)
     assert plan.chunks == 9
-    monkeypatch.setattr(gpu_scan, "_plan", lambda *_: plan)
+    monkeypatch.setattr(scan_launch, "make_plan", lambda *_: plan)
     check(given)
 
 
@@ -118,6 +133,34 @@ def test_a_second_call_is_another_call() -> None:
     # The launch is remembered, the tensors are not.
     for seed in (0, 1):
         check(scan_inputs(1, 2, 4, 2, dtype=torch.float32, seed=seed))
+
+
+def test_what_was_scanned_before_is_scanned_without_another_look() -> None:
+    """As selective_scan does it on CUDA, whose values it does not look at."""
+    given = scan_inputs(1, 2, 4, 2, dtype=torch.float32)
+    expected = selective_scan(*list(given.values())[:8], h0=given["h0"], dt=given["dt"], return_last_state=True)
+    other = {name: tensor.clone() for name, tensor in given.items()}
+    y, last = gpu_scan.scan_again(tuple(other.values()), delta_softplus=False, wants_last=True)
+    torch.testing.assert_close((y, last), expected)
+    y, last = gpu_scan.scan_again(tuple(other.values()), delta_softplus=False, wants_last=False)
+    torch.testing.assert_close(y, expected[0])
+    assert last is None
+
+
+@pytest.mark.parametrize("change", ["shape", "dtype", "stride", "no tensor", "absent", "softplus"])
+def test_another_kind_of_tensors_is_looked_at_again(change: str) -> None:
+    given = scan_inputs(1, 2, 4, 2, dtype=torch.float32)
+    selective_scan(*list(given.values())[:8], h0=given["h0"], dt=given["dt"])
+    changed = {
+        "shape": {"D": torch.zeros(3)},
+        "dtype": {"A": given["A"].double()},
+        "stride": {"h0": given["h0"].mT.contiguous().mT},
+        "no tensor": {"z": [1.0]},
+        "absent": {"dt": None},
+        "softplus": {},
+    }[change]
+    tensors = tuple((given | changed).values())
+    assert gpu_scan.scan_again(tensors, delta_softplus=change == "softplus", wants_last=True) is None
 
 
 @pytest.mark.parametrize("length", [4, 6])
