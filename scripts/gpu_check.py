@@ -313,6 +313,9 @@ def run_tests(report: Report) -> None:
         "addopts=",
         "--confcutdir=tests/nn",
     ]
+    if importlib.util.find_spec("xdist"):
+        # Nearly all of their time goes into compiling kernels.
+        command += ["-n", str(min(12, os.cpu_count() or 1))]
     for path in sorted((HERE.parent / "tests" / "nn").rglob("test_*cuda*.py")):
         case = path.relative_to(HERE.parent).as_posix()
         if not report.has_time(case):
@@ -386,7 +389,7 @@ def own_speed(
 
 
 def train_networks(report: Report, *, quick: bool) -> None:
-    """Train two short epochs of each network; the second, when all workers run, against the network's own speed."""
+    """Train two epochs of each network, of some seconds each; the second against the network's own speed."""
     from glaciertime.scenes.datasets.mixture import InMemory
     from glaciertime.scenes.simulate_images import SimulatedFronts
     from glaciertime.segment.architectures.folding import build_network
@@ -396,8 +399,8 @@ def train_networks(report: Report, *, quick: bool) -> None:
     batch, patch = (QUICK_BATCH, QUICK_PATCH) if quick else (BATCH, PATCH)
     simulated = SimulatedFronts(count=4 if quick else 16, size=patch, scenes_per_fjord=1)
     data = InMemory(tuple(simulated), bands=simulated.bands, classes=simulated.classes, codes=simulated.codes)
-    steps, precision = (2, "32-true") if quick else (40, "bf16-mixed")
-    workers = 0 if quick else min(12, os.cpu_count() or 1)
+    few, precision = (2, "32-true") if quick else (40, "bf16-mixed")
+    workers = 0 if quick else max(1, min(14, (os.cpu_count() or 1) - 2))
     ends: list[float] = []
     keep = training._Keeper.on_train_epoch_end
 
@@ -413,7 +416,8 @@ def train_networks(report: Report, *, quick: bool) -> None:
         if not report.has_time(name):
             continue
         network = build_network(name, in_channels=1, classes=2, fold=1)
-        own = own_speed(network, report.device, steps=steps, precision=precision, batch=batch, patch=patch)
+        own = own_speed(network, report.device, steps=few, precision=precision, batch=batch, patch=patch)
+        steps = few if quick else max(few, round(4.0 * own / batch))
         ends.clear()
         starts: list[float] = []
         config = TrainConfig(
@@ -423,45 +427,70 @@ def train_networks(report: Report, *, quick: bool) -> None:
         with tempfile.TemporaryDirectory() as folder:
             training.train(data, config, out=Path(folder) / "out", progress=False)
         speed = batch * steps / (ends[1] - starts[0])
-        report.add(name, "training, one epoch", speed, "images/s")
+        report.add(name, "training, an epoch", speed, "images/s")
         report.add(name, "network alone, resident batch", own, "images/s")
         report.add(name, "training / network alone", speed / own, "ratio")
     training._Keeper.on_train_epoch_end = keep
 
 
+def forecast_examples(count: int) -> object:
+    """Return random origins with targets, all known."""
+    import numpy as np
+
+    from glaciertime.forecast.learned.sequences import CONTEXT, LENGTH, STEP, Examples
+
+    rng, shape = np.random.default_rng(0), (count, 6)
+    single = [
+        rng.normal(size=size).astype(np.float32)
+        for size in ((count, LENGTH, len(STEP)), (count, LENGTH), (count, len(CONTEXT)), (*shape, 6), shape)
+    ]
+    single[1] = np.abs(single[1])
+    years = np.ones(shape)
+    return Examples(*single, years, 2000 * years, 9999 * years, *np.zeros((2, count), int), *np.ones((2, count)))
+
+
 def train_forecasters(report: Report, *, quick: bool) -> None:
-    """Train the forecasters' networks on random records, on the device and on the CPU."""
+    """Train the forecasters on random records by the package, on the device and on the CPU, and their networks alone."""
+    import numpy as np
+
     from glaciertime.forecast.learned.networks import make_network, pinball_loss
-    from glaciertime.forecast.learned.sequences import CONTEXT, LENGTH, STEP
+    from glaciertime.forecast.learned.neural_training import train_network
 
     batch = 128
+    examples = forecast_examples(8 * batch)
+    everything = {"train": np.ones(8 * batch, bool), "known": np.ones((8 * batch, 6), bool)}
     for name in ("lstm", "mamba"):
         for device in dict.fromkeys((report.device, "cpu")):
             if not report.has_time(f"{name} on {device}"):
                 continue
-            steps = 2 if quick else 30 if device == "cuda" else 5
-            torch.manual_seed(0)
+            steps = 4 if quick else 60 if device == "cuda" else 5
+            ends: list[float] = []
+
+            def clock(*_: object, ends: list[float] = ends) -> None:
+                ends.append(time.perf_counter())
+
+            train_network(name, examples, **everything, steps=steps + 3, batch=batch, report=clock, device=device)
+            speed = batch * steps / (ends[-1] - ends[2])
+            report.add(f"{name} on {device}", "training", speed, "records/s")
             network = make_network(name).to(device).train()
             optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3)
-            given = [
-                torch.randn(batch, LENGTH, len(STEP)),
-                torch.rand(batch, LENGTH),
-                torch.randn(batch, len(CONTEXT)),
-                torch.randn(batch, 6, 6),
-            ]
-            given = [tensor.to(device) for tensor in given]
-            target, weight = torch.randn(batch, 6, device=device), torch.ones(batch, 6, device=device)
+            given = [torch.from_numpy(getattr(examples, key)[:batch]).to(device) for key in
+                     ("steps", "gaps", "context", "query", "target")]  # fmt: skip
+            target = given.pop()
             for step in range(steps + 3):
                 if step == 3:
                     if device == "cuda":
                         torch.cuda.synchronize()
                     start = time.perf_counter()
-                pinball_loss(network(*given), target, weight).backward()
+                pinball_loss(network(*given), target, torch.ones_like(target)).backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
             if device == "cuda":
                 torch.cuda.synchronize()
-            report.add(f"{name} on {device}", "training", batch * steps / (time.perf_counter() - start), "records/s")
+            own = batch * steps / (time.perf_counter() - start)
+            report.add(f"{name} on {device}", "network alone, resident batch", own, "records/s")
+            report.add(f"{name} on {device}", "training / network alone", speed / own, "ratio")
 
 
 def main() -> int:

@@ -40,8 +40,9 @@ def train_network(
     rate: float = 6e-3,
     use_gaps: bool = True,
     report: Callable[[int, float], None] | None = None,
+    device: str = "cpu",
 ) -> ChangeNetwork:
-    """Return a network trained on some origins, on one thread; the same seed gives the same weights.
+    """Return a network trained on some origins; on one thread of a CPU the same seed gives the same weights.
 
     Every series weighs as the square root of its number of origins, so that long records do not drown short ones.
 
@@ -58,6 +59,8 @@ def train_network(
     use_gaps : bool
     report : callable, optional
         Called with (step, loss).
+    device : str
+        Where it is trained, "cpu" or "cuda"; all origins lie there, and the network comes back to the CPU.
 
     Raises
     ------
@@ -69,11 +72,13 @@ def train_network(
         raise InputError(f"{name}: no origin has a target that was known by then; give more glaciers or a later date")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    network = make_network(name, use_gaps=use_gaps)
+    network = make_network(name, use_gaps=use_gaps).to(device)
+    given = [tensor.to(device) for tensor in _tensors(examples, np.arange(len(examples)))]
     per_series = np.bincount(examples.series[index], minlength=int(examples.series.max()) + 1)
     weight = known / np.sqrt(np.maximum(per_series, 1))[examples.series][:, None]
-    weights = torch.from_numpy(weight.astype(np.float32))
+    weights = torch.from_numpy(weight.astype(np.float32)).to(device)
     targets = torch.from_numpy(np.where(np.isfinite(examples.target), examples.target, 0.0).astype(np.float32))
+    targets = targets.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.2)
     network.train()
@@ -81,8 +86,8 @@ def train_network(
     for step in range(steps):
         while len(queue) < batch:
             queue = np.append(queue, rng.permutation(index))
-        part, queue = queue[:batch], queue[batch:]
-        loss = pinball_loss(network(*_tensors(examples, part)), targets[part], weights[part])
+        part, queue = torch.from_numpy(queue[:batch]).to(device), queue[batch:]
+        loss = pinball_loss(network(*(tensor[part] for tensor in given)), targets[part], weights[part])
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -90,7 +95,7 @@ def train_network(
         schedule.step()
         if report is not None:
             report(step, float(loss.detach()))
-    return network.eval()
+    return network.cpu().eval()
 
 
 def predict_examples(network: ChangeNetwork, examples: Examples, index: NDArray[np.int64]) -> NDArray[np.float64]:
