@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from glaciertime.segment.architectures.encoder_weights import load_encoder_weights
@@ -102,6 +104,15 @@ class Learner:
         decay = min(self.decay, (self.steps + 1) / (self.steps + 10))
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._live, 1 - decay)
+
+    def start_from(self, path: Path) -> None:
+        """Go on from weights in a file."""
+        state = load_file(path)
+        self.network.load_state_dict(state)
+        self.average.load_state_dict(state)
+        torch._foreach_copy_(self._kept, self._averaged)
+        # Past the beginning of the average, in which every step counts for much.
+        self.steps = 1000
 
     def last_loss(self) -> float:
         """Return the loss of the last step."""

@@ -20,7 +20,9 @@ class Changes:
     """How far and how often each change goes; most names are those of ``Augmentation``.
 
     ``rotation_deg`` holds for most patches, ``turned_deg`` for the share ``turned`` of them; ``curve`` is a random
-    monotone tone curve, ``texture`` makes one class smoother or rougher than it was.
+    monotone tone curve, ``texture`` makes one class smoother or rougher than it was. ``melange`` fills the ocean before
+    the front with what looks like the glacier, ``cloud`` lays patches over the scene that let nothing through, with the
+    shadow they cast.
     """
 
     size: tuple[int, int] = (256, 192)
@@ -40,7 +42,9 @@ class Changes:
     tone_step: float = 0.25
     class_tone: float = 0.3
     texture: float = 0.15
+    melange: float = 0.2
     veil: float = 0.25
+    cloud: float = 0.1
     saturation: float = 0.15
     blur_px: float = 1.0
     noise: float = 0.12
@@ -132,7 +136,8 @@ class PatchMaker:
     def draw(self, batch: int, *, simulated: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Return patches (B, 1, h, w) float32 and labels (B, h, w) uint8, a share of them of simulated scenes."""
         index = self._choose(batch, simulated)
-        image, labels = self._with_other_ocean(index)
+        image, labels, front = self._with_other_ocean(index)
+        image = self._with_melange(image, labels, front, self.scenes.fits[index])
         image, labels = self._cut(image, labels)
         image = self._recolour(image, labels)
         mean, spread = moments(image)
@@ -157,8 +162,10 @@ class PatchMaker:
         coarse = torch.randn((batch, cells, cells), device=self.device)
         return self._blends[height, cells] @ coarse @ self._blends[width, cells].T
 
-    def _with_other_ocean(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _with_other_ocean(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return whole scenes, in some of which the fjord's ocean is that of another, above a front of another shape.
+
+        The third is the row of the front in every column.
 
         The other's labelled columns are stretched to this one's; what lies beside them stays. The one moves up, the
         other down until the one is glacier below the new front and the other ocean above it.
@@ -199,7 +206,34 @@ class PatchMaker:
         unsure = 2 * (rows[None, :, None] + 0.5 - front[:, None]).abs() < scenes.unsure[index][:, None]
         found = torch.where(unsure | ~inside[:, None], torch.full_like(found, IGNORE), found)
         changed = done[:, None, None]
-        return torch.where(changed, above * put + below * (1 - put), image), torch.where(changed, found, labels)
+        image = torch.where(changed, above * put + below * (1 - put), image)
+        return image, torch.where(changed, found, labels), torch.where(done[:, None], front, mine)
+
+    def _with_melange(
+        self, image: torch.Tensor, labels: torch.Tensor, front: torch.Tensor, fits: torch.Tensor
+    ) -> torch.Tensor:
+        """Return scenes, in some of which the ocean before the front is covered by what looks like the glacier.
+
+        The glacier is mirrored at its front, finer or coarser, flatter and mostly darker, over the ocean as far as a
+        bent line; what is left to tell the two apart is the front itself.
+        """
+        batch, height, width = image.shape
+        rows = torch.arange(height, device=self.device).float()[None, :, None]
+        away = front[:, None] - rows
+        place = front[:, None] + away * self._uniform(batch, 0.4, 1.3) + self._uniform(batch, 2, 20)
+        place = place.round().clamp(0, height - 1).long()
+        columns = torch.arange(width, device=self.device).float()[None, None] + self._uniform(batch, -25, 25)
+        columns = columns.round().clamp(0, width - 1).long().expand_as(place)
+        mirrored = image.gather(1, place).gather(2, columns)
+        ice = labels == 0
+        count = ice.sum(dim=(1, 2), keepdim=True).clamp(min=1)
+        mean = torch.where(ice, image, torch.zeros_like(image)).sum(dim=(1, 2), keepdim=True) / count
+        toned = mean + self._uniform(batch, 0.3, 1.0) * (mirrored - mean) + self._uniform(batch, -0.8, 0.3)
+        knots = self._uniform(batch, 15, 110) * torch.exp(0.3 * torch.randn((batch, 1, 6), device=self.device))
+        reach = functional.interpolate(knots, size=width, mode="linear", align_corners=True)
+        share = (0.5 + (reach - away) / self._uniform(batch, 2, 20)).clamp(0, 1) * self._uniform(batch, 0.5, 1.0)
+        wanted = self._flag(batch, self.changes.melange) & fits[:, None, None] & (labels == 1)
+        return image + torch.where(wanted, share, torch.zeros_like(share)) * (toned - image)
 
     def _cut(self, image: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         changes, batch = self.changes, len(image)
@@ -241,7 +275,7 @@ class PatchMaker:
             batch
         )
         image = self._changed_class(image, labels, spread)
-        image = self._veiled(image)
+        image = self._clouded(self._veiled(image))
         mean, spread = moments(image)
         limit = mean + self._uniform(batch, 0.0, 1.5) * spread
         image = torch.where(self._flag(batch, changes.saturation), torch.minimum(image, limit), image)
@@ -292,6 +326,19 @@ class PatchMaker:
         patchy = (self._uniform(batch, -0.3, 0.7) + self._smooth(batch, 5)).clamp(0, 1)
         share = self._flag(batch, self.changes.veil) * self._uniform(batch, 0.2, 0.9) * patchy
         return image + share * (mean + self._uniform(batch, -1.5, 2.0) * spread - image)
+
+    def _clouded(self, image: torch.Tensor) -> torch.Tensor:
+        """Lay patches that let nothing through over a third of some images at most, and their shadow beside them."""
+        batch = len(image)
+        mean, spread = moments(image)
+        share = ((self._smooth(batch, 6) - self._uniform(batch, 0.4, 1.4)) * self._uniform(batch, 1.5, 8)).clamp(
+            0, 1
+        ) * self._flag(batch, self.changes.cloud)
+        down, right = (int(place) for place in torch.randint(-30, 31, (2,)))
+        shadow = share.roll((down, right), dims=(1, 2)) * self._uniform(batch, 0.0, 0.7)
+        image = image + shadow * (mean - 1.5 * spread - image).clamp(max=0)
+        bright = mean + self._uniform(batch, 0.3, 2.5) * spread + 0.3 * spread * self._smooth(batch, 5)
+        return image + share * (bright - image)
 
     def _blurred(self, image: torch.Tensor, sigma_px: torch.Tensor) -> torch.Tensor:
         """Return a Gaussian blur of those samples whose sigma is above 0.2."""

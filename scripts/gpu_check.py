@@ -450,7 +450,7 @@ def forecast_examples(count: int) -> object:
 
 
 def train_forecasters(report: Report, *, quick: bool) -> None:
-    """Train the forecasters on random records by the package, on the device and on the CPU, and their networks alone."""
+    """Train the forecasters on random records by the package, on both devices, and their networks alone."""
     import numpy as np
 
     from glaciertime.forecast.learned.networks import make_network, pinball_loss

