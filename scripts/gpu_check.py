@@ -311,19 +311,20 @@ def run_tests(report: Report) -> None:
         "no:cacheprovider",
         "-o",
         "addopts=",
-        "--confcutdir=tests/nn",
+        "--tb=short",
+        "--show-capture=no",
     ]
     if importlib.util.find_spec("xdist"):
         # Nearly all of their time goes into compiling kernels.
         command += ["-n", str(min(12, os.cpu_count() or 1))]
-    for path in sorted((HERE.parent / "tests" / "nn").rglob("test_*cuda*.py")):
+    for path in sorted((HERE.parent / "tests").rglob("test_*cuda*.py")):
         case = path.relative_to(HERE.parent).as_posix()
         if not report.has_time(case):
             continue
         try:
             done = subprocess.run(
-                [*command, str(path)], cwd=HERE.parent, capture_output=True, text=True, check=False,
-                timeout=report.left_s(),
+                [*command, f"--confcutdir={HERE.parent / 'tests' / Path(case).parts[1]}", str(path)], cwd=HERE.parent,
+                capture_output=True, text=True, check=False, timeout=report.left_s(),
             )  # fmt: skip
         except subprocess.TimeoutExpired as late:
             so_far = late.stdout.decode(errors="replace") if isinstance(late.stdout, bytes) else late.stdout or ""

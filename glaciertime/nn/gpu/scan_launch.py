@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.nn.gpu import scan_backward, scan_kernels
-from glaciertime.nn.gpu.launch import Launch, kinds_of, strides_of, tl
+from glaciertime.nn.gpu.launch import Launch, kinds_of, padded, strides_of, tl
 from glaciertime.nn.gpu.scan_plan import STEPS, make_plan, number_of
 
 __all__ = ["Given", "Recipe", "find_recipe", "recall"]
@@ -18,7 +18,7 @@ __all__ = ["Given", "Recipe", "find_recipe", "recall"]
 _KEPT = 2
 # Chunks whose ends are loaded at once.
 _AHEAD = 8
-# Chunks over which ``carry`` carries at once, and the channels of a program of its.
+# Chunks over which ``carry`` carries at once, at most, and the channels of a program of its.
 _TALL, _LANES = 128, 16
 # Recipes remembered, one for every combination of shapes, strides and dtypes.
 _MOST_RECIPES = 1024
@@ -128,7 +128,8 @@ class Recipe:
         blocks = -(-plan.channels // _LANES)
         return Launch(
             scan_kernels.carry, (plan.states * blocks * plan.batch,),
-            plan.channels, plan.states, blocks, plan.chunks, back, _TALL, _LANES, self._number, num_warps=4,
+            plan.channels, plan.states, blocks, plan.chunks, back, min(_TALL, padded(plan.chunks)), _LANES,
+            self._number, num_warps=4,
         )  # fmt: skip
 
     def backward(

@@ -24,7 +24,7 @@ _MOST_CHUNKS = 512
 _BUSY_PROGRAMS = 4096
 _LEAST_SAMPLES = 32
 # Chunks over which every program carries the state by itself; where there are more, a kernel of its own does.
-_CARRIED_BY_ALL = 16
+_CARRIED_BY_ALL = 32
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import logging
 import math
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from glaciertime.segment.judge.scoring import Score, build_score
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.weights import load_model, save_model
 from glaciertime.segment.teach.config import TrainConfig
+from glaciertime.segment.teach.graphs import record
 from glaciertime.segment.teach.loading import batches_per_device, data_loaders
 from glaciertime.segment.teach.patches import training_range, training_statistics
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
@@ -39,6 +40,7 @@ from glaciertime.writing import Target, check_target, write_bytes
 __all__ = ["Segmenter", "Trained", "make_split", "train"]
 
 _STATE = "state.safetensors"
+_AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 _FILES = ("config.json", "history.json", "weights.safetensors", "model.onnx", _STATE)
 _log = logging.getLogger(__name__)
 
@@ -75,6 +77,7 @@ class Segmenter(lightning.LightningModule):
         loss: nn.Module,
         score: Score,
         config: TrainConfig,
+        channels: int,
         steps: int,
     ) -> None:
         super().__init__()
@@ -92,15 +95,34 @@ class Segmenter(lightning.LightningModule):
         self.score = score
         self.config = config
         self.steps = steps
+        self.batch_shape = (config.batch, channels, *config.patch)
+        # In a list: no part of this module, whose state would hold the weights twice.
+        self._recorded: list[Callable[[torch.Tensor], torch.Tensor]] = []
 
     def best_network(self) -> nn.Module:
         """Return the network to keep: the averaged one where there is one."""
         return self.network if self.averaged is None else self.averaged.module
 
     def on_fit_start(self) -> None:
-        """Let the weights lie in a GPU's memory as the images do: else every convolution turns them first."""
-        if self.device.type == "cuda":
-            self.network.to(memory_format=torch.channels_last)
+        """Make ready for a GPU: weights lie in its memory as the images do, and the network is recorded."""
+        if self.device.type != "cuda":
+            return
+        self.network.to(memory_format=torch.channels_last)
+        if self.trainer.world_size == 1:
+            recorded = record(
+                self.network.train(), self.batch_shape, device=self.device, precision=_AUTOCAST[self.config.precision]
+            )
+            self._recorded = [] if recorded is None else [recorded]
+
+    def on_fit_end(self) -> None:
+        """Give back the memory of what was recorded."""
+        self._recorded = []
+
+    def _answer(self, image: torch.Tensor) -> torch.Tensor:
+        if self._recorded and tuple(image.shape) == self.batch_shape:
+            return self._recorded[0](image)
+        answer: torch.Tensor = self.network(image)
+        return answer
 
     def on_train_batch_start(self, *_: Any) -> None:
         """Seed what the network itself draws, such as dropout: nothing else may shift it, a resumed run least."""
@@ -111,7 +133,7 @@ class Segmenter(lightning.LightningModule):
         image, labels = batch
         # Convolutions of few channels run half again as fast with the channels last.
         image = image.contiguous(memory_format=torch.channels_last)
-        loss = self.loss(self.network(image).float(), labels.long())
+        loss = self.loss(self._answer(image).float(), labels.long())
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image), prog_bar=True)
         return loss
 
@@ -316,6 +338,7 @@ def train(
         loss=build_loss(config.loss),
         score=score,
         config=config,
+        channels=spec.channels,
         steps=config.epochs * batches_per_device(loaders[0], config),
     )
     keeper = _Keeper(out, spec, larger_is_better=score.larger_is_better)
