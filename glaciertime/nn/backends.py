@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.nn.checks import is_tracing
+from glaciertime.nn.checks import is_exporting, is_tracing
 from glaciertime.nn.gpu import reason_against
 
 __all__ = [
@@ -97,7 +97,7 @@ def stays_in_graph(u: Tensor, B: Tensor, C: Tensor) -> bool:
     >>> stays_in_graph(torch.zeros(1, 2, 3), torch.zeros(1, 4, 3), torch.zeros(1, 4, 3))
     False
     """
-    if not torch.compiler.is_compiling() or torch.compiler.is_exporting() or B.ndim == 2 or C.ndim == 2:
+    if not torch.compiler.is_compiling() or is_exporting() or B.ndim == 2 or C.ndim == 2:
         return False
     asked = os.environ.get(_VARIABLE, "")
     return not reason_against(u) and (asked == "triton" or (not asked and u.device.type == "cuda"))

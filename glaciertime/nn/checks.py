@@ -15,7 +15,7 @@ from torch import Tensor
 
 from glaciertime.errors import InputError
 
-__all__ = ["check_finite", "check_gaps", "check_one_kind", "check_shape", "is_tracing"]
+__all__ = ["check_finite", "check_gaps", "check_one_kind", "check_shape", "is_exporting", "is_tracing"]
 
 _DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
@@ -29,6 +29,19 @@ def is_tracing() -> bool:
     False
     """
     return torch.compiler.is_compiling() or torch.jit.is_tracing() or torch.onnx.is_in_onnx_export()
+
+
+def is_exporting() -> bool:
+    """Return whether torch is exporting a graph, not compiling one.
+
+    The flag, not ``torch.compiler.is_exporting``, which torch 2.11 takes for true in a graph that it compiles.
+
+    Examples
+    --------
+    >>> is_exporting()
+    False
+    """
+    return torch.compiler._is_exporting_flag
 
 
 def check_shape(function: str, name: str, tensor: Tensor, expected: Mapping[str, int | torch.SymInt | None]) -> None:

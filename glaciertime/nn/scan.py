@@ -7,7 +7,7 @@ from torch import Tensor
 
 from glaciertime.errors import InputError
 from glaciertime.nn.backends import choose_backend, full_precision, is_left_to_triton, run_backend, stays_in_graph
-from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape
+from glaciertime.nn.checks import check_finite, check_gaps, check_one_kind, check_shape, is_exporting
 
 __all__ = ["selective_scan"]
 
@@ -89,7 +89,7 @@ def selective_scan(
             return again if return_last_state else again[0]
     _check(u, delta, A, B, C, D, z, delta_bias, h0, dt)
     run = _run
-    if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not stays_in_graph(u, B, C):
+    if torch.compiler.is_compiling() and not is_exporting() and not stays_in_graph(u, B, C):
         # A compiled graph is interrupted here: what runs eagerly is faster than what could be traced.
         run = torch.compiler.disable(_run)
     y, last_state = run(u, delta, A, B, C, D, z, delta_bias, h0, dt, delta_softplus, return_last_state)

@@ -14,9 +14,9 @@ __all__ = ["STEPS", "Plan", "cut", "make_plan", "number_of"]
 
 # Samples taken at once, whose states are held in registers backward.
 STEPS = 4
-# Numbers of the state, N x WIDTH, that a program of one warp holds: fewer let more programs run at once, more share
-# sums over channels, of which only ``gradients`` has many.
-_NARROW_NUMBERS = 256
+# Numbers of the state, N x WIDTH, that a program of one warp holds; of ``gradients``, and of all other kernels: fewer
+# let more programs run at once, more share loads and sums over channels. The quickest on an H200 at most sizes.
+_NARROW_NUMBERS = 512
 _WIDE_NUMBERS = 512
 # Chunks of a sequence at most: there is a state for each.
 _MOST_CHUNKS = 512

@@ -239,6 +239,16 @@ def test_a_compiled_graph_goes_on_through_the_operator() -> None:
         torch.testing.assert_close(mine, theirs)
 
 
+def test_a_graph_that_is_compiled_is_not_one_that_is_exported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever torch says while it traces: releases differ."""
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    u, _, _, B, C = list(scan_inputs(1, 2, 3, 2).values())[:5]
+    assert backends.stays_in_graph(u, B, C)
+    monkeypatch.setattr(torch.compiler, "_is_exporting_flag", True)
+    assert not backends.stays_in_graph(u, B, C)
+
+
 def test_one_compiled_graph_takes_any_batch_and_length() -> None:
     def scan(*tensors: torch.Tensor) -> torch.Tensor:
         return selective_scan(*tensors)
