@@ -367,16 +367,12 @@ def save_teachers(teachers, options: argparse.Namespace, *, left_out: str) -> No
 def score(options: argparse.Namespace) -> None:
     """Write how far the fronts lie from the traced ones, by the package's own reading of them, and print the table.
 
-    The students predict here, from their weights; of the teachers, what they predicted on the GPU is read.
+    What students and teachers predicted on the GPU is read; ``landsat_fronts.py --score FILE`` predicts here.
     """
     import pandas as pd
-    from landsat_fronts import KEYS, append, lines_of, measure
+    from landsat_fronts import KEYS, append, lines_of
 
-    rows = []
-    for glacier in GLACIERS:
-        student = {"model": LABEL, "training": TRAINING, "seed": 0}
-        found = measure(options.out / f"without-{glacier}.safetensors", glacier, options)
-        rows += [*({**student, **row} for row in found), *teachers_rows(options, glacier)]
+    rows = [row for glacier in GLACIERS for row in rows_of(options, glacier)]
     table = pd.DataFrame(rows).sort_values("model", kind="stable", ignore_index=True)
     print(lines_of(table))
     print(table.groupby("model")["deviation_px"].quantile([0.5, 0.9]).unstack().round(2))
@@ -389,24 +385,25 @@ def score(options: argparse.Namespace) -> None:
         append(options.results, table[[*KEYS, "deviation_px"]].to_dict("records"))
 
 
-def teachers_rows(options: argparse.Namespace, glacier: str) -> list[dict[str, object]]:
-    """Return one row per image and teacher, and per image for the mean of the teachers."""
+def rows_of(options: argparse.Namespace, glacier: str) -> list[dict[str, object]]:
+    """Return one row per image of a glacier left out, for the student, each teacher, and the mean of the teachers."""
     from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
     from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, zones_from_ocean
 
     data, rows = LandsatFronts(options.data), []
+    labels = {"teachers": ("mean of both teachers", TEACHING), STUDENT["model"]: (LABEL, TRAINING)}
     index = {info.name: place for place, info in enumerate(data.infos)}
     with np.load(options.out / "left-out.npz") as stored:
         found = {key.split("/")[1]: stored[key] for key in stored.files if key.startswith(f"{glacier}/")}
-        for model in (key for key in found if key not in ("name", STUDENT["model"])):
-            for image, ocean in zip(found["name"].tolist(), found[model], strict=True):
-                zones = zones_from_ocean(ocean.astype(np.float64) / 255)
-                deviation = front_deviation_px(front_pixels(zones), data.read_trace(index[image]))
-                label = "mean of both teachers" if model == "teachers" else model
-                rows.append(
-                    {"model": label, "training": TEACHING, "seed": 0, "glacier": glacier, "image": image}
-                    | {"deviation_px": round(deviation, 4)}
-                )
+    for model in (key for key in found if key != "name"):
+        label, training = labels.get(model, (model, TEACHING))
+        for image, ocean in zip(found["name"].tolist(), found[model], strict=True):
+            zones = zones_from_ocean(ocean.astype(np.float64) / 255)
+            deviation = front_deviation_px(front_pixels(zones), data.read_trace(index[image]))
+            rows.append(
+                {"model": label, "training": training, "seed": 0, "glacier": glacier, "image": image}
+                | {"deviation_px": round(deviation, 4)}
+            )
     return rows
 
 
