@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -109,7 +111,7 @@ def _run(
     dt: Tensor | None,
     delta_softplus: bool,
     wants_last: bool,
-) -> tuple[Tensor, Tensor | None]:
+) -> tuple[Tensor, Any]:
     kind = u.dtype
     given: tuple[Tensor | None, ...] = (u, delta, A, B, C, D, z, delta_bias)
     backend = choose_backend(u, B, C, plain=h0 is None and dt is None)

@@ -26,7 +26,7 @@ _TENSORS += "Tensor? h0, Tensor? dt"
 _COUNT = len(Given._fields)
 
 
-def scan_again(given: Sequence[Any], *, delta_softplus: bool, wants_last: bool) -> tuple[Tensor, Tensor | None] | None:
+def scan_again(given: Sequence[Any], *, delta_softplus: bool, wants_last: bool) -> tuple[Tensor, Any] | None:
     """Scan tensors whose like was checked and scanned before; None where it was not.
 
     A short scan takes no longer than to look at everything again.
@@ -37,9 +37,7 @@ def scan_again(given: Sequence[Any], *, delta_softplus: bool, wants_last: bool) 
     return None if recipe is None else _run(recipe, Given(*given), wants_last)
 
 
-def selective_scan_triton(
-    given: Sequence[Any], *, delta_softplus: bool, wants_last: bool
-) -> tuple[Tensor, Tensor | None]:
+def selective_scan_triton(given: Sequence[Any], *, delta_softplus: bool, wants_last: bool) -> tuple[Tensor, Any]:
     """Run :func:`glaciertime.nn.selective_scan` on CUDA, without checks; B and C have a time axis.
 
     Half precision is read and written as it is and computed in float32. The last state is None if not wanted, or what
@@ -67,7 +65,7 @@ def _keeps(given: Given) -> bool:
     return any([tensor is not None and tensor.requires_grad for tensor in given])
 
 
-def _run(recipe: Recipe, given: Given, wants_last: bool) -> tuple[Tensor, Tensor | None]:
+def _run(recipe: Recipe, given: Given, wants_last: bool) -> tuple[Tensor, Any]:
     with on_device_of(given[0]):
         if _keeps(given):
             return _Scan.apply(recipe, wants_last, *given)
