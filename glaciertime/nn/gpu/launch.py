@@ -34,9 +34,9 @@ _knobs: Any = None
 try:
     import triton.language as tl
     from triton import jit
-    from triton.runtime import driver as _driver
+    from triton.runtime import driver
 
-    HAS_TRITON = True
+    HAS_TRITON, _driver = True, driver
 except (ImportError, OSError, RuntimeError):
     HAS_TRITON = False
     tl = None
@@ -48,7 +48,9 @@ except (ImportError, OSError, RuntimeError):
 
 if HAS_TRITON:
     with contextlib.suppress(ImportError):
-        from triton import knobs as _knobs
+        from triton import knobs
+
+        _knobs = knobs
 
 # Fixed when Triton is imported: a process either interprets all kernels or compiles all.
 INTERPRETED = HAS_TRITON and is_interpreted()

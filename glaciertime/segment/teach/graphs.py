@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +52,7 @@ def record(
     example = torch.zeros(tuple(shape), device=device).contiguous(memory_format=torch.channels_last)
     try:
         with torch.autocast("cuda", dtype=precision, enabled=precision is not None, cache_enabled=False):
-            return torch.cuda.make_graphed_callables(_Apart(network), (example,), allow_unused_input=True)
+            recorded: Any = torch.cuda.make_graphed_callables(_Apart(network), (example,), allow_unused_input=True)
     except RuntimeError as error:
         _log.info("the network is not recorded as CUDA graphs, each kernel is asked for: %s", error)
         return None
@@ -61,3 +62,6 @@ def record(
             for buffer, before in zip(network.buffers(), kept, strict=True):
                 buffer.copy_(before)
         torch.cuda.set_rng_state(state, device)
+    # Typed as whatever may be recorded.
+    answer: Callable[[Tensor], Tensor] = recorded
+    return answer
