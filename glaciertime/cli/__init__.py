@@ -9,6 +9,7 @@ import typer
 from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
+from glaciertime.cli.compare import compare
 from glaciertime.cli.data import data_app
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.export import export
@@ -60,6 +61,7 @@ def _options(
 for command, summary in (
     (track, "Measure areas and calving fronts, and store them."),
     (table, "Print what was lost between two dates."),
+    (compare, "Compare two inventories of outlines."),
     (series, "Print means, cycles, rates and breaks."),
     (forecast, "Forecast the series, with intervals."),
     (backtest, "Score past forecasts on what came."),
