@@ -6,7 +6,7 @@ records: what one glacier costs does not grow with the number of glaciers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,14 +37,25 @@ class GlacierRecord:
         Where its place is known from; default the package's.
     source : str
         ``observed`` or ``simulated`` for only what was made from such scenes; see :meth:`of`.
+    read : mapping of table to rows, optional
+        What was read of it before, of all sources.
     """
 
-    def __init__(self, archive: Archive, glacier: str, *, catalog: Catalog | None = None, source: str = "") -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        glacier: str,
+        *,
+        catalog: Catalog | None = None,
+        source: str = "",
+        read: Mapping[str, Any] | None = None,
+    ) -> None:
         self.archive = archive
         self.glacier = glacier
         self.source = source
         self._catalog = catalog
         self._whole: GlacierRecord | None = None
+        self._read = dict(read or {})
 
     def __repr__(self) -> str:
         of_source = f", source={self.source!r}" if self.source else ""
@@ -60,6 +71,8 @@ class GlacierRecord:
         if self._whole is not None:
             rows = getattr(self._whole, name)
             return rows[rows["source"] == self.source].reset_index(drop=True)
+        if name in self._read and not self.source:
+            return self._read[name]
         return self.archive.read(name, glacier=self.glacier, source=self.source or None)
 
     @cached_property

@@ -56,7 +56,7 @@ def region_reading(
     total = hashlib.sha256()
 
     def read() -> Iterator[GlacierRecord]:
-        for record in chosen.records(archive):
+        for record in chosen.records(archive, ahead=("observations", "footprints")):
             total.update(table_digest(record.observations).encode())
             if seen is not None:
                 seen(record)

@@ -22,6 +22,8 @@ from glaciertime.scenes.inventory import Inventory, Outline, read_inventory
 __all__ = ["Chosen", "Known", "Selection", "choose_held", "choose_known", "read_known"]
 
 _SHOWN = 5
+#: So many glaciers' rows are read at a time where all are read one after the other.
+_AHEAD = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,10 +140,22 @@ class Chosen:
         """The catalog that knows them."""
         return self.known.catalog
 
-    def records(self, archive: Archive) -> Iterator[GlacierRecord]:
-        """Yield the record of each, one after the other: what one costs does not grow with how many there are."""
-        for name in self.names:
-            yield GlacierRecord(archive, name, catalog=self.known.catalog)
+    def records(self, archive: Archive, *, ahead: Sequence[str] = ()) -> Iterator[GlacierRecord]:
+        """Yield the record of each, one after the other: what one costs does not grow with how many there are.
+
+        Tables named in ``ahead``, that have a column ``glacier``, are read for some hundred glaciers at a time: a
+        fraction of what it costs to ask for each.
+        """
+        for start in range(0, len(self.names), _AHEAD):
+            some = self.names[start : start + _AHEAD]
+            held = {name: archive.read(name, glacier=some) for name in ahead} if len(some) > 1 else {}
+            of_each = {name: dict(list(rows.groupby("glacier", sort=False))) for name, rows in held.items()}
+            for glacier in some:
+                read = {
+                    name: of_each[name].get(glacier, rows.iloc[:0]).reset_index(drop=True)
+                    for name, rows in held.items()
+                }
+                yield GlacierRecord(archive, glacier, catalog=self.known.catalog, read=read)
 
 
 def read_known(manifests: tuple[Path, ...], rgi: tuple[Path, ...]) -> Known:
