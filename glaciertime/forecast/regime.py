@@ -151,7 +151,7 @@ def _settled(series: Series) -> Series:
     steps, gaps = np.diff(sure.values), np.diff(sure.years)
     rate = float(np.median(steps / gaps))
     walk = float(np.mean((steps - rate * gaps) ** 2 / gaps))
-    for index in np.flatnonzero(unusual):
+    for index in map(int, np.flatnonzero(unusual)):
         middle, variance = _expected(sure, series, index, walk)
         share = variance / (variance + sigma[index] ** 2) if variance + sigma[index] ** 2 > 0 else 1.0
         values[index] = middle + share * (values[index] - middle)
