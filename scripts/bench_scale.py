@@ -3,12 +3,14 @@
 Simulated glaciers, each with a folder of small masks and a manifest of its own, are tracked and stored by the package's
 own functions, forecast by ``kalman``, and told of in one table. For each size the processor time of every step is
 measured in slices of the glaciers, so that a step whose cost grows shows in one size, too; memory is the largest
-resident size. Twenty thousand glaciers are generated rows, marked ``simulated``, through store and table.
+resident size. Twenty thousand glaciers are generated rows, marked ``simulated``, through store and table. With
+``--of-slice`` so many glaciers of each tenth are done, and generated rows fill the archive up in between.
 
 Every slice that is done is written to a state file: a run that was broken off goes on where it was. Processor time, not
 time on the clock, because other work of a machine is not a glacier's.
 
     python scripts/bench_scale.py --folder /tmp/scale --glaciers 20 200 2000 --rows 20000
+    python scripts/bench_scale.py --folder /tmp/scale --glaciers 2000 --rows 20000 --of-slice 5    (an hour less)
     python scripts/bench_scale.py --folder /tmp/scale --workers      (two processes against one, in turns)
     python scripts/bench_scale.py --folder /tmp/scale --show
 """
@@ -20,11 +22,9 @@ import datetime as dt
 import json
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,7 @@ def command(*arguments: object) -> tuple[float, float]:
 
 
 def told(archive: Path) -> dict[str, float]:
-    """Tell of a whole archive: the table, and the region's report where there is one."""
+    """Tell of a whole archive in a command of its own."""
     found = {}
     found["table"], found["table on the clock"] = command("table", "--archive", archive, "--format", "csv")
     return found
@@ -194,65 +194,90 @@ def slices_of(count: int) -> list[range]:
     return [range(first, min(first + size, count)) for first in range(0, count, size)]
 
 
-def run_size(state: State, folder: Path, count: int, dates: int) -> None:
+def run_size(state: State, folder: Path, count: int, dates: int, *, of_slice: int, are_rows: bool) -> None:
     """Measure one size, slice after slice, each in a process of its own: so is its memory."""
-    archive = folder / f"{count}.gpkg"
-    for step in ("track", "forecast", "again"):
-        for part in slices_of(count):
-            key = {"size": count, "step": step, "first": part.start}
-            if state.has(**key):
-                continue
-            for number in part:
-                make_glacier(folder, number, dates)
-            given = ["--one", step, str(part.start), str(part.stop), str(archive), "--folder", str(folder)]
-            ran = subprocess.run(
-                [sys.executable, __file__, *given], stdout=subprocess.PIPE, text=True, check=True
-            )  # fmt: skip
-            state.add(**key, glaciers=len(part), **json.loads(ran.stdout.splitlines()[-1]))
-    if not state.has(size=count, step="told"):
-        state.add(size=count, step="told", glaciers=count, **told(archive), bytes=archive.stat().st_size)
-
-
-def run_one(step: str, part: range, archive: Path, folder: Path) -> None:
-    """Do one slice in this process."""
-    # What is imported and compiled once is not a glacier's: the first of the slice is done twice.
-    warm = folder / f"warm-{os.getpid()}.gpkg"
-    track(folder, range(part.start, part.start + 1), warm)
-    forecast(range(part.start, part.start + 1), warm)
-    warm.unlink()
-    before = rss_mb()
-    steps: dict[str, Callable[[], dict[str, float]]] = {
-        "track": lambda: track(folder, part, archive),
-        "forecast": lambda: forecast(part, archive),
-        "again": lambda: again(folder, part, archive),
-    }
-    print(json.dumps({**steps[step](), "rss_mb": rss_mb(), "rss_before_mb": before}))
-
-
-def run_rows(state: State, folder: Path, count: int, dates: int) -> None:
-    """Store generated rows of many glaciers, one by one in slices, and tell of them."""
-    archive = folder / f"rows-{count}.gpkg"
+    archive = folder / f"{'rows' if are_rows else 'tracked'}-{count}.gpkg"
+    step = "rows" if are_rows else "work"
     for part in slices_of(count):
-        key = {"size": count, "step": "rows", "first": part.start}
-        if not state.has(**key):
-            given = ["--one", "rows", str(part.start), str(part.stop), str(archive), "--dates", str(dates)]
-            ran = subprocess.run([sys.executable, __file__, *given, "--folder", str(folder)], stdout=subprocess.PIPE,
-                                 text=True, check=True)  # fmt: skip
-            state.add(**key, glaciers=len(part), **json.loads(ran.stdout.splitlines()[-1]))
-    if not state.has(size=count, step="told"):
-        state.add(size=count, step="told", glaciers=count, **told(archive), bytes=archive.stat().st_size)
+        key = {"size": count, "step": step, "first": part.start}
+        if state.has(**key):
+            continue
+        given = ["--one", step, str(part.start), str(part.stop), str(archive), "--folder", str(folder), "--dates",
+                 str(dates), "--of-slice", str(of_slice)]  # fmt: skip
+        ran = subprocess.run([sys.executable, __file__, *given], stdout=subprocess.PIPE, text=True, check=True)
+        state.add(**key, **json.loads(ran.stdout.splitlines()[-1]))
+    if not state.has(size=count, step="told", of=step):
+        state.add(size=count, step="told", of=step, bytes=archive.stat().st_size, **told(archive))
 
 
-def store_rows(part: range, archive: Path, dates: int) -> None:
-    """Store generated rows, glacier by glacier as ``track`` does."""
-    import geopandas as gpd
-    import pandas as pd
-    import shapely
+def run_one(step: str, part: range, archive: Path, folder: Path, *, dates: int, of_slice: int) -> None:
+    """Do one slice in this process: some glaciers one by one, measured; the rest of it in bulk, to fill the archive."""
+    each = range(part.start, min(part.stop, part.start + of_slice)) if of_slice else part
+    found: dict[str, float] = {"glaciers": len(each)}
+    if step == "work":
+        for number in each:
+            make_glacier(folder, number, dates)
+        # What is imported and compiled once is not a glacier's: the first of the slice is done before it counts.
+        warm = folder / f"warm-{os.getpid()}.gpkg"
+        track(folder, each[:1], warm)
+        forecast(each[:1], warm)
+        warm.unlink()
+        found["rss_before_mb"] = rss_mb()
+        found |= track(folder, each, archive)
+        found |= forecast(each, archive)
+        found |= again(folder, each, archive)
+    else:
+        store_rows(each[:1], folder / f"warm-{os.getpid()}.gpkg", dates)
+        (folder / f"warm-{os.getpid()}.gpkg").unlink()
+        found["rss_before_mb"] = rss_mb()
+        found["rows"] = store_rows(each, archive, dates)
+    found["rss_mb"] = rss_mb()
+    fill(range(each.stop, part.stop), archive, dates)
+    print(json.dumps(found))
 
+
+def generated(numbers: range, dates: int) -> dict[str, Any]:
+    """Return generated rows of glaciers, marked as simulated."""
+    import bench_archive
+
+    bench_archive.DATES = dates
+    tables = bench_archive.tables_of(list(numbers))
+    names = {f"G{number:05d}": name_of(number) for number in numbers}
+    for name, rows in tables.items():
+        column = "GlacierID" if "GlacierID" in rows else "glacier"
+        rows = rows.assign(**{column: rows[column].map(names)})
+        tables[name] = rows.assign(source="simulated") if "source" in rows else rows
+    return tables
+
+
+def store_rows(numbers: range, archive: Path, dates: int) -> float:
+    """Store generated rows, glacier by glacier as ``track`` does; return the processor time of the storing."""
     from glaciertime.archive import Archive
-    from glaciertime.units import reproject_geometry  # noqa: F401
 
-    raise NotImplementedError((part, archive, dates, gpd, pd, shapely, Archive))
+    used = 0.0
+    for number in numbers:
+        tables = generated(range(number, number + 1), dates)
+        before = time.process_time()
+        Archive(archive).store_tracked(
+            fronts=tables["fronts"], observations=tables["observations"], footprints=tables["footprints"],
+            centrelines=tables["centrelines"], inputs=tables["inputs"].itertuples(index=False, name=None),
+        )  # fmt: skip
+        used += time.process_time() - before
+    return used
+
+
+def fill(numbers: range, archive: Path, dates: int) -> None:
+    """Fill an archive with generated rows, many glaciers to a transaction."""
+    from glaciertime.archive import Archive
+    from glaciertime.archive.schema import TABLES
+    from glaciertime.archive.storing import insert
+    from glaciertime.tables import validate
+
+    for start in range(numbers.start, numbers.stop, ROWS_AT_ONCE):
+        tables = generated(range(start, min(start + ROWS_AT_ONCE, numbers.stop)), dates)
+        with Archive(archive)._writing() as database:
+            for name, rows in tables.items():
+                insert(database, TABLES[name], validate(rows, name))
 
 
 def run_workers(state: State, folder: Path, dates: int, glaciers: int = 60, turns: int = 5) -> None:
@@ -275,27 +300,24 @@ def show(state: State) -> None:
     """Print what was measured: per glacier, the last slice against the first, and how straight the line is."""
     print("| glaciers | step | CPU ms per glacier | last slice / first | R2 of the line | RSS MB first, last |")
     print("|---|---|---|---|---|---|")
-    sizes = sorted({line["size"] for line in state.lines if "size" in line})
-    for size in sizes:
-        for step, names in (("track", ("track", "store", "around")), ("forecast", ("forecast",)), ("again", ("again",)),
-                            ("rows", ("rows",))):  # fmt: skip
-            lines = sorted(
-                (line for line in state.lines if line.get("size") == size and line["step"] == step),
-                key=lambda line: line["first"],
-            )
+    for size in sorted({line["size"] for line in state.lines if "size" in line}):
+        here = [line for line in state.lines if line.get("size") == size]
+        for step, names in (("work", ("track", "store", "around", "forecast", "again")), ("rows", ("rows",))):
+            lines = sorted((line for line in here if line["step"] == step), key=lambda line: line["first"])
             for name in names if lines else ():
                 each = np.array([1000 * line[name] / line["glaciers"] for line in lines])
-                done = np.cumsum([line["glaciers"] for line in lines])
-                total = np.cumsum([line[name] for line in lines])
-                straight = np.corrcoef(done, total)[0, 1] ** 2 if len(lines) > 2 else np.nan
+                # Of a slice some were measured: the line is what all would have taken against how many there are.
+                straight = np.corrcoef(np.arange(1, len(each) + 1), np.cumsum(each))[0, 1] ** 2
                 print(
                     f"| {size} | {name} | {each.mean():.1f} | {each[-1] / each[0]:.2f} | {straight:.4f} | "
                     f"{lines[0]['rss_mb']:.0f}, {lines[-1]['rss_mb']:.0f} |"
                 )
-        for line in state.lines:
-            if line.get("size") == size and line["step"] == "told":
-                cells = [f"{name} {value:,.2f}" for name, value in line.items() if name not in ("size", "step")]
-                print(f"| {size} | told | {', '.join(cells)} | | | |")
+        for line in (line for line in here if line["step"] == "told"):
+            print(
+                f"| {size} ({line['of']}) | table, whole archive | {1000 * line['table'] / size:.1f} | "
+                f"{line['table']:.1f} s CPU, {line['table on the clock']:.1f} s on the clock | "
+                f"{line['bytes'] / size / 1e3:.0f} kB a glacier | |"
+            )
     pairs: dict[int, dict[int, float]] = {}
     for line in state.lines:
         if line["step"] == "workers":
@@ -313,16 +335,22 @@ def main() -> None:
     parser.add_argument("--dates", type=int, default=DATES)
     parser.add_argument("--workers", action="store_true")
     parser.add_argument("--show", action="store_true")
+    parser.add_argument(
+        "--of-slice", type=int, default=0,
+        help="of each tenth so many glaciers are done one by one, and the rest are generated rows; default all",
+    )  # fmt: skip
     parser.add_argument("--one", nargs=4, metavar=("STEP", "FIRST", "END", "ARCHIVE"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     if args.one:
         step, first, end, archive = args.one
-        run_one(step, range(int(first), int(end)), Path(archive), args.folder)
+        part = range(int(first), int(end))
+        run_one(step, part, Path(archive), args.folder, dates=args.dates, of_slice=args.of_slice)
         return
     state = State(args.folder / "state.jsonl")
-    for count in args.glaciers:
-        run_size(state, args.folder, count, args.dates)
+    for are_rows, counts in ((False, args.glaciers), (True, args.rows)):
+        for count in counts:
+            run_size(state, args.folder, count, args.dates, of_slice=args.of_slice, are_rows=are_rows)
     if args.workers:
         run_workers(state, args.folder, args.dates)
     show(state)

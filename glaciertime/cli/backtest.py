@@ -22,6 +22,7 @@ from glaciertime.cli.common import (
     ManifestOption,
     MethodOption,
     ModelsOption,
+    SchedulerOption,
     StrictOption,
     VariableOption,
     limit_threads,
@@ -63,6 +64,7 @@ def backtest(
     front_of: FrontOfOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
+    scheduler: SchedulerOption = "",
     strict: StrictOption = False,
     as_json: JsonOption = False,
     limit: LimitOption = None,
@@ -95,7 +97,8 @@ def backtest(
     requests = [
         BacktestRequest(
             archive=archive, glacier=name, models=tuple(models), is_asked=bool(model), variable=variable, method=method,
-            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of), jobs=jobs, origins=origins,
+            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of),
+            jobs=1 if len(chosen.names) > 1 or scheduler else jobs, origins=origins,
             horizons=tuple(split_names(horizon)) or ("1y", "2y", "5y"), min_train=min_train,
             metrics=tuple(metrics or ()),
         )
@@ -112,9 +115,9 @@ def backtest(
 
             return backtest_glacier(request, progress=progress)
 
-    look = backtest_glacier if len(requests) > 1 else with_bar
+    look = backtest_glacier if len(requests) > 1 or scheduler else with_bar
     with JsonRows() if as_json else nullcontext() as out:
-        for outlook in looked_at(requests, look, chosen=chosen, what="scoring"):
+        for outlook in looked_at(requests, look, chosen=chosen, what="scoring", jobs=jobs, scheduler=scheduler):
             tally.add(outlook)
             rows = outlook.rows
             if rows is None:

@@ -22,6 +22,7 @@ from glaciertime.cli.common import (
     MethodOption,
     ModelsOption,
     Place,
+    SchedulerOption,
     StrictOption,
     VariableOption,
     limit_threads,
@@ -79,6 +80,7 @@ def forecast(
     ] = False,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
+    scheduler: SchedulerOption = "",
     strict: StrictOption = False,
     as_json: JsonOption = False,
     limit: LimitOption = None,
@@ -130,7 +132,8 @@ def forecast(
             )
             for name in chosen.names
         ]  # fmt: skip
-        _contours(store, chosen, requests, strict=strict, as_json=as_json)
+        where = {"jobs": jobs, "scheduler": scheduler}
+        _contours(store, chosen, requests, where=where, strict=strict, as_json=as_json)
         return
     bed = profile_from_table(read_table(profile)) if profile is not None else None
     if not models and not scenarios:
@@ -140,23 +143,32 @@ def forecast(
         ForecastRequest(
             archive=archive, glacier=name, until=until, models=tuple(models), is_asked=bool(model or scenarios),
             cutoff=cutoff, covariates=given, scenarios=tuple(scenarios), profile=bed, variable=variable, method=method,
-            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of), jobs=jobs,
+            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of),
+            jobs=1 if len(chosen.names) > 1 or scheduler else jobs,
         )
         for name in chosen.names
     ]  # fmt: skip
     files = {"covariates": covariates, "profile": profile}
-    _forecasts(store, chosen, asked, files=files, strict=strict, as_json=as_json)
+    where = {"jobs": jobs, "scheduler": scheduler}
+    _forecasts(store, chosen, asked, files=files, where=where, strict=strict, as_json=as_json)
 
 
 def _forecasts(
-    store: Archive, chosen: Chosen, requests: list[Any], *, files: dict[str, Path | None], strict: bool, as_json: bool
+    store: Archive,
+    chosen: Chosen,
+    requests: list[Any],
+    *,
+    files: dict[str, Path | None],
+    where: dict[str, Any],
+    strict: bool,
+    as_json: bool,
 ) -> None:
     """Forecast glacier after glacier: each is stored and printed before the next begins."""
     from glaciertime.pipeline.outlook import forecast_glacier
 
     run, tally = the_run(), Tally()
     with JsonRows() if as_json else nullcontext() as out:
-        for outlook in looked_at(requests, forecast_glacier, chosen=chosen, what="forecasting"):
+        for outlook in looked_at(requests, forecast_glacier, chosen=chosen, what="forecasting", **where):
             tally.add(outlook)
             if outlook.rows is None:
                 _print_failed(outlook, out)
@@ -187,12 +199,14 @@ def _print_failed(outlook: Outlook, out: JsonRows | None) -> None:
         typer.echo(f"{outlook.glacier}: failed")
 
 
-def _contours(store: Archive, chosen: Chosen, requests: list[Any], *, strict: bool, as_json: bool) -> None:
+def _contours(
+    store: Archive, chosen: Chosen, requests: list[Any], *, where: dict[str, Any], strict: bool, as_json: bool
+) -> None:
     from glaciertime.pipeline.outlook import contour_glacier
 
     run, tally = the_run(), Tally()
     with JsonRows() if as_json else nullcontext() as out:
-        for outlook in looked_at(requests, contour_glacier, chosen=chosen, what="predicting fronts"):
+        for outlook in looked_at(requests, contour_glacier, chosen=chosen, what="predicting fronts", **where):
             tally.add(outlook)
             if outlook.rows is None:
                 _print_failed(outlook, out)

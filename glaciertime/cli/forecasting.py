@@ -19,7 +19,13 @@ __all__ = ["Tally", "chosen_front", "failed_row", "looked_at", "read_table"]
 
 
 def looked_at(
-    requests: Sequence[Any], look: Callable[[Any], Outlook], *, chosen: Chosen, what: str
+    requests: Sequence[Any],
+    look: Callable[[Any], Outlook],
+    *,
+    chosen: Chosen,
+    what: str,
+    jobs: int = 1,
+    scheduler: str = "",
 ) -> Iterator[Outlook]:
     """Yield what comes of each glacier, with a bar where there are several.
 
@@ -33,16 +39,21 @@ def looked_at(
     chosen : Chosen
     what : str
         What is done, for the bar.
+    jobs : int
+        Processes that do several; one is done in this process, which may have its own for its models.
+    scheduler : str
+        Address of a Dask scheduler whose workers do them.
     """
     from rich.console import Console
     from rich.progress import track as bar
 
     from glaciertime.pipeline.outlook import many
 
-    if len(requests) == 1 and not chosen.is_many:
+    if len(requests) == 1 and not chosen.is_many and not scheduler:
         outlooks: Iterable[Outlook] = map(look, requests)
     else:
-        outlooks = bar(many(requests, look), what, total=len(requests), console=Console(stderr=True), transient=True)
+        every = many(requests, look, jobs=jobs, scheduler=scheduler)
+        outlooks = bar(every, what, total=len(requests), console=Console(stderr=True), transient=True)
     for outlook in outlooks:
         for text in outlook.notes:
             note(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from glaciertime.cli.common import (
     GlaciersOption,
     JobsOption,
     JsonOption,
+    JsonRows,
     LimitOption,
     ManifestOption,
     Place,
@@ -32,12 +34,12 @@ from glaciertime.cli.common import (
     StrictOption,
     data_folder,
     note,
-    print_json,
     split_names,
 )
 from glaciertime.cli.dating import DateFormatOption, DayFirstOption, MonthFirstOption, date_reading
 from glaciertime.cli.forget import print_counts
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
+from glaciertime.cli.planning import print_plan
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_known, selection_of
 
@@ -156,7 +158,10 @@ def track(
         bool, typer.Option("--prune", help="Take out what the archive holds of files that are gone.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --prune: measure nothing, only print what would go.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Store nothing: print what is left to do, and its cost; with --prune, what goes."
+        ),
     ] = False,
     jobs: JobsOption = 1,
     scheduler: SchedulerOption = "",
@@ -199,9 +204,7 @@ def track(
     chosen = chosen_known(selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     names = list(chosen.names)
     target = Archive(archive, tell=note)
-    if dry_run:
-        if not prune:
-            raise UsageError("--dry-run belongs to --prune; give both, or neither")
+    if dry_run and prune:
         _print_prunable(names, target, as_json=as_json)
         return
     target.check_place()
@@ -243,52 +246,61 @@ def track(
         )
         for name in names
     ]  # fmt: skip
+    if dry_run:
+        if wanted:
+            raise UsageError("--dry-run lists no scenes of a catalogue; glaciertime scenes does")
+        print_plan(requests, target, jobs=jobs, scheduler=scheduler, as_json=as_json)
+        return
     run = the_run()
     run.next = "run the same command again: what is stored is not measured again"
     results = Store(target, run=run)
-    outcomes: list[TrackOutcome] = []
+    errors: list[str] = []
+    codes: list[int] = []
+    stored = False
     console = Console(stderr=True)
     many = track_many(requests, jobs=jobs, scheduler=scheduler)
     shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
-    for outcome in shown:
-        kept: tuple[str, ...] = ()
-        if outcome.is_done:
-            outcome = from_before(outcome, target)
-        elif not (strict and outcome.problems):
-            kept = results.store(outcome)
-            if outcome.tracked is not None:
-                run.stored.append(_stored(outcome, target.path))
-            if not results.is_aside:
-                outcome = with_notes_of_the_record(target, outcome)
-        outcomes.append(outcome)
-        _log(outcome)
-        for count, problem in kinds_of(outcome):
-            note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
-        for sentence in outcome.notes:
-            note(f"{outcome.glacier}: {sentence}")
-        if kept:
-            note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
-        if results.is_aside:
-            continue
-        if prune:
-            for table, count in target.prune(outcome.glacier, flagging_of=screening_of).items():
-                note(f"{outcome.glacier}: {count} rows of {table} came from files that are gone, and were taken out")
-        for sentence in other_inputs(target, outcome):
-            note(sentence)
+    with JsonRows() if as_json else nullcontext() as out:
+        for outcome in shown:
+            kept: tuple[str, ...] = ()
+            if outcome.is_done:
+                outcome = from_before(outcome, target)
+            elif not (strict and outcome.problems):
+                kept = results.store(outcome)
+                if outcome.tracked is not None:
+                    run.stored.append(_stored(outcome, target.path))
+                if not results.is_aside:
+                    outcome = with_notes_of_the_record(target, outcome)
+            # Of a region no more is kept than of a glacier: what is told of it is told now.
+            if out is not None and not results.is_aside:
+                out.add([_summary(outcome)])
+            elif not results.is_aside:
+                _print(outcome, archive, stored=not (strict and outcome.problems))
+            errors += [outcome.error] if outcome.error else []
+            codes.append(outcome.exit_code)
+            stored = stored or (outcome.tracked is not None and outcome.exit_code in (0, 3))
+            _log(outcome)
+            for count, problem in kinds_of(outcome):
+                note(f"{outcome.glacier}: {problem}" + (f" (and {count - 1} more like it)" if count > 1 else ""))
+            for sentence in outcome.notes:
+                note(f"{outcome.glacier}: {sentence}")
+            if kept:
+                note(f"{outcome.glacier}: the earlier measurement of {', '.join(kept)} was kept")
+            if results.is_aside:
+                continue
+            if prune:
+                for table, count in target.prune(outcome.glacier, flagging_of=screening_of).items():
+                    note(
+                        f"{outcome.glacier}: {count} rows of {table} came from files that are gone, and were taken out"
+                    )
+            for sentence in other_inputs(target, outcome):
+                note(sentence)
     results.finish()
-    if as_json:
-        print_json([_summary(outcome) for outcome in outcomes])
-    else:
-        for outcome in outcomes:
-            _print(outcome, archive, stored=not (strict and outcome.problems))
-    for outcome in outcomes:
-        if outcome.error:
-            note(f"glaciertime: {outcome.error}")
-    if len(outcomes) == 1 and outcomes[0].tracked is None:
-        raise typer.Exit(outcomes[0].exit_code)
-    stored = any(outcome.tracked is not None and outcome.exit_code in (0, 3) for outcome in outcomes)
-    failed = any(outcome.exit_code for outcome in outcomes)
-    raise typer.Exit(exit_code(stored=stored, failed=failed, strict=strict))
+    for error in errors:
+        note(f"glaciertime: {error}")
+    if len(codes) == 1 and not stored and errors:
+        raise typer.Exit(codes[0])
+    raise typer.Exit(exit_code(stored=stored, failed=any(codes), strict=strict))
 
 
 def _files(inventory: Inventory | None, dates: Path | None) -> dict[str, Path]:

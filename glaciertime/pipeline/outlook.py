@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -26,6 +28,7 @@ from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series
 from glaciertime.pipeline.forecasting import choose_series, front_of_contours, other_glaciers, predict_contours
 from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read
+from glaciertime.pipeline.work import Task, Where, run_tasks
 from glaciertime.record import GlacierRecord
 from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.units import as_date
@@ -124,15 +127,35 @@ class Outlook:
 
 
 def many(
-    requests: Sequence[Any], look: Callable[[Any], Outlook], *, tell: Callable[[str], None] | None = None
+    requests: Sequence[Any], look: Callable[[Any], Outlook], *, jobs: int = 1, scheduler: str = ""
 ) -> Iterator[Outlook]:
-    """Yield the outlook of every request in their order; what fails of one is an outcome and stops nothing."""
-    for request in requests:
-        try:
-            with wall(f"{request.glacier}: it cannot be done", "this is a defect: please report it, with the archive"):
-                yield look(request)
-        except GlacierTimeError as error:
-            yield Outlook(glacier=request.glacier, error=str(error), exit_code=error.exit_code, has_failed=True)
+    """Yield the outlook of every request in their order; what fails of one is an outcome and stops nothing.
+
+    Parameters
+    ----------
+    requests : sequence
+    look : callable
+        A function of a module, that does one.
+    jobs : int
+        Processes; 1 stays in this one.
+    scheduler : str
+        Address of a Dask scheduler whose workers do it; they have to see the archive.
+    """
+    if scheduler:
+        requests = [replace(request, archive=request.archive.resolve()) for request in requests]
+    paths = tuple(dict.fromkeys(request.archive for request in requests)) if scheduler else ()
+    tasks = (Task(name=request.glacier, call=partial(_outlook_of, look), given=request) for request in requests)
+    for result in run_tasks(tasks, where=Where(jobs=jobs, scheduler=scheduler, paths=paths), total=len(requests)):
+        name = result.task.name
+        yield result.value or Outlook(glacier=name, error=f"{name}: {result.lost}", exit_code=1, has_failed=True)
+
+
+def _outlook_of(look: Callable[[Any], Outlook], request: Any) -> Outlook:
+    try:
+        with wall(f"{request.glacier}: it cannot be done", "this is a defect: please report it, with the archive"):
+            return look(request)
+    except GlacierTimeError as error:
+        return Outlook(glacier=request.glacier, error=str(error), exit_code=error.exit_code, has_failed=True)
 
 
 def forecast_glacier(request: ForecastRequest) -> Outlook:

@@ -49,6 +49,7 @@ from glaciertime.walls import wall
 __all__ = [
     "TrackOutcome",
     "TrackRequest",
+    "done_before",
     "find_glacier",
     "looked_up",
     "mask_of_image",
@@ -123,7 +124,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
     used = {ruler.kind: ruler for ruler in (*(() if request.redraw else known), *given)}
     if held is not None and not request.redraw and (held.run_inputs["input"] == TASK).any():
         listed = list(located.scenes)
-        done = _done(request, glacier, located, listed, held=held, rulers=known)
+        done = done_before(request, glacier, located, listed, held=held)
         if done is not None:
             return done
         located = replace(located, scenes=iter(listed))
@@ -208,10 +209,9 @@ def looked_up(request: TrackRequest) -> TrackRequest:
     return replace(request, known=known, dataset=dataset)
 
 
-def _done(
-    request: TrackRequest, glacier: Glacier, located: Located, scenes: Sequence[Any], *, held: Held,
-    rulers: Sequence[Ruler],
-) -> TrackOutcome | None:  # fmt: skip
+def done_before(
+    request: TrackRequest, glacier: Glacier, located: Located, scenes: Sequence[Any], *, held: Held
+) -> TrackOutcome | None:
     """Return the outcome of a glacier of which everything is in the archive from before; None where it is not."""
     seen = [(scene, scene.acquisition) for scene in scenes if getattr(scene, "acquisition", None) is not None]
     if len(seen) < len(scenes):
@@ -221,9 +221,10 @@ def _done(
             for part in dict.fromkeys((what.input, *what.parts))]  # fmt: skip
     weights = dict.fromkeys(request.weights or scene.weights for scene, _ in seen if isinstance(scene, ImageScene))
     digest = task_digest(request, glacier, located, read=read, weights=weights)
+    source = "simulated" if located.simulated else "observed"
+    rulers = rulers_in(held, glacier=glacier.name, dataset=located.dataset, source=source)
     if not is_done(held, digest, read=read, rulers=rulers, is_simulated=located.simulated):
         return None
-    source = "simulated" if located.simulated else "observed"
     rows = held.observations
     rows = rows[(rows["dataset"] == located.dataset) & (rows["source"] == source)]
     rows = rows[rows["image_id"].isin({image for _, _, image, _ in inputs})]
@@ -388,6 +389,6 @@ def store(outcome: TrackOutcome, archive: Archive, *, run: Run | None = None) ->
             refused=outcome.problems,
             digests=outcome.digests,
             tables={TASK: outcome.task} if outcome.task else {},
-            settings={"cpu_seconds": round(outcome.cpu_seconds, 3)},
+            settings={"cpu_seconds": round(outcome.cpu_seconds, 3), "scenes": len(outcome.inputs)},
         ),
     )

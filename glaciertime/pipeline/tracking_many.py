@@ -12,7 +12,7 @@ from glaciertime.pipeline.held import held_of
 from glaciertime.pipeline.tracking import TrackOutcome, TrackRequest, looked_up, outcome_of
 from glaciertime.pipeline.work import Task, Where, run_tasks
 
-__all__ = ["track_many"]
+__all__ = ["ready", "track_many"]
 
 
 def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1, scheduler: str = "") -> Iterator[TrackOutcome]:
@@ -31,7 +31,7 @@ def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1, scheduler: st
     paths = dict.fromkeys(path.resolve() for request in requests for path in _paths(request)) if scheduler else {}
     where = Where(jobs=jobs, scheduler=scheduler, paths=tuple(paths))
     tasks = (
-        Task(name=request.glacier, call=outcome_of, given=_ready(request, is_far=bool(scheduler)))
+        Task(name=request.glacier, call=outcome_of, given=ready(request, is_far=bool(scheduler)))
         for request in requests
     )
     for result in run_tasks(tasks, where=where, total=len(requests)):
@@ -39,7 +39,7 @@ def track_many(requests: Sequence[TrackRequest], *, jobs: int = 1, scheduler: st
         yield result.value or TrackOutcome(glacier=name, error=f"{name}: {result.lost}", exit_code=1)
 
 
-def _ready(request: TrackRequest, *, is_far: bool) -> TrackRequest:
+def ready(request: TrackRequest, *, is_far: bool) -> TrackRequest:
     """Return a request that needs neither manifests nor archive; as it is where its glacier is not found."""
     if is_far:
         request = _absolute(request)

@@ -150,7 +150,7 @@ def test_a_cluster_gives_the_same_tables_as_one_process(
             "--data", "masks")  # fmt: skip
     assert command(*both, "--archive", "one.gpkg").code == 0
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1", silence_logs=logging.CRITICAL
+        n_workers=1, threads_per_worker=2, dashboard_address=":0", host="127.0.0.1", silence_logs=logging.CRITICAL
     ) as cluster:
         far = command(*both, "--archive", "far.gpkg", "--scheduler", cluster.scheduler_address)
         assert far.code == 0, far.err
@@ -173,3 +173,54 @@ def test_what_is_no_scheduler_is_refused_before_any_work(track, no_measuring):
     assert refused.code == 2
     assert "tcp://HOST:PORT expected" in refused.err
     assert not Path("glaciertime.gpkg").exists()
+
+
+def test_a_dry_run_tells_the_tasks_what_is_done_and_what_is_left(track, command: Command, manifest: Path, masks: Path):
+    first = track("--dry-run", "--json")
+    assert first.code == 0, first.err
+    plan = first.json
+    size = sum(path.stat().st_size for path in masks.glob("*.tif"))
+    assert plan["tasks"] == [{"glacier": "Toy", "scenes": 3, "bytes": size, "done": False, "error": ""}]
+    assert (plan["left"], plan["done"], plan["bytes_to_read"]) == (1, 0, size)
+    assert plan["cpu_hours"] > 0
+    assert plan["bytes_to_store"] > 0
+    assert plan["known_from"] == "Toy, 3 scenes measured for it now and not stored"
+    assert not Path("glaciertime.gpkg").exists()
+    track()
+    done = track("--dry-run")
+    assert done.out.splitlines() == [
+        f"Toy: done, 3 scenes, {size / 1e6:,.1f} MB",
+        "1 glaciers: 1 done, 0 to do, 0 that cannot be",
+    ]
+    write_mask(masks / "toy_2004-03-15.tif", zones(33))
+    left = track("--dry-run")
+    assert "by 1 glaciers that the archive holds" in left.out
+    assert "to do: 4 scenes" in left.out
+    assert len(Archive(Path("glaciertime.gpkg")).read("inputs")) == 3
+
+
+def test_a_dry_run_tells_what_cannot_be_done(command: Command, manifest: Path, masks: Path, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    told = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", tmp_path / "empty", "--dry-run")
+    assert "Toy: cannot be done" in told.out
+    assert "is empty" in told.err
+
+
+def test_forecasts_by_two_processes_are_those_of_one(
+    track, command: Command, masks: Path, manifest: Path, tmp_path: Path
+):
+    for year in range(2004, 2014):
+        write_mask(masks / f"toy_{year}-03-15.tif", zones(40 - year % 7))
+    second = tmp_path / "second.yaml"
+    second.write_text(manifest.read_text().replace("name: Toy", "name: Second"))
+    load_catalog.cache_clear()
+    command("track", "--glacier", "Toy", "--glacier", "Second", "--manifest", manifest, "--manifest", second, "--data",
+            masks)  # fmt: skip
+    found = []
+    for jobs in (1, 2):
+        told = command("forecast", "--all", "--until", "2016", "--model", "last,drift", "--jobs", jobs)
+        assert told.code == 0, told.err
+        found.append((told.out, Archive(Path("glaciertime.gpkg")).read("forecasts")))
+    assert found[0][0] == found[1][0]
+    assert set(found[0][1]["glacier"]) == {"Second", "Toy"}
+    pd.testing.assert_frame_equal(found[0][1], found[1][1])

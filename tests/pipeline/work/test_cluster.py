@@ -24,7 +24,7 @@ def scheduler():
     distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1", silence_logs=logging.CRITICAL
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", host="127.0.0.1", silence_logs=logging.CRITICAL
     ) as running:
         yield running.scheduler_address
 
