@@ -270,14 +270,18 @@ def fill(numbers: range, archive: Path, dates: int) -> None:
     """Fill an archive with generated rows, many glaciers to a transaction."""
     from glaciertime.archive import Archive
     from glaciertime.archive.schema import TABLES
+    from glaciertime.archive.storage import Scope
     from glaciertime.archive.storing import insert
     from glaciertime.tables import validate
 
     for start in range(numbers.start, numbers.stop, ROWS_AT_ONCE):
         tables = generated(range(start, min(start + ROWS_AT_ONCE, numbers.stop)), dates)
-        with Archive(archive)._writing() as database:
+
+        def work(database: Any, tables: dict[str, Any] = tables) -> None:
             for name, rows in tables.items():
                 insert(database, TABLES[name], validate(rows, name))
+
+        Archive(archive).storage.change(work, Scope(sorted(set(tables["observations"]["glacier"]))))
 
 
 def run_workers(state: State, folder: Path, dates: int, glaciers: int = 60, turns: int = 5) -> None:

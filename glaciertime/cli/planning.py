@@ -53,11 +53,10 @@ def print_plan(requests: Sequence[TrackRequest], archive: Archive, *, jobs: int,
         typer.echo(f"to do: {scenes} scenes, {size / 1e6:,.1f} MB to read; what they cost is not known")
         return
     spread = "" if scheduler or jobs == 1 else f", {_time(hours / jobs)} with {jobs} processes"
-    typer.echo(
-        f"to do: {scenes} scenes, {size / 1e6:,.1f} MB to read, {_time(hours)} of one processor{spread}, about "
-        f"{stored / 1e6:,.1f} MB in the archive"
-    )
-    typer.echo(f"by {cost.known_from}: {cost.cpu_seconds:.3g} s and {cost.archive_bytes / 1e3:.3g} kB a scene")
+    held = "" if stored != stored else f", about {stored / 1e6:,.1f} MB in the archive"
+    typer.echo(f"to do: {scenes} scenes, {size / 1e6:,.1f} MB to read, {_time(hours)} of one processor{spread}{held}")
+    each = "" if stored != stored else f" and {cost.archive_bytes / 1e3:.3g} kB"
+    typer.echo(f"by {cost.known_from}: {cost.cpu_seconds:.3g} s{each} a scene")
 
 
 def _time(hours: float) -> str:

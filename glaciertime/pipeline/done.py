@@ -80,6 +80,7 @@ def _beside(sources: Iterable[str], *, archive: Place | None) -> list[tuple[str,
     """
     found: dict[str, tuple[str, int, int]] = {}
     by_folder: dict[str, set[str]] = {}
+    own = {archive.name + end for end in ("", "-journal", "-wal", "-shm")} if isinstance(archive, Path) else set()
     for source in sources:
         folder, name = os.path.split(source)
         by_folder.setdefault(folder, set()).add(name)
@@ -93,8 +94,7 @@ def _beside(sources: Iterable[str], *, archive: Place | None) -> list[tuple[str,
             is_other_raster = (
                 Path(entry.name).suffix.lower() in RASTER_ENDINGS and entry.name.split(".")[0] not in stems
             )
-            is_archive = isinstance(archive, Path) and entry.name.startswith(archive.name)
-            if entry.name in names or is_other_raster or is_archive or not entry.is_file():
+            if entry.name in names or is_other_raster or entry.name in own or not entry.is_file():
                 continue
             state = entry.stat()
             found[entry.path] = (entry.name, state.st_size, state.st_mtime_ns)

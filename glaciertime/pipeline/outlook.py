@@ -141,13 +141,22 @@ def many(
     scheduler : str
         Address of a Dask scheduler whose workers do it; they have to see the archive.
     """
+    paths: dict[Path, None] = {}
     if scheduler:
-        requests = [replace(request, archive=request.archive.resolve()) for request in requests]
-    paths = tuple(dict.fromkeys(request.archive for request in requests)) if scheduler else ()
+        requests = [_absolute(request) for request in requests]
+        paths = dict.fromkeys(request.archive for request in requests if isinstance(request.archive, Path))
     tasks = (Task(name=request.glacier, call=partial(_outlook_of, look), given=request) for request in requests)
-    for result in run_tasks(tasks, where=Where(jobs=jobs, scheduler=scheduler, paths=paths), total=len(requests)):
+    for result in run_tasks(
+        tasks, where=Where(jobs=jobs, scheduler=scheduler, paths=tuple(paths)), total=len(requests)
+    ):
         name = result.task.name
         yield result.value or Outlook(glacier=name, error=f"{name}: {result.lost}", exit_code=1, has_failed=True)
+
+
+def _absolute(request: Any) -> Any:
+    """Return a request with the absolute path of its archive: a worker of a cluster stands in another folder."""
+    archive = request.archive
+    return replace(request, archive=archive.resolve()) if isinstance(archive, Path) else request
 
 
 def _outlook_of(look: Callable[[Any], Outlook], request: Any) -> Outlook:

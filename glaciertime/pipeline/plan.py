@@ -7,6 +7,7 @@ stored.
 from __future__ import annotations
 
 import json
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -100,14 +101,22 @@ def cost_of(requests: Sequence[TrackRequest], plans: Sequence[Planned], archive:
         with tempfile.TemporaryDirectory(prefix="glaciertime-") as folder:
             sample = Archive(Path(folder) / "sample.gpkg", tell=lambda _: None)
             store(outcome, sample)
-            once = sample.path.stat().st_size
+            once = _bytes(sample)
         scenes = max(1, len(outcome.inputs))
         return Cost(
             cpu_seconds=outcome.cpu_seconds / scenes,
             archive_bytes=once / scenes,
             known_from=f"{outcome.glacier}, {scenes} scenes measured for it now and not stored",
         )
-    return Cost(cpu_seconds=float("nan"), archive_bytes=float("nan"), known_from="nothing: no glacier can be measured")
+    return Cost(cpu_seconds=math.nan, archive_bytes=math.nan, known_from="nothing: no glacier can be measured")
+
+
+def _bytes(archive: Archive) -> float:
+    """Return how large an archive is: of a file or a folder; NaN on a server."""
+    if not isinstance(archive.path, Path):
+        return math.nan
+    files = [archive.path] if archive.path.is_file() else archive.path.rglob("*")
+    return float(sum(path.stat().st_size for path in files if path.is_file()))
 
 
 def _from_runs(archive: Archive) -> Cost | None:
@@ -123,6 +132,6 @@ def _from_runs(archive: Archive) -> Cost | None:
         return None
     return Cost(
         cpu_seconds=statistics.mean(each),
-        archive_bytes=archive.path.stat().st_size / images,
+        archive_bytes=_bytes(archive) / images,
         known_from=f"{len(each)} glaciers that the archive holds, on the machines that measured them",
     )
