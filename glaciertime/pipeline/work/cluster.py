@@ -116,7 +116,7 @@ class ClusterWorkers:
         self._close()
 
     def _close(self) -> None:
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _quiet()
         self._client.close(timeout=2)
 
     def _workers(self) -> Mapping[str, Any]:
@@ -270,8 +270,7 @@ def _connect(address: str) -> Any:
         ) from error
     if not 0 < int.from_bytes(greeting, "little") < _GREETING_BYTES:
         raise InputError(f"--scheduler {address}: what answers there is no Dask scheduler; {remedy}")
-    # What it says while it tries is for who runs the cluster; here it is one sentence.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _quiet()
     try:
         return Client(address, timeout=_CONNECT_S, set_as_default=False, name="glaciertime")
     except Exception as error:
@@ -279,6 +278,16 @@ def _connect(address: str) -> Any:
             f"--scheduler {address}: what answers there is no Dask scheduler that this version can talk to "
             f"({_reason(error)}); {remedy}"
         ) from error
+
+
+def _quiet() -> None:
+    """Keep what the client says of its attempts off the terminal: it is told in one sentence.
+
+    Each of its loggers has a level of its own, so that the first of their names decides nothing.
+    """
+    for name in [*logging.root.manager.loggerDict]:
+        if name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _greeting(host: str, port: int) -> bytes:
