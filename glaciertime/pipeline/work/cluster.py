@@ -28,6 +28,7 @@ _CONNECT_S = 10.0
 _GREETING_BYTES = 1 << 20
 #: So long a cluster may have no worker, at the start and later.
 _NO_WORKER_S = 60.0
+_RESTARTS_S = 600.0
 _LOOK_S = 5.0
 _WORKERS_NAMED = 3
 _LOST = (
@@ -198,7 +199,9 @@ class ClusterWorkers:
         if isinstance(error, KilledWorker):
             return True
         if isinstance(error, CancelledError) or _is_gone(error):
-            raise WorkersLostError(self._gone()) from error
+            if self._client.status != "running":
+                raise WorkersLostError(self._gone()) from error
+            return True  # the worker ended between having done it and handing it over
         if isinstance(error, OtherCodeError):
             raise OtherCodeError(
                 f"--scheduler {self._address}: {error}; install the same there as here, and start them anew"
@@ -209,7 +212,7 @@ class ClusterWorkers:
         """Do a task once more while no other is begun: it may have been lost with what another one cost."""
         held = self.submit(task)
         while not held.done():
-            self.check()
+            self.check(no_worker_s=_RESTARTS_S)
             time.sleep(0.05)
         error = held.exception()
         if error is None:
@@ -220,10 +223,13 @@ class ClusterWorkers:
 
     def renew(self) -> None:
         """Count the workers anew."""
+        self._alone_since = None
         self.count = max(1, len(self._workers()))
 
-    def check(self) -> None:
+    def check(self, *, no_worker_s: float = _NO_WORKER_S) -> None:
         """Raise where the scheduler went away, or has had no worker for a minute.
+
+        Who does a task again that ends its workers waits longer: each is gone as soon as it is there.
 
         Raises
         ------
@@ -240,8 +246,8 @@ class ClusterWorkers:
             return
         if self._alone_since is None:
             self._alone_since = now
-            self._tell(f"--scheduler {self._address}: no worker is left; waiting for one, up to {_NO_WORKER_S:.0f} s")
-        elif now - self._alone_since > _NO_WORKER_S:
+            self._tell(f"--scheduler {self._address}: no worker is left; waiting for one, up to {no_worker_s:.0f} s")
+        elif now - self._alone_since > no_worker_s:
             raise WorkersLostError(
                 f"--scheduler {self._address}: no worker is left; start some and run the same command again: what is "
                 "stored is not done twice"
