@@ -26,8 +26,9 @@ __all__ = ["ClusterWorkers", "WorkersLostError", "parse_scheduler"]
 
 _CONNECT_S = 10.0
 _GREETING_BYTES = 1 << 20
-#: So long a cluster may have no worker, at the start and later.
-_NO_WORKER_S = 60.0
+#: So long a cluster may have no worker, at the start and later: who ends its workers has none most of the time.
+_START_S = 15.0
+_NO_WORKER_S = 300.0
 _RESTARTS_S = 600.0
 _LOOK_S = 5.0
 _WORKERS_NAMED = 3
@@ -125,7 +126,7 @@ class ClusterWorkers:
 
     def _wait_for_workers(self) -> None:
         try:
-            self._client.wait_for_workers(1, timeout=_NO_WORKER_S / 4)
+            self._client.wait_for_workers(1, timeout=_START_S)
         except TimeoutError as error:
             raise DataNotFoundError(
                 f"--scheduler {self._address}: it has no workers; start some with 'dask worker {self._address} "
@@ -227,7 +228,7 @@ class ClusterWorkers:
         self.count = max(1, len(self._workers()))
 
     def check(self, *, no_worker_s: float = _NO_WORKER_S) -> None:
-        """Raise where the scheduler went away, or has had no worker for a minute.
+        """Raise where the scheduler went away, or has had no worker for five minutes.
 
         Who does a task again that ends its workers waits longer: each is gone as soon as it is there.
 
