@@ -9,7 +9,6 @@ import typer
 from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
-from glaciertime.cli.compare import compare
 from glaciertime.cli.data import data_app
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.export import export
@@ -17,6 +16,7 @@ from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
 from glaciertime.cli.forget import forget
 from glaciertime.cli.import_series import import_series
+from glaciertime.cli.inventories import inventories
 from glaciertime.cli.models import models
 from glaciertime.cli.report import report
 from glaciertime.cli.running import as_command
@@ -61,7 +61,7 @@ def _options(
 for command, summary in (
     (track, "Measure areas and calving fronts, and store them."),
     (table, "Print what was lost between two dates."),
-    (compare, "Compare two inventories of outlines."),
+    (inventories, "Compare two inventories of outlines."),
     (series, "Print means, cycles, rates and breaks."),
     (forecast, "Forecast the series, with intervals."),
     (backtest, "Score past forecasts on what came."),

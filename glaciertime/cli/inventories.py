@@ -1,4 +1,4 @@
-"""``glaciertime compare``: what became of the glaciers between two inventories of outlines."""
+"""``glaciertime inventories``: what became of the glaciers between two inventories of outlines."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from glaciertime.cli.selecting import CorrelationOption
 if TYPE_CHECKING:
     from glaciertime.scenes.inventory import Inventory
 
-__all__ = ["compare"]
+__all__ = ["inventories"]
 
 
-def compare(
+def inventories(
     earlier: Annotated[Path, typer.Argument(metavar="EARLIER", help="Outlines of RGI 5 to 7, or like them.")],
     later: Annotated[Path, typer.Argument(metavar="LATER", help="Outlines of a later date.")],
     divides: Annotated[
@@ -48,9 +48,9 @@ def compare(
 
     Examples:
 
-    glaciertime compare rgi6.shp rgi7.shp
+    glaciertime inventories rgi6.shp rgi7.shp
 
-    glaciertime compare inventory1970.gpkg inventory2015.gpkg --boundary-sigma 10 --format csv
+    glaciertime inventories inventory1970.gpkg inventory2015.gpkg --boundary-sigma 10 --format csv
     """
     from glaciertime.dates import as_date
     from glaciertime.region.inventories import compare_inventories

@@ -20,15 +20,15 @@ def write(path: Path, width_m: float, date: str) -> None:
 def test_two_inventories_are_compared(command: Command, tmp_path: Path) -> None:
     write(tmp_path / "a.gpkg", 4000, "2000-08-01")
     write(tmp_path / "b.gpkg", 3000, "2010-08-01")
-    done = command("compare", "a.gpkg", "b.gpkg", "--boundary-sigma", "10")
+    done = command("inventories", "a.gpkg", "b.gpkg", "--boundary-sigma", "10")
     assert done.code == 0
     assert "1 glaciers compared: 1 smaller, 0 larger; 0 vanished" in done.out
     assert "divides: the outlines of a.gpkg" in done.err
-    assert command("compare", "a.gpkg", "b.gpkg", "--json").json[0]["percent"] == pytest.approx(-25, abs=0.01)
-    totals = {row["what"]: row for row in command("compare", "a.gpkg", "b.gpkg", "--totals", "--json").json}
+    assert command("inventories", "a.gpkg", "b.gpkg", "--json").json[0]["percent"] == pytest.approx(-25, abs=0.01)
+    totals = {row["what"]: row for row in command("inventories", "a.gpkg", "b.gpkg", "--totals", "--json").json}
     assert totals["percent_rate"]["value"] == pytest.approx(-2.5, abs=0.01)
-    sheet = command("compare", "a.gpkg", "b.gpkg", "--format", "csv").out
+    sheet = command("inventories", "a.gpkg", "b.gpkg", "--format", "csv").out
     assert "'=Zunge" in sheet
-    assert command("compare", "b.gpkg", "a.gpkg").code == 1
-    assert command("compare", "a.gpkg", "b.gpkg", "--correlation", "2").code == 2
-    assert command("compare", "a.gpkg", "none.gpkg").code == 1
+    assert command("inventories", "b.gpkg", "a.gpkg").code == 1
+    assert command("inventories", "a.gpkg", "b.gpkg", "--correlation", "2").code == 2
+    assert command("inventories", "a.gpkg", "none.gpkg").code == 1
