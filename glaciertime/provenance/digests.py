@@ -7,12 +7,14 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import unescape
 
 import pandas as pd
 
@@ -21,6 +23,7 @@ __all__ = ["Digest", "digest_of", "row_digest", "table_digest", "value_digest"]
 _CHUNK_BYTES = 1 << 20
 #: What a shapefile is made of: each part can change what is read.
 _BESIDE = (".dbf", ".shx", ".prj", ".cpg")
+_SOURCE_OF_VRT = re.compile(r"<Source(?:Filename|Dataset)\b([^>]*)>([^<]*)</Source(?:Filename|Dataset)>")
 _ROW_LETTERS = 12
 
 
@@ -35,24 +38,51 @@ class Digest:
 
 
 def digest_of(path: str | Path) -> list[Digest]:
-    """Return a file's digest, followed by those of the files that are read with it (the parts of a shapefile).
+    """Return a file's digest, followed by those of the files that are read with it.
 
-    A file that has not changed since it was read last in this process is not read again.
+    These are the parts of a shapefile, and the files whose pixels a virtual raster shows. A file that has not changed
+    since it was read last in this process is not read again.
 
     Returns
     -------
     list of Digest
-        Empty for what is no file that can be read: a folder, a name.
+        Empty for what is no file that can be read, a folder or a name, and for a virtual raster that shows such.
     """
     path = Path(path)
-    found = [digest for one in _parts(path) if (digest := _one(one)) is not None]
-    return found if found and found[0].path == str(path) else []
+    parts = _parts(path)
+    found = [digest for one in parts if (digest := _one(one)) is not None]
+    is_whole = path.suffix.lower() != ".vrt" or len(found) == len(parts)
+    return found if found and found[0].path == str(path) and is_whole else []
 
 
 def _parts(path: Path) -> list[Path]:
+    if path.suffix.lower() == ".vrt":
+        return _shown(path)
     if path.suffix.lower() != ".shp":
         return [path]
     return [path, *(path.with_suffix(end) for end in _BESIDE if path.with_suffix(end).is_file())]
+
+
+def _shown(path: Path) -> list[Path]:
+    """Return a virtual raster, and every file that it, or a virtual raster in it, shows."""
+    found: dict[Path, None] = {path: None}
+    left = [path]
+    while left:
+        one = left.pop()
+        if one.suffix.lower() != ".vrt":
+            continue
+        try:
+            text = one.read_text(encoding="utf-8", errors="surrogateescape")
+        except (OSError, ValueError):
+            continue
+        for given, name in _SOURCE_OF_VRT.findall(text):
+            shown = Path(unescape(name.strip(), {"&quot;": '"', "&apos;": "'"}))
+            if "1" in given.rpartition("relativeToVRT")[2][:6]:
+                shown = Path(os.path.normpath(one.parent / shown))
+            if shown not in found:
+                found[shown] = None
+                left.append(shown)
+    return list(found)
 
 
 def _one(path: Path) -> Digest | None:

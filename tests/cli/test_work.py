@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import rasterio
+from rasterio.shutil import copy
+from rasterio.vrt import WarpedVRT
 
 from glaciertime.archive import Archive
 from glaciertime.catalog import load_catalog
@@ -76,6 +79,20 @@ def test_a_changed_world_file_is_a_changed_scene(track, masks: Path):
     world.write_text("100\n0\n0\n-100\n-2399850\n1259950\n")
     assert "not measured again" not in track().err
     assert last_position() == pytest.approx(true_m(3700), abs=0.05)
+
+
+def test_pixels_that_a_virtual_raster_shows_are_those_of_a_scene(track, masks: Path, tmp_path: Path):
+    shown, virtual = tmp_path / "shown.tif", masks / "toy_2003-03-15.vrt"
+    (masks / "toy_2003-03-15.tif").unlink()
+    write_mask(shown, zones(36))
+    with WarpedVRT(rasterio.open(shown)) as grid:
+        copy(grid, virtual, driver="VRT")
+    track()
+    assert last_position() == pytest.approx(true_m(3600), abs=0.05)
+    assert "not measured again" in track().err
+    write_mask(shown, zones(30))
+    assert "not measured again" not in track().err
+    assert last_position() == pytest.approx(true_m(3000), abs=0.05)
 
 
 @pytest.mark.parametrize("option", [("--method", "mean-trace"), ("--common-footprint",), ("--dataset", "Other")])

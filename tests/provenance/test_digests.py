@@ -49,6 +49,20 @@ def test_every_part_of_a_shapefile_counts(tmp_path: Path) -> None:
     assert [Path(one.path).suffix for one in digest_of(tmp_path / "a.shp")] == [".shp", ".dbf", ".shx", ".prj"]
 
 
+def test_every_file_that_a_virtual_raster_shows_counts(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a&b.tif").write_bytes(b"one")
+    inner, outer = tmp_path / "raw" / "inner.vrt", tmp_path / "outer.vrt"
+    shown = '<VRTDataset><SourceFilename relativeToVRT="{}" shared="0">{}</SourceFilename></VRTDataset>'
+    inner.write_text(shown.format(1, "a&amp;b.tif"))
+    outer.write_text(shown.format(0, inner))
+    assert [Path(one.path).name for one in digest_of(outer)] == ["outer.vrt", "inner.vrt", "a&b.tif"]
+    inner.write_text(shown.format(1, "../outer.vrt"))
+    assert [Path(one.path).name for one in digest_of(outer)] == ["outer.vrt", "inner.vrt"]
+    outer.write_text(shown.format(0, "/vsicurl/http://127.0.0.1/a.tif"))
+    assert digest_of(outer) == []
+
+
 @pytest.mark.parametrize("name", ["", "gone.tif", ".", "a\0b", "simulated Crane"])
 def test_what_is_no_file_has_no_digest(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
