@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.breaks import Break, find_breaks
-from glaciertime.forecast.series import Series
+from glaciertime.forecast.series import Series, as_years
+from glaciertime.units import number_text
 
 __all__ = ["Regime", "answer_without_model", "break_texts", "large_breaks", "present_regime"]
 
@@ -31,6 +32,14 @@ _LEAST = 4
 _UNUSUAL = 3.0
 #: From so many values in the median year on, breaks are those of the yearly means.
 _DENSE_GAP_YEARS = 0.4
+#: Of a dense record, fewer values behind a jump may be outliers.
+_LEAST_BEHIND = 3
+#: From so many values on, an annual cycle is told by two harmonics.
+_LEAST_FOR_TWO_WAVES = 40
+#: So many of the nearest values say what lies beyond them.
+_NEAREST = 60
+#: Where time is turned.
+_EPOCH = np.datetime64("1970-01-01", "D")
 #: What does not come back by itself.
 _GONE = ("area_km2", "length_m", "volume_km3", "front_width_m")
 
@@ -82,7 +91,8 @@ def large_breaks(series: Series) -> list[Break]:
         return []
     years, values, sigma = series.years, series.values, series.sigma
     if float(np.median(np.diff(years))) < _DENSE_GAP_YEARS:
-        found = _breaks_of_years(series)
+        # In the middle of a year a break is two halves, of which each hides the other: then of years in between.
+        found = _breaks_of_years(series) or _breaks_of_years(series, shift_years=0.5)
     else:
         found = find_breaks(years, values, sigmas=sigma, level=_LEVEL)
     span = float(np.ptp(values))
@@ -94,24 +104,50 @@ def large_breaks(series: Series) -> list[Break]:
     return kept
 
 
-def _breaks_of_years(series: Series) -> list[Break]:
-    """Return the breaks of the yearly means of a dense record, each between two of its own observations."""
-    year = series.dates.astype("M8[Y]").astype(int)
-    held, place = np.unique(year, return_inverse=True)
+def _breaks_of_years(series: Series, *, shift_years: float = 0.0) -> list[Break]:
+    """Return the breaks of the yearly means of a dense record, each between two of its own observations.
+
+    Years are counted back from the last observation and freed of the annual cycle: of a year that has only begun, or
+    was seen in one season alone, the mean is else that of the season. How large a break is, is read at its date.
+    """
+    years = series.years
+    held, place = np.unique(-np.floor(years[-1] - years + shift_years).astype(int), return_inverse=True)
+    values = series.values - _season(series, place)
     count = np.bincount(place)
-    means = np.bincount(place, series.values) / count
-    when = np.bincount(place, series.years) / count
+    means = np.bincount(place, values) / count
+    when = np.bincount(place, years) / count
+    sigma = np.sqrt(np.bincount(place, np.nan_to_num(series.sigma) ** 2)) / count
+    rate = float(np.median(np.diff(means) / np.diff(when))) if len(held) > 1 else 0.0
     found = []
-    for one in find_breaks(when, means, level=_LEVEL):
+    for one in find_breaks(when, means, sigmas=sigma, level=_LEVEL):
         # Within the years on both sides, where the record moves most that way.
-        first, last = (
-            int(np.searchsorted(year, held[one.start])),
-            int(np.searchsorted(year, held[one.end], "right")) - 1,
-        )
-        steps = np.sign(one.step) * np.diff(series.values[first : last + 1])
-        at = first + int(np.argmax(steps))
-        found.append(replace(one, start=at, end=at + 1, values_after=len(series) - at - 1, is_ongoing=False))
-    return found
+        first, last = int(np.searchsorted(place, one.start)), int(np.searchsorted(place, one.end, "right")) - 1
+        at = first + int(np.argmax(np.sign(one.step) * np.diff(values[first : last + 1])))
+        if len(series) - at > _LEAST_BEHIND:
+            found.append(replace(one, start=at, end=at + 1, step=_step_at(years, values, at, rate),
+                                 values_after=len(series) - at - 1, is_ongoing=False))  # fmt: skip
+    # The cycle once more, of what is left without the steps: a collapse within one year passes for a part of it.
+    level = sum((np.where(np.arange(len(series)) >= one.end, one.step, 0.0) for one in found), np.zeros(len(series)))
+    values = series.values - _season(replace(series, values=series.values - level), place)
+    return [replace(one, step=_step_at(years, values, one.start, rate)) for one in found]
+
+
+def _step_at(years: NDArray[np.float64], values: NDArray[np.float64], at: int, rate: float) -> float:
+    """Return by how much a dense record changes behind an observation, from one year to the next, beyond its rate."""
+    before = slice(int(np.searchsorted(years, years[at] - 1)), at + 1)
+    after = slice(at + 1, int(np.searchsorted(years, years[at + 1] + 1, "right")))
+    apart = float(years[after].mean() - years[before].mean())
+    return float(np.median(values[after]) - np.median(values[before])) - rate * apart
+
+
+def _season(series: Series, place: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the annual cycle of a dense record (N,), fitted beside a level for every year."""
+    turns = 2 * np.pi * series.years
+    waves = 2 if len(series) >= _LEAST_FOR_TWO_WAVES else 1
+    cycle = np.column_stack([wave(k * turns) for k in range(1, waves + 1) for wave in (np.sin, np.cos)])
+    levels = (place[:, None] == np.arange(place.max() + 1)).astype(float)
+    fitted = np.linalg.lstsq(np.hstack([levels, cycle]), series.values - series.values.mean(), rcond=None)[0]
+    return np.asarray(cycle @ fitted[levels.shape[1] :])
 
 
 def _without(series: Series, breaks: list[Break]) -> Series:
@@ -120,10 +156,11 @@ def _without(series: Series, breaks: list[Break]) -> Series:
     keep = np.ones(len(series), dtype=bool)
     for one in breaks:
         before = slice(0, one.start + 1)
-        if series.is_ratio_scale:
-            # As a share: what was lost before was lost of more, and nothing becomes negative.
+        if series.is_ratio_scale and one.step < 0:
+            # As a share: what was lost before was lost of more, and nothing becomes negative. A gain is added: what
+            # hardly was, a lake before it formed, says nothing by its shares.
             reached = values[one.end]
-            factor = reached / (reached - one.step) if reached > 0 and reached > one.step else 1.0
+            factor = reached / (reached - one.step) if reached > 0 else 1.0
             values[before] *= factor
             sigma[before] *= factor
         else:
@@ -138,7 +175,8 @@ def _settled(series: Series) -> Series:
 
     .. math:: \hat y = m + \frac{s^2}{s^2 + \sigma^2} (y - m)
 
-    with *m* and *s* from the neighbours, the last of all from what the state-space model forecasts without it.
+    with *m* and *s* from the neighbours; beyond these, from what the state-space model forecasts without it, or
+    forecasts back.
     """
     known = np.isfinite(series.sigma) & (series.sigma > 0)
     if known.sum() < _LEAST or len(series) <= _LEAST:
@@ -147,37 +185,47 @@ def _settled(series: Series) -> Series:
     if not unusual.any() or (~unusual).sum() < _LEAST:
         return series
     values, sigma = series.values.copy(), series.sigma.copy()
-    sure = series.take(~unusual)
-    steps, gaps = np.diff(sure.values), np.diff(sure.years)
-    rate = float(np.median(steps / gaps))
-    walk = float(np.mean((steps - rate * gaps) ** 2 / gaps))
-    for index in map(int, np.flatnonzero(unusual)):
-        middle, variance = _expected(sure, series, index, walk)
-        share = variance / (variance + sigma[index] ** 2) if variance + sigma[index] ** 2 > 0 else 1.0
-        values[index] = middle + share * (values[index] - middle)
-        sigma[index] *= np.sqrt(share)
+    middle, variance = _expected(series.take(~unusual), series.dates[unusual])
+    total = variance + sigma[unusual] ** 2
+    share = np.divide(variance, total, out=np.ones_like(total), where=total > 0)
+    values[unusual] = middle + share * (values[unusual] - middle)
+    sigma[unusual] *= np.sqrt(share)
     if series.is_ratio_scale:
         values = np.maximum(values, 0.0)
     return replace(series, values=values, sigma=sigma)
 
 
-def _expected(sure: Series, series: Series, index: int, walk: float) -> tuple[float, float]:
-    """Return what the surer observations say of the date of another one: mean and variance."""
-    date, when = series.dates[index], series.years[index]
-    after = int(np.searchsorted(sure.dates, date))
-    spread = np.nan_to_num(sure.sigma)
-    if after == 0:
-        return float(sure.values[0]), walk * float(sure.years[0] - when) + float(spread[0] ** 2)
-    if after < len(sure):
-        left, right = sure.years[after - 1], sure.years[after]
-        share = float((when - left) / (right - left))
-        middle = (1 - share) * sure.values[after - 1] + share * sure.values[after]
-        own = ((1 - share) * spread[after - 1]) ** 2 + (share * spread[after]) ** 2
-        return float(middle), walk * share * (1 - share) * float(right - left) + float(own)
+def _expected(sure: Series, dates: NDArray[np.datetime64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the surer observations say of other dates: means and variances, (K,) each."""
+    when, spread = as_years(dates), np.nan_to_num(sure.sigma)
+    steps, gaps = np.diff(sure.values), np.diff(sure.years)
+    walk = float(np.mean((steps - float(np.median(steps / gaps)) * gaps) ** 2 / gaps))
+    after = np.searchsorted(sure.dates, dates)
+    right = np.clip(after, 1, len(sure) - 1)
+    left = right - 1
+    share = (when - sure.years[left]) / gaps[left]
+    middle = (1 - share) * sure.values[left] + share * sure.values[right]
+    own = ((1 - share) * spread[left]) ** 2 + (share * spread[right]) ** 2
+    variance = walk * share * (1 - share) * gaps[left] + own
+    behind, before = after == len(sure), after == 0
+    if behind.any():
+        middle[behind], variance[behind] = _ahead(sure, dates[behind])
+    if before.any():
+        # Time runs backwards.
+        turned = replace(sure, dates=_EPOCH - (sure.dates[::-1] - _EPOCH), values=sure.values[::-1],
+                         sigma=sure.sigma[::-1], quality=sure.quality[::-1])  # fmt: skip
+        back = _ahead(turned, _EPOCH - (dates[before][::-1] - _EPOCH))
+        middle[before], variance[before] = back[0][::-1], back[1][::-1]
+    return middle, variance
+
+
+def _ahead(sure: Series, dates: NDArray[np.datetime64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance (K,) of what the state-space model forecasts at dates."""
     from glaciertime.forecast.local.kalman import Kalman
 
-    low, middle, high = Kalman().fit(sure).predict(np.array([date]), levels=(_ONE_SIGMA,)).values[0]
-    return float(middle), float(((high - low) / 2) ** 2)
+    fitted = Kalman().fit_alone(sure.take(slice(-_NEAREST, None)), search=False)
+    low, middle, high = fitted.predict(dates, levels=(_ONE_SIGMA,)).values.T
+    return middle, ((high - low) / 2) ** 2
 
 
 def answer_without_model(
@@ -197,6 +245,9 @@ def answer_without_model(
     quantiles : (Q,) float64
     """
     last = float(series.values[-1])
+    if last == 0 and _settled(series).values[-1] > 0:
+        # A zero that may as well be anything: its sigma is out of the ordinary.
+        return None
     if series.variable in _GONE and last == 0:
         positive = series.values[series.values > 0]
         limit = float(np.nan_to_num(series.sigma[-1])) or (float(positive.min()) if len(positive) else 0.0)
@@ -245,11 +296,12 @@ def break_texts(series: Series) -> list[str]:
     a break between 2001-01-01 and 2002-01-01, -530 km2 beyond ...
     """
     texts = []
-    for one in present_regime(series).breaks:
+    for one in large_breaks(series):
         doubt = "; one value alone behind it: it may be an outlier" if one.values_after == 1 else ""
         chance = "p < 0.001" if one.p_value < 1e-3 else f"p {one.p_value:.2g}"
+        size = number_text(one.step, digits=3, sign=True)
         texts.append(
-            f"a break between {series.dates[one.start]} and {series.dates[one.end]}, {one.step:+,.0f} {series.unit} "
+            f"a break between {series.dates[one.start]} and {series.dates[one.end]}, {size} {series.unit} "
             f"beyond the usual change ({chance}){doubt}; forecasts go on from what is behind it, and another break is "
             "no part of their intervals"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pandas as pd
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.local.simple import Last
 from glaciertime.forecast.predict import make_task, outcome_table
-from glaciertime.forecast.prediction import DEFAULT_LEVELS, from_student
+from glaciertime.forecast.prediction import DEFAULT_LEVELS, from_student, quantiles_of
 from glaciertime.forecast.profile import Profile
+from glaciertime.forecast.regime import answer_without_model, present_regime
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import Outcome, bound
 from glaciertime.tables import validate
@@ -38,7 +40,8 @@ def scenario_series(
     target_dates : (D,) dates
         After the cutoff.
     recent_years : float
-        The rate is that of a line fitted by least squares to the last so many years, three values at least.
+        The rate is that of a line fitted by least squares to the last so many years, three values at least, of the
+        present regime (:func:`glaciertime.forecast.regime.present_regime`).
     cutoff : date, optional
     profile : Profile, optional
         Fjord width, depth or cross-section along the centreline, for front positions: the rate times the profile is
@@ -74,7 +77,10 @@ def scenario_series(
         raise InputError(f"{series.label}: a profile along the centreline says nothing of {series.variable}; "
                          "give --variable front_position_m")  # fmt: skip
     task = make_task(series, cutoff=cutoff, target_dates=target_dates)
-    seen = task.series
+    answered = answer_without_model(task.series, task.dates, quantiles_of(DEFAULT_LEVELS))
+    # A break that is behind the record is no rate, and a value that is hardly believed no start.
+    seen = present_regime(task.series).series
+    task = replace(task, series=seen)
     if len(seen) < 3:
         raise InputError(f"{series.label}: {len(seen)} observations, a rate needs 3; add more, or a later cutoff")
     recent = seen.years >= seen.years[-1] - recent_years
@@ -89,5 +95,6 @@ def scenario_series(
     prediction = from_student(task.dates, centre, np.sqrt(walk.variance_per_year * ahead), degrees=walk.degrees,
                               levels=DEFAULT_LEVELS)  # fmt: skip
     name = f"{PREFIX}{scenario}" + ("" if profile is None else "+profile")
-    outcome = Outcome(bound(prediction.values, task, prediction.quantiles), "ok")
+    made = prediction.values if answered is None else answered
+    outcome = Outcome(bound(made, task, prediction.quantiles), "ok")
     return validate(outcome_table(task, name, outcome, prediction.quantiles), "forecasts")

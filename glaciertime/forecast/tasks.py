@@ -96,7 +96,7 @@ def run_tasks(
         else:
             found = _run_local(model, as_observed if model.weighs_sigma else settled, levels, jobs, report, covariates)
         places = dict(answered)
-        for index, task, outcome in zip(open_places, as_observed, found, strict=True):
+        for index, task, outcome in zip(open_places, settled, found, strict=True):
             is_ok = outcome.status == "ok"
             places[index] = replace(outcome, values=bound(outcome.values, task, quantiles)) if is_ok else outcome
         outcomes[model.name] = [places[index] for index in range(len(tasks))]

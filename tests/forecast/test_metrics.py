@@ -56,3 +56,10 @@ def test_smape_reaches_two_hundred_and_is_zero_for_zeros():
 def test_pinball_of_the_median_is_half_the_absolute_error():
     loss = metrics.pinball(np.array([1.0, 5.0]), np.array([[3.0], [3.0]]), quantiles=np.array([0.5]))
     np.testing.assert_allclose(loss, [[1.0], [1.0]])
+
+
+def test_crps_keeps_its_digits_where_the_spread_is_small_beside_the_values():
+    p = quantiles_of((0.5, 0.8, 0.9, 0.95))
+    for level, spread in ((1e12, 1.0), (1e9, 1e-3), (5e6, 1e-6)):
+        got = metrics.crps(np.array([level]), level + spread * stats.norm.ppf(p)[None], quantiles=p)
+        np.testing.assert_allclose(got, spread * (2 / np.sqrt(2 * np.pi) - 1 / np.sqrt(np.pi)), rtol=1e-3)

@@ -9,7 +9,7 @@ import pytest
 
 from glaciertime.forecast import forecast_series
 from glaciertime.forecast.example import make_series
-from glaciertime.forecast.regime import present_regime
+from glaciertime.forecast.regime import break_texts, present_regime
 from glaciertime.forecast.series import Series
 
 LOCAL = ["last", "drift", "damped-drift", "seasonal-last", "gp", "kalman"]
@@ -123,3 +123,71 @@ def test_a_front_is_not_forecast_beyond_the_end_of_its_line():
     assert 0 < lower <= middle
     # Of a position whose zero is anybody's nothing is known.
     assert quantiles(own, ["drift"], "2020-01-01")["drift"][0] < 0
+
+
+def test_an_old_value_of_large_sigma_lies_on_the_line_of_the_later_ones():
+    dates = ["1900-01-01", *(f"{year}-01-01" for year in range(1950, 2001, 2))]
+    years = np.array([float(date[:4]) for date in dates])
+    lengths = 10_000 - 50 * (years - 1900) + np.where(np.arange(len(years)) % 2, 4.0, -4.0)
+    series = make_series(dates, lengths, variable="length_m", sigma=[100.0] + [10.0] * (len(years) - 1))
+    assert present_regime(series).series.values[0] == pytest.approx(10_000, abs=60)
+    assert quantiles(series, ["drift"], "2010-01-01")["drift"][1] == pytest.approx(4500, abs=60)
+
+
+@pytest.mark.parametrize("doubtful", [0.0, 500.0])
+@pytest.mark.parametrize("model", LOCAL)
+def test_a_doubtful_last_area_is_neither_gone_nor_what_bounds_are_measured_by(model, doubtful):
+    values = [30 - 0.1 * k for k in range(14)] + [doubtful]
+    series = yearly(values, variable="area_km2", sigma=[0.5] * 14 + [1000.0])
+    lower, middle, upper = quantiles(series, [model], "2015-01-01")[model]
+    assert middle == pytest.approx(28.5, abs=0.5)
+    assert 25 < lower < middle < upper < 32
+
+
+def test_a_winter_at_the_end_of_a_dense_record_is_no_break():
+    dates = np.arange(np.datetime64("2005-01-15"), np.datetime64("2015-12-31"), np.timedelta64(30, "D"))
+    years = dates.astype(float) / 365.25
+    noise = np.random.default_rng(1).normal(0, 20, len(years))
+    series = make_series(dates, 5000 - 20 * (years - years[0]) + 500 * np.cos(2 * np.pi * years) + noise)
+    found = [str(dates[k - 1]) for k in range(60, len(dates)) if present_regime(series.take(slice(0, k))).breaks]
+    assert found == []
+
+
+@pytest.mark.parametrize("count_after", [3, 5, 7, 12])
+def test_a_dense_collapse_has_its_whole_size_within_its_own_year(count_after):
+    dates = np.arange(np.datetime64("2005-01-15"), np.datetime64("2018-12-31"), np.timedelta64(30, "D"))
+    areas = 1000 + np.random.default_rng(1).normal(0, 2, len(dates))
+    at = int(np.searchsorted(dates, np.datetime64("2015-08-01")))
+    areas[at:] -= 500
+    regime = present_regime(make_series(dates, areas, variable="area_km2", unit="km2").take(slice(0, at + count_after)))
+    (found,) = regime.breaks
+    assert (found.start, found.end) == (at - 1, at)
+    assert found.step == pytest.approx(-500, abs=4)
+
+
+def test_what_hardly_was_says_nothing_by_its_shares():
+    before = 0.01 + 0.004 * np.random.default_rng(0).random(10)
+    lake = np.concatenate([before, 10 + 0.1 * np.arange(5)])
+    for values in (lake, np.where(lake < 1, 0.0, lake)):
+        regime = present_regime(yearly(values, variable="area_km2"))
+        assert len(regime.breaks) == 1
+        assert np.abs(np.diff(regime.series.values)).max() < 0.2
+
+
+def test_a_small_break_is_named_with_its_digits():
+    values = np.concatenate([0.8 - 0.003 * np.arange(10), 0.4 - 0.003 * np.arange(5)])
+    (text,) = break_texts(yearly(values, variable="area_km2"))
+    assert "-0.37 km2" in text
+
+
+def test_many_doubtful_values_of_a_dense_record_are_settled_by_the_nearest(monkeypatch):
+    from glaciertime.forecast.local.kalman import Kalman
+
+    lengths, fit = [], Kalman.fit_alone
+    monkeypatch.setattr(Kalman, "fit_alone", lambda self, s, **given: lengths.append(len(s)) or fit(self, s, **given))
+    sigma = np.where(np.arange(600) >= 595, 50.0, 1.0)
+    dates = np.datetime64("2000-01-01") + 9 * np.arange(600)
+    values = np.random.default_rng(0).normal(0, 1, 600).cumsum()
+    present_regime(make_series(dates, values, sigma=sigma))
+    assert len(lengths) == 1
+    assert lengths[0] <= 100

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from glaciertime.errors import InputError, UsageError
-from glaciertime.forecast.example import straight_series
+from glaciertime.forecast.example import make_series, straight_series
 from glaciertime.forecast.profile import Profile, profile_from_table
 from glaciertime.forecast.scenario import scenario_series
 
@@ -70,3 +70,15 @@ def test_a_bad_profile_is_refused():
     for values in ([1.0, -2.0], [1.0, np.nan]):
         with pytest.raises(InputError, match="positive finite values"):
             profile_from_table(pd.DataFrame({"position_m": [1.0, 2.0], "value": values}))
+
+
+def test_a_scenario_starts_from_the_present_regime():
+    years = range(1996, 2012)
+    areas = [1200, 1195, 1191, 1186, 1182, 1177, *(640 - 4 * k for k in range(10))]
+    shelf = make_series([f"{year}-01-01" for year in years], areas, variable="area_km2", unit="km2")
+    rows = scenario_series(shelf, scenario="held", target_dates=["2006-01-01"], cutoff="2004-06-01")
+    assert rows.loc[rows["quantile"] == 0.5, "value"].item() == pytest.approx(632 - 8, abs=8)
+    gone = make_series([f"{year}-01-01" for year in years], np.maximum(3 - 0.5 * np.arange(16), 0),
+                       variable="area_km2", unit="km2")  # fmt: skip
+    rows = scenario_series(gone, scenario="held", target_dates=["2020-01-01"])
+    assert rows["value"].max() <= 0.5

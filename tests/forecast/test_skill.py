@@ -153,3 +153,15 @@ def test_the_table_of_errors_grows_with_the_forecasts_and_not_with_their_product
     tracemalloc.stop()
     assert (table["n_series"] == 16).all()
     assert peak < 20e6
+
+
+def test_a_model_that_is_the_last_value_does_not_beat_it_and_forecasts_are_not_too_few():
+    series = make_series([f"{1950 + i}-01-01" for i in range(40)], np.cumsum([1.0, -2.0, 3.0, -1.0] * 10))
+    result = run_backtest([series], models=["last", "seasonal-last"], horizons=[1])
+    rows = result.rows
+    rows["forecast"] = np.where(rows["model"] == "last", rows["forecast"], np.nan)
+    rows["forecast"] = rows.groupby("cutoff")["forecast"].transform("max")
+    (row,) = verdicts(skill_scores(result)).itertuples()
+    assert row.use == "last"
+    assert "too few" not in row.verdict
+    assert "1.00 times" in row.verdict

@@ -65,6 +65,10 @@ def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
 
 def _sentence(best: str, ratio: float, chance: float, count: int, tried: int, is_better: bool) -> str:
     models = "model" if tried == 1 else f"of {tried} models"
+    if not np.isfinite(chance) and ratio >= 1:
+        # As where a model is the last value itself: there is nothing to test.
+        told = f"{best}, the best {models}, errs {ratio:.2f} times as much"
+        return f"nothing beats the last value in {count} forecasts, {told}; use last"
     if not np.isfinite(chance):
         return f"{count} forecasts are too few to say what beats the last value; use last"
     sure = "p < 0.001" if chance < 1e-3 else f"p {chance:.2g}"
