@@ -16,6 +16,7 @@ from rasterio.io import DatasetReader
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.remote import ACCESS, address, open_remote
+from glaciertime.scenes.virtual import check_virtual
 from glaciertime.walls import wall
 
 __all__ = ["STRICT", "check_pixels", "open_raster", "reading"]
@@ -54,7 +55,10 @@ def open_raster(path: Path | str, *, what: str = "a raster") -> DatasetReader:
     """
     if isinstance(path, str) and (url := address(path)) is not None:
         return open_remote(url, what=what)
-    path = Path(path)
+    return _open_file(Path(path), what=what, above=(), seen=set())
+
+
+def _open_file(path: Path, *, what: str, above: tuple[Path, ...], seen: set[Path]) -> DatasetReader:
     with wall(f"{path} cannot be looked for", "give a name that a file can have"):
         if not path.is_file():
             raise DataNotFoundError(f"{path}: there is no such file; give {what}")
@@ -75,10 +79,16 @@ def open_raster(path: Path | str, *, what: str = "a raster") -> DatasetReader:
                 pixels=raster.width * raster.height * raster.count, bytes_per_pixel=0, file_bytes=stored,
                 what=path.name, advice="export it again",
             )  # fmt: skip
+            if raster.driver == "VRT":
+                check_virtual(path, _open_source, above=above, seen=seen)
         except BaseException:
             raster.close()
             raise
     return raster
+
+
+def _open_source(path: Path, above: tuple[Path, ...], seen: set[Path]) -> None:
+    _open_file(path, what="the rasters that the virtual one is made of", above=above, seen=seen).close()
 
 
 def check_pixels(raster: DatasetReader | Any, *, bytes_per_pixel: float, step: str, bands: int | None = None) -> None:
