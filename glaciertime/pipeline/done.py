@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from glaciertime import limits
 from glaciertime.archive import Place
 from glaciertime.catalog import Glacier
 from glaciertime.pipeline.held import Held
@@ -67,6 +68,8 @@ def task_digest(
             "request": {name: value for name, value in vars(request).items() if name not in _WHERE},
             "files": [[one.sha256 for one in digest_of(path)] for path in [*files, *models]],
             "given": [request.centreline is not None, request.box is not None],
+            # What a limit kept from being measured may be measured with another one.
+            "limits": {name: limits.limit(name) for name in limits.LIMITS},
             "found": [located.dataset, located.simulated, None if located.source is None else located.source.format],
             "beside": _beside([source for *_, source in read], archive=request.archive),
         }
