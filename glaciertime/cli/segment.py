@@ -160,9 +160,11 @@ def segment(
     )  # fmt: skip
     _check_method(settings, given={"--weights": weights, "--probabilities": probabilities, "--smoothness": smoothness})
     several = is_several(images) or (out.suffix.lower() not in (*TIFF, ".png") and (out.is_dir() or not out.suffix))
-    listing = list_images(images, mark=MARK, outputs=out if several else None)
+    listing = list_images(images, mark=MARK, outputs=out if several else None, clouds=clouds)
     if listing.own:
         note(f"{listing.own} masks that this command made before lie among the images and are left out")
+    if listing.clouds:
+        note(f"{listing.clouds} cloud layers lie among the images and are not segmented themselves")
     if listing.twice:
         note(f"{listing.twice} images are named more than once and segmented once")
     places = [

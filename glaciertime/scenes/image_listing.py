@@ -17,6 +17,7 @@ from glaciertime import limits
 from glaciertime.dates import Dated, read_dates
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.naming import column_key
+from glaciertime.scenes.cloud_layers import AUTO, is_cloud_layer
 from glaciertime.scenes.folder import RASTER_ENDINGS, named_with_date
 from glaciertime.scenes.listing import below
 from glaciertime.scenes.names import date_in_name
@@ -71,13 +72,14 @@ class Listing:
     ----------
     images : tuple of ListedImage
         Each once, in the order given.
-    own, twice : int
-        Masks of this command that lay among them, and images that were named more than once.
+    own, twice, clouds : int
+        Masks of this command that lay among them, images that were named more than once, and cloud layers.
     """
 
     images: tuple[ListedImage, ...]
     own: int = 0
     twice: int = 0
+    clouds: int = 0
 
 
 def is_several(given: Sequence[str]) -> bool:
@@ -96,7 +98,7 @@ def _kind(text: str) -> str:
     return "pattern" if not path.exists() and glob.has_magic(text) else "image"
 
 
-def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None) -> Listing:
+def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None, clouds: str = AUTO) -> Listing:
     """Return every image that was named, once.
 
     Parameters
@@ -108,6 +110,8 @@ def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None)
         Of the command: what it made itself is no input where it is found in a folder or by a pattern.
     outputs : Path, optional
         A folder that what is found in it is left out of.
+    clouds : str
+        How cloud layers are called: those found beside images are theirs and no images.
 
     Raises
     ------
@@ -117,7 +121,7 @@ def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None)
         If a list cannot be read.
     """
     found: list[tuple[ListedImage, Path | None]] = []
-    own = 0
+    own = layers = 0
     is_own = made_by(mark)
     for text in given:
         kind = _kind(text)
@@ -134,7 +138,9 @@ def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None)
                 raise DataNotFoundError(
                     f"{text}: no image is found there; expected files ending in {', '.join(_ENDINGS)}"
                 )
-            found += [(ListedImage(str(path), is_chosen=False), root) for path in kept]
+            images_there = [path for path in kept if not is_cloud_layer(path, clouds)] or kept
+            layers += len(kept) - len(images_there)
+            found += [(ListedImage(str(path), is_chosen=False), root) for path in images_there]
     once: dict[str, tuple[ListedImage, Path | None]] = {}
     for image, above in found:
         file = image.path
@@ -143,7 +149,7 @@ def list_images(given: Sequence[str], *, mark: str, outputs: Path | None = None)
         replace(image, place=place, date=image.date or _date_of(image))
         for (image, _), place in zip(once.values(), _places(list(once.values())), strict=True)
     ]
-    return Listing(tuple(images), own=own, twice=len(found) - len(once))
+    return Listing(tuple(images), own=own, twice=len(found) - len(once), clouds=layers)
 
 
 def _in_folder(text: str, kind: str) -> Iterator[Path]:

@@ -97,6 +97,21 @@ def test_outputs_inside_the_input_folder_are_no_input(command: Command, tmp_path
     assert sorted(path.name for path in (tmp_path / "in").rglob("*.tif")) == ["a.tif", "a_zones.tif", "a_zones.tif"]
 
 
+@pytest.mark.parametrize(
+    ("layer", "clouds"), [("a_QA_PIXEL.tif", "auto"), ("a_SCL.tif", "none"), ("veil_a_2001-08-01.tif", "veil_*.tif")]
+)
+@pytest.mark.parametrize("given", ["in", "in/*.tif"])
+def test_cloud_layers_in_a_folder_are_no_images_that_fail(
+    command: Command, tmp_path: Path, layer: str, clouds: str, given: str
+) -> None:
+    write(tmp_path / "in" / ("a_2001-08-01.tif" if "veil" in layer else "a.tif"))
+    write(tmp_path / "in" / layer, np.where(np.indices((96, 80))[0] < 5, 8, 0).astype(np.uint8))
+    result = command("segment", given, "--out", "masks", *NORTH, "--clouds", clouds, "--strict", "--json")
+    assert result.code == 0, result.err
+    assert len(result.json) == 1
+    assert "1 cloud layers lie among the images" in result.err
+
+
 def test_files_of_one_name_do_not_meet_and_one_named_twice_is_one(command: Command, tmp_path: Path) -> None:
     write(tmp_path / "x" / "a.tif")
     write(tmp_path / "y" / "a.tif", picture(front=60))
