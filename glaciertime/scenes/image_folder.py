@@ -171,6 +171,8 @@ def _image(
             )
         with Imagery(path, bands=reading.image_bands, clouds=reading.clouds) as pixels:
             shape, place = (pixels.height, pixels.width), pixels.place
+            if pixels.clouds is not None and pixels.clouds.path != path:
+                acquisition = replace(acquisition, parts=(acquisition.input, str(pixels.clouds.path.resolve())))
         if place is None and reading.local_resolution_m is not None:
             return _local(path, acquisition, shape, reading)
         if place is None:

@@ -51,6 +51,28 @@ def tracked(tmp_path_factory):
     return code, folder
 
 
+def test_a_changed_cloud_layer_is_a_changed_scene(tmp_path):
+    image, transform = picture(250.0, 0.0)
+    write(tmp_path / "g" / "scene_2001-08-01.tif", image, transform, nodata=0)
+    clear = np.full(image.shape, 1 << 6, np.uint16)
+    layer = write(tmp_path / "g" / "scene_2001-08-01_QA_PIXEL.tif", clear, transform)
+    (scene,) = images_in_folder(tmp_path / "g", glacier="Testbreen", dataset="g", reading=MaskReading())
+    assert scene.acquisition.parts == (str(tmp_path / "g" / "scene_2001-08-01.tif"), str(layer))
+    (tmp_path / "t.yaml").write_text("name: Testbreen\n")
+
+    def track():
+        given = ["track", "--glacier", "Testbreen", "--manifest", tmp_path / "t.yaml", "--data", tmp_path / "g"]
+        assert run([str(part) for part in [*given, "--ocean", "250", "--archive", tmp_path / "a.gpkg"]]) == 0
+        rows = Archive(tmp_path / "a.gpkg").read("observations", variable="area_km2")
+        return float(rows["value"].iloc[0])
+
+    whole = track()
+    covered = clear.copy()
+    covered[:200] = 1 << 3
+    write(layer, covered, transform)
+    assert track() < 0.9 * whole
+
+
 def test_a_retreat_in_images_is_measured_in_metres_with_its_sigma_and_model(tracked):
     code, folder = tracked
     assert code == 0
