@@ -6,12 +6,14 @@ import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from glaciertime.errors import InputError
 from glaciertime.forecast import Origins, run_backtest, scores_of
 from glaciertime.forecast.example import make_series, straight_series
+from glaciertime.forecast.judged.backtest import Backtest
 from glaciertime.forecast.judged.skill import diebold_mariano, skill_scores, skill_table
 from glaciertime.forecast.judged.verdict import verdicts
 
@@ -165,3 +167,24 @@ def test_a_model_that_is_the_last_value_does_not_beat_it_and_forecasts_are_not_t
     assert row.use == "last"
     assert "too few" not in row.verdict
     assert "1.00 times" in row.verdict
+
+
+def test_origins_that_lie_close_together_are_not_taken_for_so_many_proofs():
+    """Twelve origins five years apart and ten within one year, whose forecasts five years ahead share one shock."""
+    days = np.concatenate([np.arange(12) * 5.0, 60 + np.linspace(0, 0.9, 10)]) * 365.25
+    cutoffs = pd.Timestamp("1900-01-01") + pd.to_timedelta(days.round(), "D")
+    rng = np.random.default_rng(0)
+    chances = []
+    for _ in range(200):
+        loss = np.concatenate([rng.normal(size=12), rng.normal() + 0.1 * rng.normal(size=10)])
+        parts = [
+            pd.DataFrame({
+                "glacier": "A", "variable": "length_m", "method": "-", "footprint": "-", "dataset": "-", "front_of": "",
+                "model": model, "horizon": "5y", "cutoff": cutoffs, "target_date": cutoffs + pd.Timedelta(days=1826),
+                "observed": 0.0, "forecast": errors, "status": "ok", "unit": "m", "source": "observed",
+            })
+            for model, errors in (("last", np.full(22, 10.0)), ("drift", 10 + loss))
+        ]  # fmt: skip
+        result = Backtest(pd.concat(parts, ignore_index=True), np.array([0.5]), np.zeros((44, 1)))
+        chances.append(skill_table(result, draws=2).set_index("model").loc["drift", "p_value"])
+    assert np.mean(np.array(chances) < 0.05) < 0.2

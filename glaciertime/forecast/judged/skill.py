@@ -157,11 +157,13 @@ def diebold_mariano(difference: ArrayLike, *, overlap: int = 1) -> float:
 
 
 def _overlap(rows: pd.DataFrame) -> int:
-    """Return how many successive origins the time of a forecast reaches over, at least 1."""
-    origin = rows["cutoff"].to_numpy().astype("M8[D]").astype(float)
-    ahead = rows["target_date"].to_numpy().astype("M8[D]").astype(float) - origin
-    steps = np.diff(np.unique(origin))
-    return max(1, int(np.ceil(np.median(ahead) / np.median(steps) - 1e-9))) if len(steps) else 1
+    """Return how many origins the time of a forecast reaches over where they lie closest, at least 1.
+
+    Origins are as uneven as the record: ten within one year share their target's weather, whatever the others do.
+    """
+    origin = np.sort(rows["cutoff"].to_numpy().astype("M8[D]"))
+    target = np.sort(rows["target_date"].to_numpy().astype("M8[D]"))
+    return max(1, int((np.searchsorted(origin, target) - np.arange(len(origin))).max(initial=1)))
 
 
 def _paired_errors(rows: pd.DataFrame) -> pd.DataFrame:
