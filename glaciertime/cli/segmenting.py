@@ -369,12 +369,14 @@ def _maker(image: ListedImage, settings: Settings, model: Loaded | None) -> Make
     """Return what the files say of where they come from."""
     import glaciertime
     from glaciertime.pipeline.runs import card_of
+    from glaciertime.scenes.cloud_layers import layer_beside
 
     source = image.source.partition("?")[0] if image.path is None else str(image.path.resolve())
     images = [("", "", image.name, source)]
+    layer = None if image.path is None else layer_beside(image.path, settings.clouds)
     if model is None:
         decided: dict[str, Any] = {"method": settings.method, "sensor": settings.sensor, "bands": settings.bands}
-        record = the_run().record(images=images, files={}, settings=decided)
+        record = the_run().record(images=images, files={"clouds": layer}, settings=decided)
         return Maker(str(settings.method), glaciertime.__version__, None, record.tag())
     spec = model.spec
     log = logging.getLogger("glaciertime.segment")
@@ -382,7 +384,7 @@ def _maker(image: ListedImage, settings: Settings, model: Loaded | None) -> Make
     log.info("bands %s, expected %s", settings.bands or "as they come", ", ".join(spec.bands))
     record = the_run().record(
         images=images,
-        files={"weights": model.path, "centreline": settings.centreline},
+        files={"weights": model.path, "centreline": settings.centreline, "clouds": layer},
         settings={
             "models": {spec.name: card_of(model.path)}, "engine": settings.engine, "bands": settings.bands,
             "codes": list(spec.codes),

@@ -397,3 +397,12 @@ def test_track_knows_the_classes_of_every_mask_and_what_was_not_observed(
     assert areas == pytest.approx([right] * len(areas), rel=1e-4)
     assert len(areas) >= 2
     assert row.shape == mask.shape
+
+
+def test_a_mask_names_the_cloud_layer_that_it_was_made_with(command: Command, tmp_path: Path) -> None:
+    write(tmp_path / "a.tif")
+    write(tmp_path / "a_QA_PIXEL.tif", np.where(np.indices((96, 80))[0] < 5, 8, 0).astype(np.uint8))
+    assert command("segment", "a.tif", "--out", "z.tif", *NORTH).code == 0
+    with rasterio.open("z.tif") as mask:
+        told = json.loads(mask.tags()["GLACIERTIME_RUN"])
+    assert "a_QA_PIXEL.tif" in {one["input"] for one in told["inputs"]}
