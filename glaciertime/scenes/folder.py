@@ -19,11 +19,12 @@ from glaciertime.dates import Dated, DateReading
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import NO_DATA, Acquisition, MaskScene, UnreadableScene
 from glaciertime.scenes.classes import CAFFE, Classes
-from glaciertime.scenes.listing import entries
+from glaciertime.scenes.listing import entries, unwritable
 from glaciertime.scenes.mosaics import bounds_of, join
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, dated_folders, sensor_in_name
 from glaciertime.scenes.passes import Pass, pass_in_name
 from glaciertime.scenes.rasters import mask_scene
+from glaciertime.walls import readable_text
 
 __all__ = ["RASTER_ENDINGS", "MaskReading", "mask_files", "masks_in_folder", "named_with_date", "rasters_in"]
 
@@ -124,6 +125,9 @@ def masks_in_folder(
         raise DataNotFoundError(f"{folder} holds no masks; expected files ending in {', '.join(RASTER_ENDINGS)}")
     scenes: list[MaskScene] = []
     for path in files:
+        if why := unwritable(path):
+            yield UnreadableScene(input=readable_text(path), reason=why)
+            continue
         name = named_with_date(path)
         dated = reading.dates.get(path.name) or date_in_name(name, reading=reading.date_reading)
         if not isinstance(dated, Dated):

@@ -19,11 +19,13 @@ from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableSc
 from glaciertime.scenes.cloud_layers import is_cloud_layer, layer_beside
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, named_with_date
 from glaciertime.scenes.imagery import Imagery
+from glaciertime.scenes.listing import unwritable
 from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
 from glaciertime.scenes.pixel_values import PixelReading
 from glaciertime.scenes.raster_files import open_raster
 from glaciertime.scenes.raster_files import reading as reading_file
 from glaciertime.units import resolution_m
+from glaciertime.walls import readable_text
 
 __all__ = ["format_of_rasters", "images_in_folder", "is_image", "is_mask"]
 
@@ -134,6 +136,9 @@ def images_in_folder(
         raise DataNotFoundError(f"{folder} holds no images; expected files ending in {', '.join(RASTER_ENDINGS)}")
     scenes: list[ImageScene | UnreadableScene] = []
     for path in files:
+        if why := unwritable(path):
+            yield UnreadableScene(input=readable_text(path), reason=why)
+            continue
         try:
             dated = reading.dates.get(path.name) or date_in_name(named_with_date(path), reading=reading.date_reading)
         except InputError as error:

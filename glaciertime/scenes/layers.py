@@ -21,7 +21,7 @@ from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
 from glaciertime.scenes.listing import entries
 from glaciertime.scenes.names import dated_folders
-from glaciertime.scenes.packed import check_layer_zip, check_parquet
+from glaciertime.scenes.packed import check_layer_zip, check_parquet, check_shapefile
 from glaciertime.units import crs_on_earth
 from glaciertime.walls import wall
 
@@ -228,6 +228,8 @@ def _read(layer: Layer, _mtime_ns: int, _size: int) -> gpd.GeoDataFrame:
             check_layer_zip(layer.path, what=layer.path.name)
         if layer.ending in _PARQUET:
             return _plain_columns(_read_parquet(layer))
+        if layer.ending == ".shp" and not layer.member:
+            check_shapefile(layer.path)
         options = {"DATE_AS_STRING": "YES"} if layer.ending in (".geojson", ".json") else {}
         with _quietly():
             table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError
+from glaciertime.walls import readable_text
 
-__all__ = ["below", "entries"]
+__all__ = ["below", "entries", "unwritable"]
 
 
 def entries(folder: Path) -> list[Path]:
@@ -36,3 +37,20 @@ def _counted(folder: Path, paths: Iterable[Path]) -> list[Path]:
         raise DataNotFoundError(f"{folder} cannot be looked into: {error.strerror}") from error
     limits.check("files", len(found), str(folder), advice="give a folder of fewer")
     return sorted(found)
+
+
+def unwritable(path: Path) -> str:
+    """Return why a name cannot be written down, empty where it can: no table and no page holds bytes that are no text.
+
+    Examples
+    --------
+    >>> unwritable(Path("toy_2001-03-15\\udcff.tif"))
+    "the name of 'toy_2001-03-15\\\\udcff.tif' holds bytes that are no UTF-8; rename it"
+    >>> unwritable(Path("toy_2001-03-15.tif"))
+    ''
+    """
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"the name of '{readable_text(path.name)}' holds bytes that are no UTF-8; rename it"
+    return ""

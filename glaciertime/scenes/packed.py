@@ -13,7 +13,7 @@ from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.walls import wall
 
-__all__ = ["check_layer_zip", "check_parquet", "check_zip", "read_array"]
+__all__ = ["check_layer_zip", "check_parquet", "check_shapefile", "check_zip", "read_array"]
 
 
 def check_zip(path: Path, *, what: str) -> None:
@@ -61,6 +61,28 @@ def check_parquet(source: Any, *, what: str) -> None:
         parquet.read_table(source).validate(full=True)
     if hasattr(source, "seek"):
         source.seek(0)
+
+
+def check_shapefile(path: Path) -> None:
+    """Refuse a shapefile whose parts do not hold equally many rows: what one of them lacks would be lost unsaid.
+
+    Raises
+    ------
+    InputError
+    """
+    counts: dict[str, int] = {}
+    for other in path.parent.iterdir():
+        ending = other.suffix.lower()
+        if other.stem != path.stem or ending not in (".shx", ".dbf"):
+            continue
+        with other.open("rb") as stream:
+            head = stream.read(8)
+        if len(head) < 8:
+            raise InputError(f"{other.name} is cut short; copy all parts of {path.name} again")
+        counts[ending] = int.from_bytes(head[4:], "little") if ending == ".dbf" else (other.stat().st_size - 100) // 8
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"{count} in {path.stem}{ending}" for ending, count in sorted(counts.items()))
+        raise InputError(f"{path.name}: its parts hold different numbers of rows ({told}); copy all of them again")
 
 
 def read_array(path: Path) -> NDArray[np.generic]:

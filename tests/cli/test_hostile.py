@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from shapely.geometry import LineString
 
 from glaciertime.archive import Archive
 
@@ -140,3 +143,39 @@ def test_the_cases_that_were_given(command: Command, shared_cases: Path, tmp_pat
     for name, why in (("date", "a date or a number that there is not"), ("deep", "levels inside each other")):
         done = command("track", "--glacier", "Toy", "--manifest", hostile / "yaml-bad-date" / f"{name}.yaml")
         assert (done.code, why in done.err) == (1, True)
+
+
+def test_a_name_that_is_no_text_is_a_row(command: Command, masks: Path, manifest: Path) -> None:
+    bad = os.fsencode(masks / "toy_2004-03-15") + b"\xff.tif"
+    try:
+        os.rename(write_mask(masks / "x.tif", zones(34)), bad)
+    except OSError:
+        pytest.skip("this disk takes no such name")
+    done = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks)
+    assert done.code == 3, done
+    assert "holds bytes that are no UTF-8" in done.err
+    assert len(Archive(Path("glaciertime.gpkg")).read("fronts")) == 3
+
+
+@pytest.mark.parametrize(("part", "place", "count"), [("dbf", 4, 2), ("dbf", 4, 4), ("shx", None, 2)])
+def test_a_shapefile_whose_parts_disagree_loses_no_row_unsaid(
+    command: Command, tmp_path: Path, manifest: Path, part: str, place: int | None, count: int
+) -> None:
+    lines = [LineString([(-2_396_000 - 200 * year, 1_255_000), (-2_396_100, 1_259_000)]) for year in range(3)]
+    rows = {"glacier": ["Toy"] * 3, "date": [f"200{year}-03-15" for year in range(1, 4)]}
+    gpd.GeoDataFrame(rows, geometry=lines, crs=3031).to_file(tmp_path / "toy.shp")
+    path = tmp_path / f"toy.{part}"
+    content = path.read_bytes()
+    cut = content[:-8] if place is None else content[:place] + struct.pack("<I", count) + content[place + 4 :]
+    path.write_bytes(cut)
+    done = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", tmp_path / "toy.shp")
+    assert done.code == 1, done
+    assert f"different numbers of rows ({3 if part == 'shx' else count} in toy.dbf" in done.err
+
+
+def test_a_table_of_millions_of_cells_is_refused_before_they_are_made(command: Command, tmp_path: Path) -> None:
+    for text in ('date,value\n2001-01-01,"' + "x,\n" * 3_000_000, "date,value\n" + "," * 6_000_000):
+        (tmp_path / "a.csv").write_text(text)
+        done = command("import", tmp_path / "a.csv", "--glacier", "Toy", "--variable", "length_m", "--unit", "m")
+        assert done.code == 1, done
+        assert "GLACIERTIME_MAX_TEXT_CELLS" in done.err

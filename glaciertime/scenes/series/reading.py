@@ -172,6 +172,9 @@ def _decoded(path: Path) -> str:
 
 
 def _from_text(name: str, text: str) -> RawTable:
+    # Before any is made: each cell takes fifty times the two bytes that it can have in the file.
+    cells = text.count("\n") + text.count("\r") + max(text.count(each) for each in _SNIFFED)
+    limits.check("text-cells", cells, name, advice="split it")
     preamble, kept = [], []
     for number, line in enumerate(text.splitlines(), 1):
         if _COMMENT.match(line):
