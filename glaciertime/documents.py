@@ -43,9 +43,11 @@ def read_yaml(path: Path, *, what: str, remedy: str) -> Any:
     with wall(f"{what} is not YAML", remedy):
         _check_depth(yaml.parse(text, Loader=yaml.SafeLoader), what)
         try:
-            found = yaml.safe_load(text)
+            found = yaml.load(text, Loader=_Loader)  # nosec B506 - a safe one
         except yaml.YAMLError:
             raise
+        except InputError as error:
+            raise InputError(f"{what}: {error}") from error
         except ValueError as error:
             raise InputError(
                 f"{what} holds a date or a number that there is not ({first_line(error)}); write 2002-03-15"
@@ -89,8 +91,27 @@ def parse_json(text: str | bytes, *, what: str, remedy: str) -> Any:
     return found
 
 
+class _Loader(yaml.SafeLoader):
+    """Takes no name twice in one mapping: the second value would silently take the place of the first."""
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in seen:
+                    line = key.start_mark.line + 1
+                    raise InputError(
+                        f"'{readable_text(key.value)[:40]}' is there twice (line {line}); keep one of them"
+                    )
+                seen.add((key.tag, key.value))
+        return node
+
+
 def _text(path: Path, what: str, remedy: str) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{what} is no file, but a folder, a pipe or a device; {remedy}")
         limits.check("document-mb", path.stat().st_size / 1e6, what)
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:

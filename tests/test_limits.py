@@ -176,3 +176,26 @@ def test_an_image_that_does_not_end_is_a_row_and_the_others_are_measured(monkeyp
     rows = tracked.observations.set_index("image_id")
     assert "seconds that one image is measured for" in rows.loc["slow", "quality"]
     assert rows.loc["good", "value"].notna().any()
+
+
+@pytest.mark.parametrize(
+    "text", ["crs: EPSG:3031\ncrs: EPSG:3413\n", "a: {b: 1, c: 2, b: 3}\n", "<<: {a: 1}\n<<: {b: 1}\n"]
+)
+def test_a_name_twice_in_yaml_is_told(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"manifest a: '.*' is there twice \(line \d\)"):
+        read_yaml(tmp_path / "a.yaml", what="manifest a", remedy="mend it")
+
+
+def test_a_value_that_takes_the_place_of_a_merged_one_is_no_name_twice(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: &a {x: 1, y: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}\n")
+    found = read_yaml(tmp_path / "a.yaml", what="a", remedy="mend it")
+    assert (found["b"], found["c"]) == ({"x": 2, "y": 1}, {"x": 3, "y": 1})
+
+
+def test_a_pipe_is_no_manifest(tmp_path: Path) -> None:
+    """Reading one waits for ever; reading a device takes all memory."""
+    os.mkfifo(tmp_path / "a.yaml")
+    for path in (tmp_path / "a.yaml", Path("/dev/zero"), tmp_path):
+        with pytest.raises(InputError, match="is no file, but a folder, a pipe or a device"):
+            read_yaml(path, what="a", remedy="mend it")
