@@ -16,7 +16,16 @@ from glaciertime.slopes import theil_sen_slope
 from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["CHANGE_COLUMNS", "LEAST_VALUES", "SEGMENT_COLUMNS", "Break", "change_table", "find_breaks", "segment_table"]
+__all__ = [
+    "CHANGE_COLUMNS",
+    "LEAST_VALUES",
+    "SEGMENT_COLUMNS",
+    "Break",
+    "change_table",
+    "find_breaks",
+    "matched_years",
+    "segment_table",
+]
 
 CHANGE_COLUMNS = (
     *SERIES_KEY, "after", "before", "step", "sigma", "p_value", "values_after", "qualifier", "unit", "source",
@@ -148,7 +157,8 @@ def _outlying(x: NDArray[np.float64], noise: NDArray[np.float64], level: float) 
     """Return the indices of outlying numbers, and for each the chance of one as far out among all of them."""
     from scipy import special
 
-    most = max(1, int(_MOST * len(x)))
+    # One loss in the middle of a year is two changes of years.
+    most = max(2 if len(x) > LEAST_VALUES else 1, int(_MOST * len(x)))
     left = np.arange(len(x))
     taken: list[int] = []
     count = 0
@@ -221,6 +231,54 @@ def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) 
     return float(values[order][int(np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum()))])
 
 
+def matched_years(
+    dates: NDArray[np.datetime64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the calendar years of a dense record, and how its level went from year to year, season for season.
+
+    From one year to the next the level changes by the mean change of the months that both hold: a last year of which
+    only January is known is no jump to the winter. A year that has less than half of the usual months in common with
+    the one before is taken to stand as that did, and the next is compared with that.
+
+    Parameters
+    ----------
+    dates : (N,) datetime64[D]
+        Increasing.
+    values : (N,) float64
+
+    Returns
+    -------
+    years : (Y,) int64
+    levels : (Y,) float64
+        The first is the mean of the first year's months.
+
+    Examples
+    --------
+    >>> dates = np.arange("2000-01", "2002-02", dtype="M8[M]").astype("M8[D]")
+    >>> season = np.cos(2 * np.pi * np.arange(25) / 12)
+    >>> matched_years(dates, season)[1]+ 1
+    array([1., 1., 1.])
+    """
+    year = dates.astype("M8[Y]").astype(np.int64) + 1970
+    month = dates.astype("M8[M]").astype(np.int64) % 12
+    years = np.unique(year)
+    table = np.full((len(years), 12), np.nan)
+    for row, held in enumerate(years):
+        for column in np.unique(month[year == held]):
+            table[row, column] = values[(year == held) & (month == column)].mean()
+    held = np.isfinite(table)
+    enough = max(1.0, float(np.median((held[1:] & held[:-1]).sum(axis=1))) / 2) if len(years) > 1 else 1.0
+    levels = np.full(len(years), np.nanmean(table[0]))
+    base = 0
+    for row in range(1, len(years)):
+        both = held[row] & held[base]
+        levels[row] = levels[base]
+        if both.sum() >= enough:
+            levels[row] += float((table[row, both] - table[base, both]).mean())
+            base = row
+    return years, levels
+
+
 def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, ...], pd.DataFrame, pd.DataFrame]]:
     """Return key, rows and what is searched for breaks of every series: its days, or its years where it is dense."""
     rows = observations[observations["value"].notna()]
@@ -230,9 +288,11 @@ def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, .
         per_year = daily.groupby(daily["date"].dt.year)["value"].size()
         if len(per_year) >= least and per_year.max() >= _DENSE_PER_YEAR:
             # One image in a year stands for a season: years count alike.
-            daily = yearly_means(daily).assign(sigma=math.nan)
+            days = daily
+            daily = yearly_means(days).assign(sigma=math.nan)
+            daily["searched"] = matched_years(days["date"].to_numpy().astype("M8[D]"), days["value"].to_numpy())[1]
         else:
-            daily = daily.assign(start=daily["date"], end=daily["date"])
+            daily = daily.assign(start=daily["date"], end=daily["date"], searched=daily["value"])
         if len(daily) >= least:
             found.append((key, series, daily))
     return found
@@ -241,8 +301,8 @@ def _steps_of(observations: pd.DataFrame, least: int) -> list[tuple[tuple[Any, .
 def change_table(observations: pd.DataFrame, *, level: float = 0.05) -> pd.DataFrame:
     """Return the breaks of every series of at least six days; see :func:`find_breaks`.
 
-    Of a series with six days or more in some year, and six years or more, the means of the years (of their months'
-    means) are searched: else every season is a break.
+    Of a series with six days or more in some year, and six years or more, the years are searched, season for season
+    (:func:`matched_years`): else every season is a break.
 
     Parameters
     ----------
@@ -284,7 +344,7 @@ def change_table(observations: pd.DataFrame, *, level: float = 0.05) -> pd.DataF
 
 def _breaks_of(daily: pd.DataFrame, level: float) -> list[Break]:
     days = daily["date"].to_numpy().astype("datetime64[D]").astype(float)
-    return find_breaks(days / DAYS_PER_YEAR, daily["value"], sigmas=daily["sigma"], level=level)
+    return find_breaks(days / DAYS_PER_YEAR, daily["searched"], sigmas=daily["sigma"], level=level)
 
 
 def _qualifier(series: pd.DataFrame, is_bound: bool) -> str:

@@ -140,3 +140,15 @@ def test_what_was_seen_in_the_middle_of_a_break_belongs_to_no_segment():
     assert segments["reading"].tolist()[1] == "break"
     assert segments["n"].tolist() == [10, 1, 19]
     assert segments["rate_per_year"].iloc[[0, 2]].tolist() == pytest.approx([-3, -3], abs=1.5)
+
+
+def test_a_year_that_is_known_in_part_is_no_break():
+    """Of the last year only January: its mean is that of a winter."""
+    dates = pd.date_range("2000-01-15", periods=85, freq="MS")
+    cycle = 100 * np.cos(2 * np.pi * np.arange(85) / 12) + np.random.default_rng(0).normal(0, 3, 85)
+    table = series(cycle).assign(date=dates, sigma=np.nan)
+    assert change_table(table).empty
+    table.loc[dates >= "2004-06-01", "value"] -= 90
+    (row,) = change_table(table).itertuples()
+    assert (row.after.year, row.before.year) == (2003, 2005)
+    assert row.step == pytest.approx(-90, abs=12)

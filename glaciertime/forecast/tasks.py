@@ -17,7 +17,7 @@ from glaciertime.errors import GlacierTimeError, SeriesTooShortError, UsageError
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
-from glaciertime.forecast.regime import answer_without_model, present_regime
+from glaciertime.forecast.regime import Regime, answer_without_model, present_regime
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Outcome, Task, bound
 from glaciertime.processes import process_pool
@@ -77,8 +77,13 @@ def run_tasks(
         if values is not None:
             answered[index] = Outcome(values, "ok")
     open_places = [index for index in range(len(tasks)) if index not in answered]
-    # Once per task, whatever the number of models.
-    regimes = [present_regime(tasks[index].series) for index in open_places]
+    # Once per task, whatever the number of models. Covariates may explain what would else be a break.
+    regimes = [
+        present_regime(tasks[index].series)
+        if covariates is None
+        else Regime(tasks[index].series, tasks[index].series, ())
+        for index in open_places
+    ]
     settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]
     as_observed = [replace(tasks[k], series=one.own_sigmas) for k, one in zip(open_places, regimes, strict=True)]
     is_global = any(model.is_global for model in chosen) and bool(settled)

@@ -58,6 +58,9 @@ __all__ = [
     "track_glacier",
 ]
 
+#: Words of failures that the same file need not meet again.
+_OF_THE_MACHINE = ("GLACIERTIME_MAX_", "image-seconds", "memory", "space left")
+
 
 def find_glacier(
     name: str,
@@ -229,6 +232,9 @@ def done_before(
     rows = rows[(rows["dataset"] == located.dataset) & (rows["source"] == source)]
     rows = rows[rows["image_id"].isin({image for _, _, image, _ in inputs})]
     problems = failures_of(rows, known=())
+    if any(word in text for text in problems for word in _OF_THE_MACHINE):
+        # Its reason may have gone: time, or memory.
+        return None
     return TrackOutcome(
         glacier=glacier.name, dataset=located.dataset, origin=located.origin, simulated=located.simulated,
         inputs=tuple(inputs), read=tuple(read), weights=tuple(weights), problems=tuple(problems), is_done=True,
