@@ -16,7 +16,6 @@ import pandas as pd
 from glaciertime import limits
 from glaciertime.archive import Place
 from glaciertime.catalog import Glacier
-from glaciertime.limits import LIMITS, limit
 from glaciertime.pipeline.held import Held
 from glaciertime.pipeline.request import TrackRequest
 from glaciertime.pipeline.runs import ruler_digests
@@ -64,8 +63,6 @@ def task_digest(
     return value_digest(
         {
             "code": code_digest(),
-            # What is past a limit is not measured.
-            "limits": {name: limit(name) for name in LIMITS},
             "libraries": {name: library_version(name) for name in _LIBRARIES},
             "glacier": glacier.model_dump(mode="json"),
             "request": {name: value for name, value in vars(request).items() if name not in _WHERE},
