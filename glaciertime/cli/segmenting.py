@@ -159,7 +159,6 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
         raise InputError(f"{image.name} is a mask that this command made; give the image that it came from")
     inputs = [one for one in (path, Path(settings.weights), settings.centreline) if one is not None]
     legend = GROUND if model is None else legend_of_model(model.spec)
-    maker = _maker(image, settings, model)
     with (
         limits.timed(image.name),
         drafts(files.targets(), inputs=inputs, overwrite=settings.overwrite) as made_files,
@@ -170,6 +169,8 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
         probable = next(drafted) if files.probabilities is not None else None
         vector = next(drafted) if files.vector is not None else None
         pixels, flags = _open(image, settings, model, opened)
+        layer = None if pixels.clouds is None or pixels.clouds.path == pixels.path else pixels.clouds.path
+        maker = _maker(image, settings, model, layer=layer)
         place = pixels.place
         if place is None and (vector is not None or settings.min_area_km2):
             option = "--vector" if vector is not None else "--min-area"
@@ -365,15 +366,13 @@ def _without_small(
     )  # fmt: skip
 
 
-def _maker(image: ListedImage, settings: Settings, model: Loaded | None) -> Maker:
-    """Return what the files say of where they come from."""
+def _maker(image: ListedImage, settings: Settings, model: Loaded | None, *, layer: Path | None) -> Maker:
+    """Return what the files say of where they come from: the image, its cloud layer beside it, the weights."""
     import glaciertime
     from glaciertime.pipeline.runs import card_of
-    from glaciertime.scenes.cloud_layers import layer_beside
 
     source = image.source.partition("?")[0] if image.path is None else str(image.path.resolve())
     images = [("", "", image.name, source)]
-    layer = None if image.path is None else layer_beside(image.path, settings.clouds)
     if model is None:
         decided: dict[str, Any] = {"method": settings.method, "sensor": settings.sensor, "bands": settings.bands}
         record = the_run().record(images=images, files={"clouds": layer}, settings=decided)

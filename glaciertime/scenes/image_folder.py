@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 from glaciertime.dates import Dated
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableScene
-from glaciertime.scenes.cloud_layers import is_cloud_layer, layer_beside
+from glaciertime.scenes.cloud_layers import is_cloud_layer
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.listing import unwritable
@@ -174,10 +174,6 @@ def _image(
                 f"{path.name} looks like a mask among images: give masks in a --data of their own, or say --images if "
                 "it is an image"
             )
-        # What a cloud layer hides is not observed: with another layer the same image is another scene.
-        layer = layer_beside(path, reading.clouds)
-        if layer is not None:
-            acquisition = replace(acquisition, parts=(acquisition.input, str(layer.resolve())))
         with Imagery(path, bands=reading.image_bands, clouds=reading.clouds) as pixels:
             shape, place = (pixels.height, pixels.width), pixels.place
             if pixels.clouds is not None and pixels.clouds.path != path:

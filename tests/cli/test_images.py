@@ -152,23 +152,3 @@ def test_a_method_without_a_model_takes_no_weights(tmp_path, capsys):
     given = ["segment", str(tmp_path / "s.tif"), "--out", str(tmp_path / "z.tif"), "--method", "ndsi"]
     assert run([*given, "--weights", "sar-zones"]) == 2
     assert "leave --weights" in capsys.readouterr().err
-
-
-def test_an_image_whose_cloud_layer_has_changed_is_measured_again(tmp_path):
-    image, transform = picture(250.0, 600.0)
-    write(tmp_path / "g" / "scene_2001-08-01.tif", image, transform, nodata=0)
-    (tmp_path / "t.yaml").write_text("name: Testbreen\n")
-    given = ["track", "--glacier", "Testbreen", "--manifest", tmp_path / "t.yaml", "--data", tmp_path / "g"]
-
-    def area_km2(cloudy_rows):
-        layer = np.zeros(image.shape, np.uint16)
-        layer[:cloudy_rows] = 1 << 3
-        path = write(tmp_path / "g" / "scene_2001-08-01_QA_PIXEL.tif", layer, transform)
-        assert run([str(part) for part in [*given, "--ocean", "250", "--archive", tmp_path / "a.gpkg"]]) in (0, 3)
-        rows = Archive(tmp_path / "a.gpkg").read("observations")
-        read = Archive(tmp_path / "a.gpkg").read("run_inputs").astype(str).to_numpy()
-        assert any(str(path) in row for row in read.tolist())
-        return float(rows.loc[(rows["variable"] == "area_km2") & (rows["footprint"] == "image"), "value"].iloc[0])
-
-    clouded, clear = area_km2(image.shape[0] // 2), area_km2(0)
-    assert clear > 1.3 * clouded

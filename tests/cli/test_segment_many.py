@@ -406,3 +406,14 @@ def test_a_mask_names_the_cloud_layer_that_it_was_made_with(command: Command, tm
     with rasterio.open("z.tif") as mask:
         told = json.loads(mask.tags()["GLACIERTIME_RUN"])
     assert "a_QA_PIXEL.tif" in {one["input"] for one in told["inputs"]}
+
+
+def test_a_cloud_band_is_found_by_its_name_where_no_file_is_called_so(command: Command, tmp_path: Path) -> None:
+    both = np.stack([picture(), np.where(np.indices((96, 80))[0] < 5, 1, 0).astype(np.uint8)])
+    profile = {"driver": "GTiff", "height": 96, "width": 80, "count": 2, "dtype": "uint8", "crs": "EPSG:32622"}
+    with rasterio.open("a.tif", "w", **profile, transform=UTM) as target:
+        target.write(both)
+        target.set_band_description(2, "veil")
+    result = command("segment", "a.tif", "--out", "z.tif", *NORTH, "--clouds", "veil", "--bands", "1")
+    assert result.code == 0, result.err
+    assert "is cloud or its shadow by its band 2" in result.err
