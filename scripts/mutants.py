@@ -261,7 +261,7 @@ MUTANTS = [
         ("miss = np.maximum(lower - observed, 0.0)", "miss = np.maximum(observed - lower, 0.0)"),
         ("2 / (1 - level) * miss", "1 / (1 - level) * miss"),
         ("(quantiles - 1) * error", "quantiles * error"),
-        ("first = np.maximum(0.0, -error[0])", "first = np.maximum(0.0, error[0])"),
+        ("(2 * above - 2 * weighted.sum(axis=1))", "(2 * above - weighted.sum(axis=1))"),
         ("200 * np.mean(ratio)", "100 * np.mean(ratio)"),
     ),
     *rows(

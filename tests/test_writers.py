@@ -22,6 +22,14 @@ DRAFTERS = {"draft", "drafts", "folder_draft"}
 #: Calls of those names that are no writing to a path of the user's, each with the reason.
 OTHERWISE = {
     ("archive/connection.py", "copyfile"): "a copy in a temporary folder",
+    ("archive/folder/changes.py", "touch"): "in the room beside, which is a draft of the whole change",
+    ("archive/folder/changes.py", "write_text"): "in the room beside, which is a draft of the whole change",
+    ("archive/folder/changes.py", "rename"): "the room becomes the change that is stored",
+    ("archive/folder/changes.py", "replace"): "a file of the stored change comes to its place",
+    ("cli/segment_files.py", "write_bytes"): "into the second of two drafts",
+    ("cli/segmented.py", "to_csv"): "into memory",
+    ("report/files.py", "to_parquet"): "into memory",
+    ("report/files.py", "write_table"): "through a writer that was opened on a draft",
     ("report/plots.py", "savefig"): "into memory",
     ("segment/predict/weights.py", "save"): "of safetensors: returns bytes",
     ("segment/teach/resume.py", "save"): "of safetensors: returns bytes",

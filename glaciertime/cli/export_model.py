@@ -94,12 +94,12 @@ def export_model(
 
         multiple = export_trained(model, spec, out, check=compare, overwrite=overwrite).multiple
     run = the_run()
-    made_by = run.record(
+    record = run.record(
         images=[("", "", path.stem, str(path.resolve())) for path in image or ()],
         files={"weights": kept},
         settings={"models": {name: {"note": "random weights"} if kept is None else card_of(kept)}, "checked": told},
     )
-    write_note(out, made_by, overwrite=overwrite)
+    write_note(out, record, overwrite=overwrite)
     run.stored.append(f"the model {name} in {out}")
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.2f} MB")
     if told:
@@ -123,7 +123,7 @@ def export_model(
             around = [(0, 0), *((0, -side % multiple) for side in normalised.shape[1:])]
             batches.append(np.pad(normalised, around, mode="edge")[None])
         loss = quantise_onnx(out, int8, images=batches, overwrite=overwrite)
-        write_note(int8, made_by, option="--int8", overwrite=overwrite)
+        write_note(int8, record, option="--int8", overwrite=overwrite)
         typer.echo(
             f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "
             f"{100 * loss.agreement:.2f} % of pixels get the same class, mean IoU of the masks {loss.mean_iou:.4f}"

@@ -58,7 +58,7 @@ def front_of_zones(zones: NDArray[np.uint8], *, transform: Affine) -> shapely.Mu
 
 
 def write_outlines(
-    path: Path,
+    draft: Path,
     polygons: gpd.GeoDataFrame,
     *,
     front: shapely.Geometry | None,
@@ -73,7 +73,7 @@ def write_outlines(
 
     Parameters
     ----------
-    path : Path
+    draft : Path
         A draft that ends in .gpkg or .geojson.
     polygons : GeoDataFrame
         See :func:`zone_polygons`.
@@ -93,16 +93,18 @@ def write_outlines(
         geometry=[] if front is None else [front], crs=crs,
     )  # fmt: skip
     polygons, lines = (table.assign(**told) for table in (polygons, lines))
-    if ENDINGS[path.suffix.lower()] == "GPKG":
-        polygons.to_file(path, driver="GPKG", layer="zones", DESCRIPTION=mark)
+    if ENDINGS[draft.suffix.lower()] == "GPKG":
+        polygons.to_file(draft, driver="GPKG", layer="zones", DESCRIPTION=mark)
         if len(lines):
-            lines.to_file(path, driver="GPKG", layer="fronts", DESCRIPTION=mark)
+            lines.to_file(draft, driver="GPKG", layer="fronts", DESCRIPTION=mark)
         return
     if crs is None:
-        raise UsageError(f"{path.name}: GeoJSON holds longitude and latitude, and the image names no coordinate system")
+        raise UsageError(
+            f"{draft.name}: GeoJSON holds longitude and latitude, and the image names no coordinate system"
+        )
     both = pd.concat([polygons, lines.assign(**{"class": "front"})], ignore_index=True)
     both.geometry = shapely.segmentize(both.geometry.to_numpy(), _EDGE_PX * pixel)
-    both.to_crs("EPSG:4326").to_file(path, driver="GeoJSON", DESCRIPTION=mark, RFC7946="YES")
+    both.to_crs("EPSG:4326").to_file(draft, driver="GeoJSON", DESCRIPTION=mark, RFC7946="YES")
 
 
 def check_outlines(path: Path) -> None:

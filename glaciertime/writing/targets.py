@@ -202,7 +202,7 @@ def file_names(names: Iterable[str], suffix: str, *, taken: Iterable[str] = ()) 
     Examples
     --------
     >>> sorted(file_names(["Crane", "CRANE", "Jorum", "index"], ".html", taken=["index.html"]).values())
-    ['CRANE-70e5a93f4f0d.html', 'Crane-5a0ff2ec6c8a.html', 'Jorum.html', 'index-1bc04b529154.html']
+    ['CRANE-c23ff4e88ada.html', 'Crane-cf5445e943f7.html', 'Jorum.html', 'index-1bc04b5291c2.html']
     """
     every = list(dict.fromkeys(names))
     found = {name: file_name(name, suffix) for name in every}

@@ -61,10 +61,11 @@ def test_a_deleted_file_is_told_and_goes_with_prune(track, masks: Path) -> None:
     assert "gone" not in track().err
 
 
-def test_dry_run_without_prune_is_refused(track) -> None:  # type: ignore[no-untyped-def]
+def test_dry_run_without_prune_says_what_is_to_be_done(track) -> None:  # type: ignore[no-untyped-def]
     result = track("--dry-run")
-    assert result.code == 2
-    assert "--dry-run belongs to --prune" in result.err
+    assert result.code == 0
+    assert "0 done, 1 to do" in result.out
+    assert not Path("glaciertime.gpkg").exists()
 
 
 def test_forget_takes_out_what_it_said(track, command: Command) -> None:  # type: ignore[no-untyped-def]

@@ -172,7 +172,7 @@ def test_the_archive_is_never_written_over(tracked: Command) -> None:
     assert archive.read_bytes() == before
 
 
-@pytest.mark.parametrize("out", ["/dev/null", "folder", "pipe", "loose", "none/x.csv", "a.gpkg", "a.shp"])
+@pytest.mark.parametrize("out", ["/dev/null", "pipe", "loose", "none/x.csv", "a.gpkg", "a.shp"])
 def test_places_that_no_table_goes_to(tracked: Command, out: str) -> None:
     Path("folder").mkdir()
     os.mkfifo("pipe")

@@ -68,12 +68,12 @@ def as_rows(table: ArchiveTable, held: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*columns, strict=True))
 
 
-def write_file(path: Path, table: ArchiveTable, rows: pa.Table) -> None:
+def write_file(draft: Path, table: ArchiveTable, rows: pa.Table) -> None:
     """Write a file of rows; of a layer as GeoParquet."""
     told = {b"glaciertime_schema": str(VERSION).encode()}
     if table.is_layer:
         told[b"geo"] = json.dumps(_geo(table, rows)).encode()
-    parquet.write_table(rows.replace_schema_metadata(told), path, compression="zstd")
+    parquet.write_table(rows.replace_schema_metadata(told), draft, compression="zstd")
 
 
 def _geo(table: ArchiveTable, rows: pa.Table) -> dict[str, Any]:

@@ -148,7 +148,9 @@ def test_what_was_scanned_before_is_scanned_without_another_look() -> None:
 
 
 @pytest.mark.parametrize("change", ["shape", "dtype", "stride", "no tensor", "absent", "softplus"])
-def test_another_kind_of_tensors_is_looked_at_again(change: str) -> None:
+def test_another_kind_of_tensors_is_looked_at_again(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What other tests scanned is forgotten.
+    monkeypatch.setattr("glaciertime.nn.gpu.scan_launch._recipes", {})
     given = scan_inputs(1, 2, 4, 2, dtype=torch.float32)
     selective_scan(*list(given.values())[:8], h0=given["h0"], dt=given["dt"])
     changed = {
