@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
+from html import unescape
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import unescape
 
 import pandas as pd
 
@@ -76,7 +76,7 @@ def _shown(path: Path) -> list[Path]:
         except (OSError, ValueError):
             continue
         for given, name in _SOURCE_OF_VRT.findall(text):
-            shown = Path(unescape(name.strip(), {"&quot;": '"', "&apos;": "'"}))
+            shown = Path(unescape(name.strip()))
             if "1" in given.rpartition("relativeToVRT")[2][:6]:
                 shown = Path(os.path.normpath(one.parent / shown))
             if shown not in found:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
-from xml.etree import ElementTree as ET
+from xml.etree import ElementTree as ET  # nosec B405 - without entities
 
 from glaciertime import limits
 from glaciertime.errors import InputError
