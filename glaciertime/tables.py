@@ -34,6 +34,7 @@ __all__ = [
     "BOUNDS",
     "FRONT_OF",
     "FRONT_VARIABLES",
+    "MEASURED_ICE",
     "OUTLIER_FLAGS",
     "QUALITY_FLAGS",
     "RULER_KINDS",
@@ -65,6 +66,9 @@ BOUNDS = ("", "at-least", "at-most")
 #: What a ruler can be, and who made it.
 RULER_KINDS = ("plane", "box", "fjord", "centreline")
 RULER_ORIGINS = ("manifest", "file", "drawn")
+
+#: The footprint that is the ice itself: all that outlines of any date showed of a glacier, where it was measured.
+MEASURED_ICE = "measured ice"
 
 #: A series is one glacier, variable, method, footprint, dataset and kind of front; different ones are never joined.
 SERIES_KEY = ("glacier", "variable", "method", "footprint", "dataset", "front_of")

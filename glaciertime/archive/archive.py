@@ -20,6 +20,7 @@ import pandas as pd
 from glaciertime.archive import connection, merging, removal, storing
 from glaciertime.archive.flagging import Flagging, FlaggingOf, flag_anew, flagging_of_each, series_in
 from glaciertime.archive.kinds import storage_at
+from glaciertime.archive.measured_ice import with_measured_ice
 from glaciertime.archive.places import Place, Server, is_same_place, place_of
 from glaciertime.archive.reading import condition, names_given, table_named
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
@@ -260,7 +261,8 @@ class Archive:
 
         def work(database: Database) -> set[storing.ImageKey]:
             kept = storing.store_tracked(database, fronts=lines, observations=checked, inputs=images, run=run)
-            storing.replace_geometry(database, TABLES["footprints"], areas)
+            measured_in = with_measured_ice(database, self.path, areas, observations=checked, tell=self.tell)
+            storing.replace_geometry(database, TABLES["footprints"], measured_in)
             if along is not None:
                 storing.replace_geometry(database, TABLES["centrelines"], along)
             if measured_with is not None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from glaciertime.archive import storing
 from glaciertime.archive.flagging import Flagging, FlaggingOf, Series, flag_anew, flagging_of_each, series_in
+from glaciertime.archive.measured_ice import with_measured_ice
 from glaciertime.archive.places import Place
 from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
@@ -74,6 +75,9 @@ def _take_in(
     kept = storing.store_tracked(database, fronts=tables["fronts"], observations=tables["observations"], inputs=images)
     storing.insert(database, TABLES[LOCAL_FRONTS], tables[LOCAL_FRONTS])
     database.note_change(LOCAL_FRONTS)
+    tables["footprints"] = with_measured_ice(
+        database, archive.path, tables["footprints"], observations=tables["observations"], tell=archive.tell
+    )  # fmt: skip
     for name in ("footprints", "centrelines"):
         storing.replace_geometry(database, TABLES[name], tables[name])
     storing.replace(database, TABLES["rulers"], tables["rulers"], storing.RULER_KEY)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from glaciertime.archive.measured_ice import has_outlines
 from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES, ArchiveTable, quoted
 from glaciertime.archive.storage import Condition, Database
 from glaciertime.archive.storing import ImageKey, delete_where, drop_runs, runs_of, runs_without_images
 from glaciertime.errors import UsageError
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import MEASURED_ICE, SERIES_KEY
 
 __all__ = ["GoneInputs", "delete_images", "forget", "gone_inputs", "holders"]
 
@@ -103,6 +104,11 @@ def delete_images(database: Database, keys: Iterable[ImageKey]) -> dict[str, int
         if left is None:
             for name in _OF_DATASETS:
                 counts[name] += delete_where(database, TABLES[name], ("glacier", "dataset"), [(glacier, dataset)])
+        elif not has_outlines(database, glacier, dataset):
+            key = (glacier, dataset, MEASURED_ICE)
+            counts["footprints"] += delete_where(
+                database, TABLES["footprints"], ("glacier", "dataset", "footprint"), [key]
+            )  # fmt: skip
     for name, count in counts.items():
         if count:
             database.note_change(name)

@@ -14,8 +14,9 @@ import shapely
 from glaciertime.errors import GlacierTimeError
 from glaciertime.record import GlacierRecord
 from glaciertime.region.overlap import simple_outline
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import MEASURED_ICE, SERIES_KEY
 from glaciertime.track.record.difference import difference_table
+from glaciertime.track.record.ground import measured_ground
 from glaciertime.track.record.retreat import retreat_table
 from glaciertime.units import years_between
 
@@ -40,6 +41,8 @@ class Changes:
     failed: dict[str, str] = field(default_factory=dict)
     #: Polygons of (dataset, footprint) -> glacier -> polygon in degrees.
     footprints: dict[tuple[str, str], dict[str, shapely.Geometry]] = field(default_factory=dict)
+    #: The same, of the ice in them where outlines showed it.
+    grounds: dict[tuple[str, str], dict[str, shapely.Geometry]] = field(default_factory=dict)
     #: The latest area of each glacier that has one, in the footprint that most others have too.
     areas_km2: dict[str, float] = field(default_factory=dict)
     #: A point (longitude, latitude) of each glacier that has a place.
@@ -186,14 +189,15 @@ def _take_place(found: Changes, record: GlacierRecord, rows: list[dict[str, Any]
         found.areas_km2[record.glacier] = float(first["end_value"])
     footprints = record.footprints
     if footprints.crs is not None:
-        for row in footprints.itertuples():
-            if row.geometry is None or row.geometry.is_empty:
-                continue
-            shape = simple_outline(row.geometry)
-            found.footprints.setdefault((row.dataset, row.footprint), {}).setdefault(record.glacier, shape)
-            if record.glacier not in found.points:
-                point = shape.representative_point()
-                found.points[record.glacier] = (point.x, point.y)
+        plain = footprints[footprints.geometry.notna() & ~footprints.geometry.is_empty]
+        plain = plain.set_geometry([simple_outline(shape) for shape in plain.geometry], crs=footprints.crs)
+        boxes = plain[plain["footprint"] != MEASURED_ICE]
+        for polygons, rows_of in ((found.footprints, boxes), (found.grounds, measured_ground(plain))):
+            for row in rows_of.itertuples():
+                polygons.setdefault((row.dataset, row.footprint), {}).setdefault(record.glacier, row.geometry)
+        if len(boxes) and record.glacier not in found.points:
+            point = boxes.geometry.iloc[0].representative_point()
+            found.points[record.glacier] = (point.x, point.y)
     if record.glacier not in found.points and len(record.fronts) and record.fronts.crs is not None:
         point = record.fronts.geometry.iloc[-1].centroid
         found.points[record.glacier] = (point.x, point.y)

@@ -140,7 +140,7 @@ def read_region_changes(
     if not changes.rows:
         reason = next(iter(changes.failed.values()), "it has no glaciers")
         raise InputError(f"{label}: nothing can be said of any of its {len(changes.glaciers)} glaciers ({reason})")
-    shared = {key: shared_ground(outlines) for key, outlines in changes.footprints.items()}
+    shared = _SharedGround(changes)
     areas = dict(areas_km2 or {}) or changes.areas_km2
     every = [*changes.glaciers, *missing]
     kinds = []
@@ -150,12 +150,41 @@ def read_region_changes(
             _reading(kind, rows, shared, areas, every, correlation=correlation, same_period_days=same_period_days)
         )
     kinds.sort(key=_rank)
-    told = tuple(
-        (f"{footprint} of {dataset}", pair) for (dataset, footprint), pairs in shared.items() for pair in pairs
-    )
+    told = tuple((f"{footprint} of {dataset}", pair) for dataset, footprint, pair in shared.told())
     return RegionReading(
         label, tuple(kinds), correlation, changes.failed, tuple(missing), tuple(changes.glaciers), told, changes.points
     )  # fmt: skip
+
+
+class _SharedGround:
+    """Which glaciers share ground, by data set, footprint and method; looked for where it is asked for, and once."""
+
+    def __init__(self, changes: Changes) -> None:
+        self._changes = changes
+        self._found: dict[tuple[str, str, bool], list[Shared]] = {}
+
+    def within(self, kind: Mapping[str, str], footprint: str) -> list[Shared]:
+        """Return the pairs that share ground in a footprint: the ice of outlines, of masks all that it holds."""
+        is_mask = kind["method"] == "mask"
+        key = (kind["dataset"], footprint, is_mask)
+        if key not in self._found:
+            polygons = self._changes.footprints if is_mask else self._changes.grounds
+            self._found[key] = shared_ground(polygons.get(key[:2], {}))
+        return self._found[key]
+
+    def anywhere(self, kind: Mapping[str, str]) -> list[Shared]:
+        """Return the pairs that share ground in any footprint of a kind's data set."""
+        names = [footprint for dataset, footprint in self._changes.footprints if dataset == kind["dataset"]]
+        return [pair for name in names for pair in self.within(kind, name)]
+
+    def told(self) -> list[tuple[str, str, Shared]]:
+        """Return what was found, each pair of a footprint once."""
+        pairs = {
+            (dataset, footprint, pair.one, pair.other): pair
+            for (dataset, footprint, _), found in self._found.items()
+            for pair in found
+        }
+        return [(dataset, footprint, pair) for (dataset, footprint, *_), pair in pairs.items()]
 
 
 def _rank(one: KindReading) -> tuple[Any, ...]:
@@ -168,7 +197,7 @@ def _rank(one: KindReading) -> tuple[Any, ...]:
 def _reading(
     kind: Mapping[str, str],
     rows: pd.DataFrame,
-    shared: Mapping[tuple[str, str], list[Shared]],
+    shared: _SharedGround,
     areas: Mapping[str, float],
     every: Sequence[str],
     *,
@@ -182,10 +211,10 @@ def _reading(
     for row in rows[~one_date & rows["change"].isna()].itertuples():
         left_out[row.glacier] = row.note or "the change is not known"
     rows = rows[~rows["glacier"].isin(left_out)]
-    _leave_same(rows, shared, kind, left_out)
+    _leave_same(rows, shared.anywhere(kind), left_out)
     rows = rows[~rows["glacier"].isin(left_out)]
     if kind["unit"] in _SUMMED:
-        _leave_shared(rows, shared.get((kind["dataset"], kind["footprint"]), []), left_out)
+        _leave_shared(rows, shared.within(kind, kind["footprint"]), left_out)
         rows = rows[~rows["glacier"].isin(left_out)]
     table = rows.sort_values(["per_year", "glacier"]).reset_index(drop=True)
     known = [name for name in every if name in areas]
@@ -197,12 +226,7 @@ def _reading(
     return _summed(kind, table, left_out, completeness, correlation, same_period_days)
 
 
-def _leave_same(
-    rows: pd.DataFrame,
-    shared: Mapping[tuple[str, str], list[Shared]],
-    kind: Mapping[str, str],
-    left_out: dict[str, str],
-) -> None:
+def _leave_same(rows: pd.DataFrame, pairs: Sequence[Shared], left_out: dict[str, str]) -> None:
     """Leave out all but one of glaciers that are one: by their polygons, or by every value of their series."""
     dates = dict(zip(rows["glacier"], rows["dates"], strict=True))
 
@@ -214,11 +238,9 @@ def _leave_same(
     for series, same in rows.groupby("series"):
         if series and len(same) > 1:
             keep_one(list(same["glacier"]), "every date and value of the two is the same")
-    for (dataset, _), pairs in shared.items():
-        if dataset == kind["dataset"]:
-            for pair in pairs:
-                if pair.is_same:
-                    keep_one((pair.one, pair.other), f"their polygons are {pair.share_of_both:.0%} the same")
+    for pair in pairs:
+        if pair.is_same:
+            keep_one((pair.one, pair.other), f"their polygons are {pair.share_of_both:.0%} the same")
 
 
 def _leave_shared(rows: pd.DataFrame, pairs: Sequence[Shared], left_out: dict[str, str]) -> None:

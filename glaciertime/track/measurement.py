@@ -88,6 +88,8 @@ class Measurement:
     rounding: Rounding | None = None
     #: Whether the front is all that bounds the areas, and not only what lies beside the centreline.
     is_whole_front: bool = True
+    #: The ice that the areas are of, where polygons tell it.
+    ice: shapely.Geometry | None = None
 
 
 def front_ends(front: Front) -> NDArray[np.float64]:

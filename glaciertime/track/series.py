@@ -20,7 +20,8 @@ from glaciertime.catalog import Glacier
 from glaciertime.dates import EARLIEST
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
-from glaciertime.tables import SERIES_KEY, empty, flags_of, join_flags, validate
+from glaciertime.scenes.parts import polygons_of
+from glaciertime.tables import MEASURED_ICE, SERIES_KEY, empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts, screening_notes
@@ -149,6 +150,8 @@ class _Run:
     masks: list[MeasuredMask] = field(default_factory=list)
     #: Outlines in the coordinates of their box: vectors, which cost little to hold.
     outlines: list[tuple[Acquisition, shapely.Geometry, shapely.Polygon]] = field(default_factory=list)
+    #: The ice that outlines showed, by data set and source.
+    ice: dict[tuple[str, str], list[shapely.Geometry]] = field(default_factory=dict)
     is_local: bool = False
     #: Scenes measured before there was a line to measure positions along.
     pending: list[tuple[Acquisition, Measurement, Sketch | None]] = field(default_factory=list)
@@ -169,6 +172,8 @@ class _Run:
         self.is_local = self.is_local or acquisition.crs is None
         for area in measurement.areas:
             self._keep_footprint(acquisition, area.footprint, area.footprint_area_km2, area.polygon, measurement.crs)
+        if measurement.ice is not None:
+            self.ice.setdefault((acquisition.dataset, acquisition.source), []).append(measurement.ice)
         if isinstance(scene, MaskScene):
             self._keep_mask(scene, measurement, place)
         if isinstance(scene, OutlineScene):
@@ -325,6 +330,8 @@ class _Run:
     def tables(self) -> Tracked:
         """Return what was gathered as validated, screened tables."""
         crs = None if self.is_local else WGS84
+        if not self.is_local:
+            self._keep_ice()
         fronts = gpd.GeoDataFrame(self.fronts or empty("fronts"), geometry="geometry", crs=crs)
         fronts = gpd.GeoDataFrame(validate(fronts.sort_values(["Date", "ImageID"], kind="stable"), "fronts"))
         observations = pd.DataFrame(self.observations) if self.observations else empty("observations")
@@ -399,6 +406,17 @@ class _Run:
                         )
                     )  # fmt: skip
         return tuple(out)
+
+    def _keep_ice(self) -> None:
+        """Keep all the ice that outlines showed as a footprint: what two glaciers share is told by it, not by boxes."""
+        crs = self.places[False].crs if self.ice else None
+        for (dataset, source), parts in self.ice.items():
+            ice, _ = polygons_of(shapely.union_all(parts))
+            if not ice.is_empty:
+                self.footprints[MEASURED_ICE, dataset, source] = {
+                    "glacier": self.glacier.name, "footprint": MEASURED_ICE, "dataset": dataset,
+                    "area_km2": polygon_area_km2(ice, crs=crs), "source": source, "geometry": published(ice, crs),
+                }  # fmt: skip
 
     def _keep_mask(self, scene: MaskScene, measurement: Measurement, place: Place) -> None:
         main = measurement.areas[0]

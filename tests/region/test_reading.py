@@ -16,6 +16,7 @@ from glaciertime.errors import InputError
 from glaciertime.record import records
 from glaciertime.region.changes import changes_of
 from glaciertime.region.reading import KindReading, RegionReading, read_region_changes
+from glaciertime.tables import MEASURED_ICE
 
 
 def row(glacier: str, date: str, value: float, **more: Any) -> dict[str, Any]:
@@ -165,3 +166,51 @@ def test_a_sigma_that_is_not_known_makes_that_of_the_sum_unknown(tmp_path: Path)
 def test_nothing_to_say_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing can be said"):
         region(tmp_path, [row("A", "2000-08-01", math.nan)])
+
+
+def with_ice(tmp_path: Path, ice: dict[str, shapely.Polygon], **more: Any) -> KindReading:
+    """Return what is said of two glaciers in boxes that overlap, and of their ice."""
+    boxes = {"A": shapely.box(10, 46, 10.1, 46.1), "B": shapely.box(10.05, 46, 10.15, 46.1)}
+    archive = Archive(tmp_path / "a.gpkg")
+    polygons = [(name, "box", shape) for name, shape in boxes.items()]
+    polygons += [(name, MEASURED_ICE, shape) for name, shape in ice.items()]
+    footprints = gpd.GeoDataFrame(
+        [{"glacier": name, "footprint": what, "dataset": "toy", "area_km2": 1.0, "source": "observed"}
+         for name, what, _ in polygons],
+        geometry=[shape for *_, shape in polygons], crs="EPSG:4326",
+    )  # fmt: skip
+    rows = [*both("A", 50, 40, **more), *both("B", 20, 18, **more)]
+    archive.store_tracked(
+        fronts=archive.read("fronts"), observations=pd.DataFrame(rows), footprints=footprints,
+        inputs=[(one["glacier"], one["dataset"], one["image_id"], "x") for one in rows],
+    )  # fmt: skip
+    return only(read_region_changes(changes_of(records(archive)), label="Toyland"))
+
+
+def test_neighbours_whose_ice_meets_at_a_divide_both_count_though_their_boxes_overlap(tmp_path: Path) -> None:
+    one = with_ice(
+        tmp_path, {"A": shapely.box(10.01, 46.01, 10.07, 46.09), "B": shapely.box(10.07, 46.01, 10.14, 46.09)}
+    )
+    assert one.left_out == {}
+    assert one.change is not None
+    assert one.change.value == pytest.approx(-12)
+
+
+@pytest.mark.parametrize(
+    ("ice", "more"),
+    [
+        # The same ice twice, ice that is known of one only, and masks, which show ice anywhere in their boxes.
+        ({"A": shapely.box(10.01, 46.01, 10.09, 46.09), "B": shapely.box(10.07, 46.01, 10.14, 46.09)}, {}),
+        ({"A": shapely.box(10.01, 46.01, 10.07, 46.09)}, {}),
+        (
+            {"A": shapely.box(10.01, 46.01, 10.07, 46.09), "B": shapely.box(10.07, 46.01, 10.14, 46.09)},
+            {"method": "mask"},
+        ),
+    ],
+)
+def test_ice_that_may_be_the_same_is_in_no_sum(
+    tmp_path: Path, ice: dict[str, shapely.Polygon], more: dict[str, Any]
+) -> None:
+    one = with_ice(tmp_path, ice, **more)
+    assert set(one.left_out) == {"A", "B"}
+    assert "counted twice" in one.left_out["A"]

@@ -15,6 +15,7 @@ from glaciertime.errors import InputError
 from glaciertime.provenance.rows import names_of_rows
 from glaciertime.tables import flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound, notes_on_ends
+from glaciertime.track.record.ground import measured_ground
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
 
 __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
@@ -216,7 +217,9 @@ _TOUCHING_KM2 = 0.01
 
 
 def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
-    """Return the sum of a retreat table over glaciers whose footprints do not overlap; they may touch.
+    """Return the sum of a retreat table over glaciers that share no ground; they may touch.
+
+    What they share is told by the ice, where outlines were measured, else by the footprints.
 
     ``qualifier`` is ``at least`` or ``at most`` where that of a row is. A sum with a loss that is unknown is unknown,
     and so is one of bounds on both sides.
@@ -235,7 +238,7 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
     wanted = set(zip(table["glacier"], table["footprint"], table["dataset"], strict=True))
     shapes = {
         row.glacier: row.geometry
-        for row in footprints.itertuples()
+        for row in measured_ground(footprints).itertuples()
         if (row.glacier, row.footprint, row.dataset) in wanted
     }
     names = list(shapes)

@@ -57,11 +57,12 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
     box = place.box if scene.box is None else reproject(scene.box, source=source, target=place.crs)
     if box is None and place.fjord is None:
         return _whole(ice, place, width_m=settings.box_width_m)
-    areas = []
+    areas, measured = [], []
     for name, footprint in (("box", box), ("fjord", place.fjord)):
         if footprint is None:
             continue
         inside = ice.intersection(footprint)
+        measured.append(inside)
         area_km2 = polygon_area_km2(inside, crs=place.crs)
         footprint_km2 = polygon_area_km2(footprint, crs=place.crs)
         areas.append(
@@ -96,6 +97,7 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
         front=front,
         front_flags=front_flags,
         centreline_points_inland=_points_inland(ice, place, box),
+        ice=shapely.union_all(measured),
     )
 
 
@@ -114,6 +116,7 @@ def _whole(ice: shapely.Geometry, place: Place, *, width_m: float) -> Measuremen
         front_flags={"no-front": why} if front is None else {},
         centreline_points_inland=place.centreline is not None and _runs_into(place.centreline, ice),
         is_whole_front=False,
+        ice=ice,
     )
 
 
