@@ -9,8 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption, note
-from glaciertime.cli.messages import by_kind, exit_code
+from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption
+from glaciertime.cli.datasets import (
+    BinaryOption,
+    ClassesOption,
+    DataOption,
+    DateFromOption,
+    DateToOption,
+    FoldClassesOption,
+    GlaciersOption,
+    MinLabelledOption,
+    MonthsOption,
+    PositiveOption,
+    ReaderOption,
+    RegionsOption,
+    RootOption,
+    SensorsOption,
+    SplitOption,
+    open_selected,
+    reader_options,
+    selection_settings,
+)
+from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, MissingExtraError, UsageError
@@ -27,8 +47,21 @@ def train(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Weights, history and state; resumed from.")
     ] = None,
-    data: Annotated[str | None, typer.Option(help="Reader: landsat-fronts, caffe, nird, hkh-aryal, ...")] = None,
-    root: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Where the data lie.")] = None,
+    data: DataOption = None,
+    root: RootOption = None,
+    reader: ReaderOption = None,
+    date_from: DateFromOption = None,
+    date_to: DateToOption = None,
+    month: MonthsOption = None,
+    sensor: SensorsOption = None,
+    region: RegionsOption = None,
+    glacier: GlaciersOption = None,
+    classes: ClassesOption = None,
+    fold_classes: FoldClassesOption = None,
+    binary: BinaryOption = False,
+    positive: PositiveOption = None,
+    min_labelled: MinLabelledOption = None,
+    split: SplitOption = None,
     model: Annotated[str | None, typer.Option(help="Architecture, one of `glaciertime models`.")] = None,
     encoder_weights: Annotated[
         str | None, typer.Option(metavar="PACKAGE|FILE", help="Weights that the architecture's encoder starts from.")
@@ -77,7 +110,13 @@ def train(
         "test": test,
         "epochs": epochs,
         "seed": seed,
-    }
+        "split": split,
+        "data_options": reader_options(reader) or None,
+        **selection_settings(
+            date_from=date_from, date_to=date_to, months=month, sensors=sensor, regions=region, glaciers=glacier,
+            classes=classes, fold_classes=fold_classes, binary=binary, positive=positive, min_labelled=min_labelled,
+        ),
+    }  # fmt: skip
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
@@ -85,6 +124,10 @@ def train(
     if out.is_dir():
         for path in (weights, *([model_file] if onnx else [])):
             check_note(path, overwrite=overwrite)
+    if settings.split:
+        from glaciertime.scenes.datasets.named_splits import parse_split
+
+        parse_split(settings.split)
     samples = _Samples()
     try:
         trained, failed = _train(settings, samples, out=out, initial=initial, overwrite=overwrite, strict=strict)
@@ -170,20 +213,19 @@ def _train(
     settings: Any, samples: _Samples, *, out: Path, initial: str | None, overwrite: bool, strict: bool
 ) -> tuple[Trained, bool]:
     """Train on what can be read; return what came of it, and whether something could not be."""
-    from glaciertime.scenes.datasets.readable import readable_part
-    from glaciertime.scenes.datasets.readers import open_training_data
-
     try:
         from glaciertime.segment.teach.training import train as run
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
-    found = open_training_data(settings.data, root=settings.root, options=settings.data_options)
-    opened = readable_part(found, seen=samples.add)
-    problems = getattr(opened, "problems", ())
-    samples.problems += problems
-    for count, problem in by_kind(problems):
-        note(problem + (f" (and {count - 1} more like it)" if count > 1 else ""))
-    if strict and problems:
-        raise InputError(f"{len(problems)} samples cannot be read; without --strict the others are used")
+    opened = open_selected(
+        settings.data, settings.root, options=settings.data_options, settings=settings.model_dump(), seen=samples.add,
+        strict=strict,
+    )  # fmt: skip
+    samples.problems += opened.problems
+    if len(opened.labelled) < 2:
+        raise InputError(
+            f"only {opened.labelled[0] if opened.labelled else 'nothing'} is labelled in the {len(opened)} images used "
+            "and a model tells two classes apart; look at the masks, or at what --classes and other options left out"
+        )
     start = None if initial is None else _initial(initial)
-    return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite), bool(problems)
+    return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite), bool(opened.problems)

@@ -23,6 +23,8 @@ _CODES = (0, 64, 127, 254)
 class CaffeTraining:
     """Images of ``sar_images`` with ``zones``; the data set's own split is train and test, by glacier.
 
+    Its validation part is :func:`official_validation`, drawn by image from the training glaciers.
+
     Parameters
     ----------
     root : Path
@@ -69,7 +71,11 @@ class CaffeTraining:
     def infos(self) -> Sequence[SampleInfo]:
         """Return what the file names say; all of a glacier show one place, whatever their orbit."""
         infos = []
-        for _, _, split, name in self._paths:
+        in_training = [image.stem for image, _, split, _ in self._found if split == "train"]
+        drawn = official_validation(len(in_training)) if len(in_training) > 1 else []
+        validation = {in_training[place] for place in drawn}
+        for image, _, part, name in self._paths:
+            split = "val" if part == "train" and image.stem in validation else part
             infos.append(
                 SampleInfo(
                     name=name.stem,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,13 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.datasets.pictures import read_picture
 from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingSample, remap_labels
 
 __all__ = ["GlacierHack"]
 
 _LABELS = {0: 0, 85: 1, 170: 2, 255: 3}
+_ANY_ICE = {0: 0, 85: 1, 170: 1, 255: 0}
+_YES_OR_NO = {0: 0, 1: 1, 255: 1}
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class GlacierHack:
         The folder that holds ``Band1``, or ``train`` with it.
     stretch : bool
         Have each band of a tile scaled from its 2 % to its 98 % point to 0 .. 1, as entrants did.
+    binary : bool
+        Ice of either kind against all else; masks of 0 and 1, or of 0 and 255, are read so too, and only so: of four
+        classes 255 is water.
 
     Notes
     -----
@@ -38,9 +44,18 @@ class GlacierHack:
 
     root: Path
     stretch: bool = True
+    binary: bool = False
     bands: tuple[str, ...] = ("Band1", "Band2", "Band3", "Band4", "Band5")
-    classes: tuple[str, ...] = ("background", "clean ice", "debris-covered ice", "water")
-    codes: tuple[int, ...] = (64, 85, 170, 255)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the labels."""
+        return ("background", "glacier") if self.binary else ("background", "clean ice", "debris-covered ice", "water")
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Return the value of each class in a mask."""
+        return (64, 127) if self.binary else (64, 85, 170, 255)
 
     @property
     def scaling(self) -> BandScaling | None:
@@ -60,8 +75,31 @@ class GlacierHack:
         return tuple(sorted(path.name for path in (self._folder / "labels").glob("*.tif")))
 
     @cached_property
+    def _mapping(self) -> dict[int, int]:
+        """Return the class of each value of a mask.
+
+        Raises
+        ------
+        InputError
+            If all masks say no more than yes or no, where four classes are expected.
+        """
+        held: set[int] = set()
+        for name in self._names:
+            with contextlib.suppress(GlacierTimeError):  # told when the tile is read
+                held |= set(np.unique(_plane(self._folder / "labels" / name)).tolist())
+        says_yes_or_no = held in ({0, 1}, {0, 255})
+        if says_yes_or_no and not self.binary:
+            raise InputError(
+                f"{self._folder / 'labels'}: all masks hold 0 and {max(held)} only, as masks of yes and no do, where "
+                "0 background, 85 clean ice, 170 debris-covered ice and 255 water are expected; give --binary for "
+                "glacier or none (in Python binary=True)"
+            )
+        return _YES_OR_NO if says_yes_or_no else _ANY_ICE if self.binary else _LABELS
+
+    @cached_property
     def infos(self) -> Sequence[SampleInfo]:
-        """Return one entry per tile."""
+        """Return one entry per tile; masks that are not what they are taken for are refused."""
+        _ = self._mapping
         return tuple(SampleInfo(name=name[:-4], glacier="", block=name[:-4]) for name in self._names)
 
     def __len__(self) -> int:
@@ -83,7 +121,7 @@ class GlacierHack:
             parts.append(plane)
         return TrainingSample(
             np.stack(parts),
-            remap_labels(labels.astype(int), _LABELS, name=f"labels/{name}"),
+            remap_labels(labels.astype(int), self._mapping, name=f"labels/{name}"),
             np.array(present),
             self.infos[index],
         )

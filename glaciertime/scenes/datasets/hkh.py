@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +110,9 @@ class HkhAryal:
     channels : int
         How many of the slice's channels to use, from the first; the first eight are Landsat 7's.
     """
+
+    #: What masks of yes and no come out as: 0 and 1, or 0 and 255, which is ignored here.
+    yes_or_no: ClassVar[tuple[tuple[int, ...], ...]] = ((0, 1), (0,))
 
     root: Path
     channels: int = 8

@@ -109,6 +109,7 @@ class Nird:
                     name=f"{path.stem}/{name}",
                     glacier=str(attributes.get("region", "")),
                     block=str(attributes.get("subregion", "")),
+                    region=str(attributes.get("region", "")),
                     split=split,
                 )
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -19,6 +20,12 @@ __all__ = ["CdwSeg", "Cityscapes"]
 
 # Label ids of the 19 classes that the benchmark scores, in its order (Cordts et al. 2016, arXiv:1604.01685).
 _CITY_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+# What the benchmark groups them into, by the same source.
+_CITY_GROUPS = {
+    "flat": ("road", "sidewalk"), "construction": ("building", "wall", "fence"),
+    "object": ("pole", "traffic light", "traffic sign"), "nature": ("vegetation", "terrain"), "sky": ("sky",),
+    "human": ("person", "rider"), "vehicle": ("car", "truck", "bus", "train", "motorcycle", "bicycle"),
+}  # fmt: skip
 _CITY_NAMES = (
     "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain",
     "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
@@ -30,12 +37,29 @@ class Cityscapes:
     """Read ``leftImg8bit/{split}/{city}/*_leftImg8bit.png`` with ``gtFine/.../*_gtFine_labelIds.png``.
 
     Classes that the benchmark does not score are ignored. A city plays the part of the glacier.
+
+    Parameters
+    ----------
+    root : Path
+    categories : bool
+        The benchmark's seven groups of classes instead of its 19 classes.
     """
 
     root: Path
+    categories: bool = False
     bands: tuple[str, ...] = ("red", "green", "blue")
-    classes: tuple[str, ...] = _CITY_NAMES
-    codes: tuple[int, ...] = _CITY_IDS
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the labels."""
+        return tuple(_CITY_GROUPS) if self.categories else _CITY_NAMES
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Return the label id of each class; of a group that of its first class."""
+        if not self.categories:
+            return _CITY_IDS
+        return tuple(_CITY_IDS[_CITY_NAMES.index(names[0])] for names in _CITY_GROUPS.values())
 
     @cached_property
     def _paths(self) -> tuple[Path, ...]:
@@ -66,7 +90,9 @@ class Cityscapes:
         if not label_path.is_file():
             raise DataNotFoundError(f"{label_path} does not exist; {path.name} has no labels")
         mapping = {value: IGNORE for value in range(-1, 256)}
-        mapping.update({value: place for place, value in enumerate(_CITY_IDS)})
+        group_of = {name: place for place, names in enumerate(_CITY_GROUPS.values()) for name in names}
+        for place, value in enumerate(_CITY_IDS):
+            mapping[value] = group_of[_CITY_NAMES[place]] if self.categories else place
         return _picture(path, label_path, mapping, info)
 
 
@@ -76,6 +102,9 @@ class CdwSeg:
 
     Labels 0 to 9, 255 is ignored; the lists name the split.
     """
+
+    #: What masks of yes and no come out as.
+    yes_or_no: ClassVar[tuple[tuple[int, ...], ...]] = ((0, 1), (0,))
 
     root: Path
     bands: tuple[str, ...] = ("red", "green", "blue")

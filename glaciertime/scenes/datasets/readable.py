@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from glaciertime import limits
 from glaciertime.errors import GlacierTimeError, InputError
@@ -38,7 +39,7 @@ class Readable:
         """The scaling that the data set was published with."""
         return getattr(self.data, "scaling", None)
 
-    @property
+    @cached_property
     def infos(self) -> Sequence[SampleInfo]:
         """What is known of each sample."""
         infos = self.data.infos

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.scenes.datasets.sample import TrainingData
 
-__all__ = ["open_training_data", "reader_names"]
+__all__ = ["open_training_data", "reader_fields", "reader_names"]
 
 _HERE = "glaciertime.scenes.datasets"
 _READERS = {
@@ -60,11 +61,7 @@ def open_training_data(name: str, *, root: Path, options: dict[str, Any] | None 
     >>> len(open_training_data("simulated", root=Path("."), options={"count": 5}))
     5
     """
-    if name not in _READERS:
-        near = nearest_names(name, _READERS) or reader_names()
-        raise UsageError(f"data set '{name}' is not known; nearest: {', '.join(near)}")
-    module, kind = _READERS[name]
-    reader = getattr(importlib.import_module(module), kind)
+    reader = _reader(name)
     plain = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
     if name != "simulated":
         plain["root"] = Path(root)
@@ -72,3 +69,22 @@ def open_training_data(name: str, *, root: Path, options: dict[str, Any] | None 
         return reader(**plain)
     except TypeError as error:
         raise InputError(f"reader '{name}': options {sorted(plain)} given ({error}); see its documentation") from error
+
+
+def reader_fields(name: str) -> list[str]:
+    """Return the names of the options that a reader takes.
+
+    Examples
+    --------
+    >>> "modalities" in reader_fields("nird")
+    True
+    """
+    return [field.name for field in dataclasses.fields(_reader(name)) if field.name != "root"]
+
+
+def _reader(name: str) -> Any:
+    if name not in _READERS:
+        near = nearest_names(name, _READERS) or reader_names()
+        raise UsageError(f"data set '{name}' is not known; nearest: {', '.join(near)}")
+    module, kind = _READERS[name]
+    return getattr(importlib.import_module(module), kind)

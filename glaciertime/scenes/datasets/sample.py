@@ -76,6 +76,16 @@ class SampleInfo:
         Side of a pixel, metres; NaN where unknown.
     split : str
         The data set's own split, empty where it has none.
+    region : str
+        Larger than a glacier; empty where unknown.
+    scene : str
+        The image that a tile was cut from; empty where the sample is a whole image.
+    date_flag : str
+        ``year-only`` or ``month-only`` where no more than that is known of the date.
+    ground : str
+        What the places of samples are told in: two of the same ``ground`` may overlap; empty where no place is known.
+    bounds : tuple of float
+        West, south, east, north of the sample in the coordinates of its ``ground``; empty where no place is known.
     """
 
     name: str
@@ -85,6 +95,11 @@ class SampleInfo:
     sensor: str = ""
     resolution_m: float = float("nan")
     split: str = ""
+    region: str = ""
+    scene: str = ""
+    date_flag: str = ""
+    ground: str = ""
+    bounds: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

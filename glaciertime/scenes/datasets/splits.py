@@ -10,7 +10,7 @@ import numpy as np
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.scenes.datasets.sample import SampleInfo
 
-__all__ = ["Split", "split_by_block", "split_by_glacier", "split_by_own"]
+__all__ = ["Split", "drawn_units", "split_by_block", "split_by_glacier", "split_by_own"]
 
 # How far from the share asked for a split by larger units may be before smaller ones are tried, relative.
 _NEAR_ENOUGH = 0.25
@@ -96,8 +96,8 @@ def split_by_block(
     best: tuple[float, str, Split] | None = None
     for unit, keys in _units(infos).items():
         rng = np.random.default_rng(seed)
-        test = _drawn(keys, wanted[0], set(), rng)
-        validation = _drawn(keys, wanted[1], test, rng)
+        test = drawn_units(keys, wanted[0], set(), rng)
+        validation = drawn_units(keys, wanted[1], test, rng)
         try:
             split = _split(infos, keys, test, validation)
         except InputError:
@@ -133,7 +133,7 @@ def _units(infos: Sequence[SampleInfo]) -> dict[str, list[str]]:
     return {"glacier": glaciers, "place": places, "year": years}
 
 
-def _drawn(keys: Sequence[str], wanted: float, taken: set[str], rng: np.random.Generator) -> set[str]:
+def drawn_units(keys: Sequence[str], wanted: float, taken: set[str], rng: np.random.Generator) -> set[str]:
     """Return units, drawn at random, that together hold about so many samples: each that brings the sum nearer."""
     held: set[str] = set()
     count = 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from glaciertime.documents import read_yaml
 from glaciertime.errors import DataNotFoundError, InputError, nearest_names
@@ -35,8 +35,21 @@ class TrainConfig(BaseModel):
     metric: str = "iou"
     test: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
-    validation_fraction: float = Field(default=0.1, ge=0, lt=1)
+    validation_fraction: float | None = Field(default=None, ge=0, lt=1)
     own_split: bool = False
+    split: str = ""
+    test_fraction: float = Field(default=0.2, ge=0, lt=1)
+    date_from: str = ""
+    date_to: str = ""
+    months: tuple[int, ...] = ()
+    sensors: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    glaciers: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    fold_classes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    binary: bool = False
+    positive: tuple[str, ...] = ()
+    min_labelled: float = Field(default=0.0, ge=0, le=1)
     balance: float = Field(default=0.5, ge=0, le=1)
     class_balance: float = Field(default=0.0, ge=0, le=1)
     normalisation: Literal["image", "fixed"] = "image"
@@ -57,9 +70,16 @@ class TrainConfig(BaseModel):
     seed: int = 0
     zones: Literal["argmax", "line"] = "argmax"
 
+    @field_validator("date_from", "date_to", mode="before")
+    @classmethod
+    def _as_written(cls, value: Any) -> str:
+        """Return a date as text: YAML makes days and numbers of them, and our own reader of dates reads texts."""
+        return "" if value is None else str(value)
+
 
 _COMMENTS = {
-    "data": "reader: landsat-fronts, caffe, nird, hkh-aryal, hkh-baraka, glacierhack, cityscapes, cdw-seg, simulated",
+    "data": "reader: folder (one's own images), landsat-fronts, caffe, nird, "
+    "hkh-aryal, hkh-baraka, glacierhack, cityscapes, cdw-seg, simulated",
     "root": "folder that holds the data",
     "data_options": "further arguments of the reader",
     "model": "architecture, one of `glaciertime models`",
@@ -71,8 +91,20 @@ _COMMENTS = {
     "(each also with _k, of class k), accuracy, mcc or front",
     "test": "glaciers never looked at in training",
     "validation": "glaciers to choose the checkpoint by; without, whole blocks are drawn",
-    "validation_fraction": "of the samples, where no validation glacier is named",
-    "own_split": "use the split that the data set names",
+    "validation_fraction": "of the samples, where no validation glacier is named; null: 0.1, or 0.2 of a named split",
+    "own_split": "use the split that the data set names; the same as split: own",
+    "split": "glacier, region, block, random, own, or date:YYYY-MM-DD (first day of the test part); empty: test and "
+    "validation as above, no test part without names",
+    "test_fraction": "of the samples, for a split by name",
+    "date_from": "first day of the samples used; date_to: the last",
+    "months": "1 to 12, of the samples used",
+    "sensors": "of the samples used",
+    "regions": "of the samples used",
+    "glaciers": "of the samples used",
+    "classes": "those that are told apart; pixels of the others are ignored",
+    "fold_classes": "new name: [classes that become it]",
+    "binary": "one class against all others: those of positive, or all glacier ice",
+    "min_labelled": "least share of a sample's pixels that are of a class and no background, such as 0.1",
     "balance": "0 every image equally often, 1 every glacier",
     "class_balance": "0 patches anywhere, 1 patches centred on every class equally often",
     "normalisation": "image: by its own mean and spread; fixed: by those of the training part",
@@ -97,7 +129,7 @@ def template() -> str:
     Examples
     --------
     >>> print(template().splitlines()[0][:57])
-    data: landsat-fronts  # reader: landsat-fronts, caffe, ni
+    data: landsat-fronts  # reader: folder (one's own images)
     """
     values = TrainConfig(data="landsat-fronts", root=Path("data/landsat_fronts")).model_dump(mode="json")
     lines = []

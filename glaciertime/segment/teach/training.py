@@ -21,8 +21,10 @@ from torch import nn
 
 from glaciertime.documents import read_json
 from glaciertime.errors import InputError, UsageError
+from glaciertime.scenes.datasets.kept_split import keep_split
+from glaciertime.scenes.datasets.named_splits import SplitPlan, leaks, parse_split, split_named
 from glaciertime.scenes.datasets.sample import SIMULATED, SampleInfo, TrainingData
-from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier, split_by_own
+from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier
 from glaciertime.segment.architectures.encoder_weights import load_encoder_weights
 from glaciertime.segment.architectures.folding import build_network
 from glaciertime.segment.description import ModelSpec
@@ -41,7 +43,7 @@ __all__ = ["Segmenter", "Trained", "make_split", "train"]
 
 _STATE = "state.safetensors"
 _AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-_FILES = ("config.json", "history.json", "weights.safetensors", "model.onnx", _STATE)
+_FILES = ("config.json", "split.json", "history.json", "weights.safetensors", "model.onnx", _STATE)
 _log = logging.getLogger(__name__)
 
 
@@ -224,23 +226,29 @@ def make_split(data: TrainingData, config: TrainConfig) -> Split:
     InputError
         If it names unknown glaciers or leaves nothing to train on.
     """
-    if config.own_split:
-        return split_by_own(data.infos)
-    if config.validation or not config.validation_fraction:
+    digests = getattr(data, "digests", ())
+    if config.split or config.own_split:
+        kind, day = parse_split(config.split or "own")
+        plan = SplitPlan(
+            kind=kind, day=day, test=config.test, validation=config.validation, test_fraction=config.test_fraction,
+            validation_fraction=0.2 if config.validation_fraction is None else config.validation_fraction,
+            seed=config.seed,
+        )  # fmt: skip
+        return split_named(data.infos, plan, digests=digests)
+    fraction = 0.1 if config.validation_fraction is None else config.validation_fraction
+    if config.validation or not fraction:
         return split_by_glacier(data.infos, test=config.test, validation=config.validation)
     outer = split_by_glacier(data.infos, test=config.test)
     inner = split_by_block(
-        [data.infos[index] for index in outer.train],
-        test_fraction=0.0,
-        validation_fraction=config.validation_fraction,
-        seed=config.seed,
+        [data.infos[index] for index in outer.train], test_fraction=0.0, validation_fraction=fraction, seed=config.seed
     )
-    return Split(
+    split = Split(
         train=tuple(outer.train[place] for place in inner.train),
         validation=tuple(outer.train[place] for place in inner.validation),
         test=outer.test,
-        told=inner.told,
     )
+    shared = [told for told in leaks(data.infos, split, digests=digests) if told.startswith("leak")]
+    return replace(split, told="; ".join((inner.told, *shared)))
 
 
 def build_loss(name: str) -> nn.Module:
@@ -308,6 +316,10 @@ def train(
     split = make_split(data, config) if split is None else split
     if split.told:
         _log.info("split: %s", split.told)
+    keep_split(
+        out, data, split, name=config.data, kind=config.split, seed=config.seed,
+        settings=config.model_dump(mode="json", exclude_unset=True),
+    )  # fmt: skip
     lightning.seed_everything(config.seed, verbose=False)
     normalisation = _normalisation(data, config, split)
     spec = ModelSpec(
