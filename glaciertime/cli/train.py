@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption
+from glaciertime.cli.common import LimitOption, OverwriteOption, StrictOption, note
 from glaciertime.cli.datasets import (
     BinaryOption,
     ClassesOption,
@@ -214,6 +214,7 @@ def _train(
 ) -> tuple[Trained, bool]:
     """Train on what can be read; return what came of it, and whether something could not be."""
     try:
+        from glaciertime.segment.teach.training import make_split
         from glaciertime.segment.teach.training import train as run
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
@@ -227,5 +228,10 @@ def _train(
             f"only {opened.labelled[0] if opened.labelled else 'nothing'} is labelled in the {len(opened)} images used "
             "and a model tells two classes apart; look at the masks, or at what --classes and other options left out"
         )
+    split = make_split(opened, settings)
+    if split.told:
+        note(split.told)
     start = None if initial is None else _initial(initial)
-    return run(opened, settings, out=out, name=out.name, initial=start, overwrite=overwrite), bool(opened.problems)
+    return run(opened, settings, out=out, name=out.name, initial=start, split=split, overwrite=overwrite), bool(
+        opened.problems
+    )

@@ -27,7 +27,7 @@ from glaciertime.scenes.layers import Layer, read_layer
 from glaciertime.scenes.names import date_in_name
 from glaciertime.scenes.source_flags import flags_told
 
-__all__ = ["DatedRow", "GlacierLayer", "glacier_layer"]
+__all__ = ["DatedRow", "GlacierLayer", "days_of_rows", "glacier_layer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def glacier_layer(
         raise InputError(f"{layer.label}: the layer is empty")
     chosen = rows_of_glacier(whole, glacier, code=source.code, reading=reading, where=layer.label)
     told = replace(reading.dates, hemisphere=reading.dates.hemisphere or glacier.hemisphere or _hemisphere(whole))
-    days, used = _days(whole, layer, reading, told, dates or {})
+    days, used = days_of_rows(whole, layer, reading, told, dates or {})
     positions = np.flatnonzero(whole.index.isin(chosen.table.index))
     ends = _ends(whole, told)
     columns = {
@@ -162,7 +162,7 @@ def _hemisphere(table: gpd.GeoDataFrame) -> Any:
     return None if not math.isfinite(latitude) else "north" if latitude >= 0 else "south"
 
 
-def _days(
+def days_of_rows(
     table: gpd.GeoDataFrame, layer: Layer, reading: VectorReading, told: DateReading, dates: Mapping[str, Dated | str]
 ) -> tuple[tuple[Dated | str, ...], bool]:
     """Return the day of every row of a layer: from a column, else from the name of the layer or of its file."""

@@ -16,7 +16,15 @@ from glaciertime.naming import column_key
 from glaciertime.scenes.dated_rows import DatedRow
 from glaciertime.walls import wall
 
-__all__ = ["Observed", "is_of_glacier", "lines_of", "merged_outlines", "merged_traces", "polygons_of"]
+__all__ = [
+    "Observed",
+    "is_of_glacier",
+    "kind_of_line_type",
+    "lines_of",
+    "merged_outlines",
+    "merged_traces",
+    "polygons_of",
+]
 
 _ROCK = ("intrnlrock", "internalrock", "rock", "nunatak", "rockoutcrop")
 _DEBRIS = ("debriscov", "debriscover", "debris")
@@ -108,7 +116,7 @@ def _outline_of(group: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRow
     held: dict[str, list[tuple[DatedRow, shapely.Geometry]]] = {"ice": [], "debris": [], "rock": []}
     mended = False
     for row in group:
-        what = _kind(row)
+        what = kind_of_line_type(row.line_type)
         if not what:
             continue
         polygons, was_mended = polygons_of(row.geometry)
@@ -134,16 +142,16 @@ def _outline_of(group: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRow
         twice = 0
 
 
-def _kind(row: DatedRow) -> str:
+def kind_of_line_type(line_type: str) -> str:
     """Return whether a row is ice, debris on it or rock in it, by what GLIMS calls it; empty for anything else."""
-    key = column_key(row.line_type)
+    key = column_key(line_type)
     kinds = {"ice": _ICE, "debris": _DEBRIS, "rock": _ROCK}
     return next((kind for kind, keys in kinds.items() if key in keys), "")
 
 
 def _with_their_rock(groups: list[list[DatedRow]]) -> list[list[DatedRow]]:
     """Return groups with rows of rock that bear another author or image than the one outline of their day put to it."""
-    alone = [group for group in groups if all(_kind(row) in ("rock", "") for row in group)]
+    alone = [group for group in groups if all(kind_of_line_type(row.line_type) in ("rock", "") for row in group)]
     kept = [group for group in groups if group not in alone]
     for group in alone:
         same_day = [held for held in kept if held[0].dated == group[0].dated]

@@ -132,7 +132,7 @@ def parse_months(given: Sequence[str | int]) -> tuple[int, ...]:
     Examples
     --------
     >>> parse_months(["6-8", "october", "11-1"])
-    (1, 6, 7, 8, 10, 11)
+    (1, 6, 7, 8, 10, 11, 12)
     """
     found: set[int] = set()
     for text in given:
