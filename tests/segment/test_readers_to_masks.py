@@ -50,6 +50,14 @@ def caffe(root: Path) -> Raw:
     return found[0]
 
 
+def folder(root: Path) -> Raw:
+    for number in range(2):
+        image = np.moveaxis(noise(number, 3), 0, -1).astype(np.uint8)
+        picture(root / "images" / f"toy_200{number}-08-01.png", image)
+        picture(root / "masks" / f"toy_200{number}-08-01_mask.png", labels(0, 255))
+    return root / "images" / "toy_2000-08-01.png"
+
+
 def landsat_fronts(root: Path) -> Raw:
     rows = ["glacier,date,sensor,pathrow,image,front"]
     for number in range(2):
@@ -140,8 +148,9 @@ def simulated(root: Path) -> Raw:
 
 SIMULATED = {"count": 4, "size": (HEIGHT, WIDTH)}
 TREES: dict[str, Callable[[Path], Raw]] = {
-    "caffe": caffe, "cdw-seg": cdw_seg, "cityscapes": cityscapes, "glacierhack": glacierhack, "hkh-aryal": hkh_aryal,
-    "hkh-baraka": hkh_baraka, "landsat-fronts": landsat_fronts, "nird": nird, "simulated": simulated,
+    "caffe": caffe, "cdw-seg": cdw_seg, "cityscapes": cityscapes, "folder": folder, "glacierhack": glacierhack,
+    "hkh-aryal": hkh_aryal, "hkh-baraka": hkh_baraka, "landsat-fronts": landsat_fronts, "nird": nird,
+    "simulated": simulated,
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ _READERS = {
     "caffe": (f"{_HERE}.caffe_training", "CaffeTraining"),
     "cdw-seg": (f"{_HERE}.off_ice", "CdwSeg"),
     "cityscapes": (f"{_HERE}.off_ice", "Cityscapes"),
+    "folder": (f"{_HERE}.own_images", "OwnImages"),
     "glacierhack": (f"{_HERE}.glacierhack", "GlacierHack"),
     "hkh-aryal": (f"{_HERE}.hkh", "HkhAryal"),
     "hkh-baraka": (f"{_HERE}.hkh", "HkhBaraka"),

@@ -1,0 +1,315 @@
+"""Outlines as labels of one's own images: matched by place and nearest date, drawn on the grid of the image."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import pyproj
+import shapely
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.features import rasterize
+
+from glaciertime import naming
+from glaciertime.dates import Dated, DateReading
+from glaciertime.errors import AmbiguousDateError, GlacierTimeError, InputError
+from glaciertime.meridian import joined_at_180
+from glaciertime.naming import clean_name, first_column
+from glaciertime.scenes.datasets.sample import IGNORE
+from glaciertime.scenes.dated_rows import days_of_rows
+from glaciertime.scenes.geometries import check_geometry
+from glaciertime.scenes.glacier_rows import VectorReading
+from glaciertime.scenes.layers import Layer, layers_of, read_layer
+from glaciertime.scenes.parts import kind_of_line_type, polygons_of
+
+__all__ = ["Outlines", "Painted", "read_outlines"]
+
+CLASSES, CODES = ("background", "glacier"), (64, 127)
+# Outlines of one glacier at two dates share more than this of the smaller; those of neighbours touch.
+_SAME_GLACIER = 0.05
+_SEGMENT = {True: 0.005, False: 500.0}
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The outlines of an image.
+
+    Attributes
+    ----------
+    shapes : tuple of geometry
+        Ice, in the coordinates of the image.
+    rock : tuple of geometry
+        In it.
+    unsure : tuple of geometry
+        Ice of a date that is too far off: not labelled.
+    gap_days : int or None
+        The largest time between the image and an outline that is used; None where none has a date.
+    undated : int
+        How many of the outlines used have no date.
+    name : str
+        Of the glacier that covers most; empty where none is named.
+    """
+
+    shapes: tuple[shapely.Geometry, ...]
+    rock: tuple[shapely.Geometry, ...] = ()
+    unsure: tuple[shapely.Geometry, ...] = ()
+    gap_days: int | None = None
+    undated: int = 0
+    name: str = ""
+
+    def labels(self, shape: tuple[int, int], transform: Affine, *, margin: float = 0.0) -> NDArray[np.uint8]:
+        """Return 1 where a pixel's middle lies in the ice, 0 elsewhere, :data:`IGNORE` where nobody knows.
+
+        Parameters
+        ----------
+        shape : height and width, pixels
+        transform : Affine
+        margin : float
+            What lies farther than that from all ice is not labelled, in the units of the coordinates; 0 for no such
+            limit.
+        """
+        near = [shapely.buffer(shapely.union_all(self.shapes), margin)] if margin else []
+        drawn: list[tuple[Any, int]] = [(geometry, 0) for geometry in near]
+        drawn += [(geometry, IGNORE) for geometry in self.unsure]
+        drawn += [(geometry, 1) for geometry in self.shapes]
+        drawn += [(geometry, 0) for geometry in self.rock]
+        return np.asarray(
+            rasterize(drawn, out_shape=shape, transform=transform, fill=IGNORE if margin else 0, dtype="uint8")
+        )
+
+
+@dataclass
+class Outlines:
+    """Outlines of glaciers with what is known of each.
+
+    Attributes
+    ----------
+    tables : list of GeoDataFrame
+        Of each layer its polygons, with the columns ``first`` and ``last`` (days, None where not known), ``kind``
+        (ice or rock) and ``glacier``.
+    told : list of str
+    """
+
+    tables: list[gpd.GeoDataFrame]
+    told: list[str] = field(default_factory=list)
+    touched: set[tuple[int, Any]] = field(default_factory=set)
+
+    @property
+    def count(self) -> int:
+        """Return how many outlines there are."""
+        return sum(len(table) for table in self.tables)
+
+    def on(
+        self, bounds: tuple[float, float, float, float], crs: pyproj.CRS, date: tuple[dt.date, dt.date] | None, *,
+        max_gap_days: int,
+    ) -> Painted | None:  # fmt: skip
+        """Return the outlines of an image; None where none lies on it.
+
+        Of the outlines of one glacier those of the date nearest to the image's are taken, and those before it where
+        two are as near; without a date of the image or of the outlines, place alone decides.
+
+        Parameters
+        ----------
+        bounds : west, south, east, north of the image, in its CRS
+        crs : of the image
+        date : first and last day that the image can be of; None where it has no date
+        max_gap_days : int
+            Ice whose outlines are all farther off is not labelled.
+        """
+        found = [self._met(number, bounds, crs) for number in range(len(self.tables))]
+        rows = pd.concat([table for table in found if not table.empty], ignore_index=True) if found else None
+        if rows is None or rows.empty or not (rows["kind"] == "ice").any():
+            return None
+        ice, rock = rows[rows["kind"] == "ice"].reset_index(drop=True), rows[rows["kind"] == "rock"]
+        chosen: list[int] = []
+        unsure: list[int] = []
+        gaps: list[int] = []
+        days: set[Any] = set()
+        for members in _glaciers(list(ice.geometry)):
+            gap_of = {place: _gap(date, ice["first"][place], ice["last"][place]) for place in members}
+            known = {place: gap for place, gap in gap_of.items() if gap is not None}
+            if not known:
+                chosen += members
+                continue
+            nearest = min(known.values(), key=lambda gap: (abs(gap), gap))
+            if abs(nearest) > max_gap_days:
+                undated = [place for place in members if place not in known]
+                chosen += undated
+                unsure += [place for place in members if place in known]
+                continue
+            mine = [place for place, gap in known.items() if gap == nearest]
+            chosen += mine
+            gaps.append(abs(nearest))
+            days |= {ice["first"][place] for place in mine}
+        of_those = np.array([day is None or day in days or not days for day in rock["first"]], dtype=bool)
+        rock = rock.loc[of_those]
+        names = Counter()
+        for place in chosen:
+            names[ice["glacier"][place]] += ice.geometry[place].area
+        return Painted(
+            shapes=tuple(ice.geometry[place] for place in chosen), rock=tuple(rock.geometry),
+            unsure=tuple(ice.geometry[place] for place in unsure), gap_days=max(gaps, default=None),
+            undated=sum(ice["first"][place] is None for place in chosen),
+            name=names.most_common(1)[0][0] if names else "",
+        )  # fmt: skip
+
+    def _met(self, number: int, bounds: tuple[float, float, float, float], crs: pyproj.CRS) -> gpd.GeoDataFrame:
+        """Return the rows of a layer that lie on an image, in its coordinates."""
+        table = self.tables[number]
+        image = shapely.segmentize(shapely.box(*bounds), max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / 20)
+        there = gpd.GeoSeries([image], crs=crs).to_crs(table.crs)
+        if not np.isfinite(there.total_bounds).all():
+            return table.iloc[:0]
+        around = there.iloc[0]
+        if table.crs.is_geographic:
+            around = joined_at_180(around)
+        near = table.iloc[table.sindex.query(shapely.box(*around.bounds))]
+        if near.empty:
+            return near
+        dense = shapely.segmentize(near.geometry.to_numpy(), _SEGMENT[table.crs.is_geographic])
+        moved = near.set_geometry(gpd.GeoSeries(dense, index=near.index, crs=table.crs).to_crs(crs))
+        kept = moved[moved.intersects(shapely.box(*bounds))]
+        self.touched |= {(number, index) for index in kept.index}
+        return kept
+
+
+def _gap(date: tuple[dt.date, dt.date] | None, first: dt.date | None, last: dt.date | None) -> int | None:
+    """Return the days from an image to an outline, negative where this is earlier, 0 where they can be of one day."""
+    if date is None or first is None or last is None:
+        return None
+    if last < date[0]:
+        return (last - date[0]).days
+    return max(0, (first - date[1]).days)
+
+
+def _glaciers(shapes: list[shapely.Geometry]) -> list[list[int]]:
+    """Return which outlines are of one glacier at several dates: those that share ground."""
+    tree = shapely.STRtree(shapes)
+    group = list(range(len(shapes)))
+
+    def root(place: int) -> int:
+        while group[place] != place:
+            group[place] = group[group[place]]
+            place = group[place]
+        return place
+
+    for one, other in zip(*tree.query(shapes, predicate="intersects"), strict=True):
+        if one < other and root(one) != root(other):
+            shared = shapely.area(shapely.intersection(shapes[one], shapes[other]))
+            if shared > _SAME_GLACIER * min(shapes[one].area, shapes[other].area):
+                group[root(other)] = root(one)
+    found: dict[int, list[int]] = {}
+    for place in range(len(shapes)):
+        found.setdefault(root(place), []).append(place)
+    return list(found.values())
+
+
+def read_outlines(path: Path, *, crs: Any = None, dates: DateReading | None = None, date_column: str = "") -> Outlines:
+    """Read the polygons of a vector file, a zip or a folder of them, with their dates where they have any.
+
+    Parameters
+    ----------
+    path : Path
+    crs : optional
+        The coordinate system of layers that name none.
+    dates : DateReading, optional
+        What was told about how dates are written.
+    date_column : str
+        By default the one that bears a usual name.
+
+    Raises
+    ------
+    InputError
+        If there is no polygon, a layer has no coordinate system, or dates can mean several days.
+    """
+    layers = layers_of(path) or [Layer(path)]
+    found = Outlines([])
+    for layer in layers:
+        try:
+            table = read_layer(layer, crs=crs)
+        except InputError as error:
+            if "has no coordinate system" in str(error):
+                raise InputError(
+                    f"outlines {layer.label} have no coordinate system: say which it is, --reader crs=EPSG:CODE"
+                ) from error
+            raise
+        if (rows := _rows(layer, table, found.told, dates or DateReading(), date_column)) is not None:
+            found.tables.append(rows)
+    if not found.tables:
+        raise InputError(f"{path} holds no polygon; outlines are polygons of ice")
+    return found
+
+
+def _rows(
+    layer: Layer, table: gpd.GeoDataFrame, told: list[str], dates: DateReading, date_column: str
+) -> gpd.GeoDataFrame | None:
+    line_type = first_column(table.columns, naming.LINE_TYPE_COLUMNS)
+    kinds = [
+        kind_of_line_type(clean_name(value)) if line_type else "ice" for value in table.get(line_type, table.index)
+    ]
+    shapes: list[shapely.Geometry | None] = []
+    bad = mended = 0
+    for geometry, kind in zip(table.geometry, kinds, strict=True):
+        try:
+            check_geometry(geometry, crs=table.crs)
+            polygons, was_mended = polygons_of(geometry)
+        except GlacierTimeError:
+            bad += 1
+            shapes.append(None)
+            continue
+        mended += was_mended and bool(kind)
+        shape = None if polygons.is_empty or not kind else polygons
+        shapes.append(joined_at_180(shape) if shape is not None and table.crs.is_geographic else shape)
+    if all(shape is None for shape in shapes):
+        return None
+    try:
+        days, _ = days_of_rows(table, layer, VectorReading(dates=dates, date_column=date_column), dates, {})
+    except AmbiguousDateError as error:
+        raise InputError(
+            f"{error} (here --reader date_order=day-first, --reader date_order=month-first or --reader date_form=...)"
+        ) from error
+    except InputError:
+        if date_column:
+            raise
+        days = ("",) * len(table)
+    name = first_column(table.columns, naming.NAME_COLUMNS) or first_column(table.columns, naming.IDENTIFIER_COLUMNS)
+    spans = [_span(day) for day in days]
+    rows = gpd.GeoDataFrame(
+        {
+            "first": pd.Series([span[0] for span in spans], dtype=object),
+            "last": pd.Series([span[1] for span in spans], dtype=object),
+            "kind": ["rock" if kind == "rock" else "ice" for kind in kinds],
+            "glacier": [clean_name(value) for value in table[name]] if name else [""] * len(table),
+        },
+        geometry=gpd.GeoSeries(shapes, crs=table.crs), crs=table.crs,
+    )  # fmt: skip
+    rows = rows[rows.geometry.notna()]
+    undated = int(sum(first is None for first in rows["first"]))
+    if undated == len(rows):
+        told.append(f"{layer.label}: no dates, outlines are matched by place alone")
+    elif undated:
+        told.append(f"{layer.label}: {undated} of {len(rows)} outlines have no date, they are matched by place alone")
+    if bad:
+        told.append(f"{layer.label}: {bad} outlines cannot be used and are left out")
+    if mended:
+        told.append(f"{layer.label}: {mended} outlines that cross themselves were mended")
+    return rows
+
+
+def _span(day: Dated | str) -> tuple[dt.date | None, dt.date | None]:
+    """Return the first and the last day that an outline can be of."""
+    if isinstance(day, str):
+        return None, None
+    if day.flag == "year-only":
+        return day.date.replace(month=1, day=1), day.date.replace(month=12, day=31)
+    if day.flag == "month-only":
+        first = day.date.replace(day=1)
+        return first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+    return day.date, day.date
