@@ -101,6 +101,7 @@ FLOORS = {
         {"predict"},
         {"judge"},
         {"teach"},
+        {"adapt"},
         {"explain"},
         {"export"},
         {"pixels"},

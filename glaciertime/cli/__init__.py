@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from glaciertime.cli.adapt import adapt
 from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
@@ -72,6 +73,7 @@ for command, summary in (
     (scenes, "List the scenes of a catalogue, and fetch them."),
     (segment, "Turn an image into a mask of zones."),
     (train, "Train a segmentation model."),
+    (adapt, "Adapt a model to one glacier."),
     (models, "List the segmentation architectures."),
     (export_model, "Write a model as ONNX."),
     (why, "Say where a number, an image or a file comes from."),

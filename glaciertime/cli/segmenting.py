@@ -107,6 +107,8 @@ def load(settings: Settings) -> Loaded:
         )
     if "no real image" in spec.trained_on:
         note(f"{spec.name} was trained on {spec.trained_on}: its masks of real ones are not to be relied on")
+    if spec.adapted_to:
+        note(f"{spec.name} was adapted to {spec.adapted_to}: of another glacier its masks are not to be relied on")
     quick = run
     if settings.mc_dropout:
         run = _dropout(path, engine=settings.engine, draws=settings.mc_dropout)

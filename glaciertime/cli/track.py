@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from glaciertime.pipeline import TrackOutcome
     from glaciertime.scenes.inventory import Inventory
 
-__all__ = ["track"]
+__all__ = ["parse_direction", "track"]
 
 
 def track(
@@ -239,7 +239,7 @@ def track(
         TrackRequest(
             glacier=name, known=chosen.known.entry(name), scenes=wanted, data=None if wanted else data_folder(data),
             downloads=downloads_folder(), manifests=chosen.known.manifests_of(name),
-            dataset=dataset, weights=weights, ocean=_ocean(ocean), reading=reading,
+            dataset=dataset, weights=weights, ocean=parse_direction(ocean), reading=reading,
             columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
             front_of=_front_kind(front_of), files=_files(chosen.known.inventory_of(name), dates),
@@ -355,7 +355,8 @@ def _print_prunable(names: list[str], archive: Archive, *, as_json: bool) -> Non
         note("nothing would go: every file is where it was")
 
 
-def _ocean(text: str | None) -> float | None:
+def parse_direction(text: str | None) -> float | None:
+    """Return the azimuth that --ocean names for the scenes of a glacier; None where it is to be found."""
     from glaciertime.errors import UsageError
     from glaciertime.segment.predict.orientation import AUTO, parse_ocean
 

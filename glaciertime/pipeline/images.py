@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from glaciertime import limits
 from glaciertime.errors import GlacierTimeError
+from glaciertime.naming import fold_name
 from glaciertime.scenes.acquisition import NO_DATA, ZONES, ImageScene, MaskScene, UnreadableScene
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.track.place import reproject
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from glaciertime.segment.predict.framed import FramedScene
     from glaciertime.segment.predict.orientation import Found
 
-__all__ = ["Towards", "find_towards", "mask_of_image"]
+__all__ = ["Towards", "find_towards", "framed_scene", "mask_of_image", "model_engine", "opened_image"]
 
 #: The direction of the ocean is looked for in so many images at most, evenly over the record.
 _LOOKED_AT = 12
@@ -51,19 +52,21 @@ class Towards:
         return self.found is None or self.found.is_sure
 
 
-def find_towards(scenes: Sequence[ImageScene], *, weights: str = "") -> tuple[Towards, str]:
+def find_towards(
+    scenes: Sequence[ImageScene], *, weights: str = "", model: tuple[Engine, ModelSpec] | None = None
+) -> tuple[Towards, str]:
     """Return where the ocean lies in images of one glacier by the model that segments them, and what is to be said.
 
-    Images without a georeference have the ocean up and are not looked at.
+    Images without a georeference have the ocean up and are not looked at. ``model`` is one that is loaded already.
     """
     from glaciertime.segment.predict.framed import find_ocean
 
     placed = [scene for scene in scenes if scene.acquisition.crs is not None]
     if not placed:
         return Towards(), ""
-    if not (weights or placed[0].weights):
+    if model is None and not (weights or placed[0].weights):
         return Towards(), ""
-    run, spec = _engine(weights or placed[0].weights)
+    run, spec = model_engine(weights or placed[0].weights) if model is None else model
     if spec.frame.up != "ocean":
         return Towards(), ""
     chosen = [placed[place] for place in np.unique(np.linspace(0, len(placed) - 1, _LOOKED_AT).round().astype(int))]
@@ -72,12 +75,12 @@ def find_towards(scenes: Sequence[ImageScene], *, weights: str = "") -> tuple[To
         framed = []
         for scene in chosen:
             try:
-                pixels, _ = _opened(scene, spec)
+                pixels, _ = opened_image(scene, spec)
             except GlacierTimeError:
                 # Its reason is told when it is segmented.
                 continue
             opened.append(pixels)
-            framed.append(_framed(scene, pixels, Towards()))
+            framed.append(framed_scene(scene, pixels, Towards()))
         if not framed:
             return Towards(), ""
         found = find_ocean(framed, run=run, spec=spec)
@@ -96,13 +99,14 @@ def find_towards(scenes: Sequence[ImageScene], *, weights: str = "") -> tuple[To
     return Towards(ocean_deg=found.ocean_deg, found=found), said
 
 
-def _engine(weights: str) -> tuple[Engine, ModelSpec]:
+def model_engine(weights: str) -> tuple[Engine, ModelSpec]:
+    """Return what runs a model, and what it expects."""
     from glaciertime.segment.predict.engine import load_engine
 
     return load_engine(weights)
 
 
-def _opened(scene: ImageScene, spec: ModelSpec) -> tuple[Imagery, Checked]:
+def opened_image(scene: ImageScene, spec: ModelSpec) -> tuple[Imagery, Checked]:
     """Open an image and look at its values before they are believed."""
     from glaciertime.segment.predict.checks import check_values
 
@@ -118,7 +122,8 @@ def _opened(scene: ImageScene, spec: ModelSpec) -> tuple[Imagery, Checked]:
     return pixels, checked
 
 
-def _framed(scene: ImageScene, pixels: Imagery, towards: Towards) -> FramedScene:
+def framed_scene(scene: ImageScene, pixels: Imagery, towards: Towards) -> FramedScene:
+    """Return an open image as it is to be turned into the frame of a model."""
     from glaciertime.segment.predict.framed import FramedScene
 
     crs = scene.acquisition.crs
@@ -177,7 +182,7 @@ def mask_of_image(
             f"{scene.path.name} is a radar image, and no model that comes with the package was trained on real ones: "
             "give one with --weights; sar-zones has seen simulated scenes alone",
         )
-    run, spec = _engine(weights or scene.weights)
+    run, spec = model_engine(weights or scene.weights)
     strange = sorted(set(spec.codes) - (set(ZONES.values()) - {NO_DATA}))
     if strange:
         return _refused(
@@ -192,7 +197,7 @@ def mask_of_image(
 
     def segmented() -> _Segmented:
         with limits.timed(scene.acquisition.image_id):
-            pixels, checked = _opened(scene, spec)
+            pixels, checked = opened_image(scene, spec)
             with pixels:
                 made = _segment(scene, pixels, where, run=run, quick=quick, spec=spec)
         return replace(made, checked=checked)
@@ -208,7 +213,8 @@ def mask_of_image(
     if first.checked is not None and tell is not None:
         for sentence in first.checked.notes:
             tell(sentence)
-    doubts = [first.unlike, *(() if first.checked is None else first.checked.doubts)]
+    elsewhere = _elsewhere(spec, scene.acquisition.glacier)
+    doubts = [first.unlike, elsewhere, *(() if first.checked is None else first.checked.doubts)]
     if any(doubts):
         flags["unlike-training"] = ", ".join(each for each in doubts if each)
     if scene.acquisition.crs is not None and not where.is_sure:
@@ -231,6 +237,14 @@ def mask_of_image(
     )
 
 
+def _elsewhere(spec: ModelSpec, glacier: str) -> str:
+    """Return why a model that was adapted to other glaciers is not made for this one; empty where it is."""
+    known = {fold_name(name) for name in spec.adapted_to.split(", ")}
+    if not spec.adapted_to or fold_name(glacier) in known:
+        return ""
+    return f"{spec.name} was adapted to {spec.adapted_to}"
+
+
 def _segment(
     scene: ImageScene, pixels: Imagery, towards: Towards, *, run: Engine, quick: Engine, spec: ModelSpec
 ) -> _Segmented:
@@ -242,7 +256,7 @@ def _segment(
     transform, shape = scene.transform, scene.shape
     unlike, covered, doubt = "", "", 0.0
     if spec.frame.up == "ocean":
-        framed = _framed(scene, pixels, towards)
+        framed = framed_scene(scene, pixels, towards)
         ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
         made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg, try_out=quick)
         zones, sigma_px, probability = made.zones, made.sigma_px, made.probability

@@ -27,8 +27,9 @@ from glaciertime.walls import readable_text, wall
 __all__ = ["FORMAT", "KEY", "ModelSpec", "open_session", "read_spec", "shipped_names", "weights_path"]
 
 KEY = "glaciertime"
-#: Of the description: 2 has the frame, the scaling of raw values and the values seen; 1 had none of them.
-FORMAT = 2
+#: Of the description: 2 has the frame, the scaling of raw values and the values seen; 1 had none of them; 3 says what
+#: place a model was adapted to, and is written of such models alone.
+FORMAT = 3
 _PICKLES = (".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".bin", ".joblib")
 
 
@@ -70,6 +71,8 @@ class ModelSpec:
     augmented : bool
         Average over mirror images and magnifications by default, see :func:`.predict.uncertainty.varied`.
     trained_on, licence, note : str
+    adapted_to : str
+        The glacier that it was adapted to, see ``glaciertime adapt``; empty where to none.
     made_by : str
         The version of glaciertime that wrote the file; empty where it does not say.
     scores : dict of str to float
@@ -94,6 +97,7 @@ class ModelSpec:
     trained_on: str = ""
     licence: str = ""
     note: str = ""
+    adapted_to: str = ""
     scores: dict[str, float] = field(default_factory=dict)
     made_by: str = field(default="", compare=False)
 
@@ -147,6 +151,9 @@ class ModelSpec:
     def to_json(self) -> str:
         """Return the JSON that a weights file carries; NaN is written as null."""
         values = {**asdict(self), "frame": self.frame.to_dict(), "format": FORMAT, "made_by": glaciertime.__version__}
+        if not self.adapted_to:
+            del values["adapted_to"]
+            values["format"] = FORMAT - 1
         values["resolution_m"] = None if self.resolution_m != self.resolution_m else self.resolution_m
         return json.dumps(values, sort_keys=True)
 

@@ -1,0 +1,179 @@
+"""Fronts of a Landsat glacier that was left out of training, after a few of its images were labelled.
+
+For each glacier the weights that were trained without it (``train_fronts_gpu.py``) are adapted on 3, 5 and 10 of its
+images, one drawn at random from each of as many equal parts of the record, and measured on all the others: mean over
+images of the symmetric mean nearest distance to the traced front, in pixels of 48.9 m. The images of the other two
+glaciers are rehearsed; a part of them is measured before and after, to see what is forgotten (the weights have learnt
+these: it is not an error on images unseen).
+
+Nothing was chosen on these figures: steps, learning rate, share and changes are the defaults of
+:class:`glaciertime.segment.adapt.tuning.Tuning`, fixed beforehand after one trial of 20 steps at Jakobshavn.
+
+A run that was killed goes on where it stopped; what is finished is in ``scripts/results/adapt_landsat.csv``, one row
+per image, with the seconds of learning and the memory at most of its run.
+
+    python scripts/adapt_landsat.py --data ../shared/data/landsat_fronts --weights trained
+    python scripts/adapt_landsat.py --table
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+RESULTS = Path(__file__).parent / "results" / "adapt_landsat.csv"
+GLACIERS = ("Jakobshavn", "Kangerlussuaq", "Sverdrup")
+RUN = ["glacier", "labelled", "seed"]
+COLUMNS = [*RUN, "part", "image", "before_px", "after_px", "seconds", "memory_mb"]
+#: Images of the other glaciers that are measured, one in so many.
+EVERY_OTHER = 8
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/landsat_fronts"))
+    parser.add_argument("--weights", type=Path, help="folder of without-GLACIER.safetensors")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--glaciers", default=",".join(GLACIERS))
+    parser.add_argument("--labelled", default="5,3,10")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--steps", type=int, help="in place of the default")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--table", action="store_true", help="only print what there is")
+    return parser.parse_args()
+
+
+def spread(count: int, chosen: int, *, seed: int) -> list[int]:
+    """Return which of so many images, in order of date, are labelled: one of each of equal parts of the record.
+
+    >>> spread(30, 5, seed=0)
+    [5, 9, 15, 19, 25]
+    """
+    rng = np.random.default_rng(seed)
+    edges = np.ceil(np.linspace(0, count, chosen + 1)).astype(int)
+    return [int(rng.integers(first, last)) for first, last in itertools.pairwise(edges)]
+
+
+def without_adapting(glacier: str, data, network, spec, options: argparse.Namespace) -> dict[str, float]:
+    """Return the error of every image by the weights as they are, from the results where they are there."""
+    from glaciertime.segment.adapt.leaving_out import front_error_px, predicting
+
+    done = finished(options.results)
+    known = done[(done["glacier"] == glacier) & (done["labelled"] == 0)]
+    if len(known):
+        return dict(zip(known["image"], known["before_px"], strict=True))
+    began, run = time.perf_counter(), predicting(network, spec)
+    rows = []
+    for index, info in enumerate(data.infos):
+        if info.glacier != glacier and index % EVERY_OTHER:
+            continue
+        error = round(front_error_px(data[index], run=run, spec=spec), 4)
+        part = "rest" if info.glacier == glacier else "others"
+        rows.append([glacier, 0, 0, part, info.name, error, error, round(time.perf_counter() - began, 1), memory_mb()])
+    append(options.results, rows)
+    return {row[4]: row[5] for row in rows}
+
+
+def measure(glacier: str, count: int, seed: int, data, network, spec, before: dict[str, float], options) -> None:
+    """Adapt to some images of a glacier, and append the errors of all the others."""
+    from glaciertime.segment.adapt.leaving_out import front_error_px, predicting
+    from glaciertime.segment.adapt.tuning import Tuning, rehearsal_chances, tune
+
+    own = [index for index, info in enumerate(data.infos) if info.glacier == glacier]
+    labelled = [own[place] for place in spread(len(own), count, seed=seed)]
+    tuning = Tuning(seed=seed) if options.steps is None else Tuning(seed=seed, steps=options.steps)
+    began = time.perf_counter()
+    chances = rehearsal_chances(data, without=glacier)
+    adapted = tune(
+        network, spec, [data[index] for index in labelled], tuning=tuning, earlier=data, chances=chances
+    )  # fmt: skip
+    seconds, run = time.perf_counter() - began, predicting(adapted, spec)
+    rows = []
+    for index, info in enumerate(data.infos):
+        if info.name not in before or index in labelled:
+            continue
+        part = "rest" if info.glacier == glacier else "others"
+        after = round(front_error_px(data[index], run=run, spec=spec), 4)
+        rows.append([glacier, count, seed, part, info.name, before[info.name], after, round(seconds, 1), memory_mb()])
+    append(options.results, rows)
+    rest = np.array([row[5:7] for row in rows if row[3] == "rest"])
+    print(
+        f"{glacier}, {count} labelled, seed {seed}: {rest[:, 0].mean():.2f} -> {rest[:, 1].mean():.2f} px", flush=True
+    )
+
+
+def memory_mb() -> int:
+    """Return the memory that this process took at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def finished(results: Path) -> pd.DataFrame:
+    """Return the rows there are."""
+    return pd.read_csv(results) if results.is_file() else pd.DataFrame(columns=COLUMNS)
+
+
+def append(results: Path, rows: list[list[object]]) -> None:
+    results.parent.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table.to_csv(results, mode="a", header=not results.is_file(), index=False)
+
+
+def table(rows: pd.DataFrame) -> str:
+    """Return the results as lines: each number of labels against the same images before adapting."""
+    if rows.empty:
+        return "no results yet"
+    lines = [
+        f"{'glacier':14} labels seeds images   mean px before  after   median px before  after  beyond 10 px before "
+        "after  nearer  others before  after  minutes   MB"
+    ]
+    for (glacier, count), group in rows.groupby(["glacier", "labelled"]):
+        rest, others = (group[group["part"] == part] for part in ("rest", "others"))
+        before, after = rest["before_px"], rest["after_px"]
+        lines.append(
+            f"{glacier:14} {count:6} {group['seed'].nunique():5} {len(rest):6} "
+            f"{before.mean():16.2f} {after.mean():6.2f}"
+            f" {before.median():18.2f} {after.median():6.2f} {(before > 10).sum():20} {(after > 10).sum():5}"
+            f" {(after < before).mean():6.0%} {others['before_px'].mean():14.2f} {others['after_px'].mean():6.2f}"
+            f" {group['seconds'].mean() / 60:8.1f} {group['memory_mb'].max():4.0f}"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    options = arguments()
+    if not options.table:
+        import torch
+
+        from glaciertime.scenes.datasets.landsat_fronts import LandsatFronts
+        from glaciertime.segment.predict.weights import load_model
+
+        if options.weights is None:
+            sys.exit("--weights is missing; give the folder that holds without-GLACIER.safetensors")
+        torch.set_num_threads(options.threads)
+        data = LandsatFronts(options.data)
+        for seed in (int(text) for text in options.seeds.split(",")):
+            for count in (int(text) for text in options.labelled.split(",")):
+                for glacier in options.glaciers.split(","):
+                    done = finished(options.results)
+                    if ((done[RUN] == [glacier, count, seed]).all(axis=1)).any():
+                        continue
+                    network, spec = load_model(options.weights / f"without-{glacier}.safetensors")
+                    before = without_adapting(glacier, data, network, spec, options)
+                    measure(glacier, count, seed, data, network, spec, before, options)
+    print(table(finished(options.results)))
+
+
+if __name__ == "__main__":
+    from glaciertime.errors import GlacierTimeError
+
+    try:
+        main()
+    except GlacierTimeError as error:
+        sys.exit(str(error))
