@@ -101,8 +101,13 @@ LIMITS: dict[str, Limit] = {
             reason="the glaciers of the world with 30 columns are 8 million; Parquet can claim any number in a few kB",
         ),
         Limit(
-            name="text-cells", default=5_000_000, unit="lines and cells of a table of text",
-            reason="each is looked at for what it may be, at 4 seconds and 0.3 GB a million; a glacier measured every "
+            name="fields", default=5000, unit="names of columns in a GeoJSON, KML or GML",
+            reason="a layer has some dozen; their reader looks each up among all others: 40,000 take 10 seconds, "
+            "200,000 minutes",
+        ),
+        Limit(
+            name="text-cells", default=1_000_000, unit="lines and cells of a table of text",
+            reason="each is looked at for what it may be, at 15 seconds and 1.2 GB a million; a glacier measured every "
             "day of a century has 36,525 lines",
         ),
         Limit(

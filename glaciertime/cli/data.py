@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from glaciertime.cli.common import JsonOption, LimitOption, ManifestOption, note, print_json
+from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import as_command, the_run
+
+if TYPE_CHECKING:
+    from glaciertime.catalog import DataFile, DataSet
 
 __all__ = ["data_app"]
 
@@ -76,6 +81,10 @@ def fetch(
     run.next = "run the same command again: what has come of a file is continued"
     dataset = load_catalog(tuple(manifest or ())).dataset(name)
     target = folder or downloads_folder()
+    there = {target / file.path for file in dataset.files if (target / file.path).is_file()}
+    for file in dataset.files:
+        if target / file.path not in there and (target / file.path).parent.is_dir():
+            check_note(target / file.path, option="--folder")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
 
@@ -89,6 +98,18 @@ def fetch(
         except KeyboardInterrupt:
             run.stored += came_of(dataset, target)
             raise
-    for path in paths:
+    for file, path in zip(dataset.files, paths, strict=True):
+        _note_run(path, file, dataset, is_new=path not in there)
         typer.echo(path)
     note(f"{dataset.citation}; licence {dataset.licence}")
+
+
+def _note_run(path: Path, file: DataFile, dataset: DataSet, *, is_new: bool) -> None:
+    """Write the note of the run beside a file that came: where from, of which data set, under which licence."""
+    from glaciertime.provenance import sidecar
+
+    if not is_new and (sidecar(path).exists() or not os.access(path.parent, os.W_OK)):
+        return
+    told = [f"{path.name} from {file.url.partition('?')[0]}", f"{dataset.name}: {dataset.citation}", dataset.licence]
+    record = the_run().record(settings={"input": dataset.name, "decided": [text for text in told if text]})
+    write_note(path, record, option="--folder")

@@ -30,6 +30,7 @@ from glaciertime.cli.common import (
     split_names,
 )
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.run_notes import write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import RegionOption, RgiOption, chosen_known, selection_of
 from glaciertime.writing import file_name
@@ -200,8 +201,28 @@ def _fetch(
         # What came before Ctrl-C, too.
         if kept:
             take_into(out, kept, address=request.address, overwrite=overwrite)
+            _note_runs(out, kept, address=request.address, overwrite=overwrite)
             the_run().stored.append(f"{len(kept)} windows in {out}")
     return count, missing
+
+
+def _note_runs(out: Path, kept: Sequence[tuple[Listed, Kept]], *, address: str, overwrite: bool) -> None:
+    """Write beside each window, and beside the table, of which files of the catalogue it was made."""
+    from glaciertime.scenes.sources.taken import TABLE
+    from glaciertime.scenes.sources.web import shown
+
+    run = the_run()
+    every: list[str] = []
+    for each, found in kept:
+        parts = [(str(part["item"]), part, shown(str(part["address"]))) for part in found.parts]
+        told = [f"{part['band']} from {where}, etag {part['etag'] or 'none'}" for _, part, where in parts]
+        every.append(f"{found.path.name}: {each.one.id}, sha256 {found.sha256}")
+        record = run.record(
+            images=[("", "", scene, where) for scene, _, where in parts],
+            settings={"input": shown(address), "decided": told, "notes": list(found.notes)},
+        )  # fmt: skip
+        write_note(out / found.path.name, record, overwrite=overwrite)
+    write_note(out / TABLE, run.record(settings={"input": shown(address), "decided": every}), overwrite=overwrite)
 
 
 def _share(value: float) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from glaciertime.cli.common import JsonOption, LimitOption, OverwriteOption, note, print_json_value
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.segment_files import MARK, TIFF, Files
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
@@ -143,11 +144,10 @@ def segment(
 
     glaciertime segment S2_20230801.tif --method band-ratio --sensor sentinel-2 --min-area 0.01 --out ice.tif
     """
-    from glaciertime.cli.segmented import csv_of, print_outcomes
+    from glaciertime.cli.segmented import print_outcomes
     from glaciertime.cli.segmenting import Settings, load
     from glaciertime.scenes.image_listing import is_several, list_images
     from glaciertime.scenes.pixel_values import parse_nodata, parse_scale
-    from glaciertime.writing import write_bytes
 
     factor, offset = parse_scale(scale)
     settings = Settings(
@@ -178,11 +178,7 @@ def segment(
             folder.mkdir(parents=True, exist_ok=True)
     outcomes = _segment_all(listing.images, places, settings, model, alone=not several)
     if table is not None:
-        from glaciertime.cli.segmented import COLUMNS
-        from glaciertime.writing.marks import made_by
-
-        own = made_by(MARK, columns=[COLUMNS])
-        write_bytes(table, csv_of(outcomes), option="--table", own=own, overwrite=overwrite)
+        _write_table(table, outcomes, listing.images, settings, model)
     if as_json:
         print_json_value([outcome.as_json() for outcome in outcomes])
     else:
@@ -268,6 +264,7 @@ def _check_places(
     if table is not None:
         own = made_by(MARK, columns=[COLUMNS])
         check_target(Target(table, "--table", own), inputs=list(inputs.values()), overwrite=settings.overwrite)
+        check_note(table, option="--table", overwrite=settings.overwrite)
         if table.suffix.lower() != ".csv":
             raise UsageError(f"--table {table}: .csv expected")
     return [target.path for target in all_targets]
@@ -300,3 +297,26 @@ def _segment_all(
                  f"{outcome.mask}")  # fmt: skip
         outcomes.append(outcome)
     return outcomes
+
+
+def _write_table(
+    table: Path,
+    outcomes: list[Outcome],
+    images: tuple[ListedImage, ...],
+    settings: Settings,
+    model: Loaded | None,
+) -> None:
+    """Write the table of areas, and the note of the run beside it."""
+    from glaciertime.cli.segmented import COLUMNS, csv_of
+    from glaciertime.cli.segmenting import run_of_images
+    from glaciertime.writing import write_bytes
+    from glaciertime.writing.marks import made_by
+
+    own = made_by(MARK, columns=[COLUMNS])
+    write_bytes(table, csv_of(outcomes), option="--table", own=own, overwrite=settings.overwrite)
+    record = run_of_images(
+        images, settings, model,
+        layers={f"clouds over {each.image}": each.clouds for each in outcomes},
+        refused=[f"{each.image}: {each.reason}" for each in outcomes if each.reason],
+    )  # fmt: skip
+    write_note(table, record, option="--table", overwrite=settings.overwrite)

@@ -37,6 +37,10 @@ class Outcome:
         Or the method.
     mask : Path or None
         None where the image failed.
+    vector, probabilities : Path or None
+        What else was written.
+    clouds : Path or None
+        The cloud layer beside it that was read.
     size : (int, int)
         Height and width, pixels.
     areas : tuple of ZoneArea
@@ -52,6 +56,7 @@ class Outcome:
     mask: Path | None = None
     vector: Path | None = None
     probabilities: Path | None = None
+    clouds: Path | None = None
     size: tuple[int, int] = (0, 0)
     areas: tuple[ZoneArea, ...] = ()
     flags: Mapping[str, str] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     import shapely
     from numpy.typing import NDArray
 
+    from glaciertime.provenance import RunRecord
     from glaciertime.scenes.image_listing import ListedImage
     from glaciertime.scenes.imagery import Imagery
     from glaciertime.scenes.pixel_values import PixelReading
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.writing.rasters import RasterDraft
 
-__all__ = ["Loaded", "Settings", "load", "segment_image"]
+__all__ = ["Loaded", "Settings", "load", "run_of_images", "segment_image"]
 
 _TILE = 256
 
@@ -209,7 +211,7 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
     the_run().stored.append(f"zones in {files.mask}")
     return Outcome(
         image=image.source, date=image.date, model=maker.name, mask=files.mask, vector=files.vector,
-        probabilities=files.probabilities, size=size, areas=sums.areas(), flags=flags,
+        probabilities=files.probabilities, clouds=layer, size=size, areas=sums.areas(), flags=flags,
     )  # fmt: skip
 
 
@@ -368,27 +370,55 @@ def _without_small(
     )  # fmt: skip
 
 
+def run_of_images(
+    images: Sequence[ListedImage],
+    settings: Settings,
+    model: Loaded | None,
+    *,
+    layers: Mapping[str, Path | None],
+    refused: Sequence[str] = (),
+) -> RunRecord:
+    """Return the run as the files that it writes tell it: the images, their cloud layers, the weights.
+
+    Parameters
+    ----------
+    images : sequence of ListedImage
+        That the file was made of.
+    settings : Settings
+    model : Loaded or None
+    layers : mapping of role to Path
+        Files of the clouds over them.
+    refused : sequence of str
+        What of the images could not be used.
+    """
+    from glaciertime.pipeline.runs import card_of
+
+    read = [
+        ("", "", each.name, each.source.partition("?")[0] if each.path is None else str(each.path.resolve()))
+        for each in images
+    ]
+    if model is None:
+        decided: dict[str, Any] = {"method": settings.method, "sensor": settings.sensor, "bands": settings.bands}
+        return the_run().record(images=read, files=layers, settings={**decided, "refused": list(refused)})
+    return the_run().record(
+        images=read,
+        files={"weights": model.path, "centreline": settings.centreline, **layers},
+        settings={
+            "models": {model.spec.name: card_of(model.path)}, "engine": settings.engine, "bands": settings.bands,
+            "codes": list(model.spec.codes), "refused": list(refused),
+        },
+    )  # fmt: skip
+
+
 def _maker(image: ListedImage, settings: Settings, model: Loaded | None, *, layer: Path | None) -> Maker:
     """Return what the files say of where they come from: the image, its cloud layer beside it, the weights."""
     import glaciertime
-    from glaciertime.pipeline.runs import card_of
 
-    source = image.source.partition("?")[0] if image.path is None else str(image.path.resolve())
-    images = [("", "", image.name, source)]
+    tag = run_of_images((image,), settings, model, layers={"clouds": layer}).tag()
     if model is None:
-        decided: dict[str, Any] = {"method": settings.method, "sensor": settings.sensor, "bands": settings.bands}
-        record = the_run().record(images=images, files={"clouds": layer}, settings=decided)
-        return Maker(str(settings.method), glaciertime.__version__, None, record.tag())
+        return Maker(str(settings.method), glaciertime.__version__, None, tag)
     spec = model.spec
     log = logging.getLogger("glaciertime.segment")
     log.info("model %s (%s), engine %s, weights %s", spec.name, spec.model, settings.engine, model.path)
     log.info("bands %s, expected %s", settings.bands or "as they come", ", ".join(spec.bands))
-    record = the_run().record(
-        images=images,
-        files={"weights": model.path, "centreline": settings.centreline, "clouds": layer},
-        settings={
-            "models": {spec.name: card_of(model.path)}, "engine": settings.engine, "bands": settings.bands,
-            "codes": list(spec.codes),
-        },
-    )  # fmt: skip
-    return Maker(spec.name, spec.made_by, model.path, record.tag())
+    return Maker(spec.name, spec.made_by, model.path, tag)

@@ -19,6 +19,7 @@ import pyogrio
 
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
+from glaciertime.scenes.field_names import check_field_names
 from glaciertime.scenes.listing import entries
 from glaciertime.scenes.names import dated_folders
 from glaciertime.scenes.packed import check_layer_zip, check_parquet, check_shapefile
@@ -151,6 +152,7 @@ def _layers_in(file: Layer) -> list[Layer]:
     if file.ending in _PARQUET:
         return [file]
     try:
+        check_field_names(file.path, member=file.member, what=file.label)
         with _quietly():
             found = [str(name) for name, kind in pyogrio.list_layers(file.address) if kind is not None]
     except Exception:  # GDAL and pyogrio raise many kinds; what is wrong is told when the layer is read
@@ -230,6 +232,7 @@ def _read(layer: Layer, _mtime_ns: int, _size: int) -> gpd.GeoDataFrame:
             return _plain_columns(_read_parquet(layer))
         if layer.ending == ".shp" and not layer.member:
             check_shapefile(layer.path)
+        check_field_names(layer.path, member=layer.member, what=layer.label)
         options = {"DATE_AS_STRING": "YES"} if layer.ending in (".geojson", ".json") else {}
         with _quietly():
             table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)

@@ -22,6 +22,8 @@ def new_archive(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[[str
         name = f"archive{next(numbers)}"
         if kind == "server":
             return Archive(request.getfixturevalue("postgis").new_database())
+        if kind == "folder":
+            pytest.importorskip("duckdb", reason="duckdb is not installed here: pip install 'glaciertime[folder]'")
         return Archive(tmp_path / (f"{name}.gpkg" if kind == "file" else name))
 
     return make

@@ -21,6 +21,8 @@ from glaciertime.writing import check_target
 from tests.archive.test_archive import tracked
 from tests.archive.test_kinds import of_glacier
 
+pytest.importorskip("duckdb", reason="duckdb is not installed here: pip install 'glaciertime[folder]'")
+
 NAMES = ["Mill", "mill", "MILL", "a/b", "../up", "..", ".", "A=B", "50%", "50%25", "Å Glacier", "A\u030a Glacier", " ",
          "con", "x" * 300, "x" * 299 + "y", "é" * 90, "__HIVE_DEFAULT_PARTITION__", "*?[a]",
          "'; DROP TABLE runs; --"]  # fmt: skip

@@ -125,6 +125,11 @@ def test_scenes_are_listed_with_the_clouds_over_the_box_then_fetched_once(
     with rasterio.open(files[2]) as raster:
         assert raster.descriptions == ("green",)
         assert raster.read(1) == pytest.approx(scene(-900.0), abs=6e-5)
+    for written in (*files, Path("windows") / "scenes.csv"):
+        run = command("why", written, "--json").json[0]["run"]
+        assert run["command"].startswith("glaciertime scenes --glacier Testbreen")
+        assert run["input"] == catalogue.url
+        assert any(files[2].name in text or "green from http" in text for text in run["decided"])
     # One band from 0 to 1 looks like a probability; the file says that it is a reflectance.
     assert is_image(files[2])
     before = len(catalogue.asked)

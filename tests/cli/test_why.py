@@ -323,6 +323,28 @@ def test_an_export_comes_back_as_it_went(tracked: Command) -> None:
     assert sorted(Archive(Path("again.gpkg")).read("observations")["value"]) == sorted(before["value"])
 
 
+def test_a_table_of_areas_names_every_image_and_those_that_failed(command: Command, tmp_path: Path) -> None:
+    picture = np.where(np.arange(96)[:, None] < 40, 60, 150) + np.random.default_rng(0).normal(0, 6, (96, 80))
+    (tmp_path / "scenes").mkdir()
+    scene = write_mask(tmp_path / "scenes" / "a_2003-03-15.tif", picture.clip(0, 255).astype(np.uint8))
+    (tmp_path / "scenes" / "b_2004-03-15.tif").write_bytes(b"II*\0 no image")
+    given = ("segment", "scenes", "--out", "zones", "--table", "areas.csv")
+    assert command(*given).code == 3
+    found = told(command, "areas.csv")
+    read = {one["input"]: one["sha256"] for one in found["files"]}
+    assert read["a_2003-03-15.tif"] == sha256(scene)
+    assert read["b_2004-03-15.tif"] == sha256(tmp_path / "scenes" / "b_2004-03-15.tif")
+    assert "landsat-fronts.onnx" in read
+    assert found["run"]["command"] == "glaciertime " + " ".join(given)
+    assert found["run"]["models"]["landsat-fronts"]["licence"]
+    (refused,) = found["run"]["refused"]
+    assert "b_2004-03-15.tif" in refused
+    Path("areas.csv.run.json").write_text("mine")
+    (tmp_path / "areas.csv").unlink()
+    assert command(*given).code == 2
+    assert Path("areas.csv.run.json").read_text() == "mine"
+
+
 def test_a_row_of_a_mask_that_segment_wrote_leads_on_to_the_image(command: Command, tmp_path: Path) -> None:
     picture = np.where(np.arange(96)[:, None] < 40, 60, 150) + np.random.default_rng(0).normal(0, 6, (96, 80))
     scene = write_mask(tmp_path / "scene.tif", picture.clip(0, 255).astype(np.uint8))
@@ -401,3 +423,21 @@ def test_what_a_mean_is_made_of_is_said_and_every_row_of_it_has_a_name(tracked: 
     assert f"annual of {len(raw)} observations: those that --product raw lists" in done.err
     for row in raw:
         assert told(tracked, row["row"])["row"]["value"] == pytest.approx(row["value"])
+
+
+#: What each command writes, and what tells the run of it: a test of this file, or of the file of tests named.
+WRITERS = {
+    "track": "rows of the archive", "forecast": "rows of the archive", "backtest": "rows of the archive",
+    "import": "rows of the archive", "forget": "rows of the archive", "archive": "rows of the archive",
+    "export": "a note", "segment": "a tag, a note", "report": "a tag", "export-model": "a note", "train": "a note",
+    "scenes": "a note", "data": "a note",
+    "table": "", "inventories": "", "series": "", "catalog": "", "models": "", "why": "", "doctor": "",
+}  # fmt: skip
+
+
+def test_of_every_command_it_is_known_whether_it_writes() -> None:
+    from typer.main import get_command
+
+    from glaciertime.cli import app
+
+    assert sorted(WRITERS) == sorted(get_command(app).commands)  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import socket
 import threading
 import time
@@ -335,6 +336,31 @@ def test_what_a_server_says_does_not_steer_the_terminal(  # type: ignore[no-unty
     said = capsys.readouterr().err
     assert "404" in said
     assert said.replace("\n", "").isprintable()
+
+
+def test_what_was_downloaded_says_where_from(  # type: ignore[no-untyped-def]
+    serve, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = serve(lambda _: iter([answer(NEW)]))
+    manifest = tmp_path / "x.yaml"
+    manifest.write_text(MANIFEST.format(url=f"{server.url}?token=geheim", path="set/a.bin"))
+    given = ["data", "fetch", "X", "--manifest", str(manifest), "--folder", str(tmp_path)]
+    assert run(given) == 0
+    note = tmp_path / "set" / "a.bin.run.json"
+    before = note.read_bytes()
+    capsys.readouterr()
+    assert run(["why", str(tmp_path / "set" / "a.bin"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)[0]
+    assert told["sha256"] == hashlib.sha256(NEW).hexdigest()
+    assert f"a.bin from {server.url}" in told["run"]["decided"]
+    assert "geheim" not in note.read_text()
+    assert run(given) == 0
+    assert (note.read_bytes(), len(server.asked)) == (before, 1)
+    (tmp_path / "set" / "a.bin").unlink()
+    (tmp_path / "set" / "a.bin.sha256").unlink()
+    note.write_text("mine")
+    assert run(given) == 2
+    assert (note.read_text(), len(server.asked)) == ("mine", 1)
 
 
 def test_a_redirect_loop_ends(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -36,6 +36,8 @@ _CELL = re.compile(
     r"\s*(?P<unit>[a-zµ%°²³0-9./^*² ]*)$",
     re.IGNORECASE,
 )
+#: As most cells are written; none of these is a figure that means "no value" wherever it stands.
+_BARE = re.compile(r"(?:[-+]?[0-9]{1,3}|[0-9]{4,7})(?:\.[0-9]{1,12})?")
 _GROUPED = {
     ",": re.compile(r"\d{1,3}(,\d{3})+"), ".": re.compile(r"\d{1,3}(\.\d{3})+"),
     " ": re.compile(r"\d{1,3}( \d{3})+([.,]\d*)?"), "'": re.compile(r"\d{1,3}('\d{3})+([.,]\d*)?"),
@@ -98,7 +100,9 @@ def decimal_mark(cells: Iterable[Any]) -> str | None:
     """
     proof: dict[str, str] = {}
     for cell in cells:
-        match = _CELL.match(_plain(cell)) if isinstance(cell, str) else None
+        if not isinstance(cell, str) or not ("," in cell or "." in cell):
+            continue
+        match = _CELL.match(_plain(cell))
         if match is None:
             continue
         for body in (match["number"], match["sigma"] or ""):
@@ -168,7 +172,11 @@ def read_numbers(
     bounds, units, reasons = [""] * count, [""] * count, [""] * count
     absent = np.zeros(count, dtype=bool)
     unsure: list[str] = []
+    point = mark == "." or (mark is None and not commas_usual)
     for index, cell in enumerate(cells):
+        if isinstance(cell, str) and _BARE.fullmatch(cell) and (point or "." not in cell):
+            values[index] = float(cell) + 0.0  # so that -0 is 0
+            continue
         if is_missing(cell):
             continue
         if isinstance(cell, bool):
@@ -262,9 +270,9 @@ def sentinels(values: NDArray[np.float64], *, never_negative: bool) -> NDArray[n
     np.False_
     """
     known = np.isfinite(values)
-    suspects = np.array(
-        [bool(ok) and _is_one_of(value, _SELDOM_A_VALUE) for value, ok in zip(values, known, strict=True)]
-    )
+    suspects = np.zeros(len(values), dtype=bool)
+    for figure in _SELDOM_A_VALUE:
+        suspects |= known & (np.abs(values - figure) <= 1e-6 * abs(figure))
     if not suspects.any():
         return suspects
     rest = values[known & ~suspects]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -152,7 +153,9 @@ def _filled(row: list[Any]) -> int:
 
 
 def _is_empty(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip()) or (isinstance(cell, float) and np.isnan(cell))
+    if isinstance(cell, str):
+        return not cell or cell.isspace()
+    return cell is None or (isinstance(cell, float) and math.isnan(cell))
 
 
 def _decoded(path: Path) -> str:
@@ -250,7 +253,7 @@ def _from_rows(name: str, rows: list[tuple[int, list[Any]]], *, preamble: list[s
 
 
 def _width(row: list[Any]) -> int:
-    return max((index + 1 for index, cell in enumerate(row) if not _is_empty(cell)), default=0)
+    return next((count for count in range(len(row), 0, -1) if not _is_empty(row[count - 1])), 0)
 
 
 def _looks_like_data(row: list[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import unicodedata
 from collections import defaultdict
@@ -129,11 +130,15 @@ def _column(
     ends, starts = days
     said_position = "variable" in form.roles or values.column == "front_position_m"
     out: dict[str, list[Any]] = defaultdict(list)
+    found_values, in_cells = numbers.values.tolist(), numbers.sigmas.tolist()
+    converted: dict[tuple[int, str], tuple[str, str, float]] = {}
     for index in range(count):
         quantity = variables[index]
         written = numbers.units[index] or units[index]
         try:
-            variable, unit, factor = _converted(quantity, written, options, table, values)
+            if (id(quantity), written) not in converted:
+                converted[id(quantity), written] = _converted(quantity, written, options, table, values)
+            variable, unit, factor = converted[id(quantity), written]
             misfit = ""
         except UsageError:
             raise
@@ -144,7 +149,7 @@ def _column(
         day, start = ends[index], starts[index]
         reason = numbers.reasons[index] or bound_reasons[index] or kind_reasons[index]
         kind = "the value cannot be read" if reason else ""
-        if not kind and np.isnan(numbers.values[index]):
+        if not kind and math.isnan(found_values[index]):
             kind = FIGURE if numbers.absent[index] else NO_VALUE
         if misfit and not kind:
             reason, kind = misfit, "the unit does not fit"
@@ -171,13 +176,15 @@ def _column(
         out["flags"].append(day.flags if isinstance(day, Dated) else {})
         out["start"].append(start.date if isinstance(start, Dated) else None)
         out["start_flags"].append(start.flags if isinstance(start, Dated) else {})
-        out["value"].append(numbers.values[index] * factor + 0.0)
-        value = float(out["value"][-1])
+        value = found_values[index] * factor + 0.0
+        out["value"].append(value)
         own = [
             _sigma_in(unit, sizes[index], of, factor=factor, value=value, where=where) for sizes, of, where in sigmas
         ]
-        in_cell = numbers.sigmas[index] * abs(factor)
-        out["sigma"].append(in_cell if not np.isnan(in_cell) else float(np.fmax.reduce([np.nan, *own])))
+        sigma = in_cells[index] * abs(factor)
+        if own and math.isnan(sigma):
+            sigma = float(np.fmax.reduce([math.nan, *own]))
+        out["sigma"].append(sigma)
         out["bound"].append(bound)
         out["front_of"].append("" if variable in VARIABLES and variable not in FRONT_VARIABLES else kinds[index])
         out["is_cumulative"].append(quantity.is_cumulative)

@@ -18,9 +18,9 @@ from glaciertime.writing.marks import made_by
 if TYPE_CHECKING:
     from glaciertime.scenes.sources.stac import Listed
 
-__all__ = ["check_folder", "take_into"]
+__all__ = ["TABLE", "check_folder", "take_into"]
 
-_MARK, _TABLE = "glaciertime scenes", "scenes.csv"
+_MARK, TABLE = "glaciertime scenes", "scenes.csv"
 _COLUMNS = (
     "file", "date", "sensor", "scene", "bands", "clouds", "seen", "sha256", "catalogue", "band", "address", "etag",
     "bytes", "scale", "offset", "unit", "why",
@@ -40,7 +40,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {folder} cannot be made ({error.strerror}); name a folder") from error
-    check_target(Target(folder / _TABLE, "--out", _own), overwrite=overwrite)
+    check_target(Target(folder / TABLE, "--out", _own), overwrite=overwrite)
 
 
 def take_into(folder: Path, windows: Sequence[tuple[Listed, Kept]], *, address: str, overwrite: bool = False) -> None:
@@ -53,7 +53,7 @@ def take_into(folder: Path, windows: Sequence[tuple[Listed, Kept]], *, address: 
     WritingError
         Where a file could not be written.
     """
-    table = folder / _TABLE
+    table = folder / TABLE
     rows = []
     for each, kept in windows:
         with draft(folder / kept.path.name, own=_own, overwrite=overwrite) as made:
