@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.breaks import Break, find_breaks
+from glaciertime.breaks import Break, is_dense, record_breaks
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.units import number_text
 
@@ -30,14 +30,10 @@ _ONE_SIGMA = 0.6826894921370859
 _LEAST = 4
 #: A sigma this many times the usual one is out of the ordinary.
 _UNUSUAL = 3.0
-#: From so many values in the median year on, breaks are those of the yearly means.
-_DENSE_GAP_YEARS = 0.4
-#: Of a dense record, fewer values behind a jump may be outliers.
-_LEAST_BEHIND = 3
-#: From so many values on, an annual cycle is told by two harmonics.
-_LEAST_FOR_TWO_WAVES = 40
 #: So many of the nearest values say what lies beyond them.
 _NEAREST = 60
+#: A record whose median gap is shorter shows its seasons.
+_DENSE_GAP_YEARS = 0.4
 #: Where time is turned.
 _EPOCH = np.datetime64("1970-01-01", "D")
 #: What does not come back by itself.
@@ -89,12 +85,11 @@ def large_breaks(series: Series) -> list[Break]:
     """Return the breaks that part the present regime of a series from its past, none that is still going on."""
     if len(series) < 6:
         return []
-    years, values, sigma = series.years, series.values, series.sigma
-    if float(np.median(np.diff(years))) < _DENSE_GAP_YEARS:
-        # In the middle of a year a break is two halves, of which each hides the other: then of years in between.
-        found = _breaks_of_years(series) or _breaks_of_years(series, shift_years=0.5)
-    else:
-        found = find_breaks(years, values, sigmas=sigma, level=_LEVEL)
+    values, years = series.values, series.years
+    if float(np.median(np.diff(years))) < _DENSE_GAP_YEARS and not is_dense(years):
+        # Of a few years observed in every season the cycle is not known: its fall is none that lies behind.
+        return []
+    found = record_breaks(years, values, sigmas=series.sigma, level=_LEVEL)
     span = float(np.ptp(values))
     kept = []
     for one in found:
@@ -102,52 +97,6 @@ def large_breaks(series: Series) -> list[Break]:
         if not one.is_ongoing and abs(one.step) >= least and one.p_value <= _LEVEL:
             kept.append(one)
     return kept
-
-
-def _breaks_of_years(series: Series, *, shift_years: float = 0.0) -> list[Break]:
-    """Return the breaks of the yearly means of a dense record, each between two of its own observations.
-
-    Years are counted back from the last observation and freed of the annual cycle: of a year that has only begun, or
-    was seen in one season alone, the mean is else that of the season. How large a break is, is read at its date.
-    """
-    years = series.years
-    held, place = np.unique(-np.floor(years[-1] - years + shift_years).astype(int), return_inverse=True)
-    values = series.values - _season(series, place)
-    count = np.bincount(place)
-    means = np.bincount(place, values) / count
-    when = np.bincount(place, years) / count
-    sigma = np.sqrt(np.bincount(place, np.nan_to_num(series.sigma) ** 2)) / count
-    rate = float(np.median(np.diff(means) / np.diff(when))) if len(held) > 1 else 0.0
-    found = []
-    for one in find_breaks(when, means, sigmas=sigma, level=_LEVEL):
-        # Within the years on both sides, where the record moves most that way.
-        first, last = int(np.searchsorted(place, one.start)), int(np.searchsorted(place, one.end, "right")) - 1
-        at = first + int(np.argmax(np.sign(one.step) * np.diff(values[first : last + 1])))
-        if len(series) - at > _LEAST_BEHIND:
-            found.append(replace(one, start=at, end=at + 1, step=_step_at(years, values, at, rate),
-                                 values_after=len(series) - at - 1, is_ongoing=False))  # fmt: skip
-    # The cycle once more, of what is left without the steps: a collapse within one year passes for a part of it.
-    level = sum((np.where(np.arange(len(series)) >= one.end, one.step, 0.0) for one in found), np.zeros(len(series)))
-    values = series.values - _season(replace(series, values=series.values - level), place)
-    return [replace(one, step=_step_at(years, values, one.start, rate)) for one in found]
-
-
-def _step_at(years: NDArray[np.float64], values: NDArray[np.float64], at: int, rate: float) -> float:
-    """Return by how much a dense record changes behind an observation, from one year to the next, beyond its rate."""
-    before = slice(int(np.searchsorted(years, years[at] - 1)), at + 1)
-    after = slice(at + 1, int(np.searchsorted(years, years[at + 1] + 1, "right")))
-    apart = float(years[after].mean() - years[before].mean())
-    return float(np.median(values[after]) - np.median(values[before])) - rate * apart
-
-
-def _season(series: Series, place: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the annual cycle of a dense record (N,), fitted beside a level for every year."""
-    turns = 2 * np.pi * series.years
-    waves = 2 if len(series) >= _LEAST_FOR_TWO_WAVES else 1
-    cycle = np.column_stack([wave(k * turns) for k in range(1, waves + 1) for wave in (np.sin, np.cos)])
-    levels = (place[:, None] == np.arange(place.max() + 1)).astype(float)
-    fitted = np.linalg.lstsq(np.hstack([levels, cycle]), series.values - series.values.mean(), rcond=None)[0]
-    return np.asarray(cycle @ fitted[levels.shape[1] :])
 
 
 def _without(series: Series, breaks: list[Break]) -> Series:
