@@ -16,6 +16,8 @@ __all__ = ["is_dense", "record_breaks"]
 _DENSE_PER_YEAR = 6
 #: From so many values on, an annual cycle is told by two harmonics.
 _LEAST_FOR_TWO_WAVES = 40
+#: Two searches, and what the cycle leaves behind counts as another.
+_SEARCHES = 3
 #: Of a dense record, so few values behind a jump may be outliers.
 _OUTLIERS_AT_MOST = 2
 
@@ -42,7 +44,8 @@ def record_breaks(
     Those of :func:`find_breaks`; of a dense record (:func:`is_dense`) those of its yearly means, freed of the annual
     cycle and counted back from the last observation, else every season would be a break. A break in the middle of
     such a year is two halves of which each hides the other: where none is found, years that begin half a year earlier
-    are searched too, each search at half the level. Where in the years on both sides it lies, is where the record
+    are searched too, each search at a third of the level: both together then find by chance what one should
+    (``scripts/check_breaks.py``). Where in the years on both sides it lies, is where the record
     moves most that way.
 
     Parameters
@@ -73,7 +76,7 @@ def record_breaks(
     if not is_dense(year) or (np.diff(year) <= 0).any():
         return find_breaks(year, value, sigmas=sigma, level=level)
     for shift in (0.0, 0.5):
-        if found := _of_years(year, value, sigma, shift=shift, level=level / 2):
+        if found := _of_years(year, value, sigma, shift=shift, level=level / _SEARCHES):
             return found
     return []
 
