@@ -27,6 +27,7 @@ from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen
 if TYPE_CHECKING:
     import pandas as pd
 
+    from glaciertime.breaks.hazard import Watch
     from glaciertime.pipeline.selection import Known
     from glaciertime.record import GlacierRecord
     from glaciertime.report.products import Product
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 __all__ = ["series"]
 
 PRODUCTS = (
-    "raw, monthly, seasonal, annual, cycle, rates, annual-rates, changes, segments, methods, offsets or flowlines"
+    "raw, monthly, seasonal, annual, cycle, rates, annual-rates, changes, segments, methods, offsets, flowlines, or "
+    "hazard, which is of all chosen glaciers together"
 )
 
 
@@ -66,16 +68,22 @@ def series(
     """
     import pandas as pd
 
+    from glaciertime.breaks import hazard_table, hazard_text
     from glaciertime.errors import GlacierTimeError
 
     store = open_archive(archive)
     chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     wanted = {"variable": variable, "method": method, "footprint": footprint}
     parts, failed, found = [], [], 0
+    watches: list[Watch] = []
     with JsonRows() if as_json else nullcontext() as out:
         for record in chosen.records(store):
             try:
                 rows = _rows(record, wanted, date_from=date_from, date_to=date_to)
+                if product == "hazard":
+                    found += 1
+                    watches += _watches(record, rows, known=chosen.known, allow=split_names(keep))
+                    continue
                 one = _product(product, record, rows, known=chosen.known, allow=split_names(keep))
             except GlacierTimeError as error:
                 if not chosen.is_many or error.exit_code == 2:
@@ -90,6 +98,14 @@ def series(
                 out.add(one.table)
             elif len(one.table):
                 parts.append(one.table)
+        if product == "hazard" and found:
+            table = hazard_table(watches)
+            if table.empty:
+                note("no series on a scale on which zero means none, such as area_km2: no hazard")
+            if out is not None:
+                out.add(table)
+            else:
+                typer.echo("".join(f"{text}\n" for text in hazard_text(table)), nl=False)
     if parts:
         typer.echo(_text(pd.concat(parts, ignore_index=True)), nl=False)
     if failed:
@@ -125,6 +141,16 @@ def _rows(
     if rows.empty:
         raise InputError(f"{name}: no observation between the dates given")
     return rows
+
+
+def _watches(record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: list[str]) -> list[Watch]:
+    """Return how long the series of a glacier were watched for large losses, and those seen."""
+    from glaciertime.breaks import watched
+    from glaciertime.report.products import PASSING
+    from glaciertime.track.record.screening import keep
+
+    entry = record.place or known.entry(record.glacier)
+    return watched(keep(rows, allow=(*PASSING, *allow)), terminus=(entry.terminus_type if entry else None) or "")
 
 
 def _product(product: str, record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: list[str]) -> Product:

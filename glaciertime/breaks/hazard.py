@@ -1,0 +1,226 @@
+"""How often such glaciers break: a base rate of large losses per year of exposure, with its interval."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from glaciertime.combining import one_per_day
+from glaciertime.tables import by_series, variable_named
+from glaciertime.units import DAYS_PER_YEAR
+
+__all__ = ["HAZARD_COLUMNS", "Loss", "Watch", "hazard_table", "hazard_text", "losses", "watched"]
+
+HAZARD_COLUMNS = (
+    "terminus", "variable", "glaciers", "exposure_years", "losses", "rate_per_year", "low", "high", "reading", "source",
+)  # fmt: skip
+
+#: A loss is an event where so much is gone within a year
+_LOST = 0.2
+_WITHIN_YEARS = 1.0
+#: and not regained in so many.
+_NOT_REGAINED_YEARS = 5.0
+#: Dates of one season differ by some weeks from year to year.
+_SLACK_YEARS = 0.1
+#: From fewer events no rate is given.
+_LEAST_EVENTS = 10
+_UNKNOWN = "not known"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """A large loss that was not regained: after ``after`` and not after ``before``, of ``start`` to ``end``."""
+
+    glacier: str
+    after: np.datetime64
+    before: np.datetime64
+    start: float
+    end: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """How long a glacier was watched for large losses, years, and those that were seen."""
+
+    glacier: str
+    terminus: str
+    variable: str
+    exposure_years: float
+    losses: tuple[Loss, ...]
+    source: str
+
+
+def losses(
+    dates: NDArray[np.datetime64], values: NDArray[np.float64], *, glacier: str = ""
+) -> tuple[float, tuple[Loss, ...]]:
+    """Return the years in which a large loss would have been seen, and the losses seen.
+
+    A large loss takes at least a fifth of the value within a year, and no observation of the five years behind it
+    is above four fifths of the value before. Only intervals between two observations of a year or less count, as
+    exposure and for losses, and only those with five years of record behind them: of a later one nobody knows whether
+    it will be regained. Losses in intervals that touch are one.
+
+    Parameters
+    ----------
+    dates : (N,) datetime64[D]
+        Increasing.
+    values : (N,) float64
+        On a scale on which zero means none.
+    glacier : str
+
+    Returns
+    -------
+    exposure_years : float
+    losses : tuple of Loss
+
+    Examples
+    --------
+    >>> dates = np.array([f"{year}-03-01" for year in range(1995, 2010)], dtype="M8[D]")
+    >>> exposure, found = losses(dates, np.where(dates < np.datetime64("2002-01-01"), 100.0, 40.0))
+    >>> round(exposure, 1), [(str(one.after), str(one.before)) for one in found]
+    (9.0, [('2001-03-01', '2002-03-01')])
+    """
+    years = dates.astype("M8[D]").astype(float) / DAYS_PER_YEAR
+    exposure, found = 0.0, []
+    for k in range(len(values) - 1):
+        gap = years[k + 1] - years[k]
+        seen_until = years[k + 1] + _NOT_REGAINED_YEARS
+        if gap > _WITHIN_YEARS + _SLACK_YEARS or seen_until > years[-1] + _SLACK_YEARS or values[k] <= 0:
+            continue
+        exposure += gap
+        behind = values[k + 1 :][years[k + 1 :] <= seen_until]
+        if (behind > (1 - _LOST) * values[k]).any():
+            continue
+        one = Loss(glacier=glacier, after=dates[k], before=dates[k + 1], start=float(values[k]),
+                   end=float(values[k + 1]))  # fmt: skip
+        if found and found[-1].before == one.after:
+            first = found.pop()
+            one = Loss(glacier=glacier, after=first.after, before=one.before, start=first.start, end=one.end)
+        found.append(one)
+    return float(exposure), tuple(found)
+
+
+def watched(observations: pd.DataFrame, *, terminus: str = "") -> list[Watch]:
+    """Return how long each series of a glacier was watched for large losses, and those seen.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        The table ``observations`` of one glacier, screened; bounds (``censored``) are left out by that.
+    terminus : str
+        What the glacier ends in, where no row says what its front is made of.
+
+    Returns
+    -------
+    list of Watch
+        Of variables on a scale on which zero means none. Where a glacier was measured in several ways, the one with
+        the longest exposure speaks for it.
+    """
+    best: dict[tuple[str, str], Watch] = {}
+    for key, series in by_series(observations[observations["value"].notna()]):
+        glacier, variable = str(key[0]), str(key[1])
+        if not variable_named(variable).ratio_scale:
+            continue
+        if series["source"].nunique() > 1:
+            series = series[series["source"] == "observed"]
+        daily = one_per_day(series)
+        exposure, found = losses(
+            daily["date"].to_numpy().astype("M8[D]"), daily["value"].to_numpy(dtype=float), glacier=glacier
+        )
+        one = Watch(glacier=glacier, terminus=str(key[5]) or terminus or _UNKNOWN, variable=variable,
+                    exposure_years=exposure, losses=found, source=str(series["source"].iloc[0]))  # fmt: skip
+        held = best.get((glacier, variable))
+        if held is None or exposure > held.exposure_years:
+            best[glacier, variable] = one
+    return list(best.values())
+
+
+def hazard_table(watches: Iterable[Watch]) -> pd.DataFrame:
+    r"""Return the rate of large losses per year of exposure, by what glaciers end in and by variable.
+
+    The losses *k* in *T* glacier-years are taken as Poisson: the rate is :math:`k / T`, its 95 % interval Garwood's,
+    :math:`\chi^2_{0.025}(2k) / 2T` to :math:`\chi^2_{0.975}(2k + 2) / 2T` (1936, Biometrika 28:437). Losses at one
+    time of glaciers of one name, such as Larsen A and Larsen B or Wordie (Prospect) and Wordie (Harriott), count
+    once: they share an embayment. With fewer than ten there is no rate.
+
+    Parameters
+    ----------
+    watches : iterable of Watch
+
+    Returns
+    -------
+    DataFrame
+        Columns :data:`HAZARD_COLUMNS`; ``exposure_years`` glacier-years, ``rate_per_year``, ``low`` and ``high`` NaN
+        where there are too few, ``reading`` a sentence.
+    """
+    groups: dict[tuple[str, str, str], list[Watch]] = {}
+    for one in watches:
+        groups.setdefault((one.terminus, one.variable, one.source), []).append(one)
+    rows = []
+    for (terminus, variable, source), held in sorted(groups.items()):
+        found = _once_per_embayment([loss for one in held for loss in one.losses])
+        exposure = sum(one.exposure_years for one in held)
+        glaciers = len({one.glacier for one in held if one.exposure_years > 0})
+        rate, low, high = _rate(len(found), exposure)
+        text = _reading(found, exposure, glaciers, rate, low, high)
+        rows.append((terminus, variable, glaciers, exposure, len(found), rate, low, high, text, source))
+    return pd.DataFrame(rows, columns=list(HAZARD_COLUMNS))
+
+
+def hazard_text(table: pd.DataFrame) -> list[str]:
+    """Return the rows of :func:`hazard_table` as sentences."""
+    return [
+        f"terminus {row.terminus}, {row.variable}{' (simulated)' if row.source == 'simulated' else ''}: {row.reading}"
+        for row in table.itertuples()
+    ]
+
+
+def _rate(count: int, exposure_years: float) -> tuple[float, float, float]:
+    from scipy import special
+
+    if count < _LEAST_EVENTS or exposure_years <= 0:
+        return math.nan, math.nan, math.nan
+    # Quantiles of chi squared with 2n degrees of freedom are twice those of the gamma distribution of shape n.
+    low = float(special.gammaincinv(count, 0.025))
+    high = float(special.gammaincinv(count + 1, 0.975))
+    return count / exposure_years, low / exposure_years, high / exposure_years
+
+
+def _reading(found: list[Loss], exposure_years: float, glaciers: int, rate: float, low: float, high: float) -> str:
+    were = f"{len(found)} loss{'' if len(found) == 1 else 'es'} of a fifth and more within a year, not regained in five"
+    watched_for = f"in {exposure_years:,.0f} glacier-years of {glaciers} glacier{'' if glaciers == 1 else 's'}"
+    if exposure_years <= 0:
+        return "no interval of a year or less with five years of record behind it: nothing can be said"
+    if math.isnan(rate):
+        return f"{were}, {watched_for}: too few to say how often (ten are needed)"
+    text = f"{were}, {watched_for}: {100 * rate:.2g} % a year [{100 * low:.2g}, {100 * high:.2g}]"
+    ends = [(one.after, one.before) for one in found]
+    after, before = max(set(ends), key=ends.count)
+    if ends.count((after, before)) > max(2, 0.25 * len(found)):
+        text += (
+            f"; {ends.count((after, before))} of them between {after} and {before}, at one time: one cause, or a "
+            "change of the data"
+        )
+    return text
+
+
+def _once_per_embayment(found: list[Loss]) -> list[Loss]:
+    """Return the losses without those of a glacier of the same name at the same time."""
+    kept: list[Loss] = []
+    for one in sorted(found, key=lambda loss: (loss.after, loss.glacier)):
+        if not any(_stem(other.glacier) == _stem(one.glacier) and other.after < one.before and one.after < other.before
+                   for other in kept):  # fmt: skip
+            kept.append(one)
+    return kept
+
+
+def _stem(glacier: str) -> str:
+    """Return a name without what tells parts of an embayment apart: a bracket, or a letter at its end."""
+    stem = re.sub(r"\s*[(\[].*$", "", glacier).strip()
+    return re.sub(r"\s+(?:[A-Z]|[IVX]+)$", "", stem) or glacier

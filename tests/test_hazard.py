@@ -1,0 +1,88 @@
+"""How often large losses come, on records of which the count is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from glaciertime.breaks import hazard_table, hazard_text, watched
+from glaciertime.breaks.hazard import losses
+
+from .track.test_screening import series
+
+
+def dates(first: int, count: int) -> np.ndarray:
+    return np.array([f"{first + k}-03-01" for k in range(count)], dtype="M8[D]")
+
+
+def areas(values, *, glacier: str = "A", first: int = 1990, **columns) -> pd.DataFrame:
+    table = series([float(value) for value in values]).assign(
+        glacier=glacier, variable="area_km2", unit="km2", source="observed", date=pd.to_datetime(dates(first, len(values)))
+    )
+    return table.assign(**columns)
+
+
+def test_a_loss_that_is_regained_within_five_years_is_none():
+    values = np.full(20, 100.0)
+    values[8:11] = 60
+    assert losses(dates(1990, 20), values)[1] == ()
+    values[8:14] = 60
+    (found,) = losses(dates(1990, 20), values)[1]
+    assert (found.start, found.end) == (100, 60)
+
+
+def test_a_loss_over_several_years_or_in_the_last_five_is_none_and_no_exposure():
+    years = dates(1990, 20)
+    values = np.where(np.arange(20) < 10, 100.0, 60.0)
+    gap = np.delete(np.arange(20), [9, 10])
+    exposure, found = losses(years[gap], values[gap])
+    assert found == ()
+    assert exposure == pytest.approx(8 + 4 - 1, abs=0.1)
+    exposure, found = losses(years, np.where(np.arange(20) < 16, 100.0, 10.0))
+    assert found == ()
+    assert exposure == pytest.approx(14, abs=0.1)
+
+
+def test_losses_of_one_embayment_at_one_time_are_one_and_of_two_times_two():
+    values = [100.0] * 8 + [20.0] * 8
+    rows = [
+        areas(values, glacier="Larsen A"),
+        areas(values, glacier="Larsen B"),
+        areas(values, glacier="Wordie (Prospect)", first=1995),
+        areas(values, glacier="Wordie (Harriott)", first=1998),
+        areas(values, glacier="Glacier 1"),
+        areas(values, glacier="Glacier 2"),
+    ]
+    table = hazard_table([one for part in rows for one in watched(part, terminus="ice shelf")])
+    assert table["losses"].tolist() == [5]
+    assert table["terminus"].tolist() == ["ice shelf"]
+
+
+def test_the_rate_has_its_poisson_interval_and_is_none_below_ten():
+    values = [100.0] * 8 + [20.0] * 8
+    watches = [one for k in range(12) for one in watched(areas(values, glacier=f"G{k}", first=1970 + 2 * k))]
+    (row,) = hazard_table(watches).itertuples()
+    assert row.losses == 12
+    assert row.exposure_years == pytest.approx(12 * 10, rel=0.01)
+    expected = [stats.chi2.ppf(0.025, 24) / 2 / row.exposure_years, stats.chi2.ppf(0.975, 26) / 2 / row.exposure_years]
+    assert [row.low, row.high] == pytest.approx(expected, rel=1e-9)
+    few = hazard_table(watches[:9])
+    assert math.isnan(few["rate_per_year"].iloc[0])
+    assert "too few to say" in hazard_text(few)[0]
+
+
+def test_simulated_and_observed_glaciers_are_not_pooled():
+    values = [100.0] * 8 + [20.0] * 8
+    watches = [*watched(areas(values)), *watched(areas(values, glacier="B", source="simulated"))]
+    table = hazard_table(watches)
+    assert table[["losses", "source"]].values.tolist() == [[1, "observed"], [1, "simulated"]]
+    assert "(simulated)" in hazard_text(table)[1]
+
+
+def test_a_length_change_has_no_fifth_to_lose():
+    rows = areas([0.0] * 8 + [-900.0] * 8).assign(variable="length_change_m", unit="m")
+    assert watched(rows) == []
