@@ -20,9 +20,9 @@ def dates(first: int, count: int) -> np.ndarray:
 
 
 def areas(values, *, glacier: str = "A", first: int = 1990, **columns) -> pd.DataFrame:
-    table = series([float(value) for value in values]).assign(
-        glacier=glacier, variable="area_km2", unit="km2", source="observed", date=pd.to_datetime(dates(first, len(values)))
-    )
+    table = series([float(value) for value in values])
+    table = table.assign(glacier=glacier, variable="area_km2", unit="km2", source="observed")
+    table["date"] = pd.to_datetime(dates(first, len(values)))
     return table.assign(**columns)
 
 
