@@ -79,9 +79,9 @@ def _said(found: dict[str, Any]) -> list[str]:
     said.append(found["intervals"]["told"])
     if not front["reason"] or front["images_with_front"]:
         said.append(
-            f"front error: the mean of {front['distances']:,} distances, both ways; "
-            f"{front['images_with_front']} images have a labelled front, in {front['images_where_none_was_found']} of "
-            f"them none was found (not in the mean), in {front['images_with_a_front_that_is_not_labelled']} others one was that is not labelled"
+            f"front error: the mean of {front['distances']:,} distances, both ways, of the images with both fronts; "
+            f"{front['images_with_front']} have a labelled one, in {front['images_where_none_was_found']} of them none "
+            f"was found; in {front['images_with_a_front_that_is_not_labelled']} others one was that is not labelled"
         )
     said.append(
         f"boundary F1 {counted['boundary_f1']}; calibration error over {counted['ece']}; ROC-AUC and average precision "
