@@ -101,8 +101,13 @@ def warnings_of(
     model: ReadyModel, data: Selected, indices: Sequence[int], places: Sequence[int], *, ocean: str | None
 ) -> list[str]:
     """Return what else speaks against the scores: other pixels, other bands, a direction that was assumed."""
+    from glaciertime.scenes.datasets.sample import SIMULATED
+
     spec = model.spec
     found = []
+    simulated = sum(data.infos[index].glacier.startswith(SIMULATED) for index in indices)
+    if simulated:
+        found.append(f"{simulated} of {len(indices)} images are SIMULATED: the scores say nothing of real ones")
     pairs = [(name, data.bands[place]) for name, place in zip(spec.bands, places, strict=True)]
     other = [f"'{band}' is given for '{name}'" for name, band in pairs if name.casefold() != band.casefold()]
     if other:

@@ -89,7 +89,7 @@ def _said(found: dict[str, Any]) -> list[str]:
     )
     if counted["classes_matched"]:
         said.append(counted["classes_matched"])
-    return [*found.get("warnings", []), *said, *_reasons(found), *counted["assumed"]]
+    return [*said, *_reasons(found), *counted["assumed"]]
 
 
 def terminal_text(found: dict[str, Any], *, width: int) -> str:
@@ -148,7 +148,7 @@ def markdown_text(found: dict[str, Any]) -> str:
     """Return an evaluation as Markdown: scores, confusion matrix, groups, thresholds, what failed."""
     names = list(found["classes"])
     parts = [f"<!-- {MARK} -->", f"# {found['model']} on {found['data']}", ""]
-    parts += [f"- {sentence}" for sentence in _said(found)]
+    parts += [f"- {readable_text(sentence)}" for sentence in (*found["warnings"], *_said(found))]
     parts += ["", "## Scores", "", *_pipes(["score", "mean", "classes", *names], _score_rows(found))]
     if found["confusion"]["pixels"]:
         parts += ["", "## Pixels by label (row) and mask (column)", ""]
@@ -205,7 +205,8 @@ def latex_text(found: dict[str, Any]) -> str:
     """Return scores, groups and the confusion matrix as LaTeX tables (package booktabs)."""
     names = list(found["classes"])
     title = _tex(f"{found['model']} on {found['data']}")
-    caption = f"{title}. {_tex('. '.join(sentence[:1].upper() + sentence[1:] for sentence in _said(found)))}."
+    said = [*found["warnings"], *_said(found)]
+    caption = f"{title}. {_tex('. '.join(sentence[:1].upper() + sentence[1:] for sentence in said))}."
     parts = [f"% {MARK}", *_tabular(caption, ["", "mean", "classes", *names], _score_rows(found))]
     if found["confusion"]["pixels"]:
         rows = [[name, *(f"{count:,}" for count in row)] for name, row in _confusion(found)]

@@ -344,10 +344,14 @@ def test_classes_are_matched_by_name_and_never_by_number() -> None:
     turned = findings_of(evaluate(data, model=model, match=match, bands=range(3)), draws=0)
     for name in NAMES[:3]:
         assert turned["classes"][name] == usual["classes"][name]
-    with pytest.raises(UsageError, match="they do not match by name; say which is which with --match 'snow=ocean'"):
+    with pytest.raises(
+        UsageError, match="they do not match by name; say which is which with --match 'snow=LABEL', or --binary"
+    ):
         match_classes(("glacier", "snow"), ("glacier", "ocean"))
-    with pytest.raises(UsageError, match="--match 'rock=glacier', repeated"):
+    with pytest.raises(UsageError, match="--match 'rock=LABEL'"):
         match_classes(("glacier", "ocean", "rock"), ("glacier", "ocean"))
+    with pytest.raises(UsageError, match='by name; --classes "glacier,ocean" leaves the pixels of rock out'):
+        match_classes(("ocean", "glacier"), ("glacier", "ocean", "rock"))
     with pytest.raises(UsageError, match="the labels have no class 'glacer'; nearest: glacier"):
         match_classes(("ice", "sea"), ("glacier", "ocean"), told={"ice": "glacer"})
     folded = match_classes(

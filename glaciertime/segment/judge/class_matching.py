@@ -109,11 +109,14 @@ def match_classes(
     without = [name for name, place in zip(model, target, strict=True) if place is None]
     missing = [name for place, name in enumerate(data) if place not in target]
     if without or missing:
-        example = f"--match '{(without or list(model))[0]}={(missing or list(data))[0]}'"
-        fold = "" if binary else ", or --binary where the labels are the glacier and the rest"
+        ways = [f"say which is which with --match '{name}=LABEL'" for name in without[:1]]
+        if not without:
+            kept = [name for place, name in enumerate(data) if place in target]
+            ways = [f'--classes "{",".join(kept)}" leaves the pixels of {", ".join(missing)} out']
+        ways += [] if binary else ["--binary scores glacier ice against all else"]
         raise UsageError(
             f"the model's classes are {', '.join(model)}, those of the labels {', '.join(data)}: they do not match by "
-            f"name; say which is which with {example}, repeated{fold}"
+            f"name; {', or '.join(ways)}"
         )
     places = tuple(int(place) for place in target if place is not None)
     return ClassMatch(tuple(data), places, "; ".join(said))
