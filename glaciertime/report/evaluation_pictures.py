@@ -28,6 +28,9 @@ __all__ = ["confusion_picture", "error_map", "reliability_picture", "roc_picture
 #: Right, called without being so, missed: blue, orange and violet are told apart by all readers.
 _ERRORS = (("true positive", "#0072b2"), ("false positive", "#e69f00"), ("false negative", "#cc2f8f"))
 _IGNORED = "#f2f2f2"
+_STYLE: Any = STYLE
+_PLAIN: Any = {**STYLE, "axes.grid": False}
+_BARE: Any = {**_PLAIN, "axes.spines.left": False, "axes.spines.bottom": False}
 _LARGEST_PX = 1_000_000
 _LONGEST_NAME = 24
 
@@ -51,7 +54,7 @@ def confusion_picture(held: Evaluation, *, title: str) -> bytes:
     rows = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
     side = max(3.6, 0.95 * len(names) + 1.6)
-    with mpl.rc_context({**STYLE, "axes.grid": False}):
+    with mpl.rc_context(_PLAIN):
         figure = Figure(figsize=(side + 0.8, side))
         axes = figure.add_subplot()
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
@@ -80,7 +83,7 @@ def _count(value: float) -> str:
 def roc_picture(held: Evaluation, *, title: str) -> bytes:
     """Return the ROC curve of each class against the rest, drawn in steps of 0.01 of the log-odds."""
     areas = held.ranking.areas()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.4, 5.0))
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls=":", label="guessing")
@@ -103,7 +106,7 @@ def roc_picture(held: Evaluation, *, title: str) -> bytes:
 def reliability_picture(held: Evaluation, *, title: str) -> bytes:
     """Return how often a class is there where it is given a probability, and how many pixels have it."""
     total = held.total
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.4, 5.8))
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
         above.plot([0, 1], [0, 1], color="#999999", lw=0.8, ls=":")
@@ -131,7 +134,7 @@ def reliability_picture(held: Evaluation, *, title: str) -> bytes:
 
 def threshold_picture(found: dict[str, Any], *, title: str) -> bytes:
     """Return the IoU of each class by the threshold of its probability, with the best one marked."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(5.4, 4.0))
         axes = figure.add_subplot()
         for label, (name, swept) in enumerate(found["thresholds"].items()):
@@ -173,7 +176,7 @@ def error_map(judged: Judged, image: NDArray[np.floating], *, names: tuple[str, 
     panels = 1 + len(shown)
     columns = min(panels, 5)
     rows = -(-panels // columns)
-    with mpl.rc_context({**STYLE, "axes.grid": False, "axes.spines.left": False, "axes.spines.bottom": False}):
+    with mpl.rc_context(_BARE):
         figure = Figure(figsize=(2.7 * columns, (2.7 * tall + 0.45) * rows + 0.6))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         _grey(axes[0], np.asarray(image[0], dtype=np.float64)[cut])

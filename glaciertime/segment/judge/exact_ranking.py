@@ -86,7 +86,7 @@ class ExactRanking:
     def __init__(self, classes: int, *, limit: int = 4_000_000) -> None:
         self.classes, self.limit = classes, limit
         self.steps = Ranking(classes)
-        self._held: list[tuple[NDArray[np.floating], NDArray[np.float64]] | None] = [
+        self._held: list[tuple[NDArray[np.floating], NDArray[np.floating]] | None] = [
             (np.empty(0), np.empty((2, 0))) for _ in range(classes)
         ]
         self._pending: list[tuple[NDArray[np.floating], NDArray[np.integer]]] = []
@@ -112,7 +112,7 @@ class ExactRanking:
         self._merge()
         held = self._held[label]
         both = self.steps.counts[label].astype(np.float64) if held is None else held[1]
-        return both[0], both[1]
+        return both[0].astype(np.float64), both[1].astype(np.float64)
 
     def areas(self) -> NDArray[np.float64]:
         """Return the area under the ROC curve of each class against the rest, (K,), NaN where it has none."""
@@ -135,5 +135,7 @@ class ExactRanking:
             count = np.bincount(place * 2 + (labels == label), minlength=2 * len(fresh)).reshape(-1, 2).T
             values, place = np.unique(np.concatenate([held[0], fresh]), return_inverse=True)
             both = np.concatenate([held[1], count], axis=1)
-            total = np.stack([np.bincount(place, weights=row, minlength=len(values)) for row in both])
+            total = np.stack([np.bincount(place, weights=row, minlength=len(values)) for row in both]).astype(
+                np.float64
+            )
             self._held[label] = (values, total) if len(values) <= self.limit else None
