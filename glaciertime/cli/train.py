@@ -33,10 +33,13 @@ from glaciertime.cli.datasets import (
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
+from glaciertime.cli.train_check import check_training
 from glaciertime.errors import InputError, MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
+    from glaciertime.scenes.datasets.selection import Selected
+    from glaciertime.scenes.datasets.splits import Split
     from glaciertime.segment.teach.training import Trained
 
 __all__ = ["train"]
@@ -74,6 +77,9 @@ def train(
     initial: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Fine-tune these .safetensors or shipped weights.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Draw twelve patches into --out, count pixels by class, and stop.")
+    ] = False,
     onnx: Annotated[
         bool, typer.Option("--onnx/--no-onnx", help="Also write model.onnx, for use without torch.")
     ] = True,
@@ -120,15 +126,19 @@ def train(
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
-    weights, model_file = out / "weights.safetensors", out / "model.onnx"
-    if out.is_dir():
-        for path in (weights, *([model_file] if onnx else [])):
-            check_note(path, overwrite=overwrite)
     if settings.split:
         from glaciertime.scenes.datasets.named_splits import parse_split
 
         parse_split(settings.split)
     samples = _Samples()
+    if check:
+        opened, split = _opened(settings, samples, strict=strict)
+        check_training(opened, settings, split, out=out)
+        return
+    weights, model_file = out / "weights.safetensors", out / "model.onnx"
+    if out.is_dir():
+        for path in (weights, *([model_file] if onnx else [])):
+            check_note(path, overwrite=overwrite)
     try:
         trained, failed = _train(settings, samples, out=out, initial=initial, overwrite=overwrite, strict=strict)
     except KeyboardInterrupt:
@@ -209,13 +219,10 @@ def _initial(name: str) -> Path:
     return weights_path(name, suffix=".safetensors")
 
 
-def _train(
-    settings: Any, samples: _Samples, *, out: Path, initial: str | None, overwrite: bool, strict: bool
-) -> tuple[Trained, bool]:
-    """Train on what can be read; return what came of it, and whether something could not be."""
+def _opened(settings: Any, samples: _Samples, *, strict: bool) -> tuple[Selected, Split]:
+    """Return what can be read of what was asked for, and how it is parted; what was left out is told."""
     try:
         from glaciertime.segment.teach.training import make_split
-        from glaciertime.segment.teach.training import train as run
     except ModuleNotFoundError as error:
         raise MissingExtraError("training", "train") from error
     opened = open_selected(
@@ -231,7 +238,16 @@ def _train(
     split = make_split(opened, settings)
     if split.told:
         note(split.told)
+    return opened, split
+
+
+def _train(
+    settings: Any, samples: _Samples, *, out: Path, initial: str | None, overwrite: bool, strict: bool
+) -> tuple[Trained, bool]:
+    """Train on what can be read; return what came of it, and whether something could not be."""
+    opened, split = _opened(settings, samples, strict=strict)
+    from glaciertime.segment.teach.training import train as run
+
     start = None if initial is None else _initial(initial)
-    return run(opened, settings, out=out, name=out.name, initial=start, split=split, overwrite=overwrite), bool(
-        opened.problems
-    )
+    trained = run(opened, settings, out=out, name=out.name, initial=start, split=split, overwrite=overwrite)
+    return trained, bool(opened.problems)

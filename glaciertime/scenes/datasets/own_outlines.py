@@ -123,10 +123,11 @@ class Outlines:
         max_gap_days : int
             Ice whose outlines are all farther off is not labelled.
         """
-        found = [self._met(number, bounds, crs) for number in range(len(self.tables))]
-        rows = pd.concat([table for table in found if not table.empty], ignore_index=True) if found else None
-        if rows is None or rows.empty or not (rows["kind"] == "ice").any():
+        met = [self._met(number, bounds, crs) for number in range(len(self.tables))]
+        found = [table for table in met if not table.empty]
+        if not any((table["kind"] == "ice").any() for table in found):
             return None
+        rows = pd.concat(found, ignore_index=True)
         ice, rock = rows[rows["kind"] == "ice"].reset_index(drop=True), rows[rows["kind"] == "rock"]
         chosen: list[int] = []
         unsure: list[int] = []

@@ -253,7 +253,7 @@ def select(
     )
     pixels = raw.sum(axis=1)
     left, dropped = _by_labels(counts, pixels, legend, selection, what)
-    told += dropped
+    told += (*dropped, *_equal([(infos[kept[index]].name, looked[index][0]) for index in left]))
     return Selected(
         data=Relabelled(data, legend), kept=tuple(kept[index] for index in left),
         infos=tuple(infos[kept[index]] for index in left), told=(*getattr(data, "told", ()), *legend.told, *told),
@@ -383,6 +383,17 @@ def _check_masks(data: TrainingData, raw: NDArray[np.int64], selection: Selectio
             f"{', '.join(data.classes)} are expected; give --binary for glacier or none, or if there is really "
             f'nothing else --classes "{",".join(names)}"'
         )
+
+
+def _equal(images: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Tell of images that are there more than once."""
+    names: dict[str, list[str]] = {}
+    for name, digest in images:
+        names.setdefault(digest, []).append(name)
+    again = [held for held in names.values() if len(held) > 1]
+    if not again:
+        return ()
+    return (f"{sum(map(len, again))} images are equal pixel for pixel ({', '.join(again[0][:3])})",)
 
 
 def _by_labels(

@@ -39,7 +39,7 @@ from glaciertime.segment.teach.patches import training_range, training_statistic
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
 from glaciertime.writing import Target, check_target, write_bytes
 
-__all__ = ["Segmenter", "Trained", "make_split", "train"]
+__all__ = ["Segmenter", "Trained", "make_split", "normalisation_of", "train"]
 
 _STATE = "state.safetensors"
 _AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -321,7 +321,7 @@ def train(
         settings=config.model_dump(mode="json", exclude_unset=True),
     )  # fmt: skip
     lightning.seed_everything(config.seed, verbose=False)
-    normalisation = _normalisation(data, config, split)
+    normalisation = normalisation_of(data, config, split)
     spec = ModelSpec(
         name=name,
         model=config.model,
@@ -437,7 +437,8 @@ def _frame(data: TrainingData, config: TrainConfig, split: Split) -> Frame:
     return Frame(up="ocean", pixel_m=pixel_m, height_px=round(height), width_px=round(width))
 
 
-def _normalisation(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:
+def normalisation_of(data: TrainingData, config: TrainConfig, split: Split) -> Normalisation:
+    """Return what is done to raw values before the network sees them, by the training part alone."""
     rule = Normalisation(kind="image", log=config.log).scaled_as(getattr(data, "scaling", None))
     if config.normalisation == "fixed":
         rule = training_statistics(data, split.train, log=config.log)
