@@ -16,7 +16,7 @@ from rasterio.io import DatasetReader
 from glaciertime.dates import Dated
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, ImageScene, UnreadableScene
-from glaciertime.scenes.cloud_layers import is_cloud_layer
+from glaciertime.scenes.cloud_layers import is_cloud_layer, layer_beside
 from glaciertime.scenes.folder import RASTER_ENDINGS, MaskReading, mask_files, named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.listing import unwritable
@@ -191,6 +191,7 @@ def _image(
             raise InputError(f"{path.name} names no coordinate system; give it with --crs")
         size = resolution_m(transform, shape=shape, crs=crs)
     except GlacierTimeError as error:
+        acquisition = _with_layer(path, acquisition, reading.clouds)
         return UnreadableScene(
             input=str(path), reason=str(error), date=acquisition.date, acquisition=acquisition
         )  # fmt: skip
@@ -199,6 +200,15 @@ def _image(
         weights="" if acquisition.sensor in _RADARS else "landsat-fronts", values=_values(reading),
         bands=reading.image_bands, clouds=reading.clouds,
     )  # fmt: skip
+
+
+def _with_layer(path: Path, what: Acquisition, clouds: str) -> Acquisition:
+    """Return an image that was not opened with the cloud layer beside it: it may be for its sake that it was not."""
+    try:
+        layer = layer_beside(path, clouds)
+    except GlacierTimeError:
+        return what
+    return what if layer is None else replace(what, parts=(what.input, str(layer.resolve())))
 
 
 def _local(path: Path, what: Acquisition, shape: tuple[int, int], reading: MaskReading) -> ImageScene:

@@ -73,6 +73,21 @@ def test_a_changed_cloud_layer_is_a_changed_scene(tmp_path):
     assert track() < 0.9 * whole
 
 
+def test_an_image_is_measured_once_a_cloud_layer_that_cannot_be_opened_is_gone(tmp_path, capsys):
+    image, transform = picture(250.0, 0.0)
+    write(tmp_path / "g" / "scene_2001-08-01.tif", image, transform, nodata=0)
+    write(tmp_path / "g" / "scene_2002-08-01.tif", image, transform, nodata=0)
+    layer = tmp_path / "g" / "scene_2001-08-01_QA_PIXEL.tif"
+    layer.write_bytes(b"II*\0 cut off")
+    (tmp_path / "t.yaml").write_text("name: Testbreen\n")
+    given = ["track", "--glacier", "Testbreen", "--manifest", tmp_path / "t.yaml", "--data", tmp_path / "g"]
+    given += ["--ocean", "250", "--archive", tmp_path / "a.gpkg"]
+    assert run([str(part) for part in given]) == 3
+    assert "QA_PIXEL.tif" in capsys.readouterr().err
+    layer.unlink()
+    assert run([str(part) for part in given]) == 0
+
+
 def test_a_retreat_in_images_is_measured_in_metres_with_its_sigma_and_model(tracked):
     code, folder = tracked
     assert code == 0
