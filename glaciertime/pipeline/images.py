@@ -217,6 +217,7 @@ def mask_of_image(
     doubts = [first.unlike, elsewhere, *(() if first.checked is None else first.checked.doubts)]
     if any(doubts):
         flags["unlike-training"] = ", ".join(each for each in doubts if each)
+        sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(first.scene.shape))
     if scene.acquisition.crs is not None and not where.is_sure:
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(first.scene.shape))
         flags["unclear-front"] = "the direction of the ocean is not sure, say it with --ocean"

@@ -1,5 +1,7 @@
 """An input is looked at before it is believed: converted, told or refused, never a confident other mask."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import rasterio
@@ -10,8 +12,9 @@ from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.pixel_values import PixelReading, parse_nodata, parse_scale, suspected_nodata
 from glaciertime.segment.description import ModelSpec, read_spec, weights_path
+from glaciertime.segment.frame import Frame
 from glaciertime.segment.normalisation import Normalisation
-from glaciertime.segment.predict.checks import check_values
+from glaciertime.segment.predict.checks import check_values, unlike_reason
 from glaciertime.segment.predict.cover import why_covered
 from glaciertime.segment.predict.engine import load_engine
 from glaciertime.segment.predict.framed import FramedScene, predict_scene
@@ -207,6 +210,21 @@ def test_a_front_beside_what_was_not_observed_is_covered():
     assert why_covered(image[None], rows) == "along 80% of it the image was not observed"
     image[:, 40:] = np.nan
     assert why_covered(image[None], rows) == "", "what the image does not show at all is no hole in it"
+
+
+def test_what_lies_about_the_observed_part_is_nothing_against_it(picture):
+    wide = np.full((300, 400), np.nan, np.float32)
+    wide[20:80, 300:340] = picture
+    assert check(wide).doubts == ()
+    wide[250, 10] = 1.0
+    assert check(wide).doubts == ("97% of what it shows was not observed",)
+    framed = replace(SPEC, frame=Frame(up="ocean", pixel_m=49.0, height_px=60, width_px=40))
+    assert check(wide, spec=framed).doubts == (), "what its frame shows is judged, not the scene"
+    assert unlike_reason(picture[None], doubt=0.1, spec=framed) == ""
+    holed = picture.copy()
+    holed[2:-2, 2:-2] = np.nan
+    assert unlike_reason(holed[None], doubt=0.1, spec=framed).endswith("84% of its frame was not observed")
+    assert unlike_reason(picture[None, :14, :14], doubt=0.1, spec=framed).endswith("it shows 8% of what these do")
 
 
 @pytest.mark.parametrize("value", [1e30, 9.96921e36, -1e16])

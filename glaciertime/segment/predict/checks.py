@@ -17,6 +17,8 @@ __all__ = ["Checked", "check_values", "unlike_reason"]
 _NO_DATA_CLASS = "no data"
 _SATURATED = 0.2
 _UNOBSERVED = 0.7
+#: An image that shows less than this share of the frame's field of view shows no front with what lies about it.
+_LEAST_FRAME = 0.1
 _LEAST_BLOCK = 0.01
 _BEYOND = 0.2
 #: Doubt above which a frame is no front that the model knows: five of 123 Landsat images lie above it, by models that
@@ -95,11 +97,16 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
             f"{name}: {block:.0%} of it is one block of zeros and taken as measured; where that was not observed, say "
             "--nodata 0"
         )
-    unobserved = 1 - float(seen.mean())
-    if unobserved > _UNOBSERVED:
-        doubts.append(f"{unobserved:.0%} of it was not observed")
+    if spec.frame.up == "any" and (share := _share_unobserved(seen)) > _UNOBSERVED:
+        doubts.append(f"{share:.0%} of what it shows was not observed")
     _check_range(sample, spec, name)
     return Checked(told, tuple(notes), tuple(doubts))
+
+
+def _share_unobserved(seen: NDArray[np.bool_]) -> float:
+    """Return the share that was not observed between the outermost rows and columns that were."""
+    rows, columns = (np.flatnonzero(seen.any(axis=axis)) for axis in (1, 0))
+    return 1 - float(seen[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].mean()) if len(rows) else 1.0
 
 
 def _constant_bands(sample: NDArray[np.float32], spec: ModelSpec, name: str) -> list[str]:
@@ -133,6 +140,15 @@ def unlike_reason(image: NDArray[np.float32], *, doubt: float, spec: ModelSpec) 
     spec : ModelSpec
         ``scores`` may hold a limit of its own, ``doubt_limit``.
     """
+    seen = np.isfinite(image).any(axis=0)
+    if (share := _share_unobserved(seen)) > _UNOBSERVED:
+        return f"unlike the images {spec.name} was trained on: {share:.0%} of its frame was not observed"
+    frame = spec.frame
+    if frame.height_px and frame.width_px and seen.sum() < _LEAST_FRAME * frame.height_px * frame.width_px:
+        return (
+            f"unlike the images {spec.name} was trained on: it shows {seen.sum() / frame.height_px / frame.width_px:.0%} "
+            "of what these do"
+        )
     limit = spec.scores.get("doubt_limit", _DOUBT)
     if doubt > limit:
         return f"unlike the images {spec.name} was trained on: it is unsure all over ({doubt:.2f}, usually 0.1)"
