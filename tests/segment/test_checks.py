@@ -224,7 +224,7 @@ def test_what_lies_about_the_observed_part_is_nothing_against_it(picture):
     holed = picture.copy()
     holed[2:-2, 2:-2] = np.nan
     assert unlike_reason(holed[None], doubt=0.1, spec=framed).endswith("84% of its frame was not observed")
-    assert unlike_reason(picture[None, :14, :14], doubt=0.1, spec=framed).endswith("it shows 8% of what these do")
+    assert unlike_reason(picture[None, :14, :14], doubt=0.1, spec=framed).endswith("it shows 8% of the ground that these do")
 
 
 @pytest.mark.parametrize("value", [1e30, 9.96921e36, -1e16])

@@ -144,11 +144,9 @@ def unlike_reason(image: NDArray[np.float32], *, doubt: float, spec: ModelSpec) 
     if (share := _share_unobserved(seen)) > _UNOBSERVED:
         return f"unlike the images {spec.name} was trained on: {share:.0%} of its frame was not observed"
     frame = spec.frame
-    if frame.height_px and frame.width_px and seen.sum() < _LEAST_FRAME * frame.height_px * frame.width_px:
-        return (
-            f"unlike the images {spec.name} was trained on: it shows {seen.sum() / frame.height_px / frame.width_px:.0%} "
-            "of what these do"
-        )
+    usual = frame.height_px * frame.width_px
+    if usual and (shown := float(seen.sum()) / usual) < _LEAST_FRAME:
+        return f"unlike the images {spec.name} was trained on: it shows {shown:.0%} of the ground that these do"
     limit = spec.scores.get("doubt_limit", _DOUBT)
     if doubt > limit:
         return f"unlike the images {spec.name} was trained on: it is unsure all over ({doubt:.2f}, usually 0.1)"
