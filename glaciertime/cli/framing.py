@@ -65,7 +65,6 @@ def predict_in_frame(
     from glaciertime.cli.common import note
     from glaciertime.segment.predict.framed import predict_scene
     from glaciertime.segment.predict.orientation import AUTO, parse_ocean
-    from glaciertime.segment.predict.uncertainty import why_unclear
 
     flags: dict[str, str] = {}
     placed = pixels.place is not None
@@ -98,9 +97,9 @@ def predict_in_frame(
     if made.unlike:
         note(f"THE MASK IS NOT TO BE RELIED ON: {pixels.path.name} is {made.unlike}")
         flags["unlike-training"] = made.unlike
-    if reason := made.covered or why_unclear(made.sigma_px, spec=spec, doubt=made.doubt):
-        note(f"The front is unclear, {reason}: compare it with the image; --probabilities shows where it may lie")
-        flags.setdefault("unclear-front", reason)
+    if made.unclear:
+        note(f"The front is unclear, {made.unclear}: compare it with the image; --probabilities shows where it may lie")
+        flags.setdefault("unclear-front", made.unclear)
     front = made.front_in(scene.transform) if placed and made.rows is not None else None
     return InFrame(made.probability_on(scene), made.zones_on(scene, spec), front, flags)
 

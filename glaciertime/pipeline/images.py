@@ -142,8 +142,7 @@ class _Segmented:
     scene: MaskScene
     sigma_px: float
     unlike: str = ""
-    covered: str = ""
-    doubt: float = 0.0
+    unclear: str = ""
     checked: Checked | None = None
 
 
@@ -173,7 +172,7 @@ def mask_of_image(
         each further reading segments the image again. The latter where the image cannot be segmented, with the reason.
     """
     from glaciertime.segment.predict.framed import UNRELIABLE_SHARE
-    from glaciertime.segment.predict.uncertainty import varied, why_unclear
+    from glaciertime.segment.predict.uncertainty import varied
 
     where = Towards() if towards is None else towards
     if not (weights or scene.weights):
@@ -208,8 +207,8 @@ def mask_of_image(
         return _refused(scene, str(error))
     held, probable = [first.zones], [first.probability]
     sigma_px, flags = first.sigma_px, dict(scene.acquisition.flags)
-    if reason := first.covered or why_unclear(sigma_px, spec=spec, doubt=first.doubt):
-        flags["unclear-front"] = reason
+    if first.unclear:
+        flags["unclear-front"] = first.unclear
     if first.checked is not None and tell is not None:
         for sentence in first.checked.notes:
             tell(sentence)
@@ -255,13 +254,13 @@ def _segment(
 
     what = scene.acquisition
     transform, shape = scene.transform, scene.shape
-    unlike, covered, doubt = "", "", 0.0
+    unlike, unclear = "", ""
     if spec.frame.up == "ocean":
         framed = framed_scene(scene, pixels, towards)
         ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
         made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg, try_out=quick)
         zones, sigma_px, probability = made.zones, made.sigma_px, made.probability
-        unlike, covered, doubt = made.unlike, made.covered, made.doubt
+        unlike, unclear = made.unlike, made.unclear
         if not made.framing.is_identity or made.framing.shape != shape:
             transform, shape = scene.transform @ made.framing.to_scene, made.framing.shape
             what = replace(what, resolution_m=made.framing.pixel_m)
@@ -271,7 +270,7 @@ def _segment(
         sigma_px = front_sigma_px(probability, spec=spec)
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
     kept = probability if {127, 254} & set(spec.codes) and probability.size <= _HELD else None
-    return _Segmented(zones, kept, mask, sigma_px, unlike, covered, doubt)
+    return _Segmented(zones, kept, mask, sigma_px, unlike, unclear)
 
 
 def _refused(scene: ImageScene, reason: str) -> UnreadableScene:

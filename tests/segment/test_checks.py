@@ -15,7 +15,7 @@ from glaciertime.segment.description import ModelSpec, read_spec, weights_path
 from glaciertime.segment.frame import Frame
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.checks import check_values, unlike_reason
-from glaciertime.segment.predict.cover import why_covered
+from glaciertime.segment.predict.cover import why_unclear
 from glaciertime.segment.predict.engine import load_engine
 from glaciertime.segment.predict.framed import FramedScene, predict_scene
 
@@ -186,30 +186,42 @@ def landsat_like(seed=0):
     """An image with texture everywhere, brighter below a front in row 150."""
     rng = np.random.default_rng(seed)
     below = np.arange(300)[:, None] >= 150
-    return (np.where(below, 150, 60) * (1 + 0.15 * rng.normal(size=(300, 200)))).astype(np.float32)
+    return (np.where(below, 150, 90) * (1 + 0.15 * rng.normal(size=(300, 200)))).astype(np.float32)
+
+
+def beside(image, *, row=150.0, sigma_px=1.5, sure=0.97):
+    """What is said of a straight front of whose place a model is sure."""
+    ocean = np.where(np.arange(300)[:, None] < row, sure, 1 - sure) * np.ones((1, 200))
+    ocean[~np.isfinite(image)] = np.nan
+    return why_unclear(image[None], np.full(200, row), ocean=ocean, sigma_px=sigma_px)
 
 
 @pytest.mark.parametrize("scale", [(1.0, 0.0), (2e-4, 0.1), (100.0, 7000.0)])
-def test_a_bright_band_without_texture_beside_the_front_covers_it_in_whatever_unit(scale):
+def test_what_lies_beside_a_front_tells_clouds_and_shadows_in_whatever_unit(scale):
     factor, offset = scale
-    image, rows = landsat_like(), np.full(200, 150.0)
-    assert why_covered((image * factor + offset)[None], rows) == ""
+    image = landsat_like()
+    assert beside(image * factor + offset) == ""
     clouded = image.copy()
     clouded[110:150] = 170 + np.random.default_rng(1).normal(0, 1.5, (40, 200))
-    assert "along 100% of it lies a bright surface" in why_covered((clouded * factor + offset)[None], rows)
-    clouded[:, 60:] = image[:, 60:]
-    assert why_covered((clouded * factor + offset)[None], rows) == "", "sea ice in a part of the frame is none"
-    water = image.copy()
-    water[110:150] = 12
-    assert why_covered((water * factor + offset)[None], rows) == "", "dark water is smooth too"
+    assert "along 100% of it lies a bright surface" in beside(clouded * factor + offset)
+    shadow = 150 * (1 + 0.1 * np.random.default_rng(1).normal(size=(300, 200)))
+    assert beside(shadow * factor + offset, sure=0.94) == ""
+    shadow[100:150] *= 0.4
+    assert "shadow" in beside(shadow * factor + offset, sure=0.94)
 
 
-def test_a_front_beside_what_was_not_observed_is_covered():
-    image, rows = landsat_like(), np.full(200, 150.0)
+def test_a_model_in_doubt_about_a_front_is_told():
+    image = landsat_like()
+    assert beside(image, sigma_px=60.0, sure=0.8) != ""
+    assert beside(image, sigma_px=1.5) == ""
+
+
+def test_a_front_beside_what_was_not_observed_is_unclear():
+    image = landsat_like()
     image[120:149, 40:] = np.nan
-    assert why_covered(image[None], rows) == "along 80% of it the image was not observed"
+    assert beside(image) == "along 80% of it the image was not observed"
     image[:, 40:] = np.nan
-    assert why_covered(image[None], rows) == "", "what the image does not show at all is no hole in it"
+    assert beside(image) == "", "what the image does not show at all is no hole in it"
 
 
 def test_what_lies_about_the_observed_part_is_nothing_against_it(picture):
@@ -224,7 +236,9 @@ def test_what_lies_about_the_observed_part_is_nothing_against_it(picture):
     holed = picture.copy()
     holed[2:-2, 2:-2] = np.nan
     assert unlike_reason(holed[None], doubt=0.1, spec=framed).endswith("84% of its frame was not observed")
-    assert unlike_reason(picture[None, :14, :14], doubt=0.1, spec=framed).endswith("it shows 8% of the ground that these do")
+    assert unlike_reason(picture[None, :14, :14], doubt=0.1, spec=framed).endswith(
+        "it shows 8% of the ground that these do"
+    )
 
 
 @pytest.mark.parametrize("value", [1e30, 9.96921e36, -1e16])

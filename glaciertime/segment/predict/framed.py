@@ -17,7 +17,7 @@ from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import Frame
 from glaciertime.segment.predict.checks import unlike_reason
-from glaciertime.segment.predict.cover import why_covered
+from glaciertime.segment.predict.cover import why_unclear
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.framing import (
     Framing,
@@ -30,7 +30,7 @@ from glaciertime.segment.predict.framing import (
     trimmed,
     with_margin,
 )
-from glaciertime.segment.predict.front_line import SMOOTHNESS, front_rows, zones_from_ocean
+from glaciertime.segment.predict.front_line import SMOOTHNESS, front_rows, front_spread_px, zones_from_ocean
 from glaciertime.segment.predict.orientation import Found, best_of, doubt_about, search
 from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
 from glaciertime.segment.predict.uncertainty import front_sigma_px
@@ -146,8 +146,8 @@ class Prediction:
         How the direction of the ocean was found; None where it was told.
     unlike : str
         Why the image is unlike those that the model was trained on; empty where it is not.
-    covered : str
-        Why the front cannot have been seen, of models that draw one line; empty where it can.
+    unclear : str
+        Why the front is not to be relied on, of models that draw one line; empty where it is.
     doubt : float
         See :func:`.orientation.doubt_about`; 0 of models that draw no line.
     """
@@ -159,7 +159,7 @@ class Prediction:
     rows: NDArray[np.float64] | None = None
     found: Found | None = None
     unlike: str = ""
-    covered: str = ""
+    unclear: str = ""
     doubt: float = 0.0
 
     def probability_on(self, scene: FramedScene) -> NDArray[np.float32]:
@@ -340,17 +340,20 @@ def _predict(
     probability = predict_image(with_margin(image), run=run, spec=spec)
     probability[:, ~np.isfinite(image).any(axis=0)] = np.nan
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
-    rows, unlike, covered, doubt = None, "", "", 0.0
+    rows, unlike, unclear, doubt = None, "", "", 0.0
     if spec.zones == "line":
         ocean = probability[spec.codes.index(254)]
         rows = front_rows(ocean, zones_from_ocean(ocean, smoothness=smoothness))
         doubt = doubt_about(probability, zones, ocean=254)
         unlike = unlike_reason(image, doubt=doubt, spec=spec)
-        covered = why_covered(image, rows, detail=abs(framing.to_scene.determinant))
+        unclear = why_unclear(
+            image, rows, ocean=ocean, sigma_px=front_spread_px(ocean), usual_px=spec.front_sigma_px,
+            detail=abs(framing.to_scene.determinant),
+        )  # fmt: skip
     sigma_px = front_sigma_px(probability, spec=spec)
-    if unlike or covered:
+    if unlike or unclear:
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(framing.shape))
-    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike, covered, doubt)
+    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike, unclear, doubt)
 
 
 def _check_room(scene: FramedScene, frame: Frame, *, ground: NDArray[np.float64], shown: NDArray[np.float64]) -> None:

@@ -24,13 +24,7 @@ __all__ = [
     "mutual_information",
     "turned",
     "varied",
-    "why_unclear",
 ]
-
-_UNCLEAR = 3.0
-#: Just above the doubt of every image of Kangerlussuaq and Sverdrup by models that had not seen their glacier; the
-#: three fronts of Jakobshavn that were lost lie at 0.45 and more.
-_DOUBTFUL = 0.28
 
 
 def mirrored(run: Engine) -> Engine:
@@ -224,21 +218,3 @@ def front_sigma_px(probability: NDArray[np.float32], *, spec: ModelSpec) -> floa
         return spec.front_sigma_px
     # The largest of a number and NaN must be NaN here, whichever comes first.
     return float(np.maximum(spec.front_sigma_px, front_spread_px(probability[spec.codes.index(254)])))
-
-
-def why_unclear(sigma_px: float, *, spec: ModelSpec, doubt: float = 0.0) -> str:
-    """Return what is to be said of a front whose error is over three times what the model usually shows, else ``""``.
-
-    So it is of one whose model doubts the whole image, see :func:`.orientation.doubt_about`. Of 123 fronts on glaciers
-    left out of training, all three that were lost (by more than ten pixels) are unclear by this rule, and seven of the
-    others.
-
-    Examples
-    --------
-    >>> parts = dict(name="a", model="unet", bands=("b",), classes=("g", "o"), codes=(127, 254))
-    >>> why_unclear(8.2, spec=ModelSpec(**parts, scores={"front_sigma_px": 1.5}))
-    'one sigma of 8 pixels, 1.5 usually'
-    """
-    if not sigma_px > _UNCLEAR * spec.front_sigma_px:
-        return f"the model is unsure of the image ({doubt:.2f}, usually 0.15)" if doubt > _DOUBTFUL else ""
-    return f"one sigma of {sigma_px:.0f} pixels, {spec.front_sigma_px:.1f} usually"
