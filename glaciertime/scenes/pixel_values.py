@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from glaciertime.errors import InputError, UsageError
 
@@ -32,6 +33,8 @@ _ABSURD = 1e15
 #: A value further from all others than this share of their range is none of them.
 _GAP = 0.2
 _LEAST_SHARE = 0.002
+#: Share of its convex hull that what was cut out with straight sides fills.
+_STRAIGHT = 0.97
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +204,8 @@ def _has_empty_border(band: NDArray[np.floating]) -> bool:
     share = float(zero.mean())
     if not 0.02 < share < 0.98:
         return False
+    if _is_cut_out(zero):
+        return True
     others = band[np.isfinite(band) & ~zero]
     # What was measured has dark pixels too, and some of them just above zero.
     if (
@@ -213,6 +218,21 @@ def _has_empty_border(band: NDArray[np.floating]) -> bool:
     edges = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     reached = np.isin(labels, edges[edges > 0])
     return bool(reached.mean() > 0.9 * share)
+
+
+def _is_cut_out(zero: NDArray[np.bool_]) -> bool:
+    """Return whether zeros fill three corners and more, and what is left has straight sides, as a turned scene does."""
+    corners = sum(bool(zero[row, column]) for row in (0, -1) for column in (0, -1))
+    rows = np.flatnonzero(~zero.all(axis=1))
+    if corners < 3 or len(rows) < 3:
+        return False
+    kept = ~zero[rows]
+    first, last = kept.argmax(axis=1), kept.shape[1] - kept[:, ::-1].argmax(axis=1)
+    sides = [(column, row + edge) for column_of in (first, last) for row, column in zip(rows, column_of, strict=True)
+             for edge in (0, 1)]  # fmt: skip
+    if np.ptp(np.array(sides), axis=0).min() < 3:
+        return False
+    return bool((last - first).sum() > _STRAIGHT * ConvexHull(sides).volume and kept.sum() > 0.9 * (last - first).sum())
 
 
 def grey_table(colours: dict[int, tuple[int, ...]], *, name: str) -> NDArray[np.float32]:

@@ -241,6 +241,17 @@ def test_what_lies_about_the_observed_part_is_nothing_against_it(picture):
     )
 
 
+def test_zeros_about_a_turned_scene_are_not_observed_however_dark_it_is():
+    rng = np.random.default_rng(0)
+    row, column = np.mgrid[-60:60, -60:60]
+    image = rng.integers(1, 200, row.shape).astype(np.float32)
+    turned = (np.abs(0.8 * row + 0.6 * column) < 45) & (np.abs(0.8 * column - 0.6 * row) < 40)
+    assert suspected_nodata(np.where(turned, image, 0)) == 0.0
+    coast = np.hypot(row + 40, column) + 12 * np.sin(np.arctan2(row, column) * 7) < 60
+    assert suspected_nodata(np.where(coast, image, 0)) is None, "dark water has a coast"
+    assert suspected_nodata(np.where(row > 0, image, 0)) is None, "half an image may be dark"
+
+
 @pytest.mark.parametrize("value", [1e30, 9.96921e36, -1e16])
 def test_what_no_sensor_measures_is_not_observed(picture, value):
     holed = picture.copy()
