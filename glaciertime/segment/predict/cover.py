@@ -28,7 +28,9 @@ _BESIDE_PX = (3.0, 11.0)
 _SIDE_PX = range(4, 13)
 #: Share of the columns of a frame along which nothing may have been observed beside the front.
 _MOST_UNOBSERVED = 0.25
-#: Nor may a cloud lie along more of it than this, however sure the model is; 0.62 at most without one.
+#: Nor may a model leave open where it lies over more than this share of the frame,
+_MOST_OPEN = 0.1
+#: nor a cloud lie along more of it than this, however sure the model is; 0.62 at most without one.
 _MOST_SMOOTH = 0.65
 #: Brightness is counted from so much below the darkest of an image, as a share of its range.
 _FLOOR = 0.03
@@ -113,6 +115,8 @@ def why_unclear(
     unobserved = share_unobserved(image, rows)
     if unobserved > _MOST_UNOBSERVED:
         return f"along {unobserved:.0%} of it the image was not observed"
+    if sigma_px > _MOST_OPEN * max(image.shape[1:]):
+        return f"one sigma of {sigma_px:.0f} pixels, {_usual(usual_px):.1f} usually"
     smooth = share_smooth(image[0], rows, detail=detail)
     if smooth > _MOST_SMOOTH:
         return f"along {smooth:.0%} of it lies a bright surface without texture, as of a cloud"
@@ -121,6 +125,10 @@ def why_unclear(
         return ""
     weighed = np.array(astuple(_WEIGHTS)) * (np.array(astuple(found)) - np.array(astuple(_USUAL)))
     return _SAID[fields(Evidence)[int(weighed.argmax())].name]
+
+
+def _usual(sigma_px: float) -> float:
+    return sigma_px if math.isfinite(sigma_px) and sigma_px > 0 else _USUAL_SIGMA_PX
 
 
 def log_odds(evidence: Evidence) -> float:
@@ -163,10 +171,9 @@ def evidence_of(
     sea, ice = (_beside(np.log(height), at, side) for side in (-1, 1))
     step = (ice - sea).mean(axis=0)
     before = np.arange(len(values))[:, None] < np.asarray(rows)[None] - _BESIDE_PX[0]
-    usual = usual_px if math.isfinite(usual_px) and usual_px > 0 else _USUAL_SIGMA_PX
     known = np.isfinite(ocean)
     return Evidence(
-        spread=math.log(max(sigma_px / usual, 1.0) + _LEAST),
+        spread=math.log(max(sigma_px / _usual(usual_px), 1.0) + _LEAST),
         smooth=math.log(share_smooth(band, rows, detail=detail) + _LEAST),
         step=min(float(np.abs(step).mean()), _MOST_STEP),
         brighter=float(np.clip(step.mean(), -_MOST_STEP, _MOST_STEP)),
