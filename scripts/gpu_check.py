@@ -366,7 +366,7 @@ def own_speed(
     network: torch.nn.Module, device: str, *, steps: int, precision: str, batch: int, patch: tuple[int, int]
 ) -> float:
     """Return images per second of forward, loss, backward and optimiser step on one batch that stays on the device."""
-    from glaciertime.segment.teach.training import build_loss
+    from glaciertime.segment.losses.registry import build_loss
 
     network = network.to(device, memory_format=torch.channels_last).train()
     loss = build_loss("front").to(device)
@@ -396,6 +396,7 @@ def train_networks(report: Report, *, quick: bool) -> None:
     from glaciertime.segment.architectures.folding import build_network
     from glaciertime.segment.teach import training
     from glaciertime.segment.teach.config import TrainConfig
+    from glaciertime.segment.teach.keeping import Keeper
 
     batch, patch = (QUICK_BATCH, QUICK_PATCH) if quick else (BATCH, PATCH)
     simulated = SimulatedFronts(count=4 if quick else 16, size=patch, scenes_per_fjord=1)
@@ -403,7 +404,7 @@ def train_networks(report: Report, *, quick: bool) -> None:
     few, precision = (2, "32-true") if quick else (40, "bf16-mixed")
     workers = 0 if quick else max(1, min(14, (os.cpu_count() or 1) - 2))
     ends: list[float] = []
-    keep = training._Keeper.on_train_epoch_end
+    keep = Keeper.on_train_epoch_end
 
     def clock(self: object, *given: object) -> None:
         if report.device == "cuda":
@@ -412,7 +413,7 @@ def train_networks(report: Report, *, quick: bool) -> None:
         keep(self, *given)
         starts.append(time.perf_counter())
 
-    training._Keeper.on_train_epoch_end = clock
+    Keeper.on_train_epoch_end = clock
     for name in NETWORKS[1:] if quick and report.device == "cpu" else NETWORKS:
         if not report.has_time(name):
             continue
@@ -431,7 +432,7 @@ def train_networks(report: Report, *, quick: bool) -> None:
         report.add(name, "training, an epoch", speed, "images/s")
         report.add(name, "network alone, resident batch", own, "images/s")
         report.add(name, "training / network alone", speed / own, "ratio")
-    training._Keeper.on_train_epoch_end = keep
+    Keeper.on_train_epoch_end = keep
 
 
 def forecast_examples(count: int) -> object:

@@ -70,9 +70,27 @@ def train(
         str | None, typer.Option(metavar="PACKAGE|FILE", help="Weights that the architecture's encoder starts from.")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="front, bce-dice, focal, ...")] = None,
+    loss_option: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Of the loss, such as alpha=0.3; may be repeated.")
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(metavar="RULE|NUMBERS", help="none, inverse, median (frequency), or as many as classes: 1,2.5,1."),
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="What the checkpoint is chosen by: iou, dice, front, ...")] = None,
     test: Annotated[list[str] | None, typer.Option("--test", help="Glacier to leave out; may be repeated.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training part.")] = None,
+    augmentation: Annotated[str | None, typer.Option(help="none, light, default or strong.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="adamw, adam, nadam, rmsprop or sgd.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Its peak.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine, constant, plateau or one-cycle.")] = None,
+    warm_up: Annotated[float | None, typer.Option(metavar="EPOCHS", help="In which the rate rises.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Patches a step.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over the training part; more than before extend it.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(min=1, metavar="EPOCHS", help="Stop after so many without a better score.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     initial: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Fine-tune these .safetensors or shipped weights.")
@@ -112,9 +130,18 @@ def train(
         "model": model,
         "encoder_weights": encoder_weights,
         "loss": loss,
+        "loss_options": _numbers(loss_option) if loss_option else None,
+        "class_weights": _weights(class_weights),
         "metric": metric,
         "test": test,
+        "augmentation": augmentation,
+        "optimiser": optimiser,
+        "learning_rate": learning_rate,
+        "schedule": schedule,
+        "warm_up": warm_up,
+        "batch": batch,
         "epochs": epochs,
+        "patience": patience,
         "seed": seed,
         "split": split,
         "data_options": reader_options(reader) or None,
@@ -126,6 +153,11 @@ def train(
     settings = read_config(_merged(config, {key: value for key, value in given.items() if value is not None}))
     if out is None:
         raise UsageError("--out is missing; give the folder for weights, history and state")
+    try:
+        from glaciertime.segment.teach.contradictions import check_settings
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("training", "train") from error
+    check_settings(settings)
     if settings.split:
         from glaciertime.scenes.datasets.named_splits import parse_split
 
@@ -163,9 +195,40 @@ def train(
         write_note(path, made_by, overwrite=overwrite)
     last = trained.history[-1] if trained.history else {}
     typer.echo(f"{trained.weights}", err=False)
-    typer.echo(f"{len(trained.history)} epochs, last {last}", err=True)
+    typer.echo(f"{len(trained.history)} epochs, last {_told(last)}; {out / 'learning_curve.png'}", err=True)
     if failed:
         raise typer.Exit(exit_code(stored=True, failed=True))
+
+
+def _told(row: dict[str, float]) -> str:
+    return ", ".join(f"{name} {row[name]:.4g}" for name in ("loss", "validation_loss", "score") if name in row)
+
+
+def _numbers(options: list[str]) -> dict[str, float]:
+    """Return NAME=VALUE options as numbers by name."""
+    found: dict[str, float] = {}
+    for option in options:
+        name, mark, value = option.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            mark = ""
+        if not mark or not name or name in found:
+            raise UsageError(f"--loss-option {option} given, NAME=NUMBER expected, each name once, such as alpha=0.3")
+        found[name] = number
+    return found
+
+
+def _weights(given: str | None) -> str | list[float] | None:
+    """Return class weights as a rule's name, or as numbers where they are some."""
+    if given is None or "," not in given:
+        return given
+    try:
+        return [float(part) for part in given.split(",")]
+    except ValueError as error:
+        raise UsageError(
+            f"--class-weights {given} given; none, inverse, median or numbers as 1,2.5 expected"
+        ) from error
 
 
 def _note_epochs(out: Path) -> None:

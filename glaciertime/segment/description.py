@@ -57,6 +57,10 @@ class ModelSpec:
         Least and largest raw value of each band in training, the outermost 0.1 % left out; empty where not known.
     fold : int
         The architecture works on blocks of that many pixels squared, see :mod:`.architectures.folding`.
+    activation : str
+        In place of the architecture's own, see :mod:`.architectures.choices`; empty for that.
+    dropout : float or None
+        Probability in its dropout layers, for those who leave them on in use; None for its own.
     multiple : int
         Height and width that the ONNX graph takes are a multiple of it; engines pad and crop.
     zones : str
@@ -88,6 +92,8 @@ class ModelSpec:
     frame: Frame = field(default_factory=Frame)
     seen: tuple[tuple[float, float], ...] = ()
     fold: int = 1
+    activation: str = ""
+    dropout: float | None = None
     multiple: int = 1
     zones: str = "argmax"
     temperature: float = 1.0
@@ -112,6 +118,8 @@ class ModelSpec:
             raise InputError(f"temperature {self.temperature} given, a positive number expected")
         if not all(0 <= code <= 255 for code in self.codes) or not (self.bands and self.codes):
             raise InputError(f"codes {self.codes} of bands {self.bands} given, a code from 0 to 255 per class expected")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            raise InputError(f"dropout {self.dropout} given, 0 to 1 expected")
         for name, largest in (("fold", 64), ("multiple", 4096), ("patch_px", 16384)):
             if not 1 <= getattr(self, name) <= largest:
                 raise InputError(f"{name} {getattr(self, name)} given, 1 to {largest} expected")
@@ -154,6 +162,10 @@ class ModelSpec:
         if not self.adapted_to:
             del values["adapted_to"]
             values["format"] = FORMAT - 1
+        # What is left as the architecture has it is not written.
+        for name in ("activation", "dropout"):
+            if values[name] in ("", None):
+                del values[name]
         values["resolution_m"] = None if self.resolution_m != self.resolution_m else self.resolution_m
         return json.dumps(values, sort_keys=True)
 

@@ -38,11 +38,12 @@ config = TrainConfig(data="simulated", root=".", model="pspnet", epochs=4, patch
                      validation_fraction=0.3)
 slow = float(sys.argv[2])
 if slow:
-    keep = training._Keeper.on_train_epoch_end
+    from glaciertime.segment.teach.keeping import Keeper
+    keep = Keeper.on_train_epoch_end
     def wait(self, *given):
         keep(self, *given)
         time.sleep(slow)
-    training._Keeper.on_train_epoch_end = wait
+    Keeper.on_train_epoch_end = wait
 training.train(data, config, out=Path(sys.argv[1]), progress=False)
 """
 

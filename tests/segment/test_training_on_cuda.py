@@ -14,7 +14,7 @@ if not torch.cuda.is_available():
 from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.simulate_images import SimulatedFronts  # noqa: E402
 from glaciertime.segment.architectures.folding import build_network  # noqa: E402
-from glaciertime.segment.teach import training  # noqa: E402
+from glaciertime.segment.teach import segmenter, training  # noqa: E402
 from glaciertime.segment.teach.config import TrainConfig  # noqa: E402
 from glaciertime.segment.teach.graphs import record  # noqa: E402
 
@@ -56,7 +56,7 @@ def test_a_training_that_is_recorded_learns_as_one_that_is_not(tmp_path: Path, m
     )  # fmt: skip
     losses, calls = [], []
     for recorder in (record, lambda *_, **__: None):
-        monkeypatch.setattr(training, "record", lambda *a, r=recorder, **k: calls.append(r(*a, **k)) or calls[-1])
+        monkeypatch.setattr(segmenter, "record", lambda *a, r=recorder, **k: calls.append(r(*a, **k)) or calls[-1])
         trained = training.train(data, config, out=tmp_path / str(len(losses)), progress=False)
         losses.append([row["loss"] for row in trained.history])
     assert calls[0] is not None

@@ -7,13 +7,15 @@ themselves are in :mod:`.warping`, :mod:`.tones` and :mod:`.radiometry`.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.scenes.datasets.colours import changed_saturation, turned_hue
 from glaciertime.scenes.datasets.radiometry import Seed
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.tones import (
@@ -56,6 +58,8 @@ class Augmentation:
         Standard deviation of a smooth random displacement, pixels.
     bend_px : float
         Standard deviation of a smooth displacement along rows alone, pixels: another shape of the front.
+    perspective : float
+        Largest change of the magnification from the middle to an edge of the patch, below 0.5: a camera that is tilted.
     brightness, contrast, gamma_log : float
         Largest offset in standard deviations, largest relative change of contrast, largest |ln gamma|.
     illumination : float
@@ -68,6 +72,10 @@ class Augmentation:
         Probability that one side of a line is darker or brighter: a cloud's shadow, the seam of a mosaic.
     class_tone : float
         Probability that one class is brighter or darker than it was: neither side of a front is always the bright one.
+    hue_deg : float
+        Largest turn of the hue either way, degrees; of images of three bands.
+    colour : float
+        Largest |ln| of the factor on the saturation of colours; of images of two bands or more.
     veil : float
         Probability of haze or thin cloud.
     saturation : float
@@ -85,6 +93,13 @@ class Augmentation:
         Probability that one band that is present is dropped (only where there are several).
     transplant : float
         Probability that the ocean of another sample takes the place of this one's, see :func:`transplant_ocean`.
+    share : float
+        Of the patches that are changed at all; the others are cut and left as they are.
+
+    Raises
+    ------
+    InputError
+        If a limit is out of range.
     """
 
     size: tuple[int, int] | None = None
@@ -96,6 +111,7 @@ class Augmentation:
     stretch: float = 0.0
     elastic_px: float = 2.0
     bend_px: float = 0.0
+    perspective: float = 0.0
     brightness: float = 0.4
     contrast: float = 0.4
     gamma_log: float = 0.5
@@ -104,6 +120,8 @@ class Augmentation:
     blur_px: float = 0.8
     tone_step: float = 0.15
     class_tone: float = 0.0
+    hue_deg: float = 0.0
+    colour: float = 0.0
     veil: float = 0.0
     saturation: float = 0.0
     gaps: float = 0.1
@@ -112,6 +130,104 @@ class Augmentation:
     speckle_looks: tuple[float, float] | None = None
     missing: float = 0.0
     transplant: float = 0.0
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            name, value = entry.name, getattr(self, entry.name)
+            if name in ("size", "flip_columns", "flip_rows") or value is None:
+                continue
+            numbers = value if isinstance(value, tuple) else (value,)
+            pair = name in _PAIRS
+            if len(numbers) != 1 + pair or not all(
+                isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number)
+                for number in numbers
+            ):
+                raise InputError(
+                    f"augmentation {name} {value!r} given, {'two numbers' if pair else 'a number'} expected"
+                )
+            if name in ("scale", "speckle_looks") and not 0 < numbers[0] <= numbers[1]:
+                raise InputError(f"augmentation {name} {value} given, two rising numbers above 0 expected")
+            most = 1.0 if name in _PROBABILITIES else 0.5 if name == "perspective" else math.inf
+            if min(numbers) < 0 or max(numbers) > most or (name == "perspective" and numbers[0] == most):
+                limit = "at least 0" if most == math.inf else f"0 to {most:g}"
+                raise InputError(f"augmentation {name} {value} given, {limit} expected")
+
+    @classmethod
+    def preset(cls, name: str) -> Augmentation:
+        """Return the limits of a name: ``none``, ``light``, ``default`` or ``strong``.
+
+        Raises
+        ------
+        UsageError
+            If there is none of that name.
+
+        Examples
+        --------
+        >>> Augmentation.preset("light").rotation_deg, Augmentation.preset("none").changes_nothing()
+        (10.0, True)
+        """
+        if name not in _PRESETS:
+            near = nearest_names(name, _PRESETS) or list(_PRESETS)
+            raise UsageError(f"augmentation '{name}' is not known; nearest: {', '.join(near)}")
+        return cls(**_PRESETS[name])
+
+    def changes_nothing(self) -> bool:
+        """Return whether a patch is only cut."""
+        return all(
+            getattr(self, entry.name) == _NOTHING.get(entry.name, 0)
+            for entry in fields(self)
+            if entry.name not in ("size", "share")
+        )
+
+    def check_bands(self, bands: int) -> None:
+        """Raise where a change needs other bands than there are.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.hue_deg and bands != 3:
+            raise InputError(f"augmentation hue_deg {self.hue_deg} needs three bands (red, green, blue), {bands} given")
+        if self.colour and bands < 2:
+            raise InputError(f"augmentation colour {self.colour} needs two bands or more, {bands} given")
+
+
+_PAIRS = ("scale", "shift_px", "speckle_looks")
+_PROBABILITIES = (
+    "tone_step", "class_tone", "veil", "saturation", "gaps", "scene_edge", "invert", "missing", "transplant", "share",
+)  # fmt: skip
+#: What each setting has where nothing is changed, if not 0.
+_NOTHING: dict[str, Any] = {
+    "flip_columns": False,
+    "flip_rows": False,
+    "scale": (1.0, 1.0),
+    "shift_px": (0.0, 0.0),
+    "speckle_looks": None,
+}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "none": {
+        **{
+            name: 0.0
+            for name in (
+                "rotation_deg", "elastic_px", "brightness", "contrast", "gamma_log", "illumination", "noise", "blur_px",
+                "tone_step", "gaps",
+            )
+        },
+        **{name: value for name, value in _NOTHING.items() if name != "speckle_looks"},
+    },
+    "light": {
+        "rotation_deg": 10.0, "scale": (0.9, 1.1), "shift_px": (8.0, 8.0), "elastic_px": 0.0, "brightness": 0.1,
+        "contrast": 0.1, "gamma_log": 0.1, "illumination": 0.0, "noise": 0.05, "blur_px": 0.0, "tone_step": 0.0,
+        "gaps": 0.0,
+    },
+    "default": {},
+    "strong": {
+        "rotation_deg": 45.0, "scale": (0.5, 2.0), "shift_px": (40.0, 40.0), "stretch": 0.15, "elastic_px": 3.0,
+        "perspective": 0.15, "brightness": 0.6, "contrast": 0.6, "gamma_log": 0.7, "illumination": 0.5, "noise": 0.4,
+        "blur_px": 1.5, "tone_step": 0.25, "veil": 0.15, "saturation": 0.1, "gaps": 0.15, "scene_edge": 0.1,
+    },
+}  # fmt: skip
 
 
 class Patch(NamedTuple):
@@ -205,6 +321,7 @@ def draw_patch(
         stretch=float(np.exp(2 * rng.uniform(-1, 1) * plan.stretch)),
         elastic_px=plan.elastic_px * rng.random(),
         bend_px=plan.bend_px * rng.random(),
+        tilt=tuple(rng.uniform(-1, 1, 2) / 2 * plan.perspective) if plan.perspective else (0.0, 0.0),
         seed=rng,
     )
     patch, cut = take(image, labels, rows, columns)
@@ -332,6 +449,10 @@ def _recolour(
         patch = class_tone(
             patch, labels, gain=float(np.exp(rng.normal(0, 0.3))), offset=rng.uniform(-0.8, 0.8), seed=rng
         )
+    if plan.hue_deg:
+        patch = turned_hue(patch, angle_deg=rng.uniform(-1, 1) * plan.hue_deg)
+    if plan.colour:
+        patch = changed_saturation(patch, factor=float(np.exp(rng.uniform(-1, 1) * plan.colour)))
     if rng.random() < plan.veil:
         patch = veil(patch, opacity=rng.uniform(0.2, 0.9), brightness=rng.uniform(-1.5, 2.0), seed=rng)
     if rng.random() < plan.saturation:

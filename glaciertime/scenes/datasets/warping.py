@@ -25,6 +25,7 @@ def places(
     stretch: float = 1.0,
     elastic_px: float = 0.0,
     bend_px: float = 0.0,
+    tilt: tuple[float, float] = (0.0, 0.0),
     seed: Seed = 0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the row and the column of the image that each pixel of a patch shows, both (h, w).
@@ -44,12 +45,18 @@ def places(
         Above 1 magnifies rows by its root and shrinks columns by it.
     elastic_px, bend_px : float
         Standard deviation of a smooth displacement in any direction, and of one along rows alone, pixels.
+    tilt : (float, float)
+        Of a camera, along rows and along columns: what lies ``(u, v)`` from the centre, in halves of the patch, shows
+        what would lie at ``(u, v) / (1 + tilt . (u, v))``. Straight lines stay straight. Below 1 in sum.
     seed : int or Generator
     """
     height, width = size
     rows = np.arange(height, dtype=np.float32) - (height - 1) / 2
     columns = np.arange(width, dtype=np.float32) - (width - 1) / 2
     down, right = np.meshgrid(rows * (-1 if flip_rows else 1), columns * (-1 if flip_columns else 1), indexing="ij")
+    if any(tilt):
+        depth = 1 + tilt[0] * down / max((height - 1) / 2, 1) + tilt[1] * right / max((width - 1) / 2, 1)
+        down, right = down / depth, right / depth
     angle = np.deg2rad(rotation_deg)
     tall = np.sqrt(stretch)
     source_rows = (np.cos(angle) * down + np.sin(angle) * right) / (scale * tall) + centre[0]

@@ -51,8 +51,7 @@ def _block(inputs: int, outputs: int, variant: UNetVariant) -> nn.Sequential:
         if variant.batch_norm:
             layers.append(nn.BatchNorm2d(outputs))
         layers.append(variant.activation())
-    if variant.dropout > 0:
-        layers.append(nn.Dropout2d(variant.dropout))
+    layers.append(nn.Dropout2d(variant.dropout))
     return nn.Sequential(*layers)
 
 

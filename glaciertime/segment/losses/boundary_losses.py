@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from glaciertime.segment.losses.pixel_losses import IGNORE_LABEL, check_labels, dice_loss, probabilities_and_targets
 
-__all__ = ["SelfLearningBoundaryLoss", "boundary_loss"]
+__all__ = ["SelfLearningBoundaryLoss", "boundary_loss", "dice_boundary_loss"]
 
 _TINY = 1e-6
 
@@ -65,6 +65,38 @@ def boundary_loss(
     score = 2 * precision * recall / (precision + recall).clamp_min(_TINY)
     bounded = truth.sum(axes) > 0
     return (1 - score)[bounded].mean() if bool(bounded.any()) else logits.sum() * 0
+
+
+def dice_boundary_loss(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    dice_share: float = 0.5,
+    tolerance_px: int = 2,
+    ignore_label: int = IGNORE_LABEL,
+) -> torch.Tensor:
+    """Return ``a Dice + (1 - a) Boundary``, a weight that stays as it is given.
+
+    Parameters
+    ----------
+    logits, labels, tolerance_px, ignore_label
+        As for :func:`boundary_loss`.
+    dice_share : float
+        a, 0 to 1.
+
+    References
+    ----------
+    Aryal et al. 2023, doi:10.7557/18.6789, equation 1
+
+    Examples
+    --------
+    >>> labels = (torch.arange(16) >= 8).long()[None, :, None].expand(1, 16, 16)
+    >>> round(dice_boundary_loss(99.0 * torch.stack([1 - 2 * labels, 2 * labels - 1], dim=1), labels).item(), 4)
+    0.0
+    """
+    overlap = dice_loss(logits, labels, ignore_label=ignore_label)
+    boundary = boundary_loss(logits, labels, tolerance_px=tolerance_px, ignore_label=ignore_label)
+    return dice_share * overlap + (1 - dice_share) * boundary
 
 
 class SelfLearningBoundaryLoss(nn.Module):

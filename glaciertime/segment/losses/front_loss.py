@@ -56,13 +56,15 @@ def boundary_weights(labels: torch.Tensor, *, gain: float, reach_px: int) -> tor
 class FrontLoss(nn.Module):
     """Weighted cross-entropy plus half of one minus the weighted Dice of each class.
 
-    ``L = sum w m CE / sum w m + (1 - mean_k (2 sum w m p_k y_k + 1) / (sum w m (p_k + y_k) + 1)) / 2`` with the
+    ``L = a sum w m CE / sum w m + b (1 - mean_k (2 sum w m p_k y_k + 1) / (sum w m (p_k + y_k) + 1))`` with the
     weights w of :func:`boundary_weights` and m = 0 at the ignore label.
 
     Parameters
     ----------
     gain : float
     reach_px : int
+    cross_entropy_share, dice_share : float
+        a and b.
 
     Examples
     --------
@@ -72,8 +74,12 @@ class FrontLoss(nn.Module):
     0.0
     """
 
-    def __init__(self, *, gain: float = 4.0, reach_px: int = 7) -> None:
+    def __init__(
+        self, *, gain: float = 4.0, reach_px: int = 7, cross_entropy_share: float = 1.0, dice_share: float = 0.5
+    ) -> None:
         super().__init__()
+        self.cross_entropy_share = cross_entropy_share
+        self.dice_share = dice_share
         self.gain = gain
         self.reach_px = reach_px
 
@@ -88,7 +94,8 @@ class FrontLoss(nn.Module):
         truth = functional.one_hot(target, logits.shape[1]).movedim(-1, 1).to(probability.dtype)
         shared = (weights[:, None] * probability * truth).sum(dim=(0, 2, 3))
         both = (weights[:, None] * (probability + truth)).sum(dim=(0, 2, 3))
-        return entropy + 0.5 * (1 - ((2 * shared + 1) / (both + 1)).mean())
+        overlap = 1 - ((2 * shared + 1) / (both + 1)).mean()
+        return self.cross_entropy_share * entropy + self.dice_share * overlap
 
 
 class LineLoss(nn.Module):

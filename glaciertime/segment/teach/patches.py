@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -106,6 +106,8 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         self.partners = partners
         self.chances = None if chances is None else np.asarray(chances, dtype=np.float64) / np.sum(chances)
         self.plan = plan
+        #: Patches at positions below it are cut and not changed.
+        self.originals = 0
         self.class_weights = class_weights
         self.seed = seed
 
@@ -113,7 +115,10 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, position, index = place
         # The sampler draws from [seed, epoch]: the third number keeps the two streams apart.
         rng = np.random.default_rng([self.seed, epoch, position + 1])
-        looks = None if self.plan.speckle_looks is None else float(rng.uniform(*self.plan.speckle_looks))
+        plan = self.plan
+        if position < self.originals or (plan.share < 1 and rng.random() >= plan.share):
+            plan = replace(Augmentation.preset("none"), size=plan.size)
+        looks = None if plan.speckle_looks is None else float(rng.uniform(*plan.speckle_looks))
         if looks is None:
             scaled, labels = self.reader.read(index)
         else:
@@ -121,14 +126,14 @@ class PatchDataset(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         centre = None
         if self.class_weights is not None:
             centre = class_centre(labels, weights=self.class_weights, rng=rng)
-        if self.partners and rng.random() < self.plan.transplant:
+        if self.partners and rng.random() < plan.transplant:
             partner = int(rng.choice(self.partners, p=self.chances))
             # The same looks on both sides of a front: they are one image's.
             other = self.reader.read(partner)
             if looks is not None:
                 other = self.reader.speckled(partner, looks=looks, rng=rng)
             scaled, labels = transplant_ocean(scaled, labels, *other, seed=rng)
-        patch, cut, rows = draw_patch(scaled, labels, plan=self.plan, seed=rng, centre=centre)
+        patch, cut, rows = draw_patch(scaled, labels, plan=plan, seed=rng, centre=centre)
         if self.whole:
             mean, std = band_statistics(patch)
             patch = (patch - mean[:, None, None]) / std[:, None, None]
@@ -184,11 +189,19 @@ def training_statistics(data: TrainingData, indices: Sequence[int], *, log: bool
     )
 
 
-def training_range(data: TrainingData, indices: Sequence[int]) -> tuple[tuple[float, float], ...]:
-    """Return the least and the largest raw value of each band of the samples named, their outermost 0.1 % left out."""
+def training_range(
+    data: TrainingData, indices: Sequence[int], *, seen_by: Callable[[TrainingSample], None] | None = None
+) -> tuple[tuple[float, float], ...]:
+    """Return the least and the largest raw value of each band of the samples named, their outermost 0.1 % left out.
+
+    ``seen_by`` is called with each sample, so that what else is to be known of them all is known after one reading.
+    """
     lows, highs = np.full(len(data.bands), np.inf), np.full(len(data.bands), -np.inf)
     for index in indices:
-        for band, values in enumerate(data[index].image):
+        sample = data[index]
+        if seen_by is not None:
+            seen_by(sample)
+        for band, values in enumerate(sample.image):
             seen = values[np.isfinite(values)]
             if seen.size:
                 low, high = np.percentile(seen, (0.1, 99.9))

@@ -31,6 +31,9 @@ class EpochSampler:
         Relative probability of each; drawn with replacement. Without, each comes once, in random order.
     draws : int, optional
         Per epoch; the number of indices by default.
+    copies : int
+        How often each draw comes once more, in any order: draws x (copies + 1) an epoch. Those at positions from
+        :attr:`originals` on are the copies.
     seed : int
 
     Examples
@@ -42,12 +45,22 @@ class EpochSampler:
     """
 
     def __init__(
-        self, indices: Sequence[int], *, weights: Sequence[float] | None = None, draws: int | None = None, seed: int
+        self,
+        indices: Sequence[int],
+        *,
+        weights: Sequence[float] | None = None,
+        draws: int | None = None,
+        copies: int = 0,
+        seed: int,
     ) -> None:
         if not len(indices):
             raise InputError("no samples to draw from; the split is empty")
         self.indices = np.asarray(indices, dtype=np.int64)
-        self.draws = len(self.indices) if draws is None else draws
+        drawn = len(self.indices) if draws is None else draws
+        self.copies = copies
+        self.draws = drawn * (1 + copies)
+        #: The positions below it are the draws themselves; 0 where there are no copies.
+        self.originals = drawn if copies else 0
         self.seed = seed
         self.epoch = 0
         self._probability: NDArray[np.float64] | None = None
@@ -75,10 +88,14 @@ class EpochSampler:
     def of_epoch(self, epoch: int) -> Iterator[Place]:
         """Yield the draws of any epoch."""
         rng = np.random.default_rng([self.seed, epoch])
-        if self._probability is None and self.draws <= len(self.indices):
-            drawn = rng.permutation(self.indices)[: self.draws]
+        count = self.draws // (1 + self.copies)
+        if self._probability is None and count <= len(self.indices):
+            drawn = rng.permutation(self.indices)[:count]
         else:
-            drawn = rng.choice(self.indices, size=self.draws, p=self._probability)
+            drawn = rng.choice(self.indices, size=count, p=self._probability)
+        if self.copies:
+            order = rng.permutation(self.draws)
+            return ((epoch, int(position), int(drawn[position % count])) for position in order)
         return ((epoch, position, int(index)) for position, index in enumerate(drawn))
 
 

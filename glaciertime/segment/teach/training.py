@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import math
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import numpy as np
-import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 
-from glaciertime.documents import read_json
-from glaciertime.errors import InputError, UsageError
+from glaciertime.errors import FitError, InputError, UsageError
 from glaciertime.scenes.datasets.kept_split import keep_split
 from glaciertime.scenes.datasets.named_splits import SplitPlan, leaks, parse_split, split_named
 from glaciertime.scenes.datasets.sample import SIMULATED, SampleInfo, TrainingData
 from glaciertime.scenes.datasets.splits import Split, split_by_block, split_by_glacier
+from glaciertime.segment.architectures.choices import choose
 from glaciertime.segment.architectures.encoder_weights import load_encoder_weights
 from glaciertime.segment.architectures.folding import build_network
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import Frame
-from glaciertime.segment.judge.scoring import Score, build_score
+from glaciertime.segment.losses.registry import build_loss
 from glaciertime.segment.normalisation import Normalisation
-from glaciertime.segment.predict.weights import load_model, save_model
+from glaciertime.segment.predict.weights import load_model
+from glaciertime.segment.teach.class_weights import class_weights
 from glaciertime.segment.teach.config import TrainConfig
-from glaciertime.segment.teach.graphs import record
+from glaciertime.segment.teach.continuing import STATE, Marks, check_same, history_of
+from glaciertime.segment.teach.contradictions import check_settings, needs_validation
+from glaciertime.segment.teach.epoch_scores import EpochScores
+from glaciertime.segment.teach.keeping import Keeper, is_over
 from glaciertime.segment.teach.loading import batches_per_device, data_loaders
 from glaciertime.segment.teach.patches import training_range, training_statistics
 from glaciertime.segment.teach.resume import SafeCheckpointIO, read_state
-from glaciertime.writing import Target, check_target, write_bytes
+from glaciertime.segment.teach.segmenter import Segmenter
 
-__all__ = ["Segmenter", "Trained", "make_split", "normalisation_of", "train"]
+__all__ = ["Trained", "make_split", "normalisation_of", "train"]
 
-_STATE = "state.safetensors"
-_AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-_FILES = ("config.json", "split.json", "history.json", "weights.safetensors", "model.onnx", _STATE)
 _log = logging.getLogger(__name__)
 
 
@@ -57,161 +57,13 @@ class Trained:
         Safetensors of the epoch that is best by the metric; of the last one where nothing is held out.
     spec : ModelSpec
     history : list of dict
-        Epoch, training loss, validation score; the same as ``history.json``.
+        Epoch, training loss, the score that the weights are chosen by, learning rate, loss and all scores of the
+        validation part, weights that the loss learned; the same as ``history.json``.
     """
 
     weights: Path
     spec: ModelSpec
     history: list[dict[str, float]]
-
-
-class Segmenter(lightning.LightningModule):
-    """The network with its loss, its schedule and a running average of its weights.
-
-    The learning rate rises over a twentieth of the steps and falls as a cosine. Randomness inside the network is
-    seeded anew at each step, so that a resumed training repeats an uninterrupted one.
-    """
-
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        loss: nn.Module,
-        score: Score,
-        config: TrainConfig,
-        channels: int,
-        steps: int,
-    ) -> None:
-        super().__init__()
-        self.network = network
-        self.averaged = (
-            torch.optim.swa_utils.AveragedModel(
-                network,
-                multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
-                use_buffers=True,
-            )
-            if config.average
-            else None
-        )
-        self.loss = loss
-        self.score = score
-        self.config = config
-        self.steps = steps
-        self.batch_shape = (config.batch, channels, *config.patch)
-        # In a list: no part of this module, whose state would hold the weights twice.
-        self._recorded: list[Callable[[torch.Tensor], torch.Tensor]] = []
-
-    def best_network(self) -> nn.Module:
-        """Return the network to keep: the averaged one where there is one."""
-        return self.network if self.averaged is None else self.averaged.module
-
-    def on_fit_start(self) -> None:
-        """Make ready for a GPU: weights lie in its memory as the images do, and the network is recorded."""
-        if self.device.type != "cuda":
-            return
-        self.network.to(memory_format=torch.channels_last)
-        if self.trainer.world_size == 1:
-            recorded = record(
-                self.network.train(), self.batch_shape, device=self.device, precision=_AUTOCAST[self.config.precision]
-            )
-            self._recorded = [] if recorded is None else [recorded]
-
-    def on_fit_end(self) -> None:
-        """Give back the memory of what was recorded."""
-        self._recorded = []
-
-    def _answer(self, image: torch.Tensor) -> torch.Tensor:
-        if self._recorded and tuple(image.shape) == self.batch_shape:
-            return self._recorded[0](image)
-        answer: torch.Tensor = self.network(image)
-        return answer
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Seed what the network itself draws, such as dropout: nothing else may shift it, a resumed run least."""
-        torch.manual_seed(self.config.seed * 1_000_003 + self.global_step)
-
-    def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> torch.Tensor:
-        """Return the loss of one batch."""
-        image, labels = batch
-        # Convolutions of few channels run half again as fast with the channels last.
-        image = image.contiguous(memory_format=torch.channels_last)
-        loss = self.loss(self._answer(image).float(), labels.long())
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image), prog_bar=True)
-        return loss
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Move the average towards the weights."""
-        if self.averaged is not None:
-            self.averaged.update_parameters(self.network)
-
-    def on_validation_epoch_start(self) -> None:
-        """Forget the last epoch's images."""
-        self.score.reset()
-
-    def validation_step(self, batch: tuple[torch.Tensor, torch.Tensor], _index: int) -> None:
-        """Add one image to the score."""
-        image, labels = batch
-        probability = self.best_network()(image).float().softmax(dim=1)
-        self.score.update(probability.cpu().numpy(), labels.cpu().numpy())
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the score."""
-        self.log("score", float(self.score.value()), prog_bar=True)
-
-    def configure_optimizers(self) -> Any:
-        """Return AdamW with its schedule."""
-        optimiser = torch.optim.AdamW(
-            [*self.network.parameters(), *self.loss.parameters()],
-            lr=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-        )
-        warm = max(1, self.steps // 20)
-
-        def factor(step: int) -> float:
-            if step < warm:
-                return (step + 1) / warm
-            return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, self.steps - warm))))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-class _Keeper(lightning.Callback):
-    """Writes history and weights after every epoch, so that a killed training leaves what it had."""
-
-    def __init__(self, out: Path, spec: ModelSpec, *, larger_is_better: bool) -> None:
-        self.out = out
-        self.spec = spec
-        self.sign = 1.0 if larger_is_better else -1.0
-        self.history: list[dict[str, float]] = []
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"history": self.history}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.history = state_dict["history"]
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        seen = {key: float(value) for key, value in trainer.callback_metrics.items()}
-        row = {"epoch": trainer.current_epoch, "loss": seen.get("loss", math.nan), "score": seen.get("score", math.nan)}
-        past = [self.sign * entry["score"] for entry in self.history if not math.isnan(entry["score"])]
-        self.history = [*self.history, row]
-        if not trainer.is_global_zero:
-            return
-        assert isinstance(pl_module, Segmenter)
-        if math.isnan(row["score"]) or not past or self.sign * row["score"] >= max(past):
-            save_model(
-                pl_module.best_network(),
-                replace(self.spec, scores=_finite(row)),
-                self.out / "weights.safetensors",
-                overwrite=True,
-            )
-        told = json.dumps([_finite(entry) for entry in self.history], indent=1)
-        write_bytes(self.out / "history.json", told.encode(), overwrite=True)
-
-
-def _finite(row: dict[str, float]) -> dict[str, float]:
-    return {key: value for key, value in row.items() if math.isfinite(value)}
 
 
 class _StateCheckpoint(ModelCheckpoint):
@@ -251,17 +103,6 @@ def make_split(data: TrainingData, config: TrainConfig) -> Split:
     return replace(split, told="; ".join((inner.told, *shared)))
 
 
-def build_loss(name: str) -> nn.Module:
-    """Return a loss by name: ``front``, ``line``, or one of :mod:`glaciertime.segment.losses.registry`."""
-    if name in ("front", "line"):
-        from glaciertime.segment.losses.front_loss import FrontLoss, LineLoss
-
-        return FrontLoss() if name == "front" else LineLoss()
-    from glaciertime.segment.losses import registry as losses
-
-    return losses.build_loss(name)
-
-
 def train(
     data: TrainingData,
     config: TrainConfig,
@@ -274,7 +115,11 @@ def train(
     progress: bool = True,
     overwrite: bool = False,
 ) -> Trained:
-    """Train, or resume a training in the same folder.
+    """Train, or resume a training in the same folder, or go on with one that is finished but has fewer epochs.
+
+    A training that is extended follows the schedule of the longer one from where it stands: a cosine that had come to
+    its end rises again; a constant rate and a plateau go on as if the training had been longer from the first, where
+    ``warm_up`` was given.
 
     Parameters
     ----------
@@ -282,7 +127,8 @@ def train(
     config : TrainConfig
     out : Path
         Folder of this training. ``state.safetensors`` there is resumed from; ``weights.safetensors``,
-        ``history.json`` and ``config.json`` are written after every epoch.
+        ``history.json`` and ``history.csv`` are written after every epoch, ``learning_curve.png`` at the end and every
+        minute.
     name : str
         Name of the model in its spec.
     initial : Path, optional
@@ -306,22 +152,22 @@ def train(
         If files of the same names lie in the folder that no training made, or if there are two beginnings: ``initial``
         and weights of the encoder.
     InputError
-        If the folder holds another training, the split is empty, or labels lie outside the classes. What was
-        trained so far is kept.
+        If the folder holds another training, settings contradict each other, the split is empty, or labels lie
+        outside the classes. What was trained so far is kept.
+    FitError
+        At the first loss, or the first weights, that are not finite; the weights of the epochs before are kept.
     """
+    check_settings(config)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is no folder; name one for weights, history and state")
     out.mkdir(parents=True, exist_ok=True)
-    _check_same(config, out, overwrite=overwrite)
+    check_same(config, out, overwrite=overwrite)
     split = make_split(data, config) if split is None else split
     if split.told:
         _log.info("split: %s", split.told)
-    keep_split(
-        out, data, split, name=config.data, kind=config.split, seed=config.seed,
-        settings=config.model_dump(mode="json", exclude_unset=True),
-    )  # fmt: skip
     lightning.seed_everything(config.seed, verbose=False)
     normalisation = normalisation_of(data, config, split)
+    marks = Marks()
     spec = ModelSpec(
         name=name,
         model=config.model,
@@ -330,13 +176,18 @@ def train(
         codes=tuple(data.codes),
         normalisation=normalisation,
         fold=config.fold,
+        activation=config.activation,
+        dropout=config.dropout,
         zones=config.zones,
         frame=_frame(data, config, split),
-        seen=training_range(data, split.train),
+        seen=training_range(data, split.train, seen_by=marks.add),
         resolution_m=_pixel_m([data.infos[index] for index in split.train]),
         trained_on=f"{config.data}: {', '.join(sorted({data.infos[i].glacier for i in split.train})[:8])}",
     )
+    if not marks.is_labelled:
+        raise InputError("no pixel of the training part has a label; look at the masks and how their values are read")
     network = build_network(config.model, in_channels=spec.channels, classes=len(spec.classes), fold=config.fold)
+    choose(network, config.model, activation=config.activation, dropout=config.dropout, drop_path=config.drop_path)
     if config.encoder_weights:
         if initial is not None:
             raise UsageError(f"encoder_weights {config.encoder_weights} and initial {initial} given; give one of them")
@@ -344,17 +195,50 @@ def train(
     if initial is not None:
         _start_from(network, spec, initial)
     loaders = data_loaders(data, config, split, normalisation, draw_weights)
-    score = build_score(config.metric, classes=len(spec.classes))
+    if loaders[1] is None and needs_validation(config):
+        raise InputError(
+            f"{needs_validation(config)[0]} given, but no image of the validation part has a label to score; "
+            "hold out glaciers with labels (validation) or leave it out"
+        )
+    scores = EpochScores(config.metric, classes=len(spec.classes))
     module = Segmenter(
         network,
-        loss=build_loss(config.loss),
-        score=score,
+        loss=build_loss(
+            config.loss, class_weights=class_weights(config, data, split.train), settings=config.loss_options
+        ),
+        scores=scores,
         config=config,
         channels=spec.channels,
         steps=config.epochs * batches_per_device(loaders[0], config),
     )
-    keeper = _Keeper(out, spec, larger_is_better=score.larger_is_better)
-    state = out / _STATE
+    keeper = Keeper(
+        out,
+        spec,
+        metric=config.metric,
+        larger_is_better=scores.larger_is_better,
+        patience=config.patience,
+        data=marks.of([data.infos[index].name for index in split.train]),
+    )
+    state = out / STATE
+    if state.is_file():
+        before = history_of(read_state(state), marks, [data.infos[index].name for index in split.validation], out=out)
+        if is_over(before, patience=config.patience, larger_is_better=scores.larger_is_better):
+            _log.warning(
+                "%s: no better %s for %d epochs: the training is over; raise patience to go on",
+                out,
+                config.metric,
+                config.patience,
+            )
+            return Trained(weights=out / "weights.safetensors", spec=spec, history=before)
+    keep_split(
+        out, data, split, name=config.data, kind=config.split, seed=config.seed,
+        settings=config.model_dump(mode="json", exclude_unset=True),
+    )  # fmt: skip
+    _fit(module, loaders, keeper, config, out=out, progress=progress)
+    return Trained(weights=out / "weights.safetensors", spec=spec, history=keeper.history)
+
+
+def _fit(module: Segmenter, loaders: Any, keeper: Keeper, config: TrainConfig, *, out: Path, progress: bool) -> None:
     for logger in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning"):
         logging.getLogger(logger).setLevel(logging.ERROR)
     trainer = lightning.Trainer(
@@ -362,7 +246,7 @@ def train(
         accelerator="auto",
         devices=config.devices,
         precision=config.precision,
-        gradient_clip_val=1.0,
+        gradient_clip_val=config.gradient_clip or None,
         callbacks=[keeper, _StateCheckpoint(dirpath=out, filename="state", enable_version_counter=False)],
         plugins=[SafeCheckpointIO()],
         logger=False,
@@ -371,11 +255,29 @@ def train(
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    if state.is_file():
-        read_state(state)
-    with _ctrl_c_told():
-        trainer.fit(module, *loaders, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
-    return Trained(weights=out / "weights.safetensors", spec=spec, history=keeper.history)
+    state = out / STATE
+    try:
+        with _ctrl_c_told(), warnings.catch_warnings():
+            # A folder that is gone on with is meant; what a library means to change is no user's concern.
+            warnings.filterwarnings("ignore", r"Checkpoint directory .* exists and is not empty", UserWarning)
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)")
+            trainer.fit(module, *loaders, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
+    except BaseException as error:
+        # A picture that cannot be written is not what went wrong.
+        with contextlib.suppress(OSError):
+            keeper.draw()
+        if not isinstance(error, FitError):
+            raise
+        kept = (
+            f"the best weights of the {len(keeper.history)} epochs before are kept in {out / 'weights.safetensors'}"
+            if keeper.history
+            else "no epoch was over, no weights are kept"
+        )
+        raise FitError(
+            f"{error}: the training stops; {kept}; give a learning_rate below {config.learning_rate:g}, or longer "
+            "warm_up, and another --out (--initial begins with weights that are kept)"
+        ) from error
+    keeper.draw()
 
 
 @contextlib.contextmanager
@@ -392,33 +294,6 @@ def _ctrl_c_told() -> Iterator[None]:
     finally:
         if is_main and usual is not None:
             signal.signal(signal.SIGINT, usual)
-
-
-def _check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
-    kept, text = out / "config.json", config.model_dump_json(indent=1)
-    # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
-    begun = any((out / name).is_file() for name in (_STATE, "weights.safetensors"))
-    if begun and kept.is_file():
-        remedy = "what was trained there is not known: give another folder"
-        was, now = read_json(kept, what=f"{kept} is damaged: it", remedy=remedy), json.loads(text)
-        if not isinstance(was, dict):
-            raise InputError(f"{kept} is damaged: it holds no settings; {remedy}")
-        changed = sorted(key for key in was.keys() | now if was.get(key) != now.get(key))
-        if changed:
-            raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")
-    # A folder is a training's by its settings; then so are the files in it.
-    ours = _is_of_training(kept)
-    for name in _FILES:
-        check_target(Target(out / name, "--out", lambda _: ours), overwrite=overwrite)
-    write_bytes(kept, text.encode(), overwrite=True)
-
-
-def _is_of_training(kept: Path) -> bool:
-    try:
-        found = json.loads(kept.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(found, dict) and {"data", "root", "model"} <= found.keys() <= set(TrainConfig.model_fields)
 
 
 def _pixel_m(infos: Sequence[SampleInfo]) -> float:
@@ -447,9 +322,11 @@ def normalisation_of(data: TrainingData, config: TrainConfig, split: Split) -> N
 
 def _start_from(network: nn.Module, spec: ModelSpec, initial: Path) -> None:
     source, given = load_model(initial, model=spec.model)
-    if (given.channels, given.classes, given.fold) != (spec.channels, spec.classes, spec.fold):
-        raise InputError(
-            f"{initial}: {given.channels} channels, classes {given.classes}, fold {given.fold} given; "
-            f"{spec.channels}, {spec.classes}, {spec.fold} expected"
-        )
+    theirs, ours = (
+        f"{each.channels} channels, classes {each.classes}, fold {each.fold}"
+        + (f", activation {each.activation}" if each.activation else "")
+        for each in (given, spec)
+    )
+    if theirs != ours:
+        raise InputError(f"{initial}: {theirs} given; {ours} expected")
     network.load_state_dict(source.state_dict())

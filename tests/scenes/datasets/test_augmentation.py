@@ -1,3 +1,4 @@
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.datasets.augmentation import Augmentation, augment, draw_patch, transplant_ocean
+from glaciertime.scenes.datasets.colours import turned_hue
 from glaciertime.scenes.datasets.radiometry import add_speckle, gain_as_printed, shift_gain, speckle_as_printed
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.tones import blurred, class_tone, scan_line_gaps, scene_edge, veil
@@ -255,3 +257,54 @@ def test_oceans_of_real_images_are_exchanged(shared_data):
         for one, two in pairwise(samples)
     ]
     assert sum(changed) >= 6
+
+
+def test_a_preset_changes_nothing_little_or_much():
+    image = (np.mgrid[:40, :40].sum(axis=0) / 20 - 2).astype(np.float32)[None]
+    labels = np.zeros((40, 40), np.uint8)
+    changed = {}
+    for name in ("none", "light", "strong"):
+        plan = dataclasses.replace(Augmentation.preset(name), flip_columns=False)
+        found = [augment(image, labels, plan=plan, seed=seed)[0] for seed in range(30)]
+        changed[name] = float(np.mean([np.abs(each - image).mean() for each in found]))
+    assert changed["none"] < 1e-6
+    assert 0.05 < changed["light"] < 0.8 * changed["strong"]
+
+
+def test_hue_turns_about_grey_and_keeps_brightness_and_distance():
+    image = np.random.default_rng(1).normal(size=(3, 5, 6)).astype(np.float32)
+    image[1, 0, 0] = np.nan
+    turned = turned_hue(image, angle_deg=50)
+    seen = np.isfinite(image).all(axis=0)
+    np.testing.assert_allclose(turned.mean(axis=0)[seen], image.mean(axis=0)[seen], atol=1e-6)
+    spread = np.linalg.norm(image - image.mean(axis=0), axis=0)
+    np.testing.assert_allclose(np.linalg.norm(turned - turned.mean(axis=0), axis=0)[seen], spread[seen], atol=1e-5)
+    np.testing.assert_array_equal(turned[:, 0, 0], image[:, 0, 0])
+    # The angle between the colours, seen along the greys.
+    one, two = (each - each.mean(axis=0) for each in (image, turned))
+    cosine = (one * two).sum(axis=0) / (np.linalg.norm(one, axis=0) * np.linalg.norm(two, axis=0))
+    np.testing.assert_allclose(cosine[seen], np.cos(np.deg2rad(50)), atol=1e-5)
+    np.testing.assert_allclose(turned_hue(turned, angle_deg=-50)[:, seen], image[:, seen], atol=1e-5)
+
+
+def test_perspective_keeps_lines_straight_and_magnifies_one_side():
+    rows, columns = places((21, 31), centre=(10, 15), tilt=(0.0, 0.3))
+    for line in (0, 7, 20):
+        # Three points of one row of the patch lie on one line of the image.
+        along = np.stack([rows[line], columns[line], np.ones(31)], axis=1)
+        assert abs(np.linalg.det(along[[0, 14, 30]])) < 1e-4
+    steps = np.diff(columns[10])
+    assert steps[0] > 1.5 * steps[-1]
+    assert (rows[10, 15], columns[10, 15]) == (10, 15)
+
+
+def test_changes_of_colour_need_colours():
+    with pytest.raises(InputError, match="hue_deg 20 needs three bands"):
+        Augmentation(hue_deg=20).check_bands(4)
+    with pytest.raises(InputError, match=r"colour 0\.2 needs two bands"):
+        Augmentation(colour=0.2).check_bands(1)
+    image = np.random.default_rng(1).normal(size=(3, 9, 9)).astype(np.float32)
+    still = dataclasses.replace(Augmentation.preset("none"), hue_deg=60.0, colour=0.5)
+    found = augment(image, np.zeros((9, 9), np.uint8), plan=still, seed=0)[0]
+    assert not np.allclose(found, image, atol=1e-2)
+    np.testing.assert_allclose(found.mean(axis=0), image.mean(axis=0), atol=1e-5)

@@ -1,0 +1,60 @@
+"""Settings of a training that do not go together, or that nothing would use: refused before anything is read."""
+
+from __future__ import annotations
+
+from glaciertime.errors import InputError
+from glaciertime.segment.losses.registry import check_loss
+from glaciertime.segment.teach.class_weights import check_class_weights
+from glaciertime.segment.teach.config import TrainConfig
+from glaciertime.segment.teach.loading import augmentation_of
+
+__all__ = ["check_settings", "needs_validation"]
+
+
+def check_settings(config: TrainConfig) -> None:
+    """Raise where a setting contradicts another or would be ignored.
+
+    Raises
+    ------
+    InputError
+        The message says which, and what to give instead.
+    UsageError
+        If the loss is unknown.
+
+    Examples
+    --------
+    >>> check_settings(TrainConfig(data="simulated", root="."))
+    """
+    weighted = config.class_weights != "none"
+    check_loss(config.loss, settings=config.loss_options, weighted=weighted)
+    check_class_weights(config)
+    augmentation_of(config)
+    if config.momentum is not None and config.optimiser not in ("sgd", "rmsprop"):
+        raise InputError(
+            f"momentum {config.momentum} given, but {config.optimiser} has its own; it is of sgd and rmsprop"
+        )
+    for name in ("plateau_epochs", "plateau_factor"):
+        value = getattr(config, name)
+        if value is not None and config.schedule != "plateau":
+            raise InputError(
+                f"{name} {value} given with schedule {config.schedule}, which has none; give schedule plateau"
+            )
+    if config.warm_up is not None:
+        if config.schedule == "one-cycle":
+            raise InputError("warm_up given with schedule one-cycle, which rises by itself; leave one of them out")
+        if config.warm_up > config.epochs:
+            raise InputError(f"warm_up of {config.warm_up:g} epochs given, but the training has {config.epochs}")
+    for what in needs_validation(config):
+        if not (config.own_split or config.split or config.validation) and config.validation_fraction == 0:
+            raise InputError(
+                f"{what} given, but nothing is held out to score; "
+                "give validation glaciers or a validation_fraction above 0"
+            )
+    if config.copies and augmentation_of(config).changes_nothing():
+        raise InputError(f"copies {config.copies} given with augmentation none: they would be equal; leave one out")
+
+
+def needs_validation(config: TrainConfig) -> list[str]:
+    """Return the settings that follow the score of the validation part."""
+    found = [] if config.patience is None else [f"patience {config.patience}"]
+    return [*found, "schedule plateau"] if config.schedule == "plateau" else found
