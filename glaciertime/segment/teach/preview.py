@@ -24,8 +24,8 @@ __all__ = ["ClassPixels", "class_pixels", "draw_patches", "is_preview"]
 
 _PATCHES, _COLUMNS = 12, 4
 # Okabe and Ito 2008: told apart by all eyes. Zones have one of their own.
-_COLOURS = ("#e69f00", "#cc79a7", "#009e73", "#d55e00", "#f0e442", "#0072b2", "#56b4e9", "#777777")
-_OF_ZONE = {GLACIER: "#56b4e9", OCEAN: "#0072b2", ROCK: "#777777"}
+_COLOURS = ("#56b4e9", "#cc79a7", "#009e73", "#d55e00", "#f0e442", "#e69f00", "#0072b2", "#777777")
+_OF_ZONE = {GLACIER: "#e69f00", OCEAN: "#0072b2", ROCK: "#777777"}
 _NAME = 44
 MADE_BY = "glaciertime train --check"
 
@@ -162,7 +162,7 @@ def _short(name: str) -> str:
 
 
 def _colours(classes: Sequence[str]) -> list[tuple[float, ...]]:
-    """Return a colour for each class: ice light blue, ocean blue, rock grey, where no two are of one zone."""
+    """Return a colour for each class: ice orange, ocean blue, rock grey, where no two are of one zone."""
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
 

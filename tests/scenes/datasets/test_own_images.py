@@ -387,3 +387,25 @@ def test_a_folder_without_images_or_masks(tmp_path: Path) -> None:
         _ = OwnImages(tmp_path).infos
     with pytest.raises(UsageError, match="the one or the other"):
         OwnImages(tmp_path, outlines="a.gpkg", legend="0=a")
+
+
+def test_images_of_one_ground_are_found_in_any_coordinates() -> None:
+    """The same square on a polar and on a UTM grid, a neighbour that only touches it, one across the antimeridian."""
+    import pyproj
+
+    from glaciertime.scenes.datasets.ground import grounds_of
+
+    utm, polar, degrees = (pyproj.CRS.from_user_input(code) for code in ("EPSG:32633", "EPSG:3413", "EPSG:4326"))
+    square = (500_000.0, 8_699_000.0, 501_000.0, 8_700_000.0)
+    east, south, west, north = pyproj.Transformer.from_crs(utm, polar, always_xy=True).transform_bounds(*square)
+    boxes = [
+        square, (501_000.0, 8_699_000.0, 502_000.0, 8_700_000.0), (east, south, west, north),
+        (179.5, 70.0, 180.5, 71.0), (-180.0, 70.2, -179.8, 70.4),
+    ]  # fmt: skip
+    found = grounds_of(boxes, [utm, utm, polar, degrees, degrees])
+    assert found.names[0] == found.names[2] == "place 1"
+    assert found.names[3] == found.names[4] != found.names[0]
+    assert found.bounds(4, boxes[4], degrees) == (180.0, 70.2, 180.2, 70.4)
+    assert grounds_of(boxes[:2], [utm, utm]).names == ("place 1", "place 2")
+    assert found.crs["place 1"] == utm
+    assert shapely.box(*found.bounds(2, boxes[2], polar)).contains(shapely.box(*square))
