@@ -20,8 +20,9 @@ import pandas as pd
 from scipy import stats
 
 from glaciertime.forecast import observations_from_table, series_from_observations
-from glaciertime.forecast.learned.bank import OriginRow, build_bank, describe_origin, fold_of
+from glaciertime.forecast.learned.bank import build_bank, fold_of
 from glaciertime.forecast.learned.gbm import MIN_ROWS, GlobalTrees
+from glaciertime.forecast.learned.past import OriginRow, describe_origin
 from glaciertime.forecast.screening import on_straight_line
 from glaciertime.forecast.series import Series, as_days, as_years
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.learned.kept import Kept
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days
@@ -89,6 +90,7 @@ def forecast_series(
     seed: int = 0,
     progress: Progress | None = None,
     covariates: Covariates | None = None,
+    kept: Kept | None = None,
 ) -> pd.DataFrame:
     """Return forecasts of one series by several models at exact dates.
 
@@ -110,6 +112,8 @@ def forecast_series(
     covariates : Covariates, optional
         Given from the first observation to the last target date, for ``kalman`` and ``arima``. The name of the model
         then names them too, as in ``kalman+melt``: the forecast is conditional on the given future.
+    kept : Kept, optional
+        What models across glaciers learned before; it changes no number.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def forecast_series(
     if covariates is not None:
         covariates.check(series.label, task.series.dates[0], task.dates[-1])
     outcomes = run_tasks([task], models=models, levels=levels, training=training, jobs=jobs, seed=seed,
-                         progress=progress, covariates=covariates)  # fmt: skip
+                         progress=progress, covariates=covariates, kept=kept)  # fmt: skip
     if covariates is not None:
         outcomes = {f"{name}+{covariates.label}": results for name, results in outcomes.items()}
     quantiles = quantiles_of(levels)

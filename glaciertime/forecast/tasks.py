@@ -15,6 +15,7 @@ import numpy as np
 
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError, UsageError
 from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.learned.kept import Kept
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.regime import Regime, answer_without_model, present_regime
@@ -37,6 +38,7 @@ def run_tasks(
     seed: int = 0,
     progress: Progress | None = None,
     covariates: Covariates | None = None,
+    kept: Kept | None = None,
 ) -> dict[str, list[Outcome]]:
     """Return, per model, the outcome of every task, in the order of the tasks.
 
@@ -56,6 +58,8 @@ def run_tasks(
         Called with (done, total).
     covariates : Covariates, optional
         Checked against the dates by the forecasters; only some take them.
+    kept : Kept, optional
+        What global models learned before.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def run_tasks(
     settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]
     as_observed = [replace(tasks[k], series=one.own_sigmas) for k, one in zip(open_places, regimes, strict=True)]
     is_global = any(model.is_global for model in chosen) and bool(settled)
-    benches = _benches(settled, training, levels, jobs, seed) if is_global else []
+    benches = _benches(settled, training, levels, jobs, seed, kept) if is_global else []
     outcomes: dict[str, list[Outcome]] = {}
     for model in chosen:
         offset = done
@@ -111,7 +115,12 @@ def run_tasks(
 
 
 def _benches(
-    tasks: Sequence[Task], training: Sequence[Series], levels: Sequence[float], jobs: int, seed: int
+    tasks: Sequence[Task],
+    training: Sequence[Series],
+    levels: Sequence[float],
+    jobs: int,
+    seed: int,
+    kept: Kept | None,
 ) -> list[tuple[list[int], Any]]:
     """Return one workbench per variable, with the places of its tasks."""
     from glaciertime.forecast.learned.pooled import Workbench
@@ -120,7 +129,8 @@ def _benches(
     for variable in dict.fromkeys(task.series.variable for task in tasks):
         places = [index for index, task in enumerate(tasks) if task.series.variable == variable]
         others = [series for series in training if series.variable == variable]
-        found.append((places, Workbench([tasks[index] for index in places], others, tuple(levels), jobs, seed)))
+        here = [tasks[index] for index in places]
+        found.append((places, Workbench(here, others, tuple(levels), jobs, seed, kept=kept)))
     return found
 
 

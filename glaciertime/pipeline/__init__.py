@@ -11,9 +11,9 @@ if TYPE_CHECKING:
         choose_series,
         default_models,
         front_of_contours,
-        other_glaciers,
         predict_contours,
     )
+    from glaciertime.pipeline.learning import other_glaciers
     from glaciertime.pipeline.tracking import (
         TrackOutcome,
         TrackRequest,
@@ -44,9 +44,9 @@ __getattr__, __dir__ = names_on_first_use(
             "choose_series",
             "default_models",
             "front_of_contours",
-            "other_glaciers",
             "predict_contours",
         ),
+        "learning": ("other_glaciers",),
         "tracking": ("TrackOutcome", "TrackRequest", "find_glacier", "store", "track_glacier"),
         "tracking_many": ("track_many",),
     },

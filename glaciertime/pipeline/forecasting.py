@@ -9,14 +9,14 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.errors import InputError
-from glaciertime.forecast.models import get_models, model_names
+from glaciertime.forecast.models import model_names
 from glaciertime.forecast.predict import target_dates_until
 from glaciertime.forecast.series import Series, series_from_observations
 from glaciertime.record import GlacierRecord
 from glaciertime.tables import SERIES_KEY
 from glaciertime.units import true_plane
 
-__all__ = ["choose_series", "default_models", "front_of_contours", "other_glaciers", "predict_contours"]
+__all__ = ["choose_series", "default_models", "front_of_contours", "predict_contours"]
 
 
 def choose_series(
@@ -116,23 +116,6 @@ def default_models() -> list[str]:
 def _rank(series: Series, first: Sequence[str]) -> int:
     named = [name for name in first if name in (series.footprint, series.method)]
     return first.index(named[0]) if named else len(first)
-
-
-def other_glaciers(record: GlacierRecord, series: Series, *, models: Sequence[str]) -> list[Series]:
-    """Return the series of the same variable of other glaciers; none where no model learns from them.
-
-    Parameters
-    ----------
-    record : GlacierRecord
-        Of the glacier whose series is forecast; the others are those of its archive.
-    series : Series
-    models : sequence of str
-    """
-    if not any(model.is_global for model in get_models(models)):
-        return []
-    rows = record.archive.read("observations", variable=series.variable, source=series.source)
-    rows = rows[rows["glacier"] != series.glacier]
-    return series_from_observations(rows) if rows["value"].notna().any() else []
 
 
 def predict_contours(

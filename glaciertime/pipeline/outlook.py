@@ -6,6 +6,7 @@ A request holds all that a process needs, and an outcome all that is stored and 
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -26,7 +27,8 @@ from glaciertime.forecast.regime import break_texts
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series
-from glaciertime.pipeline.forecasting import choose_series, front_of_contours, other_glaciers, predict_contours
+from glaciertime.pipeline.forecasting import choose_series, front_of_contours, predict_contours
+from glaciertime.pipeline.learning import learning_of
 from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read
 from glaciertime.pipeline.work import Task, Where, run_tasks
 from glaciertime.record import GlacierRecord
@@ -60,6 +62,8 @@ class _Request:
     front_of: str | None = None
     #: Processes for the models of one glacier.
     jobs: int = 1
+    #: A name for all requests of one command: what they have in common is read once.
+    command: str = ""
 
     def record(self) -> GlacierRecord:
         """Return what the archive holds of the glacier."""
@@ -142,6 +146,8 @@ def many(
         Address of a Dask scheduler whose workers do it; they have to see the archive.
     """
     paths: dict[Path, None] = {}
+    command = uuid.uuid4().hex
+    requests = [replace(request, command=command) for request in requests]
     if scheduler:
         requests = [_absolute(request) for request in requests]
         paths = dict.fromkeys(request.archive for request in requests if isinstance(request.archive, Path))
@@ -187,7 +193,9 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             seen = known.screened() if request.cutoff is None else forget_later_flags(known)
             told += [f"{series.label}: {text}" for text in break_texts(seen)]
         if request.models:
-            others = other_glaciers(record, series, models=request.models)
+            others, kept = learning_of(
+                record, series, models=request.models, command=request.command, jobs=request.jobs
+            )  # fmt: skip
             learned += others
             logging.getLogger("glaciertime.forecast").info(
                 "%s: %d values up to %s, models %s, %d other series to learn from", series.label, len(known),
@@ -196,7 +204,7 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             parts.append(
                 forecast_series(
                     series, models=list(request.models), target_dates=targets, cutoff=request.cutoff, training=others,
-                    jobs=request.jobs, covariates=request.covariates,
+                    jobs=request.jobs, covariates=request.covariates, kept=kept,
                 )
             )  # fmt: skip
         parts += [
@@ -267,7 +275,9 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
     ]
     parts, learned = [], []
     for series in chosen:
-        others = other_glaciers(record, series, models=request.models)
+        others, kept = learning_of(
+            record, series, models=request.models, command=request.command, jobs=request.jobs
+        )  # fmt: skip
         learned += others
         rule = Origins(min_train=request.min_train, step=_step(len(series), request.min_train, request.origins))
         logging.getLogger("glaciertime.backtest").info(
@@ -276,7 +286,7 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
         )  # fmt: skip
         result = run_backtest(
             [series], models=list(request.models), origins=rule, horizons=request.horizons, training=others,
-            jobs=request.jobs, progress=None if progress is None else progress(series.label),
+            jobs=request.jobs, progress=None if progress is None else progress(series.label), kept=kept,
         )  # fmt: skip
         parts.append(scores_of(result, metrics=metrics))
         if metrics is None and "last" in request.models and len(request.models) > 1:

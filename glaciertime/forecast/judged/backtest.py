@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast.judged import metrics
 from glaciertime.forecast.judged.origins import Origins, parse_horizon, targets_at
+from glaciertime.forecast.learned.kept import Kept
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import FROM_THE_WHOLE_RECORD, forget_later_flags
 from glaciertime.forecast.series import Series
@@ -107,6 +108,7 @@ def run_backtest(
     jobs: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
+    kept: Kept | None = None,
 ) -> Backtest:
     """Return every forecast of a rolling-origin backtest beside what was observed.
 
@@ -124,7 +126,7 @@ def run_backtest(
     training : sequence of Series
         More series that global models may learn from, besides ``series_list`` itself.
     levels : sequence of float in (0, 1)
-    jobs, seed, progress
+    jobs, seed, progress, kept
         As in :func:`glaciertime.forecast.forecast_series`.
 
     Raises
@@ -156,7 +158,7 @@ def run_backtest(
             "a backtest", rule.min_train + rule.ahead, "lower the minimum history (--min-train) or the horizons",
         )  # fmt: skip
     outcomes = run_tasks(tasks, models=models, levels=levels, training=[*series_list, *training], jobs=jobs,
-                         seed=seed, progress=progress)  # fmt: skip
+                         seed=seed, progress=progress, kept=kept)  # fmt: skip
     rows, values = [], []
     for model, results in outcomes.items():
         for task, (series, targets), outcome in zip(tasks, meta, results, strict=True):

@@ -15,21 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.forecast.learned.features import FEATURES, origin_features
-from glaciertime.forecast.local.kalman import Kalman
-from glaciertime.forecast.local.scaled import PER_SCALE
+from glaciertime.forecast.learned.features import FEATURES
+from glaciertime.forecast.learned.past import Past, pasts_of
 from glaciertime.forecast.screening import on_straight_line
-from glaciertime.forecast.series import Series, as_years
-from glaciertime.processes import process_pool
-from glaciertime.units import DAYS_PER_YEAR
+from glaciertime.forecast.series import Series
 
-__all__ = ["FOLDS", "Bank", "OriginRow", "build_bank", "describe_origin", "fold_of"]
+__all__ = ["FOLDS", "Bank", "bank_of", "build_bank", "fold_of"]
 
 #: Glaciers are dealt into so many groups by name; a model for one group learns from the others.
 FOLDS = 5
-MIN_HISTORY = 8
-_LEADS = (1, 2, 3, 4, 5, 8)
-_YEARS_AHEAD = (0.25, 0.5, 1.0, 2.0, 5.0)
 
 
 def fold_of(glacier: str) -> int:
@@ -41,64 +35,6 @@ def fold_of(glacier: str) -> int:
     True
     """
     return zlib.crc32(glacier.encode()) % FOLDS
-
-
-@dataclass(frozen=True, eq=False)
-class OriginRow:
-    """One origin: what its past looks like, and the local forecasts from it.
-
-    Attributes
-    ----------
-    features : (F,) float64
-        See :data:`glaciertime.forecast.learned.features.FEATURES`.
-    year, last : float
-        Date of the origin in years since 1970, and the value there.
-    scale : float
-        A typical step of the series, in its unit.
-    drift : float
-        Mean rate of the record, in scales per year.
-    ahead, mean, spread : (D,) float64
-        Years to the dates asked for; mean and standard deviation of the Kalman forecast of the change, in scales.
-    walk : (D,) float64
-        Standard deviation of a random walk with the mean squared step of the record, which knows of no outliers.
-    """
-
-    features: NDArray[np.float64]
-    year: float
-    last: float
-    scale: float
-    drift: float
-    ahead: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    walk: NDArray[np.float64]
-
-
-def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow:
-    """Return the row of an origin, the last date of ``history``, for dates after it."""
-    fitted = Kalman().fit_alone(history, search=False)
-    years, last = history.years, float(history.values[-1])
-    ahead = as_years(dates) - years[-1]
-    mean = spread = np.empty(0)
-    steps, gaps = np.diff(history.values), np.diff(years)
-    # Pasts are compared in steps with the trend in them: about a clean trend there may be hardly any.
-    scale = fitted.step or fitted.scale
-    unit = fitted.scale / scale
-    walk = np.sqrt(np.mean(steps**2 / gaps) * ahead) / scale
-    if len(dates):
-        means, variances = fitted.moments(dates)
-        # Date by date: a product of matrices rounds by how many dates are asked for.
-        columns = [(np.ascontiguousarray(means[:, d]), variances[:, d]) for d in range(len(dates))]
-        mean = np.array([unit * (fitted.weights @ column) for column, _ in columns])
-        total = [
-            fitted.weights @ (unit**2 * variance + (unit * column - centre) ** 2)
-            for (column, variance), centre in zip(columns, mean, strict=True)
-        ]
-        spread = np.sqrt(np.array(total))
-    drift = float((last - history.values[0]) / (years[-1] - years[0]) / scale)
-    grid = fitted.grid * np.where(PER_SCALE, unit**2, 1.0)
-    features = origin_features(years, history.values, scale, grid, fitted.weights)
-    return OriginRow(features, float(years[-1]), last, scale, drift, ahead, mean, spread, walk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,32 +88,6 @@ class Bank:
         return (self.target_year <= year) & (self.dropped_from > year)
 
 
-def _target_indices(series: Series, origin: int) -> list[int]:
-    ahead = series.years[origin + 1 :] - series.years[origin]
-    found = {origin + lead for lead in _LEADS if origin + lead < len(series)}
-    for years in _YEARS_AHEAD:
-        # The first value at or after the horizon, so that the choice needs no later value.
-        index = int(np.searchsorted(ahead, years - 1 / DAYS_PER_YEAR))
-        if index < len(ahead) and ahead[index] < 1.5 * years:
-            found.add(origin + 1 + index)
-    return sorted(found)
-
-
-def _origins(count: int) -> list[int]:
-    """Every origin of a short record; fewer later on in a long one, whatever its end."""
-    every = range(MIN_HISTORY - 1, count)
-    return [i for i in every if i < 120 or (i < 480 and i % 3 == 0) or i % 10 == 0]
-
-
-def _one_series(series: Series) -> list[tuple[OriginRow, list[int]]]:
-    found = []
-    for origin in _origins(len(series)):
-        targets = _target_indices(series, origin)
-        history = series.take(slice(0, origin + 1))
-        found.append((describe_origin(history, series.dates[targets] if targets else series.dates[:0]), targets))
-    return found
-
-
 def build_bank(
     series_list: Sequence[Series], *, jobs: int = 1, report: Callable[[int, int], None] | None = None
 ) -> Bank:
@@ -193,31 +103,36 @@ def build_bank(
         Called with (series done, series in all).
     """
     ordered = sorted(series_list, key=lambda series: series.key)
-    parts: list[list[tuple[OriginRow, list[int]]]] = []
-    if jobs > 1 and len(ordered) > 3:
-        with process_pool(jobs) as pool:
-            for part in pool.map(_one_series, ordered, chunksize=2):
-                parts.append(part)
-                if report is not None:
-                    report(len(parts), len(ordered))
-    else:
-        parts = [_one_series(series) for series in ordered]
-    origins: list[tuple[int, float, NDArray[np.float64]]] = []
-    rows: list[tuple[float, ...]] = []
-    for index, (series, part) in enumerate(zip(ordered, parts, strict=True)):
-        years, straight = series.years, on_straight_line(series)
-        for row, targets in part:
-            for place, target in enumerate(targets):
-                dropped = years[target + 1] if straight[target] else np.inf
-                change = (series.values[target] - row.last) / row.scale
-                rows.append((len(origins), row.ahead[place], row.mean[place], row.spread[place], row.walk[place],
-                             row.drift * row.ahead[place], change, years[target], dropped))  # fmt: skip
-            origins.append((index, row.year, row.features))
-    table = np.array(rows, dtype=float).reshape(len(rows), 9)
+    return bank_of(ordered, pasts_of(ordered, jobs=jobs, report=report))
+
+
+def bank_of(series_list: Sequence[Series], pasts: Sequence[Past]) -> Bank:
+    """Return the bank of series, in their order, from the past of each; a past of later values is cut off."""
+    origins, rows = [], []
+    count = 0
+    for index, (series, past) in enumerate(zip(series_list, pasts, strict=True)):
+        years, straight, end = series.years, on_straight_line(series), len(series)
+        here = past.index < end
+        rank = np.cumsum(here) - 1
+        seen = past.target < end
+        # A row's origin lies before its target: where the target was seen, the origin was.
+        owner, target = past.owner[seen], past.target[seen]
+        first = past.index[owner]
+        after = years[np.minimum(target + 1, end - 1)]
+        rows.append(
+            (
+                rank[owner] + count, past.ahead[seen], past.mean[seen], past.spread[seen], past.walk[seen],
+                past.drift[owner] * past.ahead[seen],
+                (series.values[target] - series.values[first]) / past.scale[owner],
+                years[target], np.where(straight[target], after, np.inf),
+            )
+        )  # fmt: skip
+        origins.append((np.full(int(here.sum()), index, dtype=np.int64), years[past.index[here]], past.features[here]))
+        count += int(here.sum())
+    columns = [np.concatenate(held) for held in zip(*rows, strict=True)] if rows else [np.empty(0)] * 9
+    of_origins = [np.concatenate(held) for held in zip(*origins, strict=True)] if origins else []
+    which, when, features = of_origins or (np.empty(0, dtype=np.int64), np.empty(0), np.empty((0, len(FEATURES))))
     return Bank(
-        np.array([series.glacier for series in ordered], dtype=object),
-        np.array([origin[0] for origin in origins], dtype=np.int64),
-        np.array([origin[1] for origin in origins], dtype=float),
-        np.array([origin[2] for origin in origins], dtype=float).reshape(len(origins), len(FEATURES)),
-        table[:, 0].astype(np.int64), *(table[:, column] for column in range(1, 9)),
+        np.array([series.glacier for series in series_list], dtype=object), which, when, features,
+        columns[0].astype(np.int64), *columns[1:],
     )  # fmt: skip

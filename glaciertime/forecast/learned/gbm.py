@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.forecast.learned.bank import FOLDS, Bank, OriginRow, fold_of
+from glaciertime.forecast.learned.bank import FOLDS, Bank, fold_of
 from glaciertime.forecast.learned.design import common_signal, design_matrix
+from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.linear import fit_linear, linear_inputs, series_weights
+from glaciertime.forecast.learned.past import OriginRow
 from glaciertime.processes import process_pool
 
 __all__ = ["MIN_ROWS", "REFIT_YEARS", "GlobalTrees"]
@@ -118,7 +120,7 @@ class GlobalTrees:
     def train(
         cls, bank: Bank, tasks: list[OriginRow], glaciers: list[str], cutoffs: NDArray[np.float64], *,
         jobs: int = 1, seed: int = 0, wanted: NDArray[np.bool_] | None = None, use_gaps: bool = True,
-        stacked: bool = True, refit_years: float = REFIT_YEARS,
+        stacked: bool = True, refit_years: float = REFIT_YEARS, kept: Kept | None = None,
     ) -> GlobalTrees:  # fmt: skip
         """Train one model per fold and refit date that is needed, and ask it.
 
@@ -138,6 +140,8 @@ class GlobalTrees:
             Years between refits.
         use_gaps : bool
             Whether the lengths of the gaps and the time ahead are inputs; without them a step is a step.
+        kept : Kept, optional
+            May know the answers for the bank, which depend on no task.
         """
         design = bank_design(bank)
         designs = [task_design(bank, row, name) for row, name in zip(tasks, glaciers, strict=True)]
@@ -152,7 +156,14 @@ class GlobalTrees:
         task_refit = refit_year(cutoffs, every=refit_years)
         task_fold = np.array([fold_of(name) for name in glaciers])
         fold, series = bank.fold, bank.series
+        name, answered = "", None
+        if kept is not None:
+            name = name_of_arrays(*vars(bank).values(), asked_for, seed, use_gaps, stacked, refit_years)
+            answered = kept.answers(name)
         bank_answers = np.full((2, len(bank.origin)), np.nan)
+        if answered is not None:
+            bank_answers[:, asked_for] = answered
+            asked_for = np.zeros(len(bank.origin), dtype=bool)
         task_answers = [np.full((2, len(row.ahead)), np.nan) for row in tasks]
         task_rows = np.zeros(len(tasks), dtype=np.int64)
         work, places = [], []
@@ -172,6 +183,8 @@ class GlobalTrees:
             bank_answers[:, asked] = answers[0] * np.sqrt(bank.ahead[asked])
             for index, answer in zip(mine, answers[1:], strict=True):
                 task_answers[index] = answer * np.sqrt(tasks[index].ahead)
+        if kept is not None and answered is None:
+            kept.keep_answers(name, bank_answers[:, asked_for])
         return cls(bank_answers[1], bank_answers[0], [answer[1] for answer in task_answers],
                    [answer[0] for answer in task_answers], task_rows)  # fmt: skip
 

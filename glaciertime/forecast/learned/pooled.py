@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError
-from glaciertime.forecast.learned.bank import MIN_HISTORY, Bank, OriginRow, build_bank, describe_origin, fold_of
+from glaciertime.forecast.learned.bank import Bank, bank_of, build_bank, fold_of
 from glaciertime.forecast.learned.blend import blend_weights, own_weights
 from glaciertime.forecast.learned.conformal import half_widths
 from glaciertime.forecast.learned.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
+from glaciertime.forecast.learned.kept import Kept
+from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import Outcome, Task
@@ -50,6 +52,8 @@ class Workbench:
     jobs, seed : int
     report : callable
         Called with (done, total) of the bank.
+    kept : Kept, optional
+        What was learned before of the series and of what is trained on them.
     """
 
     tasks: list[Task]
@@ -58,6 +62,7 @@ class Workbench:
     jobs: int = 1
     seed: int = 0
     report: Callable[[int, int], None] | None = None
+    kept: Kept | None = None
     _own: dict[int, Bank] = field(default_factory=dict)
     _mixes: dict[tuple[float, int, int], NDArray[np.float64] | None] = field(default_factory=dict)
 
@@ -83,6 +88,14 @@ class Workbench:
     def bank(self) -> Bank:
         """Past origins of all series, cut off at the latest cutoff of all tasks."""
         latest = max(task.cutoff for task in self.tasks)
+        if self.kept is not None:
+            # What is kept is of all values of a series, whichever cutoff asks next; here it ends at this one.
+            each = {series.key: series for series in self.training}
+            ordered = [each[key] for key in sorted(each)]
+            pasts = self.kept.pasts(ordered, jobs=self.jobs)
+            pairs = [(series.until(latest), past) for series, past in zip(ordered, pasts, strict=True)]
+            pairs = [(series, past) for series, past in pairs if len(series)]
+            return bank_of([series for series, _ in pairs], [past for _, past in pairs])
         seen = {series.key: series.until(latest) for series in self.training}
         return build_bank([series for series in seen.values() if len(series)], jobs=self.jobs, report=self.report)
 
@@ -98,6 +111,7 @@ class Workbench:
             self.bank, [self.rows[index] for index in good],  # type: ignore[misc]
             [self.tasks[index].series.glacier for index in good], self.cutoffs[good], jobs=self.jobs, seed=self.seed,
             wanted=wanted, stacked=not self.is_area, refit_years=_AREA_REFIT_YEARS if self.is_area else REFIT_YEARS,
+            kept=self.kept,
         )  # fmt: skip
         change, line = ([np.full(len(task.dates), np.nan) for task in self.tasks] for _ in range(2))
         counts = np.zeros(len(self.tasks), dtype=np.int64)

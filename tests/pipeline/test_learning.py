@@ -1,0 +1,131 @@
+"""What models across glaciers learned is kept: less is computed, and no number changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glaciertime.archive import Archive
+from glaciertime.forecast import forecast_series
+from glaciertime.forecast.learned import past as past_module
+from glaciertime.forecast.learned.bank import Bank, bank_of, build_bank
+from glaciertime.forecast.learned.past import past_of, pasts_of
+from glaciertime.forecast.series import Series
+from glaciertime.pipeline import learning
+from glaciertime.pipeline.learning import KeptLearning, learning_of, other_glaciers
+from glaciertime.record import read_record
+from tests.forecast.conftest import simulate
+
+CUTOFF = "1972-06-01"
+
+
+@pytest.fixture(scope="module")
+def series() -> list[Series]:
+    return [simulate(f"Glacier {number}", seed=number, variable="area_km2", count=26) for number in range(7)]
+
+
+def assert_same(one: Bank, other: Bank) -> None:
+    for name, values in vars(one).items():
+        np.testing.assert_array_equal(values, getattr(other, name), err_msg=name)
+
+
+def none_described(*_: object) -> None:
+    raise AssertionError("what is known was computed again")
+
+
+def test_a_past_that_is_cut_or_grown_is_that_of_the_values(series: list[Series]) -> None:
+    pasts = pasts_of(series)
+    cut = [one.until(CUTOFF) for one in series]
+    assert_same(bank_of(cut, pasts), build_bank(cut))
+    grown = [past_of(one, past_of(early)) for one, early in zip(series, cut, strict=True)]
+    assert_same(bank_of(series, grown), build_bank(series))
+    # A value that was corrected in the middle.
+    changed = replace(series[0], values=series[0].values + 50.0 * (np.arange(len(series[0])) == 12))
+    assert_same(bank_of([changed], [past_of(changed, pasts[0])]), build_bank([changed]))
+
+
+def test_only_origins_that_a_new_value_touches_are_computed(
+    series: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = past_of(series[0].take(slice(0, -1)))
+    described = []
+    real = past_module.describe_origin
+    monkeypatch.setattr(past_module, "describe_origin", lambda *told: described.append(1) or real(*told))
+    past_of(series[0], before)
+    assert 1 <= len(described) <= 8  # the new origin, and those that the new value is a target of
+
+
+def test_what_is_kept_is_taken_and_what_is_damaged_or_of_other_code_is_not(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = KeptLearning(tmp_path).pasts(series)
+    with monkeypatch.context() as patched:
+        patched.setattr(past_module, "describe_origin", none_described)
+        assert_same(bank_of(series, KeptLearning(tmp_path).pasts(series)), bank_of(series, first))
+        with pytest.raises(AssertionError, match="computed again"):
+            KeptLearning(tmp_path).pasts([replace(series[0], values=series[0].values * 2)])
+        patched.setattr(learning, "_made_by", lambda: "other code")
+        with pytest.raises(AssertionError, match="computed again"):
+            KeptLearning(tmp_path).pasts(series)
+    (kept,) = tmp_path.glob("pasts-*.npz")
+    kept.write_bytes(kept.read_bytes()[:5000])
+    assert_same(bank_of(series, KeptLearning(tmp_path).pasts(series)), bank_of(series, first))
+
+
+def test_a_forecast_is_the_same_with_what_is_kept_and_trains_no_trees_twice(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glaciertime.forecast.learned.gbm.MIN_ROWS", 60)
+    grown = []
+    import glaciertime.forecast.learned.gbm as gbm
+
+    real = gbm._grow
+    monkeypatch.setattr(gbm, "_grow", lambda *told: grown.append(1) or real(*told))
+    own, *others = series
+    asked = {"models": ["auto"], "target_dates": ["1974-01-01", "1977-01-01"], "cutoff": CUTOFF, "training": others}
+    plain = forecast_series(own, **asked)
+    alone = len(grown)
+    assert alone > 2
+    for trained in (alone, 1):
+        grown.clear()
+        again = forecast_series(own, **asked, kept=KeptLearning(tmp_path))
+        pd.testing.assert_frame_equal(again, plain, check_exact=True)
+        assert len(grown) == trained
+
+
+def test_a_command_reads_the_series_of_an_archive_once(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLACIERTIME_DOWNLOADS", str(tmp_path / "downloads"))
+    rows = pd.concat(
+        pd.DataFrame(
+            {"glacier": one.glacier, "date": one.dates, "variable": one.variable, "value": one.values, "unit": "km2",
+             "sigma": np.nan, "method": "-", "footprint": "-", "dataset": "-", "image_id": "-", "sensor": "",
+             "coverage": 1.0, "quality": "ok", "source": "simulated", "front_of": "", "bound": ""}
+        ) for one in series
+    )  # fmt: skip
+    archive = Archive(tmp_path / "a.gpkg")
+    archive.store_series(rows, source_file="series.csv")
+    read = []
+    real = Archive.read
+
+    def counted(self: Archive, table: str, **which: object) -> pd.DataFrame:
+        read.append(which)
+        return real(self, table, **which)
+
+    monkeypatch.setattr(Archive, "read", counted)
+    found = {}
+    for one in series:
+        record = read_record(archive, one.glacier)
+        found[one.glacier], _ = learning_of(record, one, models=["auto"], command="one command")
+    of_all = [which for which in read if "glacier" not in which]
+    assert len(of_all) == 1
+    for one in series:
+        fresh = other_glaciers(read_record(archive, one.glacier), one, models=["auto"])
+        assert [other.key for other in fresh] == [other.key for other in found[one.glacier]]
+        assert one.glacier not in {other.glacier for other in found[one.glacier]}
+    assert other_glaciers(record, series[0], models=["kalman"]) == []
