@@ -159,7 +159,7 @@ def _unpacked(content: bytes) -> dict[str, Past]:
         names, ends = kept["names"].tolist(), np.cumsum(np.vstack([[0, 0, 0], kept["counts"]]), axis=0)
     out = {}
     for place, name in enumerate(names):
-        parts = {}
+        parts: dict[str, Any] = {}
         for which, some in enumerate((_OF_VALUES, _OF_ORIGINS, _OF_ROWS)):
             here = slice(int(ends[place, which]), int(ends[place + 1, which]))
             parts |= {column: columns[column][here] for column in some}

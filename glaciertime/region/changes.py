@@ -16,7 +16,7 @@ from glaciertime.record import GlacierRecord
 from glaciertime.region.overlap import simple_outline
 from glaciertime.tables import MEASURED_ICE, SERIES_KEY
 from glaciertime.track.record.difference import difference_table
-from glaciertime.track.record.ground import measured_ground
+from glaciertime.track.record.ground import ground_in
 from glaciertime.track.record.retreat import retreat_table
 from glaciertime.units import years_between
 
@@ -189,15 +189,22 @@ def _take_place(found: Changes, record: GlacierRecord, rows: list[dict[str, Any]
         found.areas_km2[record.glacier] = float(first["end_value"])
     footprints = record.footprints
     if footprints.crs is not None:
-        plain = footprints[footprints.geometry.notna() & ~footprints.geometry.is_empty]
-        plain = plain.set_geometry([simple_outline(shape) for shape in plain.geometry], crs=footprints.crs)
-        boxes = plain[plain["footprint"] != MEASURED_ICE]
-        for polygons, rows_of in ((found.footprints, boxes), (found.grounds, measured_ground(plain))):
-            for row in rows_of.itertuples():
-                polygons.setdefault((row.dataset, row.footprint), {}).setdefault(record.glacier, row.geometry)
-        if len(boxes) and record.glacier not in found.points:
-            point = boxes.geometry.iloc[0].representative_point()
-            found.points[record.glacier] = (point.x, point.y)
+        columns = (footprints[name] for name in ("dataset", "source", "footprint"))
+        rows_held = [
+            (*names, simple_outline(shape))
+            for *names, shape in zip(*columns, footprints.geometry.to_numpy(), strict=True)
+            if shape is not None and not shape.is_empty
+        ]
+        ice = {(dataset, source): shape for dataset, source, name, shape in rows_held if name == MEASURED_ICE}
+        for dataset, source, name, shape in rows_held:
+            if name == MEASURED_ICE:
+                continue
+            ground = ground_in(name, shape, ice.get((dataset, source)))
+            for polygons, polygon in ((found.footprints, shape), (found.grounds, ground)):
+                polygons.setdefault((dataset, name), {}).setdefault(record.glacier, polygon)
+            if record.glacier not in found.points:
+                point = shape.representative_point()
+                found.points[record.glacier] = (point.x, point.y)
     if record.glacier not in found.points and len(record.fronts) and record.fronts.crs is not None:
         point = record.fronts.geometry.iloc[-1].centroid
         found.points[record.glacier] = (point.x, point.y)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import geopandas as gpd
+import shapely
 
 from glaciertime.scenes.parts import polygons_of
 from glaciertime.tables import MEASURED_ICE
 
-__all__ = ["measured_ground"]
+__all__ = ["ground_in", "measured_ground"]
 
 
 def measured_ground(footprints: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -29,7 +30,6 @@ def measured_ground(footprints: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
     Examples
     --------
-    >>> import shapely
     >>> rows = {"glacier": ["A", "A"], "dataset": "toy", "source": "observed", "footprint": ["box", MEASURED_ICE]}
     >>> table = gpd.GeoDataFrame(rows, geometry=[shapely.box(0, 0, 4, 2), shapely.box(3, 0, 9, 2)], crs="EPSG:4326")
     >>> [shape.bounds for shape in measured_ground(table).geometry]
@@ -37,16 +37,17 @@ def measured_ground(footprints: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """
     key = ["glacier", "dataset", "source"]
     is_ice = footprints["footprint"] == MEASURED_ICE
-    ice = {
-        tuple(names): shape
-        for *names, shape in footprints[is_ice][[*key, footprints.geometry.name]].itertuples(index=False, name=None)
-    }
+    ice = dict(
+        zip(footprints.loc[is_ice, key].itertuples(index=False, name=None), footprints[is_ice].geometry, strict=True)
+    )
     out = footprints[~is_ice]
-    shapes = [
-        shape if held is None else held if name == "outline" else polygons_of(shape.intersection(held))[0]
-        for shape, name, held in zip(
-            out.geometry, out["footprint"], (ice.get(names) for names in out[key].itertuples(index=False, name=None)),
-            strict=True,
-        )
-    ]  # fmt: skip
+    held = [ice.get(names) for names in out[key].itertuples(index=False, name=None)]
+    shapes = [ground_in(*each) for each in zip(out["footprint"], out.geometry, held, strict=True)]
     return out.set_geometry(gpd.GeoSeries(shapes, index=out.index, crs=footprints.crs))
+
+
+def ground_in(footprint: str, polygon: shapely.Geometry, ice: shapely.Geometry | None) -> shapely.Geometry:
+    """Return the ground that areas in one footprint are of; ``ice`` is None where no outline showed it."""
+    if ice is None:
+        return polygon
+    return ice if footprint == "outline" else polygons_of(polygon.intersection(ice))[0]
