@@ -33,7 +33,7 @@ GLACIERS = ("Jakobshavn", "Kangerlussuaq", "Sverdrup")
 RUN = ["glacier", "labelled", "seed"]
 COLUMNS = [*RUN, "part", "image", "before_px", "after_px", "seconds", "memory_mb"]
 #: Images of the other glaciers that are measured, one in so many.
-EVERY_OTHER = 8
+EVERY_OTHER = 16
 
 
 def arguments() -> argparse.Namespace:
@@ -63,7 +63,7 @@ def spread(count: int, chosen: int, *, seed: int) -> list[int]:
 
 def without_adapting(glacier: str, data, network, spec, options: argparse.Namespace) -> dict[str, float]:
     """Return the error of every image by the weights as they are, from the results where they are there."""
-    from glaciertime.segment.adapt.leaving_out import front_error_px, predicting
+    from glaciertime.segment.adapt.leaving_out import predicting
 
     done = finished(options.results)
     known = done[(done["glacier"] == glacier) & (done["labelled"] == 0)]
@@ -74,7 +74,7 @@ def without_adapting(glacier: str, data, network, spec, options: argparse.Namesp
     for index, info in enumerate(data.infos):
         if info.glacier != glacier and index % EVERY_OTHER:
             continue
-        error = round(front_error_px(data[index], run=run, spec=spec), 4)
+        error = error_px(data, index, run=run, spec=spec)
         part = "rest" if info.glacier == glacier else "others"
         rows.append([glacier, 0, 0, part, info.name, error, error, round(time.perf_counter() - began, 1), memory_mb()])
     append(options.results, rows)
@@ -83,30 +83,43 @@ def without_adapting(glacier: str, data, network, spec, options: argparse.Namesp
 
 def measure(glacier: str, count: int, seed: int, data, network, spec, before: dict[str, float], options) -> None:
     """Adapt to some images of a glacier, and append the errors of all the others."""
-    from glaciertime.segment.adapt.leaving_out import front_error_px, predicting
-    from glaciertime.segment.adapt.tuning import Tuning, rehearsal_chances, tune
+    from glaciertime.segment.adapt.fixed import seen_zones, with_fixed_labels
+    from glaciertime.segment.adapt.leaving_out import predicting
+    from glaciertime.segment.adapt.tuning import Tuning, engine_of, rehearsal_chances, tune
 
     own = [index for index, info in enumerate(data.infos) if info.glacier == glacier]
     labelled = [own[place] for place in spread(len(own), count, seed=seed)]
     tuning = Tuning(seed=seed) if options.steps is None else Tuning(seed=seed, steps=options.steps)
     began = time.perf_counter()
     chances = rehearsal_chances(data, without=glacier)
-    adapted = tune(
-        network, spec, [data[index] for index in labelled], tuning=tuning, earlier=data, chances=chances
-    )  # fmt: skip
+    known = [data[index] for index in labelled]
+    # Of the others only the pixels are used: what is fixed is taken from the labels that are known.
+    others, quick = [data[index] for index in own if index not in labelled], engine_of(network, spec)
+    seen = [seen_zones(sample, run=quick, spec=spec) for sample in others]
+    stack = with_fixed_labels(others, known, spec, seen=seen)
+    adapted = tune(network, spec, known, tuning=tuning, earlier=data, chances=chances, stack=stack)
     seconds, run = time.perf_counter() - began, predicting(adapted, spec)
     rows = []
     for index, info in enumerate(data.infos):
         if info.name not in before or index in labelled:
             continue
         part = "rest" if info.glacier == glacier else "others"
-        after = round(front_error_px(data[index], run=run, spec=spec), 4)
+        after = error_px(data, index, run=run, spec=spec)
         rows.append([glacier, count, seed, part, info.name, before[info.name], after, round(seconds, 1), memory_mb()])
     append(options.results, rows)
     rest = np.array([row[5:7] for row in rows if row[3] == "rest"])
     print(
         f"{glacier}, {count} labelled, seed {seed}: {rest[:, 0].mean():.2f} -> {rest[:, 1].mean():.2f} px", flush=True
     )
+
+
+def error_px(data, index: int, *, run, spec) -> float:
+    """Return how far the front that a model draws in an image lies from the traced one, pixels."""
+    from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels
+    from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
+
+    zones = zones_from_probability(predict_image(data[index].image, run=run, spec=spec), spec=spec)
+    return round(front_deviation_px(front_pixels(zones), data.read_trace(index)), 4)
 
 
 def memory_mb() -> int:

@@ -53,6 +53,8 @@ class Tuning:
         At its peak, after a tenth of the steps; it falls as a cosine.
     rehearsed : float
         Share of the patches that are of earlier images, where there are some.
+    stack : float
+        Share of those that are of unlabelled images of the place, with what is fixed there, where there are some.
     average : float
         Decay of the running average of the weights, which is what is kept.
     patch : (int, int)
@@ -63,27 +65,36 @@ class Tuning:
     steps: int = 40
     batch: int = 8
     learning_rate: float = 3e-4
-    rehearsed: float = 0.5
+    rehearsed: float = 0.35
+    stack: float = 0.25
     average: float = 0.97
     patch: tuple[int, int] = (256, 192)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1 or not self.learning_rate > 0 or not 0 <= self.rehearsed < 1:
+        if self.steps < 1 or self.batch < 1 or not self.learning_rate > 0 or not 0 <= self.rehearsed + self.stack < 1:
             raise InputError(f"{self} given; steps, a batch and a learning rate above 0, a share below 1 expected")
 
 
 class _Scenes:
     """Samples at the scale of a network, each brought there once."""
 
-    def __init__(self, spec: ModelSpec, labelled: Sequence[TrainingSample], earlier: TrainingData | None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        labelled: Sequence[TrainingSample],
+        earlier: TrainingData | None,
+        stack: Sequence[TrainingSample],
+    ) -> None:
         self.spec = spec
-        self.labelled = labelled
+        # One after the other, so that each has a place of its own among what is held.
+        self.own = [*labelled, *stack]
+        self.labelled = len(labelled)
         self.earlier = earlier
         self._held: dict[int, tuple[NDArray[np.float32], NDArray[np.uint8]]] = {}
 
-    def labelled_at(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        return self._scaled(index, self.labelled[index])
+    def own_at(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        return self._scaled(index, self.own[index])
 
     def earlier_at(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         assert self.earlier is not None
@@ -128,6 +139,7 @@ def tune(
     tuning: Tuning,
     earlier: TrainingData | None = None,
     chances: NDArray[np.float64] | None = None,
+    stack: Sequence[TrainingSample] = (),
     progress: Callable[[int], None] | None = None,
 ) -> nn.Module:
     """Return a copy of a network that has learnt the labelled images; the one given stays as it is.
@@ -147,6 +159,8 @@ def tune(
         Images of other places to be rehearsed.
     chances : (N,), optional
         Of each of them, see :func:`rehearsal_chances`.
+    stack : sequence of TrainingSample
+        Other images of the place, with what is fixed there as their labels, see :mod:`.fixed`.
     progress : callable, optional
         Told the number of steps done.
 
@@ -166,7 +180,7 @@ def tune(
     kept = copy.deepcopy(learning).eval()
     parameters = list(learning.parameters())
     optimiser = torch.optim.AdamW(parameters, lr=tuning.learning_rate, weight_decay=0.0)
-    scenes = _Scenes(spec, labelled, earlier)
+    scenes = _Scenes(spec, labelled, earlier, stack)
     loss_of = FrontLoss()
     for step in range(tuning.steps):
         for group in optimiser.param_groups:
@@ -207,9 +221,9 @@ def _batch(
     plan = replace(CHANGES, size=tuning.patch)
     images, labels = [], []
     for _ in range(tuning.batch):
-        scene = _drawn(scenes, tuning.rehearsed, chances, rng)
+        scene = _drawn(scenes, chances, rng, rehearsed=tuning.rehearsed, stack=tuning.stack)
         if rng.random() < plan.transplant:
-            scene = transplant_ocean(*scene, *_drawn(scenes, 0.5, chances, rng), seed=rng)
+            scene = transplant_ocean(*scene, *_drawn(scenes, chances, rng, rehearsed=0.5, stack=0.0), seed=rng)
         patch, zones, rows = draw_patch(*scene, plan=plan, seed=rng)
         if scenes.spec.normalisation.kind == "image":
             mean, std = band_statistics(patch)
@@ -223,11 +237,14 @@ def _batch(
 
 
 def _drawn(
-    scenes: _Scenes, rehearsed: float, chances: NDArray[np.float64] | None, rng: np.random.Generator
+    scenes: _Scenes, chances: NDArray[np.float64] | None, rng: np.random.Generator, *, rehearsed: float, stack: float
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    if scenes.earlier is not None and rng.random() < rehearsed:
+    kind = rng.random()
+    if scenes.earlier is not None and kind < rehearsed:
         return scenes.earlier_at(int(rng.choice(len(scenes.earlier), p=chances)))
-    return scenes.labelled_at(int(rng.integers(len(scenes.labelled))))
+    if len(scenes.own) > scenes.labelled and rehearsed <= kind < rehearsed + stack:
+        return scenes.own_at(int(rng.integers(scenes.labelled, len(scenes.own))))
+    return scenes.own_at(int(rng.integers(scenes.labelled)))
 
 
 def engine_of(network: nn.Module, spec: ModelSpec) -> Engine:
