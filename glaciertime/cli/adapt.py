@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ __all__ = ["MARK", "adapt"]
 
 MARK = "glaciertime adapt"
 _WEIGHTS, _ONNX, _CARD = "weights.safetensors", "model.onnx", "adapted.json"
+_STACK, _FRONTS = "stack.csv", "fronts.geojson"
 
 
 def adapt(
@@ -29,9 +31,9 @@ def adapt(
     data: Annotated[Path, typer.Option(metavar="IMAGES", help="Folder of dated images of the glacier.")],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the adapted model goes.")],
     labels: Annotated[
-        Path,
+        Path | None,
         typer.Option(metavar="FRONTS|MASKS", help="Vector file of dated fronts, or folder of dated masks: 3 or more."),
-    ],
+    ] = None,
     weights: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="Model to begin from: a shipped name or .safetensors.")
     ] = "landsat-fronts",
@@ -80,6 +82,9 @@ def adapt(
     the other dates. Where that gained nothing, it is said and the model before is recommended. The result is for
     images of that glacier: FOLDER/model.onnx is what --weights of track takes.
 
+    Without --labels nothing is learnt: FOLDER/stack.csv has of every image that the model is unsure of two fronts, that
+    of the image alone and that with what the other images say of where a front can be.
+
     Examples:
 
     glaciertime adapt --glacier Helheim --data scenes --labels fronts.gpkg --out helheim
@@ -103,6 +108,11 @@ def adapt(
         nodata=nodata, crs=crs, resolution=resolution, bands=bands, scale=scale, clouds=clouds, dates=dates, told=told,
         columns=(name_column, id_column, date_column), manifest=manifest,
     )  # fmt: skip
+    if labels is None:
+        _refuse_unused(
+            {"--rehearse": rehearse, "--classes": classes, "--name-column": name_column, "--id-column": id_column,
+             "--date-column": date_column}
+        )  # fmt: skip
     make_folder(out)
     _check_places(out, request, overwrite=overwrite)
     from rich.console import Console
@@ -114,6 +124,9 @@ def adapt(
         for problem in stack.problems:
             note(f"left out: {problem}")
         bar.remove_task(looking)
+        if labels is None:
+            _write_stack(out, stack, overwrite=overwrite, as_json=as_json)
+            return
         learning = bar.add_task("learning", total=None)
         made = run_adapt(
             request, stack, tuning=Tuning(steps=steps, seed=seed), tell=note,
@@ -127,7 +140,7 @@ def adapt(
 def _request(
     glacier: str,
     data: Path,
-    labels: Path,
+    labels: Path | None,
     *,
     weights: str,
     rehearse: str | None,
@@ -186,13 +199,61 @@ def _check_places(out: Path, request: AdaptRequest, *, overwrite: bool) -> None:
     """Refuse places that must not be written to before any work."""
     from glaciertime.segment.description import weights_path
     from glaciertime.writing import Target, check_target
-    from glaciertime.writing.marks import made_by
 
     inputs = [weights_path(request.weights, suffix=".safetensors"), request.data, *filter(None, [request.labels])]
-    for name, mark in ((_WEIGHTS, "glaciertime train"), (_ONNX, MARK), (_CARD, MARK)):
-        check_target(Target(out / name, "--out", made_by(mark)), inputs=inputs, overwrite=overwrite)
-    for name in (_WEIGHTS, _ONNX):
+    names = (_WEIGHTS, _ONNX, _CARD) if request.labels is not None else (_STACK, _FRONTS)
+    for name in names:
+        check_target(Target(out / name, "--out", _own(name)), inputs=inputs, overwrite=overwrite)
+    for name in (_WEIGHTS, _ONNX) if request.labels is not None else ():
         check_note(out / name, overwrite=overwrite)
+
+
+def _refuse_unused(options: dict[str, Any]) -> None:
+    from glaciertime.errors import UsageError
+
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(f"{', '.join(given)}: of labels or of learning, and no --labels are given; leave it out")
+
+
+def _own(name: str) -> Callable[[Path], bool]:
+    """Return what says of a file of this name whether an earlier run made it."""
+    from glaciertime.pipeline.sharpening import COLUMNS
+    from glaciertime.writing.marks import made_by
+
+    return made_by("glaciertime train") if name == _WEIGHTS else made_by(MARK, columns=[COLUMNS])
+
+
+def _write_stack(out: Path, stack: PlaceStack, *, overwrite: bool, as_json: bool) -> None:
+    """Write and print the fronts of the images with and without what the others say."""
+    import pandas as pd
+
+    from glaciertime.cli.common import print_json_value
+    from glaciertime.pipeline.sharpening import COLUMNS, fronts_geojson, fronts_of_stack
+    from glaciertime.writing import write_bytes
+
+    fronts, said = fronts_of_stack(stack)
+    for sentence in said:
+        note(sentence)
+    rows = [one.row() for one in fronts]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    write_bytes(out / _STACK, table.to_csv(index=False).encode(), option="--out", own=_own(_STACK), overwrite=overwrite)
+    lines = fronts_geojson(fronts, mark=MARK)
+    if lines is not None:
+        write_bytes(out / _FRONTS, lines, option="--out", own=_own(_FRONTS), overwrite=overwrite)
+    the_run().stored.append(f"the fronts of {len(fronts)} images in {out}")
+    if as_json:
+        print_json_value(rows)
+        return
+    for row in rows:
+        both = "" if row["with_stack_m"] is None else f"{row['with_stack_m']:9.1f}"
+        typer.echo(f"{row['date']:11} {row['alone_m']:9.1f} {both:9}  {row['said']}")
+    far = sum(one.is_far and bool(one.image.unclear) for one in fronts)
+    typer.echo(
+        f"{out / _STACK}: metres from the middle front, positive towards the ocean, by the image alone and with the "
+        f"other images; {sum(bool(one.image.unclear) for one in fronts)} of {len(fronts)} images are unclear, {far} of "
+        "them would be moved by more than ten pixels and have to be looked at"
+    )
 
 
 def _card(
@@ -213,6 +274,11 @@ def _card(
             {"image": one.name, "date": one.date, "before_px": _number(one.before_px),
              "after_px": _number(one.after_px), "pixel_m": _number(one.pixel_m)}
             for one in gain.images
+        ],
+        "moved": [
+            {"image": one.name, "date": one.date, "before_row": round(one.before_row, 2),
+             "after_row": round(one.after_row, 2), "apart_px": round(one.apart_px, 2)}
+            for one in made.moved
         ],
         "mean_before_px": _number(gain.before_px),
         "mean_after_px": _number(gain.after_px),
@@ -272,4 +338,9 @@ def _print(out: Path, made: Adapted, card: dict[str, Any], *, as_json: bool) -> 
         typer.echo(f"{one.date:11} {one.before_px:8.2f} {one.after_px:8.2f}  {one.name}")
     for sentence in card["said"]:
         typer.echo(sentence)
+    for one in made.moved:
+        note(
+            f"{one.date}: adapting moved the front of {one.name} by {one.apart_px:.0f} pixels (mean row "
+            f"{one.before_row:.0f} before, {one.after_row:.0f} after): it was lost, or it is a real jump; look at it"
+        )
     typer.echo(f"{out / _ONNX}: for images of {made.spec.adapted_to}, {card['minutes']:.1f} minutes")

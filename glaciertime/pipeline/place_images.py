@@ -47,12 +47,30 @@ class PlacedImage:
         Raw values, NaN where not observed.
     to_ground : Affine
         Column and row of the frame to the coordinates of the scene.
+    ocean : (h, w) float32
+        Probability of ocean by the model as it was given; NaN where not observed.
+    unclear : str
+        Why the model is not to be relied on here, as ``track`` flags it; empty where it is sure.
     """
 
     scene: ImageScene
     framing: Framing
     image: NDArray[np.float32] = field(repr=False)
     to_ground: Affine
+    ocean: NDArray[np.float32] = field(repr=False)
+    unclear: str = ""
+
+    def shares_pixels(self, other: PlacedImage) -> bool:
+        """Return whether the frame of another image is of the same pixels, to within two."""
+        if self.framing.shape != other.framing.shape or self.scene.acquisition.crs != other.scene.acquisition.crs:
+            return False
+        if self.scene.acquisition.crs is None:
+            return True
+        here, there = (Affine(*one.to_ground[:6]) for one in (self, other))
+        rows, columns = self.framing.shape
+        corners = [(0, 0), (columns, 0), (0, rows), (columns, rows)]
+        back = ~here
+        return all(math.dist(back @ (there @ corner), corner) <= 2 for corner in corners)
 
     @property
     def info(self) -> SampleInfo:
@@ -78,6 +96,7 @@ def frame_images(
     """
     from glaciertime.segment.predict.framed import predict_scene
     from glaciertime.segment.predict.framing import read_framed
+    from glaciertime.segment.predict.uncertainty import why_unclear
 
     placed, problems = [], []
     for scene in scenes:
@@ -86,13 +105,20 @@ def frame_images(
             with pixels:
                 framed = framed_scene(scene, pixels, towards)
                 ocean_deg = towards.ocean_deg if scene.acquisition.crs is not None else framed.up_deg
-                framing = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg).framing
+                made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg)
+                framing = made.framing
                 image = read_framed(framed.read, framing, scene_shape=framed.shape)
         except GlacierTimeError as error:
             problems.append(f"{scene.path.name}: {error}")
         else:
             to_ground = scene.transform @ framing.to_scene
-            placed.append(PlacedImage(scene=scene, framing=framing, image=image, to_ground=to_ground))
+            unclear = made.covered or made.unlike or why_unclear(made.sigma_px, spec=spec, doubt=made.doubt)
+            ocean = made.probability[spec.codes.index(OCEAN)]
+            placed.append(
+                PlacedImage(
+                    scene=scene, framing=framing, image=image, to_ground=to_ground, ocean=ocean, unclear=unclear
+                )
+            )  # fmt: skip
         if progress is not None:
             progress()
     return placed, problems

@@ -79,6 +79,35 @@ def test_masks_are_labels_too_and_adapting_again_replaces_the_own_files_and_says
     assert adapt(place, labels=masks, out=tmp_path / "two") == 0
 
 
+def test_without_labels_the_fronts_of_the_images_alone_stand_beside_what_the_others_say(place, tmp_path, capsys):
+    given = [
+        "--glacier",
+        "Nordbrae",
+        "--data",
+        str(place / "images"),
+        "--ocean",
+        "north",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    given += ["--weights", str(place / "tiny.safetensors"), "--out", str(tmp_path / "out")]
+    code = run(["adapt", *given, "--json"])
+    told = capsys.readouterr()
+    if code == 0:
+        rows = json.loads(told.out)
+        assert [row["date"] for row in rows] == [str(date) for date in DAYS]
+        assert all((row["with_stack_m"] is None) == (row["unclear"] == "") for row in rows)
+        table = (tmp_path / "out" / "stack.csv").read_text().splitlines()
+        assert table[0] == "date,image,sensor,alone_m,with_stack_m,apart_m,unclear,said"
+        assert len(table) == 4
+        assert json.loads((tmp_path / "out" / "fronts.geojson").read_text())["description"] == "glaciertime adapt"
+    else:
+        assert "the model is sure of 0" in told.err
+    assert not (tmp_path / "out" / "weights.safetensors").exists()
+    assert run(["adapt", *given, "--rehearse", "simulated=."]) == 2
+    assert "--rehearse: of labels or of learning, and no --labels are given" in capsys.readouterr().err
+
+
 def test_two_labelled_dates_are_refused_and_nothing_is_written(place, tmp_path, capsys):
     rows = [(date, "Nordbrae", front(row + 0.5)) for date, row in list(DAYS.items())[:2]]
     rows.append((dt.date(2003, 1, 1), "Nordbrae", front(20.5)))
