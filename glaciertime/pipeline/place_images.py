@@ -94,9 +94,9 @@ def frame_images(
 
     The frame is laid as ``track`` lays it, see :func:`.predict.framed.predict_scene`.
     """
+    from glaciertime.segment.adapt.fixed import UNSURE
     from glaciertime.segment.predict.framed import predict_scene
     from glaciertime.segment.predict.framing import read_framed
-    from glaciertime.segment.predict.uncertainty import why_unclear
 
     placed, problems = [], []
     for scene in scenes:
@@ -112,7 +112,8 @@ def frame_images(
             problems.append(f"{scene.path.name}: {error}")
         else:
             to_ground = scene.transform @ framing.to_scene
-            unclear = made.covered or made.unlike or why_unclear(made.sigma_px, spec=spec, doubt=made.doubt)
+            unsure = f"the model is unsure of the image ({made.doubt:.2f})" if made.doubt > UNSURE else ""
+            unclear = made.unclear or made.unlike or unsure
             ocean = made.probability[spec.codes.index(OCEAN)]
             placed.append(
                 PlacedImage(

@@ -14,10 +14,12 @@ from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.orientation import doubt_about
 from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
-from glaciertime.segment.predict.uncertainty import why_unclear
 
-__all__ = ["MARGIN_PX", "fixed_labels", "seen_zones", "with_fixed_labels"]
+__all__ = ["MARGIN_PX", "UNSURE", "fixed_labels", "seen_zones", "with_fixed_labels"]
 
+#: Just above the doubt of every image of Kangerlussuaq and Sverdrup by models that had not seen their glacier; the
+#: three fronts of Jakobshavn that were lost lie at 0.45 and more.
+UNSURE = 0.28
 #: So far beyond all fronts that were seen nothing is taken as fixed.
 MARGIN_PX = 20.0
 
@@ -61,11 +63,11 @@ def fixed_labels(labels: Sequence[NDArray[np.uint8]], spec: ModelSpec) -> NDArra
 def seen_zones(sample: TrainingSample, *, run: Engine, spec: ModelSpec) -> NDArray[np.uint8] | None:
     """Return the zones that a model sees in an image, (h, w) class indices; None where it is unsure of the image.
 
-    See :func:`.predict.uncertainty.why_unclear`; the engine may be the quick one.
+    Unsure is a doubt above 0.28, see :func:`.predict.orientation.doubt_about`; the engine may be the quick one.
     """
     probability = predict_image(sample.image, run=run, spec=spec)
     zones = zones_from_probability(probability, spec=spec)
-    if why_unclear(0.0, spec=spec, doubt=doubt_about(probability, zones, ocean=254)):
+    if doubt_about(probability, zones, ocean=254) > UNSURE:
         return None
     out = np.full(zones.shape, IGNORE, dtype=np.uint8)
     for index, code in enumerate(spec.codes):
