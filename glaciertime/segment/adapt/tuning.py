@@ -64,7 +64,7 @@ class Tuning:
 
     steps: int = 40
     batch: int = 8
-    learning_rate: float = 3e-4
+    learning_rate: float = 1e-3
     rehearsed: float = 0.35
     stack: float = 0.25
     average: float = 0.97
