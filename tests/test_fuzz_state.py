@@ -93,3 +93,22 @@ def test_it_counts_on_after_it_was_stopped(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     state = State.load(path, seed=1)
     assert (state.done, state.following) == ({"json": 30}, {"json": 35})
+
+
+def test_a_worker_that_others_keep_from_the_processor_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = fuzzing.batches._FORK.Process(target=time.sleep, args=(0,))
+    long_ago = time.monotonic() - 10 * fuzzing.batches._HUNG_SECONDS
+    worker = fuzzing.batches._Running(Batch("png", range(5)), process, None, 0, long_ago, 100.0)  # type: ignore[arg-type]
+    for state, cpu_s, hangs in (("R", 105.0, False), ("R", 185.0, True), ("S", 105.0, True)):
+        monkeypatch.setattr(fuzzing.batches, "_state_of", lambda _, told=(state, cpu_s): told)
+        assert worker.hangs() is hangs
+    worker.heard = time.monotonic()
+    assert not worker.hangs()
+
+
+def test_the_state_of_a_process_is_told() -> None:
+    before = fuzzing.batches._state_of(os.getpid())
+    sum(range(3_000_000))
+    after = fuzzing.batches._state_of(os.getpid())
+    assert before[0] == after[0] == "R"
+    assert before[1] < after[1] <= time.process_time() + 0.05

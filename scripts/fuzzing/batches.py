@@ -44,6 +44,14 @@ class _Running:
     pipe: Connection
     at: int
     heard: float
+    cpu_s: float = 0.0
+
+    def hangs(self) -> bool:
+        """Return whether nothing was heard for too long, and not because others have the processor."""
+        if time.monotonic() - self.heard <= _HUNG_SECONDS:
+            return False
+        state, cpu_s = _state_of(self.process.pid or 0)
+        return state != "R" or cpu_s - self.cpu_s > _HUNG_SECONDS
 
 
 def run_batches(
@@ -89,7 +97,7 @@ def run_batches(
             ready = wait([each.pipe for each in running], timeout=1.0)
             for each in list(running):
                 why = _hear(each, tell) if each.pipe in ready else ""
-                if not why and time.monotonic() - each.heard > _HUNG_SECONDS:
+                if not why and each.hangs():
                     why = f"hung for more than {_HUNG_SECONDS:.0f} s"
                 if not why:
                     continue
@@ -120,10 +128,20 @@ def _hear(worker: _Running, tell: Callable[[str, int, list[Finding]], None]) -> 
         while worker.pipe.poll():
             number, findings = worker.pipe.recv()
             worker.at, worker.heard = number + 1, time.monotonic()
+            worker.cpu_s = _state_of(worker.process.pid or 0)[1]
             tell(worker.batch.name, number, findings)
     except EOFError:
         return "ended"
     return ""
+
+
+def _state_of(pid: int) -> tuple[str, float]:
+    """Return whether a process runs, as one letter of the system's, and the seconds of processor it has had."""
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "X", 0.0
+    return told[0], (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _end(worker: _Running) -> None:
