@@ -154,6 +154,15 @@ def test_coordinates_off_the_earth_are_refused(line: list[tuple[float, float]], 
         check_geometry(shapely.LineString(line), crs="EPSG:3413")
 
 
+def test_a_step_that_nobody_draws_is_refused_in_degrees_too() -> None:
+    with pytest.raises(InputError, match="a step of 10,00[78] km"):
+        check_geometry(shapely.LineString([(-62, -65), (-62, 25)]), crs="EPSG:4326")
+    # Round the date line, and round the pole.
+    check_geometry(shapely.LineString([(179.9, -80), (-179.9, -80), (540.0, -80)]), crs="EPSG:4326")
+    check_geometry(shapely.Polygon([(-170, 89), (-60, 89), (60, 89), (170, 89)]), crs="EPSG:4326")
+    check_geometry(shapely.LineString([(0, 0), (0, 499_000)]), crs="EPSG:3413")
+
+
 def test_an_image_that_does_not_end_is_a_row_and_the_others_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLACIERTIME_MAX_IMAGE_SECONDS", "2")
     zones = np.full((40, 40), 127, dtype=np.uint8)

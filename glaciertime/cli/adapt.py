@@ -53,7 +53,8 @@ def adapt(
     nodata: Annotated[str | None, typer.Option(metavar="VALUE", help="Value of images that was not observed.")] = None,
     crs: Annotated[str | None, typer.Option(help="Coordinate system of images or labels that name none.")] = None,
     resolution: Annotated[
-        float | None, typer.Option(min=0.001, help="Pixel size in metres of images without georeference, ocean up.")
+        float | None,
+        typer.Option(min=0.001, max=10_000, help="Pixel size in metres of images without georeference, ocean up."),
     ] = None,
     bands: Annotated[str | None, typer.Option(help="Bands of images to use, from 1, comma-separated.")] = None,
     scale: Annotated[

@@ -85,7 +85,7 @@ def track(
     ] = None,
     crs: Annotated[str | None, typer.Option(help="Coordinate system of masks that name none, e.g. EPSG:3031.")] = None,
     resolution: Annotated[
-        float | None, typer.Option(min=0.001, help="Pixel size in metres of masks without georeference.")
+        float | None, typer.Option(min=0.001, max=10_000, help="Pixel size in metres of masks without georeference.")
     ] = None,
     dates: Annotated[Path | None, typer.Option(help="CSV with the columns file and date.")] = None,
     date_format: DateFormatOption = "",

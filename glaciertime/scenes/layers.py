@@ -16,6 +16,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import pyogrio
+import shapely
 
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
@@ -235,7 +236,12 @@ def _read(layer: Layer, _mtime_ns: int, _size: int) -> gpd.GeoDataFrame:
         check_field_names(layer.path, member=layer.member, what=layer.label)
         options = {"DATE_AS_STRING": "YES"} if layer.ending in (".geojson", ".json") else {}
         with _quietly():
-            table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)
+            try:
+                table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)
+            except shapely.errors.ShapelyError:
+                # A geometry that is none, such as a line of one point, is told of its row.
+                options["on_invalid"] = "ignore"
+                table = pyogrio.read_dataframe(layer.address, layer=layer.name or None, **options)
         if not isinstance(table, gpd.GeoDataFrame):
             raise InputError(f"{layer.label} holds no geometry; give a layer of lines or polygons")
         limits.check("cells", len(table) * len(table.columns), layer.label)

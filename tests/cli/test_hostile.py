@@ -114,6 +114,36 @@ def test_a_trace_off_the_earth_is_a_row(command: Command, tmp_path: Path, manife
     assert len(Archive(Path("glaciertime.gpkg")).read("fronts")) == 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "odd", "why"),
+    [
+        ("LineString", [[-2_396_000, 1_255_000], [-2_396_100, 1e7]], "a step of 8,745 km"),
+        ("LineString", [[-2_396_000, 1_255_000]], "the row has no geometry"),
+        ("Polygon", [[[-2.4e6, 1.254e6], [-2.396e6, 1.254e6], [1e7, 0], [-2.4e6, 1.254e6]]], "a step of 12,"),
+    ],
+)  # fmt: skip
+def test_a_geometry_that_nobody_drew_is_a_row_and_the_others_are_measured(
+    command: Command, tmp_path: Path, manifest: Path, kind: str, odd: list[object], why: str
+) -> None:
+    good: list[object] = [[-2_396_000, 1_255_000], [-2_396_100, 1_259_000]]
+    if kind == "Polygon":
+        good = [[[-2_400_000, 1_254_000], [-2_396_000, 1_254_000], [-2_396_000, 1_260_000], [-2_400_000, 1_254_000]]]
+    features(tmp_path / "toy.geojson", [("2001-03-15", odd), ("2002-03-15", good)], kind)
+    done = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", tmp_path / "toy.geojson")
+    assert done.code == 3, done
+    assert why in done.err
+    observations = Archive(Path("glaciertime.gpkg")).read("observations")
+    assert observations.loc[observations["quality"] == "ok", "date"].dt.year.unique().tolist() == [2002]
+
+
+@pytest.mark.parametrize("size", ["inf", "nan", "1e100", "0", "-20"])
+def test_a_pixel_of_no_size_that_there_is_gives_no_number(command: Command, tmp_path: Path, size: str) -> None:
+    write_mask(tmp_path / "toy_2001-03-15.png", zones(30), crs=None, transform=None, driver="PNG")
+    done = command("track", "--glacier", "Crane", "--data", tmp_path, "--masks", f"--resolution={size}")
+    assert (done.code, done.out) == (2, "")
+    assert "--resolution" in done.err
+
+
 def test_names_of_caffe_that_cannot_be_are_rows(command: Command, tmp_path: Path) -> None:
     folder = tmp_path / "caffe" / "zones" / "train"
     folder.mkdir(parents=True)
