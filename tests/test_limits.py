@@ -155,7 +155,7 @@ def test_coordinates_off_the_earth_are_refused(line: list[tuple[float, float]], 
 
 
 def test_a_step_that_nobody_draws_is_refused_in_degrees_too() -> None:
-    with pytest.raises(InputError, match="a step of 10,00[78] km"):
+    with pytest.raises(InputError, match=r"a step of 10,00[78] km"):
         check_geometry(shapely.LineString([(-62, -65), (-62, 25)]), crs="EPSG:4326")
     # Round the date line, and round the pole.
     check_geometry(shapely.LineString([(179.9, -80), (-179.9, -80), (540.0, -80)]), crs="EPSG:4326")
