@@ -161,10 +161,10 @@ def positions(observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def doubts(quality: str) -> str:
-    """Return what is known against a position, apart from the place of its image."""
+    """Return what is known against a position: not the place of its image, nor that a change is yet unconfirmed."""
     from glaciertime.tables import flags_of
 
-    return " ".join(sorted(set(flags_of(quality)) - {"unregistered", "ok"}))
+    return " ".join(sorted(set(flags_of(quality)) - {"unregistered", "unconfirmed", "ok"}))
 
 
 def compare(glacier: str, tracked: pd.DataFrame, traced: pd.DataFrame) -> pd.DataFrame:

@@ -4,8 +4,8 @@ Clouds, their shadows and haze are drawn over the traced Landsat images, each im
 seen its glacier, and its front is compared with the trace. Flags are those of the image alone, without a cloud layer
 and without the other dates of a series. The look at what lies beside a front (``glaciertime/segment/predict/cover.py``)
 weighs six numbers; for this table their weights come from the other two glaciers, with and without clouds, and the
-limit on their sum is that of the program, which leaves six of the 123 images without clouds above it. Which numbers are
-looked at was chosen on all three. The last line gives the weights from all three glaciers: those of the program.
+limit on their sum is that of the program, which leaves five of the 123 images without clouds above it. Which numbers
+are looked at was chosen on all three. The last lines give the weights from all three glaciers: those of the program.
 
     python scripts/check_clouds.py --weights-folder fronts/left_out
     python scripts/check_clouds.py --table

@@ -81,7 +81,7 @@ def check_values(sample: NDArray[np.float32], *, spec: ModelSpec, values: PixelR
                 f"{name}: {shown} is taken for not observed, though the file does not say so; --nodata none keeps it"
             )
             sample = np.where(np.isin(stored, np.array(found, dtype=np.float32)), np.float32(np.nan), sample)
-    seen = np.isfinite(sample).any(axis=0)
+    seen = np.asarray(np.isfinite(sample).any(axis=0))
     if not seen.any():
         raise InputError(f"{name}: no pixel is observed (all nodata or NaN); there is nothing to segment")
     if _is_decibels(sample, spec):
@@ -140,7 +140,7 @@ def unlike_reason(image: NDArray[np.float32], *, doubt: float, spec: ModelSpec) 
     spec : ModelSpec
         ``scores`` may hold a limit of its own, ``doubt_limit``.
     """
-    seen = np.isfinite(image).any(axis=0)
+    seen = np.asarray(np.isfinite(image).any(axis=0))
     if (share := _share_unobserved(seen)) > _UNOBSERVED:
         return f"unlike the images {spec.name} was trained on: {share:.0%} of its frame was not observed"
     frame = spec.frame

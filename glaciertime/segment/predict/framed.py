@@ -347,8 +347,7 @@ def _predict(
         doubt = doubt_about(probability, zones, ocean=254)
         unlike = unlike_reason(image, doubt=doubt, spec=spec)
         unclear = why_unclear(
-            image, rows, ocean=ocean, sigma_px=front_spread_px(ocean), usual_px=spec.front_sigma_px,
-            detail=abs(framing.to_scene.determinant),
+            image, rows, ocean=ocean, sigma_px=front_spread_px(ocean), usual_px=spec.front_sigma_px
         )  # fmt: skip
     sigma_px = front_sigma_px(probability, spec=spec)
     if unlike or unclear:
