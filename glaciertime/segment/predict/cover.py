@@ -23,7 +23,6 @@ __all__ = [
     "log_odds",
     "share_smooth",
     "share_unobserved",
-    "softened",
     "why_unclear",
 ]
 
