@@ -30,7 +30,6 @@ _ERRORS = (("true positive", "#0072b2"), ("false positive", "#e69f00"), ("false 
 _IGNORED = "#f2f2f2"
 _STYLE: Any = STYLE
 _PLAIN: Any = {**STYLE, "axes.grid": False}
-_BARE: Any = {**_PLAIN, "axes.spines.left": False, "axes.spines.bottom": False}
 _LARGEST_PX = 1_000_000
 _LONGEST_NAME = 24
 
@@ -98,7 +97,9 @@ def roc_picture(held: Evaluation, *, title: str) -> bytes:
                 label=f"{_short(name)}: {areas[label]:.4f}",
             )  # fmt: skip
         axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-        axes.legend(loc="lower right", fontsize=8, title="area under the curve", title_fontsize=8)
+        axes.legend(
+            loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8, title="area under the curve", title_fontsize=8
+        )
         axes.set_title(_wrapped(title), fontsize=10, loc="left")
         return _png(figure)
 
@@ -125,7 +126,7 @@ def reliability_picture(held: Evaluation, *, title: str) -> bytes:
             below.plot(middles[known], count[known], color=colour, marker=".", lw=1)
         above.set(ylabel="share that is of the class", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         if held.match.names and total is not None:
-            above.legend(loc="upper left", fontsize=8)
+            above.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
             below.set_yscale("log")
         below.set(xlabel=f"probability of the class, {BINS} bins", ylabel="pixels")
         above.set_title(_wrapped(title), fontsize=10, loc="left")
@@ -147,7 +148,7 @@ def threshold_picture(found: dict[str, Any], *, title: str) -> bytes:
             if best is not None:
                 axes.plot(best["threshold"], best["iou"], "o", color=colour, ms=5)
         axes.set(xlabel="threshold of the probability", ylabel="IoU", xlim=(0, 1), ylim=(-0.01, 1.01))
-        axes.legend(loc="lower center", fontsize=8)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8)
         axes.set_title(_wrapped(f"{title}: best thresholds are chosen on these data, too good on others"), fontsize=10,
                        loc="left")  # fmt: skip
         return _png(figure)
@@ -172,12 +173,13 @@ def error_map(judged: Judged, image: NDArray[np.floating], *, names: tuple[str, 
     shown = [label for label, name in enumerate(names) if name.casefold() == "glacier"][:1] or [len(names) - 1]
     shown = shown if len(names) == 2 else list(range(len(names)))
     height, width = labels.shape
-    tall = min(max(height / width, 0.3), 2.5)
+    tall = min(max(height / width, 0.15), 2.5)
     panels = 1 + len(shown)
-    columns = min(panels, 5)
+    columns = min(panels, 2 if width > 1.5 * height else 5)
     rows = -(-panels // columns)
-    with mpl.rc_context(_BARE):
-        figure = Figure(figsize=(2.7 * columns, (2.7 * tall + 0.45) * rows + 0.6))
+    side = 2.7 if columns > 2 or tall >= 0.7 else 4.5
+    with mpl.rc_context(_PLAIN):
+        figure = Figure(figsize=(side * columns, (side * tall + 0.4) * rows + 0.9))
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         _grey(axes[0], np.asarray(image[0], dtype=np.float64)[cut])
         for panel, label in zip(axes[1:], shown, strict=False):
@@ -185,6 +187,7 @@ def error_map(judged: Judged, image: NDArray[np.floating], *, names: tuple[str, 
             panel.set_title(_short(names[label]), fontsize=9)
         for panel in axes:
             panel.set(xticks=[], yticks=[])
+            panel.spines[:].set(visible=True, color="#999999", linewidth=0.6)
         for panel in axes[panels:]:
             panel.set_axis_off()
         keys = [Patch(color=colour, label=text) for text, colour in _ERRORS]
@@ -196,7 +199,7 @@ def error_map(judged: Judged, image: NDArray[np.floating], *, names: tuple[str, 
             handles=keys, loc="lower center", ncols=5 if columns > 2 else 2, fontsize=8, bbox_to_anchor=(0.5, -0.02)
         )
         figure.suptitle(_wrapped(title, 34 * columns), fontsize=10, x=0.01, ha="left")
-        figure.tight_layout(rect=(0, 0.12 if columns < 3 else 0.06, 1, 0.99))
+        figure.tight_layout(rect=(0, 0.35 / figure.get_figheight(), 1, 0.99))
         return _png(figure)
 
 

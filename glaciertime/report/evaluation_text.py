@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -66,8 +67,8 @@ def _said(found: dict[str, Any]) -> list[str]:
     """Return what is to be known of the numbers, in sentences."""
     counted, front = found["counted"], found["front"]
     said = [
-        f"{counted['images']} images of {counted['scenes']} scenes and {counted['glaciers']} glaciers, "
-        f"{counted['pixels']:,} labelled pixels",
+        f"images: {counted['images']}, scenes: {counted['scenes']}, glaciers: {counted['glaciers']}, labelled pixels: "
+        f"{counted['pixels']:,}",
     ]
     for key, text in (
         ("images_without_label", "images have no labelled pixel that is observed"),
@@ -104,11 +105,12 @@ def terminal_text(found: dict[str, Any], *, width: int) -> str:
         blocks[-1].append(place)
     lines = []
     for block in blocks:
-        rows = [row for row in table if len(block) > 2 or any(row[place] for place in block[1:])]
-        rows = rows if block[1:2] == [1] else [row for row in rows if any(row[place] for place in block[1:])]
+        rows = [row for row in table if any(row[place] for place in block[1:])]
         lines += ["  ".join(f"{row[place]:<{widths[place]}}" for place in block).rstrip() for row in rows]
         lines.append("")
-    return "\n".join([*lines, *_said(found)])
+    for sentence in _said(found):
+        lines += textwrap.wrap(readable_text(sentence), max(width, 40), subsequent_indent="  ")
+    return "\n".join(lines)
 
 
 def csv_text(found: dict[str, Any]) -> str:

@@ -377,6 +377,8 @@ def test_bands_are_matched_by_name() -> None:
     assert match_bands(("nir", "red"), ("B1", "B2", "B3"), told="3,B1") == (2, 0)
     with pytest.raises(UsageError, match="with --bands B1,B2"):
         match_bands(("nir", "red"), ("B1", "B2", "B3"))
+    with pytest.raises(UsageError, match="those of the data grey: too few"):
+        match_bands(("nir", "red"), ("grey",))
     with pytest.raises(UsageError, match="2 of the data's bands expected"):
         match_bands(("nir", "red"), ("B1", "B2"), told="1,4")
     with pytest.raises(UsageError, match="MODEL=DATA expected"):

@@ -147,10 +147,11 @@ def match_bands(model: Sequence[str], data: Sequence[str], *, told: str | None =
         places = [known.get(_plain(name)) for name in model]
         if None in places and len(model) == len(data) == 1:
             return (0,)
+        if len(data) < len(model):
+            raise UsageError(f"{shown}: too few; choose data with the model's bands, or another model")
         if None in places:
-            raise UsageError(
-                f"{shown}; say which to use, in the model's order, with --bands {','.join(data[: len(model)])}"
-            )
+            first = ",".join(data[: len(model)])
+            raise UsageError(f"{shown}; say which to use, in the model's order, with --bands {first}")
         return tuple(int(place) for place in places if place is not None)
     parts = [part.strip() for part in told.split(",")]
     found = [int(part) - 1 if part.isdigit() else known.get(_plain(part), -1) for part in parts]

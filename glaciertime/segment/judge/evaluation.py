@@ -27,6 +27,7 @@ __all__ = ["GROUPS", "THRESHOLDS", "Evaluation", "ImageRow", "Judged", "evaluate
 
 GROUPS = ("glacier", "season", "sensor", "resolution")
 THRESHOLDS = np.arange(1, 100) / 100
+_MOST_NOTES = 5
 _SEASONS = ("December to February", "March to May", "June to August", "September to November")
 
 
@@ -92,7 +93,9 @@ class Evaluation:
     above : (K, 99, 2) int64
         Pixels of other classes and of the class whose probability is at least each of :data:`THRESHOLDS`.
     notes : list of str
-        What was assumed of the values, once each.
+        What was assumed of the values of the first few images of which something was.
+    noted : int
+        How many there are in all.
     problems : tuple of str
         A sentence for each image that the data set itself could not read.
     """
@@ -104,6 +107,7 @@ class Evaluation:
     rows: list[ImageRow] = field(default_factory=list)
     by_cell: dict[tuple[str, str, str, str, str], Sums] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    noted: int = 0
     problems: tuple[str, ...] = ()
 
     @property
@@ -235,7 +239,8 @@ def judge_sample(
 
 def _count(held: Evaluation, judged: Judged, info: SampleInfo) -> ImageRow:
     unseen = int(((judged.labels != IGNORE) & ~judged.valid).sum())
-    held.notes += [note for note in judged.notes if note not in held.notes]
+    held.notes += [note for note in judged.notes if len(held.notes) < _MOST_NOTES and note not in held.notes]
+    held.noted += len(judged.notes)
     if not judged.valid.any():
         return ImageRow(info, unseen=unseen, doubts=judged.doubts)
     names = [name.casefold() for name in held.match.names]

@@ -97,7 +97,7 @@ def findings_of(held: Evaluation, *, draws: int = 1000, seed: int = 0) -> dict[s
             "ece": f"{BINS} bins of equal width of the probability",
             "boundary_f1": f"within {held.tolerance_px:g} pixels, all boundaries of all images in one pool",
             "classes_matched": held.match.told,
-            "assumed": held.notes,
+            "assumed": [*held.notes, *([f"{more} more such notes"] if (more := held.noted - len(held.notes)) else [])],
         },
     }  # fmt: skip
 
