@@ -125,6 +125,9 @@ def test_data_that_changed_since_are_told_and_a_leak_is_refused(tmp_path, caplog
     moved = data(seed=1)
     with pytest.raises(InputError, match="1 images of the validation part, such as s2, were trained on before"):
         train(moved, settings(epochs=3), out=tmp_path / "b", split=training.Split((0, 1), (2,), ()), progress=False)
+    # What was refused has changed nothing: the training is still the one of two epochs.
+    assert json.loads((tmp_path / "b/config.json").read_text())["epochs"] == 2
+    assert list(json.loads((tmp_path / "b/split.json").read_text())["parts"]["validation"]) == ["s1"]
 
 
 def test_patience_ends_a_training_and_a_longer_one_goes_on(tmp_path, caplog):

@@ -18,7 +18,7 @@ from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.keeping import Keeper
 from glaciertime.writing import Target, check_target, write_bytes
 
-__all__ = ["STATE", "Marks", "check_same", "history_of"]
+__all__ = ["STATE", "Marks", "check_same", "history_of", "note_settings"]
 
 STATE = "state.safetensors"
 _FILES = (
@@ -31,25 +31,25 @@ _log = logging.getLogger(__name__)
 
 
 def check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
-    """Note the settings of a training in its folder, where they are those of what was trained there before.
+    """Raise where a folder holds something else than a training that may go on.
 
     Raises
     ------
     InputError
-        If they are not, but for more epochs or another patience.
+        If it holds one of other settings, but for more epochs or another patience.
     UsageError
         If files of the same names lie there that no training made.
     """
-    kept, text = out / "config.json", config.model_dump_json(indent=1)
+    kept = out / "config.json"
     # Without weights or a state nothing was trained yet: a setting that was refused may be mended.
     begun = any((out / name).is_file() for name in (STATE, "weights.safetensors"))
     if begun and kept.is_file():
         remedy = "what was trained there is not known: give another folder"
-        was, now = read_json(kept, what=f"{kept} is damaged: it", remedy=remedy), json.loads(text)
+        was, now = read_json(kept, what=f"{kept} is damaged: it", remedy=remedy), config.model_dump(mode="json")
         if not isinstance(was, dict) or not isinstance(was.get("epochs", 1), int):
             raise InputError(f"{kept} is damaged: it holds no settings; {remedy}")
         # A setting that is younger than the training had its default.
-        usual = json.loads(TrainConfig(data=config.data, root=config.root).model_dump_json())
+        usual = TrainConfig(data=config.data, root=config.root).model_dump(mode="json")
         changed = sorted(
             key
             for key in was.keys() | now
@@ -62,7 +62,11 @@ def check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
     ours = _is_of_training(kept)
     for name in _FILES:
         check_target(Target(out / name, "--out", lambda _: ours), overwrite=overwrite)
-    write_bytes(kept, text.encode(), overwrite=True)
+
+
+def note_settings(config: TrainConfig, out: Path) -> None:
+    """Write the settings into the folder of a training that begins, or goes on: one that is refused changes nothing."""
+    write_bytes(out / "config.json", config.model_dump_json(indent=1).encode(), overwrite=True)
 
 
 def _check_extended(before: int, config: TrainConfig, out: Path) -> None:

@@ -33,7 +33,7 @@ from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.weights import load_model
 from glaciertime.segment.teach.class_weights import class_weights
 from glaciertime.segment.teach.config import TrainConfig
-from glaciertime.segment.teach.continuing import STATE, Marks, check_same, history_of
+from glaciertime.segment.teach.continuing import STATE, Marks, check_same, history_of, note_settings
 from glaciertime.segment.teach.contradictions import check_settings, needs_validation
 from glaciertime.segment.teach.epoch_scores import EpochScores
 from glaciertime.segment.teach.keeping import Keeper, is_over
@@ -230,6 +230,7 @@ def train(
                 config.patience,
             )
             return Trained(weights=out / "weights.safetensors", spec=spec, history=before)
+    note_settings(config, out)
     keep_split(
         out, data, split, name=config.data, kind=config.split, seed=config.seed,
         settings=config.model_dump(mode="json", exclude_unset=True),
