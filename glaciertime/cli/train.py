@@ -164,8 +164,8 @@ def train(
         parse_split(settings.split)
     samples = _Samples()
     if check:
-        opened, split = _opened(settings, samples, strict=strict)
-        check_training(opened, settings, split, out=out)
+        opened, parts = _opened(settings, samples, strict=strict)
+        check_training(opened, settings, parts, out=out)
         return
     weights, model_file = out / "weights.safetensors", out / "model.onnx"
     if out.is_dir():

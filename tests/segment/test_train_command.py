@@ -28,7 +28,7 @@ OPTIONS = [
 def command(tmp_path: Path):
     path = tmp_path / "train.yaml"
     path.write_text(
-        "data: simulated\nroot: .\ndata_options: {count: 4, size: [32, 32]}\nmodel: unet-small\npatch: [16, 16]\n"
+        "data: simulated\nroot: .\ndata_options: {count: 8, size: [32, 32]}\nmodel: unet-small\npatch: [16, 16]\n"
         "draws: 4\nvalidation_fraction: 0.4\n"
     )
     app = typer.Typer()

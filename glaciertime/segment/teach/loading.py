@@ -208,7 +208,7 @@ def augmentation_of(config: TrainConfig) -> Augmentation:
     """
     given = {"preset": config.augmentation} if isinstance(config.augmentation, str) else dict(config.augmentation)
     preset = given.pop("preset", None)
-    values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
     known = sorted(Augmentation.__dataclass_fields__)
     for name in values:
         if name not in known or name == "size":

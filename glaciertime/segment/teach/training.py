@@ -262,7 +262,13 @@ def _fit(module: Segmenter, loaders: Any, keeper: Keeper, config: TrainConfig, *
             # A folder that is gone on with is meant; what a library means to change is no user's concern.
             warnings.filterwarnings("ignore", r"Checkpoint directory .* exists and is not empty", UserWarning)
             warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)")
-            trainer.fit(module, *loaders, ckpt_path=str(state) if state.is_file() else None, weights_only=True)
+            trainer.fit(
+                module,
+                train_dataloaders=loaders[0],
+                val_dataloaders=loaders[1],
+                ckpt_path=str(state) if state.is_file() else None,
+                weights_only=True,
+            )
     except BaseException as error:
         # A picture that cannot be written is not what went wrong.
         with contextlib.suppress(OSError):
