@@ -18,7 +18,7 @@ from glaciertime.segment.teach import keeping, segmenter
 from glaciertime.segment.teach.config import TrainConfig, template
 
 OPTIONS = [
-    "--optimiser", "sgd", "--learning-rate", "0.01", "--schedule", "plateau", "--warm-up", "0", "--patience", "3",
+    "--optimiser", "sgd", "--learning-rate", "0.01", "--schedule", "plateau", "--warm-up", "0", "--patience", "12",
     "--batch", "2", "--loss", "bce-dice", "--class-weights", "1,2.5", "--loss-option", "dice=0.5",
     "--augmentation", "light", "--epochs", "1",
 ]  # fmt: skip
@@ -46,7 +46,7 @@ def test_the_options_reach_the_settings(command, tmp_path: Path, capsys: pytest.
     command(*OPTIONS)
     kept = json.loads((tmp_path / "out/config.json").read_text())
     expected = {
-        "optimiser": "sgd", "learning_rate": 0.01, "schedule": "plateau", "warm_up": 0.0, "patience": 3, "batch": 2,
+        "optimiser": "sgd", "learning_rate": 0.01, "schedule": "plateau", "warm_up": 0.0, "patience": 12, "batch": 2,
     }  # fmt: skip
     assert {name: kept[name] for name in expected} == expected
     assert (kept["class_weights"], kept["loss_options"], kept["augmentation"]) == ([1.0, 2.5], {"dice": 0.5}, "light")

@@ -193,6 +193,11 @@ def test_shares_weights_and_parameters_of_losses_by_another_formula(scene):
         ({"warm_up": 31}, "warm_up of 31 epochs given, but the training has 30"),
         ({"patience": 3, "validation_fraction": 0}, "patience 3 given, but nothing is held out"),
         ({"schedule": "plateau", "validation_fraction": 0}, "schedule plateau given, but nothing is held out"),
+        (
+            {"schedule": "plateau", "plateau_epochs": 5, "patience": 6},
+            "patience 6 given with schedule plateau, whose rate",
+        ),
+        ({"schedule": "plateau", "patience": 2}, "whose rate falls after 11 epochs.*give patience above 11"),
         ({"class_weights": "inverse"}, "loss 'front' takes no class weights; use one of bce-dice"),
         ({"class_weights": "invers", "loss": "focal"}, "class_weights 'invers' given"),
         ({"loss_options": {"alpha": 0.3}}, "setting 'alpha' of loss 'front' is not known; it takes cross_entropy"),

@@ -147,7 +147,7 @@ _COMMENTS = {
     "schedule": "cosine (falls to 0 at the last epoch), constant, plateau (falls where the score does not rise), or "
     "one-cycle (rises for 30 % of the steps, then falls to almost 0; cannot be extended)",
     "warm_up": "epochs, or part of one, in which the rate rises to its peak; a twentieth of the training by default",
-    "plateau_epochs": "of plateau: epochs without a better score, 10 by default",
+    "plateau_epochs": "of plateau: epochs without a better score, 10 by default; fewer than patience",
     "plateau_factor": "of plateau: what the rate is then multiplied by, 0.1 by default",
     "weight_decay": "decoupled in adamw, added to the gradient in the others; weights that a loss learns have none",
     "gradient_clip": "longest gradient, its 2-norm; 0 for any length",

@@ -7,6 +7,7 @@ from glaciertime.segment.losses.registry import check_loss
 from glaciertime.segment.teach.class_weights import check_class_weights
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.loading import augmentation_of
+from glaciertime.segment.teach.optimisers import PLATEAU_EPOCHS
 
 __all__ = ["check_settings", "needs_validation"]
 
@@ -44,6 +45,12 @@ def check_settings(config: TrainConfig) -> None:
             raise InputError("warm_up given with schedule one-cycle, which rises by itself; leave one of them out")
         if config.warm_up > config.epochs:
             raise InputError(f"warm_up of {config.warm_up:g} epochs given, but the training has {config.epochs}")
+    lasts = config.plateau_epochs or PLATEAU_EPOCHS
+    if config.schedule == "plateau" and config.patience is not None and config.patience <= lasts + 1:
+        raise InputError(
+            f"patience {config.patience} given with schedule plateau, whose rate falls after {lasts + 1} epochs without "
+            f"a better score: the training would end before; give patience above {lasts + 1} or fewer plateau_epochs"
+        )
     for what in needs_validation(config):
         if not (config.own_split or config.split or config.validation) and config.validation_fraction == 0:
             raise InputError(

@@ -10,8 +10,10 @@ from torch import nn
 
 from glaciertime.segment.teach.config import TrainConfig
 
-__all__ = ["build_optimiser", "epochs_since_best", "plateau_drops", "rate_factor"]
+__all__ = ["PLATEAU_EPOCHS", "build_optimiser", "epochs_since_best", "plateau_drops", "rate_factor"]
 
+#: Without a better score, after which the rate of ``plateau`` falls, where no other number is given.
+PLATEAU_EPOCHS = 10
 _RISING = 0.3  # of the steps of one cycle
 _START, _END = 1 / 25, 1 / 25e4  # of the peak, at the first and at the last step of one cycle
 
@@ -73,7 +75,7 @@ def rate_factor(
     if config.schedule == "cosine":
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warm) / max(1, steps - warm))))
     if config.schedule == "plateau":
-        drops = plateau_drops(scores, epochs=config.plateau_epochs or 10, larger_is_better=larger_is_better)
+        drops = plateau_drops(scores, epochs=config.plateau_epochs or PLATEAU_EPOCHS, larger_is_better=larger_is_better)
         return float((config.plateau_factor or 0.1) ** drops)
     return 1.0
 
