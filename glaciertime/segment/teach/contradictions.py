@@ -49,7 +49,7 @@ def check_settings(config: TrainConfig) -> None:
     if config.schedule == "plateau" and config.patience is not None and config.patience <= lasts + 1:
         raise InputError(
             f"patience {config.patience} given with schedule plateau, whose rate falls after {lasts + 1} epochs "
-            f"without a better score: the training would end before; give patience above {lasts + 1} or fewer plateau_epochs"
+            f"without a better score: it would end before; give patience above {lasts + 1} or fewer plateau_epochs"
         )
     for what in needs_validation(config):
         if not (config.own_split or config.split or config.validation) and config.validation_fraction == 0:
