@@ -27,7 +27,7 @@ def turned_hue(image: NDArray[np.float32], *, angle_deg: float) -> NDArray[np.fl
     Examples
     --------
     >>> red = np.array([1.0, 0.0, 0.0], np.float32).reshape(3, 1, 1)
-    >>> turned_hue(red, angle_deg=120).round(3).ravel().tolist()
+    >>> np.abs(turned_hue(red, angle_deg=120).ravel()).round(3).tolist()
     [0.0, 1.0, 0.0]
     """
     if image.shape[0] != 3:
