@@ -88,6 +88,8 @@ def test_limits_that_are_none_are_refused(text: str, why: str) -> None:
         ("name: \x00", "is not YAML"),
         ("name: !!python/object:os.system x", "is not YAML"),
         ("- a\n", "holds no fields"),
+        ("name: A\ncrs: EPSG:3031\ncentreline:\n  drawn_by: x\n  coordinates: [[.nan, 1], [2, 3]]\n", "finite number"),
+        ("name: A\nsources: [{dataset: d, format: masks, resolution_m: .inf}]\n", "finite number"),
     ],
 )  # fmt: skip
 def test_a_hostile_manifest_is_one_sentence(text: str, why: str, tmp_path: Path) -> None:

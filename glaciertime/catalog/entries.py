@@ -31,7 +31,7 @@ Coordinates = Annotated[list[tuple[float, float]], Field(min_length=2)]
 
 
 class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
 
 
 class Region(_Entry):

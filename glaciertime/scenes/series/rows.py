@@ -34,6 +34,8 @@ _BOUND_WORDS = {
     "lower": "at-least", "min": "at-least", "minimum": "at-least", "lower bound": "at-least", "more than": "at-least",
     "right": "at-least",
 }  # fmt: skip
+#: Round the Earth; its surface; more than all its ice.
+_MOST_ON_EARTH = {"m": 4.1e7, "km2": 5.2e8, "Gt": 1e8, "km3": 1e8, "m w.e.": 1e5}
 _OTHER_WAY = {"": "", "at-least": "at-most", "at-most": "at-least"}
 _RATE = re.compile(r"(/|\bper\s*|\bpr\.?\s*)(yr|year|a|ar|år|jahr|an|d|day|month)\b|\s(a|yr)[-−^]*1\b", re.IGNORECASE)
 
@@ -153,6 +155,9 @@ def _column(
             kind = FIGURE if numbers.absent[index] else NO_VALUE
         if misfit and not kind:
             reason, kind = misfit, "the unit does not fit"
+        if not kind and abs(found_values[index] * factor) > _MOST_ON_EARTH.get(unit, math.inf):
+            reason = f"'{cells[index]}' is {abs(found_values[index] * factor):.3g} {unit}, more than there is on Earth"
+            kind = "the value cannot be read"
         if kind not in (FIGURE, NO_VALUE) and not isinstance(day, Dated):
             reason, kind = str(day), "the date cannot be read"
         elif not kind and isinstance(start, str):

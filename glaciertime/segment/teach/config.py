@@ -23,7 +23,7 @@ class TrainConfig(BaseModel):
     'glacier-seg-fast'
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    model_config = ConfigDict(allow_inf_nan=False, extra="forbid", frozen=True, protected_namespaces=())
 
     data: str
     root: Path

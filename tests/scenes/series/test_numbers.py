@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from glaciertime.errors import InputError
+from glaciertime.scenes.series.assembly import series_of_table
+from glaciertime.scenes.series.forms import SeriesOptions
 from glaciertime.scenes.series.numbers import decimal_mark, read_numbers, sentinels
+from glaciertime.scenes.series.reading import raw_table_from_file
 
 PLAIN = {
     "0": 0.0, "-0": 0.0, "+7": 7.0, "007": 7.0, "-999": -999.0, "9999": 9999.0, "1234567": 1234567.0, "12.50": 12.5,
@@ -53,3 +58,11 @@ def test_figures_far_from_all_others_are_no_values() -> None:
     assert sentinels(values[:5], never_negative=False).tolist() == [False, False, True, False, True]
     assert sentinels(np.array([10.0, 12.0, -1.0]), never_negative=True).tolist() == [False, False, True]
     assert not sentinels(values[[0, 1, 7]], never_negative=False).any()
+
+
+@pytest.mark.parametrize("cell", ["1e308", "-1e300", "41000001", "4.2e4 km"])
+def test_a_length_beyond_the_earth_is_a_row_with_its_reason(tmp_path: Path, cell: str) -> None:
+    (tmp_path / "a.csv").write_text(f"date,length_m\n2003-01-01,{cell}\n2004-01-01,4e7\n2005-01-01,12\n")
+    found = series_of_table(raw_table_from_file(tmp_path / "a.csv"), SeriesOptions(glacier="X"))
+    assert found.observations["value"].tolist() == [4e7, 12.0]
+    assert "more than there is on Earth" in found.told.problems()[0]
