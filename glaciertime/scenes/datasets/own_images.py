@@ -376,7 +376,8 @@ class OwnImages:
 
 def _bounds(shape: tuple[int, int], transform: Affine) -> tuple[float, float, float, float]:
     west, south, east, north = array_bounds(shape[0], shape[1], transform)
-    return float(west), float(south), float(east), float(north)
+    # An image whose rows run northwards has its lower bound above.
+    return float(min(west, east)), float(min(south, north)), float(max(west, east)), float(max(south, north))
 
 
 def _band_names(pixels: Imagery) -> tuple[str, ...]:

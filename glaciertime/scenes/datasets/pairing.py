@@ -103,7 +103,7 @@ def pair_by_name(images_in: Path, masks_in: Path | None) -> Paired:
     """
     both = masks_in is None or masks_in == images_in
     files = rasters_below(images_in, besides=None if both else masks_in)
-    masks = [path for path in files if _is_marked(path)] if both else rasters_below(masks_in)  # type: ignore[arg-type]
+    masks = [path for path in files if _is_mask(path, images_in)] if both else rasters_below(masks_in)  # type: ignore[arg-type]
     images = [path for path in files if path not in set(masks)] if both else files
     if not images:
         raise DataNotFoundError(f"{images_in} holds no images; expected files ending in {', '.join(ENDINGS)}")
@@ -163,20 +163,29 @@ def place_of(path: Path, folder: Path) -> str:
     names = [
         part
         for part in path.relative_to(folder).parts[:-1]
-        if part.casefold() not in _PARTS and not re.search(r"\d{4}", part) and re.search(r"[^\W\d_]", part)
+        if part.casefold() not in (*_PARTS, *_IMAGES, *_MASKS)
+        and not re.search(r"\d{4}", part)
+        and re.search(r"[^\W\d_]", part)
     ]
     return names[-1].replace("_", " ") if names else ""
 
 
 def _below(path: Path, folder: Path) -> tuple[str, ...]:
-    return tuple(part.casefold() for part in path.relative_to(folder).parts[:-1])
+    """Return the sub-folders of a file but for those that say what it is: ``train/masks`` and ``train/images``."""
+    parts = (part.casefold() for part in path.relative_to(folder).parts[:-1])
+    return tuple(part for part in parts if part not in (*_IMAGES, *_MASKS))
 
 
 def _words(path: Path) -> list[str]:
     return re.split(r"[-_. ]+", fold_name(path.stem))
 
 
-def _is_marked(path: Path) -> bool:
+def _is_mask(path: Path, folder: Path) -> bool:
+    """Return whether a file among images is a mask: by the sub-folder that it lies in, or by its own name."""
+    parts = [part.casefold() for part in path.relative_to(folder).parts[:-1]]
+    role = next((part for part in reversed(parts) if part in (*_IMAGES, *_MASKS)), "")
+    if role:
+        return role in _MASKS
     words = _words(path)
     return len(words) > 1 and (words[0] in _OF_MASKS or words[-1] in _OF_MASKS)
 

@@ -362,8 +362,12 @@ def _is_name(asked: str, name: str) -> bool:
 
 
 def _is_sensor(asked: str, name: str) -> bool:
-    words, held = (re.findall(r"[a-z]+|\d+", fold_name(text)) for text in (sensor_in_name(asked) or asked, name))
-    return bool(words) and held[: len(words)] == words
+    """Return whether a sensor is the one asked for, by any of its names, or one of the family that was asked for."""
+    asked_words, held_words = (
+        [re.findall(r"[a-z]+|\d+", fold_name(text)) for text in (name, sensor_in_name(name)) if text]
+        for name in (asked, name)
+    )
+    return any(words and held[: len(words)] == words for words in asked_words for held in held_words)
 
 
 def _check_masks(data: TrainingData, raw: NDArray[np.int64], selection: Selection, what: str) -> None:

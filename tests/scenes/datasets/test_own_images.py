@@ -70,6 +70,8 @@ def opened(root: Path, **options: Any) -> Any:
         ("images/train/x.tif", "masks/train/x.tif"),
         ("x.tif", "x_mask.png"),
         ("x_image.tif", "mask_x.tif"),
+        ("train/images/x.tif", "train/masks/x.tif"),
+        ("Helheim/image/x.tif", "Helheim/label/x.tif"),
         ("scenes/Helheim/x.jpg", "zones/Helheim/x_zones.png"),
     ],
 )
@@ -215,6 +217,19 @@ def test_what_no_band_shows_is_not_labelled(tmp_path: Path) -> None:
     assert (sample.labels[:, :4] == IGNORE).all()
     assert np.isnan(sample.image[0, :, :4]).all()
     assert (sample.labels[:, 4:] != IGNORE).all()
+
+
+def test_rows_that_run_northwards_and_a_turned_image_get_their_outlines(tmp_path: Path) -> None:
+    """A strip of 6 of 12 rows is half of the image, whichever way this lies."""
+    upwards = PLACE @ Affine.translation(0, N) @ Affine.scale(1, -1)
+    turned = PLACE @ Affine.rotation(90, pivot=(N / 2, N / 2))
+    write(tmp_path / "a.tif", image(1), transform=upwards)
+    write(tmp_path / "b.tif", image(2), transform=turned)
+    outlines(tmp_path / "o.gpkg", [{"id": 1, "geometry": strip(6)}])
+    found = opened(tmp_path, outlines="o.gpkg")
+    assert found[0].labels.tolist() == halves(0, 1).tolist()
+    assert (found[1].labels == 1).sum(axis=0).tolist() in ([N] * 6 + [0] * 6, [0] * 6 + [N] * 6)
+    assert found.infos[0].bounds == (500_000, 8_699_640, 500_360, 8_700_000)
 
 
 def test_images_of_other_bands_are_left_out(tmp_path: Path) -> None:

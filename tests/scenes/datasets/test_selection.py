@@ -59,6 +59,7 @@ def names(selection: Selection) -> list[str]:
         ({"months": (1,)}, "b"),  # 1 January stands for a year here
         ({"sensors": ("landsat",)}, "ac"),
         ({"sensors": ("LC08",)}, "c"),
+        ({"sensors": ("Landsat 7", "ERS")}, "ab"),
         ({"regions": ("gr",)}, "c"),
         ({"glaciers": ("CRANE",)}, "ab"),
     ],
