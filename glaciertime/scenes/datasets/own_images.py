@@ -142,7 +142,11 @@ class OwnImages:
         table = read_table(root / "images.csv", reading=self._dates)
         found = []
         elsewhere = 0
+        stems = Counter(_name(image, folder) for image, _ in pairs)
         for image, mask in pairs:
+            if stems[_name(image, folder)] > 1:
+                problems.append(f"{image.name}: another image has its name and another ending; keep one of them")
+                continue
             try:
                 one = self._image(image, mask, folder, outlines, table)
             except GlacierTimeError as error:
@@ -171,7 +175,7 @@ class OwnImages:
     def _image(
         self, path: Path, mask: Path | None, folder: Path, outlines: Outlines | None, table: Table
     ) -> _Image | None:
-        name = path.relative_to(folder).with_suffix("").as_posix()
+        name = _name(path, folder)
         row = table.of(path)
         dated = row.dated or self._date(path, mask)
         with self._open(path) as pixels:
@@ -191,7 +195,10 @@ class OwnImages:
                     f"{path.name} has no georeference, so outlines have no place on it; give it one, or masks"
                 )
             span = None if dated is None else _days_of(dated)
-            painted = outlines.on(_bounds(shape, transform), crs, span, max_gap_days=self.max_gap_days)
+            try:
+                painted = outlines.on(_bounds(shape, transform), crs, span, max_gap_days=self.max_gap_days)
+            except InputError as error:
+                raise InputError(f"{path.name}: {error}") from error
             if painted is None:
                 return None
             if not painted.shapes:
@@ -372,6 +379,10 @@ class OwnImages:
                 held.pop(next(iter(held)))
             held[number] = labels
         return held[number]
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _bounds(shape: tuple[int, int], transform: Affine) -> tuple[float, float, float, float]:

@@ -258,7 +258,7 @@ def read_labels(
         values, _ = _stored(path, raster)
         own, own_crs = raster.transform, raster.crs
         placed = own_crs is not None and not own.is_identity
-    labels = np.full(values.shape, IGNORE, dtype=np.uint8)
+    labels: NDArray[np.uint8] = np.full(values.shape, IGNORE, dtype=np.uint8)
     known = ~np.isfinite(values)
     for value, index in legend.values.items():
         here = values == value

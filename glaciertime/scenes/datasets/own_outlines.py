@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from rasterio.features import rasterize
 
 from glaciertime import naming
-from glaciertime.dates import Dated, DateReading
+from glaciertime.dates import Dated, DateReading, read_dates
 from glaciertime.errors import AmbiguousDateError, GlacierTimeError, InputError
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import clean_name, first_column
@@ -115,6 +117,11 @@ class Outlines:
         Of the outlines of one glacier those of the date nearest to the image's are taken, and those before it where
         two are as near; without a date of the image or of the outlines, place alone decides.
 
+        Raises
+        ------
+        InputError
+            If the image has no date, and a glacier has outlines of several.
+
         Parameters
         ----------
         bounds : west, south, east, north of the image, in its CRS
@@ -136,6 +143,12 @@ class Outlines:
         for members in _glaciers(list(ice.geometry)):
             gap_of = {place: _gap(date, ice["first"][place], ice["last"][place]) for place in members}
             known = {place: gap for place, gap in gap_of.items() if gap is not None}
+            dates = sorted({ice["first"][place] for place in members} - {None})
+            if not known and len(dates) > 1:
+                raise InputError(
+                    f"it has no date, and outlines of one glacier from {dates[0]} to {dates[-1]} lie on it; put its "
+                    "date into its name, or into images.csv (columns file and date)"
+                )
             if not known:
                 chosen += members
                 continue
@@ -281,7 +294,13 @@ def _rows(
             raise
         days = ("",) * len(table)
     name = first_column(table.columns, naming.NAME_COLUMNS) or first_column(table.columns, naming.IDENTIFIER_COLUMNS)
-    spans = [_span(day) for day in days]
+    ends = first_column(table.columns, naming.END_DATE_COLUMNS)
+    last_days: Sequence[Dated | str] = ("",) * len(table)
+    if ends is not None:
+        # Where the end cannot be read the outline is of its first day.
+        with contextlib.suppress(InputError):
+            last_days = read_dates(table[ends], reading=dates, where=f"{layer.label}, column {ends}").rows
+    spans = [_period(day, end) for day, end in zip(days, last_days, strict=True)]
     rows = gpd.GeoDataFrame(
         {
             "first": pd.Series([span[0] for span in spans], dtype=object),
@@ -302,6 +321,13 @@ def _rows(
     if mended:
         told.append(f"{layer.label}: {mended} outlines that cross themselves were mended")
     return rows
+
+
+def _period(day: Dated | str, end: Dated | str) -> tuple[dt.date | None, dt.date | None]:
+    """Return the first and the last day of the images that an outline was drawn on."""
+    first, last = _span(day)
+    _, end_of = _span(end)
+    return first, last if first is None or end_of is None else max(last or end_of, end_of)
 
 
 def _span(day: Dated | str) -> tuple[dt.date | None, dt.date | None]:

@@ -132,9 +132,20 @@ class TrainingData(Protocol):
     with a scaling names it as ``scaling``, a :class:`BandScaling`.
     """
 
-    bands: tuple[str, ...]
-    classes: tuple[str, ...]
-    codes: tuple[int, ...]
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Return the names of the channels."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Return the names of the labels."""
+        ...
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """Return the value of each class in a mask."""
+        ...
 
     @property
     def infos(self) -> Sequence[SampleInfo]:

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -321,27 +322,27 @@ def _by_what_is_known(
             lambda info: info.date is not None and info.date.month in selection.months,
             "month",
         )
-    for option, names, of, get, same in (
-        ("--sensor", selection.sensors, "sensor", lambda info: info.sensor, _is_sensor),
-        ("--region", selection.regions, "region", lambda info: info.region, _is_name),
-        ("--glacier", selection.glaciers, "glacier", lambda info: info.glacier, _is_name),
+    for of, names, same in (
+        ("sensor", selection.sensors, _is_sensor),
+        ("region", selection.regions, _is_name),
+        ("glacier", selection.glaciers, _is_name),
     ):
         if not names:
             continue
-        known = sorted({get(info) for info in infos} - {""})
+        known = sorted({str(getattr(info, of)) for info in infos} - {""})
         for name in names:
             if known and not any(same(name, one) for one in known):
                 near = nearest_names(name, known) or known[:8]
-                raise UsageError(f"{option} {name}: {what} has none of it; nearest: {', '.join(near)}")
-        keep(
-            f"{option} {', '.join(names)}",
-            lambda info, get=get: bool(get(info)),
-            lambda info, get=get, same=same, names=names: any(same(name, get(info)) for name in names),
-            of,
-        )
+                raise UsageError(f"--{of} {name}: {what} has none of it; nearest: {', '.join(near)}")
+        wanted = {one for one in known if any(same(name, one) for name in names)}
+        keep(f"--{of} {', '.join(names)}", partial(_is_among, of, set(known)), partial(_is_among, of, wanted), of)
     if not left:
         raise InputError(f"{what}: no sample is left; {'; '.join(told)}" if told else f"{what} holds no sample")
     return tuple(left), tuple(told)
+
+
+def _is_among(of: str, names: set[str], info: SampleInfo) -> bool:
+    return getattr(info, of) in names
 
 
 def _is_within(info: SampleInfo, start: dt.date, end: dt.date) -> bool:

@@ -325,6 +325,27 @@ def test_too_far_in_time_is_refused_and_told(tmp_path: Path) -> None:
     assert "a_2009-08-01.tif is of 2009-08-01, and all outlines on it are more than 365 days off" in found.problems[0]
 
 
+def test_an_image_without_a_date_is_no_sum_of_all_outlines(tmp_path: Path) -> None:
+    write(tmp_path / "a.tif", image(1))
+    rows = [{"name": "A", "date": f"{year}-08-01", "geometry": strip(rows)} for year, rows in ((2000, 9), (2004, 3))]
+    outlines(tmp_path / "o.gpkg", rows)
+    with pytest.raises(InputError, match=r"a.tif: it has no date, and outlines of one glacier from 2000-08-01 to"):
+        opened(tmp_path, outlines="o.gpkg")
+    (tmp_path / "images.csv").write_text("file;date\na.tif;2004-07-01\n")
+    assert (opened(tmp_path, outlines="o.gpkg")[0].labels == 1).sum() == 3 * N
+
+
+def test_an_outline_drawn_on_images_of_several_years_is_of_each_of_them(tmp_path: Path) -> None:
+    write(tmp_path / "a_2002-08-01.tif", image(1))
+    write(tmp_path / "a_2002-08-01.png", image(2), placed=True)
+    outlines(tmp_path / "rgi.gpkg", [{"BgnDate": "20000101", "EndDate": "20031231", "geometry": strip(6)}])
+    with pytest.raises(InputError, match="another image has its name"):
+        opened(tmp_path, outlines="rgi.gpkg")
+    (tmp_path / "a_2002-08-01.png").unlink()
+    told = opened(tmp_path, outlines="rgi.gpkg", max_gap_days=0).told
+    assert any("up to 0 days from their image" in sentence for sentence in told)
+
+
 def test_outlines_without_dates_are_matched_by_place_and_it_is_said(tmp_path: Path) -> None:
     write(tmp_path / "a_2001-08-01.tif", image(1))
     write(tmp_path / "far.tif", image(2), transform=PLACE @ Affine.translation(5000, 0))
