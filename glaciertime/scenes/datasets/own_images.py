@@ -356,7 +356,7 @@ class OwnImages:
         labels = self._labels(number)[row : row + height, column : column + width].copy()
         seen = np.isfinite(pixels)
         labels[~seen.any(axis=0)] = IGNORE
-        return TrainingSample(pixels, labels, seen.any(axis=(1, 2)), self.infos[index])
+        return TrainingSample(pixels, labels, np.asarray(seen.any(axis=(1, 2))), self.infos[index])
 
     @cached_property
     def _drawn(self) -> dict[int, NDArray[np.uint8]]:
@@ -441,7 +441,10 @@ def _told_of_outlines(
     if by_place := sum(one.gap_days is None for one in painted):
         told.append(f"{by_place} images are matched with outlines by place alone")
     if unsure := sum(bool(one.unsure) for one in painted):
-        told.append(f"ice on {unsure} images whose outlines are all farther off is not labelled")
+        told.append(
+            f"on {unsure} images some ice is not labelled: its outlines are all farther off, or those nearest in time "
+            "leave most of it out"
+        )
     told.append(
         f"what is farther than {margin_m:g} m from outlined ice is not labelled" if margin_m
         else "all that lies outside of outlines is background: ice that nobody outlined is taught as none (--reader "

@@ -34,8 +34,8 @@ from glaciertime.scenes.parts import kind_of_line_type, polygons_of
 __all__ = ["Outlines", "Painted", "read_outlines"]
 
 CLASSES, CODES = ("background", "glacier"), (64, 127)
-# Outlines of one glacier at two dates share more than this of the smaller; those of neighbours touch.
-_SAME_GLACIER = 0.05
+# Outlines of one glacier at two dates share more than this of the smaller; those of neighbours overlap at their divide.
+_SAME_GLACIER = 0.5
 _SEGMENT = {True: 0.005, False: 500.0}
 
 
@@ -50,7 +50,7 @@ class Painted:
     rock : tuple of geometry
         In it.
     unsure : tuple of geometry
-        Ice of a date that is too far off: not labelled.
+        Ice of a date that is too far off, or most of which the outlines of the nearest date leave out: not labelled.
     gap_days : int or None
         The largest time between the image and an outline that is used; None where none has a date.
     undated : int
@@ -160,11 +160,12 @@ class Outlines:
                 continue
             mine = [place for place, gap in known.items() if gap == nearest]
             chosen += mine
+            unsure += _left_out(ice, mine, [place for place in known if place not in mine])
             gaps.append(abs(nearest))
             days |= {ice["first"][place] for place in mine}
         of_those = np.array([day is None or day in days or not days for day in rock["first"]], dtype=bool)
         rock = rock.loc[of_those]
-        names = Counter()
+        names: Counter[str] = Counter()
         for place in chosen:
             names[ice["glacier"][place]] += ice.geometry[place].area
         return Painted(
@@ -192,6 +193,21 @@ class Outlines:
         kept = moved[moved.intersects(shapely.box(*bounds))]
         self.touched |= {(number, index) for index in kept.index}
         return kept
+
+
+def _left_out(ice: gpd.GeoDataFrame, chosen: list[int], others: list[int]) -> list[int]:
+    """Return outlines of other dates most of which those that were chosen leave out, though they were not drawn again.
+
+    A glacier that bears the same name in both was: what it lost is gone.
+    """
+    drawn = shapely.union_all([ice.geometry[place] for place in chosen])
+    again = {ice["glacier"][place] for place in chosen} - {""}
+    return [
+        place
+        for place in others
+        if ice["glacier"][place] not in again
+        and shapely.area(shapely.intersection(ice.geometry[place], drawn)) < _SAME_GLACIER * ice.geometry[place].area
+    ]
 
 
 def _gap(date: tuple[dt.date, dt.date] | None, first: dt.date | None, last: dt.date | None) -> int | None:
@@ -293,7 +309,6 @@ def _rows(
         if date_column:
             raise
         days = ("",) * len(table)
-    name = first_column(table.columns, naming.NAME_COLUMNS) or first_column(table.columns, naming.IDENTIFIER_COLUMNS)
     ends = first_column(table.columns, naming.END_DATE_COLUMNS)
     last_days: Sequence[Dated | str] = ("",) * len(table)
     if ends is not None:
@@ -306,7 +321,7 @@ def _rows(
             "first": pd.Series([span[0] for span in spans], dtype=object),
             "last": pd.Series([span[1] for span in spans], dtype=object),
             "kind": ["rock" if kind == "rock" else "ice" for kind in kinds],
-            "glacier": [clean_name(value) for value in table[name]] if name else [""] * len(table),
+            "glacier": _names(table),
         },
         geometry=gpd.GeoSeries(shapes, crs=table.crs), crs=table.crs,
     )  # fmt: skip
@@ -321,6 +336,15 @@ def _rows(
     if mended:
         told.append(f"{layer.label}: {mended} outlines that cross themselves were mended")
     return rows
+
+
+def _names(table: gpd.GeoDataFrame) -> list[str]:
+    """Return what each outline is called: its name, or where it has none its identifier."""
+    names = [""] * len(table)
+    for keys in (naming.NAME_COLUMNS, naming.IDENTIFIER_COLUMNS):
+        if column := first_column(table.columns, keys):
+            names = [name or clean_name(value) for name, value in zip(names, table[column], strict=True)]
+    return names
 
 
 def _period(day: Dated | str, end: Dated | str) -> tuple[dt.date | None, dt.date | None]:

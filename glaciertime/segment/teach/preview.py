@@ -161,14 +161,14 @@ def _short(name: str) -> str:
     return name if len(name) <= _NAME else f"...{name[3 - _NAME :]}"
 
 
-def _colours(classes: Sequence[str]) -> list[tuple[float, ...]]:
+def _colours(classes: Sequence[str]) -> list[tuple[float, float, float]]:
     """Return a colour for each class: ice orange, ocean blue, rock grey, where no two are of one zone."""
     from matplotlib import colormaps
     from matplotlib.colors import to_rgb
 
     if len(classes) > len(_COLOURS):
         table = colormaps["tab20"]
-        return [tuple(table(place % 20)[:3]) for place in range(len(classes))]
+        return [to_rgb(table(place % 20)) for place in range(len(classes))]
     zones = [_OF_ZONE.get(zone_of_word(name) or -1, "") for name in classes]
     taken: list[str] = []
     for zone in zones:

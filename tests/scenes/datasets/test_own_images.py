@@ -312,8 +312,37 @@ def test_the_nearest_date_is_taken_glacier_by_glacier(tmp_path: Path) -> None:
     assert ice["2002"].tolist() == [6] * 6 + [8] * 6
     assert ice["2004"].tolist() == [3] * 6 + [8] * 6
     assert ice["1998"].tolist() == [9] * 6 + [0] * 6
+    gone = found[[info.name for info in found.infos].index("i_2004-08-01")].labels
+    assert (gone[3:, :6] == 0).all()  # the glacier of 2000 lost two thirds of its ice
     unsure = found[[info.name for info in found.infos].index("i_1998-08-01")].labels
     assert (unsure[:8, 6:] == IGNORE).all()  # B's outline is seven years off: nobody knows
+
+
+def test_neighbours_that_overlap_at_their_divide_keep_their_own_dates(tmp_path: Path) -> None:
+    """A small glacier of the year of the image laps over a large one of ten years later: this one is not left out."""
+    write(tmp_path / "i_2000-08-01.tif", image())
+    large = shapely.box(500_000, 8_699_640, 500_300, 8_700_000)
+    small = shapely.box(500_270, 8_699_640, 500_360, 8_700_000)
+    outlines(tmp_path / "o.gpkg", [
+        {"RGIId": "RGI60-15.1", "date": "2010-08-01", "geometry": large},
+        {"RGIId": "RGI60-15.2", "date": "2000-08-01", "geometry": small},
+    ])  # fmt: skip
+    found = opened(tmp_path, outlines="o.gpkg", max_gap_days=5000)
+    assert (found[0].labels == 1).all()
+    assert found.infos[0].glacier == "RGI60-15.1"
+
+
+def test_a_part_that_was_drawn_again_does_not_make_the_rest_background(tmp_path: Path) -> None:
+    """The whole was drawn in 1990, of 2000 there is a quarter of it: what is beside this is not known to be bare."""
+    write(tmp_path / "i_2000-08-01.tif", image())
+    rows = [
+        {"date": "1990-08-01", "geometry": strip(12)},
+        {"date": "2000-08-01", "geometry": strip(3)},
+    ]
+    outlines(tmp_path / "o.gpkg", rows)
+    labels = opened(tmp_path, outlines="o.gpkg", max_gap_days=5000)[0].labels
+    assert (labels[:3] == 1).all()
+    assert (labels[3:] == IGNORE).all()
 
 
 def test_too_far_in_time_is_refused_and_told(tmp_path: Path) -> None:
