@@ -235,10 +235,12 @@ def select(
     kept, dropped = _by_what_is_known(infos, selection, what)
     told += dropped
     looked: list[tuple[str, NDArray[np.int64]]] = []
+    observed: list[bool] = []
 
     def look(info: SampleInfo, sample: TrainingSample) -> None:
         digest = hashlib.sha256(f"{sample.image.shape}".encode() + sample.image.tobytes()).hexdigest()
         looked.append((digest, np.bincount(sample.labels.ravel(), minlength=256)))
+        observed.append(bool(np.isfinite(sample.image).any()))
         if seen is not None:
             seen(info, sample)
 
@@ -253,7 +255,7 @@ def select(
         [raw[:, np.equal(legend.lookup, place)].sum(axis=1) for place in range(len(legend.classes))], axis=1
     )
     pixels = raw.sum(axis=1)
-    left, dropped = _by_labels(counts, pixels, legend, selection, what)
+    left, dropped = _by_labels(counts, pixels, observed, legend, selection, what)
     told += (*dropped, *_equal([(infos[kept[index]].name, looked[index][0]) for index in left]))
     return Selected(
         data=Relabelled(data, legend), kept=tuple(kept[index] for index in left),
@@ -402,14 +404,22 @@ def _equal(images: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def _by_labels(
-    counts: NDArray[np.int64], pixels: NDArray[np.int64], legend: Legend, selection: Selection, what: str
+    counts: NDArray[np.int64],
+    pixels: NDArray[np.int64],
+    observed: Sequence[bool],
+    legend: Legend,
+    selection: Selection,
+    what: str,
 ) -> tuple[list[int], tuple[str, ...]]:
     """Return which samples have enough labelled pixels, and what was left out."""
     left, told = list(range(len(counts))), []
-    if selection.classes or selection.binary:
-        found = [index for index in left if counts[index].sum()]
+    for why, holds in (
+        ("nothing was observed in them", observed),
+        (f"no pixel of them is labelled {' or '.join(legend.classes)}", counts.sum(axis=1) > 0),
+    ):
+        found = [index for index in left if holds[index]]
         if len(found) < len(left):
-            told.append(f"{len(left) - len(found)} of {len(left)} samples left out: none of the classes is in them")
+            told.append(f"{len(left) - len(found)} of {len(left)} samples left out: {why}")
         left = found
     if selection.min_labelled:
         objects = [place for place, name in enumerate(legend.classes) if not is_background(name)]

@@ -232,6 +232,20 @@ def test_rows_that_run_northwards_and_a_turned_image_get_their_outlines(tmp_path
     assert found.infos[0].bounds == (500_000, 8_699_640, 500_360, 8_700_000)
 
 
+def test_tiles_without_a_pixel_or_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
+    """Of four tiles one was not observed, one is not labelled: what is left can be trained on."""
+    pixels, mask = image(), halves(0, 1)
+    pixels[:, :6, :6] = 0
+    mask[6:, 6:] = 255
+    write(tmp_path / "images" / "a.tif", pixels, nodata=0)
+    write(tmp_path / "masks" / "a.png", mask, placed=False)
+    found = opened(tmp_path, tile=6)
+    assert [info.name for info in found.infos] == ["a/r0c6", "a/r6c0"]
+    assert "1 of 4 samples left out: nothing was observed in them" in found.told
+    assert "1 of 3 samples left out: no pixel of them is labelled background or glacier" in found.told
+    assert found.counts.tolist() == [[36, 0], [0, 36]]
+
+
 def test_images_of_other_bands_are_left_out(tmp_path: Path) -> None:
     root = pairs(tmp_path, halves(0, 1), halves(0, 1))
     write(root / "images" / "b.tif", image(3, bands=3))
