@@ -1,8 +1,8 @@
-"""Which pixels a model's answer hangs on: occlusion, without gradients, for every engine; and gradients by captum."""
+"""Which pixels and bands a model's answer hangs on: by covering them, for every engine, and by gradients."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,115 +10,249 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError, MissingExtraError
 from glaciertime.segment.predict.engine import Engine
 
-__all__ = ["integrated_gradients", "occlusion"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "GRADIENTS",
+    "answer_of",
+    "band_occlusion",
+    "grad_cam",
+    "integrated_gradients",
+    "occlusion",
+    "permutation",
+    "saliency",
+]
+
+#: Methods that need the network itself, not only its answers.
+GRADIENTS = ("grad-cam", "saliency", "integrated-gradients")
+#: A feature map this much coarser than the image says little of places in it.
+_COARSEST = 16
+
+
+def answer_of(probability: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
+    """Return the answer of probabilities (K, H, W): the sum of weights times their logarithms."""
+    return float((np.log(np.maximum(probability, 1e-7)) * weights).sum())
 
 
 def occlusion(
     image: NDArray[np.float32],
     *,
     run: Engine,
-    target: NDArray[np.bool_],
-    channel: int,
+    weights: NDArray[np.float32],
+    channels: int | None = None,
     patch_px: int = 16,
-    stride_px: int | None = None,
     batch: int = 8,
 ) -> NDArray[np.float32]:
-    """Return by how much the mean probability of a class over a target falls when each place is covered.
+    """Return by how much the answer falls when each place is covered, in all bands at once.
 
     Parameters
     ----------
     image : (C, H, W) float32
         Normalised: covering means 0, the mean.
     run : Engine
-    target : (H, W) bool
-        Where the probability is read, such as the pixels along a front.
-    channel : int
-        The class.
-    patch_px, stride_px : int
-        Side and distance of the covering squares; the distance is half the side by default.
+    weights : (K, H, W) float32
+        See :class:`.targets.Target`.
+    channels : int, optional
+        Only the first so many are covered, the bands; default all.
+    patch_px : int
+        Side of the covering squares, which lie half a side apart.
     batch : int
         Squares at a time.
 
     Returns
     -------
     (H, W) float32
-        -1 to 1, the mean over the squares that cover a pixel; positive where the pixel speaks for the class. 0 where
-        no square lies.
-
-    Raises
-    ------
-    InputError
-        If the target is empty or of another size.
+        Logits, the mean over the squares that cover a pixel; positive where the pixel speaks for the answer.
 
     Examples
     --------
-    >>> run = lambda x: np.concatenate([1 - x[:, :1], x[:, :1]], axis=1)
-    >>> image = np.zeros((1, 8, 8), np.float32); image[0, 2:4, 2:4] = 1
-    >>> found = occlusion(image, run=run, target=image[0] > 0, channel=1, patch_px=2, stride_px=2)
-    >>> np.argwhere(found > 0).tolist(), float(found.max())
-    ([[2, 2], [2, 3], [3, 2], [3, 3]], 1.0)
+    >>> run = lambda x: np.concatenate([1 / (1 + np.exp(x[:, :1])), 1 / (1 + np.exp(-x[:, :1]))], axis=1)
+    >>> image = np.zeros((1, 8, 8), np.float32); image[0, 2:4, 2:4] = 3
+    >>> weights = np.stack([-(image[0] > 0) / 4, (image[0] > 0) / 4]).astype(np.float32)
+    >>> found = occlusion(image, run=run, weights=weights, patch_px=2)
+    >>> np.argwhere(found > 1).tolist(), round(float(found.sum()), 3)
+    ([[2, 2], [2, 3], [3, 2], [3, 3]], 12.0)
     """
-    if target.shape != image.shape[1:] or not target.any():
-        raise InputError(f"target of shape {target.shape} given, one of {image.shape[1:]} with a pixel in it expected")
-    step = max(1, patch_px // 2) if stride_px is None else stride_px
-    height, width = target.shape
+    _check(image, weights)
+    bands = len(image) if channels is None else channels
+    step = max(1, patch_px // 2)
+    height, width = image.shape[1:]
     places = [(row, column) for row in range(0, height, step) for column in range(0, width, step)]
-    base = float(run(image[None])[0, channel][target].mean())
-    total, count = np.zeros(target.shape), np.zeros(target.shape)
+    base = answer_of(run(image[None])[0], weights)
+    total, count = np.zeros((height, width)), np.zeros((height, width))
     for first in range(0, len(places), batch):
         group = places[first : first + batch]
         covered = np.repeat(image[None], len(group), axis=0)
         for number, (row, column) in enumerate(group):
-            covered[number, :, row : row + patch_px, column : column + patch_px] = 0
+            covered[number, :bands, row : row + patch_px, column : column + patch_px] = 0
         for (row, column), probability in zip(group, run(covered), strict=True):
             place = np.s_[row : row + patch_px, column : column + patch_px]
-            total[place] += base - float(probability[channel][target].mean())
+            total[place] += base - answer_of(probability, weights)
             count[place] += 1
     return (total / np.maximum(count, 1)).astype(np.float32)
 
 
-def integrated_gradients(
-    path: Path, image: NDArray[np.float32], *, target: NDArray[np.bool_], channel: int, steps: int = 16
+def band_occlusion(
+    image: NDArray[np.float32], *, run: Engine, weights: NDArray[np.float32], channels: int
+) -> NDArray[np.float64]:
+    """Return by how much the answer falls when the whole of one band is covered, (channels,) logits."""
+    _check(image, weights)
+    base = answer_of(run(image[None])[0], weights)
+    fell = np.zeros(channels)
+    for band in range(channels):
+        covered = image[None].copy()
+        covered[0, band] = 0
+        fell[band] = base - answer_of(run(covered)[0], weights)
+    return fell
+
+
+def permutation(
+    image: NDArray[np.float32],
+    *,
+    run: Engine,
+    weights: NDArray[np.float32],
+    channels: int,
+    draws: int = 5,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Return by how much the answer falls when the pixels of one band are shuffled, (channels,) logits.
+
+    Permutation importance (Breiman 2001, doi:10.1023/A:1010933404324): the mean over ``draws`` shuffles.
+    """
+    _check(image, weights)
+    rng = np.random.default_rng(seed)
+    base = answer_of(run(image[None])[0], weights)
+    fell = np.zeros(channels)
+    for band in range(channels):
+        for _ in range(draws):
+            shuffled = image[None].copy()
+            shuffled[0, band] = rng.permutation(image[band].ravel()).reshape(image[band].shape)
+            fell[band] += (base - answer_of(run(shuffled)[0], weights)) / draws
+    return fell
+
+
+def saliency(
+    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365) of the mean logit over a target.
+    """Return the absolute gradient of the answer by each pixel of each band, (C, H, W).
+
+    Simonyan et al. 2014, arXiv:1312.6034.
+    """
+    import torch
+
+    given, answer = _given(network, image, weights)
+    (gradient,) = torch.autograd.grad(answer(given).sum(), given)
+    return np.abs(gradient[0].numpy()).astype(np.float32)
+
+
+def integrated_gradients(
+    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32], steps: int = 24
+) -> NDArray[np.float32]:
+    """Return the integrated gradients of the answer from the mean image to the one given, (C, H, W) logits.
+
+    Sundararajan et al. 2017, arXiv:1703.01365, by captum. They add up to how much the answer rises, up to the error of
+    the steps.
+
+    Raises
+    ------
+    MissingExtraError
+        If captum is not installed.
+    """
+    try:
+        from captum.attr import IntegratedGradients
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("explaining by gradients", "train") from error
+    given, answer = _given(network, image, weights)
+    found = IntegratedGradients(answer).attribute(given.detach(), n_steps=steps, internal_batch_size=1)
+    return np.asarray(found[0].detach().numpy(), dtype=np.float32)
+
+
+def grad_cam(
+    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32], place_by_place: bool = False
+) -> NDArray[np.float32]:
+    """Return the Grad-CAM of the last feature maps of a network, (H, W), at least 0.
+
+    Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74, by captum: the maps weighted by the mean gradient of the answer by
+    each, positive part, brought to the size of the image. The maps are those of the last module, in the order in which
+    they run, that returns more channels than there are classes at no less than a sixteenth of the image's size.
 
     Parameters
     ----------
-    path : Path
-        Safetensors.
+    network : torch.nn.Module
     image : (C, H, W) float32
-        Normalised; the path starts at 0, the mean.
-    target : (H, W) bool
-    channel : int
-    steps : int
-
-    Returns
-    -------
-    (C, H, W) float32
-        Logits; they add up to the logit's rise from the empty to the given image, up to the error of the steps.
+    weights : (K, H, W) float32
+    place_by_place : bool
+        Weigh each place of the maps by its own gradient (HiResCAM, Draelos and Carin 2020, arXiv:2011.08891): for an
+        answer that contrasts two sides, such as a front, whose gradients cancel in the mean.
 
     Raises
     ------
     InputError
-        If the target is empty or of another size.
+        If the network has no such module.
     MissingExtraError
         If captum is not installed.
     """
-    if target.shape != image.shape[1:] or not target.any():
-        raise InputError(f"target of shape {target.shape} given, one of {image.shape[1:]} with a pixel in it expected")
     try:
         import torch
-        from captum.attr import IntegratedGradients
+        from captum.attr import LayerAttribution, LayerGradCam, LayerGradientXActivation
     except ModuleNotFoundError as error:
         raise MissingExtraError("explaining by gradients", "train") from error
-    from glaciertime.segment.predict.weights import load_model
+    given, answer = _given(network, image, weights)
+    layer = _last_maps(network, given, classes=len(weights))
+    if place_by_place:
+        product = LayerGradientXActivation(answer, layer).attribute(given)
+        assert isinstance(product, torch.Tensor)
+        found = torch.relu(product.sum(dim=1, keepdim=True))
+    else:
+        found = LayerGradCam(answer, layer).attribute(given, relu_attributions=True)
+    wide = LayerAttribution.interpolate(found, image.shape[1:], "bilinear")
+    assert isinstance(wide, torch.Tensor)
+    return np.asarray(wide[0, 0].detach().numpy(), dtype=np.float32)
 
-    network, _ = load_model(path)
-    places = torch.from_numpy(target)
+
+def _last_maps(network: torch.nn.Module, given: torch.Tensor, *, classes: int) -> torch.nn.Module:
+    import torch
+
+    height, width = given.shape[-2:]
+    seen: list[torch.nn.Module] = []
+
+    def note(module: torch.nn.Module, _: Any, out: Any) -> None:
+        is_map = isinstance(out, torch.Tensor) and out.ndim == 4 and out.shape[1] > classes
+        if is_map and min(out.shape[2] / height, out.shape[3] / width) >= 1 / _COARSEST:
+            seen.append(module)
+
+    handles = [module.register_forward_hook(note) for module in network.modules() if module is not network]
+    try:
+        with torch.no_grad():
+            network(given)
+    finally:
+        for handle in handles:
+            handle.remove()
+    # A module that runs twice has no one output.
+    once = [module for module in seen if seen.count(module) == 1]
+    if not once:
+        raise InputError("the network has no feature maps that Grad-CAM could show; use --method saliency")
+    return once[-1]
+
+
+def _given(network: torch.nn.Module, image: NDArray[np.float32], weights: NDArray[np.float32]) -> tuple[Any, Any]:
+    import torch
+
+    _check(image, weights)
+    wanted = torch.from_numpy(np.ascontiguousarray(weights))
+    network = network.eval()
 
     def answer(batch: torch.Tensor) -> torch.Tensor:
-        return network(batch)[:, channel][:, places].mean(dim=1)
+        logits = network(batch).float()
+        if logits.shape[1] == 1:
+            logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
+        return (torch.log_softmax(logits, dim=1) * wanted).sum(dim=(1, 2, 3))
 
-    given = torch.from_numpy(image[None].astype(np.float32))
-    found = IntegratedGradients(answer).attribute(given, n_steps=steps, internal_batch_size=1)
-    return found[0].detach().numpy().astype(np.float32)
+    return torch.from_numpy(np.ascontiguousarray(image[None])).requires_grad_(), answer
+
+
+def _check(image: NDArray[np.float32], weights: NDArray[np.float32]) -> None:
+    if weights.ndim != 3 or weights.shape[1:] != image.shape[1:] or not weights.any():
+        raise InputError(f"weights of shape {weights.shape} given, (classes, {image.shape[1]}, {image.shape[2]}) with "
+                         "one that is not zero expected")  # fmt: skip
