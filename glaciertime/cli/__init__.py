@@ -13,6 +13,7 @@ from glaciertime.cli.catalog import catalog
 from glaciertime.cli.data import data_app
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.evaluate import evaluate
+from glaciertime.cli.explain import explain
 from glaciertime.cli.export import export
 from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
@@ -76,6 +77,7 @@ for command, summary in (
     (train, "Train a segmentation model."),
     (adapt, "Adapt a model to one glacier."),
     (evaluate, "Score a model on labelled images."),
+    (explain, "Draw which pixels and bands a model's answer hangs on."),
     (models, "List the segmentation architectures."),
     (export_model, "Write a model as ONNX."),
     (why, "Say where a number, an image or a file comes from."),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.segment.predict.framed import FramedScene
+    from glaciertime.segment.predict.framing import Framing
 
 __all__ = ["InFrame", "predict_in_frame"]
 
@@ -30,6 +31,8 @@ class InFrame:
     ----------
     probability : (K, H, W) float32
     zones : (H, W) uint8
+    framing : Framing
+        How the frame lies on the image.
     front : MultiLineString or None
         In the coordinates of the image, below the pixel, empty where none is seen; None where the image has no place,
         or the model no line.
@@ -39,6 +42,7 @@ class InFrame:
 
     probability: NDArray[np.float32]
     zones: NDArray[np.uint8]
+    framing: Framing
     front: shapely.MultiLineString | None = None
     flags: dict[str, str] = field(default_factory=dict)
 
@@ -101,7 +105,7 @@ def predict_in_frame(
         note(f"The front is unclear, {made.unclear}: compare it with the image; --probabilities shows where it may lie")
         flags.setdefault("unclear-front", made.unclear)
     front = made.front_in(scene.transform) if placed and made.rows is not None else None
-    return InFrame(made.probability_on(scene), made.zones_on(scene, spec), front, flags)
+    return InFrame(made.probability_on(scene), made.zones_on(scene, spec), made.framing, front, flags)
 
 
 def _scene_of(pixels: Imagery, spec: ModelSpec, centreline: Path | None) -> FramedScene:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.writing.rasters import RasterDraft
 
-__all__ = ["Loaded", "Settings", "load", "run_of_images", "segment_image"]
+__all__ = ["Loaded", "Settings", "load", "open_image", "run_of_images", "segment_image"]
 
 _TILE = 256
 
@@ -172,7 +172,7 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
         mask = next(drafted)
         probable = next(drafted) if files.probabilities is not None else None
         vector = next(drafted) if files.vector is not None else None
-        pixels, flags = _open(image, settings, model, opened)
+        pixels, flags = open_image(image, settings, model, opened)
         layer = None if pixels.clouds is None or pixels.clouds.path == pixels.path else pixels.clouds.path
         maker = _maker(image, settings, model, layer=layer)
         place = pixels.place
@@ -215,7 +215,7 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
     )  # fmt: skip
 
 
-def _open(
+def open_image(
     image: ListedImage, settings: Settings, model: Loaded | None, opened: ExitStack
 ) -> tuple[Imagery, dict[str, str]]:
     """Open an image, look at its values before they are believed, and say what was assumed."""

@@ -63,16 +63,16 @@ def occlusion(
     Returns
     -------
     (H, W) float32
-        Logits, the mean over the squares that cover a pixel; positive where the pixel speaks for the answer.
+        In units of the answer, the mean over the squares that cover a pixel; positive where it speaks for the answer.
 
     Examples
     --------
     >>> run = lambda x: np.concatenate([1 / (1 + np.exp(x[:, :1])), 1 / (1 + np.exp(-x[:, :1]))], axis=1)
     >>> image = np.zeros((1, 8, 8), np.float32); image[0, 2:4, 2:4] = 3
-    >>> weights = np.stack([-(image[0] > 0) / 4, (image[0] > 0) / 4]).astype(np.float32)
-    >>> found = occlusion(image, run=run, weights=weights, patch_px=2)
-    >>> np.argwhere(found > 1).tolist(), round(float(found.sum()), 3)
-    ([[2, 2], [2, 3], [3, 2], [3, 3]], 12.0)
+    >>> seen = (image[0] > 0) / np.float32(4)
+    >>> found = occlusion(image, run=run, weights=np.stack([-seen, seen]), patch_px=2)
+    >>> np.argwhere(found > 1).tolist()
+    [[2, 2], [2, 3], [3, 2], [3, 3]]
     """
     _check(image, weights)
     bands = len(image) if channels is None else channels
@@ -116,7 +116,7 @@ def permutation(
     draws: int = 5,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Return by how much the answer falls when the pixels of one band are shuffled, (channels,) logits.
+    """Return by how much the answer falls when the pixels of a band are shuffled, (channels,), in units of the answer.
 
     Permutation importance (Breiman 2001, doi:10.1023/A:1010933404324): the mean over ``draws`` shuffles.
     """
@@ -149,7 +149,8 @@ def saliency(
 def integrated_gradients(
     network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32], steps: int = 24
 ) -> NDArray[np.float32]:
-    """Return the integrated gradients of the answer from the mean image to the one given, (C, H, W) logits.
+    """Return the integrated gradients of the answer from the mean image to the one given, (C, H, W), in
+    units of the answer.
 
     Sundararajan et al. 2017, arXiv:1703.01365, by captum. They add up to how much the answer rises, up to the error of
     the steps.
@@ -184,7 +185,7 @@ def grad_cam(
     weights : (K, H, W) float32
     place_by_place : bool
         Weigh each place of the maps by its own gradient (HiResCAM, Draelos and Carin 2020, arXiv:2011.08891): for an
-        answer that contrasts two sides, such as a front, whose gradients cancel in the mean.
+        answer of two classes, such as a front, whose gradients cancel in the mean.
 
     Raises
     ------

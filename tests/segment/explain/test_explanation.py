@@ -1,0 +1,132 @@
+"""Explanations of networks whose answer is known: which band, which place, and what random weights say of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glaciertime.errors import InputError, UsageError
+from glaciertime.segment.description import ModelSpec
+from glaciertime.segment.explain.explanation import METHODS, Explainer, band_table, mass_near_front
+from glaciertime.segment.explain.targets import target_of
+from glaciertime.segment.normalisation import Normalisation
+from glaciertime.segment.predict.engine import probabilities_from_logits
+
+torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+pytest.importorskip("captum", reason="the extra 'train' is not installed")
+
+SPEC = ModelSpec(
+    name="toy", model="unet", bands=("red", "noise"), classes=("glacier", "ocean"), codes=(127, 254),
+    normalisation=Normalisation(kind="fixed", mean=(0.0, 0.0), std=(1.0, 1.0)),
+)  # fmt: skip
+
+
+class Thresholded(torch.nn.Module):
+    """Ocean where the first band is above zero, whatever the second shows; surer the farther from zero."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        super().__init__()
+        self.maps = torch.nn.Conv2d(2, 4, 1, bias=False)
+        self.out = torch.nn.Conv2d(4, 2, 1, bias=False)
+        with torch.no_grad():
+            self.maps.weight.zero_()
+            self.maps.weight[0, 0], self.maps.weight[1, 0] = gain, -gain
+            self.out.weight.zero_()
+            self.out.weight[0, 1] = self.out.weight[1, 0] = 1.0
+
+    def forward(self, image):
+        return self.out(torch.relu(self.maps(image)))
+
+
+def explainer(network) -> Explainer:
+    def run(batch):
+        with torch.no_grad():
+            return probabilities_from_logits(network(torch.from_numpy(batch)).numpy())
+
+    return Explainer(SPEC, run, network.eval())
+
+
+@pytest.fixture
+def image():
+    """The first band falls from 4 to -4 down the rows, the second is noise."""
+    rows = np.linspace(4, -4, 40, dtype=np.float32)[:, None]
+    noise = np.random.default_rng(0).normal(0, 1, (40, 32)).astype(np.float32)
+    return np.stack([np.broadcast_to(rows, (40, 32)), noise])
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated-gradients", "occlusion", "permutation"])
+def test_a_band_that_the_network_ignores_counts_nothing(image, method, monkeypatch):
+    monkeypatch.setattr("glaciertime.segment.explain.explanation._random", lambda spec, seed: (None, None))
+    monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
+    found = explainer(Thresholded()).explain(image, method=method)
+    assert abs(found.scores[0]) > 0
+    assert found.scores[1] == 0
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "saliency"])
+def test_what_decides_the_front_lies_along_it(image, method, monkeypatch):
+    monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
+    found = explainer(Thresholded(gain=6.0)).explain(image, method=method, target="front")
+    assert mass_near_front(found, within_px=5) > 0.9
+
+
+def test_gradients_are_those_of_differences(image, monkeypatch):
+    monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
+    network = Thresholded()
+    found = explainer(network).explain(image, method="saliency", target="ocean")
+    weights = torch.from_numpy(found.target.weights)
+
+    def answer(given):
+        with torch.no_grad():
+            return float(
+                (torch.log_softmax(network.double()(torch.from_numpy(given)[None].double()), 1) * weights).sum()
+            )
+
+    moved = image.astype(np.float64)
+    moved[0, 5, 7] += 1e-5
+    assert found.heat[5, 7] == pytest.approx(abs(answer(moved) - answer(image.astype(np.float64))) / 1e-5, rel=1e-3)
+
+
+def test_integrated_gradients_add_up_to_the_rise_of_the_answer(image, monkeypatch):
+    from glaciertime.segment.explain.attribution import integrated_gradients
+
+    network = Thresholded().eval()
+    aim = target_of("ocean", zones=np.where(image[0] > 0, 254, 127).astype(np.uint8), spec=SPEC)
+    maps = integrated_gradients(network, image, weights=aim.weights, steps=64)
+    with torch.no_grad():
+        log = torch.log_softmax(network(torch.from_numpy(np.stack([image, np.zeros_like(image)]))), 1).numpy()
+    rise = float((log[0] * aim.weights).sum() - (log[1] * aim.weights).sum())
+    assert float(maps.sum()) == pytest.approx(rise, rel=1e-3)
+
+
+def test_an_explanation_that_random_weights_give_too_is_told(image, monkeypatch):
+    network = Thresholded()
+    made = explainer(network)
+    monkeypatch.setattr("glaciertime.segment.explain.explanation._random", lambda spec, seed: (network, made.run))
+    found = made.explain(image, method="saliency")
+    assert found.sanity.correlation == pytest.approx(1.0)
+    assert found.sanity.is_trusted is False
+    assert "NOT TO BE TRUSTED" in found.sanity.told
+
+
+def test_what_cannot_be_explained_is_refused(image):
+    made = explainer(Thresholded())
+    with pytest.raises(UsageError, match="did you mean saliency"):
+        made.explain(image, method="salience")
+    with pytest.raises(InputError, match="did you mean ocean"):
+        made.explain(image, method="occlusion", target="ocaen")
+    with pytest.raises(InputError, match="no pixel"):
+        made.explain(np.abs(image) + 1, method="occlusion", target="glacier")
+    with pytest.raises(UsageError, match="safetensors"):
+        Explainer(SPEC, made.run).explain(image, method="grad-cam")
+    assert set(METHODS) >= {"grad-cam", "saliency", "integrated-gradients", "occlusion"}
+
+
+def test_shares_of_bands_have_an_interval_from_eight_images_on():
+    rng = np.random.default_rng(1)
+    scores = [np.array([3.0, 1.0]) * rng.uniform(0.8, 1.2, 2) for _ in range(8)]
+    few, many = band_table(("a", "b"), scores[:7]), band_table(("a", "b"), scores)
+    assert few[0]["share_low"] is None
+    assert many[0]["share"] == pytest.approx(np.mean([s[0] / s.sum() for s in scores]))
+    assert many[0]["share_low"] < many[0]["share"] < many[0]["share_high"]
+    assert sum(row["share"] for row in many) == pytest.approx(1.0)
