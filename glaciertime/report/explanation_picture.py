@@ -91,7 +91,7 @@ def _draw_heat(figure: Figure, axes: Any, explained: Explained) -> None:
     bar = figure.colorbar(drawn, ax=axes, shrink=0.85, pad=0.02)
     bar.set_label(_UNITS[explained.method], fontsize=8)
     bar.ax.tick_params(labelsize=7)
-    bar.formatter.set_powerlimits((-2, 3))
+    bar.ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
     bar.ax.yaxis.get_offset_text().set_fontsize(7)
 
 

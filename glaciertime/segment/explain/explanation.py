@@ -162,6 +162,7 @@ class Explainer:
             return Sanity(float("nan"), "not tried: random weights need the network, give its .safetensors")
         network, run = _random(self.spec, self.seed)
         other, _ = self._by(method, shown, aim, run=run, network=network)
+        assert other is not None
         found = _rank_correlation(heat, other)
         if found <= _SAME_AS_RANDOM:
             return Sanity(found, f"random weights are explained otherwise (rank correlation {found:.2f})")
