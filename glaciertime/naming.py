@@ -32,6 +32,7 @@ __all__ = [
     "column_called",
     "column_key",
     "columns_among",
+    "counted",
     "first_column",
     "fold_name",
     "other_spellings",
@@ -190,3 +191,15 @@ def column_called(columns: Iterable[Any], given: str, *, option: str, where: str
         hint = f", did you mean {near[0]}?" if near else ";"
         raise InputError(f"{option} {given}: {where} has no such column{hint} it has {', '.join(held) or 'none'}")
     return found[0]
+
+
+def counted(count: int, things: str) -> str:
+    """Return how many there are of what is named in the plural, thousands parted.
+
+    Examples
+    --------
+    >>> [counted(number, "calving fronts") for number in (0, 1, 1200)], counted(1, "series")
+    (['0 calving fronts', '1 calving front', '1,200 calving fronts'], '1 series')
+    """
+    one = things if things.endswith("series") else things.removesuffix("s")
+    return f"{count:,} {one if count == 1 else things}"

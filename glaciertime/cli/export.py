@@ -30,6 +30,7 @@ from glaciertime.cli.selecting import (
     make_folder,
     selection_of,
 )
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,7 @@ def export(
         if not written:
             whose = rows.without[0] if len(rows.without) == 1 else chosen.label
             raise DataNotFoundError(f"the archive holds no {table} of {whose}; there is nothing to export")
-        note(f"the archive holds no {table} of {len(rows.without)} of {len(chosen)} glaciers: {shown}")
+        note(f"the archive holds no {table} of {len(rows.without)} of {counted(len(chosen), 'glaciers')}: {shown}")
     if rows.failed:
         raise typer.Exit(exit_code(stored=written > 0, failed=True))
 

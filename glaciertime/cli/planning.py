@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from glaciertime.cli.common import note, print_json_value
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
@@ -46,7 +47,7 @@ def print_plan(requests: Sequence[TrackRequest], archive: Archive, *, jobs: int,
             note(f"{plan.glacier}: {plan.error}")
     failed = len([plan for plan in plans if plan.error])
     done = len(plans) - len(left) - failed
-    typer.echo(f"{len(plans)} glaciers: {done} done, {len(left)} to do, {failed} that cannot be")
+    typer.echo(f"{counted(len(plans), 'glaciers')}: {done} done, {len(left)} to do, {failed} that cannot be")
     if cost is None:
         return
     if hours != hours:

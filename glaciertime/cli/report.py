@@ -10,6 +10,7 @@ import typer
 from glaciertime.cli.common import (
     ArchiveOption,
     GlaciersOption,
+    JobsOption,
     ManifestOption,
     OverwriteOption,
     keep_run,
@@ -28,6 +29,7 @@ from glaciertime.cli.selecting import (
     make_folder,
     selection_of,
 )
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
@@ -64,6 +66,7 @@ def report(
     ] = 180,
     correlation: CorrelationOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
+    jobs: JobsOption = 1,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write one self-contained HTML page: map of fronts, series, forecast, retreat table, backtest.
@@ -88,6 +91,8 @@ def report(
         told = [f"--{name.removeprefix('date_')}" for name, value in of_region.items() if value is not None]
         if told:
             raise UsageError(f"{' and '.join(told)}: of the page of several glaciers; the page of one shows all dates")
+        if jobs > 1:
+            raise UsageError("--jobs: of the pages of several glaciers, in a folder; one page is made by one process")
         record = next(chosen.records(store))
         target = out or _default(chosen)
         if target.is_dir():
@@ -97,7 +102,10 @@ def report(
         typer.echo(target)
         return
     options: dict[str, object] = {**of_region, "max_gap_days": max_gap}
-    _page_of_region(chosen, store, out or _default(chosen), options, archive=archive, overwrite=overwrite)
+    target = out or _default(chosen)
+    if jobs > 1 and not folder_meant(target, is_many=True):
+        raise UsageError("--jobs: of the pages of several glaciers, in a folder; one page is made by one process")
+    _page_of_region(chosen, store, target, options, archive=archive, overwrite=overwrite, jobs=jobs)
 
 
 def _default(chosen: Chosen) -> Path:
@@ -107,23 +115,22 @@ def _default(chosen: Chosen) -> Path:
 
 
 def _page_of_one(record: GlacierRecord, target: Path, *, archive: Path, overwrite: bool) -> RunRecord:
-    from glaciertime.pipeline.runs import run_of_tables
-    from glaciertime.report.page import MARK, TABLES_SHOWN, report_page
+    from glaciertime.pipeline.pages import write_page
+    from glaciertime.report.page import MARK
     from glaciertime.writing import Target, check_target, write_bytes
     from glaciertime.writing.marks import made_by
 
     own = made_by(MARK)
     check_target(Target(target, "--out", own), archive=archive, overwrite=overwrite)
     run = the_run()
-    kept = run_of_tables(run, record, TABLES_SHOWN, settings={"output": str(target)})
-    page = report_page(record, run=kept).encode()
-    write_bytes(target, page, own=own, archive=archive, overwrite=overwrite)
+    page, kept = write_page(record, run=run, target=str(target))
+    write_bytes(target, page.encode(), own=own, archive=archive, overwrite=overwrite)
     run.stored.append(f"the page {target}")
     return kept
 
 
 def _page_of_region(
-    chosen: Chosen, store: Archive, out: Path, options: dict[str, object], *, archive: Path, overwrite: bool
+    chosen: Chosen, store: Archive, out: Path, options: dict[str, object], *, archive: Path, overwrite: bool, jobs: int
 ) -> None:
     """Write the page of a region, in a folder with the pages of its glaciers."""
     from glaciertime.pipeline.regional import labels_of, region_reading
@@ -138,10 +145,10 @@ def _page_of_region(
     target = out / _INDEX if in_folder else out
     check_target(Target(target, "--out", own), archive=archive, overwrite=overwrite)
     reading, digest = region_reading(chosen, store, **options)  # type: ignore[arg-type]
-    pages, failed = _pages_of_each(chosen, store, out, archive, overwrite) if in_folder else ({}, {})
+    pages, failed = _pages_of_each(chosen, store, out, archive, overwrite, jobs) if in_folder else ({}, {})
     run = the_run()
     kept = run.record(
-        tables={f"observations of {len(reading.glaciers)} glaciers": digest},
+        tables={f"observations of {counted(len(reading.glaciers), 'glaciers')}": digest},
         settings={"output": str(target), "region": chosen.label, "correlation": reading.correlation},
     )  # fmt: skip
     page = region_page(reading, run=kept, pages=pages, labels=labels_of(chosen), without_page=failed)
@@ -157,28 +164,40 @@ def _page_of_region(
 
 
 def _pages_of_each(
-    chosen: Chosen, store: Archive, out: Path, archive: Path, overwrite: bool
+    chosen: Chosen, store: Archive, out: Path, archive: Path, overwrite: bool, jobs: int
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Write a page of each glacier; return their files by glacier, and why some have none."""
     from rich.console import Console
     from rich.progress import track as bar
 
     from glaciertime.errors import GlacierTimeError
-    from glaciertime.walls import wall
-    from glaciertime.writing import file_names
+    from glaciertime.pipeline.pages import pages_of
+    from glaciertime.report.page import MARK
+    from glaciertime.writing import Target, check_target, file_names, write_bytes
+    from glaciertime.writing.marks import made_by
 
-    files = file_names(chosen.names, ".html", taken=[_INDEX])
+    own, run = made_by(MARK), the_run()
     pages: dict[str, str] = {}
     failed: dict[str, str] = {}
-    console = Console(stderr=True)
-    for record in bar(chosen.records(store), "reporting", total=len(chosen), console=console, transient=True):
-        name = record.glacier
+    targets: dict[str, Path] = {}
+    for name, file in file_names(chosen.names, ".html", taken=[_INDEX]).items():
         try:
-            with wall(f"{name}: its page cannot be made", "this is a defect: please report it, with the archive"):
-                _page_of_one(record, out / files[name], archive=archive, overwrite=overwrite)
+            check_target(Target(out / file, "--out", own), archive=archive, overwrite=overwrite)
+            targets[name] = out / file
         except GlacierTimeError as error:
             failed[name] = str(error)
-            note(f"{name}: no page: {error}")
-            continue
-        pages[name] = files[name]
+    made = pages_of(chosen, store, targets, run=run, jobs=jobs)
+    for page in bar(made, "reporting", total=len(targets), console=Console(stderr=True), transient=True):
+        target = targets[page.glacier]
+        try:
+            if not page.error:
+                write_bytes(target, page.text.encode(), own=own, archive=archive, overwrite=overwrite)
+                run.stored.append(f"the page {target}")
+                pages[page.glacier] = target.name
+                continue
+            failed[page.glacier] = page.error
+        except GlacierTimeError as error:
+            failed[page.glacier] = str(error)
+    for name, why in failed.items():
+        note(f"{name}: no page: {why}")
     return pages, failed

@@ -106,9 +106,13 @@ def scenes(
         catalogue, since=since, until=until, collections=collection, bands=tuple(split_names(bands)), per=per,
         most_clouds=max_clouds, sieve=sieve, refresh=refresh, sign=sign,
     )  # fmt: skip
-    chosen = chosen_known(selection_of(glacier, region=region, manifest=manifest, rgi=rgi))
-    if not chosen.names:
-        raise UsageError("name a glacier with --glacier NAME; glaciertime catalog lists them")
+    selection = selection_of(glacier, region=region, manifest=manifest, rgi=rgi)
+    if selection.is_empty:
+        raise UsageError(
+            "name glaciers with --glacier NAME, --region NAME or --rgi FILE; --all is of their scenes here; "
+            "glaciertime catalog lists them"
+        )
+    chosen = chosen_known(selection)
     if out is not None:
         check_folder(out, overwrite=overwrite)
     run = the_run()

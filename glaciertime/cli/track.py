@@ -42,10 +42,12 @@ from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 from glaciertime.cli.planning import print_plan
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_known, selection_of
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
     from glaciertime.pipeline import TrackOutcome
+    from glaciertime.pipeline.selection import Known
     from glaciertime.scenes.inventory import Inventory
 
 __all__ = ["parse_direction", "track"]
@@ -239,7 +241,8 @@ def track(
         TrackRequest(
             glacier=name, known=chosen.known.entry(name), scenes=wanted, data=None if wanted else data_folder(data),
             downloads=downloads_folder(), manifests=chosen.known.manifests_of(name),
-            dataset=dataset, weights=weights, ocean=parse_direction(ocean), reading=reading,
+            dataset=dataset or ("" if wanted else _of_inventories(chosen.known, name, data)),
+            weights=weights, ocean=parse_direction(ocean), reading=reading,
             columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
             front_of=_front_kind(front_of), files=_files(chosen.known.inventory_of(name), dates),
@@ -404,6 +407,15 @@ def _summary(outcome: TrackOutcome) -> dict[str, object]:
     }
 
 
+def _of_inventories(known: Known, name: str, data: Path | None) -> str:
+    """Return what data of a glacier of an inventory are called: as their folder, in how many of its files it stands.
+
+    Totals are of one data set: a glacier that one inventory of the folder lacks is in them all the same.
+    """
+    folder = None if known.inventory_of(name) is None else data_folder(data)
+    return "" if folder is None or not folder.is_dir() else folder.resolve().name
+
+
 def _print(outcome: TrackOutcome, archive: Place, *, stored: bool) -> None:
     from glaciertime.pipeline.runs import ruler_lines
 
@@ -418,9 +430,9 @@ def _print(outcome: TrackOutcome, archive: Place, *, stored: bool) -> None:
     observations = tracked.observations
     typer.echo(f"{outcome.glacier} ({kind}; {outcome.dataset}, from {outcome.origin})")
     typer.echo(
-        f"  {len(outcome.inputs)} scenes, {observations['date'].min():%Y-%m-%d} to "
-        f"{observations['date'].max():%Y-%m-%d}: {len(tracked.fronts)} calving fronts, "
-        f"{len(observations)} observations in {archive}"
+        f"  {counted(len(outcome.inputs), 'scenes')}, {observations['date'].min():%Y-%m-%d} to "
+        f"{observations['date'].max():%Y-%m-%d}: {counted(len(tracked.fronts), 'calving fronts')}, "
+        f"{counted(len(observations), 'observations')} in {archive}"
     )
     for (variable, method, footprint, front_of), rows in observations[observations["value"].notna()].groupby(
         ["variable", "method", "footprint", "front_of"], sort=False
@@ -450,7 +462,7 @@ def _print_missing(outcome: TrackOutcome) -> None:
     kinds = kinds_of(outcome)
     option = option_that_helps(kinds)
     typer.echo(
-        f"  measured: {measured} scenes; not measured: {len(outcome.problems)}"
+        f"  measured: {counted(measured, 'scenes')}; not measured: {len(outcome.problems)}"
         + (f"; {option} would change that for {_helped(kinds, option)}" if option else "")
     )
 

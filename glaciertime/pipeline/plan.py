@@ -16,6 +16,7 @@ from pathlib import Path
 
 from glaciertime.archive import Archive
 from glaciertime.errors import GlacierTimeError
+from glaciertime.naming import counted
 from glaciertime.pipeline.request import TrackRequest
 from glaciertime.pipeline.tracking import done_before, looked_up, outcome_of, store
 from glaciertime.pipeline.tracking_many import ready
@@ -133,5 +134,5 @@ def _from_runs(archive: Archive) -> Cost | None:
     return Cost(
         cpu_seconds=statistics.mean(each),
         archive_bytes=_bytes(archive) / images,
-        known_from=f"{len(each)} glaciers that the archive holds, on the machines that measured them",
+        known_from=f"{counted(len(each), 'glaciers')} that the archive holds, on the machines that measured them",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from glaciertime.archive import Archive
 from glaciertime.catalog import Catalog, DataSet, Glacier, catalog_with, load_catalog, own_manifests
 from glaciertime.errors import DataNotFoundError, UsageError
-from glaciertime.naming import fold_name
+from glaciertime.naming import counted, fold_name
 from glaciertime.pipeline.regions import Region, places_held, region_named
 from glaciertime.record import GlacierRecord, held_name
 from glaciertime.scenes.inventory import Inventory, Outline, read_inventory
@@ -220,7 +220,9 @@ def choose_known(selection: Selection, *, named_elsewhere: bool = False) -> Chos
     every = sorted(known.catalog.glaciers)
     names = tuple(every) if selection.every else tuple(dict.fromkeys(known.own))
     whole = (
-        f"all {len(names)} glaciers of the catalog" if selection.every else f"all {len(names)} of {_files(selection)}"
+        f"all {counted(len(names), 'glaciers')} of the catalog"
+        if selection.every
+        else f"all {len(names)} of {_files(selection)}"
     )
     return Chosen(names, known, whole, (*notes, f"chosen: {whole}"), of=len(names))
 
@@ -260,7 +262,7 @@ def choose_held(selection: Selection, archive: Archive, *, all_unless_told: bool
             f"the archive {archive.path} holds no glacier; run glaciertime track or glaciertime import first"
         )
     if selection.every or selection.is_empty:
-        whole = f"all {len(held)} glaciers of {archive.path.name}"
+        whole = f"all {counted(len(held), 'glaciers')} of {archive.path.name}"
         said = (f"chosen: {whole}",) if selection.every else ()
         return Chosen(tuple(held), known, whole, (*_notes(known), *said), of=len(held))
     by_fold = {fold_name(name): name for name in held}
@@ -288,12 +290,13 @@ def _of_files(selection: Selection, known: Known, by_fold: dict[str, str], archi
         (found if held else missing).append(held or name)
     if not found:
         raise DataNotFoundError(
-            f"the archive {archive.path} holds none of the {len(missing)} glaciers of {_files(selection)}; "
+            f"the archive {archive.path} holds none of the {counted(len(missing), 'glaciers')} of {_files(selection)}; "
             "run glaciertime track with the same options first"
         )
     names = tuple(dict.fromkeys(found))
     of = len(names) + len(missing)
-    told = f"chosen: {len(names)} of the {of} glaciers of {_files(selection)}, those that {archive.path.name} holds"
+    whole = f"{counted(of, 'glaciers')} of {_files(selection)}"
+    told = f"chosen: {len(names)} of the {whole}, those that {archive.path.name} holds"
     return Chosen(names, known, _files(selection), (*_notes(known), told), of=of, missing=tuple(missing))
 
 
@@ -315,10 +318,10 @@ def _in_region(
 ) -> tuple[tuple[str, ...], list[str]]:
     """Return which of some glaciers lie in a region, and what is said of those of which it is not known."""
     inside, unknown = region.of(names, known, placed or {})
-    told = [f"chosen: {len(inside)} of {len(names)} glaciers, those of {region.label}"]
+    told = [f"chosen: {len(inside)} of {counted(len(names), 'glaciers')}, those of {region.label}"]
     if unknown:
         shown = ", ".join(unknown[:_SHOWN]) + (", ..." if len(unknown) > _SHOWN else "")
-        told.append(f"of {len(unknown)} glaciers nothing says where they lie; they are left out ({shown})")
+        told.append(f"of {counted(len(unknown), 'glaciers')} nothing says where they lie; left out ({shown})")
     return tuple(inside), told
 
 

@@ -22,7 +22,7 @@ import shapely
 
 from glaciertime.dates import read_dates
 from glaciertime.errors import InputError
-from glaciertime.naming import DATE_COLUMNS, columns_among
+from glaciertime.naming import DATE_COLUMNS, columns_among, counted
 from glaciertime.region.totals import CORRELATION, Total, check_correlation, total_of
 from glaciertime.scenes.inventory import Inventory
 from glaciertime.units import true_plane, years_between
@@ -133,7 +133,9 @@ def compare_inventories(
     small = {name for name, shape in old.items() if shape.area < 1e6 * min_area_km2}
     if small:
         area = math.fsum(old[name].area for name in small) / 1e6
-        notes.append(f"{len(small)} glaciers below {min_area_km2:g} km2 at the start ({area:.3g} km2) are left out")
+        notes.append(
+            f"{counted(len(small), 'glaciers')} below {min_area_km2:g} km2 at the start ({area:.3g} km2) are left out"
+        )
     ends, sources, fresh = _later_ice(basins, new, small, min_area_km2, notes)
     if not any(shape.area > 0 for shape in ends.values()):
         raise InputError(
@@ -160,7 +162,7 @@ def compare_inventories(
     if uncovered:
         shown = ", ".join(list(uncovered)[:_SHOWN]) + (", ..." if len(uncovered) > _SHOWN else "")
         notes.append(
-            f"{later.path.name} shows nothing of {len(uncovered)} glaciers ({shown}; "
+            f"{later.path.name} shows nothing of {counted(len(uncovered), 'glaciers')} ({shown}; "
             f"{math.fsum(uncovered.values()):.3g} km2), which it may not cover: they are in no sum; if it "
             "covers them and they are gone, give --complete"
         )
@@ -427,9 +429,9 @@ def _together(
         totals["rate"] = total_of(dated["per_year_km2"], dated["per_year_sigma_km2"], correlation=correlation)
         totals["percent_rate"] = totals["rate"].times(100 / float(dated["start_km2"].sum()))
         if len(dated) < len(held):
+            without = counted(len(held) - len(dated), "glaciers")
             notes.append(
-                f"of {len(held) - len(dated)} glaciers a date is not known, or the two are less than a year apart: "
-                "they are in no rate (--from, --to)"
+                f"of {without} a date is not known, or the two are less than a year apart: in no rate (--from, --to)"
             )
         if not one_period:
             notes.append(

@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.region.changes import Changes
 from glaciertime.region.overlap import Shared, shared_ground
 from glaciertime.region.totals import CORRELATION, Total, check_correlation, total_of
@@ -139,7 +140,9 @@ def read_region_changes(
     check_correlation(correlation)
     if not changes.rows:
         reason = next(iter(changes.failed.values()), "it has no glaciers")
-        raise InputError(f"{label}: nothing can be said of any of its {len(changes.glaciers)} glaciers ({reason})")
+        raise InputError(
+            f"{label}: nothing can be said of any of its {counted(len(changes.glaciers), 'glaciers')} ({reason})"
+        )
     shared = _SharedGround(changes)
     areas = dict(areas_km2 or {}) or changes.areas_km2
     every = [*changes.glaciers, *missing]
@@ -218,9 +221,9 @@ def _reading(
         rows = rows[~rows["glacier"].isin(left_out)]
     table = rows.sort_values(["per_year", "glacier"]).reset_index(drop=True)
     known = [name for name in every if name in areas]
-    counted = set(table["glacier"])
+    inside = set(table["glacier"])
     completeness = Completeness(
-        len(counted), len(every), math.fsum(areas[name] for name in known if name in counted) if known else math.nan,
+        len(inside), len(every), math.fsum(areas[name] for name in known if name in inside) if known else math.nan,
         math.fsum(areas[name] for name in known) if known else math.nan, len(every) - len(known),
     )  # fmt: skip
     return _summed(kind, table, left_out, completeness, correlation, same_period_days)

@@ -6,6 +6,7 @@ import math
 
 import pandas as pd
 
+from glaciertime.naming import counted
 from glaciertime.region.inventories import Comparison
 from glaciertime.report.region_text import total_text
 from glaciertime.units import number_text
@@ -47,7 +48,7 @@ def comparison_text(found: Comparison) -> str:
     """Return what the glaciers are together, for a terminal."""
     counts = found.counts
     lines = [
-        f"{counts['compared']} glaciers compared: {counts['shrunk']} smaller, {counts['grown']} larger; "
+        f"{counted(counts['compared'], 'glaciers')} compared: {counts['shrunk']} smaller, {counts['grown']} larger; "
         f"{counts['vanished']} vanished, {counts['split']} split, {counts['merged']} merged, {counts['new']} new"
     ]
     for key, label, unit in _TOTALS:

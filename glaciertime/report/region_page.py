@@ -10,6 +10,7 @@ from html import escape
 import pandas as pd
 
 from glaciertime import __version__
+from glaciertime.naming import counted
 from glaciertime.provenance import RunRecord
 from glaciertime.provenance.tags import html_tag
 from glaciertime.region.reading import KindReading, RegionReading
@@ -107,7 +108,11 @@ class _Names:
 
 def _header(reading: RegionReading) -> str:
     held = len(reading.glaciers)
-    of = f"{held} glaciers" if held == reading.of else f"{held} of {reading.of} known glaciers are in the archive"
+    of = (
+        counted(held, "glaciers")
+        if held == reading.of
+        else f"{held} of {counted(reading.of, 'known glaciers')} are in the archive"
+    )
     title = reading.label[:1].upper() + reading.label[1:]
     return (
         f'<h1>{escape(title)}</h1>\n<p class="lead">{of}. Made by glaciertime {__version__} on '
@@ -136,20 +141,20 @@ def _kind(one: KindReading, reading: RegionReading, named: _Names) -> str:
 
 def _map(one: KindReading, reading: RegionReading, named: _Names) -> str:
     points = {name: reading.points[name] for name in sorted(reading.points)}
-    counted = dict(zip(one.table["glacier"], one.table["per_year"], strict=True))
-    placed = [name for name in counted if name in points]
+    rates = dict(zip(one.table["glacier"], one.table["per_year"], strict=True))
+    placed = [name for name in rates if name in points]
     if len(placed) < 2:  # a map of one says less than its name
         return ""
     svg = region_map(
-        points, counted, unit=one.kind["unit"], source=one.kind["source"],
+        points, rates, unit=one.kind["unit"], source=one.kind["source"],
         labels={name: named.short(name) for name in points},
     )  # fmt: skip
     more = len(one.table) - len(placed)
     without = f" {more} counted glaciers have no known place." if more else ""
     unit = one.kind["unit"]
     caption = (
-        f"Change per year of {len(placed)} glaciers in {unit}, those without a value grey; the largest are named where "
-        f"there is room.{without} Source: {one.kind['source']}; {one.kind['dataset']}."
+        f"Change per year of {counted(len(placed), 'glaciers')} in {unit}, those without a value grey; the largest are "
+        f"named where there is room.{without} Source: {one.kind['source']}; {one.kind['dataset']}."
     )
     return figure(svg, f"Map of the changes of {reading.label}", caption, kind="map")
 
@@ -206,7 +211,7 @@ def _missing(reading: RegionReading, without_page: Mapping[str, str]) -> str:
     if reading.missing:
         more = f" and {len(reading.missing) - 50} more" if len(reading.missing) > 50 else ""
         names = ", ".join(reading.missing[:50]) + more
-        parts.append(f"<h2>Not in the archive</h2><p>{len(reading.missing)} glaciers: {escape(names)}</p>")
+        parts.append(f"<h2>Not in the archive</h2><p>{counted(len(reading.missing), 'glaciers')}: {escape(names)}</p>")
     return "\n".join(parts)
 
 

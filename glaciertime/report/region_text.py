@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from glaciertime.naming import counted
 from glaciertime.region.reading import Completeness, KindReading, RegionReading
 from glaciertime.region.totals import Total
 from glaciertime.tables import variable_named
@@ -66,7 +67,7 @@ def completeness_text(found: Completeness) -> str:
     >>> completeness_text(Completeness(2, 3, 8.0, 10.0, 0))
     '2 of 3 glaciers, 80 % by area (8 of 10 km2)'
     """
-    text = f"{found.n} of {found.of} glaciers"
+    text = f"{found.n} of {counted(found.of, 'glaciers')}"
     if math.isnan(found.share):
         return f"{text}; no areas are known to weigh them by"
     text += (
@@ -103,7 +104,7 @@ def total_rows(reading: KindReading, *, correlation: float) -> list[tuple[str, s
 
 def region_text(reading: RegionReading) -> str:
     """Return what a region says, for a terminal."""
-    lines = [f"{reading.label}: {len(reading.glaciers)} of {reading.of} glaciers are held"]
+    lines = [f"{reading.label}: held are {len(reading.glaciers)} of {counted(reading.of, 'glaciers')}"]
     for one in reading.kinds:
         lines += ["", kind_title(one.kind)]
         rows = total_rows(one, correlation=reading.correlation)
@@ -128,7 +129,7 @@ def left_out_text(left_out: Mapping[str, str]) -> list[str]:
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         lines.append(f"{', '.join(names[:_SHOWN])}{more} ({why})")
     if len(lines) > 2 * _SHOWN:
-        lines = [*lines[: 2 * _SHOWN], f"and {sum(map(len, by_reason.values()))} glaciers in all"]
+        lines = [*lines[: 2 * _SHOWN], f"and {counted(sum(map(len, by_reason.values())), 'glaciers')} in all"]
     return lines
 
 

@@ -22,7 +22,7 @@ def test_two_inventories_are_compared(command: Command, tmp_path: Path) -> None:
     write(tmp_path / "b.gpkg", 3000, "2010-08-01")
     done = command("inventories", "a.gpkg", "b.gpkg", "--boundary-sigma", "10")
     assert done.code == 0
-    assert "1 glaciers compared: 1 smaller, 0 larger; 0 vanished" in done.out
+    assert "1 glacier compared: 1 smaller, 0 larger; 0 vanished" in done.out
     assert "divides: the outlines of a.gpkg" in done.err
     assert command("inventories", "a.gpkg", "b.gpkg", "--json").json[0]["percent"] == pytest.approx(-25, abs=0.01)
     totals = {row["what"]: row for row in command("inventories", "a.gpkg", "b.gpkg", "--totals", "--json").json}

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import geopandas as gpd
 import pandas as pd
 import pytest
+import shapely
+
+from glaciertime.units import polygon_area_km2
 
 from .conftest import Command
 
@@ -108,3 +113,49 @@ def test_a_date_that_is_too_far_is_the_row_of_that_glacier(odd: Command, tmp_pat
     assert done.code == 3
     assert [row["glacier"] for row in done.json if "failed" in str(row.get("status", ""))] == ["Late"]
     assert len([row for row in done.json if row.get("loss_km2") is not None]) == 7
+
+
+def test_neighbours_of_two_inventories_in_a_folder_are_one_region(command: Command, tmp_path: Path) -> None:
+    """Their boxes overlap and their ice meets; one of them stands in one of the two files alone."""
+    (tmp_path / "inventories").mkdir()
+    widths = {"G-1": (0, 3000), "G-2": (3000, 2500), "G-3": (5500, 2000)}
+
+    def write(name: str, day: str, shrunk: float, left_out: str) -> None:
+        rows = [
+            {"rgi_id": number, "src_date": day,
+             "geometry": shapely.box(630_000 + x, 5_190_000, 630_000 + x + wide, 5_192_000 - shrunk)}
+            for number, (x, wide) in widths.items() if number != left_out
+        ]  # fmt: skip
+        gpd.GeoDataFrame(rows, geometry="geometry", crs="EPSG:32632").to_file(tmp_path / "inventories" / name)
+
+    write("of_2000.gpkg", "2000-08-01", 0, "")
+    write("of_2010.gpkg", "2010-08-01", 500, "G-3")
+    first = tmp_path / "inventories" / "of_2000.gpkg"
+    assert command("track", "--rgi", first, "--data", "inventories").code == 0
+    totals = command("table", "--all", "--totals", "--json").json
+    (areas,) = [row for row in totals if row["variable"] == "area_km2"]
+    assert (areas["glaciers"], areas["of"]) == (2, 3)
+    # Of the two that were seen twice, on the ellipsoid: 5.5 km by 2 km, and by 1.5 km.
+    each = [
+        polygon_area_km2(shapely.box(630_000, 5_190_000, 635_500, 5_190_000 + high), crs="EPSG:32632")
+        for high in (2000, 1500)
+    ]
+    assert areas["change"] == pytest.approx(each[1] - each[0], rel=1e-4)
+    assert areas["start"] == pytest.approx(each[0], rel=1e-4)
+
+
+def test_pages_of_two_processes_are_those_of_one(command: Command, tmp_path: Path) -> None:
+    rows = [(name, f"{2000 + k}-07-01", 50.0 - k) for name in ("One", "Two") for k in range(4)]
+    pd.DataFrame(rows, columns=["glacier", "date", "area_km2"]).to_csv(tmp_path / "areas.csv", index=False)
+    assert command("import", "areas.csv").code == 0
+    found = []
+    for folder, more in (("alone", ()), ("together", ("--jobs", "2"))):
+        assert command("report", "--all", "--out", folder, *more).code == 0
+        texts = {path.name: path.read_text() for path in sorted((tmp_path / folder).glob("*.html"))}
+        # Without the drawings, whose parts are named by chance, and what was typed.
+        found.append({name: re.sub(r'base64,[^"]*|content="[^"]*"', "", text) for name, text in texts.items()})
+    assert list(found[0]) == ["One.html", "Two.html", "index.html"]
+    assert found[0] == found[1]
+    one = command("report", "--glacier", "One", "--jobs", "2")
+    assert one.code == 2
+    assert "one page is made by one process" in one.err

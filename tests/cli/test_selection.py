@@ -124,7 +124,7 @@ def test_of_glaciers_without_a_place_a_polygon_says_so(lengths: Command, tmp_pat
     (tmp_path / "manifests" / "Beta.yaml").unlink()
     done = lengths("series", "--region", "region.gpkg", "--manifest", "manifests", "--product", "rates", "--json")
     assert [row["glacier"] for row in done.json] == ["Gamma"]
-    assert "of 1 glaciers nothing says where they lie; they are left out (Beta)" in done.err
+    assert "of 1 glacier nothing says where they lie; left out (Beta)" in done.err
 
 
 def test_a_folder_of_manifests_alone_means_those_it_holds(lengths: Command, tmp_path: Path) -> None:

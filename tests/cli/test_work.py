@@ -207,11 +207,11 @@ def test_a_dry_run_tells_the_tasks_what_is_done_and_what_is_left(track, command:
     done = track("--dry-run")
     assert done.out.splitlines() == [
         f"Toy: done, 3 scenes, {size / 1e6:,.1f} MB",
-        "1 glaciers: 1 done, 0 to do, 0 that cannot be",
+        "1 glacier: 1 done, 0 to do, 0 that cannot be",
     ]
     write_mask(masks / "toy_2004-03-15.tif", zones(33))
     left = track("--dry-run")
-    assert "by 1 glaciers that the archive holds" in left.out
+    assert "by 1 glacier that the archive holds" in left.out
     assert "to do: 4 scenes" in left.out
     assert len(Archive(Path("glaciertime.gpkg")).read("inputs")) == 3
 

@@ -91,7 +91,7 @@ def test_those_that_split_merge_vanish_and_are_new(tmp_path: Path) -> None:
     assert row(found, "Gone").end_km2 == 0
     assert "0.0036 km2 are left" in row(found, "Gone").note
     told = " ".join(found.notes)
-    assert "1 glaciers below 0.01 km2 at the start" in told
+    assert "1 glacier below 0.01 km2 at the start" in told
     assert "1 later outlines below 0.01 km2" in told
     held = found.table[found.table["status"] != "new"]
     assert found.totals["change"].value == pytest.approx(held["change_km2"].sum())
@@ -109,7 +109,7 @@ def test_what_one_of_the_two_does_not_cover_is_no_change(tmp_path: Path) -> None
         "Neighbour": "new",
     }
     assert found.totals["change"].value == pytest.approx(-km2(block(1000, 0, 1000, 1000)), rel=1e-4)
-    assert any("shows nothing of 1 glaciers (Beside; 2 km2)" in note for note in found.notes)
+    assert any("shows nothing of 1 glacier (Beside; 2 km2)" in note for note in found.notes)
     whole = compared(tmp_path, old, new, is_complete=True)
     assert row(whole, "Beside").status == "vanished"
 

@@ -1,0 +1,94 @@
+"""The pages of many glaciers, made by one process or by several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from glaciertime.archive import Archive, Place
+from glaciertime.catalog import Catalog
+from glaciertime.errors import GlacierTimeError, UsageError
+from glaciertime.pipeline.runs import run_of_tables
+from glaciertime.pipeline.selection import Chosen
+from glaciertime.pipeline.work import Task, Where, run_tasks
+from glaciertime.provenance import Run, RunRecord
+from glaciertime.record import GlacierRecord
+from glaciertime.report.page import TABLES_SHOWN, report_page
+from glaciertime.walls import wall
+
+__all__ = ["Page", "pages_of", "write_page"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """The page of a glacier, or why it has none."""
+
+    glacier: str
+    text: str = ""
+    #: What the page rests on, and what made it.
+    run: RunRecord | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PageRequest:
+    archive: Place
+    glacier: str
+    #: Of the glacier alone: a whole inventory does not travel with each page.
+    catalog: Catalog
+    target: str
+    run: Run
+
+
+def write_page(record: GlacierRecord, *, run: Run, target: str) -> tuple[str, RunRecord]:
+    """Return the page of a glacier, and the run as it is kept with it."""
+    kept = run_of_tables(run, record, TABLES_SHOWN, settings={"output": target})
+    return report_page(record, run=kept), kept
+
+
+def pages_of(chosen: Chosen, store: Archive, targets: Mapping[str, Path], *, run: Run, jobs: int = 1) -> Iterator[Page]:
+    """Yield the page of each glacier, in their order; what fails of one is told in it and stops none.
+
+    Parameters
+    ----------
+    chosen : Chosen
+    store : Archive
+    targets : mapping of glacier to file
+        Where each is to be written; those without one are passed over.
+    run : Run
+        What makes them.
+    jobs : int
+        Processes; 1 stays in this one.
+    """
+    tasks = (
+        Task(
+            name=name, call=_page,
+            given=_PageRequest(
+                archive=store.path, glacier=name, catalog=_catalog_of(chosen.catalog, name), target=str(target), run=run
+            ),
+        )
+        for name, target in targets.items()
+    )  # fmt: skip
+    for result in run_tasks(tasks, where=Where(jobs=jobs), total=len(targets)):
+        name = result.task.name
+        yield result.value or Page(glacier=name, error=f"{name}: {result.lost}")
+
+
+def _catalog_of(catalog: Catalog, name: str) -> Catalog:
+    try:
+        entries = [catalog.glacier(name)]
+    except UsageError:
+        entries = []
+    return Catalog(entries, catalog.datasets.values())
+
+
+def _page(request: _PageRequest) -> Page:
+    name = request.glacier
+    try:
+        with wall(f"{name}: its page cannot be made", "this is a defect: please report it, with the archive"):
+            record = GlacierRecord(Archive(request.archive), name, catalog=request.catalog)
+            text, kept = write_page(record, run=request.run, target=request.target)
+    except GlacierTimeError as error:
+        return Page(glacier=name, error=str(error))
+    return Page(glacier=name, text=text, run=kept)
