@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,7 +81,7 @@ def evaluate(
     ] = None,
     tolerance: Annotated[float, typer.Option(min=0.0, metavar="PIXELS", help="Of the boundary F1.")] = 2.0,
     draws: Annotated[int, typer.Option(min=0, help="Draws of the intervals; 0 for none.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the intervals.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the intervals.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE|FOLDER", help="Also write .csv, .json, .md or .tex; into a folder all four."),
@@ -91,7 +92,7 @@ def evaluate(
             metavar="FOLDER", help="Also draw confusion matrix, ROC, reliability, thresholds, and maps of three images."
         ),
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime; 0: its own choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime, or of torch; 0: its own choice.")] = 0,
     overwrite: OverwriteOption = False,
     strict: StrictOption = False,
     as_json: JsonOption = False,
@@ -109,7 +110,17 @@ def evaluate(
 
     glaciertime evaluate model.onnx --data caffe --root CaFFe --out scores --pictures scores
     """
-    from glaciertime.cli.evaluating import PARTS, draw, judged, made_with, scored_part, targets_of, warnings_of, write
+    from glaciertime.cli.evaluating import (
+        PARTS,
+        check_places,
+        draw,
+        judged,
+        made_with,
+        scored_part,
+        targets_of,
+        warnings_of,
+        write,
+    )
     from glaciertime.report.evaluation_text import terminal_text
     from glaciertime.segment.judge.class_matching import match_bands, match_classes, parse_matches
     from glaciertime.segment.judge.findings import findings_of
@@ -117,8 +128,9 @@ def evaluate(
     from glaciertime.segment.predict.sampled import ready_model
 
     targets = targets_of(out)
-    if pictures is not None and pictures.exists() and not pictures.is_dir():
-        raise UsageError(f"--pictures {pictures} is no folder; name one")
+    check_places(targets, pictures, overwrite=overwrite)
+    if not math.isfinite(tolerance):
+        raise UsageError(f"--tolerance {tolerance}: a number of pixels expected")
     if ocean is not None:
         parse_ocean(ocean)
     told = parse_matches(match or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
     from glaciertime.segment.judge.evaluation import Evaluation
     from glaciertime.segment.predict.sampled import ReadyModel
 
-__all__ = ["PARTS", "draw", "judged", "made_with", "scored_part", "targets_of", "warnings_of", "write"]
+__all__ = ["PARTS", "check_places", "draw", "judged", "made_with", "scored_part", "targets_of", "warnings_of", "write"]
 
 PARTS = ("test", "validation", "train", "all")
+CURVES = ("confusion", "roc", "reliability", "thresholds")
+MAPS = ("worst", "median", "best")
 KINDS = (".csv", ".json", ".md", ".tex")
 
 
@@ -66,9 +69,9 @@ def scored_part(model: ReadyModel, data: Selected, split: str | None) -> tuple[l
 def _remembered(model: ReadyModel, data: Selected, chosen: Sequence[int]) -> list[str]:
     """Return what is to be said where only the words of the weights tell what they were trained on."""
     trained_on = model.spec.trained_on
-    text = f" {trained_on.casefold()} "
+    text = trained_on.casefold()
     names = {data.infos[index].glacier for index in chosen}
-    seen = sorted(name for name in names if name and name.casefold() in text)
+    seen = sorted(name for name in names if name and re.search(rf"(?<!\w){re.escape(name.casefold())}(?!\w)", text))
     if seen:
         of = sum(data.infos[index].glacier in seen for index in chosen)
         more = ", ..." if len(seen) > 5 else ""
@@ -162,22 +165,50 @@ def targets_of(out: Path | None) -> dict[str, Path]:
     return {each: out / f"scores{each}" for each in KINDS}
 
 
-def write(targets: dict[str, Path], found: dict[str, Any], model: ReadyModel, *, overwrite: bool) -> None:
-    from glaciertime.report.evaluation_text import COLUMNS, MARK, csv_text, latex_text, markdown_text
-    from glaciertime.writing import write_bytes
+def check_places(targets: dict[str, Path], pictures: Path | None, *, overwrite: bool) -> None:
+    """Refuse, before any work, places that must not be written to.
+
+    Raises
+    ------
+    UsageError
+    """
+    from glaciertime.writing import Target, check_target
+
+    if pictures is not None and pictures.exists() and not pictures.is_dir():
+        raise UsageError(f"--pictures {pictures} is no folder; name one")
+    files = [Target(path, "--out", _is_own) for path in targets.values()]
+    files += [
+        Target(pictures / f"{name}.png", "--pictures", _is_own) for name in (*CURVES, *MAPS) if pictures is not None
+    ]
+    for target in files:
+        # A folder is made; the place of a single file has to be there.
+        if (len(targets) == 1 and target.option == "--out") or target.path.parent.is_dir():
+            check_target(target, overwrite=overwrite)
+
+
+def _is_own(path: Path) -> bool:
+    """Return whether a file says that this command made it."""
+    from glaciertime.report.evaluation_text import COLUMNS, MARK
     from glaciertime.writing.marks import made_by
 
+    with path.open("rb") as stream:
+        head = stream.read(len(MARK) + 8)
+    return MARK.encode() in head or made_by(MARK, columns=[COLUMNS])(path)
+
+
+def write(targets: dict[str, Path], found: dict[str, Any], model: ReadyModel, *, overwrite: bool) -> None:
+    """Write the scores, each kind of file where it is to be."""
+    from glaciertime.report.evaluation_text import csv_text, latex_text, markdown_text
+    from glaciertime.writing import write_bytes
+
     texts = {".csv": csv_text, ".md": markdown_text, ".tex": latex_text}
-
-    def own(path: Path) -> bool:
-        with path.open("rb") as stream:
-            head = stream.read(len(MARK) + 8)
-        return MARK.encode() in head or made_by(MARK, columns=[COLUMNS])(path)
-
     for kind, path in targets.items():
         text = texts[kind](found) if kind in texts else json.dumps(found, indent=1, allow_nan=False) + "\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, text.encode(), own=own, inputs=[model.path], overwrite=overwrite)
+        if len(targets) > 1:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(
+            path, text.encode("utf-8", "backslashreplace"), own=_is_own, inputs=[model.path], overwrite=overwrite
+        )
         the_run().stored.append(f"scores in {path}")
 
 
@@ -197,7 +228,6 @@ def draw(
     from glaciertime.report import evaluation_pictures as pictured
     from glaciertime.segment.judge.evaluation import judge_sample
     from glaciertime.writing import write_bytes
-    from glaciertime.writing.marks import made_by
 
     title = f"{model.spec.name} on {found['data']}"
     pictures = {
@@ -208,7 +238,7 @@ def draw(
     }
     places_of = {id(row): index for row, index in zip(held.rows, indices, strict=True)}
     ranked = sorted(held.judged, key=lambda row: (row.mean_iou, row.info.name))
-    for word, row in (("worst", ranked[0]), ("median", ranked[len(ranked) // 2]), ("best", ranked[-1])):
+    for word, row in zip(MAPS, (ranked[0], ranked[len(ranked) // 2], ranked[-1]), strict=True):
         sample = data[places_of[id(row)]]
         judged = judge_sample(sample, model=model, match=held.match, bands=places, ocean=ocean)
         about = f"{row.info.name}: the {word} of {len(ranked)} by mean IoU, {row.mean_iou:.3f}"
@@ -216,5 +246,5 @@ def draw(
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in pictures.items():
         path = folder / f"{name}.png"
-        write_bytes(path, content, option="--pictures", own=made_by("glaciertime evaluate"), overwrite=overwrite)
+        write_bytes(path, content, option="--pictures", own=_is_own, overwrite=overwrite)
         the_run().stored.append(f"picture {path}")

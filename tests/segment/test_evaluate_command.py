@@ -166,6 +166,9 @@ def test_a_sample_that_is_broken_is_a_row_and_the_others_are_scored(
         ([*SAR, *SMALL, "--ocean", "up"], "takes images in any orientation; leave --ocean out"),
         ([*SAR, *SMALL, "--out", "scores.xlsx"], "one of .csv, .json, .md, .tex expected, or a folder"),
         ([*SAR, *SMALL, "--match", "rock"], "MODEL=DATA expected"),
+        ([*SAR, *SMALL, "--tolerance", "inf"], "--tolerance inf: a number of pixels expected"),
+        ([*SAR, *SMALL, "--seed", "-1"], "--seed"),
+        ([*SAR, *SMALL, "--out", "nowhere/s.md"], "nowhere does not exist"),
         ([*SAR, *SMALL, "--bands", "grey,grey"], "1 of the data's bands expected"),
         (["evaluate", "w.pth", "--data", "simulated", "--root", "."], "can run code when it is loaded"),
     ],
@@ -212,3 +215,26 @@ def test_images_that_were_trained_on_are_told(fronts: Path, capsys: pytest.Captu
         assert said in told.err
     assert run([*command, "--split", "validation"]) == 1
     assert "they are in test, train" in capsys.readouterr().err
+
+
+def test_only_whole_names_of_glaciers_are_recognised() -> None:
+    from types import SimpleNamespace
+    from typing import Any
+
+    from glaciertime.cli.evaluating import _remembered
+    from glaciertime.scenes.datasets.sample import SampleInfo
+
+    model: Any = SimpleNamespace(spec=SimpleNamespace(trained_on="caffe: COL, Crane"))
+    data: Any = SimpleNamespace(infos=[SampleInfo("a", "CO"), SampleInfo("b", "Cran")])
+    assert _remembered(model, data, [0, 1])[0].startswith("trained on caffe: COL, Crane: where these images")
+    data.infos.append(SampleInfo("c", "crane"))
+    assert "THESE GLACIERS (crane; 1 of 3 images)" in _remembered(model, data, [0, 1, 2])[0]
+
+
+def test_a_picture_of_somebody_else_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "roc.png").write_bytes(b"mine")
+    assert run([*SAR, "--reader", "kind=sar", "--reader", "count=1000000", "--pictures", str(tmp_path)]) == 2
+    assert "roc.png" in capsys.readouterr().err
+    assert (tmp_path / "roc.png").read_bytes() == b"mine"

@@ -208,7 +208,8 @@ def evaluate(
         try:
             with limits.timed(info.name):
                 judged = judge_sample(data[index], model=model, match=match, bands=bands, ocean=ocean)
-                held.rows.append(_count(held, judged, info))
+            # Outside the limit of time: an image counts whole or not at all.
+            held.rows.append(_count(held, judged, info))
         except GlacierTimeError as error:
             held.rows.append(ImageRow(info, reason=one_line(str(error))))
         progress(done, len(wanted))

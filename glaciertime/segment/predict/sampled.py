@@ -74,6 +74,10 @@ def ready_model(weights: str, *, threads: int = 0) -> ReadyModel:
         if (error.name or "").partition(".")[0] not in ("torch", "safetensors", "segmentation_models_pytorch"):
             raise
         raise MissingExtraError(f"running {path.name} (its .onnx needs no torch)", "train") from error
+    if engine == "torch" and threads:
+        import torch
+
+        torch.set_num_threads(threads)
     return ReadyModel(path, spec, varied(run) if spec.augmented else run, run)
 
 
