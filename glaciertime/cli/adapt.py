@@ -17,7 +17,8 @@ from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import chosen_known, make_folder, selection_of
 
 if TYPE_CHECKING:
-    from glaciertime.pipeline.adapting import Adapted, AdaptRequest, PlaceStack
+    from glaciertime.pipeline.adapting import Adapted, AdaptRequest
+    from glaciertime.pipeline.place_stack import PlaceStack
 
 __all__ = ["MARK", "adapt"]
 

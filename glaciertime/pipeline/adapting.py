@@ -14,11 +14,10 @@ from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError, UsageError
 from glaciertime.naming import fold_name
 from glaciertime.pipeline.images import Towards, find_towards
-from glaciertime.pipeline.place_images import Label, PlacedImage, frame_images, label_images
+from glaciertime.pipeline.place_images import Label, frame_images, label_images
+from glaciertime.pipeline.place_stack import Moved, PlaceStack, fixed_images, moved_fronts
 from glaciertime.pipeline.rulers import given_in_files
 from glaciertime.scenes.acquisition import (
-    GLACIER,
-    OCEAN,
     Acquisition,
     ImageScene,
     MaskScene,
@@ -26,7 +25,7 @@ from glaciertime.scenes.acquisition import (
     TraceScene,
     UnreadableScene,
 )
-from glaciertime.scenes.datasets.sample import IGNORE, TrainingSample
+from glaciertime.scenes.datasets.sample import TrainingSample
 from glaciertime.scenes.folder import MaskReading
 from glaciertime.scenes.glacier_rows import VectorReading
 from glaciertime.scenes.locate import Located, locate
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
 
-__all__ = ["AdaptRequest", "Adapted", "Moved", "PlaceStack", "adapt", "groups_of_pixels", "read_place_images"]
+__all__ = ["AdaptRequest", "Adapted", "adapt", "read_place_images"]
 
 #: Scenes that are simulated to be rehearsed where no earlier images are at hand.
 _SIMULATED = 24
@@ -63,36 +62,6 @@ class AdaptRequest:
     centreline: Path | None = None
     #: Reader and folder of earlier images to be rehearsed; simulated ones where it is None.
     rehearse: tuple[str, Path] | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlaceStack:
-    """The images of one glacier in the frame of a model, and how they came there."""
-
-    images: tuple[PlacedImage, ...]
-    spec: ModelSpec
-    towards: Towards
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Moved:
-    """An image whose front adapting moved far: a lost front that was found, or a real jump that was taught away.
-
-    Attributes
-    ----------
-    name, date : str
-    before_row, after_row : float
-        Mean row of the front in the frame, by the model as it was given and by the adapted one.
-    apart_px : float
-        Mean nearest distance of the two.
-    """
-
-    name: str
-    date: str
-    before_row: float
-    after_row: float
-    apart_px: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,76 +271,14 @@ def adapt(
             progress(done, total)
 
     def learn(known: Sequence[TrainingSample]) -> nn.Module:
-        fixed = _fixed(stack, known)
+        fixed = fixed_images(stack, known)
         return tune(network, spec, known, tuning=tuning, earlier=earlier, chances=chances, stack=fixed, progress=step)
 
     gain = leave_out(samples, network=network, spec=spec, learn=learn)
     adapted = learn(samples)
     told = _described(spec, request, samples, gain, rehearsed=_rehearsed(request))
-    moved = _moved(stack, samples, adapted)
+    moved = moved_fronts(stack, samples, adapted)
     return Adapted(network=adapted, spec=told, gain=gain, labelled=tuple(samples), moved=moved)
-
-
-def _moved(stack: PlaceStack, known: Sequence[TrainingSample], adapted: nn.Module) -> tuple[Moved, ...]:
-    from glaciertime.segment.adapt.prior import FAR_PX
-    from glaciertime.segment.adapt.tuning import engine_of
-    from glaciertime.segment.predict.front_line import front_deviation_px, front_pixels, front_rows, zones_from_ocean
-    from glaciertime.segment.predict.prediction import predict_image
-
-    labelled = {(sample.info.name, sample.info.date) for sample in known}
-    run, found = engine_of(adapted, stack.spec), []
-    for image in stack.images:
-        if (image.info.name, image.info.date) in labelled:
-            continue
-        ocean = predict_image(image.image, run=run, spec=stack.spec)[stack.spec.codes.index(OCEAN)]
-        before, after = zones_from_ocean(image.ocean), zones_from_ocean(ocean)
-        apart = front_deviation_px(front_pixels(after), front_pixels(before))
-        if apart > FAR_PX:
-            rows = (float(front_rows(*pair).mean()) for pair in ((image.ocean, before), (ocean, after)))
-            found.append(Moved(image.info.name, str(image.info.date), *rows, apart))
-    return tuple(found)
-
-
-def groups_of_pixels(images: Sequence[PlacedImage]) -> list[list[PlacedImage]]:
-    """Return images in groups whose frames are of the same pixels."""
-    groups: list[list[PlacedImage]] = []
-    for image in images:
-        for group in groups:
-            if group[0].shares_pixels(image):
-                group.append(image)
-                break
-        else:
-            groups.append([image])
-    return groups
-
-
-def _fixed(stack: PlaceStack, known: Sequence[TrainingSample]) -> list[TrainingSample]:
-    """Return the images that are not among the labelled ones, with what is fixed on the pixels that they share."""
-    from glaciertime.segment.adapt.fixed import with_fixed_labels
-    from glaciertime.segment.predict.front_line import zones_from_ocean
-
-    samples = {(sample.info.name, sample.info.date): sample for sample in known}
-    ocean, glacier = (stack.spec.codes.index(code) for code in (OCEAN, GLACIER))
-    found = []
-    for group in groups_of_pixels(stack.images):
-        labelled = [samples[key] for image in group if (key := (image.info.name, image.info.date)) in samples]
-        others = [image for image in group if (image.info.name, image.info.date) not in samples]
-        if not labelled or not others:
-            continue
-        present = np.ones(len(stack.spec.bands), dtype=bool)
-        unlabelled = [
-            TrainingSample(
-                image=image.image, labels=np.full(image.framing.shape, IGNORE, np.uint8), present=present,
-                info=image.info,
-            )
-            for image in others
-        ]  # fmt: skip
-        seen = [
-            None if image.unclear else np.where(zones_from_ocean(image.ocean) == OCEAN, ocean, glacier).astype(np.uint8)
-            for image in others
-        ]
-        found += with_fixed_labels(unlabelled, labelled, stack.spec, seen=seen)
-    return found
 
 
 def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData:

@@ -10,9 +10,9 @@ import pytest
 from affine import Affine
 
 from glaciertime.errors import InputError
-from glaciertime.pipeline.adapting import PlaceStack
 from glaciertime.pipeline.images import Towards
 from glaciertime.pipeline.place_images import PlacedImage
+from glaciertime.pipeline.place_stack import PlaceStack
 from glaciertime.pipeline.sharpening import fronts_geojson, fronts_of_stack
 from glaciertime.scenes.acquisition import Acquisition, ImageScene
 from glaciertime.scenes.rasters import parse_crs
