@@ -91,8 +91,7 @@ def adapt(
 
     glaciertime adapt --glacier Helheim --data scenes --labels fronts.gpkg --out helheim
 
-    glaciertime adapt --glacier Jakobshavn --data data --labels data --rehearse landsat-fronts=data/landsat_fronts
-    --out jakobshavn
+    glaciertime adapt --glacier Jakobshavn --data landsat_fronts --labels landsat_fronts --out jakobshavn
     """
     from glaciertime.errors import MissingExtraError
     from glaciertime.pipeline.adapting import adapt as run_adapt

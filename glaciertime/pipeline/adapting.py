@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glaciertime.catalog import Glacier
+from glaciertime.catalog import Glacier, Source
 from glaciertime.errors import InputError, UsageError
 from glaciertime.naming import fold_name
 from glaciertime.pipeline.images import Towards, find_towards
@@ -108,8 +108,10 @@ def read_place_images(
             f"{spec.name} draws no front as one line across its frame; adapt takes models that do, such as "
             "landsat-fronts. Others are fine-tuned with glaciertime train --initial"
         )
-    located = locate(request.glacier, data=request.data, reading=replace(request.reading, are_images=True),
-                     columns=VectorReading())  # fmt: skip
+    located = locate(
+        _with_sources(request.glacier, request.data, ("images", "landsat-fronts")), data=request.data,
+        reading=replace(request.reading, are_images=True), columns=VectorReading(),
+    )  # fmt: skip
     for sentence in located.notes:
         tell(sentence)
     problems = []
@@ -133,6 +135,15 @@ def read_place_images(
             f"no image of {request.glacier.name} can be read: {reasons[0] if reasons else 'none is there'}"
         )
     return PlaceStack(images=tuple(images), spec=spec, towards=towards, problems=(*problems, *unread))
+
+
+def _with_sources(glacier: Glacier, folder: Path, formats: tuple[str, ...]) -> Glacier:
+    """Return a glacier with those sources of the catalog that can be what is looked for; one that lies here alone."""
+    if (folder / "index.csv").is_file() and (folder / "fronts").is_dir():
+        here = Source(dataset="Mohajerani et al. 2019", format="landsat-fronts", path=".", code=glacier.name)
+        return glacier.model_copy(update={"sources": (here,)})
+    kept = tuple(source for source in glacier.sources if source.format in formats)
+    return glacier.model_copy(update={"sources": kept})
 
 
 def _once(scenes: list[ImageScene], tell: Callable[[str], None]) -> list[ImageScene]:
@@ -174,8 +185,8 @@ def read_labels(request: AdaptRequest, *, tell: Callable[[str], None]) -> list[L
     """
     assert request.labels is not None
     located = locate(
-        request.glacier, data=request.labels, reading=replace(request.label_reading, are_images=False),
-        columns=request.columns,
+        _with_sources(request.glacier, request.labels, ("traces", "masks", "landsat-fronts")), data=request.labels,
+        reading=replace(request.label_reading, are_images=False), columns=request.columns,
     )  # fmt: skip
     if located.source is not None and located.source.format == "landsat-fronts":
         return _traced_pictures(Path(located.origin), located)
