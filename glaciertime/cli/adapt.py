@@ -12,6 +12,7 @@ import typer
 
 from glaciertime.cli.common import GlacierOption, JsonOption, LimitOption, ManifestOption, OverwriteOption, note
 from glaciertime.cli.dating import DateFormatOption, DayFirstOption, MonthFirstOption, date_reading
+from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import chosen_known, make_folder, selection_of
@@ -127,7 +128,7 @@ def adapt(
         bar.remove_task(looking)
         if labels is None:
             _write_stack(out, stack, overwrite=overwrite, as_json=as_json)
-            return
+            raise typer.Exit(exit_code(stored=True, failed=bool(stack.problems)))
         learning = bar.add_task("learning", total=None)
         made = run_adapt(
             request, stack, tuning=Tuning(steps=steps, seed=seed), tell=note,
@@ -136,6 +137,7 @@ def adapt(
     card = _card(request, stack, made, minutes=(time.monotonic() - began) / 60, steps=steps, seed=seed)
     _write(out, made, card, request, stack, overwrite=overwrite)
     _print(out, made, card, as_json=as_json)
+    raise typer.Exit(exit_code(stored=True, failed=bool(stack.problems)))
 
 
 def _request(

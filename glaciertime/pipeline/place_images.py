@@ -29,6 +29,8 @@ __all__ = ["Label", "PlacedImage", "frame_images", "label_images"]
 
 #: A label has to show the front in so many columns of the frame.
 _LEAST_COLUMNS = 10
+#: So many labels without an image are each told.
+_TOLD_SINGLY = 3
 #: Two labels of one image that lie further apart contradict each other, pixels of the frame; nearer ones are one.
 _CONTRADICT_PX = 3.0
 
@@ -142,13 +144,14 @@ def label_images(
         Its classes are the labels' values.
     """
     said: list[str] = []
+    without: list[Label] = []
     drawn: dict[int, list[tuple[str, NDArray[np.uint8]]]] = {}
     for label in labels:
         what = label.acquisition
         name = f"the label {what.image_id} of {what.date}"
         chosen = _images_of(label, images)
         if not chosen:
-            said.append(f"{name} is of no image: none of that day can be read{_nearest(label, images)}; it is left out")
+            without.append(label)
             continue
         for index in chosen:
             try:
@@ -157,6 +160,7 @@ def label_images(
                 said.append(f"{name} on {images[index].scene.path.name}: {error}; it is left out")
             else:
                 drawn.setdefault(index, []).append((name, on_frame))
+    said = [*_of_no_image(without, images), *said]
     samples = []
     for index, several in sorted(drawn.items()):
         image = images[index]
@@ -182,11 +186,19 @@ def _same_name(image: str, label: str) -> bool:
     return bool(image and label) and (image in label or label in image)
 
 
-def _nearest(label: Label, images: Sequence[PlacedImage]) -> str:
-    if not images:
-        return ""
-    days = min(abs((one.scene.acquisition.date - label.acquisition.date).days) for one in images)
-    return f", the nearest is {days} days away"
+def _of_no_image(labels: Sequence[Label], images: Sequence[PlacedImage]) -> list[str]:
+    """Return what is said of labels on whose days there is no image: of each, or of the first of many."""
+    sentences = []
+    for label in labels:
+        what = label.acquisition
+        days = min((abs((one.scene.acquisition.date - what.date).days) for one in images), default=0)
+        sentences.append(
+            f"the label {what.image_id} of {what.date} is of no image: none of that day can be read, the nearest is "
+            f"{days} days away; it is left out"
+        )
+    if len(sentences) <= _TOLD_SINGLY:
+        return sentences
+    return [f"{sentences[0]} (and {len(sentences) - 1} more like it)"]
 
 
 def _on_frame(label: Label, image: PlacedImage, spec: ModelSpec) -> NDArray[np.uint8]:

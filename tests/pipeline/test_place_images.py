@@ -137,3 +137,12 @@ def test_an_image_that_is_there_twice_counts_once_and_one_that_cannot_be_read_is
     assert said == ["LC08_20030703.tif is the same file as LC08_20020703.tif, and left out"]
     assert len(stack.problems) == 1
     assert np.array([one.image.shape == (1, HEIGHT, WIDTH) for one in stack.images]).all()
+
+
+def test_many_labels_of_days_without_an_image_are_told_in_one_sentence(place, tmp_path):
+    rows = [(date, "Testbrae", front(row + 0.5)) for date, row in DAYS.items()]
+    rows += [(dt.date(1990 + year, 1, 1), "Testbrae", front(20.5)) for year in range(9)]
+    samples, said = labelled(place, write_fronts(tmp_path / "fronts.gpkg", rows))
+    assert len(samples) == 3
+    assert len(said) == 1
+    assert said[0].endswith("(and 8 more like it)")
