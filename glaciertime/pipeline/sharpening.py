@@ -53,7 +53,7 @@ class ImageFronts:
     def said(self) -> str:
         """Return what is to be thought of the two."""
         if not self.image.unclear:
-            return "clear, and a jump against its neighbours: the image is right" if self.is_far else "clear"
+            return "clear, though far from its neighbours: kept as the image shows it" if self.is_far else "clear"
         if self.is_far:
             return "unclear, and the others would move it far: it may be a real jump, look at the image"
         return "unclear, sharpened by the others"
