@@ -26,6 +26,7 @@ __all__ = ["MARK", "adapt"]
 MARK = "glaciertime adapt"
 _WEIGHTS, _ONNX, _CARD = "weights.safetensors", "model.onnx", "adapted.json"
 _STACK, _FRONTS = "stack.csv", "fronts.geojson"
+_STEPS = 40
 
 
 def adapt(
@@ -73,7 +74,7 @@ def adapt(
     id_column: Annotated[str, typer.Option(metavar="COLUMN", help="Column of FRONTS that numbers glaciers.")] = "",
     date_column: Annotated[str, typer.Option(metavar="COLUMN", help="Column of FRONTS that holds dates.")] = "",
     manifest: ManifestOption = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of learning, of 8 patches each.")] = 40,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of learning, of 8 patches each.")] = _STEPS,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
@@ -113,7 +114,7 @@ def adapt(
     if labels is None:
         _refuse_unused(
             {"--rehearse": rehearse, "--classes": classes, "--name-column": name_column, "--id-column": id_column,
-             "--date-column": date_column}
+             "--date-column": date_column, "--steps": steps != _STEPS, "--seed": seed != 0}
         )  # fmt: skip
     make_folder(out)
     _check_places(out, request, overwrite=overwrite)

@@ -106,6 +106,8 @@ def test_without_labels_the_fronts_of_the_images_alone_stand_beside_what_the_oth
     assert not (tmp_path / "out" / "weights.safetensors").exists()
     assert run(["adapt", *given, "--rehearse", "simulated=."]) == 2
     assert "--rehearse: of labels or of learning, and no --labels are given" in capsys.readouterr().err
+    assert run(["adapt", *given, "--steps", "7"]) == 2
+    assert "--steps: of labels or of learning" in capsys.readouterr().err
 
 
 def test_two_labelled_dates_are_refused_and_nothing_is_written(place, tmp_path, capsys):
