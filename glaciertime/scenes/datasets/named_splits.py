@@ -139,10 +139,8 @@ def _by_unit(infos: Sequence[SampleInfo], plan: SplitPlan, keys: Sequence[str], 
         )
     told = f"parted by {unit}: {len(set(keys) - test - validation - {''})} to train on"
     for name, units in (("validation", validation), ("test", test)):
-        shown = sorted(units)[:8]
-        told += f", {len(units)} for {name}" + (
-            f" ({', '.join(shown)}{', ...' if len(units) > 8 else ''})" if units else ""
-        )
+        shown = ", ".join(sorted(units)[:8]) + (", ..." if len(units) > 8 else "")
+        told += f", {len(units)} for {name}" + (f" ({shown})" if units and unit != "block" else "")
     told += f"; {missing} samples of no {unit} are not used" if missing else ""
     return Split(
         train=train, validation=tuple(p for p in places if keys[p] in validation),

@@ -56,7 +56,7 @@ class Painted:
     undated : int
         How many of the outlines used have no date.
     name : str
-        Of the glacier that covers most; empty where none is named.
+        Of the glacier that more than half of the ice is of; empty where there is none, or none is named.
     """
 
     shapes: tuple[shapely.Geometry, ...]
@@ -172,7 +172,7 @@ class Outlines:
             shapes=tuple(ice.geometry[place] for place in chosen), rock=tuple(rock.geometry),
             unsure=tuple(ice.geometry[place] for place in unsure), gap_days=max(gaps, default=None),
             undated=sum(ice["first"][place] is None for place in chosen),
-            name=names.most_common(1)[0][0] if names else "",
+            name=_most(names),
         )  # fmt: skip
 
     def _met(self, number: int, bounds: tuple[float, float, float, float], crs: pyproj.CRS) -> gpd.GeoDataFrame:
@@ -193,6 +193,11 @@ class Outlines:
         kept = moved[moved.intersects(shapely.box(*bounds))]
         self.touched |= {(number, index) for index in kept.index}
         return kept
+
+
+def _most(areas: Counter[str]) -> str:
+    name, area = areas.most_common(1)[0] if areas else ("", 0)
+    return name if 2 * area > sum(areas.values()) else ""
 
 
 def _left_out(ice: gpd.GeoDataFrame, chosen: list[int], others: list[int]) -> list[int]:

@@ -346,6 +346,13 @@ def test_neighbours_that_overlap_at_their_divide_keep_their_own_dates(tmp_path: 
     assert found.infos[0].glacier == "RGI60-15.1"
 
 
+def test_an_image_of_many_glaciers_is_of_none_of_them(tmp_path: Path) -> None:
+    write(tmp_path / "i.tif", image())
+    thirds = [shapely.box(500_000 + 120 * n, 8_699_640, 500_120 + 120 * n, 8_700_000) for n in range(3)]
+    outlines(tmp_path / "o.gpkg", [{"name": name, "geometry": each} for name, each in zip("ABC", thirds, strict=True)])
+    assert opened(tmp_path, outlines="o.gpkg", legend="")[0].info.glacier == ""
+
+
 def test_a_part_that_was_drawn_again_does_not_make_the_rest_background(tmp_path: Path) -> None:
     """The whole was drawn in 1990, of 2000 there is a quarter of it: what is beside this is not known to be bare."""
     write(tmp_path / "i_2000-08-01.tif", image())
