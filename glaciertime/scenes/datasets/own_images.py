@@ -6,9 +6,10 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -101,6 +102,12 @@ class OwnImages:
     clouds: str = "auto"
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            if each.name != "root":
+                # A number on the command line may be a text here: bands_used=1, crs=3413.
+                object.__setattr__(self, each.name, _as(str(each.type), getattr(self, each.name), each.name))
+        if min(self.max_gap_days, self.margin_m) < 0:
+            raise UsageError(f"max_gap_days {self.max_gap_days}, margin_m {self.margin_m:g}: 0 or more expected")
         if self.tile < 0 or self.stride < 0 or (self.stride and not self.tile):
             raise UsageError(f"tile {self.tile}, stride {self.stride}: pixels expected, and a stride only with a tile")
         if self.outlines and (self.masks or self.legend):
@@ -379,6 +386,25 @@ class OwnImages:
                 held.pop(next(iter(held)))
             held[number] = labels
         return held[number]
+
+
+def _as(kind: str, value: Any, name: str) -> Any:
+    """Return a setting as the type that it has.
+
+    Raises
+    ------
+    UsageError
+        If it is of another.
+    """
+    if kind == "str":
+        return (
+            value if isinstance(value, str) else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        )
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise UsageError(f"{name} {value}: a number expected")
+    if kind == "int" and value != int(value):
+        raise UsageError(f"{name} {value:g}: a whole number expected")
+    return int(value) if kind == "int" else float(value)
 
 
 def _name(path: Path, folder: Path) -> str:

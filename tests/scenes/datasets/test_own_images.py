@@ -465,6 +465,29 @@ def test_filters_and_binary_work_on_ones_own_images(tmp_path: Path) -> None:
     assert found.counts.tolist() == [[72, 36]] * 2
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"tile": 6.5}, "tile 6.5: a whole number expected"),
+        ({"tile": "large"}, "tile large: a number expected"),
+        ({"tile": True}, "tile True: a number expected"),
+        ({"outlines": "o.gpkg", "max_gap_days": -1}, "0 or more expected"),
+        ({"outlines": "o.gpkg", "margin_m": float("nan")}, "margin_m nan: a number expected"),
+        ({"date_order": "day"}, "day-first or month-first"),
+        ({"crs": 3413}, "speak of outlines"),
+    ],
+)
+def test_settings_of_another_kind_are_refused(tmp_path: Path, options: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        opened(pairs(tmp_path, halves(0, 1)), **options)
+
+
+def test_numbers_that_are_texts_here_are_taken(tmp_path: Path) -> None:
+    root = pairs(tmp_path, halves(0, 1))
+    assert opened(root, bands_used=1, tile=6.0).infos[0].name == "a0/r0c0"
+    assert OwnImages(root, bands_used=(1, 2)).bands_used == "1,2"  # type: ignore[arg-type]
+
+
 def test_a_folder_without_images_or_masks(tmp_path: Path) -> None:
     with pytest.raises(DataNotFoundError, match="holds no images"):
         _ = OwnImages(tmp_path).infos
