@@ -11,7 +11,7 @@ import shapely
 
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.naming import fold_name
-from glaciertime.scenes.datasets.sample import SampleInfo
+from glaciertime.scenes.datasets.sample import SampleInfo, possible_days
 from glaciertime.scenes.datasets.splits import Split, drawn_units, split_by_own
 
 __all__ = ["KINDS", "SplitPlan", "leaks", "parse_split", "split_named"]
@@ -210,12 +210,7 @@ def _by_date(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:
 def _days(info: SampleInfo) -> tuple[dt.date, dt.date]:
     """Return the first and the last day that a sample can be of."""
     assert info.date is not None
-    if info.date_flag == "year-only":
-        return info.date.replace(month=1, day=1), info.date.replace(month=12, day=31)
-    if info.date_flag == "month-only":
-        first = info.date.replace(day=1)
-        return first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
-    return info.date, info.date
+    return possible_days(info.date, info.date_flag)
 
 
 def _at_random(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:

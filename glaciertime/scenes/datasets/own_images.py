@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ from glaciertime.scenes.datasets.own_masks import MaskLegend, legend_of_masks, r
 from glaciertime.scenes.datasets.own_outlines import CLASSES, CODES, Outlines, Painted, read_outlines
 from glaciertime.scenes.datasets.own_table import Table, read_table
 from glaciertime.scenes.datasets.pairing import pair_by_name, part_of, place_of, rasters_below, role_folders
-from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample
+from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, possible_days
 from glaciertime.scenes.folder import named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.names import date_in_name, sensor_in_name
@@ -201,7 +200,7 @@ class OwnImages:
                 raise InputError(
                     f"{path.name} has no georeference, so outlines have no place on it; give it one, or masks"
                 )
-            span = None if dated is None else _days_of(dated)
+            span = None if dated is None else possible_days(dated.date, dated.flag)
             try:
                 painted = outlines.on(_bounds(shape, transform), crs, span, max_gap_days=self.max_gap_days)
             except InputError as error:
@@ -435,18 +434,8 @@ def _flag(dated: Dated) -> str:
 
 def _can_agree(one: Dated, other: Dated) -> bool:
     """Return whether two dates can be of one day: a year alone agrees with each of its days."""
-    (first, last), (start, end) = _days_of(one), _days_of(other)
+    (first, last), (start, end) = (possible_days(each.date, each.flag) for each in (one, other))
     return first <= end and start <= last
-
-
-def _days_of(dated: Dated) -> tuple[dt.date, dt.date]:
-    """Return the first and the last day that an image can be of."""
-    if dated.flag == "year-only":
-        return dated.date.replace(month=1, day=1), dated.date.replace(month=12, day=31)
-    if dated.flag == "month-only":
-        first = dated.date.replace(day=1)
-        return first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
-    return dated.date, dated.date
 
 
 def _told_of_outlines(

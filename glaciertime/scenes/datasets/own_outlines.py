@@ -24,7 +24,7 @@ from glaciertime.dates import Dated, DateReading, read_dates
 from glaciertime.errors import AmbiguousDateError, GlacierTimeError, InputError
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import clean_name, first_column
-from glaciertime.scenes.datasets.sample import IGNORE
+from glaciertime.scenes.datasets.sample import IGNORE, possible_days
 from glaciertime.scenes.dated_rows import days_of_rows
 from glaciertime.scenes.geometries import check_geometry
 from glaciertime.scenes.glacier_rows import VectorReading
@@ -361,11 +361,4 @@ def _period(day: Dated | str, end: Dated | str) -> tuple[dt.date | None, dt.date
 
 def _span(day: Dated | str) -> tuple[dt.date | None, dt.date | None]:
     """Return the first and the last day that an outline can be of."""
-    if isinstance(day, str):
-        return None, None
-    if day.flag == "year-only":
-        return day.date.replace(month=1, day=1), day.date.replace(month=12, day=31)
-    if day.flag == "month-only":
-        first = day.date.replace(day=1)
-        return first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
-    return day.date, day.date
+    return (None, None) if isinstance(day, str) else possible_days(day.date, day.flag)

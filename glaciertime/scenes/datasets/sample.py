@@ -20,6 +20,7 @@ __all__ = [
     "SampleInfo",
     "TrainingData",
     "TrainingSample",
+    "possible_days",
     "remap_labels",
 ]
 
@@ -100,6 +101,22 @@ class SampleInfo:
     date_flag: str = ""
     ground: str = ""
     bounds: tuple[float, ...] = ()
+
+
+def possible_days(date: dt.date, flag: str) -> tuple[dt.date, dt.date]:
+    """Return the first and the last day that a date can be, of which no more than its year or month may be known.
+
+    Examples
+    --------
+    >>> [day.isoformat() for day in possible_days(dt.date(2004, 2, 1), "month-only")]
+    ['2004-02-01', '2004-02-29']
+    """
+    if flag == "year-only":
+        return date.replace(month=1, day=1), date.replace(month=12, day=31)
+    if flag == "month-only":
+        first = date.replace(day=1)
+        return first, (first + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
+    return date, date
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from glaciertime.naming import fold_name, other_spellings
 from glaciertime.scenes.datasets.legend import Legend, Relabelled, binary, chosen, folded, is_background, own_legend
 from glaciertime.scenes.datasets.readable import Readable, readable_part
 from glaciertime.scenes.datasets.readers import open_training_data, reader_fields
-from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingData, TrainingSample
+from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingData, TrainingSample, possible_days
 from glaciertime.scenes.names import sensor_in_name
 
 __all__ = ["Selected", "Selection", "open_selection", "parse_months", "read_selection", "select"]
@@ -351,13 +351,8 @@ def _is_within(info: SampleInfo, start: dt.date, end: dt.date) -> bool:
     """Return whether all that is known of a date lies within: of a year, its first day and its last."""
     if info.date is None:
         return False
-    last = info.date
-    if info.date_flag == "year-only":
-        return start <= info.date.replace(month=1, day=1) and info.date.replace(month=12, day=31) <= end
-    if info.date_flag == "month-only":
-        last = (info.date.replace(day=1) + dt.timedelta(days=31)).replace(day=1) - dt.timedelta(days=1)
-        return start <= info.date.replace(day=1) and last <= end
-    return start <= info.date <= end
+    first, last = possible_days(info.date, info.date_flag)
+    return start <= first and last <= end
 
 
 def _is_name(asked: str, name: str) -> bool:
