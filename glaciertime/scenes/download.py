@@ -247,6 +247,8 @@ def _receive(file: DataFile, part: Part, answer: Answer, sums: dict[str, Any], p
             "add size_bytes or sha256 to the manifest"
         )
     promised = file.size_bytes if answer.total is None else answer.total
+    if promised == 0:
+        raise InputError(f"{file.url}: the server gives an empty file; check the address in the manifest")
     wanted = file.size_bytes
     if wanted is not None and answer.total not in (None, wanted):
         part.discard()

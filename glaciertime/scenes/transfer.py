@@ -287,6 +287,7 @@ def ask(
         found = {name.lower(): value.strip() for name, value in response.headers.items()}
         if (coding := found.get("content-encoding", "identity").lower()) != "identity":
             raise InputError(f"{url}: the server sends it packed as {coding[:40]!r}, which was not asked for")
+        _check_one_length(url, response)
         given = found.get("content-length")
         if given is not None and not _LENGTH.fullmatch(given):
             raise InputError(f"{url}: the server announces {given[:40]!r} bytes; a number expected")
@@ -312,6 +313,15 @@ def ask(
         return Reply(response.status, found, bytes(content))
     finally:
         _end(response)
+
+
+def _check_one_length(url: str, response: HTTPResponse) -> None:
+    """Refuse an answer that announces several lengths: whoever believes one of them may keep a part for the whole."""
+    lengths = {text.strip() for given in response.headers.get_all("Content-Length", []) for text in given.split(",")}
+    if len(lengths) > 1:
+        raise InputError(
+            f"{url}: the server announces several lengths ({', '.join(sorted(lengths))[:80]}); one expected"
+        )
 
 
 def _wait_s(told: str | None) -> float:
@@ -407,6 +417,7 @@ def _checked(url: str, response: HTTPResponse, *, have: int, etag: str, patience
     given = response.headers.get("Content-Length")
     if given is not None and not _LENGTH.fullmatch(given.strip()):
         raise InputError(f"{url}: the server announces {given[:40]!r} bytes; a number expected")
+    _check_one_length(url, response)
     length = None if given is None else int(given)
     found = response.headers.get("ETag", "").strip()
     found = found if re.fullmatch(r'"[\x21\x23-\x7e]{1,500}"', found) else ""

@@ -363,6 +363,22 @@ def test_what_was_downloaded_says_where_from(  # type: ignore[no-untyped-def]
     assert (note.read_text(), len(server.asked)) == ("mine", 1)
 
 
+@pytest.mark.parametrize("headers", [("Content-Length: 10",), ("Content-Length: 102400, 10",)])
+def test_several_lengths_are_none(serve, tmp_path: Path, headers: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    def script(_: str) -> Iterator[bytes]:
+        yield b"\r\n".join([b"HTTP/1.1 200 OK", headers[0].encode(), b"Content-Length: 102400", b"", b""]) + OLD
+
+    with pytest.raises(InputError, match=r"several lengths|a number expected"):
+        get(serve(script).url, tmp_path)
+    assert left(tmp_path) == []
+
+
+def test_an_empty_file_is_none(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(InputError, match="empty file"):
+        get(serve(lambda _: iter([answer(b"")])).url, tmp_path)
+    assert left(tmp_path) == []
+
+
 def test_a_redirect_loop_ends(serve, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     server = serve(lambda _: iter([answer(b"", "Location: /file", status="302 Found")]))
     with pytest.raises(DataNotFoundError, match="302"):
