@@ -104,3 +104,13 @@ def test_a_sum_of_outlines_is_refused_for_shared_ice_and_not_for_boxes(start: fl
             sum_row(table, footprints=footprints)
     else:
         assert sum_row(table, footprints=footprints)["loss_km2"] == pytest.approx(table["loss_km2"].sum())
+
+
+def test_areas_without_any_ground_are_summed() -> None:
+    pair = [
+        tracked(name, {"2000-08-01": at(0, 3000), "2010-08-01": at(0, wide)})
+        for name, wide in (("A", 2000), ("B", 1000))
+    ]
+    table = retreat_table(pd.concat([one.observations for one in pair]), footprint="outline")
+    nowhere = pair[0].footprints.iloc[:0]
+    assert sum_row(table, footprints=nowhere)["loss_km2"] == pytest.approx(table["loss_km2"].sum())

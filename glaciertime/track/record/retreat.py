@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
 import shapely
 
@@ -242,7 +243,8 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
         if (row.glacier, row.footprint, row.dataset) in wanted
     }
     names = list(shapes)
-    laid = [shapes[name] for name in names]
+    # Imported series have no ground: of them only the values are known.
+    laid = np.array([shapes[name] for name in names], dtype=object)
     for first, second in sorted(zip(*shapely.STRtree(laid).query(laid, predicate="intersects"), strict=True)):
         common = laid[first].intersection(laid[second])
         if first >= second or common.area <= 0:
