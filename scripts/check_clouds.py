@@ -138,7 +138,7 @@ def summary(table: pd.DataFrame) -> str:
     for glacier in table["glacier"].unique():
         of_it = table["glacier"] == glacier
         *weights, intercept = fitted(table[~of_it])
-        unclear[of_it] = table.loc[of_it, EVIDENCE] @ weights + intercept > LIMIT
+        unclear[of_it] = (table.loc[of_it, EVIDENCE].to_numpy() @ np.array(weights) + intercept > LIMIT).astype(bool)
     lines = ["kind         images   off by > 490 m   of these flagged   of the others"]
     for kind, rows in table.groupby("kind", sort=False):
         lost = ~(rows["error_m"] <= LOST_M)
