@@ -87,7 +87,7 @@ def losses(
     (9.0, [('2001-03-01', '2002-03-01')])
     """
     years = dates.astype("M8[D]").astype(float) / DAYS_PER_YEAR
-    exposure, found = 0.0, []
+    exposure, found = 0.0, list[Loss]()
     for k in range(len(values) - 1):
         gap = years[k + 1] - years[k]
         seen_until = years[k + 1] + _NOT_REGAINED_YEARS
