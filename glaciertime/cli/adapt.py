@@ -342,9 +342,9 @@ def _print(out: Path, made: Adapted, card: dict[str, Any], *, as_json: bool) -> 
         typer.echo(f"{one.date:11} {one.before_px:8.2f} {one.after_px:8.2f}  {one.name}")
     for sentence in card["said"]:
         typer.echo(sentence)
-    for one in made.moved:
+    for image in made.moved:
         note(
-            f"{one.date}: adapting moved the front of {one.name} by {one.apart_px:.0f} pixels (mean row "
-            f"{one.before_row:.0f} before, {one.after_row:.0f} after): it was lost, or it is a real jump; look at it"
+            f"{image.date}: adapting moved the front of {image.name} by {image.apart_px:.0f} pixels (mean row "
+            f"{image.before_row:.0f} before, {image.after_row:.0f} after): it was lost, or it is a real jump; look at it"
         )
     typer.echo(f"{out / _ONNX}: for images of {made.spec.adapted_to}, {card['minutes']:.1f} minutes")

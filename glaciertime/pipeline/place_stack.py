@@ -109,6 +109,6 @@ def moved_fronts(stack: PlaceStack, known: Sequence[TrainingSample], adapted: nn
         before, after = zones_from_ocean(image.ocean), zones_from_ocean(ocean)
         apart = front_deviation_px(front_pixels(after), front_pixels(before))
         if apart > FAR_PX:
-            rows = (float(front_rows(*pair).mean()) for pair in ((image.ocean, before), (ocean, after)))
-            found.append(Moved(image.info.name, str(image.info.date), *rows, apart))
+            rows = [float(front_rows(*pair).mean()) for pair in ((image.ocean, before), (ocean, after))]
+            found.append(Moved(image.info.name, str(image.info.date), rows[0], rows[1], apart))
     return tuple(found)
