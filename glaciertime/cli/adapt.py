@@ -342,9 +342,9 @@ def _print(out: Path, made: Adapted, card: dict[str, Any], *, as_json: bool) -> 
         typer.echo(f"{one.date:11} {one.before_px:8.2f} {one.after_px:8.2f}  {one.name}")
     for sentence in card["said"]:
         typer.echo(sentence)
-    for image in made.moved:
+    for it in made.moved:
         note(
-            f"{image.date}: adapting moved the front of {image.name} by {image.apart_px:.0f} pixels (mean row "
-            f"{image.before_row:.0f} before, {image.after_row:.0f} after): it was lost, or it is a real jump; look at it"
+            f"{it.date}: adapting moved the front of {it.name} by {it.apart_px:.0f} pixels (mean row "
+            f"{it.before_row:.0f} before, {it.after_row:.0f} after): it was lost, or it is a real jump; look at it"
         )
     typer.echo(f"{out / _ONNX}: for images of {made.spec.adapted_to}, {card['minutes']:.1f} minutes")
