@@ -106,7 +106,7 @@ LIMITS: dict[str, Limit] = {
             "200,000 minutes",
         ),
         Limit(
-            name="text-cells", default=1_000_000, unit="lines and cells of a table of text",
+            name="text-cells", default=2_000_000, unit="lines and cells of a table of text",
             reason="each is looked at for what it may be, at 15 seconds and 1.2 GB a million; a glacier measured every "
             "day of a century has 36,525 lines",
         ),
