@@ -358,6 +358,23 @@ def resolution_m(transform: Affine, *, shape: tuple[int, int], crs: Any) -> floa
     return float(np.sqrt(area[0]))
 
 
+def pixel_sides_m(transform: Affine, *, shape: tuple[int, int], crs: Any) -> tuple[float, float]:
+    """Return the width and the height of a pixel on the ground, at the middle of the raster, metres.
+
+    Examples
+    --------
+    >>> [round(side, 1) for side in pixel_sides_m(Affine(3e-4, 0, 10, 0, -3e-4, 60), shape=(2, 2), crs="EPSG:4326")]
+    [16.7, 33.4]
+    """
+    row, column = shape[0] / 2, shape[1] / 2
+    ends = [
+        transform @ end for end in ((column - 0.5, row), (column + 0.5, row), (column, row - 0.5), (column, row + 0.5))
+    ]
+    plane = _equal_area_transformer(crs, *(transform @ (column, row)))
+    x, y = plane.transform([end[0] for end in ends], [end[1] for end in ends])
+    return float(np.hypot(x[1] - x[0], y[1] - y[0])), float(np.hypot(x[3] - x[2], y[3] - y[2]))
+
+
 def number_text(value: float, *, digits: int = 4, sign: bool = False) -> str:
     """Return a number to so many significant digits as a reader expects it: no exponent, no ``-0``, thousands parted.
 

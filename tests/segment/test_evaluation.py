@@ -259,6 +259,34 @@ def test_the_front_error_is_of_images_that_have_one_and_says_of_how_many() -> No
     assert missed["reasons"]["mean"]["front_error_m"] == "no front was found where one is labelled"
 
 
+def test_the_front_error_of_pixels_that_are_not_square_is_of_their_sides() -> None:
+    images, labels = moved_front([(10, 13)])
+    data = data_of(images, labels, resolution_m=math.sqrt(10.0 * 30.0), sides_m=(10.0, 30.0))
+    match = match_classes(NAMES[:2], data.classes)
+    found = findings_of(evaluate(data, model=model_of(2), match=match, bands=range(2)), draws=0)
+    # Three rows of 30 m each.
+    assert found["mean"]["front_error_px"] == 3.0
+    assert found["mean"]["front_error_m"] == 90.0
+
+
+def test_probabilities_that_add_up_to_just_above_one_are_scored() -> None:
+    logits = np.random.default_rng(1).normal(scale=3.0, size=(3, 60, 60)).astype(np.float32)
+    logits[1] -= 25
+    sure = np.exp(logits - logits.max(axis=0))
+    sure = sure / sure.sum(axis=0)
+    assert (sure[0] + sure[2] > 1).any()  # in single precision
+    known = np.random.default_rng(2).integers(0, 2, (60, 60))
+    data = data_of([sure], [known], names=("not glacier", "glacier", "rock"))
+    data = replace(data, classes=("not glacier", "glacier"), codes=(10, 11))
+    match = match_classes(("rock", "glacier", "ocean"), data.classes, binary=True)
+    found = findings_of(
+        evaluate(data, model=model_of(3, ("rock", "glacier", "ocean")), match=match, bands=range(3)), draws=0
+    )
+    ice = sure[1].astype(np.float64).ravel()
+    assert found["classes"]["glacier"]["auc"] == pytest.approx(sklearn.roc_auc_score(known.ravel(), ice), abs=1e-9)
+    assert found["classes"]["not glacier"]["auc"] is not None
+
+
 def test_groups_add_up_to_the_whole() -> None:
     images, labels = drawn(3, seed=4)
     held = judged(images, labels)

@@ -29,10 +29,12 @@ from glaciertime.scenes.folder import named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.names import date_in_name, sensor_in_name
 from glaciertime.scenes.pixel_values import parse_bands
-from glaciertime.units import resolution_m
+from glaciertime.units import pixel_sides_m, resolution_m
 
 __all__ = ["OwnImages"]
 
+# Sides of a pixel that differ by less are equal: a map projection is never quite true.
+_SQUARE = 0.01
 # Tiles that a block of ground has along a side, at most; a third of an image where that is less.
 _BLOCK_TILES = 4
 _KEPT = 4
@@ -193,6 +195,7 @@ class OwnImages:
             date=None if dated is None else dated.date, date_flag="" if dated is None else _flag(dated),
             sensor=row.sensor or sensor_in_name(path.name), region=row.region, split=row.part or part_of(path, folder),
             resolution_m=resolution_m(transform, shape=shape, crs=crs) if transform and crs else math.nan,
+            sides_m=_sides_m(transform, shape, crs) if transform and crs else (),
         )  # fmt: skip
         painted = None
         if outlines is not None:
@@ -408,6 +411,12 @@ def _as(kind: str, value: Any, name: str) -> Any:
 
 def _name(path: Path, folder: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _sides_m(transform: Affine, shape: tuple[int, int], crs: pyproj.CRS) -> tuple[float, ...]:
+    """Return width and height of a pixel that is not square on the ground, as those of longitude and latitude are."""
+    width, height = pixel_sides_m(transform, shape=shape, crs=crs)
+    return (width, height) if abs(width / height - 1) > _SQUARE else ()
 
 
 def _bounds(shape: tuple[int, int], transform: Affine) -> tuple[float, float, float, float]:

@@ -75,6 +75,8 @@ class SampleInfo:
         Empty where unknown.
     resolution_m : float
         Side of a pixel, metres; NaN where unknown.
+    sides_m : tuple of float
+        Width and height of a pixel on the ground, metres, where it is not square; else empty.
     split : str
         The data set's own split, empty where it has none.
     region : str
@@ -101,6 +103,7 @@ class SampleInfo:
     date_flag: str = ""
     ground: str = ""
     bounds: tuple[float, ...] = ()
+    sides_m: tuple[float, ...] = ()
 
 
 def possible_days(date: dt.date, flag: str) -> tuple[dt.date, dt.date]:

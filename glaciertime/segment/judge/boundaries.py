@@ -88,6 +88,7 @@ def front_sums(
     ocean: int,
     valid: NDArray[np.bool_],
     pixel_m: float,
+    sides_m: tuple[float, ...] = (),
 ) -> NDArray[np.float64]:
     """Return the summed distances between the labelled and the predicted front of an image, both ways.
 
@@ -102,6 +103,8 @@ def front_sums(
     valid : (H, W) bool
     pixel_m : float
         NaN where not known.
+    sides_m : (width, height) or ()
+        Of a pixel that is not square.
 
     Returns
     -------
@@ -120,8 +123,13 @@ def front_sums(
     distances = np.concatenate([measured.to_label_m, measured.to_prediction_m])
     total, count = float(distances.sum()), float(distances.size)
     sized = pixel_m == pixel_m
+    metres = total * pixel_m if sized else 0.0
+    if sized and sides_m:
+        width, height = sides_m
+        true = front_distances(found, known, resolution_m=1.0, sides=(width, height))
+        metres = float(true.to_label_m.sum() + true.to_prediction_m.sum())
     return np.array([
-        total, count, total * pixel_m if sized else 0.0, count if sized else 0.0,
+        total, count, metres, count if sized else 0.0,
         float(measured.labelled), float(measured.labelled and not measured.predicted),
         float(measured.predicted and not measured.labelled),
     ])  # fmt: skip

@@ -37,10 +37,12 @@ class ClassMatch:
         """Return the probabilities of the labels' classes, (K, H, W), of those of the model's."""
         if self.target == tuple(range(len(self.names))):
             return probability
-        return np.stack([
+        sums = np.stack([
             np.sum([probability[at] for at, to in enumerate(self.target) if to == label], axis=0)
             for label in range(len(self.names))
         ])  # fmt: skip
+        # In single precision what adds to 1 can end just above it.
+        return np.minimum(sums, 1, out=sums)
 
 
 def parse_matches(given: Sequence[str]) -> dict[str, str]:

@@ -229,7 +229,12 @@ def judge_sample(
     labels = sample.labels
     check_numbers(labels[labels != IGNORE], classes=len(match.names), what=f"{sample.info.name}: labels")
     mask = predict_sample(
-        sample.image[list(bands)], model=model, name=sample.info.name, pixel_m=sample.info.resolution_m, ocean=ocean
+        sample.image[list(bands)],
+        model=model,
+        name=sample.info.name,
+        pixel_m=sample.info.resolution_m,
+        sides_m=sample.info.sides_m,
+        ocean=ocean,
     )
     numbers = np.full(256, UNSEEN, dtype=np.uint8)
     numbers[: len(match.target)] = match.target
@@ -254,6 +259,7 @@ def _count(held: Evaluation, judged: Judged, info: SampleInfo) -> ImageRow:
         tolerance_px=held.tolerance_px,
         front=front,
         pixel_m=info.resolution_m,
+        sides_m=info.sides_m,
     )
     for sure, known in chunks(judged.probability, judged.labels, valid=judged.valid):
         held.ranking.update(sure, known)

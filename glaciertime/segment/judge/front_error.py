@@ -59,7 +59,11 @@ class FrontError:
 
 
 def front_distances(
-    predicted: npt.NDArray[np.bool_], labelled: npt.NDArray[np.bool_], *, resolution_m: float
+    predicted: npt.NDArray[np.bool_],
+    labelled: npt.NDArray[np.bool_],
+    *,
+    resolution_m: float,
+    sides: tuple[float, float] = (1.0, 1.0),
 ) -> FrontDistances:
     """Return the nearest-neighbour distances between two front masks, both ways.
 
@@ -69,6 +73,8 @@ def front_distances(
         Front pixels.
     resolution_m : float
         Side of a pixel, metres, above 0.
+    sides : (float, float)
+        Width and height of a pixel in units of that side, where it is not square.
 
     Returns
     -------
@@ -94,8 +100,9 @@ def front_distances(
     has_prediction, has_label = bool(predicted.any()), bool(labelled.any())
     if not (has_prediction and has_label):
         return FrontDistances(np.empty(0), np.empty(0), has_prediction, has_label)
-    to_label = distance_transform_edt(~labelled)[predicted] * resolution_m
-    to_prediction = distance_transform_edt(~predicted)[labelled] * resolution_m
+    width, height = sides
+    to_label = distance_transform_edt(~labelled, sampling=(height, width))[predicted] * resolution_m
+    to_prediction = distance_transform_edt(~predicted, sampling=(height, width))[labelled] * resolution_m
     return FrontDistances(to_label, to_prediction, True, True)
 
 

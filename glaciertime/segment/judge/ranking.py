@@ -13,8 +13,8 @@ _BINS = int(2 * _LARGEST_ODDS * _STEPS_PER_UNIT) + 1
 
 
 def log_odds_of_probability(probability: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return ``ln(p / (1 - p))``; infinite at 0 and 1."""
-    given = np.asarray(probability, dtype=np.float64)
+    """Return ``ln(p / (1 - p))``; infinite at 0 and 1, also where a sum in single precision ends just beyond."""
+    given = np.clip(np.asarray(probability, dtype=np.float64), 0.0, 1.0)
     with np.errstate(divide="ignore"):
         return np.asarray(np.log(given) - np.log1p(-given))
 

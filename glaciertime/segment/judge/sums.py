@@ -72,6 +72,7 @@ def sum_image(
     tolerance_px: float,
     front: tuple[int, int] | None,
     pixel_m: float,
+    sides_m: tuple[float, ...] = (),
 ) -> Sums:
     """Count one image.
 
@@ -87,6 +88,8 @@ def sum_image(
     front : (int, int) or None
         Numbers of glacier and ocean, where there is a front.
     pixel_m : float
+    sides_m : (width, height) or ()
+        Of a pixel that is not square.
     """
     classes = len(probability)
     reliability, ranks = np.zeros((classes + 1, BINS, 3)), np.zeros((classes, 2, STEPS))
@@ -104,7 +107,9 @@ def sum_image(
         boundary=boundary_counts(predicted, labels, classes=classes, valid=valid, tolerance_px=tolerance_px),
         front=np.zeros(7)
         if front is None
-        else front_sums(predicted, labels, glacier=front[0], ocean=front[1], valid=valid, pixel_m=pixel_m),
+        else front_sums(
+            predicted, labels, glacier=front[0], ocean=front[1], valid=valid, pixel_m=pixel_m, sides_m=sides_m
+        ),
         images=np.array(1.0),
     )
 

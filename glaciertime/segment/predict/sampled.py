@@ -119,6 +119,7 @@ def predict_sample(
     model: ReadyModel,
     name: str,
     pixel_m: float = math.nan,
+    sides_m: tuple[float, ...] = (),
     ocean: str = "up",
 ) -> ImageMask:
     """Return what a model makes of an image of raw values, as ``glaciertime segment`` would of its file.
@@ -132,6 +133,8 @@ def predict_sample(
         Named in messages.
     pixel_m : float
         Side of a pixel; NaN where not known, and taken for that of the model then.
+    sides_m : (width, height) or ()
+        Of a pixel that is not square on the ground.
     ocean : str
         Of models whose frame has the ocean up: where it lies, ``up`` in the image, ``auto``, or an azimuth.
 
@@ -145,7 +148,7 @@ def predict_sample(
     checked = check_values(held.sample(), spec=spec, values=held.values, name=name)
     held.values = checked.values
     if spec.frame.up == "ocean":
-        probability, zones, doubts = _in_frame(held, model, pixel_m=pixel_m, ocean=ocean)
+        probability, zones, doubts = _in_frame(held, model, pixel_m=pixel_m, sides_m=sides_m, ocean=ocean)
     else:
         doubts = ()
         if max(held.height, held.width) <= spec.patch_px:
@@ -160,14 +163,15 @@ def predict_sample(
 
 
 def _in_frame(
-    held: _Held, model: ReadyModel, *, pixel_m: float, ocean: str
+    held: _Held, model: ReadyModel, *, pixel_m: float, sides_m: tuple[float, ...], ocean: str
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8], tuple[str, ...]]:
     spec = model.spec
     size = next((each for each in (pixel_m, spec.frame.pixel_m) if each == each), 1.0)
+    width, height = sides_m or (size, size)
     scene = FramedScene(
         read=held.read,
         shape=(held.height, held.width),
-        transform=Affine(size, 0, 0, 0, -size, held.height * size),
+        transform=Affine(width, 0, 0, 0, -height, held.height * height),
         crs=None,
     )
     told: Any = parse_ocean(ocean)

@@ -518,3 +518,16 @@ def test_images_of_one_ground_are_found_in_any_coordinates() -> None:
     assert grounds_of(boxes[:2], [utm, utm]).names == ("place 1", "place 2")
     assert found.crs["place 1"] == utm
     assert shapely.box(*found.bounds(2, boxes[2], polar)).contains(shapely.box(*square))
+
+
+def test_pixels_of_longitude_and_latitude_have_two_sides(tmp_path: Path) -> None:
+    there = Affine(0.0006, 0, -50, 0, -0.0006, 69.2)
+    write(tmp_path / "images" / "a.tif", image(), transform=there, crs="EPSG:4326")
+    write(tmp_path / "images" / "b.tif", image(1))
+    for name in "ab":
+        write(tmp_path / "masks" / f"{name}.png", halves(0, 1), placed=False)
+    first, second = opened(tmp_path).infos
+    # A degree of latitude is 111.56 km long there, one of longitude 39.68 km.
+    assert first.sides_m == pytest.approx((23.81, 66.93), abs=0.02)
+    assert first.resolution_m == pytest.approx((23.81 * 66.93) ** 0.5, abs=0.02)
+    assert second.sides_m == ()
