@@ -164,3 +164,35 @@ def test_a_year_that_is_known_in_part_is_no_break():
     (row,) = change_table(table).itertuples()
     assert [str(day.date()) for day in (row.after, row.before)] == ["2004-05-01", "2004-06-01"]
     assert row.step == pytest.approx(-90, abs=12)
+
+
+def falls_and_season(years, *, scatter: float, seed: int) -> np.ndarray:
+    """Ten a year down, and a cycle of fifty."""
+    noise = np.random.default_rng(seed).normal(0, scatter, len(years))
+    return -10 * (years - 2000) + 50 * np.cos(2 * np.pi * years) + noise
+
+
+def test_a_first_year_that_is_known_in_part_is_no_break_of_a_record_that_falls():
+    """Years are counted back from March: of the first only January and February are left."""
+    years = np.arange(2000, 2010.2, 1 / 12)
+    found = sum(bool(record_breaks(years, falls_and_season(years, scatter=1, seed=seed))) for seed in range(40))
+    assert found <= 5
+
+
+def test_a_fall_at_the_end_makes_no_break_at_the_begin():
+    years = np.arange(2000, 2010.2, 1 / 12)
+    for seed in range(5):
+        values = falls_and_season(years, scatter=1, seed=seed)
+        # Two values alone may be outliers, three are a break.
+        assert record_breaks(years, values - np.where(years > 2010.01, 900, 0)) == []
+        (one,) = record_breaks(years, values - np.where(years > 2009.95, 900, 0))
+        assert one.end == len(years) - 3
+        assert one.step == pytest.approx(-900, abs=5)
+
+
+def test_five_images_of_every_summer_show_a_season_and_no_breaks():
+    every = np.arange(2000, 2012, 1 / 12)
+    years = every[np.round(every % 1 * 12) < 4.5]
+    assert not any(record_breaks(years, falls_and_season(years, scatter=1, seed=seed)) for seed in range(5))
+    (one,) = record_breaks(years, falls_and_season(years, scatter=1, seed=0) - np.where(years > 2006, 300, 0))
+    assert one.step == pytest.approx(-300, abs=10)

@@ -13,17 +13,19 @@ from glaciertime.breaks.changes import LEAST_VALUES, Break, find_breaks
 __all__ = ["is_dense", "record_breaks"]
 
 #: From so many observations within a year on, a season would pass for a break: years are searched instead.
-_DENSE_PER_YEAR = 6
+_DENSE_PER_YEAR = 5
 #: From so many values on, an annual cycle is told by two harmonics.
 _LEAST_FOR_TWO_WAVES = 40
 #: Two searches, and what the cycle leaves behind counts as another.
 _SEARCHES = 3
+#: How often the cycle is fitted, and from how many times the usual distance on a value weighs less.
+_FITS, _HUBER = 6, 1.345
 #: Of a dense record, so few values behind a jump may be outliers.
 _OUTLIERS_AT_MOST = 2
 
 
 def is_dense(years: ArrayLike) -> bool:
-    """Return whether six observations of a record, years increasing, lie within one year, and it spans six or more.
+    """Return whether five observations of a record, years increasing, lie within one year, and it spans six or more.
 
     Examples
     --------
@@ -69,7 +71,7 @@ def record_breaks(
     >>> value = 50 * np.cos(2 * np.pi * year) - 10 * year - np.where(year < 2006.6, 0, 900)
     >>> (found,) = record_breaks(year, value)
     >>> print(f"{year[found.start]:.2f} to {year[found.end]:.2f}: {found.step:.0f}")
-    2006.58 to 2006.67: -899
+    2006.58 to 2006.67: -900
     """
     year, value = np.asarray(years, dtype=float), np.asarray(values, dtype=float)
     sigma = np.full(len(value), math.nan) if sigmas is None else np.asarray(sigmas, dtype=float)
@@ -87,12 +89,14 @@ def _of_years(
     held, place = np.unique(-np.floor(years[-1] - years + shift).astype(int), return_inverse=True)
     if len(held) < LEAST_VALUES:
         return []
-    level_of = values - _cycle(years, values, place)
+    cycle, scatter = _cycle(years, values, place)
+    level_of = values - cycle
     count = np.bincount(place)
     means = np.bincount(place, level_of) / count
     when = np.bincount(place, years) / count
-    spread = np.sqrt(np.bincount(place, np.nan_to_num(sigma) ** 2)) / count
-    rate = float(np.median(np.diff(means) / np.diff(when)))
+    # A year of few values has an uncertain mean.
+    spread = np.maximum(np.sqrt(np.bincount(place, np.nan_to_num(sigma) ** 2)) / count, scatter / np.sqrt(count))
+    rate = _usual_rate(years, level_of, place)
     found = []
     for one in find_breaks(when, means, sigmas=spread, level=level):
         first, last = int(np.searchsorted(place, one.start)), int(np.searchsorted(place, one.end, "right")) - 1
@@ -102,7 +106,7 @@ def _of_years(
                                  values_after=len(values) - at - 1, is_ongoing=False))  # fmt: skip
     # The cycle once more, of what is left without the steps: a collapse within one year passes for a part of it.
     steps = sum((np.where(np.arange(len(values)) >= one.end, one.step, 0.0) for one in found), np.zeros(len(values)))
-    level_of = values - _cycle(years, values - steps, place)
+    level_of = values - _cycle(years, values - steps, place)[0]
     return [replace(one, step=_step_at(years, level_of, one.start, rate)) for one in found]
 
 
@@ -114,11 +118,35 @@ def _step_at(years: NDArray[np.float64], values: NDArray[np.float64], at: int, r
     return float(np.median(values[after]) - np.median(values[before])) - rate * apart
 
 
-def _cycle(years: NDArray[np.float64], values: NDArray[np.float64], place: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the annual cycle (N,), fitted beside a level for every year."""
+def _cycle(
+    years: NDArray[np.float64], values: NDArray[np.float64], place: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the annual cycle (N,), fitted beside a level for every year, and the scatter about both.
+
+    It is that of the values less their usual rate: else what goes on within every year would be told as a part of the
+    cycle, and a year of which only a part was observed would stand out. Values far from the fit weigh less (Huber
+    1964): a jump within a year is no cycle.
+    """
     turns = 2 * np.pi * years
     waves = 2 if len(values) >= _LEAST_FOR_TWO_WAVES else 1
     cycle = np.column_stack([wave(k * turns) for k in range(1, waves + 1) for wave in (np.sin, np.cos)])
     levels = (place[:, None] == np.arange(place.max() + 1)).astype(float)
-    fitted = np.linalg.lstsq(np.hstack([levels, cycle]), values - values.mean(), rcond=None)[0]
-    return np.asarray(cycle @ fitted[levels.shape[1] :])
+    design = np.hstack([levels, cycle])
+    given = values - _usual_rate(years, values, place) * (years - years.mean())
+    given, weight = given - given.mean(), np.ones(len(values))
+    scatter = 0.0
+    for _ in range(_FITS):
+        fitted = np.linalg.lstsq(design * weight[:, None], given * weight, rcond=None)[0]
+        off = np.abs(given - design @ fitted)
+        scatter = 1.4826 * float(np.median(off))
+        if scatter <= 0:
+            break
+        weight = np.sqrt(_HUBER * scatter / np.maximum(off, _HUBER * scatter))
+    return np.asarray(cycle @ fitted[-cycle.shape[1] :]), scatter
+
+
+def _usual_rate(years: NDArray[np.float64], values: NDArray[np.float64], place: NDArray[np.intp]) -> float:
+    """Return the median rate between the means of years, per year."""
+    count = np.bincount(place)
+    means, when = np.bincount(place, values) / count, np.bincount(place, years) / count
+    return float(np.median(np.diff(means) / np.diff(when)))
