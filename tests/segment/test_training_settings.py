@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSampl
 from glaciertime.segment.architectures.choices import choose  # noqa: E402
 from glaciertime.segment.architectures.folding import build_network  # noqa: E402
 from glaciertime.segment.losses.registry import build_loss  # noqa: E402
+from glaciertime.segment.teach import training  # noqa: E402
 from glaciertime.segment.teach.class_weights import class_weights, median_frequency  # noqa: E402
 from glaciertime.segment.teach.config import TrainConfig, read_config  # noqa: E402
 from glaciertime.segment.teach.contradictions import check_settings  # noqa: E402
@@ -255,3 +257,46 @@ def test_copies_come_beside_the_originals():
         assert len(positions) == 3
         assert sum(position < sampler.originals for position in positions) == 1
     assert [position for _, position, _ in drawn] != list(range(6))
+
+
+def fjords(classes: tuple[str, ...], codes: tuple[int, ...]) -> InMemory:
+    """Ocean above, ice below; labels in the order of the classes."""
+    ocean = classes.index("sea") if "sea" in classes else 0
+    labels = np.full((16, 16), 1 - ocean, np.uint8)
+    labels[:6] = ocean
+    pixels = np.where(labels == ocean, 1.0, 9.0).astype(np.float32)[None]
+    samples = tuple(
+        TrainingSample(pixels + number, labels, np.ones(1, bool), SampleInfo(f"s{number}", f"g{number}"))
+        for number in range(3)
+    )
+    return InMemory(samples, bands=("b",), classes=classes, codes=codes)
+
+
+def test_the_sides_of_a_front_are_those_of_the_classes_in_any_order(tmp_path, monkeypatch):
+    """Masks of 0 ocean and 1 glacier: loss and score must not take the first class for the glacier."""
+    seen = []
+    monkeypatch.setattr(training, "_fit", lambda module, *_, **__: seen.append(module))
+    config = settings(loss="line", metric="front", model="unet-small", validation=("g2",), patch=(16, 16))
+    for number, (names, codes) in enumerate(((("ice", "sea"), (127, 254)), (("sea", "ice"), (254, 127)))):
+        with contextlib.suppress(AttributeError):
+            training.train(fjords(names, codes), config, out=tmp_path / str(number))
+    truth = torch.from_numpy(fjords(("ice", "sea"), (127, 254))[0].labels.astype(np.int64))[None]
+    logits = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(0)) + 3 * torch.stack(
+        [1 - truth, truth], dim=1
+    )
+    losses, fronts = [], []
+    for module, order in zip(seen, ([0, 1], [1, 0]), strict=True):
+        turned, labels = logits[:, order], truth if order[0] == 0 else 1 - truth
+        losses.append(module.loss(turned, labels).item())
+        module.scores.reset()
+        module.scores.update(turned.softmax(dim=1).numpy(), labels.numpy(), loss=0.0)
+        fronts.append(module.scores.chosen())
+    assert losses[0] == pytest.approx(losses[1])
+    assert fronts[0] == fronts[1] < 1
+
+
+@pytest.mark.parametrize("given", [{"loss": "line"}, {"metric": "front"}])
+def test_what_is_of_a_front_is_refused_where_there_is_none(tmp_path, given):
+    config = settings(model="unet-small", validation=("g2",), patch=(16, 16), **given)
+    with pytest.raises(InputError, match="front between glacier and ocean, and the classes are background, glacier"):
+        training.train(fjords(("background", "glacier"), (64, 127)), config, out=tmp_path)

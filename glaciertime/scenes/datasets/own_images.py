@@ -73,7 +73,7 @@ class OwnImages:
         Side of the tiles that images are cut into from their upper left corner, and from one tile to the next, pixels;
         0 for whole images, and for tiles side by side.
     max_gap_days : int
-        Between an image and an outline; ice whose outlines are all farther off is not labelled.
+        Between an image and an outline, 365 by default; ice whose outlines are all farther off is not labelled.
     margin_m : float
         What lies farther than that from all outlined ice is not labelled; 0 for no such limit.
     bands_used : str
@@ -93,7 +93,7 @@ class OwnImages:
     legend: str = ""
     tile: int = 0
     stride: int = 0
-    max_gap_days: int = 365
+    max_gap_days: int | None = None
     margin_m: float = 0.0
     bands_used: str = ""
     crs: str = ""
@@ -107,16 +107,22 @@ class OwnImages:
             if each.name != "root":
                 # A number on the command line may be a text here: bands_used=1, crs=3413.
                 object.__setattr__(self, each.name, _as(str(each.type), getattr(self, each.name), each.name))
-        if min(self.max_gap_days, self.margin_m) < 0:
-            raise UsageError(f"max_gap_days {self.max_gap_days}, margin_m {self.margin_m:g}: 0 or more expected")
+        if min(self._gap_days, self.margin_m) < 0:
+            raise UsageError(f"max_gap_days {self._gap_days}, margin_m {self.margin_m:g}: 0 or more expected")
         if self.tile < 0 or self.stride < 0 or (self.stride and not self.tile):
             raise UsageError(f"tile {self.tile}, stride {self.stride}: pixels expected, and a stride only with a tile")
         if self.outlines and (self.masks or self.legend):
             raise UsageError("outlines and masks were given; labels come from the one or the other")
         if self.date_order not in ("", "day-first", "month-first"):
             raise UsageError(f"date_order {self.date_order}: day-first or month-first expected")
-        if not self.outlines and (self.crs or self.date_column or self.margin_m):
-            raise UsageError("crs, date_column and margin_m speak of outlines; give --reader outlines=FILE too")
+        if not self.outlines and (self.crs or self.date_column or self.margin_m or self.max_gap_days is not None):
+            raise UsageError(
+                "crs, date_column, margin_m and max_gap_days speak of outlines; give --reader outlines=FILE too"
+            )
+
+    @property
+    def _gap_days(self) -> int:
+        return 365 if self.max_gap_days is None else self.max_gap_days
 
     @cached_property
     def _dates(self) -> DateReading:
@@ -148,6 +154,7 @@ class OwnImages:
             if self._masks[0].told:
                 told.append(f"masks: {self._masks[0].told}")
         table = read_table(root / "images.csv", reading=self._dates)
+        table.check([image for image, _ in pairs])
         found = []
         elsewhere = 0
         stems = Counter(_name(image, folder) for image, _ in pairs)
@@ -171,7 +178,7 @@ class OwnImages:
                 else f"{folder}: none of {len(pairs)} images lies where outlines are"
             )  # fmt: skip
         if outlines is not None:
-            told += _told_of_outlines(outlines, found, elsewhere, self.max_gap_days, margin_m=self.margin_m)
+            told += _told_of_outlines(outlines, found, elsewhere, self._gap_days, margin_m=self.margin_m)
         kept, odd = _of_equal_bands(found)
         return tuple(kept), tuple(told), (*problems, *odd)
 
@@ -205,7 +212,7 @@ class OwnImages:
                 )
             span = None if dated is None else possible_days(dated.date, dated.flag)
             try:
-                painted = outlines.on(_bounds(shape, transform), crs, span, max_gap_days=self.max_gap_days)
+                painted = outlines.on(_bounds(shape, transform), crs, span, max_gap_days=self._gap_days)
             except InputError as error:
                 raise InputError(f"{path.name}: {error}") from error
             if painted is None:
@@ -213,7 +220,7 @@ class OwnImages:
             if not painted.shapes:
                 raise InputError(
                     f"{path.name} is of {dated.date if dated else 'no date'}, and all outlines on it are more than "
-                    f"{self.max_gap_days} days off; --reader max_gap_days=N allows more"
+                    f"{self._gap_days} days off; --reader max_gap_days=N allows more"
                 )
             info = replace(info, glacier=info.glacier or painted.name)
         return _Image(path, mask, painted, shape, place, bands, info)
@@ -398,6 +405,9 @@ def _as(kind: str, value: Any, name: str) -> Any:
     UsageError
         If it is of another.
     """
+    if value is None and kind.endswith("| None"):
+        return None
+    kind = kind.removesuffix(" | None")
     if kind == "str":
         return (
             value if isinstance(value, str) else ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -27,7 +27,11 @@ __all__ = ["MaskLegend", "legend_of_masks", "parse_legend", "read_labels"]
 
 EXAMPLE = "--reader legend=0=background,1=glacier,255=ignore"
 _MOST_VALUES = 64
-_IGNORED = ("ignore", "ignored", "unlabelled", "unlabeled")
+# Names of what nobody labelled or nothing showed; clouds and shadows may be classes.
+_IGNORED = (
+    "ignore", "ignored", "unlabelled", "unlabeled", "not labelled", "not labeled", "no data", "nodata", "unobserved",
+    "not observed", "fill", "missing",
+)  # fmt: skip
 _CAFFE = {0.0: "no data", 64.0: "rock", 127.0: "glacier", 254.0: "ocean"}
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
@@ -42,8 +46,6 @@ class MaskLegend:
     values : mapping of value, or of a colour as ``0xrrggbb``, to the index of its class, or :data:`IGNORE`
     colours : bool
         Whether masks are pictures of three bands.
-    nodata : bool
-        Whether the value that a header calls nodata is not labelled; not so where it was given a class.
     told : str
     """
 
@@ -77,9 +79,17 @@ def parse_legend(text: str) -> dict[float | str, str]:
         found[key] = name
     if len({isinstance(key, str) for key in found}) > 1:
         raise UsageError(f"legend '{text}': values and colours are mixed; masks have the one or the other")
-    if not {name for name in found.values() if name.casefold() not in _IGNORED}:
+    if all(_is_ignored(name) for name in found.values()):
         raise UsageError(f"legend '{text}': no class is named; give for example {EXAMPLE}")
     return found
+
+
+def _is_ignored(name: str) -> bool:
+    return _plain_name(name) in _IGNORED
+
+
+def _plain_name(name: str) -> str:
+    return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
 def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[Path, str]]:
@@ -100,6 +110,7 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
     problems: dict[Path, str] = {}
     named: dict[float, str] = {}
     kinds: dict[bool, Path] = {}
+    unseen: dict[Path, float] = {}
     for path in paths:
         try:
             with open_raster(path, what="a mask") as raster, reading(path):
@@ -108,6 +119,8 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
                 seen = _values(path, values)
                 kinds.setdefault(colours, path)
                 found[path] = seen
+                if raster.nodata is not None and not colours and not np.isfinite(values).all():
+                    unseen[path] = float(raster.nodata)
                 for value, name in class_names(path, raster).items():
                     if named.setdefault(value, name) != name:
                         raise InputError(f"{path.name} calls {value:g} {name}, others call it {named[value]}")
@@ -130,7 +143,26 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
         legend = _named({value: named[value] for value in sorted(named)}, "as the files name them")
     else:
         legend = _plain(union)
+        _check_one_convention(found)
+    for path, value in unseen.items():
+        if (place := legend.values.get(value, IGNORE)) != IGNORE:
+            problems[path] = (
+                f"{path.name} says in its header that {value:g} was not observed, and {value:g} is "
+                f"{legend.classes[place]}; if that is right take it out of the header: gdal_edit.py -unsetnodata "
+                f"{path.name}; if not, say {value:g}=ignore in --reader legend="
+            )
     return legend, problems
+
+
+def _check_one_convention(found: Mapping[Path, set[float]]) -> None:
+    """Refuse masks of 0 and 1 beside masks of 0 and 255: in these 255 may be glacier, or what is not labelled."""
+    ones = [path for path, values in found.items() if 1.0 in values]
+    others = [path for path, values in found.items() if float(IGNORE) in values]
+    if ones and others and not set(ones) & set(others):
+        raise InputError(
+            f"{ones[0].name} holds 1 and {others[0].name} holds 255, and no mask both: 255 may be glacier as well, or "
+            "not labelled; say which: --reader legend=0=background,1=glacier,255=glacier or 255=ignore"
+        )
 
 
 def _told(given: Mapping[float | str, str], colours: bool, union: set[float]) -> MaskLegend:
@@ -162,7 +194,11 @@ def _plain(union: set[float]) -> MaskLegend:
 
 
 def _named(names: Mapping[float, str], told: str, *, colours: bool = False) -> MaskLegend:
-    classes = list(dict.fromkeys(name for name in names.values() if name.casefold() not in _IGNORED))
+    classes = list(dict.fromkeys(name for name in names.values() if not _is_ignored(name)))
+    alike: dict[str, str] = {}
+    for name in classes:
+        if alike.setdefault(_plain_name(name), name) != name:
+            raise InputError(f"masks: {alike[_plain_name(name)]} and {name} differ in spelling alone; write them alike")
     codes: list[int] = []
     for name in classes:
         zone = zone_of_word(name)
@@ -170,6 +206,8 @@ def _named(names: Mapping[float, str], told: str, *, colours: bool = False) -> M
         wanted = [*([zone] if zone in (GLACIER, OCEAN, ROCK) else []), *own, *range(1, 255)]
         codes.append(next(code for code in wanted if code not in codes))
     values = {value: classes.index(name) if name in classes else IGNORE for value, name in names.items()}
+    unlabelled = [name for name in names.values() if _is_ignored(name) and not name.casefold().startswith("ignore")]
+    told = "; ".join((*([told] if told else []), *(f"{name} is not labelled" for name in dict.fromkeys(unlabelled))))
     if not colours and float(IGNORE) not in values:
         values[float(IGNORE)] = IGNORE
     return MaskLegend(tuple(classes), tuple(codes), values, colours, told)

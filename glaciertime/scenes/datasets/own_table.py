@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,19 +34,42 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows by the name of the file."""
+    """Rows by the name of the file, or its end: ``Crane/a.tif`` is no ``Jorum/a.tif``."""
 
     rows: dict[str, Row] = field(default_factory=dict)
     name: str = ""
 
     def of(self, path: Path) -> Row:
-        """Return what is said of an image."""
-        return self.rows.get(path.name, Row())
+        """Return what is said of an image; the row that names most of its sub-folders counts."""
+        return next((self.rows[name] for name in _ends(path) if name in self.rows), Row())
 
     def unused(self, images: Sequence[Path]) -> list[str]:
         """Return a sentence where rows speak of images that are not there."""
-        left = sorted(set(self.rows) - {path.name for path in images})
+        met = Counter(next((name for name in _ends(path) if name in self.rows), "") for path in images)
+        left = sorted(set(self.rows) - set(met))
         return [f"{self.name}: {len(left)} files are not among the images ({left[0]})"] if left else []
+
+    def check(self, images: Sequence[Path]) -> None:
+        """Refuse a row of several images.
+
+        Raises
+        ------
+        InputError
+        """
+        met: dict[str, list[Path]] = {}
+        for path in images:
+            met.setdefault(next((name for name in _ends(path) if name in self.rows), ""), []).append(path)
+        for name, paths in met.items():
+            if name and len(paths) > 1:
+                raise InputError(
+                    f"{self.name}: {len(paths)} images are called {name}; name their folders in the column file too, "
+                    f"such as {paths[0].parent.name}/{paths[0].name}"
+                )
+
+
+def _ends(path: Path) -> list[str]:
+    """Return the path of a file without 0, 1, 2, ... of its first folders."""
+    return [path.as_posix(), *("/".join(path.parts[start:]) for start in range(1, len(path.parts)))]
 
 
 def read_table(path: Path, *, reading: DateReading) -> Table:
@@ -74,7 +98,7 @@ def read_table(path: Path, *, reading: DateReading) -> Table:
         days = read_dates(table["date"], reading=reading, where=f"{path.name}, column date").rows
     rows: dict[str, Row] = {}
     for place, file in enumerate(table["file"]):
-        name = Path(file.strip()).name
+        name = file.strip().replace("\\", "/").removeprefix("./")
         cells = {column: clean_name(table[column][place]) for column in table.columns}
         day = days[place]
         if isinstance(day, str) and cells.get("date"):

@@ -117,23 +117,28 @@ def pair_by_name(images_in: Path, masks_in: Path | None) -> Paired:
         of_key.setdefault(_key(path, (*_OF_MASKS, *_OF_IMAGES)), []).append(path)
     pairs, problems, used = [], [], set()
     alone = []
-    claimed: dict[Path, Path] = {}
+    claims: dict[Path, list[Path]] = {}
     for image in images:
         found = of_key.get(_key(image, _OF_IMAGES), [])
-        near = [path for path in found if _below(path, masks_in or images_in) == _below(image, images_in)] or found
+        below = _below(image, images_in)
+        near = [path for path in found if _below(path, masks_in or images_in) == below]
+        # A mask of another sub-folder is of another glacier or part; one of them may have no sub-folders at all.
+        near = near or [path for path in found if not below or not _below(path, masks_in or images_in)]
         used |= set(near)
         if not near:
             alone.append(image)
         elif len(near) > 1:
             names = " and ".join(path.name for path in near[:3])
             problems.append(f"{image.name}: {len(near)} masks bear its name ({names}); keep one")
-        elif near[0] in claimed:
-            problems.append(
-                f"{image.name}: {near[0].name} is the mask of {claimed[near[0]].name} too; give each image its own"
-            )
         else:
-            claimed[near[0]] = image
-            pairs.append((image, near[0]))
+            claims.setdefault(near[0], []).append(image)
+    for mask, claiming in claims.items():
+        if len(claiming) == 1:
+            pairs.append((claiming[0], mask))
+            continue
+        names = " and ".join(path.relative_to(images_in).as_posix() for path in claiming[:3])
+        problems.append(f"{names}: {mask.name} bears the name of {len(claiming)} images; give each image its own mask")
+    pairs.sort()
     told = []
     if alone:
         told.append(f"{len(alone)} of {len(images)} images have no mask ({alone[0].name}) and are left out")

@@ -68,9 +68,14 @@ class ConfusionScore:
 
 
 class DeviationScore:
-    """Mean deviation of the front in pixels over images, smaller is better; class 0 glacier, class 1 ocean.
+    """Mean deviation of the front in pixels over images, smaller is better.
 
     An image without a labelled front is left out.
+
+    Parameters
+    ----------
+    glacier, ocean : int
+        Classes of the two sides.
 
     Examples
     --------
@@ -82,7 +87,9 @@ class DeviationScore:
 
     larger_is_better = False
 
-    def __init__(self) -> None:
+    def __init__(self, *, glacier: int = 0, ocean: int = 1) -> None:
+        self.glacier = glacier
+        self.ocean = ocean
         self.reset()
 
     def reset(self) -> None:
@@ -92,8 +99,8 @@ class DeviationScore:
     def update(self, probability: NDArray[np.floating], labels: NDArray[np.integer]) -> None:
         """Add images: probabilities (B, 2, H, W), labels (B, H, W)."""
         codes = np.zeros(256, dtype=np.uint8)
-        codes[:2] = 127, 254
-        for ocean, known in zip(probability[:, 1], labels, strict=True):
+        codes[[self.glacier, self.ocean]] = 127, 254
+        for ocean, known in zip(probability[:, self.ocean], labels, strict=True):
             traced = front_pixels(codes[known])
             if traced.any():
                 self.deviations.append(front_deviation_px(front_pixels(zones_from_ocean(ocean)), traced))
@@ -160,8 +167,8 @@ def score_names() -> list[str]:
     return sorted((*_MEANS, "accuracy", "auc", "mcc", "front"))
 
 
-def build_score(name: str, *, classes: int) -> Score:
-    """Return a score by name.
+def build_score(name: str, *, classes: int, sides: tuple[int, int] = (0, 1)) -> Score:
+    """Return a score by name; ``sides`` are the classes of glacier and of ocean, for ``front``.
 
     Raises
     ------
@@ -178,4 +185,4 @@ def build_score(name: str, *, classes: int) -> Score:
         raise UsageError(f"metric '{name}' is not known; nearest: {', '.join(near)}")
     if classes != 2:
         raise UsageError(f"metric 'front' needs the two classes glacier and ocean, {classes} given; use 'iou'")
-    return DeviationScore()
+    return DeviationScore(glacier=sides[0], ocean=sides[1])

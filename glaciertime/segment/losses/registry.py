@@ -185,6 +185,7 @@ def build_loss(
     class_weights: Sequence[float] | None = None,
     settings: Mapping[str, Any] | None = None,
     ignore_label: int = IGNORE_LABEL,
+    sides: tuple[int, int] = (0, 1),
 ) -> nn.Module:
     """Return a loss by name, a module of logits and labels.
 
@@ -199,6 +200,8 @@ def build_loss(
         ``cross_entropy`` and ``dice`` (their shares), ``tolerance_px``, ``gain``, ``reach_px``, ``share``.
     ignore_label : int
         Label of the pixels that do not count; ``front`` and ``line`` have 255.
+    sides : (int, int)
+        Labels of glacier and of ocean, for ``line``.
 
     Returns
     -------
@@ -229,6 +232,8 @@ def build_loss(
             raise InputError(
                 f"class weights {list(class_weights)} given, one of at least 0 per class expected, not all 0"
             )
+    if name == "line":
+        return LineLoss(**keywords, glacier=sides[0], ocean=sides[1])
     if name in _OF_TWO_SIDES:
         return _OF_TWO_SIDES[name](**keywords)
     if name == _LEARNED:

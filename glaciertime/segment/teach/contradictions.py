@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from glaciertime.errors import InputError
+from glaciertime.scenes.acquisition import GLACIER, OCEAN
 from glaciertime.segment.losses.registry import check_loss
 from glaciertime.segment.teach.class_weights import check_class_weights
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.loading import augmentation_of
 from glaciertime.segment.teach.optimisers import PLATEAU_EPOCHS
 
-__all__ = ["check_settings", "needs_validation"]
+__all__ = ["check_settings", "needs_validation", "sides_of"]
 
 
 def check_settings(config: TrainConfig) -> None:
@@ -59,6 +62,31 @@ def check_settings(config: TrainConfig) -> None:
             )
     if config.copies and augmentation_of(config).changes_nothing():
         raise InputError(f"copies {config.copies} given with augmentation none: they would be equal; leave one out")
+
+
+def sides_of(config: TrainConfig, classes: Sequence[str], codes: Sequence[int]) -> tuple[int, int]:
+    """Return the places of glacier and of ocean among classes; where nothing asks for a front, the first two.
+
+    Raises
+    ------
+    InputError
+        If loss or metric are of a front, and the classes are not those that it parts.
+
+    Examples
+    --------
+    >>> sides_of(TrainConfig(data="simulated", root=".", loss="line"), ["ocean", "glacier"], [254, 127])
+    (1, 0)
+    """
+    asked = [f"{name} {getattr(config, name)}" for name, of in (("loss", "line"), ("metric", "front"))
+             if getattr(config, name) == of]  # fmt: skip
+    if not asked:
+        return (0, 1)
+    if not {GLACIER, OCEAN} <= set(codes):
+        raise InputError(
+            f"{asked[0]} given, which is of the front between glacier and ocean, and the classes are "
+            f"{', '.join(classes)}; give another"
+        )
+    return list(codes).index(GLACIER), list(codes).index(OCEAN)
 
 
 def needs_validation(config: TrainConfig) -> list[str]:

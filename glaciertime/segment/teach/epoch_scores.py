@@ -19,6 +19,8 @@ class EpochScores:
     metric : str
         Of :func:`glaciertime.segment.judge.scoring.score_names`.
     classes : int
+    sides : (int, int)
+        Classes of glacier and of ocean, for ``front``.
 
     Examples
     --------
@@ -28,8 +30,8 @@ class EpochScores:
     (0.25, 0.5, 0.5)
     """
 
-    def __init__(self, metric: str, *, classes: int) -> None:
-        self._chosen = build_score(metric, classes=classes)
+    def __init__(self, metric: str, *, classes: int, sides: tuple[int, int] = (0, 1)) -> None:
+        self._chosen = build_score(metric, classes=classes, sides=sides)
         self._areas = AucScore("auc", classes=classes)
         self._confusion = ConfusionScore("iou", classes=classes)
         self.metric = metric

@@ -34,7 +34,7 @@ from glaciertime.segment.predict.weights import load_model
 from glaciertime.segment.teach.class_weights import class_weights
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.continuing import STATE, Marks, check_same, history_of, note_settings
-from glaciertime.segment.teach.contradictions import check_settings, needs_validation
+from glaciertime.segment.teach.contradictions import check_settings, needs_validation, sides_of
 from glaciertime.segment.teach.epoch_scores import EpochScores
 from glaciertime.segment.teach.keeping import Keeper, is_over
 from glaciertime.segment.teach.loading import batches_per_device, data_loaders
@@ -162,6 +162,7 @@ def train(
         raise UsageError(f"--out {out} is no folder; name one for weights, history and state")
     out.mkdir(parents=True, exist_ok=True)
     check_same(config, out, overwrite=overwrite)
+    sides = sides_of(config, data.classes, data.codes)
     split = make_split(data, config) if split is None else split
     if split.told:
         _log.info("split: %s", split.told)
@@ -200,11 +201,14 @@ def train(
             f"{needs_validation(config)[0]} given, but no image of the validation part has a label to score; "
             "hold out glaciers with labels (validation) or leave it out"
         )
-    scores = EpochScores(config.metric, classes=len(spec.classes))
+    scores = EpochScores(config.metric, classes=len(spec.classes), sides=sides)
     module = Segmenter(
         network,
         loss=build_loss(
-            config.loss, class_weights=class_weights(config, data, split.train), settings=config.loss_options
+            config.loss,
+            class_weights=class_weights(config, data, split.train),
+            settings=config.loss_options,
+            sides=sides,
         ),
         scores=scores,
         config=config,

@@ -1,0 +1,56 @@
+"""What masks of one's own mean: headers against legends, two conventions in one folder, what nobody labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.datasets.sample import IGNORE
+from tests.scenes.datasets.test_own_images import halves, image, opened, write
+
+FLAGS = {"flag_values": "0, 127, 254", "flag_meanings": "not_observed glacier ocean"}
+
+
+@pytest.mark.parametrize("nodata", [0, 2])
+def test_a_class_that_the_header_calls_nodata_is_not_silently_lost(tmp_path: Path, nodata: int) -> None:
+    write(tmp_path / "images" / "a.tif", image())
+    write(tmp_path / "masks" / "a.tif", halves(0, 1, 2), nodata=nodata)
+    with pytest.raises(InputError, match=rf"says in its header that {nodata} was not observed.*-unsetnodata a.tif"):
+        opened(tmp_path, legend="0=background,1=glacier,2=rock")
+    rest = ",".join(f"{value}=c{value}" for value in (0, 1, 2) if value != nodata)
+    found = opened(tmp_path, legend=f"{nodata}=ignore,{rest}")
+    assert found.counts.sum(axis=0).tolist() == [48, 48]
+
+
+def test_zero_and_one_beside_zero_and_255_is_asked_for(tmp_path: Path) -> None:
+    for name, high in (("a", 1), ("b", 255)):
+        write(tmp_path / "images" / f"{name}.tif", image(high))
+        write(tmp_path / "masks" / f"{name}.tif", halves(0, high))
+    with pytest.raises(InputError, match=r"a\.tif holds 1 and b\.tif holds 255"):
+        opened(tmp_path)
+    assert opened(tmp_path, legend="0=background,1=glacier,255=glacier").counts.sum(axis=0).tolist() == [144, 144]
+    assert opened(tmp_path, legend="0=background,1=glacier,255=ignore").counts.sum(axis=0).tolist() == [144, 72]
+
+
+def test_what_a_mask_calls_not_observed_is_no_class(tmp_path: Path) -> None:
+    """A mask that ``segment`` wrote, corrected by hand and learned from again."""
+    write(tmp_path / "images" / "a.tif", image())
+    mask = write(tmp_path / "masks" / "a.tif", halves(0, 127, 254))
+    with rasterio.open(mask, "r+") as raster:
+        raster.update_tags(1, **FLAGS)
+    found = opened(tmp_path)
+    assert (found.classes, found.codes) == (("glacier", "ocean"), (127, 254))
+    assert set(found[0].labels[:4].ravel()) == {IGNORE}
+    assert found.counts.sum(axis=0).tolist() == [48, 48]
+    assert any("not observed is not labelled" in sentence for sentence in found.told)
+
+
+def test_names_that_differ_in_spelling_alone_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "images" / "a.tif", image())
+    write(tmp_path / "masks" / "a.tif", np.asarray(halves(0, 1, 2)))
+    with pytest.raises(InputError, match="clean-ice and Clean ice differ in spelling alone"):
+        opened(tmp_path, legend="0=rock,1=clean-ice,2=Clean ice")
