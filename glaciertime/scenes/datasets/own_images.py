@@ -21,7 +21,14 @@ from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.caffe import parse_caffe_name
 from glaciertime.scenes.datasets.ground import Grounds, block_of, grounds_of
 from glaciertime.scenes.datasets.own_masks import MaskLegend, legend_of_masks, read_labels
-from glaciertime.scenes.datasets.own_outlines import CLASSES, CODES, Outlines, Painted, read_outlines
+from glaciertime.scenes.datasets.own_outlines import (
+    CLASSES,
+    CODES,
+    Outlines,
+    Painted,
+    read_outlines,
+    told_of_outlines,
+)
 from glaciertime.scenes.datasets.own_table import Table, read_table
 from glaciertime.scenes.datasets.pairing import pair_by_name, part_of, place_of, rasters_below, role_folders
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample, possible_days
@@ -178,7 +185,8 @@ class OwnImages:
                 else f"{folder}: none of {len(pairs)} images lies where outlines are"
             )  # fmt: skip
         if outlines is not None:
-            told += _told_of_outlines(outlines, found, elsewhere, self._gap_days, margin_m=self.margin_m)
+            painted = [image.painted for image in found if image.painted is not None]
+            told += told_of_outlines(outlines, painted, elsewhere, self._gap_days, margin_m=self.margin_m)
         kept, odd = _of_equal_bands(found)
         return tuple(kept), tuple(told), (*problems, *odd)
 
@@ -374,6 +382,15 @@ class OwnImages:
         labels[~seen.any(axis=0)] = IGNORE
         return TrainingSample(pixels, labels, np.asarray(seen.any(axis=(1, 2))), self.infos[index])
 
+    def _margin(self, image: _Image) -> tuple[float, float]:
+        """Return the margin along both coordinates of an image, in their units: a degree has two lengths."""
+        assert image.place is not None
+        transform, crs = image.place
+        side = abs(transform.determinant) ** 0.5
+        middle = Affine.translation(*(transform @ (image.shape[1] / 2, image.shape[0] / 2)))
+        width, height = pixel_sides_m(middle @ Affine.scale(side), shape=(0, 0), crs=crs)
+        return self.margin_m * side / width, self.margin_m * side / height
+
     @cached_property
     def _drawn(self) -> dict[int, NDArray[np.uint8]]:
         return {}
@@ -389,8 +406,7 @@ class OwnImages:
                 assert image.painted is not None
                 assert image.place is not None
                 transform = image.place[0]
-                metres = abs(transform.determinant) ** 0.5 / image.info.resolution_m
-                labels = image.painted.labels(image.shape, transform, margin=self.margin_m * metres)
+                labels = image.painted.labels(image.shape, transform, margin=self._margin(image))
             while len(held) >= _KEPT:
                 held.pop(next(iter(held)))
             held[number] = labels
@@ -455,36 +471,6 @@ def _can_agree(one: Dated, other: Dated) -> bool:
     """Return whether two dates can be of one day: a year alone agrees with each of its days."""
     (first, last), (start, end) = (possible_days(each.date, each.flag) for each in (one, other))
     return first <= end and start <= last
-
-
-def _told_of_outlines(
-    outlines: Outlines, images: Sequence[_Image], elsewhere: int, max_gap_days: int, *, margin_m: float
-) -> list[str]:
-    """Return in sentences how images and outlines met."""
-    told = list(outlines.told)
-    painted = [image.painted for image in images if image.painted is not None]
-    if elsewhere:
-        told.append(f"{elsewhere} images lie where no outline is, and are left out")
-    if missed := outlines.count - len(outlines.touched):
-        told.append(f"{missed} of {outlines.count} outlines lie on no image")
-    gaps = [one.gap_days for one in painted if one.gap_days is not None]
-    if gaps:
-        told.append(
-            f"outlines are up to {max(gaps)} days from their image, {max_gap_days} allowed (--reader max_gap_days=N)"
-        )
-    if by_place := sum(one.gap_days is None for one in painted):
-        told.append(f"{by_place} images are matched with outlines by place alone")
-    if unsure := sum(bool(one.unsure) for one in painted):
-        told.append(
-            f"on {unsure} images some ice is not labelled: its outlines are all farther off, or those nearest in time "
-            "leave most of it out"
-        )
-    told.append(
-        f"what is farther than {margin_m:g} m from outlined ice is not labelled" if margin_m
-        else "all that lies outside of outlines is background: ice that nobody outlined is taught as none (--reader "
-        "margin_m=500 leaves what is farther off without a label)"
-    )  # fmt: skip
-    return told
 
 
 def _of_equal_bands(images: Sequence[_Image]) -> tuple[list[_Image], list[str]]:

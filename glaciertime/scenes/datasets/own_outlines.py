@@ -31,7 +31,7 @@ from glaciertime.scenes.glacier_rows import VectorReading
 from glaciertime.scenes.layers import Layer, layers_of, read_layer
 from glaciertime.scenes.parts import kind_of_line_type, polygons_of
 
-__all__ = ["Outlines", "Painted", "read_outlines"]
+__all__ = ["Outlines", "Painted", "read_outlines", "told_of_outlines"]
 
 CLASSES, CODES = ("background", "glacier"), (64, 127)
 # Outlines of one glacier at two dates share more than this of the smaller; those of neighbours overlap at their divide.
@@ -66,24 +66,26 @@ class Painted:
     undated: int = 0
     name: str = ""
 
-    def labels(self, shape: tuple[int, int], transform: Affine, *, margin: float = 0.0) -> NDArray[np.uint8]:
+    def labels(
+        self, shape: tuple[int, int], transform: Affine, *, margin: tuple[float, float] = (0.0, 0.0)
+    ) -> NDArray[np.uint8]:
         """Return 1 where a pixel's middle lies in the ice, 0 elsewhere, :data:`IGNORE` where nobody knows.
 
         Parameters
         ----------
         shape : height and width, pixels
         transform : Affine
-        margin : float
-            What lies farther than that from all ice is not labelled, in the units of the coordinates; 0 for no such
-            limit.
+        margin : (float, float)
+            What lies farther than that from all ice is not labelled, along both coordinates and in their units; 0 for
+            no such limit.
         """
-        near = [shapely.buffer(shapely.union_all(self.shapes), margin)] if margin else []
+        near = [_buffered(shapely.union_all(self.shapes), margin)] if any(margin) else []
         drawn: list[tuple[Any, int]] = [(geometry, 0) for geometry in near]
         drawn += [(geometry, IGNORE) for geometry in self.unsure]
         drawn += [(geometry, 1) for geometry in self.shapes]
         drawn += [(geometry, 0) for geometry in self.rock]
         return np.asarray(
-            rasterize(drawn, out_shape=shape, transform=transform, fill=IGNORE if margin else 0, dtype="uint8")
+            rasterize(drawn, out_shape=shape, transform=transform, fill=IGNORE if any(margin) else 0, dtype="uint8")
         )
 
 
@@ -193,6 +195,12 @@ class Outlines:
         kept = moved[moved.intersects(shapely.box(*bounds))]
         self.touched |= {(number, index) for index in kept.index}
         return kept
+
+
+def _buffered(shape: shapely.Geometry, margin: tuple[float, float]) -> shapely.Geometry:
+    """Return a shape with a rim whose width is another along x than along y."""
+    scaled = shapely.transform(shape, lambda points: points / margin)
+    return shapely.transform(shapely.buffer(scaled, 1.0), lambda points: points * margin)
 
 
 def _most(areas: Counter[str]) -> str:
@@ -362,3 +370,32 @@ def _period(day: Dated | str, end: Dated | str) -> tuple[dt.date | None, dt.date
 def _span(day: Dated | str) -> tuple[dt.date | None, dt.date | None]:
     """Return the first and the last day that an outline can be of."""
     return (None, None) if isinstance(day, str) else possible_days(day.date, day.flag)
+
+
+def told_of_outlines(
+    outlines: Outlines, painted: Sequence[Painted], elsewhere: int, max_gap_days: int, *, margin_m: float
+) -> list[str]:
+    """Return in sentences how images and outlines met."""
+    told = list(outlines.told)
+    if elsewhere:
+        told.append(f"{elsewhere} images lie where no outline is, and are left out")
+    if missed := outlines.count - len(outlines.touched):
+        told.append(f"{missed} of {outlines.count} outlines lie on no image")
+    gaps = [one.gap_days for one in painted if one.gap_days is not None]
+    if gaps:
+        told.append(
+            f"outlines are up to {max(gaps)} days from their image, {max_gap_days} allowed (--reader max_gap_days=N)"
+        )
+    if by_place := sum(one.gap_days is None for one in painted):
+        told.append(f"{by_place} images are matched with outlines by place alone")
+    if unsure := sum(bool(one.unsure) for one in painted):
+        told.append(
+            f"on {unsure} images some ice is not labelled: its outlines are all farther off, or those nearest in time "
+            "leave most of it out"
+        )
+    told.append(
+        f"what is farther than {margin_m:g} m from outlined ice is not labelled" if margin_m
+        else "all that lies outside of outlines is background: ice that nobody outlined is taught as none (--reader "
+        "margin_m=500 leaves what is farther off without a label)"
+    )  # fmt: skip
+    return told
