@@ -29,6 +29,7 @@ from glaciertime.cli.series import series
 from glaciertime.cli.table import table
 from glaciertime.cli.track import track
 from glaciertime.cli.train import train
+from glaciertime.cli.train_forecaster import train_forecaster
 from glaciertime.cli.why import why
 
 __all__ = ["app"]
@@ -78,6 +79,7 @@ for command, summary in (
     (adapt, "Adapt a model to one glacier."),
     (evaluate, "Score a model on labelled images."),
     (explain, "Draw which pixels and bands a model's answer hangs on."),
+    (train_forecaster, "Teach a forecaster from series."),
     (models, "List the segmentation architectures."),
     (export_model, "Write a model as ONNX."),
     (why, "Say where a number, an image or a file comes from."),

@@ -30,7 +30,15 @@ from glaciertime.cli.common import (
     open_archive,
     split_names,
 )
-from glaciertime.cli.forecasting import Tally, chosen_front, failed_row, looked_at
+from glaciertime.cli.forecasting import (
+    Tally,
+    WeightsOption,
+    chosen_front,
+    failed_row,
+    files_of,
+    looked_at,
+    own_networks,
+)
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
 
@@ -62,6 +70,7 @@ def backtest(
     footprint: FootprintOption = None,
     dataset: DatasetOption = None,
     front_of: FrontOfOption = None,
+    weights: WeightsOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
     scheduler: SchedulerOption = "",
@@ -94,13 +103,14 @@ def backtest(
     check_metrics(metrics, [])
     models = split_names(model) or default_models()
     get_models(models)
+    own = own_networks(weights, models=models)
     requests = [
         BacktestRequest(
             archive=archive, glacier=name, models=tuple(models), is_asked=bool(model), variable=variable, method=method,
             footprint=footprint, dataset=dataset, front_of=chosen_front(front_of),
             jobs=1 if len(chosen.names) > 1 or scheduler else jobs, origins=origins,
             horizons=tuple(split_names(horizon)) or ("1y", "2y", "5y"), min_train=min_train,
-            metrics=tuple(metrics or ()),
+            metrics=tuple(metrics or ()), weights=own,
         )
         for name in chosen.names
     ]  # fmt: skip
@@ -128,7 +138,9 @@ def backtest(
                 continue
             assert outlook.read is not None
             if not (strict and outlook.has_failed):
-                made_by = outlook.read.run(run, glacier=outlook.glacier, settings=outlook.settings)
+                made_by = outlook.read.run(
+                    run, glacier=outlook.glacier, files=files_of(weights), settings=outlook.settings
+                )
                 store.store_scores(rows, run=made_by)
                 run.stored.append(f"{len(rows)} scores of {outlook.glacier} in {archive}")
             if out is not None:

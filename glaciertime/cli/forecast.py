@@ -30,7 +30,16 @@ from glaciertime.cli.common import (
     open_archive,
     split_names,
 )
-from glaciertime.cli.forecasting import Tally, chosen_front, failed_row, looked_at, read_table
+from glaciertime.cli.forecasting import (
+    Tally,
+    WeightsOption,
+    chosen_front,
+    failed_row,
+    files_of,
+    looked_at,
+    own_networks,
+    read_table,
+)
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
 
@@ -78,6 +87,7 @@ def forecast(
     contour: Annotated[
         bool, typer.Option("--contour", help="Predict the calving front itself, and the band it will lie in.")
     ] = False,
+    weights: WeightsOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
     scheduler: SchedulerOption = "",
@@ -122,6 +132,8 @@ def forecast(
     elif season:
         given = Covariates(season=True)
     models = split_names(model)
+    if contour and weights:
+        raise UsageError("--weights: --contour carries the front by its own models; leave one of them out")
     if contour:
         if scenarios or given is not None:
             raise UsageError("--contour takes no scenario and no covariates; run them without it")
@@ -139,16 +151,17 @@ def forecast(
     if not models and not scenarios:
         models = default_models() if given is None else ["kalman", "arima"]
     get_models(models)
+    own = own_networks(weights, models=models)
     asked = [
         ForecastRequest(
             archive=archive, glacier=name, until=until, models=tuple(models), is_asked=bool(model or scenarios),
             cutoff=cutoff, covariates=given, scenarios=tuple(scenarios), profile=bed, variable=variable, method=method,
-            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of),
+            footprint=footprint, dataset=dataset, front_of=chosen_front(front_of), weights=own,
             jobs=1 if len(chosen.names) > 1 or scheduler else jobs,
         )
         for name in chosen.names
     ]  # fmt: skip
-    files = {"covariates": covariates, "profile": profile}
+    files = {"covariates": covariates, "profile": profile, **files_of(weights)}
     where = {"jobs": jobs, "scheduler": scheduler}
     _forecasts(store, chosen, asked, files=files, where=where, strict=strict, as_json=as_json)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from glaciertime.cli.common import note
 from glaciertime.cli.messages import exit_code
@@ -12,10 +14,51 @@ from glaciertime.cli.messages import exit_code
 if TYPE_CHECKING:
     import pandas as pd
 
+    from glaciertime.forecast.learned.network_weights import NetworkWeights
     from glaciertime.pipeline.outlook import Outlook
     from glaciertime.pipeline.selection import Chosen
 
-__all__ = ["Tally", "chosen_front", "failed_row", "looked_at", "read_table"]
+__all__ = [
+    "Tally",
+    "WeightsOption",
+    "chosen_front",
+    "failed_row",
+    "files_of",
+    "looked_at",
+    "own_networks",
+    "read_table",
+]
+
+WeightsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--weights", metavar="FILE",
+        help="A network of glaciertime train-forecaster, in place of the shipped ones of its model; may be repeated.",
+    ),
+]  # fmt: skip
+
+
+def own_networks(paths: Sequence[Path] | None, *, models: Sequence[str]) -> tuple[NetworkWeights, ...]:
+    """Return the user's own networks, each of a model that is asked for.
+
+    Raises
+    ------
+    UsageError
+        If one is of another model: it would not be used.
+    """
+    from glaciertime.errors import UsageError
+    from glaciertime.forecast.learned.network_weights import networks_of_files
+
+    found = networks_of_files(paths or ())
+    for path, held in zip(paths or (), found, strict=True):
+        if held.model not in models:
+            raise UsageError(f"--weights {path} are of {held.model}, which is not asked for; give --model {held.model}")
+    return found
+
+
+def files_of(paths: Sequence[Path] | None) -> dict[str, Path | None]:
+    """Return the files of the user's networks by what they are, for the run that is kept."""
+    return {"weights" if k == 0 else f"weights {k + 1}": path for k, path in enumerate(paths or ())}
 
 
 def looked_at(

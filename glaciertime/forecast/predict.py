@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.learned.kept import Kept
+from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days
@@ -91,6 +92,7 @@ def forecast_series(
     progress: Progress | None = None,
     covariates: Covariates | None = None,
     kept: Kept | None = None,
+    weights: Sequence[NetworkWeights] = (),
 ) -> pd.DataFrame:
     """Return forecasts of one series by several models at exact dates.
 
@@ -114,6 +116,9 @@ def forecast_series(
         then names them too, as in ``kalman+melt``: the forecast is conditional on the given future.
     kept : Kept, optional
         What models across glaciers learned before; it changes no number.
+    weights : sequence of NetworkWeights
+        Of :func:`~glaciertime.forecast.learned.network_weights.networks_of_files`, in place of the shipped ones of
+        their model.
 
     Returns
     -------
@@ -140,7 +145,7 @@ def forecast_series(
     if covariates is not None:
         covariates.check(series.label, task.series.dates[0], task.dates[-1])
     outcomes = run_tasks([task], models=models, levels=levels, training=training, jobs=jobs, seed=seed,
-                         progress=progress, covariates=covariates, kept=kept)  # fmt: skip
+                         progress=progress, covariates=covariates, kept=kept, weights=weights)  # fmt: skip
     if covariates is not None:
         outcomes = {f"{name}+{covariates.label}": results for name, results in outcomes.items()}
     quantiles = quantiles_of(levels)

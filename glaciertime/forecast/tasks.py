@@ -16,6 +16,7 @@ import numpy as np
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError, UsageError
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.learned.kept import Kept
+from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.regime import Regime, answer_without_model, present_regime
@@ -39,6 +40,7 @@ def run_tasks(
     progress: Progress | None = None,
     covariates: Covariates | None = None,
     kept: Kept | None = None,
+    weights: Sequence[NetworkWeights] = (),
 ) -> dict[str, list[Outcome]]:
     """Return, per model, the outcome of every task, in the order of the tasks.
 
@@ -60,6 +62,8 @@ def run_tasks(
         Checked against the dates by the forecasters; only some take them.
     kept : Kept, optional
         What global models learned before.
+    weights : sequence of NetworkWeights
+        Networks of one's own, in place of the shipped ones of their model.
 
     Raises
     ------
@@ -91,7 +95,7 @@ def run_tasks(
     settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]
     as_observed = [replace(tasks[k], series=one.own_sigmas) for k, one in zip(open_places, regimes, strict=True)]
     is_global = any(model.is_global for model in chosen) and bool(settled)
-    benches = _benches(settled, training, levels, jobs, seed, kept) if is_global else []
+    benches = _benches(settled, training, levels, jobs, seed, kept, tuple(weights)) if is_global else []
     outcomes: dict[str, list[Outcome]] = {}
     for model in chosen:
         offset = done
@@ -121,6 +125,7 @@ def _benches(
     jobs: int,
     seed: int,
     kept: Kept | None,
+    weights: tuple[NetworkWeights, ...],
 ) -> list[tuple[list[int], Any]]:
     """Return one workbench per variable, with the places of its tasks."""
     from glaciertime.forecast.learned.pooled import Workbench
@@ -130,7 +135,7 @@ def _benches(
         places = [index for index, task in enumerate(tasks) if task.series.variable == variable]
         others = [series for series in training if series.variable == variable]
         here = [tasks[index] for index in places]
-        found.append((places, Workbench(here, others, tuple(levels), jobs, seed, kept=kept)))
+        found.append((places, Workbench(here, others, tuple(levels), jobs, seed, kept=kept, weights=weights)))
     return found
 
 

@@ -23,6 +23,7 @@ from glaciertime.forecast import Origins, forecast_series, run_backtest, scores_
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
+from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.regime import break_texts
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
@@ -62,6 +63,8 @@ class _Request:
     front_of: str | None = None
     #: Processes for the models of one glacier.
     jobs: int = 1
+    #: Networks of the user's own, in place of the shipped ones of their model.
+    weights: tuple[NetworkWeights, ...] = ()
     #: A name for all requests of one command: what they have in common is read once.
     command: str = ""
 
@@ -204,7 +207,7 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             parts.append(
                 forecast_series(
                     series, models=list(request.models), target_dates=targets, cutoff=request.cutoff, training=others,
-                    jobs=request.jobs, covariates=request.covariates, kept=kept,
+                    jobs=request.jobs, covariates=request.covariates, kept=kept, weights=request.weights,
                 )
             )  # fmt: skip
         parts += [
@@ -287,6 +290,7 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
         result = run_backtest(
             [series], models=list(request.models), origins=rule, horizons=request.horizons, training=others,
             jobs=request.jobs, progress=None if progress is None else progress(series.label), kept=kept,
+            weights=request.weights,
         )  # fmt: skip
         parts.append(scores_of(result, metrics=metrics))
         if metrics is None and "last" in request.models and len(request.models) > 1:

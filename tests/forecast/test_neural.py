@@ -13,7 +13,7 @@ import pytest
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast import Origins, forecast_series, run_backtest
 from glaciertime.forecast.learned.bank import FOLDS, fold_of
-from glaciertime.forecast.learned.global_neural import shipped_weights, weights_for
+from glaciertime.forecast.learned.network_weights import shipped_weights, weights_for
 from glaciertime.forecast.learned.sequences import LENGTH, build_examples, encode_origin, query_of
 from glaciertime.forecast.series import Series
 

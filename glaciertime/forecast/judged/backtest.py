@@ -17,6 +17,7 @@ from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.forecast.judged import metrics
 from glaciertime.forecast.judged.origins import Origins, parse_horizon, targets_at
 from glaciertime.forecast.learned.kept import Kept
+from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import FROM_THE_WHOLE_RECORD, forget_later_flags
 from glaciertime.forecast.series import Series
@@ -109,6 +110,7 @@ def run_backtest(
     seed: int = 0,
     progress: Progress | None = None,
     kept: Kept | None = None,
+    weights: Sequence[NetworkWeights] = (),
 ) -> Backtest:
     """Return every forecast of a rolling-origin backtest beside what was observed.
 
@@ -126,7 +128,7 @@ def run_backtest(
     training : sequence of Series
         More series that global models may learn from, besides ``series_list`` itself.
     levels : sequence of float in (0, 1)
-    jobs, seed, progress, kept
+    jobs, seed, progress, kept, weights
         As in :func:`glaciertime.forecast.forecast_series`.
 
     Raises
@@ -158,7 +160,7 @@ def run_backtest(
             "a backtest", rule.min_train + rule.ahead, "lower the minimum history (--min-train) or the horizons",
         )  # fmt: skip
     outcomes = run_tasks(tasks, models=models, levels=levels, training=[*series_list, *training], jobs=jobs,
-                         seed=seed, progress=progress, kept=kept)  # fmt: skip
+                         seed=seed, progress=progress, kept=kept, weights=weights)  # fmt: skip
     rows, values = [], []
     for model, results in outcomes.items():
         for task, (series, targets), outcome in zip(tasks, meta, results, strict=True):

@@ -1,16 +1,13 @@
-"""The recurrent forecasters over all glaciers, ``lstm`` and ``mamba``: shipped weights, run without torch.
+"""The recurrent forecasters over all glaciers, ``lstm`` and ``mamba``: weights shipped or one's own, without torch.
 
-A set of weights carries the date it was trained until, and is refused for an earlier cutoff. There is one set per
-group of glaciers, which has not seen that group. The intervals that the networks give are widened or narrowed by their
-past errors on other glaciers, with targets no later than the cutoff.
+A set of weights carries the date it was trained until, and is refused for an earlier cutoff. Of those that are shipped
+there is one set per group of glaciers, which has not seen that group; one's own may have seen every glacier up to that
+date. The intervals that the networks give are widened or narrowed by their past errors on other glaciers, with targets
+no later than the cutoff that the weights were not trained on.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -19,12 +16,13 @@ from numpy.typing import NDArray
 from glaciertime.errors import SeriesTooShortError
 from glaciertime.forecast.learned.bank import fold_of
 from glaciertime.forecast.learned.conformal import weighted_quantile
+from glaciertime.forecast.learned.network_weights import NetworkWeights, session_of, shipped_weights, weights_for
 from glaciertime.forecast.learned.pooled import Workbench
 from glaciertime.forecast.learned.sequences import MIN_VALUES, Examples, build_examples, encode_origin, query_of
 from glaciertime.forecast.series import Series, as_days, as_years
 from glaciertime.forecast.task import Outcome, Task
 
-__all__ = ["ShippedWeights", "run_lstm", "run_mamba", "shipped_weights", "weights_for"]
+__all__ = ["run_lstm", "run_mamba"]
 
 _LEAD_WIDTH = 0.35
 _MEMORY_YEARS = 30.0
@@ -33,85 +31,11 @@ _MIN_RATIOS = 100
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ShippedWeights:
-    """One trained network.
-
-    Attributes
-    ----------
-    name : str
-        Of the file, without its ending.
-    model : str
-    trained_until : str
-        No target after this date was learned from.
-    left_out : tuple of int
-        Glaciers of these folds were left out, see :func:`glaciertime.forecast.learned.bank.fold_of`.
-    quantiles : tuple of float
-        What it answers with.
-    """
-
-    name: str
-    model: str
-    trained_until: str
-    left_out: tuple[int, ...]
-    quantiles: tuple[float, ...]
-
-
-@lru_cache(maxsize=1)
-def shipped_weights() -> tuple[ShippedWeights, ...]:
-    """Return the weights in the package, by model, date and group.
-
-    Examples
-    --------
-    >>> sorted({weights.model for weights in shipped_weights()})
-    ['lstm', 'mamba']
-    """
-    folder = resources.files("glaciertime.forecast") / "shipped"
-    found = []
-    for file in folder.iterdir() if folder.is_dir() else ():
-        if file.name.endswith(".json"):
-            card = json.loads(file.read_text(encoding="utf-8"))
-            found.append(ShippedWeights(file.name.removesuffix(".json"), card["model"], card["trained_until"],
-                                        tuple(card["left_out_folds"]), tuple(card["quantiles"])))  # fmt: skip
-    return tuple(sorted(found, key=lambda weights: weights.name))
-
-
-@lru_cache(maxsize=64)
-def _session(name: str) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    file = resources.files("glaciertime.forecast") / "shipped" / f"{name}.onnx"
-    return onnxruntime.InferenceSession(file.read_bytes(), options, providers=["CPUExecutionProvider"])
-
-
-def weights_for(model: str, *, glacier: str, cutoff: np.datetime64) -> ShippedWeights | str:
-    """Return the latest weights trained up to a cutoff and never on the glacier, or the reason why there are none.
-
-    Examples
-    --------
-    >>> weights_for("lstm", glacier="Crane", cutoff=np.datetime64("1950-01-01"))
-    'lstm: its earliest weights were trained until 1990-01-01, after the cutoff 1950-01-01; use gbm, or a later cutoff'
-    """
-    fold = fold_of(glacier)
-    mine = [weights for weights in shipped_weights() if weights.model == model and fold in weights.left_out]
-    if not mine:
-        return f"{model}: the package holds no weights for it; reinstall it, or train them"
-    usable = [weights for weights in mine if as_days([weights.trained_until])[0] <= cutoff]
-    if not usable:
-        earliest = min(weights.trained_until for weights in mine)
-        return (f"{model}: its earliest weights were trained until {earliest}, after the cutoff {cutoff}; use gbm, or "
-                "a later cutoff")  # fmt: skip
-    return max(usable, key=lambda weights: weights.trained_until)
-
-
-def _ask(weights: ShippedWeights, steps: Any, gaps: Any, context: Any, query: Any) -> Array:
+def _ask(weights: NetworkWeights, steps: Any, gaps: Any, context: Any, query: Any) -> Array:
     """Return quantiles of scaled changes, (B, K, 9)."""
     given = {"steps": steps, "gaps": gaps, "context": context, "query": query}
     inputs = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in given.items()}
-    answer: Array = _session(weights.name).run(None, inputs)[0].astype(float)
+    answer: Array = session_of(weights).run(None, inputs)[0].astype(float)
     return answer
 
 
@@ -126,14 +50,15 @@ def _native(answer: Array, known: tuple[float, ...], quantiles: Array) -> Array:
     return found
 
 
-def _past_of(model: str, examples: Examples, latest: ShippedWeights, quantiles: Array) -> dict[str, Array]:
+def _past_of(model: str, examples: Examples, latest: NetworkWeights, quantiles: Array) -> dict[str, Array]:
     """Return errors over the network's own half interval, per quantile, of every known target of every series."""
     outer = np.array([min(quantiles.min(), 0.05), 0.5, max(quantiles.max(), 0.95)])
     ratio = np.full((2, *examples.target.shape), np.nan)
-    for weights in shipped_weights():
+    for weights in (latest,) if latest.is_own else shipped_weights():
         if (weights.model, weights.trained_until) != (model, latest.trained_until):
             continue
-        index = np.flatnonzero(np.isin(examples.fold, weights.left_out))
+        # One's own may have learnt from every glacier: what came after its training alone tells its errors.
+        index = np.flatnonzero(np.ones(len(examples)) if latest.is_own else np.isin(examples.fold, weights.left_out))
         if not len(index):
             continue
         raw = _ask(weights, *(getattr(examples, name)[index] for name in ("steps", "gaps", "context", "query")))
@@ -141,6 +66,8 @@ def _past_of(model: str, examples: Examples, latest: ShippedWeights, quantiles: 
         error = examples.target[index] - found[..., 1]
         ratio[0][index] = -error / np.maximum(found[..., 1] - found[..., 0], 1e-9)
         ratio[1][index] = error / np.maximum(found[..., 2] - found[..., 1], 1e-9)
+    if latest.is_own:
+        ratio[:, examples.target_year <= float(as_years(as_days([latest.trained_until]))[0])] = np.nan
     return {"below": ratio[0], "above": ratio[1]}
 
 
@@ -153,7 +80,7 @@ def _run(bench: Workbench, model: str) -> list[Outcome]:
     outcomes = []
     for task in bench.tasks:
         failed = np.full((len(task.dates), len(bench.quantiles)), np.nan)
-        weights = weights_for(model, glacier=task.series.glacier, cutoff=task.cutoff)
+        weights = weights_for(model, glacier=task.series.glacier, cutoff=task.cutoff, own=bench.weights)
         if isinstance(weights, str):
             outcomes.append(Outcome(failed, f"{task.series.label}: {weights}"))
             continue
@@ -169,7 +96,7 @@ def _run(bench: Workbench, model: str) -> list[Outcome]:
 
 
 def _forecast(
-    task: Task, weights: ShippedWeights, quantiles: Array, examples: Examples | None, past: dict[str, Array] | None
+    task: Task, weights: NetworkWeights, quantiles: Array, examples: Examples | None, past: dict[str, Array] | None
 ) -> Array:
     series: Series = task.series
     made = encode_origin(series.years, series.values, is_area=series.variable == "area_km2")

@@ -19,6 +19,7 @@ from glaciertime.forecast.learned.blend import blend_weights, own_weights
 from glaciertime.forecast.learned.conformal import half_widths
 from glaciertime.forecast.learned.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
 from glaciertime.forecast.learned.kept import Kept
+from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
@@ -54,6 +55,8 @@ class Workbench:
         Called with (done, total) of the bank.
     kept : Kept, optional
         What was learned before of the series and of what is trained on them.
+    weights : tuple of NetworkWeights
+        One's own, in place of those in the package.
     """
 
     tasks: list[Task]
@@ -63,6 +66,7 @@ class Workbench:
     seed: int = 0
     report: Callable[[int, int], None] | None = None
     kept: Kept | None = None
+    weights: tuple[NetworkWeights, ...] = ()
     _own: dict[int, Bank] = field(default_factory=dict)
     _mixes: dict[tuple[float, int, int], NDArray[np.float64] | None] = field(default_factory=dict)
 
