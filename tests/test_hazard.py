@@ -86,3 +86,44 @@ def test_simulated_and_observed_glaciers_are_not_pooled():
 def test_a_length_change_has_no_fifth_to_lose():
     rows = areas([0.0] * 8 + [-900.0] * 8).assign(variable="length_change_m", unit="m")
     assert watched(rows) == []
+
+
+def test_a_loss_in_many_small_steps_within_a_year_is_one():
+    """Sixty per cent within nine months, seen every month: no step is a fifth."""
+    days = pd.date_range("2000-01-01", "2015-12-01", freq="MS").to_numpy().astype("M8[D]")
+    years = np.arange(len(days)) / 12
+    values = 100 - 60 * np.clip((years - 5) / 0.75, 0, 1) + np.random.default_rng(0).normal(0, 0.3, len(days))
+    exposure, (one,) = losses(days, values)
+    assert exposure == pytest.approx(11, abs=0.1)
+    assert np.datetime64("2004-12-31") < one.after < one.before <= np.datetime64("2005-10-01")
+    assert (one.start, one.end) == pytest.approx((100, 40), rel=0.15)
+    # The same over eight years is none.
+    assert losses(days, 100 - 60 * np.clip((years - 3) / 8, 0, 1))[1] == ()
+
+
+def test_what_follows_one_value_that_is_too_high_is_no_loss():
+    values = np.full(30, 100.0) + np.random.default_rng(1).normal(0, 1, 30)
+    values[10] = 135
+    assert losses(dates(1985, 30), values)[1] == ()
+    values[11:] = 60
+    (one,) = losses(dates(1985, 30), values)[1]
+    assert one.before == np.datetime64("1996-03-01")
+
+
+def test_a_simulation_that_is_longer_takes_nothing_from_what_was_observed():
+    values = [100.0] * 8 + [20.0] * 8
+    simulated = areas([100.0] * 40, source="simulated", first=1980, dataset="model")
+    both = watched(pd.concat([areas(values), simulated], ignore_index=True))
+    table = hazard_table(both)
+    assert table[["losses", "source"]].values.tolist() == [[1, "observed"], [0, "simulated"]]
+
+
+def test_bounds_are_no_values():
+    values = [100.0] * 8 + [20.0] * 8
+    assert watched(areas(values, quality="censored: the ice fills the box")) == []
+
+
+def test_names_that_say_nothing_are_no_embayment():
+    values = [100.0] * 8 + [20.0] * 8
+    rows = [areas(values, glacier=name) for name in ("Glacier A", "Glacier B", "Unnamed (1)", "Unnamed (2)")]
+    assert hazard_table([one for part in rows for one in watched(part)])["losses"].tolist() == [4]

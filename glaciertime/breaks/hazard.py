@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glaciertime.combining import one_per_day
+from glaciertime.combining import are_bounds, one_per_day
 from glaciertime.tables import by_series, variable_named
 from glaciertime.units import DAYS_PER_YEAR
 
@@ -26,11 +26,15 @@ _LOST = 0.2
 _WITHIN_YEARS = 1.0
 #: and not regained in so many.
 _NOT_REGAINED_YEARS = 5.0
+#: Losses less than this apart are one that goes on.
+_ONE_WITHIN_YEARS = 0.5
 #: Dates of one season differ by some weeks from year to year.
 _SLACK_YEARS = 0.1
 #: From fewer events no rate is given.
 _LEAST_EVENTS = 10
 _UNKNOWN = "not known"
+#: What many glaciers are called that have nothing in common.
+_NO_NAMES = {"glacier", "unnamed", "unnamed glacier", "no name", "unknown", "nn", "site", "region"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,10 +65,11 @@ def losses(
 ) -> tuple[float, tuple[Loss, ...]]:
     """Return the years in which a large loss would have been seen, and the losses seen.
 
-    A large loss takes at least a fifth of the value within a year, and no observation of the five years behind it
-    is above four fifths of the value before. Only intervals between two observations of a year or less count, as
-    exposure and for losses, and only those with five years of record behind them: of a later one nobody knows whether
-    it will be regained. Losses in intervals that touch are one.
+    A large loss takes at least a fifth of the value within a year, in one go or in several, and no observation of the
+    five years behind it is above four fifths of the value before. A value that stands above the year before it by more
+    than half of that is an outlier and what follows no loss. Only intervals between two observations of a year or less
+    count as exposure, and only what has five years of record behind it: of a later loss nobody knows whether it will be
+    regained. Losses less than half a year apart are one.
 
     Parameters
     ----------
@@ -87,23 +92,44 @@ def losses(
     (9.0, [('2001-03-01', '2002-03-01')])
     """
     years = dates.astype("M8[D]").astype(float) / DAYS_PER_YEAR
-    exposure, found = 0.0, list[Loss]()
-    for k in range(len(values) - 1):
-        gap = years[k + 1] - years[k]
-        seen_until = years[k + 1] + _NOT_REGAINED_YEARS
-        if gap > _WITHIN_YEARS + _SLACK_YEARS or seen_until > years[-1] + _SLACK_YEARS or values[k] <= 0:
+    reach = _WITHIN_YEARS + _SLACK_YEARS
+    # The last value that has five years of record behind it.
+    last = (
+        int(np.searchsorted(years, years[-1] - _NOT_REGAINED_YEARS + _SLACK_YEARS, "right")) - 1 if len(years) else -1
+    )
+    exposure, spans = 0.0, list[tuple[int, int]]()
+    for k in range(last):
+        if years[k + 1] - years[k] > reach or values[k] <= 0:
             continue
-        exposure += gap
-        behind = values[k + 1 :][years[k + 1 :] <= seen_until]
-        if (behind > (1 - _LOST) * values[k]).any():
-            continue
-        one = Loss(glacier=glacier, after=dates[k], before=dates[k + 1], start=float(values[k]),
-                   end=float(values[k + 1]))  # fmt: skip
-        if found and found[-1].before == one.after:
+        exposure += years[k + 1] - years[k]
+        limit = (1 - _LOST) * values[k]
+        if k:
+            before = min(int(np.searchsorted(years, years[k] - reach)), k - 1)
+            limit = min(limit, (1 - _LOST / 2) * float(values[before:k].max()))
+        for j in range(k + 1, min(last + 1, int(np.searchsorted(years, years[k] + reach, "right")))):
+            if values[j] > limit:
+                continue
+            behind = slice(j, int(np.searchsorted(years, years[j] + _NOT_REGAINED_YEARS, "right")))
+            if not (values[behind] > limit).any():
+                spans.append((k, j))
+                break
+    found: list[Loss] = []
+    for k, j in _apart(spans, years):
+        one = Loss(glacier=glacier, after=dates[k], before=dates[j], start=float(values[k]), end=float(values[j]))
+        if found and (one.after - found[-1].before) / np.timedelta64(1, "D") < _ONE_WITHIN_YEARS * DAYS_PER_YEAR:
             first = found.pop()
             one = Loss(glacier=glacier, after=first.after, before=one.before, start=first.start, end=one.end)
         found.append(one)
     return float(exposure), tuple(found)
+
+
+def _apart(spans: list[tuple[int, int]], years: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return spans of which none lies in another, the shortest first taken, in order of time."""
+    taken: list[tuple[int, int]] = []
+    for first, last in sorted(spans, key=lambda span: (years[span[1]] - years[span[0]], span)):
+        if all(last <= start or first >= end for start, end in taken):
+            taken.append((first, last))
+    return sorted(taken)
 
 
 def watched(observations: pd.DataFrame, *, terminus: str = "") -> list[Watch]:
@@ -112,7 +138,7 @@ def watched(observations: pd.DataFrame, *, terminus: str = "") -> list[Watch]:
     Parameters
     ----------
     observations : DataFrame
-        The table ``observations`` of one glacier, screened; bounds (``censored``) are left out by that.
+        The table ``observations`` of one glacier, screened; bounds tell nothing of a loss and are left out.
     terminus : str
         What the glacier ends in, where no row says what its front is made of.
 
@@ -120,24 +146,23 @@ def watched(observations: pd.DataFrame, *, terminus: str = "") -> list[Watch]:
     -------
     list of Watch
         Of variables on a scale on which zero means none. Where a glacier was measured in several ways, the one with
-        the longest exposure speaks for it.
+        the longest exposure speaks for it, of what was observed and of what was simulated one each.
     """
-    best: dict[tuple[str, str], Watch] = {}
-    for key, series in by_series(observations[observations["value"].notna()]):
-        glacier, variable = str(key[0]), str(key[1])
+    best: dict[tuple[str, str, str], Watch] = {}
+    rows = observations[observations["value"].notna()]
+    for key, series in by_series(rows[~are_bounds(rows)], "source"):
+        glacier, variable, source = str(key[0]), str(key[1]), str(key[-1])
         if not variable_named(variable).ratio_scale:
             continue
-        if series["source"].nunique() > 1:
-            series = series[series["source"] == "observed"]
         daily = one_per_day(series)
         exposure, found = losses(
             daily["date"].to_numpy().astype("M8[D]"), daily["value"].to_numpy(dtype=float), glacier=glacier
         )
         one = Watch(glacier=glacier, terminus=str(key[5]) or terminus or _UNKNOWN, variable=variable,
-                    exposure_years=exposure, losses=found, source=str(series["source"].iloc[0]))  # fmt: skip
-        held = best.get((glacier, variable))
+                    exposure_years=exposure, losses=found, source=source)  # fmt: skip
+        held = best.get((glacier, variable, source))
         if held is None or exposure > held.exposure_years:
-            best[glacier, variable] = one
+            best[glacier, variable, source] = one
     return list(best.values())
 
 
@@ -223,4 +248,5 @@ def _once_per_embayment(found: list[Loss]) -> list[Loss]:
 def _stem(glacier: str) -> str:
     """Return a name without what tells parts of an embayment apart: a bracket, or a letter at its end."""
     stem = re.sub(r"\s*[(\[].*$", "", glacier).strip()
-    return re.sub(r"\s+(?:[A-Z]|[IVX]+)$", "", stem) or glacier
+    stem = re.sub(r"\s+(?:[A-Z]|[IVX]+)$", "", stem)
+    return glacier if not stem or stem.lower() in _NO_NAMES else stem

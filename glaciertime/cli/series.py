@@ -146,11 +146,16 @@ def _rows(
 def _watches(record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: list[str]) -> list[Watch]:
     """Return how long the series of a glacier were watched for large losses, and those seen."""
     from glaciertime.breaks import watched
+    from glaciertime.combining import are_bounds
     from glaciertime.report.products import PASSING
     from glaciertime.track.record.screening import keep
+    from glaciertime.track.ruler.sensors import remove_sensor_offsets
 
     entry = record.place or known.entry(record.glacier)
-    return watched(keep(rows, allow=(*PASSING, *allow)), terminus=(entry.terminus_type if entry else None) or "")
+    kept = keep(rows, allow=(*PASSING, *allow))
+    if bounds := int(are_bounds(kept).sum()):
+        note(f"{record.glacier}: hazard: {bounds} bounds left out, they tell nothing of a loss")
+    return watched(remove_sensor_offsets(kept), terminus=(entry.terminus_type if entry else None) or "")
 
 
 def _product(product: str, record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: list[str]) -> Product:
