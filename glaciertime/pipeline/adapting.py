@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AdaptRequest", "Adapted", "adapt", "read_place_images"]
 
+#: So many labelled images are turned to see on which side the ocean is.
+_TURNED = 6
 #: Scenes that are simulated to be rehearsed where no earlier images are at hand.
 _SIMULATED = 24
 
@@ -268,6 +270,8 @@ def adapt(
     for sentence in _doubts(request.glacier.name, stack, samples):
         tell(sentence)
     network, spec = load_model(weights_path(request.weights, suffix=".safetensors"))
+    if doubt := _doubt_of_ocean(stack, samples, network):
+        tell(doubt)
     # A patch larger than the images would show the network mostly what lies beyond them.
     sides = np.max([sample.labels.shape for sample in samples], axis=0)
     tuning = replace(tuning, patch=(min(tuning.patch[0], int(sides[0])), min(tuning.patch[1], int(sides[1]))))
@@ -348,6 +352,29 @@ def _doubts(glacier: str, stack: PlaceStack, samples: Sequence[TrainingSample]) 
     if unseen and len(sensors) > 1:
         said.append(f"no label is of {', '.join(unseen)}: what is gained on its images is not known")
     return said
+
+
+def _doubt_of_ocean(stack: PlaceStack, samples: Sequence[TrainingSample], network: nn.Module) -> str:
+    """Return what is to be said where the model finds the labelled fronts with the ocean on another side.
+
+    A front that was traced as a line does not say which of its sides is ocean: the direction alone does.
+    """
+    from glaciertime.segment.adapt.leaving_out import better_turn, turns_errors_px
+    from glaciertime.segment.adapt.tuning import engine_of
+
+    some = samples[:: math.ceil(len(samples) / _TURNED)]
+    errors = turns_errors_px(some, run=engine_of(network, stack.spec), spec=stack.spec)
+    turns = better_turn(errors)
+    if not turns:
+        return ""
+    as_is, turned = np.nanmean(errors, axis=0)[[0, turns]]
+    first = next(image for image in stack.images if image.info.name == some[0].info.name)
+    up = first.framing.ocean_deg
+    return (
+        f"THE OCEAN SEEMS TO LIE ON ANOTHER SIDE: with it at {up:.0f} degrees the model draws the labelled fronts "
+        f"{as_is:.1f} pixels off, at {(up + 90 * turns) % 360:.0f} degrees {turned:.1f}; check --ocean or the "
+        "glacier's line: a model taught the wrong side calls an advance a retreat"
+    )
 
 
 def _described(

@@ -147,3 +147,11 @@ def test_files_of_somebody_else_and_folders_that_cannot_be_written_stop_it_befor
 def test_what_cannot_be_done_is_refused_in_a_sentence(place, tmp_path, capsys, more, told):
     assert adapt(place, *more, out=tmp_path / "out") in (1, 2)
     assert told in capsys.readouterr().err
+
+
+def test_an_ocean_that_seems_to_lie_on_another_side_is_told(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("glaciertime.segment.adapt.leaving_out.better_turn", lambda errors: 2)
+    assert adapt(place, out=tmp_path / "out") == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "THE OCEAN SEEMS TO LIE ON ANOTHER SIDE: with it at 0 degrees" in told
+    assert "at 180 degrees" in told

@@ -1,12 +1,23 @@
 """What is said to be gained is measured at dates that were not learnt from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from glaciertime.errors import InputError  # noqa: E402
-from glaciertime.segment.adapt.leaving_out import Gain, LeftOut, leave_out, sentences  # noqa: E402
+from glaciertime.scenes.datasets.sample import IGNORE  # noqa: E402
+from glaciertime.segment.adapt.leaving_out import (  # noqa: E402
+    Gain,
+    LeftOut,
+    better_turn,
+    leave_out,
+    sentences,
+    traced_front,
+    turns_errors_px,
+)
 from tests.segment.adapt.places import SPEC, sample  # noqa: E402
 
 
@@ -73,3 +84,31 @@ def test_many_dates_are_left_out_in_five_groups_and_each_once():
     assert len(learnt) == 5
     assert [one.date[:4] for one in gain.images] == [str(year) for year in range(2001, 2008)]
     assert np.isclose(gain.before_px, 0)
+
+
+def dark_is_ocean(batch):
+    """Tell ocean from glacier by brightness alone, wherever it lies."""
+    ocean = (batch[:, 0] < batch[:, 0].mean(axis=(1, 2), keepdims=True)).astype(np.float32) * 0.96 + 0.02
+    return np.stack([1 - ocean, ocean], axis=1)
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_labels_whose_ocean_is_on_the_wrong_side_are_told_by_the_turn_that_sets_them_right(turns):
+    lying = []
+    for number, row in enumerate((18, 24, 30)):
+        right = sample(row, year=2001 + number)
+        # A traced line has no sides: with a wrong direction the front lies right and its ocean on the wrong side.
+        front = np.rot90(front_of(right), -turns)
+        zones = np.full(front.shape, IGNORE, np.uint8)
+        seen = front.any(axis=0)
+        last = np.where(front, np.arange(len(front))[:, None], -1).max(axis=0)
+        zones[:, seen] = np.where(np.arange(len(front))[:, None] <= last, 1, 0)[:, seen]
+        lying.append(replace(right, image=np.rot90(right.image, -turns, axes=(1, 2)), labels=zones))
+    errors = turns_errors_px(lying, run=dark_is_ocean, spec=SPEC)
+    assert errors.shape == (3, 4)
+    assert better_turn(errors) == turns
+    assert errors[:, turns].max() < 2
+
+
+def front_of(one):
+    return traced_front(one.labels, SPEC)
