@@ -50,7 +50,8 @@ class Painted:
     rock : tuple of geometry
         In it.
     unsure : tuple of geometry
-        Ice of a date that is too far off, or most of which the outlines of the nearest date leave out: not labelled.
+        Ice of a date too far off, of none beside outlines that have one, or most of which the outlines of the
+        nearest date leave out: not labelled.
     gap_days : int or None
         The largest time between the image and an outline that is used; None where none has a date.
     undated : int
@@ -163,6 +164,8 @@ class Outlines:
             mine = [place for place, gap in known.items() if gap == nearest]
             chosen += mine
             unsure += _left_out(ice, mine, [place for place in known if place not in mine])
+            # Of another day that nobody knows: what lies beyond those of the nearest may be ice or none.
+            unsure += [place for place in members if place not in known]
             gaps.append(abs(nearest))
             days |= {ice["first"][place] for place in mine}
         of_those = np.array([day is None or day in days or not days for day in rock["first"]], dtype=bool)
@@ -390,8 +393,8 @@ def told_of_outlines(
         told.append(f"{by_place} images are matched with outlines by place alone")
     if unsure := sum(bool(one.unsure) for one in painted):
         told.append(
-            f"on {unsure} images some ice is not labelled: its outlines are all farther off, or those nearest in time "
-            "leave most of it out"
+            f"on {unsure} images some ice is not labelled: its outlines are all farther off, or have no date where "
+            "others have one, or those nearest in time leave most of it out"
         )
     told.append(
         f"what is farther than {margin_m:g} m from outlined ice is not labelled" if margin_m

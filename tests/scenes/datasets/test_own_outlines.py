@@ -30,3 +30,15 @@ def test_a_margin_in_metres_is_one_on_images_in_degrees(tmp_path: Path) -> None:
     assert ((labels == 1) != (expected == 1)).sum() <= 2
     # The rim of 600 m is some 1,200 pixels; it was 14 % wrong where both degrees were taken for equally long.
     assert ((labels == IGNORE) != far).sum() < 0.02 * (~far).sum()
+
+
+def test_what_an_outline_without_a_date_shows_beyond_a_dated_one_is_no_background(tmp_path: Path) -> None:
+    place = Affine(30, 0, 400_000, 0, -30, 7_200_000)
+    write(tmp_path / "images" / "a_2002-07-01.tif", np.full((60, 60), 7, np.uint16), transform=place, crs="EPSG:32620")
+    small, large = (shapely.box(400_300, 7_198_900, east, 7_199_800) for east in (401_200, 401_500))
+    rows = {"name": ["A", "A"], "date": ["2002-01-01", None]}
+    gpd.GeoDataFrame(rows, geometry=[small, large], crs="EPSG:32620").to_file(tmp_path / "outlines.gpkg")
+    data = OwnImages(tmp_path, outlines="outlines.gpkg")
+    values, counts = np.unique(data[0].labels, return_counts=True)
+    assert dict(zip(values.tolist(), counts.tolist(), strict=True)) == {0: 2400, 1: 900, IGNORE: 300}
+    assert any("have no date where others have one" in sentence for sentence in data.told)
