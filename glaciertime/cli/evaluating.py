@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, UsageError
 
@@ -184,6 +185,8 @@ def check_places(targets: dict[str, Path], pictures: Path | None, *, overwrite: 
         # A folder is made; the place of a single file has to be there.
         if (len(targets) == 1 and target.option == "--out") or target.path.parent.is_dir():
             check_target(target, overwrite=overwrite)
+            if target.option == "--out":
+                check_note(target.path, overwrite=overwrite)
 
 
 def _is_own(path: Path) -> bool:
@@ -198,10 +201,16 @@ def _is_own(path: Path) -> bool:
 
 def write(targets: dict[str, Path], found: dict[str, Any], model: ReadyModel, *, overwrite: bool) -> None:
     """Write the scores, each kind of file where it is to be."""
+    from glaciertime.pipeline.runs import card_of
     from glaciertime.report.evaluation_text import csv_text, latex_text, markdown_text
     from glaciertime.writing import write_bytes
 
     texts = {".csv": csv_text, ".md": markdown_text, ".tex": latex_text}
+    made_by = the_run().record(
+        files={"weights": model.path},
+        tables={f"{found['data']}: {found['made_with']['samples']} samples": found["made_with"]["samples_sha256"]},
+        settings={"models": {model.spec.name: card_of(model.path)}, "notes": list(found["warnings"])},
+    )
     for kind, path in targets.items():
         text = texts[kind](found) if kind in texts else json.dumps(found, indent=1, allow_nan=False) + "\n"
         if len(targets) > 1:
@@ -209,6 +218,7 @@ def write(targets: dict[str, Path], found: dict[str, Any], model: ReadyModel, *,
         write_bytes(
             path, text.encode("utf-8", "backslashreplace"), own=_is_own, inputs=[model.path], overwrite=overwrite
         )
+        write_note(path, made_by, overwrite=overwrite)
         the_run().stored.append(f"scores in {path}")
 
 

@@ -79,7 +79,7 @@ def train_forecaster(
         taught = teach(series, model=model, until=date, steps=steps, seed=seed)
         if graph is None:
             graph = graph_of(taught.network)
-        taught.save(target, graph=graph, overwrite=overwrite)
+        taught.export(target, graph=graph, overwrite=overwrite)
         _note_run(target, taught, series, data, overwrite=overwrite)
         found.append(_row(target, taught))
     if as_json:

@@ -430,7 +430,8 @@ WRITERS = {
     "track": "rows of the archive", "forecast": "rows of the archive", "backtest": "rows of the archive",
     "import": "rows of the archive", "forget": "rows of the archive", "archive": "rows of the archive",
     "export": "a note", "segment": "a tag, a note", "report": "a tag", "export-model": "a note", "train": "a note",
-    "scenes": "a note", "data": "a note",
+    "scenes": "a note", "data": "a note", "adapt": "a note", "explain": "a note", "train-forecaster": "a note",
+    "evaluate": "a note",
     "table": "", "inventories": "", "series": "", "catalog": "", "models": "", "why": "", "doctor": "",
 }  # fmt: skip
 

@@ -238,3 +238,15 @@ def test_a_picture_of_somebody_else_is_refused_before_any_work(
     assert run([*SAR, "--reader", "kind=sar", "--reader", "count=1000000", "--pictures", str(tmp_path)]) == 2
     assert "roc.png" in capsys.readouterr().err
     assert (tmp_path / "roc.png").read_bytes() == b"mine"
+
+
+def test_scores_say_where_they_come_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([*SAR, *SMALL, "--out", "scores.csv", "--draws", "10"]) == 0
+    capsys.readouterr()
+    assert run(["why", "scores.csv"]) == 0
+    told = capsys.readouterr().out
+    assert "evaluate sar-zones" in told
+    assert "sar-zones" in told.split("evaluate sar-zones", 1)[1]

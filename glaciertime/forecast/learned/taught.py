@@ -45,7 +45,7 @@ class Taught:
     last_error: float
     covered: float
 
-    def save(self, path: Path, *, graph: Any = None, overwrite: bool = False) -> int:
+    def export(self, path: Path, *, graph: Any = None, overwrite: bool = False) -> int:
         """Write the network as ONNX with its card; return the size in bytes."""
         return export_network(self.network, path, graph=graph, card=self.card, overwrite=overwrite)
 
