@@ -97,25 +97,26 @@ class KeptLearning:
 
     def answers(self, name: str) -> NDArray[np.float64] | None:
         """Return what trees answered that were trained on what bears a name; None where it is not known."""
-        found = _read_or_none(lambda: np.load(io.BytesIO((self.folder / self._file(name)).read_bytes())))
-        return found if isinstance(found, np.ndarray) else None
+        content = _read_or_none((self.folder / self._file(name)).read_bytes)
+        # In a ZIP, whose checksum tells that every bit is as it was kept.
+        return None if content is None else _read_or_none(lambda: np.load(io.BytesIO(content))["answers"])
 
     def keep_answers(self, name: str, answers: NDArray[np.float64]) -> None:
         """Keep what trees answered."""
         if answers.nbytes > _ANSWER_BYTES:
             return
         made = io.BytesIO()
-        np.save(made, answers, allow_pickle=False)
+        np.savez(made, allow_pickle=False, answers=answers)
         self._write(self._file(name), made.getvalue())
         try:
-            kept = sorted(self.folder.glob("answers-*.npy"), key=lambda path: path.stat().st_mtime)
+            kept = sorted(self.folder.glob("answers-*.np[yz]"), key=lambda path: path.stat().st_mtime)
             for path in kept[:-_ANSWERS]:
                 path.unlink()
         except OSError:
             pass  # another process is at it
 
     def _file(self, name: str) -> str:
-        return f"answers-{name_of_arrays(_made_by(), name)[:32]}.npy"
+        return f"answers-{name_of_arrays(_made_by(), name)[:32]}.npz"
 
     def _read(self, group: str) -> dict[str, Past]:
         path = self.folder / f"pasts-{group}.npz"

@@ -97,6 +97,17 @@ def test_a_forecast_is_the_same_with_what_is_kept_and_trains_no_trees_twice(
         assert len(grown) == trained
 
 
+def test_answers_with_a_bit_turned_are_not_taken(tmp_path: Path) -> None:
+    answers = np.linspace(-1, 1, 80).reshape(2, 40)
+    KeptLearning(tmp_path).keep_answers("some", answers)
+    np.testing.assert_array_equal(KeptLearning(tmp_path).answers("some"), answers)
+    (kept,) = tmp_path.glob("answers-*")
+    content = bytearray(kept.read_bytes())
+    content[content.index(answers.tobytes()) + 47] ^= 0x40
+    kept.write_bytes(bytes(content))
+    assert KeptLearning(tmp_path).answers("some") is None
+
+
 def test_a_command_reads_the_series_of_an_archive_once(
     series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,13 +147,19 @@ def saliency(
 
 
 def integrated_gradients(
-    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32], steps: int = 24
+    network: torch.nn.Module,
+    image: NDArray[np.float32],
+    *,
+    weights: NDArray[np.float32],
+    channels: int | None = None,
+    steps: int = 24,
 ) -> NDArray[np.float32]:
     """Return the integrated gradients of the answer from the mean image to the one given, (C, H, W), in
     units of the answer.
 
     Sundararajan et al. 2017, arXiv:1703.01365, by captum. They add up to how much the answer rises, up to the error of
-    the steps.
+    the steps. Only the first ``channels``, the bands, rise from 0; what says where a band was observed, and in which
+    row, is the same of both images.
 
     Raises
     ------
@@ -165,7 +171,9 @@ def integrated_gradients(
     except ModuleNotFoundError as error:
         raise MissingExtraError("explaining by gradients", "train") from error
     given, answer = _given(network, image, weights)
-    found = IntegratedGradients(answer).attribute(given.detach(), n_steps=steps, internal_batch_size=1)
+    mean = given.detach().clone()
+    mean[:, :channels] = 0
+    found = IntegratedGradients(answer).attribute(given.detach(), mean, n_steps=steps, internal_batch_size=1)
     return np.asarray(found[0].detach().numpy(), dtype=np.float32)
 
 

@@ -150,8 +150,10 @@ class Explainer:
         assert network is not None
         if method == "grad-cam":
             return grad_cam(network, shown, weights=aim.weights, place_by_place=aim.name == FRONT), None
-        by = saliency if method == "saliency" else integrated_gradients
-        maps = by(network, shown, weights=aim.weights)[:bands]
+        if method == "saliency":
+            maps = saliency(network, shown, weights=aim.weights)[:bands]
+        else:
+            maps = integrated_gradients(network, shown, weights=aim.weights, channels=bands)[:bands]
         # The feature saliency score of Aryal et al. 2023, their eq. 3: the sum of a band's map over its pixels.
         return np.abs(maps).sum(axis=0), np.abs(maps).sum(axis=(1, 2), dtype=np.float64)
 

@@ -99,6 +99,25 @@ def test_integrated_gradients_add_up_to_the_rise_of_the_answer(image, monkeypatc
     assert float(maps.sum()) == pytest.approx(rise, rel=1e-3)
 
 
+def test_the_bands_alone_add_up_where_a_network_sees_the_row_too(image):
+    """The answer hangs on the product of the band and of the row: from the mean image at the same rows it rises."""
+    from glaciertime.segment.explain.attribution import integrated_gradients
+
+    class Both(torch.nn.Module):
+        def forward(self, given):
+            ocean = given[:, :1] * (1 + given[:, 2:])
+            return torch.cat([-ocean, ocean], dim=1)
+
+    rows = np.broadcast_to(np.arange(40, dtype=np.float32)[:, None] / 20, (1, 40, 32))
+    seen = np.concatenate([image, rows])
+    aim = target_of("ocean", zones=np.where(image[0] > 0, 254, 127).astype(np.uint8), spec=SPEC)
+    maps = integrated_gradients(Both(), seen, weights=aim.weights, channels=2, steps=64)
+    without = np.concatenate([np.zeros_like(image), rows])
+    log = torch.log_softmax(Both()(torch.from_numpy(np.stack([seen, without]))), 1).numpy()
+    rise = float((log[0] * aim.weights).sum() - (log[1] * aim.weights).sum())
+    assert float(maps[:2].sum()) == pytest.approx(rise, rel=1e-3)
+
+
 def test_an_explanation_that_random_weights_give_too_is_told(image, monkeypatch):
     network = Thresholded()
     made = explainer(network)
