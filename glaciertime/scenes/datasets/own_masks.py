@@ -200,11 +200,13 @@ def _named(names: Mapping[float, str], told: str, *, colours: bool = False) -> M
         if alike.setdefault(_plain_name(name), name) != name:
             raise InputError(f"masks: {alike[_plain_name(name)]} and {name} differ in spelling alone; write them alike")
     codes: list[int] = []
+    # The code of a zone is for the class of that zone: snow of 127 beside ice of 1 would be taken for the glacier.
+    kept = {zone_of_word(name) for name in classes} & {GLACIER, OCEAN, ROCK}
     for name in classes:
         zone = zone_of_word(name)
         own = [int(value) for value, each in names.items() if each == name and not colours and 0 <= value < 255]
-        wanted = [*([zone] if zone in (GLACIER, OCEAN, ROCK) else []), *own, *range(1, 255)]
-        codes.append(next(code for code in wanted if code not in codes))
+        others = [code for code in (*own, *range(1, 255)) if code not in kept]
+        codes.append(next(code for code in (*([zone] if zone in kept else []), *others) if code not in codes))
     values = {value: classes.index(name) if name in classes else IGNORE for value, name in names.items()}
     unlabelled = [name for name in names.values() if _is_ignored(name) and not name.casefold().startswith("ignore")]
     told = "; ".join((*([told] if told else []), *(f"{name} is not labelled" for name in dict.fromkeys(unlabelled))))

@@ -54,3 +54,20 @@ def test_names_that_differ_in_spelling_alone_are_refused(tmp_path: Path) -> None
     write(tmp_path / "masks" / "a.tif", np.asarray(halves(0, 1, 2)))
     with pytest.raises(InputError, match="clean-ice and Clean ice differ in spelling alone"):
         opened(tmp_path, legend="0=rock,1=clean-ice,2=Clean ice")
+
+
+@pytest.mark.parametrize(
+    ("legend", "codes"),
+    [
+        ("127=snow,1=glacier,64=rock", (1, 127, 64)),
+        ("127=glacier,1=snow,64=ocean", (127, 1, 254)),
+        ("1=snow,127=melange,64=sea", (1, 254, 2)),
+        ("127=Gletscher,1=Schnee,64=Fels", (127, 1, 64)),
+    ],
+)
+def test_the_code_of_the_glacier_is_not_that_of_another_class(
+    tmp_path: Path, legend: str, codes: tuple[int, ...]
+) -> None:
+    write(tmp_path / "images" / "a.tif", image())
+    write(tmp_path / "masks" / "a.tif", halves(127, 1, 64))
+    assert opened(tmp_path, legend=legend).codes == codes
