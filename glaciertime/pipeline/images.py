@@ -250,7 +250,7 @@ def _segment(
 ) -> _Segmented:
     from glaciertime.segment.predict.framed import predict_scene
     from glaciertime.segment.predict.prediction import probability_of_image, zones_from_probability
-    from glaciertime.segment.predict.uncertainty import front_sigma_px
+    from glaciertime.segment.predict.uncertainty import front_sigma_px, why_open
 
     what = scene.acquisition
     transform, shape = scene.transform, scene.shape
@@ -268,6 +268,7 @@ def _segment(
         probability = probability_of_image(pixels, run=run, spec=spec)
         zones = zones_from_probability(probability, spec=spec)
         sigma_px = front_sigma_px(probability, spec=spec)
+        unclear = why_open(sigma_px, spec=spec)
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
     kept = probability if {127, 254} & set(spec.codes) and probability.size <= _HELD else None
     return _Segmented(zones, kept, mask, sigma_px, unlike, unclear)

@@ -24,7 +24,11 @@ __all__ = [
     "mutual_information",
     "turned",
     "varied",
+    "why_open",
 ]
+
+#: A front is unclear whose error is this many times what the model usually shows.
+_OPEN = 3.0
 
 
 def mirrored(run: Engine) -> Engine:
@@ -218,3 +222,20 @@ def front_sigma_px(probability: NDArray[np.float32], *, spec: ModelSpec) -> floa
         return spec.front_sigma_px
     # The largest of a number and NaN must be NaN here, whichever comes first.
     return float(np.maximum(spec.front_sigma_px, front_spread_px(probability[spec.codes.index(254)])))
+
+
+def why_open(sigma_px: float, *, spec: ModelSpec) -> str:
+    """Return what is to be said of a front whose error is over three times what the model usually shows, else ``""``.
+
+    For models in any orientation; what lies beside a front is looked at in the frame of those that have the ocean up,
+    see :func:`.cover.why_unclear`.
+
+    Examples
+    --------
+    >>> parts = dict(name="a", model="unet", bands=("b",), classes=("g", "o"), codes=(127, 254))
+    >>> why_open(8.2, spec=ModelSpec(**parts, scores={"front_sigma_px": 1.5}))
+    'one sigma of 8 pixels, 1.5 usually'
+    """
+    if not sigma_px > _OPEN * spec.front_sigma_px:
+        return ""
+    return f"one sigma of {sigma_px:.0f} pixels, {spec.front_sigma_px:.1f} usually"
