@@ -201,11 +201,12 @@ def _named(names: Mapping[float, str], told: str, *, colours: bool = False) -> M
             raise InputError(f"masks: {alike[_plain_name(name)]} and {name} differ in spelling alone; write them alike")
     codes: list[int] = []
     # The code of a zone is for the class of that zone: snow of 127 beside ice of 1 would be taken for the glacier.
-    kept = {zone_of_word(name) for name in classes} & {GLACIER, OCEAN, ROCK}
+    zones = {GLACIER, OCEAN, ROCK}
+    kept = {zone_of_word(name) for name in classes} & zones
     for name in classes:
         zone = zone_of_word(name)
         own = [int(value) for value, each in names.items() if each == name and not colours and 0 <= value < 255]
-        others = [code for code in (*own, *range(1, 255)) if code not in kept]
+        others = [code for code in (*own, *range(1, 255)) if code not in (zones if zone in zones else kept)]
         codes.append(next(code for code in (*([zone] if zone in kept else []), *others) if code not in codes))
     values = {value: classes.index(name) if name in classes else IGNORE for value, name in names.items()}
     unlabelled = [name for name in names.values() if _is_ignored(name) and not name.casefold().startswith("ignore")]
