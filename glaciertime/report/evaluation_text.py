@@ -67,8 +67,8 @@ def _said(found: dict[str, Any]) -> list[str]:
     """Return what is to be known of the numbers, in sentences."""
     counted, front = found["counted"], found["front"]
     said = [
-        f"images: {counted['images']}, scenes: {counted['scenes']}, glaciers: {counted['glaciers']}, labelled pixels: "
-        f"{counted['pixels']:,}",
+        f"images: {counted['images']}, scenes: {counted['scenes']}, glaciers: {counted['glaciers'] or 'unknown'}, "
+        f"labelled pixels: {counted['pixels']:,}",
     ]
     for key, text in (
         ("images_without_label", "images have no labelled pixel that is observed"),

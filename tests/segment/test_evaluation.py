@@ -328,6 +328,24 @@ def test_intervals_are_of_whole_scenes_and_of_glaciers_where_there_are_five() ->
     assert (many.intervals(draws=10).unit, many.intervals(draws=10).units) == ("glacier", 6)
 
 
+def test_images_of_no_known_glacier_are_not_counted_as_one() -> None:
+    images, labels = drawn(2)
+    data = data_of(images[:1] * 10, labels[:1] * 10)
+    match = match_classes(NAMES[:2], NAMES[:2])
+
+    def of_glaciers(names: list[str]) -> Evaluation:
+        samples = [
+            replace(sample, info=replace(sample.info, glacier=names[number % len(names)]))
+            for number, sample in enumerate(data.samples)
+        ]
+        return evaluate(replace(data, samples=tuple(samples)), model=model_of(2), match=match, bands=range(2))
+
+    four = of_glaciers(["", "A", "B", "C", "D"])
+    assert four.intervals(draws=10).unit == "scene"
+    assert findings_of(four, draws=0)["counted"]["glaciers"] == 4
+    assert findings_of(of_glaciers([""]), draws=0)["counted"]["glaciers"] == 0
+
+
 def test_without_a_labelled_pixel_every_score_is_none_with_its_reason() -> None:
     images, labels = drawn(3)
     found = findings_of(judged(images, [np.full_like(known, IGNORE) for known in labels]))

@@ -88,7 +88,7 @@ def findings_of(held: Evaluation, *, draws: int = 1000, seed: int = 0) -> dict[s
             "images_without_label": sum(not row.pixels and not row.reason for row in held.rows),
             "images_failed": len(held.failed) + len(held.problems),
             "scenes": len({key[:2] for key in held.by_cell}),
-            "glaciers": len({key[0] for key in held.by_cell}),
+            "glaciers": len({key[0] for key in held.by_cell} - {""}),
             "pixels": pixels,
             "pixels_labelled_not_observed": sum(row.unseen for row in held.rows),
             "auc_and_ap": "exact" if all(exact) else "in steps of 0.01 of the log-odds: "

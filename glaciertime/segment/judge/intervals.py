@@ -73,7 +73,8 @@ def bootstrap(
     for (glacier, _), sums in by_scene.items():
         glaciers[glacier] = glaciers[glacier] + sums if glacier in glaciers else sums
     unit, held = "", list(by_scene.values())
-    if len(glaciers) >= LEAST_UNITS:
+    # What no glacier is known of is no further glacier.
+    if len(glaciers.keys() - {""}) >= LEAST_UNITS:
         unit, held = "glacier", list(glaciers.values())
     elif len(by_scene) >= LEAST_UNITS:
         unit = "scene"
