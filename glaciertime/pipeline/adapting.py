@@ -79,6 +79,8 @@ class Adapted:
     labelled : tuple of TrainingSample
     moved : tuple of Moved
         Images without a label whose front it draws more than ten pixels from where the model drew it as it was given.
+    doubt : str
+        Why the ocean seems to lie on another side than was said, and the model is not recommended; empty where not.
     """
 
     network: nn.Module
@@ -86,6 +88,7 @@ class Adapted:
     gain: Gain
     labelled: tuple[TrainingSample, ...]
     moved: tuple[Moved, ...] = ()
+    doubt: str = ""
 
 
 def read_place_images(
@@ -270,7 +273,8 @@ def adapt(
     for sentence in _doubts(request.glacier.name, stack, samples):
         tell(sentence)
     network, spec = load_model(weights_path(request.weights, suffix=".safetensors"))
-    if doubt := _doubt_of_ocean(stack, samples, network):
+    doubt = _doubt_of_ocean(stack, samples, network)
+    if doubt:
         tell(doubt)
     # A patch larger than the images would show the network mostly what lies beyond them.
     sides = np.max([sample.labels.shape for sample in samples], axis=0)
@@ -291,9 +295,9 @@ def adapt(
 
     gain = leave_out(samples, network=network, spec=spec, learn=learn)
     adapted = learn(samples)
-    told = _described(spec, request, samples, gain, rehearsed=_rehearsed(request))
+    told = _described(spec, request, samples, gain, rehearsed=_rehearsed(request), doubt=doubt)
     moved = moved_fronts(stack, samples, adapted)
-    return Adapted(network=adapted, spec=told, gain=gain, labelled=tuple(samples), moved=moved)
+    return Adapted(network=adapted, spec=told, gain=gain, labelled=tuple(samples), moved=moved, doubt=doubt)
 
 
 def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData:
@@ -378,7 +382,13 @@ def _doubt_of_ocean(stack: PlaceStack, samples: Sequence[TrainingSample], networ
 
 
 def _described(
-    spec: ModelSpec, request: AdaptRequest, samples: Sequence[TrainingSample], gain: Gain, *, rehearsed: str
+    spec: ModelSpec,
+    request: AdaptRequest,
+    samples: Sequence[TrainingSample],
+    gain: Gain,
+    *,
+    rehearsed: str,
+    doubt: str,
 ) -> ModelSpec:
     """Return what an adapted model says of itself."""
     days = sorted({str(sample.info.date) for sample in samples})
@@ -395,6 +405,7 @@ def _described(
         measured = float(np.quantile(errors, 0.68))
         scores["front_sigma_px"] = measured if math.isnan(known) else max(known, measured)
     verdict = "" if gain.is_gain else "; it gained nothing at dates left out, the model before is recommended"
+    verdict = "; the ocean seems to lie on another side: not recommended" if doubt else verdict
     note = f"adapted from {spec.name} to {name}: for images of that place{verdict}"
     return replace(
         spec,

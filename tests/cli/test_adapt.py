@@ -155,3 +155,6 @@ def test_an_ocean_that_seems_to_lie_on_another_side_is_told(place, tmp_path, mon
     told = " ".join(capsys.readouterr().err.split())
     assert "THE OCEAN SEEMS TO LIE ON ANOTHER SIDE: with it at 0 degrees" in told
     assert "at 180 degrees" in told
+    card = json.loads((tmp_path / "out" / "adapted.json").read_text())
+    assert card["recommended"] == card["from"]
+    assert "THE OCEAN SEEMS TO LIE ON ANOTHER SIDE" in card["said"][0]
