@@ -99,7 +99,7 @@ def series_product(
     if name == "flowlines":
         lines = flowline_retreat(fronts(), glacier=glacier())
         return Product(pd.DataFrame(lines.drop(columns="geometry")), 0)
-    known = ["raw", *periods, "cycle", "annual-rates", *bounds, "methods", "offsets", "flowlines"]
+    known = ["raw", *periods, "cycle", "annual-rates", *bounds, "methods", "offsets", "flowlines", "hazard"]
     near = nearest_names(name, known)
     hint = f", did you mean {near[0]}?" if near else ""
     raise UsageError(f"unknown product '{name}'{hint}; known are {', '.join(known)}")
