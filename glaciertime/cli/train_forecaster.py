@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["train_forecaster"]
 
 _MODELS = ("lstm", "mamba")
+_ARCHIVE = Path("glaciertime.gpkg")
 
 
 def train_forecaster(
@@ -27,7 +28,7 @@ def train_forecaster(
         list[str],
         typer.Option("--until", metavar="DATE", help="Learn nothing after it; of several, a network each."),
     ],
-    archive: ArchiveOption = Path("glaciertime.gpkg"),
+    archive: ArchiveOption = _ARCHIVE,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A table of series as for import, instead of the archive.")
     ] = None,
@@ -58,6 +59,8 @@ def train_forecaster(
 
     if model not in _MODELS:
         raise UsageError(f"--model {model}: {' or '.join(_MODELS)} expected")
+    if data is not None and archive != _ARCHIVE:
+        raise UsageError("--archive and --data are both given; the series come from one of them: leave one out")
     try:
         from glaciertime.forecast.learned.neural_training import graph_of
         from glaciertime.forecast.learned.taught import teach
