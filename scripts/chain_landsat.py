@@ -280,7 +280,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from glaciertime.report.plots import COLOURS, STYLE
+    from glaciertime.plot.canvas import COLOURS, STYLE
 
     rows = table[table["method"] == METHODS[0]]
     with mpl.rc_context(STYLE):

@@ -214,7 +214,7 @@ def draw(table: pd.DataFrame, path: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    from glaciertime.report.plots import COLOURS, STYLE
+    from glaciertime.plot.canvas import COLOURS, STYLE
 
     known = table[table["size_m"] == 0].set_index("image")["error_m"]
     with mpl.rc_context(STYLE):

@@ -65,11 +65,14 @@ MAY_IMPORT = {
     "track": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "forecast": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "region": _BASE | {"catalog", "archive", "record", "scenes", "track"},
-    "report": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region"},
+    "plot": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast"},
+    "report": _BASE
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot"},
     "pipeline": _BASE
-    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "report"},
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"},
     "cli": _BASE
-    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "report", "pipeline"},
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"}
+    | {"pipeline"},
     "__main__": _BASE | {"cli"},
 }
 
@@ -268,6 +271,10 @@ def test_the_core_does_not_import_torch(statement: str) -> None:
 def test_help_imports_nothing_heavy() -> None:
     heavy = {"torch", "matplotlib", "pandas", "numpy", "geopandas", "rasterio", "pydantic"}
     assert imported_by("from glaciertime.__main__ import run\nrun(['--help'])") & heavy == set()
+
+
+def test_plots_import_matplotlib_when_they_are_drawn() -> None:
+    assert "matplotlib" not in imported_by("import glaciertime.plot")
 
 
 def test_public_names_exist_and_are_few() -> None:

@@ -26,6 +26,7 @@ OTHERWISE = {
     ("archive/folder/changes.py", "write_text"): "in the room beside, which is a draft of the whole change",
     ("archive/folder/changes.py", "rename"): "the room becomes the change that is stored",
     ("archive/folder/changes.py", "replace"): "a file of the stored change comes to its place",
+    ("cli/plot.py", "savefig"): "into memory",
     ("cli/segment_files.py", "write_bytes"): "into the second of two drafts",
     ("cli/segmented.py", "to_csv"): "into memory",
     ("pipeline/learning.py", "save"): "into memory",

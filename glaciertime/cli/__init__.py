@@ -21,6 +21,7 @@ from glaciertime.cli.forget import forget
 from glaciertime.cli.import_series import import_series
 from glaciertime.cli.inventories import inventories
 from glaciertime.cli.models import models
+from glaciertime.cli.plot import plot
 from glaciertime.cli.report import report
 from glaciertime.cli.running import as_command
 from glaciertime.cli.scenes import scenes
@@ -70,6 +71,7 @@ for command, summary in (
     (forecast, "Forecast the series, with intervals."),
     (backtest, "Score past forecasts on what came."),
     (report, "Write one HTML page that tells it all."),
+    (plot, "Draw one picture of a glacier."),
     (export, "Write a table for another program."),
     (forget, "Take images out of the archive."),
     (catalog, "List the glaciers known by name."),

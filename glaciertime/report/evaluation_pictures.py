@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from glaciertime.plot.canvas import COLOURS, STYLE
+from glaciertime.plot.confusion_matrix import draw_confusion
+from glaciertime.plot.confusion_matrix import short_name as _short
 from glaciertime.report.evaluation_text import MARK
-from glaciertime.report.plots import COLOURS, STYLE
 from glaciertime.segment.judge.sums import BINS
 from glaciertime.walls import readable_text
 
@@ -31,7 +33,6 @@ _IGNORED = "#f2f2f2"
 _STYLE: Any = STYLE
 _PLAIN: Any = {**STYLE, "axes.grid": False}
 _LARGEST_PX = 1_000_000
-_LONGEST_NAME = 24
 
 
 def _png(figure: Figure) -> bytes:
@@ -40,43 +41,17 @@ def _png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _short(name: str) -> str:
-    text = readable_text(name).replace("$", r"\$")
-    return text if len(text) <= _LONGEST_NAME else text[: _LONGEST_NAME - 1] + "…"
-
-
 def confusion_picture(held: Evaluation, *, title: str) -> bytes:
     """Return the confusion matrix: the share of each label's pixels, and their number."""
-    names = [_short(name) for name in held.match.names]
-    total = held.total
+    names, total = held.match.names, held.total
     counts = np.zeros((len(names),) * 2) if total is None else total.confusion
-    rows = counts.sum(axis=1, keepdims=True)
-    share = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
     side = max(3.6, 0.95 * len(names) + 1.6)
     with mpl.rc_context(_PLAIN):
         figure = Figure(figsize=(side + 0.8, side))
         axes = figure.add_subplot()
-        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-        for row in range(len(names)):
-            for column in range(len(names)):
-                empty = not rows[row, 0]
-                text = "no pixel" if empty else f"{share[row, column]:.1%}\n{_count(counts[row, column])}"
-                dark = share[row, column] > 0.55
-                axes.text(column, row, text, ha="center", va="center", fontsize=9, color="white" if dark else "#222222")
-        axes.set_xticks(range(len(names)), names, rotation=35 if len(names) > 2 else 0,
-                        ha="right" if len(names) > 2 else "center")  # fmt: skip
-        axes.set_yticks(range(len(names)), names)
-        axes.set_xlabel("mask")
-        axes.set_ylabel("label")
+        draw_confusion(axes, counts, names)
         axes.set_title(_wrapped(f"{title}: share of each label's pixels"), fontsize=10, loc="left")
         return _png(figure)
-
-
-def _count(value: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f}"
 
 
 def roc_picture(held: Evaluation, *, title: str) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from glaciertime.report.plots import STYLE
+from glaciertime.plot.canvas import STYLE
 from glaciertime.segment.explain.explanation import Explained
 from glaciertime.walls import readable_text
 

@@ -13,7 +13,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from glaciertime.report.plots import STYLE, _stamp, _svg
+from glaciertime.plot.canvas import STYLE, stamp
+from glaciertime.report.plots import svg_text
 from glaciertime.units import true_plane
 
 __all__ = ["region_map"]
@@ -80,8 +81,8 @@ def region_map(
             axes.legend(loc="upper left", fontsize=9)
         first = order[::-1][:_LABELS]
         _place_labels(figure, axes, [(x[i], y[i], (labels or {}).get(names[i], names[i])) for i in first], x, y)
-        _stamp(figure, source)
-        return _svg(figure)
+        stamp(axes, source)
+        return svg_text(figure)
 
 
 def _place_labels(

@@ -1,8 +1,9 @@
 """How a file says which command made it, so that the command may replace it without being asked.
 
-Read from the content, not from the name: the tag Software of TIFF, a text chunk of PNG, the generator of a page, the
-description of a GeoPackage's layer or a GeoJSON, the metadata of Parquet and safetensors, the producer of an ONNX
-graph. CSV and shapefiles have no place for a mark: for them the names of the columns have to do.
+Read from the content, not from the name: the tag Software of TIFF, a text chunk of PNG, the title of an SVG, the
+creator of a PDF, the generator of a page, the description of a GeoPackage's layer or a GeoJSON, the metadata of
+Parquet and safetensors, the producer of an ONNX graph. CSV and shapefiles have no place for a mark: for them the names
+of the columns have to do.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _HEAD_BYTES = 4096
 _SHAPEFILE = struct.pack(">i", 9994)
 _LONGEST_JSON_BYTES = 100_000_000
 _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
+_CREATOR = re.compile(rb"/Creator \(([^()]*)\)")
+_TITLE = re.compile(rb"<dc:title>([^<]*)</dc:title>")
 _DESCRIPTION = re.compile(rb'"description": ?"([^"]*)"')
 
 
@@ -60,6 +63,10 @@ def read_mark(path: Path) -> str:
         return _parquet(path)
     if head[8:9] == b"{":
         return _safetensors(path)
+    if head.startswith(b"%PDF"):
+        return _text(_CREATOR, path.read_bytes()) if path.stat().st_size < _LONGEST_JSON_BYTES else ""
+    if head.startswith(b"<?xml") and b"<svg" in head:
+        return _text(_TITLE, head)
     if head.lstrip()[:9].lower() == b"<!doctype":
         return _text(_GENERATOR, head)
     if head.lstrip()[:1] == b"{":

@@ -1,0 +1,199 @@
+"""Plots draw what the record holds, on the caller's axes, with units and errors, and mark what is simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas as gpd
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import shapely
+
+mpl.use("Agg")
+
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+
+from glaciertime import plot
+from glaciertime.archive import Archive
+from glaciertime.errors import DataNotFoundError, InputError, UsageError
+from glaciertime.forecast import forecast_series, series_from_observations
+from glaciertime.plot.seasonal_cycle import anomalies
+from glaciertime.record import GlacierRecord
+
+DATES = pd.DatetimeIndex([*pd.date_range("1990-07-01", periods=5, freq="3652D"),
+                          *pd.date_range("2031-01-15", periods=12, freq="30D")])  # fmt: skip
+
+
+def rows(source: str, dates: pd.DatetimeIndex = DATES) -> pd.DataFrame:
+    count = len(dates)
+    base = {
+        "glacier": "Toy", "date": dates, "dataset": f"{source} set", "sensor": "", "coverage": 1.0, "quality": "ok",
+        "image_id": [f"{source}{i}" for i in range(count)], "source": source, "bound": "", "front_of": "",
+    }  # fmt: skip
+    front = {**base, "variable": "front_position_m", "value": 9000.0 - 100 * np.arange(count), "sigma": 30.0,
+             "unit": "m", "method": "centreline", "footprint": "centreline"}  # fmt: skip
+    area = {**base, "variable": "area_km2", "value": 50.0 - np.arange(count), "sigma": 0.3, "unit": "km2",
+            "method": "mask", "footprint": "box"}  # fmt: skip
+    return pd.concat([pd.DataFrame(front), pd.DataFrame(area)], ignore_index=True)
+
+
+def lines(source: str, dates: pd.DatetimeIndex = DATES) -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(
+        {"GlacierID": "Toy", "Date": dates, "DecDate": dates.year + dates.dayofyear / 366, "QualFlag": "ok",
+         "ImageID": [f"{source}{i}" for i in range(len(dates))], "Author": "test", "source": source},
+        geometry=[shapely.LineString([(5e5 + 50 * i, 7e6), (5e5 + 50 * i, 7.004e6)]) for i in range(len(dates))],
+        crs="EPSG:32622",
+    )  # fmt: skip
+
+
+def store_all(store: Archive, source: str, dates: pd.DatetimeIndex = DATES) -> pd.DataFrame:
+    held = rows(source, dates)
+    inputs = [("Toy", f"{source} set", image, "a.tif") for image in held["image_id"].unique()]
+    box = gpd.GeoDataFrame(
+        {"glacier": ["Toy"], "footprint": ["box"], "dataset": [f"{source} set"], "area_km2": [60.0],
+         "source": [source]}, geometry=[shapely.box(499_000, 6.999e6, 502_000, 7.005e6)], crs="EPSG:32622",
+    )  # fmt: skip
+    store.store_tracked(fronts=lines(source, dates), observations=held, footprints=box, inputs=inputs)
+    return held
+
+
+def stored(folder: Path, *sources: str) -> GlacierRecord:
+    store = Archive(folder / "a.gpkg")
+    for source in sources:
+        held = store_all(store, source)
+        for one in series_from_observations(held):
+            store.store_forecasts(forecast_series(one, models=["last", "drift"], target_dates=["2035-01-01"]))
+    return GlacierRecord(store, "Toy")
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory: pytest.TempPathFactory) -> GlacierRecord:
+    return stored(tmp_path_factory.mktemp("plot"), "observed", "simulated")
+
+
+@pytest.fixture
+def axes() -> Axes:
+    return Figure().add_subplot()
+
+
+EVALUATION = {"confusion": {"labels_by_row": ["ice", "sea"], "pixels": [[3, 1], [0, 4]]}}
+OF_RECORD = ("fronts", "series", "fan", "retreat", "seasonal")
+
+
+def texts(axes: Axes) -> set[str]:
+    return {text.get_text() for text in axes.texts}
+
+
+@pytest.mark.parametrize("kind", OF_RECORD)
+@pytest.mark.parametrize("source", ["observed", "simulated"])
+def test_the_callers_axes_are_drawn_on_and_returned(record: GlacierRecord, axes: Axes, kind: str, source: str) -> None:
+    assert getattr(plot, kind)(record, ax=axes, source=source) is axes
+    assert ("simulated, not observed" in texts(axes)) == (source == "simulated")
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+
+
+def test_every_kind_is_a_function_of_the_package() -> None:
+    assert set(plot.KINDS) == set(plot.__all__) - {"KINDS"} == {*OF_RECORD, "confusion"}
+    assert all(callable(getattr(plot, kind)) for kind in plot.KINDS)
+
+
+def test_fronts_are_coloured_by_the_rank_of_their_date(record: GlacierRecord, axes: Axes) -> None:
+    """By the date, twelve of seventeen fronts of one last year would have one colour."""
+    plot.fronts(record, ax=axes)
+    (drawn,) = [one for one in axes.collections if isinstance(one, LineCollection)]
+    ramp = mpl.colormaps["viridis"]
+    assert np.allclose(drawn.get_colors(), ramp(np.arange(len(DATES)) / (len(DATES) - 1)))
+    (bar,) = [one for one in axes.figure.axes if one is not axes]
+    shown = [label.get_text() for label in bar.get_yticklabels()]
+    assert (shown[0], shown[-1]) == ("1990-07-01", f"{DATES[-1]:%Y-%m-%d}")
+    assert "17 dates" in bar.get_ylabel()
+
+
+def test_units_are_on_the_axes(record: GlacierRecord) -> None:
+    for kind, variable, label in (
+        ("series", "area_km2", "area (km²)"), ("series", None, "front position (towards the sea) (m)"),
+        ("retreat", None, "retreat (m)"), ("retreat", "area_km2", "area lost (km²)"), ("fan", "area_km2", "area (km²)"),
+        ("seasonal", None, "off its year's mean (m)"),
+    ):  # fmt: skip
+        ax = Figure().add_subplot()
+        getattr(plot, kind)(record, variable=variable, ax=ax)
+        assert ax.get_ylabel() == label
+    ax = plot.fronts(record, ax=Figure().add_subplot())
+    assert ax.get_xlabel() == "easting (km, EPSG:32622)"
+
+
+def test_retreat_is_positive_inland_and_its_sigma_is_of_both_dates(record: GlacierRecord, axes: Axes) -> None:
+    plot.retreat(record, ax=axes)
+    curve = axes.lines[0].get_xydata()[:, 1]
+    assert np.allclose(curve, 100 * np.arange(len(DATES)))
+    ((_, _, (bars,)),) = [held.lines for held in axes.containers]
+    half = [np.ptp(segment[:, 1]) / 2 for segment in bars.get_segments()]
+    assert half[0] == 0
+    assert np.allclose(half[1:], 30 * 2**0.5)
+
+
+def test_error_bars_are_one_sigma(record: GlacierRecord, axes: Axes) -> None:
+    plot.series(record, variable="area_km2", ax=axes)
+    ((_, _, (bars,)),) = [held.lines for held in axes.containers]
+    assert np.allclose([np.ptp(segment[:, 1]) / 2 for segment in bars.get_segments()], 0.3)
+
+
+def test_a_fan_is_of_one_model_and_says_which(record: GlacierRecord, axes: Axes) -> None:
+    plot.fan(record, model="drift", ax=axes)
+    assert axes.get_title(loc="left").startswith("drift, centreline, from values up to 2031-12-11")
+    with pytest.raises(UsageError, match="no model 'drit', did you mean drift\\?; there are drift, last"):
+        plot.fan(record, model="drit", ax=axes)
+
+
+def test_the_cycle_is_off_its_years_mean() -> None:
+    dates = pd.date_range("2001-04-01", periods=27, freq="MS") + pd.Timedelta(days=14)
+    kept = rows("observed", dates).iloc[:27].copy()
+    kept["value"] = 1000.0 * (dates.year - 2000) + 10.0 * np.where(dates.month <= 6, 1, -1)
+    found = anomalies(kept)
+    assert set(found["year"]) == {2002}, "2001 has no value of its first quarter, 2003 none of its last"
+    full = found[found["year"] == 2002].set_index("month")["value"]
+    assert full.abs().max() < 40, "the years' own level is no part of the cycle"
+    assert full[3] - full[9] == pytest.approx(20)
+
+
+def test_a_glacier_without_a_cycle_is_one_sentence(tmp_path: Path) -> None:
+    store = Archive(tmp_path / "a.gpkg")
+    store_all(store, "observed", DATES[:5])
+    record = GlacierRecord(store, "Toy")
+    with pytest.raises(DataNotFoundError, match="six calendar months"):
+        plot.seasonal(record)
+    with pytest.raises(DataNotFoundError, match="run glaciertime forecast --glacier Toy"):
+        plot.fan(record)
+    with pytest.raises(UsageError, match="no variable 'area', did you mean area_km2"):
+        plot.series(record, variable="area")
+    with pytest.raises(DataNotFoundError, match="no calving front of Toy \\(simulated\\)"):
+        plot.fronts(record, source="simulated")
+
+
+def test_confusion_shows_shares_of_each_label(axes: Axes) -> None:
+    assert plot.confusion(EVALUATION, ax=axes) is axes
+    assert {"75.0%\n3", "25.0%\n1", "0.0%\n0", "100.0%\n4"} == texts(axes)
+    assert (axes.get_ylabel(), axes.get_xlabel()[:4]) == ("label", "mask")
+
+
+@pytest.mark.parametrize(
+    "held", [{}, {"confusion": {"labels_by_row": ["a"], "pixels": [[1, 2]]}},
+             {"confusion": {"labels_by_row": ["a", "b"], "pixels": [[1, 2], [3]]}},
+             {"confusion": {"labels_by_row": ["a"], "pixels": [[-1]]}}, {"confusion": [1]}],
+)  # fmt: skip
+def test_what_is_no_confusion_matrix_is_refused(held: dict[str, object], axes: Axes) -> None:
+    with pytest.raises(InputError, match="confusion"):
+        plot.confusion(held, ax=axes)
+
+
+def test_without_axes_a_figure_is_made(record: GlacierRecord) -> None:
+    from matplotlib import pyplot
+
+    ax = plot.series(record)
+    assert ax.figure.number in pyplot.get_fignums()
+    pyplot.close(ax.figure)
