@@ -121,6 +121,16 @@ class GlacierRecord:
         return self._table("scores")
 
     @cached_property
+    def verdicts(self) -> pd.DataFrame:
+        """Which model its backtests speak for."""
+        return self._table("verdicts")
+
+    @cached_property
+    def hazards(self) -> pd.DataFrame:
+        """How often glaciers such as it lose much at once."""
+        return self._table("hazards")
+
+    @cached_property
     def inputs(self) -> pd.DataFrame:
         """The file that each image came from; of all sources."""
         return self.archive.read("inputs", glacier=self.glacier) if self._whole is None else self._whole.inputs

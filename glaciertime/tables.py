@@ -3,7 +3,8 @@
 ``fronts`` (a geopandas table), ``observations``, ``forecasts`` and ``scores`` (pandas tables) carry the same
 column names in memory, in the archive and in CSV; three more geopandas tables hold
 the ``footprints`` that areas were measured in, the ``centrelines`` that positions were measured along, and the
-``contours`` that fronts are predicted to take. ``rulers`` say with what a glacier is measured and where that comes
+``contours`` that fronts are predicted to take. ``verdicts`` say which model a backtest speaks for, ``hazards`` how
+often glaciers of a kind lose much at once. ``rulers`` say with what a glacier is measured and where that comes
 from; ``inputs``, ``runs`` and ``run_inputs`` say from which files, and by which command, a number came.
 :func:`validate` is the only door: what leaves a room has passed it.
 
@@ -223,18 +224,9 @@ SCHEMAS = {
         Schema(
             "contours",
             {
-                "glacier": "text",
-                "cutoff": "date",
-                "target_date": "date",
-                "horizon_days": "number",
-                "model": "text",
-                "kind": "text",
-                "level": "number",
-                "half_width_m": "number",
-                "n_calibration": "number",
-                "status": "text",
-                "source": "text",
-                "geometry": "geometry",
+                "glacier": "text", "cutoff": "date", "target_date": "date", "horizon_days": "number", "model": "text",
+                "kind": "text", "level": "number", "half_width_m": "number", "n_calibration": "number",
+                "status": "text", "source": "text", "geometry": "geometry",
             },
             frozenset({"level", "half_width_m", "n_calibration", "geometry"}),
             ("glacier", "source", "cutoff", "target_date", "model", "kind", "level"),
@@ -258,6 +250,26 @@ SCHEMAS = {
             },
             frozenset({"front_of", "value"}),
             (*SERIES_KEY, "model", "horizon", "metric"),
+        ),
+        Schema(
+            "verdicts",
+            {
+                "glacier": "text", "variable": "text", "method": "text", "footprint": "text", "dataset": "text",
+                "front_of": "text", "horizon": "text", "use": "text", "best": "text", "error_ratio": "number",
+                "p_value": "number", "n": "integer", "verdict": "text", "source": "text",
+            },
+            frozenset({"front_of", "error_ratio", "p_value"}),
+            (*SERIES_KEY, "horizon"),
+        ),
+        Schema(
+            "hazards",
+            {
+                "glacier": "text", "terminus": "text", "variable": "text", "cutoff": "date", "glaciers": "integer",
+                "exposure_years": "number", "losses": "integer", "rate_per_year": "number", "low": "number",
+                "high": "number", "reading": "text", "source": "text",
+            },
+            frozenset({"rate_per_year", "low", "high"}),
+            ("glacier", "variable", "source", "cutoff"),
         ),
         Schema(
             "rulers",

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from glaciertime.breaks import hazard_table, hazard_text, watched
+from glaciertime.breaks import hazard_table, hazard_text, hazards_of, watched
 from glaciertime.breaks.hazard import losses
 
 from .track.test_screening import series
@@ -127,3 +127,21 @@ def test_names_that_say_nothing_are_no_embayment():
     values = [100.0] * 8 + [20.0] * 8
     rows = [areas(values, glacier=name) for name in ("Glacier A", "Glacier B", "Unnamed (1)", "Unnamed (2)")]
     assert hazard_table([one for part in rows for one in watched(part)])["losses"].tolist() == [4]
+
+
+def test_the_hazard_of_a_glacier_is_that_of_its_kind_and_says_what_was_its_own():
+    broken = [100.0] * 8 + [20.0] * 8
+    rows = pd.concat([areas(broken, glacier=f"Shelf {k}", first=1990 + k) for k in range(10, 22)]
+                     + [areas([5.0] * 16, glacier="Inland")])  # fmt: skip
+    watches = watched(rows, terminus=lambda name: "shelf" if name.startswith("Shelf") else "land")
+    found = hazards_of(watches, ["Shelf 12", "Inland", "unheard of"], cutoff=np.datetime64("2030-01-01"))
+    shelf, inland = found.to_dict("records")
+    # Each is watched for ten years and a bit: 12 losses of 12 glaciers in 12 x 10 years.
+    assert (shelf["terminus"], shelf["losses"], shelf["glaciers"]) == ("shelf", 12, 12)
+    assert shelf["rate_per_year"] == pytest.approx(12 / shelf["exposure_years"])
+    assert shelf["low"] == pytest.approx(stats.chi2.ppf(0.025, 24) / 2 / shelf["exposure_years"])
+    assert shelf["reading"].endswith("of itself: 2009-03-01 to 2010-03-01")
+    assert (inland["terminus"], inland["losses"]) == ("land", 0)
+    assert math.isnan(inland["rate_per_year"])
+    assert inland["reading"].endswith("none of itself")
+    assert hazards_of(watches, ["unheard of"], cutoff=np.datetime64("2030-01-01")).empty

@@ -2,8 +2,8 @@
 
 Layers ``fronts`` (longitude and latitude), ``fronts_local`` (fronts of images without georeference, in metres of
 their own frame), ``footprints``, ``centrelines``, ``rulers`` and ``contours``; tables ``observations``, ``forecasts``,
-``scores``, ``inputs``, ``runs`` and ``run_inputs``. Every change happens as a whole or not at all, and what the archive
-held stays.
+``scores``, ``verdicts``, ``hazards``, ``inputs``, ``runs`` and ``run_inputs``. Every change happens as a whole or not
+at all, and what the archive held stays.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ from glaciertime.tables import SERIES_KEY, validate
 
 __all__ = ["Archive"]
 
-_EXPORTED = ("fronts", LOCAL_FRONTS, "observations", "forecasts", "scores", "footprints", "centrelines", "contours")
+_EXPORTED = (
+    "fronts", LOCAL_FRONTS, "observations", "forecasts", "scores", "verdicts", "hazards", "footprints", "centrelines",
+    "contours",
+)  # fmt: skip
 _STREAM_ROWS = 50_000
 
 
@@ -322,6 +325,14 @@ class Archive:
     def store_scores(self, scores: pd.DataFrame, *, run: RunRecord | None = None) -> None:
         """Store the scores of a backtest; those of the same series and model are replaced."""
         self._replace("scores", scores, (*SERIES_KEY, "model"), run=run)
+
+    def store_verdicts(self, verdicts: pd.DataFrame, *, run: RunRecord | None = None) -> None:
+        """Store which model a backtest speaks for; what an earlier one said of the same series is replaced."""
+        self._replace("verdicts", verdicts, SERIES_KEY, run=run)
+
+    def store_hazards(self, hazards: pd.DataFrame, *, run: RunRecord | None = None) -> None:
+        """Store how often glaciers of a kind lose much at once; the same up to the same cutoff is replaced."""
+        self._replace("hazards", hazards, ("glacier", "variable", "source", "cutoff"), run=run)
 
     def store_rulers(self, rulers: gpd.GeoDataFrame) -> None:
         """Store with what glaciers are measured; those of the same glacier, data set, source and kind are replaced.

@@ -2,7 +2,8 @@
 
 Schema 1 is that of archives without a table ``glaciertime_schema``. Schema 2 adds the rulers, what a front is made of,
 bounds and provenance, and is a GeoPackage 1.2 with spatial indexes. Schema 3 says of forecasts and scores too what the
-front is made of. Schema 4 names in each row the run that stored it; of rows from before, that is unknown.
+front is made of. Schema 4 names in each row the run that stored it; of rows from before, that is unknown. Schema 5 has
+tables of verdicts and of hazards.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ _SCHEMA_1 = {
 }
 #: What an archive of schema 2 does not hold yet.
 _NEW_IN_3 = {"forecasts": {"front_of"}, "scores": {"front_of"}}
+_NEW_IN_5 = ("verdicts", "hazards")
 #: Columns that say nothing of a row with an empty text, never with NULL: rows are replaced by them.
 _NEVER_NULL = ("front_of", "bound")
 _CHUNK_ROWS = 5000
@@ -82,6 +84,8 @@ class Layout:
         out = []
         for table in TABLES.values():
             if self.version < 2 and table.name not in _SCHEMA_1:
+                continue
+            if self.version < 5 and table.name in _NEW_IN_5:
                 continue
             if table.name not in self.columns:
                 out.append(f"table {table.name}")

@@ -40,7 +40,7 @@ def relations(database: Database) -> tuple[list[str], list[str]]:
         if alone:
             notes.append(f"{alone} rows of {layer} belong to no observation")
     series = " AND ".join(f"o.{name} = f.{name}" for name in ("glacier", "variable", "method", "footprint", "dataset"))
-    for name in ("forecasts", "scores"):
+    for name in ("forecasts", "scores", "verdicts"):
         seen = f"SELECT 1 FROM observations AS o WHERE {series}"  # nosec B608
         alone = _count(database, f"FROM {name} AS f WHERE NOT EXISTS ({seen})")
         if alone:

@@ -24,7 +24,7 @@ _OF_DATASETS = ("footprints", "centrelines", "rulers")
 #: A table of numbers was taken over when it was imported: it may go, an image is measured again.
 _READ_ONCE = (".csv", ".tsv", ".txt", ".dat", ".xlsx", ".xls", ".ods")
 #: What was made from values that are gone rests on nothing; a forecast of before them does not.
-_DERIVED = ("forecasts", "scores", "contours")
+_DERIVED = ("forecasts", "scores", "verdicts", "hazards", "contours")
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,11 @@ def _forget_derived(database: Database, images: list[ImageKey], counts: Counter[
     for one, first in series.items():
         later = f"DELETE FROM forecasts WHERE {where} AND cutoff >= ?"  # nosec B608
         counts["forecasts"] += database.execute(later, (*one, first)).rowcount
-        counts["scores"] += database.execute(f"DELETE FROM scores WHERE {where}", one).rowcount  # nosec B608
+        for table in ("scores", "verdicts"):
+            counts[table] += database.execute(f"DELETE FROM {table} WHERE {where}", one).rowcount  # nosec B608
+        counts["hazards"] += database.execute(
+            "DELETE FROM hazards WHERE glacier = ? AND variable = ? AND cutoff >= ?", (one[0], one[1], first)
+        ).rowcount
     for pair, first in fronts.items():
         counts["contours"] += database.execute(
             "DELETE FROM contours WHERE glacier = ? AND source = ? AND cutoff >= ?", (*pair, first)

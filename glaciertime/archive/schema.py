@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 #: The version of the schema that this release writes; see ``migrations`` for the steps up to it.
-VERSION = 4
+VERSION = 5
 VERSION_TABLE = "glaciertime_schema"
 LOCAL_FRONTS = "fronts_local"
 #: The column of a row that names the run which stored it, a row of the table ``runs``.
@@ -104,6 +104,10 @@ TABLES = {
         ),
         ArchiveTable("forecasts", "what was forecast", ((*_BY_SERIES, "cutoff"),), names_run=True),
         ArchiveTable("scores", "what forecasts were worth", (_BY_SERIES,), names_run=True),
+        ArchiveTable("verdicts", "which model a backtest speaks for", (SERIES_KEY,), names_run=True),
+        ArchiveTable(
+            "hazards", "how often glaciers of a kind lose much at once", (("glacier", "variable"),), names_run=True,
+        ),
         ArchiveTable(
             "inputs", "which file each image came from", (_OF_IMAGE, ("glacier", "dataset", "input"), ("input",)),
         ),

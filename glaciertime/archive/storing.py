@@ -158,9 +158,7 @@ def replace(
     if run is not None:
         keep_run(database, run)
         glaciers = sorted(set(rows[table.glacier_column]))
-        drop_runs(
-            database, [name for name in sorted(before - {run.run}) if not _is_named(database, table, name, glaciers)]
-        )
+        drop_runs(database, [name for name in sorted(before - {run.run}) if not _is_named(database, name, glaciers)])
     database.note_change(table.name)
 
 
@@ -173,11 +171,17 @@ def runs_of(
     return {row[0] for key in keys for row in database.execute(query, key) if row[0]}
 
 
-def _is_named(database: Database, table: ArchiveTable, run: str, glaciers: Iterable[str]) -> bool:
-    """Return whether a row of some glaciers names a run."""
-    where = f"{quoted(table.glacier_column)} = ? AND run = ?"
-    query = f"SELECT 1 FROM {quoted(table.name)} WHERE {where} LIMIT 1"  # nosec B608
-    return any(database.execute(query, (glacier, run)).fetchone() for glacier in glaciers)
+#: What one run may store together: it is forgotten with the last row of any of them.
+_LOOKING_AHEAD = ("forecasts", "hazards", "scores", "verdicts", "contours")
+
+
+def _is_named(database: Database, run: str, glaciers: Iterable[str]) -> bool:
+    """Return whether a row of some glaciers that looks ahead names a run."""
+    queries = [
+        f"SELECT 1 FROM {quoted(name)} WHERE glacier = ? AND run = ? LIMIT 1"  # nosec B608
+        for name in _LOOKING_AHEAD
+    ]
+    return any(database.execute(query, (name, run)).fetchone() for name in glaciers for query in queries)
 
 
 def drop_runs(database: Database, runs: Iterable[str]) -> None:

@@ -1,7 +1,7 @@
 """One account of breaks, for reports, products and every forecaster."""
 
 from glaciertime.breaks.changes import Break, find_breaks
-from glaciertime.breaks.hazard import HAZARD_COLUMNS, hazard_table, hazard_text, watched
+from glaciertime.breaks.hazard import HAZARD_COLUMNS, hazard_table, hazard_text, hazards_of, watched
 from glaciertime.breaks.records import is_dense, record_breaks
 from glaciertime.breaks.tables import CHANGE_COLUMNS, SEGMENT_COLUMNS, change_table, segment_table
 
@@ -14,6 +14,7 @@ __all__ = [
     "find_breaks",
     "hazard_table",
     "hazard_text",
+    "hazards_of",
     "is_dense",
     "record_breaks",
     "segment_table",

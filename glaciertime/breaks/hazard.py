@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.combining import are_bounds, one_per_day
-from glaciertime.tables import by_series, variable_named
+from glaciertime.tables import by_series, empty, validate, variable_named
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["HAZARD_COLUMNS", "Loss", "Watch", "hazard_table", "hazard_text", "losses", "watched"]
+__all__ = ["HAZARD_COLUMNS", "Loss", "Watch", "hazard_table", "hazard_text", "hazards_of", "losses", "watched"]
 
 HAZARD_COLUMNS = (
     "terminus", "variable", "glaciers", "exposure_years", "losses", "rate_per_year", "low", "high", "reading", "source",
@@ -93,6 +93,7 @@ def losses(
     """
     years = dates.astype("M8[D]").astype(float) / DAYS_PER_YEAR
     reach = _WITHIN_YEARS + _SLACK_YEARS
+    quiet = len(values) > 0 and values.min() > (1 - _LOST) * values.max()
     # The last value that has five years of record behind it.
     last = (
         int(np.searchsorted(years, years[-1] - _NOT_REGAINED_YEARS + _SLACK_YEARS, "right")) - 1 if len(years) else -1
@@ -102,6 +103,8 @@ def losses(
         if years[k + 1] - years[k] > reach or values[k] <= 0:
             continue
         exposure += years[k + 1] - years[k]
+        if quiet:
+            continue
         limit = (1 - _LOST) * values[k]
         if k:
             before = min(int(np.searchsorted(years, years[k] - reach)), k - 1)
@@ -132,15 +135,15 @@ def _apart(spans: list[tuple[int, int]], years: NDArray[np.float64]) -> list[tup
     return sorted(taken)
 
 
-def watched(observations: pd.DataFrame, *, terminus: str = "") -> list[Watch]:
+def watched(observations: pd.DataFrame, *, terminus: str | Callable[[str], str] = "") -> list[Watch]:
     """Return how long each series of a glacier was watched for large losses, and those seen.
 
     Parameters
     ----------
     observations : DataFrame
-        The table ``observations`` of one glacier, screened; bounds tell nothing of a loss and are left out.
-    terminus : str
-        What the glacier ends in, where no row says what its front is made of.
+        The table ``observations`` of one glacier or more, screened; bounds tell nothing of a loss and are left out.
+    terminus : str or callable
+        What the glacier ends in, where no row says what its front is made of; a callable is given its name.
 
     Returns
     -------
@@ -150,15 +153,19 @@ def watched(observations: pd.DataFrame, *, terminus: str = "") -> list[Watch]:
     """
     best: dict[tuple[str, str, str], Watch] = {}
     rows = observations[observations["value"].notna()]
+    rows = rows[rows["variable"].map(lambda name: variable_named(str(name)).ratio_scale).astype(bool)]
     for key, series in by_series(rows[~are_bounds(rows)], "source"):
         glacier, variable, source = str(key[0]), str(key[1]), str(key[-1])
-        if not variable_named(variable).ratio_scale:
-            continue
-        daily = one_per_day(series)
-        exposure, found = losses(
-            daily["date"].to_numpy().astype("M8[D]"), daily["value"].to_numpy(dtype=float), glacier=glacier
-        )
-        one = Watch(glacier=glacier, terminus=str(key[5]) or terminus or _UNKNOWN, variable=variable,
+        dates, values = series["date"].to_numpy().astype("M8[D]"), series["value"].to_numpy(dtype=float)
+        if len(np.unique(dates)) == len(dates):
+            order = np.argsort(dates)
+            dates, values = dates[order], values[order]
+        else:
+            daily = one_per_day(series)
+            dates, values = daily["date"].to_numpy().astype("M8[D]"), daily["value"].to_numpy(dtype=float)
+        exposure, found = losses(dates, values, glacier=glacier)
+        ends_in = str(key[5]) or (terminus if isinstance(terminus, str) else terminus(glacier))
+        one = Watch(glacier=glacier, terminus=ends_in or _UNKNOWN, variable=variable,
                     exposure_years=exposure, losses=found, source=source)  # fmt: skip
         held = best.get((glacier, variable, source))
         if held is None or exposure > held.exposure_years:
@@ -196,6 +203,38 @@ def hazard_table(watches: Iterable[Watch]) -> pd.DataFrame:
         text = _reading(found, exposure, glaciers, rate, low, high)
         rows.append((terminus, variable, glaciers, exposure, len(found), rate, low, high, text, source))
     return pd.DataFrame(rows, columns=list(HAZARD_COLUMNS))
+
+
+def hazards_of(watches: Sequence[Watch], glaciers: Iterable[str], *, cutoff: np.datetime64) -> pd.DataFrame:
+    """Return what glaciers such as each of some were seen to do: a statement beside their forecasts, no part of them.
+
+    Parameters
+    ----------
+    watches : sequence of Watch
+        Of all glaciers at hand, those among them.
+    glaciers : iterable of str
+    cutoff : datetime64
+        The last date that the watches saw.
+
+    Returns
+    -------
+    DataFrame
+        The table ``hazards``: for every glacier and variable the row of :func:`hazard_table` of the glaciers that end
+        in the same; ``reading`` says which of the losses were its own.
+    """
+    table = hazard_table(watches)
+    rates = {(row["terminus"], row["variable"], row["source"]): row for row in table.to_dict("records")}
+    by_glacier: dict[str, list[Watch]] = {}
+    for one in watches:
+        by_glacier.setdefault(one.glacier, []).append(one)
+    rows = []
+    for name in glaciers:
+        for one in by_glacier.get(name, ()):
+            row = rates[one.terminus, one.variable, one.source]
+            own = ", ".join(f"{loss.after} to {loss.before}" for loss in one.losses)
+            reading = f"{row['reading']}; {'of itself: ' + own if own else 'none of itself'}"
+            rows.append({**row, "glacier": name, "cutoff": pd.Timestamp(cutoff), "reading": reading})
+    return validate(pd.DataFrame(rows), "hazards") if rows else empty("hazards")
 
 
 def hazard_text(table: pd.DataFrame) -> list[str]:

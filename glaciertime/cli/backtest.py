@@ -93,6 +93,7 @@ def backtest(
     from rich.progress import Progress
 
     from glaciertime.forecast.judged.backtest import check_metrics
+    from glaciertime.forecast.judged.verdict import verdicts
     from glaciertime.forecast.models import get_models
     from glaciertime.pipeline import default_models
     from glaciertime.pipeline.outlook import BacktestRequest, backtest_glacier
@@ -143,6 +144,9 @@ def backtest(
                 )
                 store.store_scores(rows, run=made_by)
                 run.stored.append(f"{len(rows)} scores of {outlook.glacier} in {archive}")
+                if len(told := verdicts(rows)):
+                    store.store_verdicts(told, run=made_by)
+                    run.stored.append(f"{len(told)} verdicts of {outlook.glacier} in {archive}")
             if out is not None:
                 out.add(rows)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -177,9 +178,11 @@ def _forecasts(
     as_json: bool,
 ) -> None:
     """Forecast glacier after glacier: each is stored and printed before the next begins."""
+    from glaciertime.pipeline.hazards import Hazards
     from glaciertime.pipeline.outlook import forecast_glacier
 
     run, tally = the_run(), Tally()
+    hazards = Hazards(store, chosen.known, cutoff=requests[0].cutoff)
     with JsonRows() if as_json else nullcontext() as out:
         for outlook in looked_at(requests, forecast_glacier, chosen=chosen, what="forecasting", **where):
             tally.add(outlook)
@@ -187,14 +190,19 @@ def _forecasts(
                 _print_failed(outlook, out)
                 continue
             assert outlook.read is not None
+            found = hazards.of(outlook.glacier, list(outlook.rows["variable"]))
             if not (strict and outlook.has_failed):
                 made_by = outlook.read.run(run, glacier=outlook.glacier, files=files, settings=outlook.settings)
                 store.store_forecasts(outlook.rows, run=made_by)
                 run.stored.append(f"{len(outlook.rows)} forecasts of {outlook.glacier} in {store.path}")
+                if len(found):
+                    store.store_hazards(found, run=made_by)
+                    run.stored.append(f"{len(found)} hazards of {outlook.glacier} in {store.path}")
             if out is not None:
                 out.add(outlook.rows)
             else:
                 _print(outlook.rows)
+                _print_beside(outlook.glacier, found, store.read("verdicts", glacier=outlook.glacier), outlook.rows)
             failed = outlook.rows[outlook.rows["status"] != "ok"]
             for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
                 whose = f"{outlook.glacier}: " if chosen.is_many else ""
@@ -203,6 +211,25 @@ def _forecasts(
     if given is not None and requests[0].models:
         note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
     raise typer.Exit(tally.exit_code(strict=strict))
+
+
+def _print_beside(glacier: str, hazards: pd.DataFrame, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
+    """Print what is no part of the intervals: which model a backtest speaks for, and how often such glaciers break."""
+    from glaciertime.breaks import hazard_text
+    from glaciertime.tables import SERIES_KEY
+
+    told = 0
+    keys = rows[[*SERIES_KEY]].fillna("").drop_duplicates()
+    for row in verdicts.merge(keys, on=list(SERIES_KEY)).itertuples():
+        typer.echo(f"  verdict of its backtest, {row.variable} ({row.method}), {row.verdict}")
+        told += 1
+    if not told:
+        name = shlex.quote(glacier)
+        typer.echo(f"  verdict: none yet; glaciertime backtest --glacier {name} says which model to use")
+    for text in hazard_text(hazards):
+        typer.echo(f"  hazard, which is no part of the intervals: {text}")
+    if hazards.empty:
+        typer.echo("  hazard: nothing can be said; no area or length without flags, whose losses could be counted")
 
 
 def _print_failed(outlook: Outlook, out: JsonRows | None) -> None:

@@ -1,4 +1,4 @@
-"""``glaciertime table``: what glaciers lost between two dates."""
+"""``glaciertime table``: what glaciers lost between two dates; what backtests and losses say of their forecasts."""
 
 from __future__ import annotations
 
@@ -61,6 +61,13 @@ def table(
         bool, typer.Option("--totals", help="Print only what the glaciers are together, as a table.")
     ] = False,
     correlation: CorrelationOption = None,
+    of: Annotated[
+        str,
+        typer.Option(
+            metavar="retreat|verdict|hazard",
+            help="The retreat, which model to use by backtests, or how often such glaciers break.",
+        ),
+    ] = "retreat",
     form: Annotated[str, typer.Option("--format", help="text, csv, markdown or latex.")] = "text",
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     as_json: JsonOption = False,
@@ -77,6 +84,8 @@ def table(
     glaciertime table --variable length_change_m --format markdown
 
     glaciertime table --region Alps --from 2000 --to 2015
+
+    glaciertime table --glacier Crane --of hazard
     """
     from glaciertime.errors import UsageError
     from glaciertime.report import retreat_text
@@ -85,6 +94,14 @@ def table(
     store = open_archive(archive)
     selection = selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi)
     chosen = chosen_held(store, selection, all_unless_told=True)
+    if of != "retreat":
+        unused = {"--from": date_from, "--to": date_to, "--footprint": footprint, "--totals": totals or None,
+                  "--correlation": correlation, "--max-gap": None if max_gap == 180 else max_gap}  # fmt: skip
+        given = [name for name, value in unused.items() if value is not None]
+        if given:
+            raise UsageError(f"{given[0]} is of the retreat; --of {of} does not use it")
+        _print_held(store, chosen, of, variable=variable, form=form, as_json=as_json)
+        return
     if totals or every or region or manifest or rgi:
         options = {"date_from": date_from, "date_to": date_to, "max_gap_days": max_gap, "variable": variable}
         _print_region(chosen, store, options, correlation, footprint, totals=totals, form=form, as_json=as_json)
@@ -114,6 +131,32 @@ def table(
         return
     fjords = between("fjord") if len(rows) > 1 and (observations["footprint"] == "fjord").any() else None
     typer.echo(retreat_text(rows, form=form, footprints=footprints, fjords=fjords), nl=False)
+
+
+#: What --of may name, the table of the archive, and the command that fills it.
+_HELD = {"verdict": ("verdicts", "backtest"), "hazard": ("hazards", "forecast")}
+
+
+def _print_held(
+    store: Archive, chosen: Chosen, of: str, *, variable: str | None, form: str, as_json: bool
+) -> None:  # fmt: skip
+    """Print what the archive holds beside the forecasts of glaciers."""
+    from glaciertime.errors import DataNotFoundError, UsageError
+    from glaciertime.report.retreat_text import check_form, text_in_form, text_table
+
+    if of not in _HELD:
+        raise UsageError(f"--of '{of}' is not known; known are retreat, {', '.join(_HELD)}")
+    check_form(form)
+    name, command = _HELD[of]
+    rows = store.read(name, glacier=list(chosen.names), variable=variable)
+    if rows.empty:
+        raise DataNotFoundError(f"{chosen.label}: no {of} is held yet; run glaciertime {command} first")
+    if as_json:
+        print_json(rows)
+    elif form == "text":
+        typer.echo(text_table(rows), nl=False)
+    else:
+        typer.echo(text_in_form(rows, lambda plain: plain.map(_cell), form=form), nl=False)
 
 
 def _print_region(

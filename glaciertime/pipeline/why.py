@@ -21,6 +21,7 @@ Told = dict[str, Any]
 _KINDS = {
     "observations": "observation", "fronts": "front", "fronts_local": "front in a local frame",
     "forecasts": "forecast", "scores": "score", "contours": "predicted front",
+    "verdicts": "verdict", "hazards": "hazard",
 }  # fmt: skip
 _ROWS_SHOWN = 500
 

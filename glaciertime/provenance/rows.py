@@ -15,6 +15,7 @@ __all__ = ["LETTERS", "key_of", "name_of_row", "names_of_rows", "tables_of", "wi
 #: The tables that a row may be of, by the first letter of its name.
 LETTERS = {
     "o": ("observations",), "f": ("fronts", "fronts_local"), "p": ("forecasts",), "s": ("scores",), "c": ("contours",),
+    "v": ("verdicts",), "h": ("hazards",),
 }  # fmt: skip
 _ROW_LENGTH = 13
 _LETTER_OF = {table: letter for letter, tables in LETTERS.items() for table in tables}

@@ -19,7 +19,7 @@ from glaciertime.archive.schema import TABLES
 from glaciertime.errors import UsageError
 from glaciertime.provenance import Run
 from glaciertime.record import read_record
-from glaciertime.tables import validate
+from glaciertime.tables import SERIES_KEY, validate
 from tests.archive.conftest import KINDS
 from tests.archive.test_archive import tracked
 
@@ -221,6 +221,42 @@ def test_forgetting_takes_what_was_made_of_the_images_too(archive: Archive) -> N
     assert set(archive.forget(dataset="test")) >= {"observations", "fronts"}
     assert archive.read("observations").empty
     assert archive.read("forecasts").empty
+
+
+def of_toy(table: str, **columns: object) -> pd.DataFrame:
+    """One row of verdicts or of hazards, of the series of Crane."""
+    if table == "verdicts":
+        key = forecasts("Crane").assign(front_of="")[list(SERIES_KEY)].iloc[:1]
+        row = {"horizon": "1y", "use": "last", "best": "drift", "error_ratio": 1.2, "p_value": None, "n": 9,
+               "verdict": "1y: use last", "source": "observed"}  # fmt: skip
+        return key.assign(**row).assign(**columns)
+    row = {"glacier": "Crane", "terminus": "not known", "variable": "area_km2", "cutoff": "2010-01-01", "glaciers": 1,
+           "exposure_years": 9.5, "losses": 1, "reading": "too few to say", "source": "observed"}  # fmt: skip
+    return pd.DataFrame([row]).assign(**columns)
+
+
+def test_verdicts_and_hazards_are_stored_replaced_and_forgotten(archive: Archive) -> None:
+    fill(archive)
+    run = Run(arguments=("backtest",))
+    made_by = run.record(settings={})
+    archive.store_scores(archive.read("scores", glacier="Crane"), run=made_by)
+    archive.store_verdicts(of_toy("verdicts"), run=made_by)
+    archive.store_hazards(of_toy("hazards"))
+    archive.store_hazards(of_toy("hazards", losses=2))
+    archive.store_hazards(of_toy("hazards", cutoff="2009-01-01"))
+    record = read_record(archive, "Crane")
+    assert record.verdicts[["error_ratio", "n"]].values.tolist() == [[1.2, 9]]
+    assert record.verdicts["p_value"].isna().all()
+    assert sorted(record.hazards["losses"]) == [1, 2]
+    assert record.hazards["rate_per_year"].isna().all()
+    assert archive.read_for_export("hazards")["exposure_years"].tolist() == [9.5, 9.5]
+    # A run is known as long as a row of any of its tables names it.
+    archive.store_verdicts(of_toy("verdicts", n=10), run=Run(arguments=("backtest", "--again")).record(settings={}))
+    assert made_by.run in set(archive.read("runs")["run"])
+    gone = archive.forget(glacier="Crane")
+    assert (gone["verdicts"], gone["hazards"]) == (1, 2)
+    assert archive.read("verdicts").empty
+    assert archive.read("hazards").empty
 
 
 def test_a_file_of_series_that_is_read_again_replaces_what_it_gave(archive: Archive) -> None:

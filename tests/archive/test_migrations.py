@@ -9,6 +9,7 @@ from pathlib import Path
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import pytest
 
 from glaciertime.archive import Archive
@@ -93,6 +94,24 @@ def test_an_archive_of_schema_2_gets_forecasts_and_scores_of_no_known_front(tmp_
     archive.store_scores(scores)
     assert archive.read("forecasts")["value"].tolist() == [500.0]
     assert len(archive.read("scores")) == len(scores)
+
+
+def test_an_archive_of_schema_4_gets_tables_of_verdicts_and_hazards(tmp_path: Path) -> None:
+    archive = old_archive(tmp_path / "a.gpkg")
+    check_numbers(archive)
+    with closing(sqlite3.connect(archive.path)) as database:
+        for table in ("verdicts", "hazards"):
+            database.execute(f"DROP TABLE {table}")
+            database.execute("DELETE FROM gpkg_contents WHERE table_name = ?", (table,))
+        database.execute("UPDATE glaciertime_schema SET version = 4")
+        database.commit()
+    assert archive.read("hazards").empty
+    assert version_of(archive.path) == VERSION
+    check_numbers(archive)
+    row = {"glacier": "A", "terminus": "shelf", "variable": "area_km2", "cutoff": "2010-01-01", "glaciers": 1,
+           "exposure_years": 9.5, "losses": 1, "reading": "too few to say", "source": "observed"}  # fmt: skip
+    archive.store_hazards(pd.DataFrame([row]))
+    assert archive.read("hazards")["losses"].tolist() == [1]
 
 
 def test_writing_into_an_archive_of_the_first_release(tmp_path: Path) -> None:

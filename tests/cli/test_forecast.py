@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,43 @@ def test_a_backtest_prints_and_stores_skill(toy: Command) -> None:
     page = Path("page.html")
     assert toy("report", "--glacier", "Toy", "--out", page).code == 0
     assert "skill over the last value" in page.read_text(encoding="utf-8")
+
+
+def test_verdict_and_hazard_are_stored_and_told_beside_a_forecast(toy: Command) -> None:
+    before = toy("forecast", *SERIES, "--until", "2020", "--model", "last,drift")
+    assert before.code == 0, before.err
+    assert "verdict: none yet; glaciertime backtest --glacier Toy says which model to use" in before.out
+    assert "hazard, which is no part of the intervals" in before.out
+    assert toy("backtest", *SERIES, "--model", "last,drift", "--horizon", "1y").code == 0
+    verdicts = Archive(Path("glaciertime.gpkg")).read("verdicts")
+    # Seven forecasts are too few to say that drift is better, whatever it errs.
+    assert verdicts[["use", "best"]].values.tolist() == [["last", "drift"]]
+    told = toy("forecast", *SERIES, "--until", "2020", "--model", "drift")
+    assert f"verdict of its backtest, front_position_m (centreline), {verdicts['verdict'][0]}" in told.out
+    rows = json.loads(toy("forecast", *SERIES, "--until", "2020", "--model", "drift", "--json").out)
+    assert isinstance(rows, list)
+    assert {"quantile", "value"} <= set(rows[0])
+    table = toy("table", "--of", "verdict", "--json")
+    assert json.loads(table.out)[0]["best"] == "drift"
+    hazards = json.loads(toy("table", "--of", "hazard", "--json").out)
+    assert [row["losses"] for row in hazards] == [0]
+    assert hazards[0]["rate_per_year"] is None
+    assert "too few to say" in toy("table", "--of", "hazard").out
+    assert "too few to say" in toy("table", "--of", "hazard", "--format", "markdown").out
+    out = Path("hazards.csv")
+    assert toy("export", "--glacier", "Toy", "--table", "hazards", "--out", out).code == 0
+    assert "too few to say" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--of", "hazards"), "--of 'hazards' is not known; known are retreat, verdict, hazard"),
+        (("--of", "hazard", "--from", "2000"), "--from is of the retreat"),
+        (("--of", "verdict", "--totals"), "--totals is of the retreat"),
+    ],
+)
+def test_a_table_of_what_is_not_asked_for_is_refused(toy: Command, arguments: tuple[str, ...], reason: str) -> None:
+    result = toy("table", *arguments)
+    assert result.code == 2
+    assert reason in " ".join(result.err.split())

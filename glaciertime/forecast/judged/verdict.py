@@ -9,7 +9,7 @@ from glaciertime.tables import SERIES_KEY, by_series
 
 __all__ = ["VERDICT_COLUMNS", "verdicts"]
 
-VERDICT_COLUMNS = (*SERIES_KEY, "horizon", "use", "best", "error_ratio", "p_value", "n", "verdict")
+VERDICT_COLUMNS = (*SERIES_KEY, "horizon", "use", "best", "error_ratio", "p_value", "n", "verdict", "source")
 
 #: A model is used where the last value would be beaten so by chance more rarely than this, of all models tried.
 _LEVEL = 0.05
@@ -59,7 +59,8 @@ def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
             is_better = ratio < 1 and chance < _LEVEL
             use = str(best["model"]) if is_better else _REFERENCE
             text = _sentence(str(best["model"]), ratio, chance, int(best["n"]), len(wide), is_better)
-            found.append((*key, horizon, use, best["model"], ratio, chance, int(best["n"]), f"{horizon}: {text}"))
+            found.append((*key, horizon, use, best["model"], ratio, chance, int(best["n"]), f"{horizon}: {text}",
+                          part["source"].iloc[0]))  # fmt: skip
     return pd.DataFrame(found, columns=list(VERDICT_COLUMNS))
 
 

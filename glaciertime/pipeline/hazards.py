@@ -1,0 +1,82 @@
+"""How often glaciers of a kind lose much at once, of all that an archive holds: read once, for all its glaciers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from glaciertime.archive import Archive
+from glaciertime.breaks import hazards_of, watched
+from glaciertime.breaks.hazard import Watch
+from glaciertime.pipeline.selection import Known
+from glaciertime.report.products import PASSING
+from glaciertime.tables import VARIABLES, empty
+from glaciertime.track.record.screening import keep
+from glaciertime.track.ruler.sensors import remove_sensor_offsets
+from glaciertime.units import as_date
+
+__all__ = ["Hazards"]
+
+#: What is watched where a forecast is of something whose zero means nothing, such as a position.
+_WATCHED = ("area_km2", "length_m", "volume_km3")
+
+
+class Hazards:
+    """The hazards of the glaciers of an archive.
+
+    Parameters
+    ----------
+    archive : Archive
+    known : Known
+        Says what glaciers end in, where their rows do not.
+    cutoff : date or text, optional
+        Nothing later is seen; default everything is.
+    """
+
+    def __init__(self, archive: Archive, known: Known, *, cutoff: str | None = None) -> None:
+        self._archive, self._known = archive, known
+        self._cutoff = None if cutoff is None else np.datetime64(as_date(cutoff), "D")
+        self._watches: dict[str, tuple[list[Watch], np.datetime64]] = {}
+
+    def of(self, glacier: str, variables: Sequence[str]) -> pd.DataFrame:
+        """Return the hazards of a glacier, the table ``hazards``; without rows where none of its series tells of any.
+
+        Parameters
+        ----------
+        glacier : str
+            Its name in the archive.
+        variables : sequence of str
+            What is forecast. Of those whose zero means none, else of its area, length or volume, the hazard is told.
+        """
+        scaled = [name for name in dict.fromkeys(variables) if name in VARIABLES and VARIABLES[name].ratio_scale]
+        for names in (scaled, [name for name in _WATCHED if name not in scaled]):
+            parts = []
+            for name in names:
+                watches, last = self._watched(name)
+                parts.append(hazards_of(watches, [glacier], cutoff=last))
+                if not scaled and len(parts[-1]):
+                    break
+            parts = [part for part in parts if len(part)]
+            if parts:
+                return pd.concat(parts, ignore_index=True)
+        return empty("hazards")
+
+    def _watched(self, variable: str) -> tuple[list[Watch], np.datetime64]:
+        if variable not in self._watches:
+            rows = self._archive.read("observations", variable=variable, until=self._cutoff)
+            kept = keep(rows, allow=PASSING)
+            # Sensors differ only where there are several.
+            of_several = kept.groupby("glacier")["sensor"].transform("nunique") > 1 if len(kept) else []
+            if len(kept) and of_several.any():
+                several = remove_sensor_offsets(kept[of_several])
+                kept = pd.concat([kept[~of_several], several], ignore_index=True)
+            last = kept["date"].max() if len(kept) else pd.NaT
+            found = watched(kept, terminus=self._ends_in)
+            self._watches[variable] = (found, np.datetime64(last, "D") if self._cutoff is None else self._cutoff)
+        return self._watches[variable]
+
+    def _ends_in(self, glacier: str) -> str:
+        entry = self._known.entry(glacier)
+        return (entry.terminus_type if entry else None) or ""
