@@ -68,8 +68,8 @@ class Hazards:
             rows = self._archive.read("observations", variable=variable, until=self._cutoff)
             kept = keep(rows, allow=PASSING)
             # Sensors differ only where there are several.
-            of_several = kept.groupby("glacier")["sensor"].transform("nunique") > 1 if len(kept) else []
-            if len(kept) and of_several.any():
+            of_several = kept.groupby("glacier")["sensor"].transform("nunique") > 1
+            if of_several.any():
                 several = remove_sensor_offsets(kept[of_several])
                 kept = pd.concat([kept[~of_several], several], ignore_index=True)
             last = kept["date"].max() if len(kept) else pd.NaT
