@@ -23,7 +23,7 @@ from glaciertime.scenes.datasets.readers import open_training_data, reader_field
 from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingData, TrainingSample, possible_days
 from glaciertime.scenes.names import sensor_in_name
 
-__all__ = ["Selected", "Selection", "open_selection", "parse_months", "read_selection", "select"]
+__all__ = ["Selected", "Selection", "by_what_is_known", "open_selection", "parse_months", "read_selection", "select"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +232,7 @@ def select(
     """
     legend = _legend(data, selection)
     infos, told = _one_spelling(data.infos)
-    kept, dropped = _by_what_is_known(infos, selection, what)
+    kept, dropped = by_what_is_known(infos, selection, what)
     told += dropped
     looked: list[tuple[str, NDArray[np.int64]]] = []
     observed: list[bool] = []
@@ -292,7 +292,7 @@ def _one_spelling(infos: Sequence[SampleInfo]) -> tuple[list[SampleInfo], tuple[
     return [replace(info, glacier=first[fold_name(info.glacier)]) for info in infos], tuple(told)
 
 
-def _by_what_is_known(
+def by_what_is_known(
     infos: Sequence[SampleInfo], selection: Selection, what: str
 ) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return which samples are of the dates, sensors, regions and glaciers asked for, and what was left out."""

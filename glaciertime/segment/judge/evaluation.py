@@ -23,7 +23,7 @@ from glaciertime.segment.judge.scores import ScoreTable, mean_over_classes, scor
 from glaciertime.segment.judge.sums import Sums, chunks, stacked, sum_image
 from glaciertime.segment.predict.sampled import UNSEEN, ReadyModel, predict_sample
 
-__all__ = ["GROUPS", "THRESHOLDS", "Evaluation", "ImageRow", "Judged", "evaluate", "judge_sample"]
+__all__ = ["GROUPS", "THRESHOLDS", "Evaluation", "ImageRow", "Judged", "evaluate", "judge_sample", "scene_of"]
 
 GROUPS = ("glacier", "season", "sensor", "resolution")
 THRESHOLDS = np.arange(1, 100) / 100
@@ -287,12 +287,16 @@ def _above(sure: NDArray[np.floating], own: NDArray[np.bool_]) -> NDArray[np.int
     return np.cumsum(counts[::-1], axis=0)[::-1][1:]
 
 
-def _cell(info: SampleInfo) -> tuple[str, str, str, str, str]:
-    """Return glacier, scene, season, sensor and resolution; tiles of one place on one day are one scene."""
+def scene_of(info: SampleInfo) -> tuple[str, str]:
+    """Return the glacier and the scene of a sample: tiles of one place on one day are one scene."""
     day = "" if info.date is None else info.date.isoformat()
-    scene = f"{info.block}/{day}" if info.block or day else info.name
+    return info.glacier, f"{info.block}/{day}" if info.block or day else info.name
+
+
+def _cell(info: SampleInfo) -> tuple[str, str, str, str, str]:
+    """Return glacier, scene, season, sensor and resolution."""
     size = "" if info.resolution_m != info.resolution_m else f"{info.resolution_m:.3g} m"
-    return info.glacier, scene, _season(info.date), info.sensor, size
+    return *scene_of(info), _season(info.date), info.sensor, size
 
 
 def _season(date: dt.date | None) -> str:
