@@ -10,6 +10,7 @@ from glaciertime.cli.adapt import adapt
 from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
+from glaciertime.cli.compare import compare
 from glaciertime.cli.data import data_app
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.evaluate import evaluate
@@ -80,6 +81,7 @@ for command, summary in (
     (train, "Train a segmentation model."),
     (adapt, "Adapt a model to one glacier."),
     (evaluate, "Score a model on labelled images."),
+    (compare, "Compare trainings, with tests and published tables."),
     (explain, "Draw which pixels and bands a model's answer hangs on."),
     (train_forecaster, "Teach a forecaster from series."),
     (models, "List the segmentation architectures."),

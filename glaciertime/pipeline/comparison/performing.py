@@ -20,6 +20,7 @@ from glaciertime.errors import GlacierTimeError, one_line
 from glaciertime.pipeline.comparison.expansion import Run
 from glaciertime.pipeline.comparison.parts import Opened, opened_for, parts_of
 from glaciertime.pipeline.comparison.plan import FACTORS
+from glaciertime.scenes.datasets.sample import SIMULATED
 from glaciertime.scenes.datasets.splits import Split
 from glaciertime.writing import write_bytes
 
@@ -28,7 +29,7 @@ __all__ = ["COLUMNS", "Task", "as_table", "folder_of", "held_rows", "perform", "
 #: Of the results: what the run was, what was scored, and the score.
 COLUMNS = (
     "run", *FACTORS, "candidate", "seed", "split", "glacier", "scene", "date", "sensor", "sample", "class", "metric",
-    "value", "status", "reason",
+    "value", "source", "status", "reason",
 )  # fmt: skip
 KEPT = "scores.json"
 _log = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class Task:
     split_seed : int
     is_tested : bool
         Whether its test part is scored; else only the validation part was, as a search does.
+    train : tuple of int
+        Images that it learns from.
     """
 
     run: Run
@@ -57,6 +60,7 @@ class Task:
     folder: Path
     split_seed: int
     is_tested: bool = True
+    train: tuple[int, ...] = ()
 
 
 def task_of(run: Run, *, opened: Opened, split: Split, out: Path, split_seed: int, is_tested: bool = True) -> Task:
@@ -68,7 +72,7 @@ def task_of(run: Run, *, opened: Opened, split: Split, out: Path, split_seed: in
              for name in ("train", "validation", "test")}  # fmt: skip
     held = {"version": _VERSION, "settings": told, "data": opened.digest, "parts": parts, "bands": list(run.bands)}
     key = hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
-    return Task(run, key, folder_of(run, key, out=out), split_seed, is_tested)
+    return Task(run, key, folder_of(run, key, out=out), split_seed, is_tested, split.train)
 
 
 def folder_of(run: Run, key: str, *, out: Path) -> Path:
@@ -232,7 +236,8 @@ def _row(part: str, *, metric: str, value: float, of: str = "all", **about: str)
 
 def as_table(done: Sequence[tuple[Task, list[dict[str, Any]], str]]) -> pd.DataFrame:
     """Return all rows of runs; one that failed is a row with its reason."""
-    rows = []
+    rows: list[dict[str, Any]] = []
+    simulated = {task.run.data for task, *_ in done if task.run.config.data == "simulated"}
     for task, held, reason in done:
         run = task.run
         about = {"run": task.folder.name, **{factor: getattr(run, factor) for factor in FACTORS},
@@ -240,4 +245,7 @@ def as_table(done: Sequence[tuple[Task, list[dict[str, Any]], str]]) -> pd.DataF
         if reason:
             held = [_row("", metric="", value=float("nan"), of="")]
         rows += [{**about, **row, "status": "failed" if reason else "ok", "reason": reason} for row in held]
+    for row in rows:
+        is_simulated = row["glacier"].startswith(SIMULATED) or row["data"] in simulated
+        row["source"] = "simulated" if is_simulated else "observed"
     return pd.DataFrame(rows, columns=list(COLUMNS))
