@@ -15,6 +15,8 @@ from glaciertime.cli.running import the_run
 from glaciertime.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from glaciertime.pipeline.comparison.conducting import Conducted
     from glaciertime.pipeline.comparison.plan import ComparisonPlan
 
@@ -87,7 +89,7 @@ def write_all(
         "ranks": pictured.rank_picture(found),
     }  # fmt: skip
     pictures = {name: content for name, content in drawn.items() if content is not None}
-    sections = content_of(found, tables=filled_tables(plan, conducted, found))
+    sections = content_of(found, tables=filled_tables(plan, conducted))
     title = f"Comparison {config.stem}"
     made_by = the_run().record(
         files={"comparison": config},
@@ -134,9 +136,47 @@ def _parquet(conducted: Conducted) -> bytes:
     return made.getvalue()
 
 
-def filled_tables(plan: ComparisonPlan, conducted: Conducted, found: dict[str, Any]) -> list[Any]:
+def filled_tables(plan: ComparisonPlan, conducted: Conducted) -> list[Any]:
     """Return the published tables that are asked for, with what was found in columns of its own."""
-    return []
+    from glaciertime.pipeline.comparison.filling import filled
+    from glaciertime.report.published_tables import section_of, tables_named
+
+    sections = []
+    for table in tables_named(plan.tables):
+        retreat = _retreat(table, plan) if table.of.get("statistic") == "retreat" else None
+        cells = filled(table, plan=plan, rows=conducted.rows, choices=conducted.choices, retreat=retreat)
+        sections.append(section_of(table, cells.ours, told=cells.told))
+    return sections
+
+
+def _retreat(table: Any, plan: ComparisonPlan) -> pd.DataFrame | None:
+    """Return the retreat of the glaciers of a table out of an archive, between the years that it names."""
+    if plan.archive is None:
+        return None
+    import pandas as pd
+
+    from glaciertime.cli.common import open_archive
+    from glaciertime.errors import GlacierTimeError
+    from glaciertime.track import retreat_table
+
+    store = open_archive(plan.archive)
+    found = []
+    for where in table.wheres:
+        observations = store.read("observations", glacier=[where["glacier"]], variable="area_km2")
+        if observations.empty:
+            continue
+        held = set(observations["footprint"])
+        try:
+            found.append(
+                retreat_table(
+                    observations, date_from=f"{where['from']}-07-01", date_to=f"{where['to']}-07-01",
+                    max_gap_days=183, footprint=next((one for one in ("box", "common", "image") if one in held), "box"),
+                    footprints=store.read("footprints", glacier=[where["glacier"]]),
+                )  # fmt: skip
+            )
+        except GlacierTimeError as error:
+            note(f"table {table.name}: {where['glacier']}: {error}")
+    return pd.concat(found, ignore_index=True) if found else None
 
 
 def told_of(found: dict[str, Any]) -> str:
@@ -148,7 +188,32 @@ def told_of(found: dict[str, Any]) -> str:
 
 
 def print_published(name: str, *, form: str, as_json: bool) -> None:
-    """Print one published table."""
-    note(name)
-    print_json_value({})
-    typer.echo(form)
+    """Print one published table, or the names of all.
+
+    Raises
+    ------
+    UsageError
+    """
+    from glaciertime.report.published_tables import published_table, section_of, table_names
+    from glaciertime.report.retreat_text import check_form
+    from glaciertime.report.trainings_text import section_text
+
+    check_form(form)
+    if name == "list":
+        tables = [published_table(one) for one in table_names()]
+        if as_json:
+            print_json_value([{"table": one.name, "title": one.title, "document": one.document} for one in tables])
+        else:
+            typer.echo("\n".join(f"{one.name}: {one.title}" for one in tables))
+        return
+    table = published_table(name)
+    section = section_of(table)
+    if as_json:
+        print_json_value({
+            "table": table.name, "document": table.document, "title": table.title, "notes": list(table.notes),
+            "columns": list(table.head), "rows": [list(row) for row in table.rows],
+        })  # fmt: skip
+        return
+    typer.echo(section_text(section, form=form), nl=False)
+    for line in (section.title, *section.notes):
+        note(line)

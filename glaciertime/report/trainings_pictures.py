@@ -66,7 +66,7 @@ def score_picture(found: dict[str, Any]) -> bytes | None:
         ]
         axes.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.4, -0.55 / (0.34 * len(held) + 0.6)), ncols=2,
                     fontsize=8)  # fmt: skip
-        _titled(axes, f"{METRIC_NAMES[metric].capitalize()} of the test part.{_simulated(found)}", 70)
+        _titled(axes, f"Test part, {METRIC_NAMES[metric]}.{_simulated(found)}", 70)
         return _png(figure)
 
 

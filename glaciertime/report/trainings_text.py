@@ -23,7 +23,10 @@ def section_text(section: Section, *, form: str) -> str:
     """Return the table of a section as ``text``, ``markdown``, ``latex`` or ``csv``."""
     # Names of columns may be there twice: they are told apart by what a reader does not see.
     names = [name + "\u200b" * section.head[:at].count(name) for at, name in enumerate(section.head)]
-    table = pd.DataFrame([[readable_text(cell) for cell in row] for row in section.rows], columns=names, dtype=object)
+    # In text a column without any value is left out; one of ours stays, and is seen to be empty.
+    none = ["-" if form == "text" and name.endswith(", ours") else "" for name in section.head]
+    rows = [[readable_text(cell) or empty for cell, empty in zip(row, none, strict=True)] for row in section.rows]
+    table = pd.DataFrame(rows, columns=names, dtype=object)
     return text_in_form(table, lambda plain: plain, form=form).replace("\u200b", "")
 
 

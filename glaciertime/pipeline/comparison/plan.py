@@ -9,7 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from glaciertime.documents import read_yaml
-from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
+from glaciertime.report.published_tables import tables_named
+from glaciertime.scenes.datasets.readers import reader_names
 from glaciertime.segment.architectures.registry import get_architecture
 from glaciertime.segment.teach.config import TrainConfig
 
@@ -137,19 +139,23 @@ def read_plan(path: Path) -> ComparisonPlan:
     try:
         plan = ComparisonPlan(**values)
     except ValidationError as error:
-        raise InputError(_told(error, values)) from error
+        raise InputError(_told(error)) from error
     _check(plan)
+    if plan.archive is not None and not (path.parent / plan.archive).exists():
+        raise DataNotFoundError(f"'archive': {path.parent / plan.archive} does not exist; give that of `track`")
     return plan.model_copy(
         update={
+            # Folders are beside the file.
             "data": {name: one.model_copy(update={"root": path.parent / one.root}) for name, one in plan.data.items()},
             "archive": None if plan.archive is None else path.parent / plan.archive,
         }
     )
 
 
-def _told(error: ValidationError, values: Mapping[str, Any]) -> str:
+def _told(error: ValidationError) -> str:
     """Return the first thing that is wrong, by the name that it has in the file, with the nearest known key."""
-    first = error.errors()[0]
+    # A key that is missing may be the one that is written otherwise.
+    first = next((one for one in error.errors() if one["type"] == "extra_forbidden"), error.errors()[0])
     parts = [str(part) for part in first["loc"] if str(part) not in ("Span", "list[any]")]
     if first["type"] == "extra_forbidden":
         near = nearest_names(parts[-1], _keys_at(parts[:-1]), count=1)
@@ -208,7 +214,25 @@ def _check(plan: ComparisonPlan) -> None:
                 )
             if not isinstance(span, Span) and not span:
                 raise InputError(f"'random: settings: {name}' is empty; give the values to try")
+    _check_used(plan)
     _check_baseline(plan)
+
+
+def _check_used(plan: ComparisonPlan) -> None:
+    """Refuse what nothing would use."""
+    if plan.modalities and all(one.modalities for one in plan.data.values()):
+        raise InputError("'modalities' given, and every data set has its own; leave one of them out")
+    stand = {name: one.stands_for for name, one in plan.data.items() if one.stands_for}
+    for name, other in stand.items():
+        if other not in reader_names():
+            near = nearest_names(other, reader_names(), count=1) or reader_names()
+            raise InputError(f"'data: {name}: stands_for: {other}' is no data set of the tables; nearest: {near[0]}")
+    tables = tables_named(plan.tables)
+    if stand and not tables:
+        raise InputError(f"'stands_for' of {min(stand)} is for the columns of 'tables'; name some, or leave it out")
+    of_archive = any(one.of.get("statistic") == "retreat" for one in tables)
+    if plan.archive is not None and not of_archive:
+        raise InputError("'archive' is for table 6.11; add it to 'tables', or leave the archive out")
 
 
 def _check_baseline(plan: ComparisonPlan) -> None:

@@ -63,6 +63,9 @@ def findings_of(plan: ComparisonPlan, conducted: Conducted) -> dict[str, Any]:
     whole = _as_listed(unit_scores(test, by=[*_KEYS, "seed"], unit=""), test)
     families = list(_families(plan, scores, units))
     _correct(families)
+    found["told"] += [
+        f"{metric}: none of the test images has it" for metric in plan.metrics if whole[metric].isna().all()
+    ]
     conditions = list(_conditions(plan, scores, whole, rows, units))
     return _plain({**found, "conditions": conditions, "families": families, "seeds": _seed_noise(plan, conditions)})
 

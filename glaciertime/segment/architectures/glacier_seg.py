@@ -16,6 +16,9 @@ The thesis contradicts itself; these are the readings taken.
   stages (``glacier-seg-conv``). "Deep" is depth two, "wider" doubles the widths;
   "shallow" has the same count as the default there: the first two stages at depth
   one is all there is, so it is taken as the same network.
+- **Stage1-Deep and Stage4-Deep** (its layer ablations) deepen one stage; how deep is
+  not said: four blocks in that stage, which mixes by Mamba, two in the others, as
+  the variants D2 beside them have (``glacier-seg-s1-deep``, ``glacier-seg-s4-deep``).
 - **Three stages** stands beside four strides and four widths: four.
 - **Strides 4, 8, 16, 32** in one section are SegFormer's; stage 1 is given as
   16 x 128 x 128 for an image of 256 x 256: stride 2.
@@ -85,6 +88,8 @@ VARIANTS: dict[str, Variant] = {
         for stages in ((1, 2), (4,), (1,), (1, 2, 3, 4))
         for suffix, depths in (("", (1, 1, 1, 1)), ("-d2", _DEEP))
     },
+    "s1-deep": replace(_DEFAULT, mamba=(1,), depths=(4, 2, 2, 2)),
+    "s4-deep": replace(_DEFAULT, mamba=(4,), depths=(2, 2, 2, 4)),
 }
 
 

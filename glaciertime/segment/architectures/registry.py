@@ -123,6 +123,8 @@ _TABLE = (
     _glacier_seg("s1-d2", "Mamba in stage 1, attention in the others, two blocks a stage"),
     _glacier_seg("s4", "Mamba in stage 4, attention in the others"),
     _glacier_seg("s4-d2", "Mamba in stage 4, attention in the others, two blocks a stage"),
+    _glacier_seg("s1-deep", "Stage1-Deep: as s1-d2 with four blocks in stage 1; the thesis does not say how many"),
+    _glacier_seg("s4-deep", "Stage4-Deep: as s4-d2 with four blocks in stage 4; the thesis does not say how many"),
     _glacier_seg("s1234", "equal to glacier-seg"),
     _glacier_seg("s1234-d2", "equal to glacier-seg-deep"),
 )

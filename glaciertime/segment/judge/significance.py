@@ -6,6 +6,7 @@ training are no such units; what they scatter is the noise of the training alone
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -319,9 +320,16 @@ def compare_ranks(values: NDArray[np.floating], *, larger_is_better: bool = True
     if (np.ptp(whole, axis=1) == 0).all():
         return Friedman(count, math.nan, math.nan, mean_ranks, math.nan, "all models are equal on every unit")
     found = stats.friedmanchisquare(*whole.T)
-    reach = float(stats.studentized_range.ppf(_LEVEL, models, np.inf)) / math.sqrt(2)
-    critical = reach * math.sqrt(models * (models + 1) / (6 * count))
+    critical = _studentized(models) / math.sqrt(2) * math.sqrt(models * (models + 1) / (6 * count))
     return Friedman(count, float(found.statistic), float(found.pvalue), mean_ranks, critical)
+
+
+@functools.lru_cache
+def _studentized(models: int) -> float:
+    """Return the quantile of the studentized range that Nemenyi's test is by: a slow one, and the same for all."""
+    from scipy import stats
+
+    return float(stats.studentized_range.ppf(_LEVEL, models, np.inf))
 
 
 def _d_av(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,147 @@
+"""What a comparison says follows from the counts of its images, over glaciers or scenes and never over seeds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from glaciertime.pipeline.comparison.conducting import Conducted
+from glaciertime.pipeline.comparison.plan import ComparisonPlan, DataSet
+from glaciertime.pipeline.comparison.unit_scores import class_scores, unit_of, unit_scores
+from glaciertime.pipeline.comparison.verdicts import findings_of
+
+from .conftest import image_rows
+
+Rows = Callable[..., pd.DataFrame]
+MODELS = ("unet-small", "segformer-b0", "glacier-seg")
+RNG = np.random.default_rng(5)
+GOOD = {model: RNG.uniform(0.5, 0.7, 8) + 0.05 * at for at, model in enumerate(MODELS)}
+
+
+def plan_of(**given: Any) -> ComparisonPlan:
+    return ComparisonPlan(data={"ice": DataSet(reader="caffe")}, models=MODELS, **given)
+
+
+def models_rows(rows_of: Rows, *, seeds: tuple[int, ...] = (1, 2), shift: float = 0.01, **about: Any) -> pd.DataFrame:
+    return rows_of({
+        (("model", model), ("seed", seed)): list(GOOD[model] + shift * (seed - 1)) for model in MODELS for seed in seeds
+    }, **about)  # fmt: skip
+
+
+def found_of(rows: pd.DataFrame, **given: Any) -> dict[str, Any]:
+    found = findings_of(plan_of(**given), Conducted(rows))
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def test_tests_are_of_the_units_whatever_the_number_of_seeds(rows_of: Rows) -> None:
+    for seeds in ((1, 2), (1, 2, 3, 4, 5, 6)):
+        rows = models_rows(rows_of, seeds=seeds, shift=0.0)
+        family = next(one for one in found_of(rows)["families"] if one["metric"] == "iou")
+        assert (family["unit"], family["units"]) == ("glacier", 8)
+        scored = unit_scores(rows[rows["split"] == "test"], by=["model", "seed"], unit="glacier")
+        wide = scored.groupby(["unit", "model"])["iou"].mean().unstack()[list(MODELS)]
+        pair = family["pairs"][0]
+        expected = stats.ttest_rel(wide[MODELS[0]], wide[MODELS[1]])
+        assert (pair["t"], pair["p_t"]) == pytest.approx((expected.statistic, expected.pvalue), rel=1e-6)
+        assert family["anova"]["f"] == pytest.approx(stats.f_oneway(*wide.to_numpy().T).statistic, rel=1e-6)
+        assert family["friedman"]["p"] == pytest.approx(stats.friedmanchisquare(*wide.to_numpy().T).pvalue, rel=1e-9)
+
+
+def test_with_few_glaciers_the_units_are_scenes_and_with_few_of_both_there_is_no_p(rows_of: Rows) -> None:
+    rows = models_rows(rows_of, unit="scene")
+    family = found_of(rows)["families"][0]
+    assert (family["unit"], family["units"]) == ("scene", 8)
+    few = rows[rows["scene"].isin(["scene0", "scene1", "scene2", "s"])]
+    pair = found_of(few)["families"][0]["pairs"][0]
+    assert pair["p_t"] is None
+    assert pair["reason"].endswith("units in common: no p-value of fewer than 5")
+
+
+def test_seeds_are_told_as_the_noise_of_training(rows_of: Rows) -> None:
+    found = found_of(models_rows(rows_of, seeds=(1, 2), shift=0.02))
+    noise = next(one for one in found["seeds"] if one["metric"] == "iou")
+    assert noise["degrees_of_freedom"] == 3
+    assert noise["pooled_sd"] == pytest.approx(0.02 / np.sqrt(2), rel=0.02)
+    alone = found_of(models_rows(rows_of, seeds=(1,)))
+    assert alone["seeds"][0]["pooled_sd"] is None
+
+
+def test_all_pairs_of_one_question_are_corrected_together(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    both = pd.concat([rows.assign(modality="a"), rows.assign(modality="b")])
+    families = [one for one in found_of(both)["families"] if one["factor"] == "model" and one["metric"] == "iou"]
+    assert [one["tests_corrected_for"] for one in families] == [6, 6]
+    pair = families[0]["pairs"][0]
+    assert pair["p_t_bonferroni"] == pytest.approx(min(1.0, 6 * pair["p_t"]))
+
+
+def test_with_a_baseline_only_pairs_with_it_are_made(rows_of: Rows) -> None:
+    family = found_of(models_rows(rows_of), baseline="segformer-b0")["families"][0]
+    assert [(pair["first"], pair["second"]) for pair in family["pairs"]] == [
+        ("unet-small", "segformer-b0"), ("glacier-seg", "segformer-b0"),
+    ]  # fmt: skip
+
+
+def test_other_data_are_other_places_and_not_paired(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    both = pd.concat([rows, rows.assign(data="sea")])
+    plan = ComparisonPlan(data={"ice": DataSet(reader="caffe"), "sea": DataSet(reader="nird")}, models=MODELS)
+    family = next(one for one in findings_of(plan, Conducted(both))["families"] if one["factor"] == "data")
+    assert (family["paired"], family["pairs"], family["friedman"]) == (False, [], None)
+
+
+def test_models_that_were_not_tested_on_the_same_places_are_not_paired(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    other = rows["model"] == "glacier-seg"
+    rows.loc[other, "glacier"] = "other-" + rows.loc[other, "glacier"]
+    family = next(one for one in found_of(rows, baseline="glacier-seg")["families"] if one["metric"] == "iou")
+    assert {pair["reason"] for pair in family["pairs"]} == {"0 units in common: no p-value of fewer than 5"}
+
+
+def test_scores_are_of_summed_counts_and_not_means_of_images() -> None:
+    rows = pd.DataFrame(
+        [*image_rows(1.0, pixels=100, sample="a"), *image_rows(0.0, pixels=900, sample="b", scene="t")]
+    )
+    whole = unit_scores(rows, by=["model"], unit="")
+    # 100 of 100 right, 0 of 900 in either class: tp 100, fp 900, fn 900.
+    assert whole["iou"].item() == pytest.approx(100 / 1900)
+    assert whole["pixel_accuracy"].item() == pytest.approx(0.1)
+    by_scene = unit_scores(rows, by=["model"], unit="scene")
+    assert sorted(by_scene["iou"]) == [0.0, 1.0]
+
+
+def test_a_class_that_a_unit_does_not_have_is_no_score_of_it() -> None:
+    rows = pd.DataFrame(image_rows(0.5))
+    rows.loc[rows["class"] == "ocean", "value"] = [0.0, 0.0, 0.0, 2000.0]
+    scored = class_scores(rows, by=["model"], unit="").set_index("class")
+    assert np.isnan(scored.loc["ocean", "iou"])
+    assert unit_scores(rows, by=["model"], unit="")["iou"].item() == scored.loc["glacier", "iou"]
+
+
+def test_images_of_no_glacier_are_no_glacier(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    test = rows[rows["split"] == "test"]
+    assert unit_of(test) == "glacier"
+    assert unit_of(test[test["glacier"].isin([f"glacier{at}" for at in range(4)])].assign(x=1)) == "scene"
+
+
+def test_runs_that_failed_are_rows_with_their_reason_and_no_score(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    gone = rows.iloc[:1].assign(model="vim-seg", status="failed", reason="no memory", split="", glacier="", value=np.nan)
+    found = found_of(pd.concat([rows, gone]))
+    assert [(one["model"], one["reason"]) for one in found["failed"]] == [("vim-seg", "no memory")]
+    assert all(one["model"] != "vim-seg" for one in found["conditions"])
+    nothing = found_of(gone)
+    assert (nothing["conditions"], nothing["families"]) == ([], [])
+
+
+def test_simulated_images_are_told(rows_of: Rows) -> None:
+    assert found_of(models_rows(rows_of))["simulated"] == []
+    assert found_of(models_rows(rows_of).assign(source="simulated"))["simulated"] == ["ice"]
