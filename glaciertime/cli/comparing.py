@@ -169,10 +169,13 @@ def _retreat(table: Any, plan: ComparisonPlan) -> pd.DataFrame | None:
         try:
             found.append(
                 retreat_table(
-                    observations, date_from=f"{where['from']}-07-01", date_to=f"{where['to']}-07-01",
-                    max_gap_days=183, footprint=next((one for one in ("box", "common", "image") if one in held), "box"),
+                    observations,
+                    date_from=f"{where['from']}-07-01",
+                    date_to=f"{where['to']}-07-01",
+                    max_gap_days=183,
+                    footprint=next((one for one in ("box", "common", "image") if one in held), "box"),
                     footprints=store.read("footprints", glacier=[where["glacier"]]),
-                )  # fmt: skip
+                )
             )
         except GlacierTimeError as error:
             note(f"table {table.name}: {where['glacier']}: {error}")

@@ -1,4 +1,4 @@
-"""The tables of four documents as they were published, and beside them, in columns of their own, what was found here."""
+"""The tables of four documents as they were published; beside them, in columns of their own, what was found here."""
 
 from __future__ import annotations
 

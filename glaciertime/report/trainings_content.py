@@ -187,14 +187,26 @@ def _tests(found: dict[str, Any], factor: str) -> Iterable[Section]:
     ]  # fmt: skip
     yield Section(
         f"{title}: are there differences at all?",
-        head=["where", "metric", "over", "F", "p", "p Holm", "p Bonferroni", "eta squared", "Friedman chi squared",
-              "p", "mean ranks", "critical difference"],  # fmt: skip
+        head=[
+            "where",
+            "metric",
+            "over",
+            "F",
+            "p",
+            "p Holm",
+            "p Bonferroni",
+            "eta squared",
+            "Friedman chi squared",
+            "p",
+            "mean ranks",
+            "critical difference",
+        ],
         rows=rows,
-        notes=_reasons([one["anova"] for one in families] + [one["friedman"] for one in families if one["friedman"]])
-        + [
+        notes=[
+            *_reasons([one["anova"] for one in families] + [one["friedman"] for one in families if one["friedman"]]),
             "One-way ANOVA takes the places of each model for different ones, as the documents do; they are the same, "
             "which Friedman's test of ranks knows. Two mean ranks differ where they are further apart than the "
-            "critical difference (Nemenyi, 5 %)."
+            "critical difference (Nemenyi, 5 %).",
         ],
     )
     pairs = [(one, pair) for one in families for pair in one["pairs"]]
@@ -202,14 +214,37 @@ def _tests(found: dict[str, Any], factor: str) -> Iterable[Section]:
         return
     yield Section(
         f"{title}: which differ?",
-        head=["where", "first - second", "metric", "units", "difference", "t", "p", "p Holm", "p Bonferroni",
-              "Wilcoxon W", "p", "p Holm", "p Bonferroni", "Cohen's d_z", "Cohen's d_av"],  # fmt: skip
+        head=[
+            "where",
+            "first - second",
+            "metric",
+            "units",
+            "difference",
+            "t",
+            "p",
+            "p Holm",
+            "p Bonferroni",
+            "Wilcoxon W",
+            "p",
+            "p Holm",
+            "p Bonferroni",
+            "Cohen's d_z",
+            "Cohen's d_av",
+        ],
         rows=[
-            [condition_name(one["fixed"]) or "all", f"{pair['first']} - {pair['second']}", METRIC_NAMES[one["metric"]],
-             str(pair["units"]), _ranged(pair, "difference", "low", "high", 4), _number(pair["t"], 2),
-             *(_p_cell(pair[f"p_t{end}"]) for end in ("", "_holm", "_bonferroni")), _number(pair["w"], 1),
-             *(_p_cell(pair[f"p_wilcoxon{end}"]) for end in ("", "_holm", "_bonferroni")),
-             _ranged(pair, "d_z", "d_z_low", "d_z_high", 2), _ranged(pair, "d_av", "d_av_low", "d_av_high", 2)]
+            [
+                condition_name(one["fixed"]) or "all",
+                f"{pair['first']} - {pair['second']}",
+                METRIC_NAMES[one["metric"]],
+                str(pair["units"]),
+                _ranged(pair, "difference", "low", "high", 4),
+                _number(pair["t"], 2),
+                *(_p_cell(pair[f"p_t{end}"]) for end in ("", "_holm", "_bonferroni")),
+                _number(pair["w"], 1),
+                *(_p_cell(pair[f"p_wilcoxon{end}"]) for end in ("", "_holm", "_bonferroni")),
+                _ranged(pair, "d_z", "d_z_low", "d_z_high", 2),
+                _ranged(pair, "d_av", "d_av_low", "d_av_high", 2),
+            ]
             for one, pair in pairs
         ],
         notes=[
@@ -219,7 +254,7 @@ def _tests(found: dict[str, Any], factor: str) -> Iterable[Section]:
             "differences over their standard deviation, interval by the noncentral t; d_av: over the mean of the two "
             "standard deviations, interval of units drawn with replacement.",
         ],
-    )  # fmt: skip
+    )
 
 
 def _reasons(held: Sequence[dict[str, Any]]) -> list[str]:

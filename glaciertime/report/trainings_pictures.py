@@ -100,7 +100,9 @@ def difference_picture(found: dict[str, Any]) -> bytes | None:
         ]  # fmt: skip
         axes.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.4, -0.55 / (0.34 * len(held) + 0.6)), ncols=3,
                     fontsize=8)  # fmt: skip
-        _titled(axes, f"Paired over glaciers or scenes, 95 % intervals, p by {name.capitalize()}.{_simulated(found)}", 70)
+        _titled(
+            axes, f"Paired over glaciers or scenes, 95 % intervals, p by {name.capitalize()}.{_simulated(found)}", 70
+        )
         return _png(figure)
 
 

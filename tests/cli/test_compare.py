@@ -30,7 +30,9 @@ tables: ["6.1"]
 """
 
 
-def plan(folder: Path, *, second: str = "unet-small-deep", seeds: str = "1", more: str = "", name: str = "c.yaml") -> Path:
+def plan(
+    folder: Path, *, second: str = "unet-small-deep", seeds: str = "1", more: str = "", name: str = "c.yaml"
+) -> Path:
     path = folder / name
     path.write_text(PLAN.replace("SECOND", second).replace("SEEDS", seeds) + more)
     return path
@@ -100,7 +102,9 @@ def check_files(command: Command, out: Path) -> None:
     assert "Dataset 1, Mean IoU, published | Dataset 1, Mean IoU, ours" in text
     row = next(line for line in text.splitlines() if line.startswith("| U-Net |"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells[1] == "0.390" and cells[2].endswith("(unet-small)") and cells[6] == ""
+    assert cells[1] == "0.390"
+    assert cells[2].endswith("(unet-small)")
+    assert cells[6] == ""
     assert "sim (SIMULATED): reader simulated, in place of caffe" in text.replace("\\", "")
 
 
@@ -112,9 +116,7 @@ def test_two_processes_come_to_the_same(command: Command, tmp_path: Path) -> Non
     assert one.json["families"] == two.json["families"]
 
 
-def test_a_training_that_fails_is_a_row_with_its_reason_and_the_others_go_on(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_training_that_fails_is_a_row_with_its_reason_and_the_others_go_on(command: Command, tmp_path: Path) -> None:
     config = plan(tmp_path, second="unet-small-deep", more="variants: {plain: {}, wild: {learning_rate: 1.0e+9}}\n")
     found = command("compare", config, "--out", "out", "--json")
     assert found.code in (0, 3), found.err
@@ -210,7 +212,9 @@ def test_published_tables_are_printed_as_they_were_published(command: Command) -
     found = command("compare", "--published", "5.10", "--json")
     assert found.json["rows"][0] == ["optical_only_500", "-0.380", "21.84", "< 0.001", "4.82"]
     text = command("compare", "--published", "boundary:3")
-    assert "35.94%" in text.out and "clean, IoU, ours" in text.out and "are empty" in text.err
+    assert "35.94%" in text.out
+    assert "clean, IoU, ours" in text.out
+    assert "are empty" in text.err
     listed = command("compare", "--published", "list", "--json").json
     assert len(listed) == 33
     nothing = command("compare", "--published", "5.33")
@@ -239,5 +243,3 @@ def test_an_option_is_used_or_refused(
 
 def test_the_template_is_printed(command: Command) -> None:
     assert command("compare", "--template-config").out.startswith("# Trainings to compare")
-
-

@@ -139,7 +139,9 @@ def test_a_test_that_was_not_made_is_not_corrected_for() -> None:
 
 def test_fewer_than_five_units_have_no_p_value_but_the_reason() -> None:
     found = compare_pair(ONE[:4], OTHER[:4])
-    assert math.isnan(found.p_t) and math.isnan(found.p_wilcoxon) and math.isnan(found.d_z)
+    assert math.isnan(found.p_t)
+    assert math.isnan(found.p_wilcoxon)
+    assert math.isnan(found.d_z)
     assert found.reason == "4 units in common: no p-value of fewer than 5"
     assert found.difference == pytest.approx((ONE[:4] - OTHER[:4]).mean())
     assert "a group has 1 unit: no p-value" in compare_groups([ONE, OTHER[:1]]).reason

@@ -148,9 +148,7 @@ def _tested(
     ]
 
 
-def _do(
-    tasks: Sequence[Task], *, jobs: int, progress: Callable[[int, int, Task, str], None]
-) -> tuple[list[Done], int]:
+def _do(tasks: Sequence[Task], *, jobs: int, progress: Callable[[int, int, Task, str], None]) -> tuple[list[Done], int]:
     """Return what came of tasks, in their order, and how many were done before."""
     held: dict[Path, Done] = {}
     missing = []

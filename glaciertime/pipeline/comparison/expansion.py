@@ -142,9 +142,10 @@ def expand(plan: ComparisonPlan) -> list[Run]:
         )  # fmt: skip
         if len(found) + math.prod(map(len, levels)) > _MOST:
             raise InputError(f"the comparison asks for more than {_MOST} trainings; make its lists shorter")
-        for (kind, modality), region, (part, kept), samples, model, (variant, told), (text, tried), seed in (
-            itertools.product(*levels)
-        ):
+        for (kind, modality), region, (part, kept), samples, model, (variant, told), (
+            text,
+            tried,
+        ), seed in itertools.product(*levels):
             given = {
                 **data.settings, **plan.settings, **modality.settings, **told, **tried, "data": data.reader,
                 "root": data.root, "data_options": {**data.options, **modality.options}, "model": model, "seed": seed,

@@ -234,7 +234,9 @@ class _Filler:
         said = []
         for name in sorted(self.used):
             one = self.plan.data[name]
-            simulated = " (SIMULATED)" if (self.rows.loc[self.rows["data"] == name, "source"] == "simulated").any() else ""
+            simulated = (
+                " (SIMULATED)" if (self.rows.loc[self.rows["data"] == name, "source"] == "simulated").any() else ""
+            )
             place = f", in place of {one.stands_for}" if one.stands_for and one.stands_for != one.reader else ""
             said.append(f"{name}{simulated}: reader {one.reader}{place}")
         of = f"Ours: {'; '.join(said)}. " if said else ""

@@ -101,7 +101,7 @@ def _conditions(
                 metric: {
                     "mean": _mean(part[metric]),
                     "over_seeds_sd": float(part[metric].std(ddof=1)) if len(part) > 1 else math.nan,
-                    "by_seed": {str(seed): float(value) for seed, value in zip(part["seed"], part[metric])},
+                    "by_seed": {str(s): float(value) for s, value in zip(part["seed"], part[metric], strict=True)},
                     **_range(by_unit[metric].to_numpy(), plan.draws),
                 }
                 for metric in plan.metrics
@@ -190,7 +190,7 @@ def _correct(families: list[dict[str, Any]]) -> None:
 
     What is compared in several data sets, or with several models, is one question asked so many times.
     """
-    for (factor, metric), group in _grouped(families, "factor", "metric"):
+    for (_factor, _metric), group in _grouped(families, "factor", "metric"):
         pairs = [pair for family in group for pair in family["pairs"]]
         for name in ("p_t", "p_wilcoxon"):
             values = [pair[name] for pair in pairs]

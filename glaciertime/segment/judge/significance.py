@@ -23,10 +23,10 @@ __all__ = [
     "Friedman",
     "PairedTest",
     "adjusted",
+    "cohens_d_interval",
     "compare_groups",
     "compare_pair",
     "compare_ranks",
-    "cohens_d_interval",
 ]
 
 METHODS = ("bonferroni", "holm")
@@ -187,7 +187,9 @@ def compare_pair(
 
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if one.shape != other.shape or one.ndim != 1:
-        raise InputError(f"values of {one.shape} and {other.shape} given; one of each unit, in the same order, expected")
+        raise InputError(
+            f"values of {one.shape} and {other.shape} given; one of each unit, in the same order, expected"
+        )
     both = np.isfinite(one) & np.isfinite(other)
     one, other = one[both].round(_DECIMALS), other[both].round(_DECIMALS)
     gap, count = (one - other).round(_DECIMALS), int(both.sum())

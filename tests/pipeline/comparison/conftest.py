@@ -16,7 +16,8 @@ def image_rows(iou: float, *, pixels: int = 1000, **about: Any) -> list[dict[str
     hit = round(iou * pixels * 2 / (1 + iou))
     counts = {"tp": hit, "fp": pixels - hit, "fn": pixels - hit, "tn": hit}
     known = {
-        "run": "r", "data": "ice", "region": "", "modality": "all", "train_on": "all", "samples": 0, "model": "unet-small",
+        "run": "r", "data": "ice", "region": "", "modality": "all", "train_on": "all", "samples": 0,
+        "model": "unet-small",
         "variant": "all", "candidate": "", "seed": 1, "split": "test", "glacier": "G", "scene": "s", "date": "",
         "sensor": "", "sample": "s", "source": "observed", "status": "ok", "reason": "", **about,
     }  # fmt: skip

@@ -100,7 +100,7 @@ def test_a_random_search_ends_where_there_are_no_more(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_contradicts_another_is_told_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="sim, v: momentum 0.9 given, but adamw has its own"):
+    with pytest.raises(InputError, match=r"sim, v: momentum 0\.9 given, but adamw has its own"):
         expand(read_plan(written(tmp_path, HEAD + "variants: {v: {momentum: 0.9}}\n")))
     with pytest.raises(InputError, match="setting 'epochs'"):
         expand(read_plan(written(tmp_path, HEAD + "settings: {epochs: 0}\n")))

@@ -106,9 +106,7 @@ def test_models_that_were_not_tested_on_the_same_places_are_not_paired(rows_of: 
 
 
 def test_scores_are_of_summed_counts_and_not_means_of_images() -> None:
-    rows = pd.DataFrame(
-        [*image_rows(1.0, pixels=100, sample="a"), *image_rows(0.0, pixels=900, sample="b", scene="t")]
-    )
+    rows = pd.DataFrame([*image_rows(1.0, pixels=100, sample="a"), *image_rows(0.0, pixels=900, sample="b", scene="t")])
     whole = unit_scores(rows, by=["model"], unit="")
     # 100 of 100 right, 0 of 900 in either class: tp 100, fp 900, fn 900.
     assert whole["iou"].item() == pytest.approx(100 / 1900)
@@ -134,7 +132,9 @@ def test_images_of_no_glacier_are_no_glacier(rows_of: Rows) -> None:
 
 def test_runs_that_failed_are_rows_with_their_reason_and_no_score(rows_of: Rows) -> None:
     rows = models_rows(rows_of)
-    gone = rows.iloc[:1].assign(model="vim-seg", status="failed", reason="no memory", split="", glacier="", value=np.nan)
+    gone = rows.iloc[:1].assign(
+        model="vim-seg", status="failed", reason="no memory", split="", glacier="", value=np.nan
+    )
     found = found_of(pd.concat([rows, gone]))
     assert [(one["model"], one["reason"]) for one in found["failed"]] == [("vim-seg", "no memory")]
     assert all(one["model"] != "vim-seg" for one in found["conditions"])
