@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from glaciertime.report.plots import COLOURS, STYLE
+from glaciertime.plot.canvas import COLOURS, STYLE
 from glaciertime.report.trainings_content import MARK, METRIC_NAMES, condition_name
 from glaciertime.walls import readable_text
 
