@@ -12,6 +12,7 @@ import io
 import logging
 import platform
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from numpy.typing import NDArray
 
 from glaciertime.archive import Place
 from glaciertime.errors import GlacierTimeError
+from glaciertime.forecast.learned.bank import bank_of
 from glaciertime.forecast.learned.kept import name_of_arrays
 from glaciertime.forecast.learned.past import Past, pasts_of
+from glaciertime.forecast.learned.pool import Pool, pool_of
 from glaciertime.forecast.models import get_models
 from glaciertime.forecast.series import Series, series_from_observations
 from glaciertime.provenance.versions import code_digest, library_version
@@ -30,12 +33,12 @@ from glaciertime.record import GlacierRecord
 from glaciertime.scenes.download import downloads_folder
 from glaciertime.writing import write_bytes
 
-__all__ = ["KeptLearning", "learned_folder", "learning_of", "other_glaciers"]
+__all__ = ["KeptLearning", "Learning", "learned_folder", "learning_of", "other_glaciers"]
 
 _log = logging.getLogger("glaciertime.forecast")
 _LIBRARIES = ("numpy", "scipy", "numba", "scikit-learn")
 #: Answers of trees are kept up to this size, and so many of them: beyond, they are cheaper to learn than to keep.
-_ANSWER_BYTES, _ANSWERS = 8_000_000, 256
+_ANSWER_BYTES, _ANSWERS = 8_000_000, 1024
 _OF_VALUES, _OF_ORIGINS = ("days", "values", "sigma"), ("index", "scale", "drift", "features")
 _OF_ROWS = ("owner", "target", "ahead", "mean", "spread", "walk")
 
@@ -63,6 +66,7 @@ class KeptLearning:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._held: dict[str, dict[str, Past]] = {}
+        self._pools: dict[tuple[str, str, int], tuple[tuple[Series, ...], Pool]] = {}
 
     def pasts(self, series_list: Sequence[Series], *, jobs: int = 1, is_all: bool = False) -> list[Past]:
         """Return the past of each series of one variable; what is new is kept.
@@ -94,6 +98,18 @@ class KeptLearning:
             self._write(f"pasts-{group}.npz", _packed(held))
         _log.info("%d of %d series known from before", sum(is_known), len(names))
         return found
+
+    def pool(self, series_list: Sequence[Series], *, seed: int, jobs: int = 1) -> Pool:
+        """Return the pool of series of one variable; the one that was made last, if it is of the same series."""
+        key = (series_list[0].variable, series_list[0].source, seed)
+        series, pool = self._pools.get(key, ((), None))
+        if pool is None or list(map(id, series)) != list(map(id, series_list)):
+            each = {one.key: one for one in series_list}
+            ordered = [each[name] for name in sorted(each)]
+            bank = bank_of(ordered, self.pasts(ordered, jobs=jobs))
+            pool = pool_of(bank, variable=key[0], seed=seed, kept=self)
+            self._pools[key] = (tuple(series_list), pool)
+        return pool
 
     def answers(self, name: str) -> NDArray[np.float64] | None:
         """Return what trees answered that were trained on what bears a name; None where it is not known."""
@@ -210,13 +226,35 @@ def other_glaciers(
     return [one for one in _series_held(record, series, command=command) if one.glacier != series.glacier]
 
 
+@dataclass(frozen=True)
+class Learning:
+    """What models across glaciers learn from for a series of an archive."""
+
+    #: All series of the variable and source, the glacier's own included: the same for each of its glaciers, so that
+    #: what was learned serves all. What is learned of a glacier's fold is not asked about the glacier.
+    training: list[Series] = field(default_factory=list)
+    others: list[Series] = field(default_factory=list)
+    kept: KeptLearning | None = None
+
+
 def learning_of(
     record: GlacierRecord, series: Series, *, models: Sequence[str], command: str = "", jobs: int = 1
-) -> tuple[list[Series], KeptLearning | None]:
-    """Return the series of other glaciers, and what is kept of them, brought up to date; None where none is needed."""
-    others = other_glaciers(record, series, models=models, command=command)
+) -> Learning:
+    """Return what models across glaciers learn from, brought up to date; nothing where none of them does.
+
+    Parameters
+    ----------
+    record, series, models, command
+        As of :func:`other_glaciers`.
+    jobs : int
+        Processes.
+    """
+    if not any(model.is_global for model in get_models(models)):
+        return Learning()
+    held = _series_held(record, series, command=command)
+    others = [one for one in held if one.glacier != series.glacier]
     if not others:
-        return others, None
+        return Learning()
     kept = _kept(learned_folder(record.archive.path))
-    kept.pasts(_series_held(record, series, command=command) if command else others, jobs=jobs, is_all=bool(command))
-    return others, kept
+    kept.pasts(held, jobs=jobs, is_all=True)
+    return Learning(held, others, kept)

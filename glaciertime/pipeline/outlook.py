@@ -196,18 +196,19 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             seen = known.screened() if request.cutoff is None else forget_later_flags(known)
             told += [f"{series.label}: {text}" for text in break_texts(seen)]
         if request.models:
-            others, kept = learning_of(
+            learning = learning_of(
                 record, series, models=request.models, command=request.command, jobs=request.jobs
             )  # fmt: skip
-            learned += others
+            learned += learning.others
             logging.getLogger("glaciertime.forecast").info(
                 "%s: %d values up to %s, models %s, %d other series to learn from", series.label, len(known),
-                known.dates[-1] if len(known) else "nothing", ", ".join(request.models), len(others),
+                known.dates[-1] if len(known) else "nothing", ", ".join(request.models), len(learning.others),
             )  # fmt: skip
             parts.append(
                 forecast_series(
-                    series, models=list(request.models), target_dates=targets, cutoff=request.cutoff, training=others,
-                    jobs=request.jobs, covariates=request.covariates, kept=kept, weights=request.weights,
+                    series, models=list(request.models), target_dates=targets, cutoff=request.cutoff,
+                    training=learning.training, jobs=request.jobs, covariates=request.covariates, kept=learning.kept,
+                    weights=request.weights,
                 )
             )  # fmt: skip
         parts += [
@@ -278,18 +279,19 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
     ]
     parts, learned = [], []
     for series in chosen:
-        others, kept = learning_of(
+        learning = learning_of(
             record, series, models=request.models, command=request.command, jobs=request.jobs
         )  # fmt: skip
-        learned += others
+        learned += learning.others
         rule = Origins(min_train=request.min_train, step=_step(len(series), request.min_train, request.origins))
         logging.getLogger("glaciertime.backtest").info(
             "%s: %d values, models %s, every %d-th observation an origin, %d series of other glaciers",
-            series.label, len(series), ", ".join(request.models), rule.step, len(others),
+            series.label, len(series), ", ".join(request.models), rule.step, len(learning.others),
         )  # fmt: skip
         result = run_backtest(
-            [series], models=list(request.models), origins=rule, horizons=request.horizons, training=others,
-            jobs=request.jobs, progress=None if progress is None else progress(series.label), kept=kept,
+            [series], models=list(request.models), origins=rule, horizons=request.horizons,
+            training=learning.training, jobs=request.jobs,
+            progress=None if progress is None else progress(series.label), kept=learning.kept,
             weights=request.weights,
         )  # fmt: skip
         parts.append(scores_of(result, metrics=metrics))

@@ -20,7 +20,7 @@ DATES = np.array(["1985-01-01", "1987-01-01"], dtype="datetime64[D]")
 def test_areas_are_mixed_without_the_straight_line(glaciers):
     length = glaciers[0].until(CUTOFF)
     area = replace(length, variable="area_km2", unit="km2", values=np.abs(length.values))
-    names = [Workbench([Task(one, CUTOFF, DATES)], [], (0.9,)).candidates for one in (length, area)]
+    names = [Workbench([Task(one, CUTOFF, DATES)], [], (0.9,)).pool.candidates for one in (length, area)]
     assert set(names[0]) - set(names[1]) == {"linear"}
 
 

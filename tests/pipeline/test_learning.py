@@ -132,7 +132,7 @@ def test_a_command_reads_the_series_of_an_archive_once(
     found = {}
     for one in series:
         record = read_record(archive, one.glacier)
-        found[one.glacier], _ = learning_of(record, one, models=["auto"], command="one command")
+        found[one.glacier] = learning_of(record, one, models=["auto"], command="one command").others
     of_all = [which for which in read if "glacier" not in which]
     assert len(of_all) == 1
     for one in series:

@@ -159,8 +159,10 @@ def run_backtest(
             longest.label if longest is not None else "no series", len(longest) if longest is not None else 0,
             "a backtest", rule.min_train + rule.ahead, "lower the minimum history (--min-train) or the horizons",
         )  # fmt: skip
-    outcomes = run_tasks(tasks, models=models, levels=levels, training=[*series_list, *training], jobs=jobs,
-                         seed=seed, progress=progress, kept=kept, weights=weights)  # fmt: skip
+    known = {series.key for series in training}
+    everything = [*(series for series in series_list if series.key not in known), *training]
+    outcomes = run_tasks(tasks, models=models, levels=levels, training=everything, jobs=jobs, seed=seed,
+                         progress=progress, kept=kept, weights=weights)  # fmt: skip
     rows, values = [], []
     for model, results in outcomes.items():
         for task, (series, targets), outcome in zip(tasks, meta, results, strict=True):

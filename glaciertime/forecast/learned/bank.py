@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,12 @@ from glaciertime.forecast.learned.past import Past, pasts_of
 from glaciertime.forecast.screening import on_straight_line
 from glaciertime.forecast.series import Series
 
-__all__ = ["FOLDS", "Bank", "bank_of", "build_bank", "fold_of"]
+__all__ = ["FOLDS", "MOST_SERIES", "Bank", "bank_of", "build_bank", "fold_of"]
 
 #: Glaciers are dealt into so many groups by name; a model for one group learns from the others.
 FOLDS = 5
+#: More series than these teach a model no more that is worth their time: of more, those whose names hash lowest teach.
+MOST_SERIES = 250
 
 
 def fold_of(glacier: str) -> int:
@@ -72,16 +75,33 @@ class Bank:
     target_year: NDArray[np.float64]
     dropped_from: NDArray[np.float64]
 
-    @property
+    @cached_property
     def series(self) -> NDArray[np.int64]:
         """Series of each row, (R,)."""
         return self.origin_series[self.origin]
 
-    @property
+    @cached_property
     def fold(self) -> NDArray[np.int64]:
         """Fold of each row's glacier, (R,)."""
         folds = np.array([fold_of(name) for name in self.glaciers], dtype=np.int64)
         return folds[self.series] if len(folds) else np.empty(0, dtype=np.int64)
+
+    @cached_property
+    def rank(self) -> NDArray[np.int64]:
+        """Place of each series in an order that depends on the names of glaciers alone, (S,)."""
+        hashes = np.array([zlib.crc32(f"order {name}".encode()) for name in self.glaciers], dtype=np.int64)
+        place = np.empty(len(hashes), dtype=np.int64)
+        place[np.argsort(hashes, kind="stable")] = np.arange(len(hashes))
+        return place
+
+    def first_series(self, series: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of some rows or origins are of the first ``MOST_SERIES`` series among them, by their rank."""
+        there = np.unique(series)
+        if len(there) <= MOST_SERIES:
+            return np.ones(len(series), dtype=bool)
+        is_first = np.zeros(len(self.glaciers), dtype=bool)
+        is_first[there[np.argsort(self.rank[there])[:MOST_SERIES]]] = True
+        return is_first[series]
 
     def known_at(self, year: float) -> NDArray[np.bool_]:
         """Return which rows were known at a date, (R,)."""

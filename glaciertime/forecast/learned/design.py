@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from glaciertime.forecast.learned.bank import Bank
 from glaciertime.forecast.learned.features import FEATURES
 
-__all__ = ["COMMON", "TARGET_FEATURES", "common_signal", "design_matrix"]
+__all__ = ["COMMON", "TARGET_FEATURES", "common_signals", "design_matrix"]
 
 #: Of the other glaciers: medians of their rates at the same date.
 COMMON = (*(f"others: {name}" for name in FEATURES[:7]), "others: recent against long rate",
@@ -24,24 +24,45 @@ TARGET_FEATURES = ("years ahead", "Kalman mean over its spread", "log spread", "
 _STALE_YEARS = 2.1
 
 
-def common_signal(bank: Bank, year: float, exclude: str) -> NDArray[np.float64]:
-    """Return what the glaciers other than one did up to a date, (len(COMMON),); NaN where fewer than three did.
+def common_signals(
+    bank: Bank, years: NDArray[np.float64], excluded: NDArray[np.object_]
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return what the glaciers other than one did up to a date, (K, len(COMMON)); NaN where fewer than three did.
 
-    Each series counts with its latest origin, if that lies no more than 2.1 years back.
+    Each series counts with its latest origin, if that lies no more than 2.1 years back; of very many, the first
+    ``MOST_SERIES``.
+
+    Parameters
+    ----------
+    bank : Bank
+    years : (K,) float64
+    excluded : (K,) object
+        The glacier that does not count at each date.
     """
-    live = (bank.origin_year <= year + 1e-9) & (bank.origin_year > year - _STALE_YEARS)
-    index = np.flatnonzero(live)
-    # Origins are sorted by series and date: the last of each series is its latest.
-    series = bank.origin_series[index]
-    latest = index[np.append(series[1:] != series[:-1], True)] if len(index) else index
-    latest = latest[bank.glaciers[bank.origin_series[latest]] != exclude]
-    if len(latest) < 3:
-        return np.append(np.full(len(COMMON) - 1, np.nan), float(len(latest)))
-    rates = bank.origin_features[latest, :7]
-    recent = rates[:, 3] - rates[:, 6]
-    return np.concatenate(
-        [np.median(rates, axis=0), [np.median(recent), float(np.mean(rates[:, 2] < 0)), float(len(latest))]]
-    )
+    if not len(years):
+        return np.empty((0, len(COMMON)))
+    order = np.argsort(bank.origin_year, kind="stable")
+    sorted_years = bank.origin_year[order]
+    found = np.full((len(years), len(COMMON)), np.nan)
+    dates, place, counts = np.unique(years, return_inverse=True, return_counts=True)
+    asked = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])
+    for year, rows in zip(dates, asked, strict=True):
+        ends = np.searchsorted(sorted_years, [year - _STALE_YEARS, year + 1e-9], side="right")
+        live = np.sort(order[ends[0] : ends[1]])
+        # Origins are sorted by series and date: the last of each series is its latest.
+        series = bank.origin_series[live]
+        latest = live[np.append(series[1:] != series[:-1], True)] if len(live) else live
+        names = bank.glaciers[bank.origin_series[latest]]
+        for row in rows:
+            heard = latest[names != excluded[row]]
+            heard = heard[bank.first_series(bank.origin_series[heard])]
+            found[row, -1] = len(heard)
+            if len(heard) >= 3:
+                rates = bank.origin_features[heard, :7]
+                recent = rates[:, 3] - rates[:, 6]
+                found[row, :7], found[row, 7] = np.median(rates, axis=0), np.median(recent)
+                found[row, 8] = np.mean(rates[:, 2] < 0)
+    return found
 
 
 def design_matrix(

@@ -7,16 +7,19 @@ not depend on the data.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.forecast.learned.bank import FOLDS, Bank, fold_of
-from glaciertime.forecast.learned.design import common_signal, design_matrix
+from glaciertime.forecast.learned.bank import MOST_SERIES, Bank, fold_of
+from glaciertime.forecast.learned.design import COMMON, common_signals, design_matrix
 from glaciertime.forecast.learned.kept import Kept, name_of_arrays
-from glaciertime.forecast.learned.linear import fit_linear, linear_inputs, series_weights
+from glaciertime.forecast.learned.linear import Line, fit_linear, linear_inputs, series_weights
 from glaciertime.forecast.learned.past import OriginRow
 from glaciertime.processes import process_pool
 
@@ -27,6 +30,8 @@ REFIT_YEARS = 2.0
 #: Fewer known targets of other glaciers, and the trees are not grown.
 MIN_ROWS = 300
 _CLIP = 20.0
+#: So many ensembles stay in memory, some 0.2 MB each: a fold and a refit date of one glacier serve others too.
+_HELD = 512
 
 
 def refit_year(year: NDArray[np.float64] | float, *, every: float = REFIT_YEARS) -> NDArray[np.float64]:
@@ -41,16 +46,13 @@ class _Block:
     design: NDArray[np.float32]
     root_ahead: NDArray[np.float64]
 
-    def take(self, index: NDArray[Any]) -> _Block:
-        return _Block(self.design[index], self.root_ahead[index])
-
     def with_column(self, column: NDArray[np.float64]) -> NDArray[np.float32]:
         return np.column_stack([self.design, column.astype(np.float32)])
 
 
 @dataclass(frozen=True, eq=False)
 class _Job:
-    """What one fold at one refit date is trained on, and asked."""
+    """What one fold at one refit date is trained on."""
 
     train: _Block
     target: NDArray[np.float64]
@@ -58,7 +60,26 @@ class _Job:
     series: NDArray[np.int64]
     seed: int
     stacked: bool
-    questions: list[_Block]
+
+
+@dataclass(frozen=True, eq=False)
+class _Grown:
+    """The straight line and the trees of one fold at one refit date."""
+
+    line: Line
+    trees: Any
+    stacked: bool
+
+    def answer(self, asked: _Block) -> NDArray[np.float64]:
+        """Return the answers (2, R) of the straight line and of the trees."""
+        from threadpoolctl import threadpool_limits
+
+        straight = self.line(linear_inputs(asked.design, asked.root_ahead))
+        if not len(straight):
+            return np.stack([straight, straight])
+        seen = asked.with_column(straight) if self.stacked else asked.design
+        with threadpool_limits(limits=1):
+            return np.stack([straight, self.trees.predict(seen)])
 
 
 def _grow(design: NDArray[np.float32], target: NDArray[np.float64], seed: int) -> Any:
@@ -70,8 +91,7 @@ def _grow(design: NDArray[np.float32], target: NDArray[np.float64], seed: int) -
     ).fit(design, target)  # fmt: skip
 
 
-def _grow_and_ask(job: _Job) -> list[NDArray[np.float64]]:
-    """Return the answers (2, D) of the straight line and of the trees to each question."""
+def _train(job: _Job) -> _Grown:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
@@ -85,138 +105,184 @@ def _grow_and_ask(job: _Job) -> list[NDArray[np.float64]]:
             weight = series_weights(job.error, train.root_ahead, job.series, power=1.0)
             weight = np.minimum(weight, np.quantile(weight, 0.98))
             rows = np.random.default_rng(job.seed).choice(len(weight), len(weight), p=weight / weight.sum())
-        trees = _grow(design[rows], job.target[rows], job.seed)
-        answers = []
-        for asked in job.questions:
-            straight = line(linear_inputs(asked.design, asked.root_ahead))
-            seen = asked.with_column(straight) if job.stacked else asked.design
-            answers.append(np.stack([straight, trees.predict(seen) if len(straight) else straight]))
-    return answers
+        return _Grown(line, _grow(design[rows], job.target[rows], job.seed), job.stacked)
 
 
-@dataclass(frozen=True, eq=False)
 class GlobalTrees:
-    """The trees' out-of-sample answers for a bank and for tasks.
+    """Trees over a bank, one ensemble per fold of glaciers and refit date, grown where something is asked of it.
 
-    Attributes
+    An ensemble knows no target after its refit date, and none of the fold of glaciers that it is asked about. What it
+    answers depends neither on what else is asked nor on what became known later, so that it may be kept, and is the
+    same for one glacier and for all.
+
+    Parameters
     ----------
-    bank_change, bank_line : (R,) float64
-        Forecast of each row of the bank, by the trees and by the straight line under them, by a model that knew no
-        target after the last refit date before its origin and none of its glacier's fold; NaN where too little was
-        known, and where it was not asked.
-    task_change, task_line : list of (D,) float64
-        The same for each task.
-    task_rows : (T,) int
-        Targets that each task's model was trained on.
+    bank : Bank
+    seed : int
+    stacked : bool
+        Whether the trees see the answer of the straight line, and rows drawn so that every series counts alike.
+    refit_years : float
+        Years between refits.
+    use_gaps : bool
+        Whether the lengths of the gaps and the time ahead are inputs; without them a step is a step.
+    kept : Kept, optional
+        May know the answers for the bank.
     """
 
-    bank_change: NDArray[np.float64]
-    bank_line: NDArray[np.float64]
-    task_change: list[NDArray[np.float64]]
-    task_line: list[NDArray[np.float64]]
-    task_rows: NDArray[np.int64]
+    def __init__(
+        self, bank: Bank, *, seed: int = 0, stacked: bool = True, refit_years: float = REFIT_YEARS,
+        use_gaps: bool = True, kept: Kept | None = None,
+    ) -> None:  # fmt: skip
+        self.bank, self.seed, self.stacked, self.use_gaps = bank, seed, stacked, use_gaps
+        self.refit_years, self.kept = refit_years, kept
+        self._target = np.clip(bank.target / np.sqrt(bank.ahead), -_CLIP, _CLIP)
+        self._error = np.abs(bank.target - bank.mean)
+        self._refit = refit_year(bank.origin_year[bank.origin], every=refit_years)
+        self._common = np.full((len(bank.origin_year), len(COMMON)), np.nan)
+        self._has_common = np.zeros(len(bank.origin_year), dtype=bool)
+        #: Forecast changes of the rows of the bank by the straight line and by the trees, (2, R), as far as asked for.
+        self.known_answers = np.full((2, len(bank.origin)), np.nan)
+        self._answered: set[float] = set()
+        self._grown: OrderedDict[tuple[float, int], _Grown] = OrderedDict()
 
-    @classmethod
-    def train(
-        cls, bank: Bank, tasks: list[OriginRow], glaciers: list[str], cutoffs: NDArray[np.float64], *,
-        jobs: int = 1, seed: int = 0, wanted: NDArray[np.bool_] | None = None, use_gaps: bool = True,
-        stacked: bool = True, refit_years: float = REFIT_YEARS, kept: Kept | None = None,
-    ) -> GlobalTrees:  # fmt: skip
-        """Train one model per fold and refit date that is needed, and ask it.
+    def answers(self, wanted: NDArray[np.bool_] | None = None, *, jobs: int = 1) -> NDArray[np.float64]:
+        """Return the forecast changes of rows of the bank by the straight line and by the trees, (2, R).
 
         Parameters
         ----------
-        bank : Bank
+        wanted : (R,) bool, optional
+            Rows to forecast, all by default; others may be NaN. So are rows of whose time too little was known.
+        jobs : int
+            Processes.
+        """
+        asked = np.unique(self._refit if wanted is None else self._refit[wanted])
+        missing = []
+        for refit in map(float, asked):
+            if refit in self._answered:
+                continue
+            here = np.flatnonzero(self._refit == refit)
+            found = None if self.kept is None else self.kept.answers(self._name(refit, here))
+            if found is None or found.shape != (2, len(here)):
+                missing.append((refit, here))
+            else:
+                self.known_answers[:, here] = found
+                self._answered.add(refit)
+        keys = [(refit, fold) for refit, here in missing for fold in np.unique(self.bank.fold[here]).tolist()]
+        places = {refit: here for refit, here in missing}
+        for (refit, fold), grown in self._grow_all(keys, jobs=jobs):
+            rows = places[refit][self.bank.fold[places[refit]] == fold]
+            if grown is not None:
+                self.known_answers[:, rows] = grown.answer(self._block(rows)) * np.sqrt(self.bank.ahead[rows])
+        for refit, here in missing:
+            self._answered.add(refit)
+            if self.kept is not None:
+                self.kept.keep_answers(self._name(refit, here), self.known_answers[:, here])
+        return self.known_answers
+
+    def forecast(
+        self, tasks: list[OriginRow], glaciers: list[str], cutoffs: NDArray[np.float64], *, jobs: int = 1
+    ) -> tuple[list[NDArray[np.float64]], list[int]]:
+        """Return the forecast changes of tasks by the straight line and by the trees, (2, D) each, and their targets.
+
+        Parameters
+        ----------
         tasks, glaciers : list of OriginRow, list of str
             What to forecast, and the glacier of each.
         cutoffs : (T,) float64
             Cutoff of each, in years since 1970.
-        jobs, seed : int
-        wanted : (R,) bool, optional
-            Rows of the bank to forecast too, for calibration and blending; all by default.
-        stacked : bool
-            Whether the trees see the answer of the straight line, and rows drawn so that every series counts alike.
-        refit_years : float
-            Years between refits.
-        use_gaps : bool
-            Whether the lengths of the gaps and the time ahead are inputs; without them a step is a step.
-        kept : Kept, optional
-            May know the answers for the bank, which depend on no task.
+        jobs : int
+            Processes.
+
+        Returns
+        -------
+        list of (2, D) float64, list of int
+            Changes, NaN where too little was known; how many targets were learned from.
         """
-        design = bank_design(bank)
-        designs = [task_design(bank, row, name) for row, name in zip(tasks, glaciers, strict=True)]
-        rows = _Block(design, np.sqrt(bank.ahead))
-        questions = [_Block(made, np.sqrt(row.ahead)) for made, row in zip(designs, tasks, strict=True)]
-        if not use_gaps:
-            rows, questions = _without_gaps(rows), [_without_gaps(question) for question in questions]
-        target = np.clip(bank.target / np.sqrt(bank.ahead), -_CLIP, _CLIP)
-        error = np.abs(bank.target - bank.mean)
-        asked_for = np.ones(len(bank.origin), dtype=bool) if wanted is None else wanted
-        row_refit = refit_year(bank.origin_year[bank.origin], every=refit_years) if len(bank.origin) else np.empty(0)
-        task_refit = refit_year(cutoffs, every=refit_years)
-        task_fold = np.array([fold_of(name) for name in glaciers])
-        fold, series = bank.fold, bank.series
-        name, answered = "", None
-        if kept is not None:
-            name = name_of_arrays(*vars(bank).values(), asked_for, seed, use_gaps, stacked, refit_years)
-            answered = kept.answers(name)
-        bank_answers = np.full((2, len(bank.origin)), np.nan)
-        if answered is not None:
-            bank_answers[:, asked_for] = answered
-            asked_for = np.zeros(len(bank.origin), dtype=bool)
-        task_answers = [np.full((2, len(row.ahead)), np.nan) for row in tasks]
-        task_rows = np.zeros(len(tasks), dtype=np.int64)
-        work, places = [], []
-        for refit in np.union1d(row_refit[asked_for], task_refit):
-            known = bank.known_at(float(refit))
-            for group in range(FOLDS):
-                mine = np.flatnonzero((task_refit == refit) & (task_fold == group))
-                asked = np.flatnonzero((row_refit == refit) & (fold == group) & asked_for)
-                train = np.flatnonzero(known & (fold != group))
-                task_rows[mine] = len(train)
-                if len(train) < MIN_ROWS or len(mine) + len(asked) == 0:
-                    continue
-                blocks = [rows.take(asked), *(questions[index] for index in mine)]
-                work.append(_Job(rows.take(train), target[train], error[train], series[train], seed, stacked, blocks))
-                places.append((asked, mine))
-        for (asked, mine), answers in zip(places, _map(work, jobs), strict=True):
-            bank_answers[:, asked] = answers[0] * np.sqrt(bank.ahead[asked])
-            for index, answer in zip(mine, answers[1:], strict=True):
-                task_answers[index] = answer * np.sqrt(tasks[index].ahead)
-        if kept is not None and answered is None:
-            kept.keep_answers(name, bank_answers[:, asked_for])
-        return cls(bank_answers[1], bank_answers[0], [answer[1] for answer in task_answers],
-                   [answer[0] for answer in task_answers], task_rows)  # fmt: skip
+        refits = refit_year(cutoffs, every=self.refit_years)
+        keys = [(float(refit), fold_of(name)) for refit, name in zip(refits, glaciers, strict=True)]
+        changes = [np.full((2, len(row.ahead)), np.nan) for row in tasks]
+        counts = {key: len(self._training(*key)) for key in dict.fromkeys(keys)}
+        common = common_signals(self.bank, np.array([row.year for row in tasks]), np.array(glaciers, dtype=object))
+        for key, grown in self._grow_all(dict.fromkeys(keys), jobs=jobs):
+            if grown is None:
+                continue
+            for index in (index for index, its in enumerate(keys) if its == key):
+                row = tasks[index]
+                changes[index] = grown.answer(self._question(row, common[index])) * np.sqrt(row.ahead)
+        return changes, [counts[key] for key in keys]
+
+    def _training(self, refit: float, fold: int) -> NDArray[np.int64]:
+        """Return the rows that the ensemble of a fold at a refit date learns from."""
+        rows = np.flatnonzero(self.bank.known_at(refit) & (self.bank.fold != fold))
+        return rows[self.bank.first_series(self.bank.series[rows])]
+
+    def _grow_all(
+        self, keys: Iterable[tuple[float, int]], *, jobs: int
+    ) -> Iterator[tuple[tuple[float, int], _Grown | None]]:
+        """Yield the ensemble of each refit date and fold; None where too little was known."""
+        wanted = list(keys)
+        for key in wanted:
+            if key in self._grown:
+                self._grown.move_to_end(key)
+                yield key, self._grown[key]
+        left = iter([key for key in wanted if key not in self._grown])
+        # A few at a time: what each learns from is held until it is grown.
+        while some := list(islice(left, 4 * max(jobs, 1))):
+            work = {key: rows for key in some if len(rows := self._training(*key)) >= MIN_ROWS}
+            made = dict(zip(work, _map([self._job(rows) for rows in work.values()], jobs), strict=True))
+            for key in some:
+                yield key, made.get(key)
+            self._grown.update(made)
+            while len(self._grown) > _HELD:
+                self._grown.popitem(last=False)
+
+    def _job(self, rows: NDArray[np.int64]) -> _Job:
+        return _Job(
+            self._block(rows), self._target[rows], self._error[rows], self.bank.series[rows], self.seed, self.stacked
+        )
+
+    def _block(self, rows: NDArray[np.int64]) -> _Block:
+        """Return the input for rows of the bank."""
+        bank, origins = self.bank, self.bank.origin[rows]
+        new = np.unique(origins[~self._has_common[origins]])
+        self._common[new] = common_signals(bank, bank.origin_year[new], bank.glaciers[bank.origin_series[new]])
+        self._has_common[new] = True
+        design = design_matrix(
+            bank.origin_features[origins], self._common[origins], ahead=bank.ahead[rows], mean=bank.mean[rows],
+            spread=bank.spread[rows], drift=bank.drift[rows],
+        )  # fmt: skip
+        return self._seen(_Block(design, np.sqrt(bank.ahead[rows])))
+
+    def _question(self, row: OriginRow, common: NDArray[np.float64]) -> _Block:
+        """Return the input for the dates of a task."""
+        count = len(row.ahead)
+        design = design_matrix(np.tile(row.features, (count, 1)), np.tile(common, (count, 1)), ahead=row.ahead,
+                               mean=row.mean, spread=row.spread, drift=row.drift * row.ahead)  # fmt: skip
+        return self._seen(_Block(design, np.sqrt(row.ahead)))
+
+    def _seen(self, block: _Block) -> _Block:
+        return block if self.use_gaps else _without_gaps(block)
+
+    def _name(self, refit: float, asked: NDArray[np.int64]) -> str:
+        """Return a name of all that the answers at a refit date rest on: what was known of it, and what is asked."""
+        bank = self.bank
+        seen = np.flatnonzero(bank.origin_year < refit + self.refit_years)
+        known = np.flatnonzero(bank.known_at(refit))
+        owner = bank.origin_series[seen]
+        each, place = np.unique(owner, return_inverse=True)
+        told: list[Any] = [refit, self.seed, self.stacked, self.use_gaps, self.refit_years, MIN_ROWS, MOST_SERIES]
+        told += [list(bank.glaciers[each]), place, bank.origin_year[seen], bank.origin_features[seen]]
+        for rows in (known, asked):
+            told += [np.searchsorted(seen, bank.origin[rows]), bank.ahead[rows], bank.mean[rows], bank.spread[rows]]
+            told += [bank.drift[rows]]
+        return name_of_arrays(*told, bank.target[known])
 
 
-def _map(work: list[_Job], jobs: int) -> list[list[NDArray[np.float64]]]:
+def _map(work: list[_Job], jobs: int) -> list[_Grown]:
     if jobs <= 1 or len(work) < 2:
-        return [_grow_and_ask(arguments) for arguments in work]
+        return [_train(job) for job in work]
     with process_pool(jobs) as pool:
-        return list(pool.map(_grow_and_ask, work))
-
-
-def bank_design(bank: Bank) -> NDArray[np.float32]:
-    """Return the trees' input for every row of a bank."""
-    names = bank.glaciers[bank.origin_series]
-    cache: dict[tuple[float, str], NDArray[np.float64]] = {}
-    common = np.empty((len(bank.origin_year), 10))
-    for index, (year, name) in enumerate(zip(bank.origin_year, names, strict=True)):
-        key = (float(year), str(name))
-        if key not in cache:
-            cache[key] = common_signal(bank, *key)
-        common[index] = cache[key]
-    row = bank.origin
-    return design_matrix(bank.origin_features[row], common[row], ahead=bank.ahead, mean=bank.mean,
-                         spread=bank.spread, drift=bank.drift)  # fmt: skip
-
-
-def task_design(bank: Bank, row: OriginRow, glacier: str) -> NDArray[np.float32]:
-    """Return the trees' input for the dates of a task."""
-    count = len(row.ahead)
-    common = common_signal(bank, row.year, glacier)
-    return design_matrix(np.tile(row.features, (count, 1)), np.tile(common, (count, 1)), ahead=row.ahead,
-                         mean=row.mean, spread=row.spread, drift=row.drift * row.ahead)  # fmt: skip
+        return list(pool.map(_train, work))
 
 
 def _without_gaps(rows: _Block) -> _Block:

@@ -6,7 +6,7 @@ was seen in training, which trees cannot.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from glaciertime.forecast.learned.design import COMMON, TARGET_FEATURES
 from glaciertime.forecast.learned.features import FEATURES
 
-__all__ = ["fit_linear", "linear_inputs", "series_weights"]
+__all__ = ["Line", "fit_linear", "linear_inputs", "series_weights"]
 
 _CLIP = 20.0
 _ROUNDS = 15
@@ -80,10 +80,31 @@ def series_weights(
     return np.asarray(weight / weight.mean())
 
 
-def fit_linear(
-    inputs: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the function that answers for inputs (Q, P), fitted by iteratively reweighted least squares.
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A straight line: called with inputs (Q, P), it answers (Q,).
+
+    Attributes
+    ----------
+    centre, spread : (P,) float64
+        What the inputs are shifted and divided by.
+    weights : (P + 1,) float64
+        The constant, and what each input is multiplied by.
+    """
+
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def __call__(self, asked: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what is answered for inputs."""
+        # Row by row: a product of matrices rounds by how many rows are asked for.
+        shifted = np.ascontiguousarray((asked - self.centre) / self.spread)
+        return np.asarray(self.weights[0] + (shifted * self.weights[1:]).sum(axis=1))
+
+
+def fit_linear(inputs: NDArray[np.float64], target: NDArray[np.float64], weight: NDArray[np.float64]) -> Line:
+    """Return the line that answers for inputs (Q, P), fitted by iteratively reweighted least squares.
 
     Parameters
     ----------
@@ -108,9 +129,4 @@ def fit_linear(
         found = np.linalg.solve(scaled.T @ table + np.diag(ridge), scaled.T @ target)
         now = weight / np.maximum(np.abs(target - table @ found), _HUBER)
 
-    def answer(asked: NDArray[np.float64]) -> NDArray[np.float64]:
-        # Row by row: a product of matrices rounds by how many rows are asked for.
-        shifted = np.ascontiguousarray((asked - centre) / spread)
-        return np.asarray(found[0] + (shifted * found[1:]).sum(axis=1))
-
-    return answer
+    return Line(centre, spread, found)

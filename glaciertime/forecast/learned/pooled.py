@@ -14,31 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError
-from glaciertime.forecast.learned.bank import Bank, bank_of, build_bank, fold_of
-from glaciertime.forecast.learned.blend import blend_weights, own_weights
+from glaciertime.forecast.learned.bank import Bank, build_bank, fold_of
+from glaciertime.forecast.learned.blend import own_weights
 from glaciertime.forecast.learned.conformal import half_widths
-from glaciertime.forecast.learned.gbm import MIN_ROWS, REFIT_YEARS, GlobalTrees
+from glaciertime.forecast.learned.gbm import MIN_ROWS
 from glaciertime.forecast.learned.kept import Kept
 from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin
+from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import Outcome, Task
 from glaciertime.processes import process_pool
 
-__all__ = ["CANDIDATES", "Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
-
-#: What ``auto`` and ``ensemble`` are made of.
-CANDIDATES = ("last", "drift", "kalman", "linear", "gbm")
-#: For areas without the straight line: what ice shelves lose in a day they do not lose at a rate.
-_AREA_CANDIDATES = ("last", "drift", "kalman", "gbm")
-_AREA_REFIT_YEARS = 5.0
-#: How many of them need no other glaciers.
-_LOCAL = 3
-#: How long past errors count for intervals, and for the mix, which follows the climate of the day.
-_MEMORY_YEARS = 30.0
-_MIX_MEMORY_YEARS = 12.0
-
+__all__ = ["Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 
 @dataclass(eq=False)
 class Workbench:
@@ -68,7 +57,6 @@ class Workbench:
     kept: Kept | None = None
     weights: tuple[NetworkWeights, ...] = ()
     _own: dict[int, Bank] = field(default_factory=dict)
-    _mixes: dict[tuple[float, int, int], NDArray[np.float64] | None] = field(default_factory=dict)
 
     @cached_property
     def quantiles(self) -> NDArray[np.float64]:
@@ -89,73 +77,49 @@ class Workbench:
         return [_task_row(task) for task in self.tasks]
 
     @cached_property
-    def bank(self) -> Bank:
-        """Past origins of all series, cut off at the latest cutoff of all tasks."""
-        latest = max(task.cutoff for task in self.tasks)
-        if self.kept is not None:
-            # What is kept is of all values of a series, whichever cutoff asks next; here it ends at this one.
-            each = {series.key: series for series in self.training}
-            ordered = [each[key] for key in sorted(each)]
-            pasts = self.kept.pasts(ordered, jobs=self.jobs)
-            pairs = [(series.until(latest), past) for series, past in zip(ordered, pasts, strict=True)]
-            pairs = [(series, past) for series, past in pairs if len(series)]
-            return bank_of([series for series, _ in pairs], [past for _, past in pairs])
-        seen = {series.key: series.until(latest) for series in self.training}
-        return build_bank([series for series in seen.values() if len(series)], jobs=self.jobs, report=self.report)
+    def pool(self) -> Pool:
+        """Bank and trees, which have answered for all that is evidence at the cutoffs of the tasks."""
+        if self.kept is not None and self.training:
+            # Of all values, whichever cutoff asks next: what was not known at one is left out row by row.
+            pool = self.kept.pool(self.training, seed=self.seed, jobs=self.jobs)
+        else:
+            latest = max(task.cutoff for task in self.tasks)
+            seen = {series.key: series.until(latest) for series in self.training}
+            known = [series for series in seen.values() if len(series)]
+            bank = build_bank(known, jobs=self.jobs, report=self.report)
+            pool = pool_of(bank, variable=self.tasks[0].series.variable, seed=self.seed)
+        pool.answer(self.cutoffs, jobs=self.jobs)
+        return pool
 
     @cached_property
-    def trees(self) -> GlobalTrees:
-        """The trees' answers for the bank and the tasks."""
+    def _learned(self) -> dict[int, tuple[NDArray[np.float64], int]]:
+        """What the trees answer for each task that something is known of, (2, D), and how many targets they know."""
         good = [index for index, row in enumerate(self.rows) if isinstance(row, OriginRow)]
-        when = self.bank.target_year
-        wanted = np.zeros(len(when), dtype=bool)
-        for cutoff in np.unique(self.cutoffs):
-            wanted |= (when <= cutoff) & (when > cutoff - _MEMORY_YEARS)
-        found = GlobalTrees.train(
-            self.bank, [self.rows[index] for index in good],  # type: ignore[misc]
-            [self.tasks[index].series.glacier for index in good], self.cutoffs[good], jobs=self.jobs, seed=self.seed,
-            wanted=wanted, stacked=not self.is_area, refit_years=_AREA_REFIT_YEARS if self.is_area else REFIT_YEARS,
-            kept=self.kept,
+        changes, counts = self.pool.trees.forecast(
+            [self.rows[index] for index in good],  # type: ignore[misc]
+            [self.tasks[index].series.glacier for index in good], self.cutoffs[good], jobs=self.jobs,
         )  # fmt: skip
-        change, line = ([np.full(len(task.dates), np.nan) for task in self.tasks] for _ in range(2))
-        counts = np.zeros(len(self.tasks), dtype=np.int64)
-        for place, index in enumerate(good):
-            change[index], line[index] = found.task_change[place], found.task_line[place]
-            counts[index] = found.task_rows[place]
-        return GlobalTrees(found.bank_change, found.bank_line, change, line, counts)
+        return dict(zip(good, zip(changes, counts, strict=True), strict=True))
 
-    @property
-    def is_area(self) -> bool:
-        """Whether the variable is the area."""
-        return self.tasks[0].series.variable == "area_km2"
+    def known_targets(self, index: int) -> int:
+        """Return how many targets of other glaciers the trees of a task know."""
+        return self._learned[index][1]
 
-    @cached_property
-    def candidates(self) -> tuple[str, ...]:
-        """What ``auto`` and ``ensemble`` are made of."""
-        return _AREA_CANDIDATES if self.is_area else CANDIDATES
-
-    @cached_property
-    def bank_candidates(self) -> NDArray[np.float64]:
-        """Forecast changes of the candidates for every row of the bank, (R, C); the learned ones may be NaN."""
-        bank, trees = self.bank, self.trees
-        made = {"last": np.zeros_like(bank.mean), "drift": bank.drift, "kalman": bank.mean,
-                "linear": trees.bank_line, "gbm": trees.bank_change}  # fmt: skip
-        return np.column_stack([made[name] for name in self.candidates])
-
-    def task_candidates(self, index: int) -> NDArray[np.float64]:
-        """Forecast changes of the candidates for a task's dates, (D, C), in scales."""
+    def forecasts(self, index: int) -> dict[str, NDArray[np.float64]]:
+        """Return what each candidate forecasts for a task's dates, (D,) each, in scales."""
         row = self.rows[index]
         assert isinstance(row, OriginRow)
-        made = {"last": np.zeros_like(row.mean), "drift": row.drift * row.ahead, "kalman": row.mean,
-                "linear": self.trees.task_line[index], "gbm": self.trees.task_change[index]}  # fmt: skip
-        return np.column_stack([made[name] for name in self.candidates])
+        line, trees = self._learned[index][0]
+        return {"last": np.zeros_like(row.mean), "drift": row.drift * row.ahead, "kalman": row.mean, "linear": line,
+                "gbm": trees}  # fmt: skip
 
     def evidence(self, index: int) -> NDArray[np.int64]:
         """Rows of the bank that tell of other glaciers and were known at the task's cutoff."""
-        bank, cutoff = self.bank, float(self.cutoffs[index])
-        others = bank.fold != fold_of(self.tasks[index].series.glacier)
-        recent = bank.target_year > cutoff - _MEMORY_YEARS
-        return np.flatnonzero(bank.known_at(cutoff) & others & recent)
+        return self.pool.evidence(float(self.cutoffs[index]), self.fold(index))
+
+    def fold(self, index: int) -> int:
+        """Return the fold of a task's glacier."""
+        return fold_of(self.tasks[index].series.glacier)
 
     def own_bank(self, index: int) -> Bank:
         """Past origins of the task's own series."""
@@ -170,13 +134,14 @@ class Workbench:
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
         The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share``, and of a
-        random walk. ``bank_change`` (R,) is what the same model forecast for the bank.
+        random walk. ``bank_change`` (N,) is what the same model forecast for the evidence (N,).
         """
-        row, bank = self.rows[index], self.bank
+        row, bank = self.rows[index], self.pool.bank
         assert isinstance(row, OriginRow)
         cutoff = float(self.cutoffs[index])
-        known = evidence[np.isfinite(bank_change[evidence]) & (bank.walk[evidence] > 0)]
-        errors = np.abs(bank.target[known] - bank_change[known])
+        is_told = np.isfinite(bank_change) & (bank.walk[evidence] > 0)
+        known = evidence[is_told]
+        errors = np.abs(bank.target[known] - bank_change[is_told])
         errors /= bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
         width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
         native = _native(self.quantiles)
@@ -218,35 +183,34 @@ def _too_few(bench: Workbench, index: int, model: str) -> str | None:
     row = bench.rows[index]
     if isinstance(row, str):
         return row
-    count = int(bench.trees.task_rows[index])
-    if not np.isfinite(bench.trees.task_change[index]).all():
+    if not np.isfinite(bench.forecasts(index)["gbm"]).all():
         task = bench.tasks[index]
-        return (f"{task.series.label}: {count} known values of other glaciers before {task.cutoff}, {model} needs "
-                f"{MIN_ROWS}; give more glaciers of {task.series.variable}, or use kalman or auto")  # fmt: skip
+        return (f"{task.series.label}: {bench.known_targets(index)} known values of other glaciers before "
+                f"{task.cutoff}, {model} needs {MIN_ROWS}; give more glaciers of {task.series.variable}, or use "
+                "kalman or auto")  # fmt: skip
     return None
 
 
 def run_gbm(bench: Workbench) -> list[Outcome]:
     """Forecast by the trees alone, with intervals from their past errors on other glaciers."""
-    return _run_learned(bench, "gbm", bench.trees.task_change, bench.trees.bank_change)
+    return _run_learned(bench, "gbm")
 
 
 def run_linear(bench: Workbench) -> list[Outcome]:
     """Forecast by the straight line under the trees, with intervals from its past errors on other glaciers."""
-    return _run_learned(bench, "linear", bench.trees.task_line, bench.trees.bank_line)
+    return _run_learned(bench, "linear")
 
 
-def _run_learned(
-    bench: Workbench, model: str, change: list[NDArray[np.float64]], bank_change: NDArray[np.float64]
-) -> list[Outcome]:
+def _run_learned(bench: Workbench, model: str) -> list[Outcome]:
     outcomes = []
     for index in range(len(bench.tasks)):
         reason = _too_few(bench, index, model)
         if reason is not None:
             outcomes.append(_failed(bench, index, reason))
             continue
-        values = bench.interval(index, bench.evidence(index), change[index], bank_change, kalman_share=0.5)
-        outcomes.append(Outcome(values, "ok"))
+        evidence = bench.evidence(index)
+        change, bank_change = bench.forecasts(index)[model], bench.pool.forecasts(evidence)[model]
+        outcomes.append(Outcome(bench.interval(index, evidence, change, bank_change, kalman_share=0.5), "ok"))
     return outcomes
 
 
@@ -259,19 +223,21 @@ def run_ensemble(bench: Workbench) -> list[Outcome]:
             outcomes.append(_failed(bench, index, reason))
             continue
         evidence = bench.evidence(index)
-        evidence = evidence[np.isfinite(bench.bank_candidates[evidence]).all(axis=1)]
-        error = np.abs(bench.bank_candidates[evidence] - bench.bank.target[evidence, None])
-        skill = (
-            np.ones(len(bench.candidates))
-            if len(evidence) == 0
-            else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
-        )
-        change = _weighted_median(bench.task_candidates(index), skill)
-        bank_change = np.full(len(bench.bank.origin), np.nan)
-        bank_change[evidence] = _weighted_median(bench.bank_candidates[evidence], skill)
-        values = bench.interval(index, evidence, change, bank_change, kalman_share=0.5)
+        told = _table(bench.pool, bench.pool.forecasts(evidence))
+        is_told = np.isfinite(told).all(axis=1)
+        evidence, told = evidence[is_told], told[is_told]
+        error = np.abs(told - bench.pool.bank.target[evidence, None])
+        count = len(bench.pool.candidates)
+        skill = np.ones(count) if len(evidence) == 0 else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
+        change = _weighted_median(_table(bench.pool, bench.forecasts(index)), skill)
+        values = bench.interval(index, evidence, change, _weighted_median(told, skill), kalman_share=0.5)
         outcomes.append(Outcome(values, "ok"))
     return outcomes
+
+
+def _table(pool: Pool, forecasts: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return what the candidates forecast, (N, C)."""
+    return np.column_stack([forecasts[name] for name in pool.candidates])
 
 
 def _weighted_median(candidates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -295,37 +261,31 @@ def run_auto(bench: Workbench) -> list[Outcome]:
             outcomes.append(_failed(bench, index, row))
             continue
         evidence = bench.evidence(index)
-        use, weights = _mix(bench, index, evidence)
-        change = bench.task_candidates(index)[:, use] @ weights
+        own = _table(bench.pool, bench.forecasts(index))
+        told = _table(bench.pool, bench.pool.forecasts(evidence))
+        weights = _mix(bench, index, own, evidence, told)
+        use = np.arange(len(weights))
         # Drift and kalman carry a trend on, and share its uncertainty.
         share = float(weights[(use == 1) | (use == 2)].sum())
-        bank_change = bench.bank_candidates[:, use] @ weights
-        values = bench.interval(index, evidence, change, bank_change, kalman_share=share)
-        outcomes.append(Outcome(values, "ok"))
+        change, bank_change = own[:, use] @ weights, told[:, use] @ weights
+        outcomes.append(Outcome(bench.interval(index, evidence, change, bank_change, kalman_share=share), "ok"))
     return outcomes
 
 
-def _mix(bench: Workbench, index: int, evidence: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return which candidates are mixed, and the weights."""
-    bank, candidates = bench.bank, bench.bank_candidates
-    evidence = evidence[bank.target_year[evidence] > bench.cutoffs[index] - _MIX_MEMORY_YEARS]
-    choices = [np.arange(_LOCAL)]
-    if np.isfinite(bench.trees.task_change[index]).all():
-        choices.insert(0, np.arange(len(bench.candidates)))
-    for use in choices:
-        # All glaciers of a fold have the same others at a cutoff.
-        key = (float(bench.cutoffs[index]), fold_of(bench.tasks[index].series.glacier), len(use))
-        if key not in bench._mixes:
-            told = evidence[np.isfinite(candidates[evidence][:, use]).all(axis=1)]
-            names = [bench.candidates[place] for place in use]
-            bench._mixes[key] = blend_weights(
-                names, candidates[np.ix_(told, use)], bank.target[told], bank.series[told], is_area=bench.is_area
-            )
-        weights = bench._mixes[key]
+def _mix(
+    bench: Workbench, index: int, own: NDArray[np.float64], evidence: NDArray[np.int64], told: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the weights of the first candidates, as many as are mixed."""
+    counts = [LOCAL]
+    if np.isfinite(bench.forecasts(index)["gbm"]).all():
+        counts.insert(0, own.shape[1])
+    for count in counts:
+        weights = bench.pool.mix(float(bench.cutoffs[index]), bench.fold(index), count, evidence, told)
         if weights is not None:
-            return use, weights
+            return weights
+    names = list(CANDIDATES[:LOCAL])
     if len(bench.tasks[index].series) <= MIN_HISTORY:
-        return np.arange(_LOCAL), own_weights(list(CANDIDATES[:_LOCAL]), np.empty((0, _LOCAL)), np.empty(0))
-    own = bench.own_bank(index)
-    table = np.column_stack([np.zeros_like(own.mean), own.drift, own.mean])
-    return np.arange(_LOCAL), own_weights(list(CANDIDATES[:_LOCAL]), table, own.target)
+        return own_weights(names, np.empty((0, LOCAL)), np.empty(0))
+    bank = bench.own_bank(index)
+    table = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
+    return own_weights(names, table, bank.target)
