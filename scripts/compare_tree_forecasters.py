@@ -102,21 +102,22 @@ def main() -> None:
     rows, names, targets = questions_of(tested, year)
     cutoffs = np.full(len(rows), year)
     runs, kept = [], {}
-    counts = [int(text) for text in arguments.curve.split(",") if text]
+    sizes = [int(text) for text in arguments.curve.split(",") if text]
     for seed in range(arguments.seeds):
-        for count in (*counts, 0):
+        for count in (*sizes, 0):
             mixed = np.random.default_rng(seed).permutation(len(learned))
             some = [learned[k] for k in (mixed[:count] if count else mixed)]
             bank = build_bank(some, jobs=arguments.jobs)
             for use_gaps in (True, False) if count == 0 else (True,):
-                found = GlobalTrees.train(bank, rows, names, cutoffs, seed=seed, use_gaps=use_gaps, jobs=arguments.jobs,
-                                          wanted=np.zeros(len(bank.origin), dtype=bool))  # fmt: skip
-                if found.task_rows.min() < MIN_ROWS:
+                trees = GlobalTrees(bank, seed=seed, use_gaps=use_gaps)
+                changes, counts = trees.forecast(rows, names, cutoffs, jobs=arguments.jobs)
+                if min(counts) < MIN_ROWS:
                     continue
-                errors = relative_errors(rows, names, targets, {"gbm": found.task_change, "linear": found.task_line})
+                found = {"linear": [line for line, _ in changes], "gbm": [grown for _, grown in changes]}
+                errors = relative_errors(rows, names, targets, found)
                 for model, values in errors.items():
                     runs.append({"model": model, "gaps": use_gaps, "seed": seed, "glaciers": len(some),
-                                 "rows": int(found.task_rows.min()), "relative": geometric(values)})  # fmt: skip
+                                 "rows": min(counts), "relative": geometric(values)})  # fmt: skip
                     print(runs[-1], flush=True)
                     if count == 0:
                         kept.setdefault((model, use_gaps), []).append(values)

@@ -236,6 +236,19 @@ class Learning:
     others: list[Series] = field(default_factory=list)
     kept: KeptLearning | None = None
 
+    def answer(self, cutoffs: NDArray[np.float64], *, jobs: int) -> None:
+        """Let trees answer what is asked at some cutoffs, and keep it for the processes that ask.
+
+        Parameters
+        ----------
+        cutoffs : (N,) float64
+            Years since 1970.
+        jobs : int
+            Processes.
+        """
+        if self.kept is not None:
+            self.kept.pool(self.training, seed=0, jobs=jobs).answer(cutoffs, jobs=jobs)
+
 
 def learning_of(
     record: GlacierRecord, series: Series, *, models: Sequence[str], command: str = "", jobs: int = 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from glaciertime.archive import Archive, Place
 from glaciertime.errors import GlacierTimeError
@@ -27,7 +29,7 @@ from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.regime import break_texts
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
-from glaciertime.forecast.series import Series
+from glaciertime.forecast.series import Series, as_days, as_years
 from glaciertime.pipeline.forecasting import choose_series, front_of_contours, predict_contours
 from glaciertime.pipeline.learning import learning_of
 from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read
@@ -49,6 +51,8 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int], None]
+#: At so many glaciers is looked for what models across glaciers learn from.
+_LOOKED_AT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,10 @@ class _Request:
             front_of=self.front_of,
         )  # fmt: skip
 
+    def cutoffs(self, series: Series) -> NDArray[np.float64]:
+        """Return from which dates a series is forecast at most, in years since 1970."""
+        return series.years
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastRequest(_Request):
@@ -92,6 +100,10 @@ class ForecastRequest(_Request):
     covariates: Covariates | None = None
     scenarios: tuple[str, ...] = ()
     profile: Any = None
+
+    def cutoffs(self, series: Series) -> NDArray[np.float64]:
+        """Return from which date a series is forecast, in years since 1970."""
+        return series.years[-1:] if self.cutoff is None else as_years(as_days([self.cutoff]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +166,34 @@ def many(
     if scheduler:
         requests = [_absolute(request) for request in requests]
         paths = dict.fromkeys(request.archive for request in requests if isinstance(request.archive, Path))
+    if jobs > 1 and len(requests) > 1 and not scheduler:
+        _learn_ahead(requests, jobs=jobs)
     tasks = (Task(name=request.glacier, call=partial(_outlook_of, look), given=request) for request in requests)
     for result in run_tasks(
         tasks, where=Where(jobs=jobs, scheduler=scheduler, paths=tuple(paths)), total=len(requests)
     ):
         name = result.task.name
         yield result.value or Outlook(glacier=name, error=f"{name}: {result.lost}", exit_code=1, has_failed=True)
+
+
+def _learn_ahead(requests: Sequence[Any], *, jobs: int) -> None:
+    """Let all processes learn together what each of them would learn for itself: what a few glaciers ask for."""
+    requests = [request for request in requests if isinstance(request, ForecastRequest | BacktestRequest)]
+    names = {request.glacier for request in requests}
+    seen: set[tuple[str, str]] = set()
+    for request in requests[:: max(1, len(requests) // _LOOKED_AT)]:
+        # What goes wrong is told where the glacier is forecast.
+        with suppress(GlacierTimeError), wall(f"{request.glacier}: it cannot be learned from", "it is tried again"):
+            record = request.record()
+            for series in request.series(record):
+                if (series.variable, series.source) in seen:
+                    continue
+                seen.add((series.variable, series.source))
+                learning = learning_of(
+                    record, series, models=request.models, command=request.command, jobs=jobs
+                )  # fmt: skip
+                asked = [one for one in learning.training if one.glacier in names]
+                learning.answer(np.concatenate([np.empty(0), *map(request.cutoffs, asked)]), jobs=jobs)
 
 
 def _absolute(request: Any) -> Any:

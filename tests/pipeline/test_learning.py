@@ -11,12 +11,15 @@ import pytest
 
 from glaciertime.archive import Archive
 from glaciertime.forecast import forecast_series
+from glaciertime.forecast.learned import bank as bank_module
 from glaciertime.forecast.learned import past as past_module
-from glaciertime.forecast.learned.bank import Bank, bank_of, build_bank
+from glaciertime.forecast.learned.bank import FOLDS, Bank, bank_of, build_bank
 from glaciertime.forecast.learned.past import past_of, pasts_of
+from glaciertime.forecast.learned.pool import pool_of
 from glaciertime.forecast.series import Series
 from glaciertime.pipeline import learning
 from glaciertime.pipeline.learning import KeptLearning, learning_of, other_glaciers
+from glaciertime.pipeline.outlook import ForecastRequest, forecast_glacier, many
 from glaciertime.record import read_record
 from tests.forecast.conftest import simulate
 
@@ -108,10 +111,7 @@ def test_answers_with_a_bit_turned_are_not_taken(tmp_path: Path) -> None:
     assert KeptLearning(tmp_path).answers("some") is None
 
 
-def test_a_command_reads_the_series_of_an_archive_once(
-    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GLACIERTIME_DOWNLOADS", str(tmp_path / "downloads"))
+def archive_of(series: list[Series], path: Path) -> Archive:
     rows = pd.concat(
         pd.DataFrame(
             {"glacier": one.glacier, "date": one.dates, "variable": one.variable, "value": one.values, "unit": "km2",
@@ -119,8 +119,16 @@ def test_a_command_reads_the_series_of_an_archive_once(
              "coverage": 1.0, "quality": "ok", "source": "simulated", "front_of": "", "bound": ""}
         ) for one in series
     )  # fmt: skip
-    archive = Archive(tmp_path / "a.gpkg")
+    archive = Archive(path)
     archive.store_series(rows, source_file="series.csv")
+    return archive
+
+
+def test_a_command_reads_the_series_of_an_archive_once(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLACIERTIME_DOWNLOADS", str(tmp_path / "downloads"))
+    archive = archive_of(series, tmp_path / "a.gpkg")
     read = []
     real = Archive.read
 
@@ -140,3 +148,77 @@ def test_a_command_reads_the_series_of_an_archive_once(
         assert [other.key for other in fresh] == [other.key for other in found[one.glacier]]
         assert one.glacier not in {other.glacier for other in found[one.glacier]}
     assert other_glaciers(record, series[0], models=["kalman"]) == []
+
+
+def test_one_glacier_is_forecast_as_among_all_and_all_take_the_trees_of_the_folds(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glaciertime.forecast.learned.gbm.MIN_ROWS", 60)
+    import glaciertime.forecast.learned.gbm as gbm
+
+    grown, real = [], gbm._grow
+    monkeypatch.setattr(gbm, "_grow", lambda *told: grown.append(1) or real(*told))
+    archive = archive_of(series, tmp_path / "a.gpkg")
+
+    def asked(name: str) -> ForecastRequest:
+        return ForecastRequest(archive=archive.path, glacier=name, until="1980", models=("auto", "gbm"))
+
+    def forecast(names: list[str], folder: str) -> dict[str, pd.DataFrame]:
+        learning._kept.cache_clear()
+        monkeypatch.setenv("GLACIERTIME_DOWNLOADS", str(tmp_path / folder))
+        found = {one.glacier: one.rows for one in many([asked(name) for name in names], forecast_glacier)}
+        return {name: rows for name, rows in found.items() if rows is not None}
+
+    every = [one.glacier for one in series]
+    of_all = forecast(every, "all")
+    refits = {float(one.years[-1] // 5) for one in series}
+    trees = len(grown)
+    grown.clear()
+    # The evidence of one fold needs the trees of all; the others then ask those again that were grown for it.
+    of_one = forecast([every[3]], "one")
+    assert len(grown) >= trees - FOLDS * len(refits)
+    pd.testing.assert_frame_equal(of_one[every[3]], of_all[every[3]], check_exact=True)
+    assert set(of_all[every[3]]["status"]) == {"ok"}
+    grown.clear()
+    again = forecast(every[::-1][:4], "all")
+    assert len(grown) <= 4
+    for name, rows in again.items():
+        pd.testing.assert_frame_equal(rows, of_all[name], check_exact=True)
+
+
+def test_of_very_many_series_the_same_teach_whoever_asks(
+    series: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = build_bank(series)
+    monkeypatch.setattr(bank_module, "MOST_SERIES", 3)
+    rows = np.arange(len(bank.origin))
+    chosen = bank.first_series(bank.series[rows])
+    names = set(bank.glaciers[bank.series[rows[chosen]]])
+    assert len(names) == 3
+    # One that is no part of it makes room for the next, and moves none of the others.
+    gone = sorted(names)[0]
+    rest = rows[bank.glaciers[bank.series[rows]] != gone]
+    assert names - {gone} < set(bank.glaciers[bank.series[rest[bank.first_series(bank.series[rest])]]])
+    fewer = build_bank([one for one in series if one.glacier in names])
+    assert fewer.first_series(fewer.series).all()
+
+
+def test_a_new_value_grows_anew_only_the_trees_that_it_is_asked_of_or_known_to(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glaciertime.forecast.learned.gbm.MIN_ROWS", 60)
+    import glaciertime.forecast.learned.gbm as gbm
+
+    grown, real = [], gbm._grow
+    monkeypatch.setattr(gbm, "_grow", lambda *told: grown.append(1) or real(*told))
+    early = [series[0].take(slice(0, -1)), *series[1:]]
+    counts = []
+    for held in (early, series):
+        grown.clear()
+        kept = KeptLearning(tmp_path).pool(held, seed=0)
+        kept.answer(np.concatenate([one.years for one in held]))
+        counts.append(len(grown))
+    assert 0 < counts[1] < counts[0]
+    plain = pool_of(build_bank(series), variable=series[0].variable)
+    plain.answer(np.concatenate([one.years for one in series]))
+    np.testing.assert_array_equal(kept.trees.known_answers, plain.trees.known_answers)

@@ -54,10 +54,9 @@ class Pool:
 
     def answer(self, cutoffs: NDArray[np.float64], *, jobs: int = 1) -> None:
         """Let the trees answer for all that is evidence at some cutoffs."""
-        when = self.bank.target_year
-        wanted = np.zeros(len(when), dtype=bool)
-        for cutoff in np.unique(cutoffs):
-            wanted |= (when <= cutoff) & (when > cutoff - _MEMORY_YEARS)
+        when, asked = self.bank.target_year, np.append(np.sort(cutoffs), np.inf)
+        # The first cutoff at which a row was known; a little more than what counts, whatever is rounded.
+        wanted = asked[np.searchsorted(asked, when)] < when + _MEMORY_YEARS + 0.01
         self.trees.answers(wanted, jobs=jobs)
 
     def evidence(self, cutoff: float, fold: int) -> NDArray[np.int64]:
