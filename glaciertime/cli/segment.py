@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from glaciertime.cli.common import JsonOption, LimitOption, OverwriteOption, note, print_json_value
+from glaciertime.cli.common import (
+    GlaciersOption,
+    JsonOption,
+    LimitOption,
+    ManifestOption,
+    OverwriteOption,
+    note,
+    print_json_value,
+)
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.segment_files import MARK, TIFF, Files
+from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_known, selection_of
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -31,12 +40,18 @@ def segment(
         list[str],
         typer.Argument(
             metavar="IMAGE...",
-            help="Rasters: files, folders, patterns ('scenes/*.tif'), a CSV with the columns file and date, https://...",
+            help="Rasters: files, folders, patterns ('scenes/*.tif'), a CSV with the columns file and date, "
+            "https://...; of chosen glaciers one folder, with a folder of each in it.",
         ),
     ],
     out: Annotated[
         Path, typer.Option(metavar="FILE|FOLDER", help="The mask to write, .tif or .png; of several images a folder.")
     ],
+    glacier: GlaciersOption = None,
+    every: AllOption = False,
+    region: RegionOption = None,
+    manifest: ManifestOption = None,
+    rgi: RgiOption = None,
     weights: Annotated[
         str | None,
         typer.Option(
@@ -134,6 +149,10 @@ def segment(
     its mask comes back on the scene's own grid. Of several images each has its own mask, NAME_zones.tif in the folder
     --out, and one that cannot be segmented is told with its reason. Areas are those on the WGS84 ellipsoid.
 
+    With --glacier, --all, --region, --manifest or --rgi the images are those of glaciers: of each in the folder that
+    its manifest names, else in one that is called like it. Their masks come into a folder of each in --out, one after
+    the other, and one that fails stops none.
+
     Examples:
 
     glaciertime segment landsat.png --out zones.png
@@ -142,9 +161,12 @@ def segment(
 
     glaciertime segment scenes --out masks --table areas.csv
 
+    glaciertime segment scenes --all --out masks
+
     glaciertime segment S2_20230801.tif --method band-ratio --sensor sentinel-2 --min-area 0.01 --out ice.tif
     """
-    from glaciertime.cli.segmented import print_outcomes
+    from glaciertime.cli.segment_glaciers import images_of_glaciers
+    from glaciertime.cli.segmented import Outcome, print_outcomes
     from glaciertime.cli.segmenting import Settings, load
     from glaciertime.scenes.image_listing import is_several, list_images
     from glaciertime.scenes.pixel_values import parse_nodata, parse_scale
@@ -160,7 +182,16 @@ def segment(
     )  # fmt: skip
     _check_method(settings, given={"--weights": weights, "--probabilities": probabilities, "--smoothness": smoothness})
     several = is_several(images) or (out.suffix.lower() not in (*TIFF, ".png") and (out.is_dir() or not out.suffix))
-    listing = list_images(images, mark=MARK, outputs=out if several else None, clouds=clouds)
+    selection = selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi)
+    lost: dict[str, str] = {}
+    if selection.is_empty:
+        listing = list_images(images, mark=MARK, outputs=out if several else None, clouds=clouds)
+    else:
+        listing, said, lost = images_of_glaciers(
+            images, chosen_known(selection), are_named=bool(glacier), mark=MARK, outputs=out, clouds=clouds
+        )
+        for text in (*said, *lost.values()):
+            note(text)
     if listing.own:
         note(f"{listing.own} masks that this command made before lie among the images and are left out")
     if listing.clouds:
@@ -177,6 +208,7 @@ def segment(
         for folder in sorted({target.parent for target in targets}):
             folder.mkdir(parents=True, exist_ok=True)
     outcomes = _segment_all(listing.images, places, settings, model, alone=not several)
+    outcomes += [Outcome(image=str(Path(images[0]) / name), reason=reason) for name, reason in lost.items()]
     if table is not None:
         _write_table(table, outcomes, listing.images, settings, model)
     if as_json:

@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 AllOption = Annotated[
-    bool, typer.Option("--all", help="Every glacier of the archive; of the catalog for track.")
+    bool, typer.Option("--all", help="Every glacier of the archive; of the catalog for track and segment.")
 ]  # fmt: skip
 RegionOption = Annotated[
     str | None,

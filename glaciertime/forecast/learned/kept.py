@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.learned.past import Past
 from glaciertime.forecast.series import Series
-
-if TYPE_CHECKING:
-    from glaciertime.forecast.learned.pool import Pool
 
 __all__ = ["Kept", "name_of_arrays"]
 
@@ -24,8 +21,8 @@ class Kept(Protocol):
     def pasts(self, series_list: Sequence[Series], *, jobs: int = 1) -> list[Past]:
         """Return the past of each series, of all its values."""
 
-    def pool(self, series_list: Sequence[Series], *, seed: int, jobs: int = 1) -> Pool:
-        """Return the pool of series of one variable, of all their values, as it was left by who asked before."""
+    def pool(self, series_list: Sequence[Series], *, seed: int, jobs: int = 1) -> Any:
+        """Return the :class:`~glaciertime.forecast.learned.pool.Pool` of series of one variable, of all their values."""
 
     def answers(self, name: str) -> NDArray[np.float64] | None:
         """Return what trees answered that were trained on what bears a name; None where it is not known."""

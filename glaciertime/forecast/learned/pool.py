@@ -62,9 +62,7 @@ class Pool:
     def evidence(self, cutoff: float, fold: int) -> NDArray[np.int64]:
         """Return the rows of the bank that tell of the other folds of glaciers and were known at a cutoff."""
         bank = self.bank
-        rows = np.flatnonzero(
-            bank.known_at(cutoff) & (bank.fold != fold) & (bank.target_year > cutoff - _MEMORY_YEARS)
-        )
+        rows = np.flatnonzero(bank.known_at(cutoff) & (bank.fold != fold) & (bank.target_year > cutoff - _MEMORY_YEARS))
         return rows[bank.first_series(bank.series[rows])]
 
     def forecasts(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

@@ -29,6 +29,7 @@ from glaciertime.processes import process_pool
 
 __all__ = ["Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 
+
 @dataclass(eq=False)
 class Workbench:
     """The tasks of one variable, and what is shared between the global models that forecast them.
@@ -81,7 +82,7 @@ class Workbench:
         """Bank and trees, which have answered for all that is evidence at the cutoffs of the tasks."""
         if self.kept is not None and self.training:
             # Of all values, whichever cutoff asks next: what was not known at one is left out row by row.
-            pool = self.kept.pool(self.training, seed=self.seed, jobs=self.jobs)
+            pool: Pool = self.kept.pool(self.training, seed=self.seed, jobs=self.jobs)
         else:
             latest = max(task.cutoff for task in self.tasks)
             seen = {series.key: series.until(latest) for series in self.training}
