@@ -22,7 +22,7 @@ class Kept(Protocol):
         """Return the past of each series, of all its values."""
 
     def pool(self, series_list: Sequence[Series], *, seed: int, jobs: int = 1) -> Any:
-        """Return the :class:`~glaciertime.forecast.learned.pool.Pool` of series of one variable, of all their values."""
+        """Return the pool of series of one variable, of all their values: see :mod:`.pool`."""
 
     def answers(self, name: str) -> NDArray[np.float64] | None:
         """Return what trees answered that were trained on what bears a name; None where it is not known."""
