@@ -185,6 +185,7 @@ def make_images(folder: Path) -> None:
     (folder / "my_glacier.yaml").write_text("name: My Glacier\n")
     for year, front_m in ((2001, 600.0), (2002, -300.0)):
         write_image(folder / "scenes" / f"front_{year}-08-01.tif", *picture(250.0, front_m, size_m=49.0), nodata=0)
+    (folder / "glaciers" / "Crane").mkdir(parents=True)
     write_image(folder / "glaciers" / "Crane" / "2001-08-01.tif", *picture(250.0, 600.0, size_m=49.0), nodata=0)
     grey = np.where(np.arange(96)[:, None] < 40, 60, 150) + np.random.default_rng(0).normal(0, 6, (96, 80))
     write_mask(folder / "front.png", grey.clip(1, 255).astype(np.uint8), crs=None, transform=None, driver="PNG")
