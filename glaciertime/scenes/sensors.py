@@ -158,6 +158,8 @@ def band_numbers(
         numbers = tuple(int(part) for part in told.split(","))
         if len(numbers) != len(wanted):
             raise UsageError(f"--bands {told}: {len(wanted)} numbers expected, for {', '.join(wanted)}")
+        if len(set(numbers)) != len(numbers):
+            raise UsageError(f"--bands {told}: a band is named twice; {', '.join(wanted)} are different ones")
         return numbers
     if sensor is not None and (unseen := [band for band in wanted if band in KNOWN and band not in sensor.sees]):
         raise InputError(f"{sensor.name} has no {' and no '.join(unseen)}, which is needed here")
@@ -168,8 +170,8 @@ def band_numbers(
     missing = [band for band in wanted if band not in names]
     if missing:
         raise InputError(
-            f"{path.name} does not say which of its {len(descriptions)} bands are {', '.join(missing)}: name all "
-            f"of them in order with --bands {','.join(BANDS[: len(descriptions)] or BANDS)}, or say --sensor"
+            f"{path.name} does not say which of its {len(descriptions)} bands are {', '.join(missing)}: "
+            f"{_how_to_name(wanted, len(descriptions))}"
         )
     return tuple(1 + names.index(band) for band in wanted)
 
@@ -255,6 +257,25 @@ def names_of_bands(
     if told_names and not (names or stack):
         raise UsageError(f"--bands {told}: {path.name} has {len(descriptions)} bands, name each of them, in order")
     return names or stack
+
+
+def _how_to_name(wanted: tuple[str, ...], count: int) -> str:
+    """Return what to type where a file of so many bands does not say which are wanted: what can be typed is read.
+
+    Examples
+    --------
+    >>> _how_to_name(("green", "nir", "swir1"), 6)
+    'name all of them in order, such as --bands blue,green,red,nir,swir1,swir2, or say --sensor'
+    >>> _how_to_name(("red", "swir1"), 1)
+    'it needs 2 (red, swir1), give an image that holds them'
+    """
+    if count < len(wanted):
+        return f"it needs {len(wanted)} ({', '.join(wanted)}), give an image that holds them"
+    usual = next((stack for stack in (BANDS, wanted) if len(stack) == count and set(wanted) <= set(stack)), ())
+    if usual:
+        return f"name all of them in order, such as --bands {','.join(usual)}, or say --sensor"
+    numbers = ",".join(str(1 + place) for place in range(len(wanted)))
+    return f"give the numbers of {', '.join(wanted)}, in this order, such as --bands {numbers}, or say --sensor"
 
 
 def _are_numbers(told: str) -> bool:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from glaciertime.errors import InputError
+from glaciertime.errors import InputError, UsageError
 from glaciertime.scenes.sensors import band_numbers, model_bands, sensor_named
-from glaciertime.segment.pixels.indices import METHODS, zones_of_reflectance
+from glaciertime.segment.pixels.indices import METHODS, needed_bands, zones_of_reflectance
 
 from .test_segment_command import call
 
@@ -186,6 +186,27 @@ def test_bands_of_a_model_that_are_not_certain_are_refused(descriptions, sensor,
     known = None if sensor is None else sensor_named(sensor)
     with pytest.raises(InputError, match=message):
         model_bands(Path("a.tif"), MODEL, descriptions=descriptions, sensor=known, told=told)
+
+
+@pytest.mark.parametrize("method", ["band-ratio", "ndsi"])
+@pytest.mark.parametrize("count", range(1, 14))
+def test_what_a_refusal_says_to_type_is_read(method, count):
+    wanted, bands = needed_bands(method), {"descriptions": (None,) * count, "sensor": None}
+    with pytest.raises(InputError, match=f"which of its {count} bands are") as refused:
+        band_numbers(Path("a.tif"), wanted, **bands, told=None)
+    said = re.search(r"--bands (\S+),", str(refused.value))
+    if count < len(wanted):
+        # Colours alone show no shortwave infrared: there is nothing to type.
+        assert said is None
+        assert "give an image that holds them" in str(refused.value)
+    else:
+        found = band_numbers(Path("a.tif"), wanted, **bands, told=said[1])
+        assert len(set(found)) == len(wanted)
+
+
+def test_one_band_is_not_taken_for_two():
+    with pytest.raises(UsageError, match="a band is named twice"):
+        band_numbers(Path("a.tif"), needed_bands("ndsi"), descriptions=(None,) * 3, sensor=None, told="1,2,2")
 
 
 @pytest.mark.parametrize(
