@@ -35,6 +35,7 @@ __all__ = [
     "BOUNDS",
     "FRONT_OF",
     "FRONT_VARIABLES",
+    "IN_FAVOUR",
     "MEASURED_ICE",
     "OUTLIER_FLAGS",
     "QUALITY_FLAGS",
@@ -43,6 +44,7 @@ __all__ = [
     "SCHEMAS",
     "SERIES_KEY",
     "SOURCES",
+    "UNRELIABLE",
     "VARIABLES",
     "Schema",
     "Variable",
@@ -88,9 +90,10 @@ QUALITY_FLAGS = {
     "outlier-complexity": "the front is too winding for this glacier",
     "outlier-jump": "the value lies off its neighbours in time on both sides: a change that was undone at once",
     "outlier-advance": "the front advanced faster than the ice flows",
-    "unconfirmed": "the last value lies off all before it: a jump or an error, which only later values can tell",
+    "unconfirmed": "the value lies off others, and may be right: a jump at the end, a season of its own, a clear image",
     "source-flag": "the data set itself says something against the observation",
     "unclear-front": "the model saw no sharp front in the image: its error is several times the usual one",
+    "seen-clearly": "the image shows the front clearly, on the ground and in the place that other dates show",
     "unlike-training": "the image is unlike those that its model was trained on: its front is not to be relied on",
     "assumed-seaward": "nothing tells which end of the line lies to the sea: advance and retreat may be exchanged",
     "sensor-offset": "an offset estimated for the sensor was removed",
@@ -101,6 +104,10 @@ QUALITY_FLAGS = {
     "failed": "the measurement failed for the reason given",
     "unknown-flag": "the archive holds a flag that this version does not know: nothing is to rest on the value",
 }
+#: What speaks for an observation, or of nothing at all.
+IN_FAVOUR = ("ok", "seen-clearly")
+#: What is known against the image itself: its value is wrong more often than not, and judges no other.
+UNRELIABLE = ("unclear-front", "unlike-training")
 #: What the screening of a whole series may say against an observation.
 OUTLIER_FLAGS = tuple(flag for flag in QUALITY_FLAGS if flag.startswith("outlier-"))
 

@@ -164,7 +164,7 @@ def doubts(quality: str) -> str:
     """Return what is known against a position: not the place of its image, nor that a change is yet unconfirmed."""
     from glaciertime.tables import flags_of
 
-    return " ".join(sorted(set(flags_of(quality)) - {"unregistered", "unconfirmed", "ok"}))
+    return " ".join(sorted(set(flags_of(quality)) - {"unregistered", "unconfirmed", "seen-clearly", "ok"}))
 
 
 def compare(glacier: str, tracked: pd.DataFrame, traced: pd.DataFrame) -> pd.DataFrame:

@@ -67,7 +67,7 @@ def predict_in_frame(
         If what was said of its orientation is no direction, or contradicts itself.
     """
     from glaciertime.cli.common import note
-    from glaciertime.segment.predict.framed import predict_scene
+    from glaciertime.segment.predict.framed import check_side, predict_scene
     from glaciertime.segment.predict.orientation import AUTO, parse_ocean
 
     flags: dict[str, str] = {}
@@ -92,6 +92,9 @@ def predict_in_frame(
         )
         if not made.found.is_sure:
             flags["unclear-front"] = "the direction of the ocean is not sure, say it with --ocean"
+    elif made.rows is not None and (against := check_side([scene], run=quick, spec=spec, ocean_deg=towards)):
+        note(f"THE FRONT IS NOT TO BE RELIED ON: {pixels.path.name}: {against}; check --ocean, or --centreline")
+        flags["unclear-front"] = against
     if not made.framing.is_identity:
         height, width = made.framing.shape
         note(

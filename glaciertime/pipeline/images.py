@@ -16,16 +16,26 @@ from glaciertime.errors import GlacierTimeError
 from glaciertime.naming import fold_name
 from glaciertime.scenes.acquisition import NO_DATA, ZONES, ImageScene, MaskScene, UnreadableScene
 from glaciertime.scenes.imagery import Imagery
+from glaciertime.tables import UNRELIABLE
 from glaciertime.track.place import reproject
 
 if TYPE_CHECKING:
+    from glaciertime.pipeline.neighbours import SeenDates
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.checks import Checked
     from glaciertime.segment.predict.engine import Engine
-    from glaciertime.segment.predict.framed import FramedScene
+    from glaciertime.segment.predict.framed import FramedScene, Prediction
     from glaciertime.segment.predict.orientation import Found
 
-__all__ = ["Towards", "find_towards", "framed_scene", "mask_of_image", "model_engine", "opened_image"]
+__all__ = [
+    "Towards",
+    "checked_towards",
+    "find_towards",
+    "framed_scene",
+    "mask_of_image",
+    "model_engine",
+    "opened_image",
+]
 
 #: The direction of the ocean is looked for in so many images at most, evenly over the record.
 _LOOKED_AT = 12
@@ -38,18 +48,20 @@ class Towards:
     """Which way the ocean lies in georeferenced images of one glacier.
 
     ``line`` leads there from inland, in the coordinates ``crs``; without one ``ocean_deg`` says it, degrees clockwise
-    from north; ``found`` tells how that was found, where nobody said it.
+    from north; ``found`` tells how that was found, where nobody said it, and ``against`` why it seems to be wrong.
     """
 
     line: shapely.LineString | None = None
     crs: pyproj.CRS | None = None
     ocean_deg: float | None = None
     found: Found | None = None
+    against: str = ""
 
-    @property
-    def is_sure(self) -> bool:
-        """Return whether the direction was told, or found surely."""
-        return self.found is None or self.found.is_sure
+    def doubt(self, *, placed: bool) -> str:
+        """Return why the direction is not to be relied on, of images with a georeference or without; else ``""``."""
+        if placed and self.found is not None and not self.found.is_sure:
+            return "the direction of the ocean is not sure, say it with --ocean"
+        return self.against
 
 
 def find_towards(
@@ -64,23 +76,11 @@ def find_towards(
     placed = [scene for scene in scenes if scene.acquisition.crs is not None]
     if not placed:
         return Towards(), ""
-    if model is None and not (weights or placed[0].weights):
+    looked = _looked_at(placed, Towards(), weights=weights, model=model)
+    if looked is None:
         return Towards(), ""
-    run, spec = model_engine(weights or placed[0].weights) if model is None else model
-    if spec.frame.up != "ocean":
-        return Towards(), ""
-    chosen = [placed[place] for place in np.unique(np.linspace(0, len(placed) - 1, _LOOKED_AT).round().astype(int))]
-    opened: list[Imagery] = []
+    run, spec, framed, opened = looked
     try:
-        framed = []
-        for scene in chosen:
-            try:
-                pixels, _ = opened_image(scene, spec)
-            except GlacierTimeError:
-                # Its reason is told when it is segmented.
-                continue
-            opened.append(pixels)
-            framed.append(framed_scene(scene, pixels, Towards()))
         if not framed:
             return Towards(), ""
         found = find_ocean(framed, run=run, spec=spec)
@@ -97,6 +97,60 @@ def find_towards(
             "the line to measure along with --centreline FILE"
         )
     return Towards(ocean_deg=found.ocean_deg, found=found), said
+
+
+def checked_towards(scenes: Sequence[ImageScene], towards: Towards, *, weights: str = "") -> tuple[Towards, str]:
+    """Return a direction of the ocean that was told with what the images say against it, and what is to be said.
+
+    Images without a georeference are taken to have the ocean up: they are looked at in the same way.
+    """
+    from glaciertime.segment.predict.framed import check_side
+
+    looked = _looked_at(scenes, towards, weights=weights)
+    if looked is None:
+        return towards, ""
+    run, spec, framed, opened = looked
+    try:
+        sides = [
+            check_side(group, run=run, spec=spec, ocean_deg=towards.ocean_deg if are_placed else None)
+            for are_placed in (True, False)
+            if (group := [scene for scene in framed if (scene.crs is not None) == are_placed])
+        ]
+    finally:
+        for pixels in opened:
+            pixels.close()
+    against = next(filter(None, sides), "")
+    if not against:
+        return towards, ""
+    remedy = "check --ocean, or the line to measure along; images without a georeference have to have the ocean up"
+    return replace(towards, against=against), f"{against[0].upper()}{against[1:]}. EVERY FRONT IS FLAGGED: {remedy}"
+
+
+def _looked_at(
+    scenes: Sequence[ImageScene],
+    towards: Towards,
+    *,
+    weights: str,
+    model: tuple[Engine, ModelSpec] | None = None,
+) -> tuple[Engine, ModelSpec, list[FramedScene], list[Imagery]] | None:
+    """Return the model of images, and some of them opened, evenly over the record; None where it has no direction."""
+    if not scenes or (model is None and not (weights or scenes[0].weights)):
+        return None
+    run, spec = model_engine(weights or scenes[0].weights) if model is None else model
+    if spec.frame.up != "ocean":
+        return None
+    chosen = [scenes[place] for place in np.unique(np.linspace(0, len(scenes) - 1, _LOOKED_AT).round().astype(int))]
+    opened: list[Imagery] = []
+    framed = []
+    for scene in chosen:
+        try:
+            pixels, _ = opened_image(scene, spec)
+        except GlacierTimeError:
+            # Its reason is told when it is segmented.
+            continue
+        opened.append(pixels)
+        framed.append(framed_scene(scene, pixels, towards))
+    return run, spec, framed, opened
 
 
 def model_engine(weights: str) -> tuple[Engine, ModelSpec]:
@@ -144,6 +198,7 @@ class _Segmented:
     unlike: str = ""
     unclear: str = ""
     checked: Checked | None = None
+    made: Prediction | None = None
 
 
 def mask_of_image(
@@ -152,6 +207,7 @@ def mask_of_image(
     weights: str = "",
     towards: Towards | None = None,
     tell: Callable[[str], None] | None = None,
+    dates: SeenDates | None = None,
 ) -> MaskScene | UnreadableScene:
     """Return an image as a mask in the frame of its model, with the error that the model leaves the front of it.
 
@@ -164,6 +220,8 @@ def mask_of_image(
         Which way the ocean lies, for images with a georeference; others have it up.
     tell : callable, optional
         Called with what was assumed, in sentences.
+    dates : SeenDates, optional
+        Keeps what is compared between the images of the glacier.
 
     Returns
     -------
@@ -217,9 +275,13 @@ def mask_of_image(
     if any(doubts):
         flags["unlike-training"] = ", ".join(each for each in doubts if each)
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(first.scene.shape))
-    if scene.acquisition.crs is not None and not where.is_sure:
+    if doubt := where.doubt(placed=scene.acquisition.crs is not None):
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(first.scene.shape))
-        flags["unclear-front"] = "the direction of the ocean is not sure, say it with --ocean"
+        flags["unclear-front"] = doubt
+    if dates is not None and first.made is not None:
+        against = {flag: flags[flag] for flag in UNRELIABLE if flag in flags}
+        dates.keep(scene, first.made, spec=spec, against=against)
+        first = replace(first, made=None)
     placed = first.scene.acquisition
     acquisition = replace(
         placed, model=spec.name, delineation_sigma_m=sigma_px * placed.resolution_m, flags=flags
@@ -254,7 +316,7 @@ def _segment(
 
     what = scene.acquisition
     transform, shape = scene.transform, scene.shape
-    unlike, unclear = "", ""
+    unlike, unclear, made = "", "", None
     if spec.frame.up == "ocean":
         framed = framed_scene(scene, pixels, towards)
         ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
@@ -271,7 +333,7 @@ def _segment(
         unclear = why_open(sigma_px, spec=spec)
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
     kept = probability if {127, 254} & set(spec.codes) and probability.size <= _HELD else None
-    return _Segmented(zones, kept, mask, sigma_px, unlike, unclear)
+    return _Segmented(zones, kept, mask, sigma_px, unlike, unclear, made=made)
 
 
 def _refused(scene: ImageScene, reason: str) -> UnreadableScene:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyproj
 import shapely
-from affine import Affine
 from numpy.typing import NDArray
 
 from glaciertime.errors import GlacierTimeError, InputError
+from glaciertime.pipeline.frames import OnPixels
 from glaciertime.pipeline.images import Towards, framed_scene, opened_image
 from glaciertime.scenes.acquisition import GLACIER, OCEAN, ImageScene, MaskScene, OutlineScene, TraceScene
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample
@@ -23,7 +23,6 @@ from glaciertime.track.place import reproject
 if TYPE_CHECKING:
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
-    from glaciertime.segment.predict.framing import Framing
 
 __all__ = ["Label", "PlacedImage", "frame_images", "label_images"]
 
@@ -38,41 +37,22 @@ Label = TraceScene | MaskScene | OutlineScene
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlacedImage:
+class PlacedImage(OnPixels):
     """An image of the place as its model sees it.
 
     Attributes
     ----------
-    scene : ImageScene
-    framing : Framing
     image : (C, h, w) float32
         Raw values, NaN where not observed.
-    to_ground : Affine
-        Column and row of the frame to the coordinates of the scene.
     ocean : (h, w) float32
         Probability of ocean by the model as it was given; NaN where not observed.
     unclear : str
         Why the model is not to be relied on here, as ``track`` flags it; empty where it is sure.
     """
 
-    scene: ImageScene
-    framing: Framing
     image: NDArray[np.float32] = field(repr=False)
-    to_ground: Affine
     ocean: NDArray[np.float32] = field(repr=False)
     unclear: str = ""
-
-    def shares_pixels(self, other: PlacedImage) -> bool:
-        """Return whether the frame of another image is of the same pixels, to within two."""
-        if self.framing.shape != other.framing.shape or self.scene.acquisition.crs != other.scene.acquisition.crs:
-            return False
-        if self.scene.acquisition.crs is None:
-            return True
-        here, there = (Affine(*one.to_ground[:6]) for one in (self, other))
-        rows, columns = self.framing.shape
-        corners = [(0, 0), (columns, 0), (0, rows), (columns, rows)]
-        back = ~here
-        return all(math.dist(back @ (there @ corner), corner) <= 2 for corner in corners)
 
     @property
     def info(self) -> SampleInfo:
@@ -98,7 +78,6 @@ def frame_images(
     """
     from glaciertime.segment.adapt.fixed import UNSURE
     from glaciertime.segment.predict.framed import predict_scene
-    from glaciertime.segment.predict.framing import read_framed
 
     placed, problems = [], []
     for scene in scenes:
@@ -109,7 +88,6 @@ def frame_images(
                 ocean_deg = towards.ocean_deg if scene.acquisition.crs is not None else framed.up_deg
                 made = predict_scene(framed, run=run, spec=spec, ocean_deg=ocean_deg)
                 framing = made.framing
-                image = read_framed(framed.read, framing, scene_shape=framed.shape)
         except GlacierTimeError as error:
             problems.append(f"{scene.path.name}: {error}")
         else:
@@ -119,7 +97,7 @@ def frame_images(
             ocean = made.probability[spec.codes.index(OCEAN)]
             placed.append(
                 PlacedImage(
-                    scene=scene, framing=framing, image=image, to_ground=to_ground, ocean=ocean, unclear=unclear
+                    scene=scene, framing=framing, image=made.image, to_ground=to_ground, ocean=ocean, unclear=unclear
                 )
             )  # fmt: skip
         if progress is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glaciertime.pipeline.frames import groups_of_pixels
 from glaciertime.pipeline.images import Towards
 from glaciertime.pipeline.place_images import PlacedImage
 from glaciertime.scenes.acquisition import GLACIER, OCEAN
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from glaciertime.segment.description import ModelSpec
 
-__all__ = ["Moved", "PlaceStack", "fixed_images", "groups_of_pixels", "moved_fronts"]
+__all__ = ["Moved", "PlaceStack", "fixed_images", "moved_fronts"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +50,6 @@ class Moved:
     before_row: float
     after_row: float
     apart_px: float
-
-
-def groups_of_pixels(images: Sequence[PlacedImage]) -> list[list[PlacedImage]]:
-    """Return images in groups whose frames are of the same pixels."""
-    groups: list[list[PlacedImage]] = []
-    for image in images:
-        for group in groups:
-            if group[0].shares_pixels(image):
-                group.append(image)
-                break
-        else:
-            groups.append([image])
-    return groups
 
 
 def fixed_images(stack: PlaceStack, known: Sequence[TrainingSample]) -> list[TrainingSample]:

@@ -12,8 +12,9 @@ import shapely
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.pipeline.frames import groups_of_pixels
 from glaciertime.pipeline.place_images import PlacedImage
-from glaciertime.pipeline.place_stack import PlaceStack, groups_of_pixels
+from glaciertime.pipeline.place_stack import PlaceStack
 from glaciertime.units import decimal_year
 
 __all__ = ["COLUMNS", "ImageFronts", "fronts_geojson", "fronts_of_stack"]

@@ -19,7 +19,8 @@ from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.front_kinds import one_front_kind
 from glaciertime.pipeline.done import TASK, State, file_states, is_done, task_digest
 from glaciertime.pipeline.held import Held, held_of
-from glaciertime.pipeline.images import Towards, find_towards, mask_of_image
+from glaciertime.pipeline.images import Towards, checked_towards, find_towards, mask_of_image
+from glaciertime.pipeline.neighbours import SeenDates
 from glaciertime.pipeline.request import TrackOutcome, TrackRequest
 from glaciertime.pipeline.rulers import (
     check_positions_compare,
@@ -132,6 +133,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
             return done
         located = replace(located, scenes=iter(listed))
     states: dict[str, State] = {}
+    dates = SeenDates()
 
     def seen() -> Iterator[Scene | UnreadableScene]:
         found_scenes = located.scenes
@@ -147,7 +149,9 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
             scene: Scene | UnreadableScene
             if isinstance(found, ImageScene):
                 weights[request.weights or found.weights] = None
-                scene = mask_of_image(found, weights=request.weights, towards=towards, tell=located.notes.append)
+                scene = mask_of_image(
+                    found, weights=request.weights, towards=towards, tell=located.notes.append, dates=dates
+                )  # fmt: skip
             else:
                 scene = found
             scene = with_front_kind(scene, source=located.source, user=request.front_of)
@@ -163,7 +167,9 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
             yield scene
 
     scenes = on_stable_rock(seen()) if request.coregister else seen()
-    tracked = track_scenes(scenes, glacier=placed, settings=request.settings, rulers=tuple(used.values()))
+    tracked = track_scenes(
+        scenes, glacier=placed, settings=request.settings, rulers=tuple(used.values()), told_by_all=dates.told
+    )  # fmt: skip
     problems += failures_of(tracked.observations, known=problems)
     if not inputs:
         raise InputError(f"{glacier.name}: nothing could be used. {' '.join(problems)}".strip())
@@ -268,12 +274,15 @@ def _towards(
     request: TrackRequest, glacier: Glacier, rulers: Sequence[Ruler], scenes: Sequence[object]
 ) -> tuple[Towards, str]:
     """Return which way the ocean lies in images: told, along the glacier's line, or as the model finds it."""
+    images = [scene for scene in scenes if isinstance(scene, ImageScene)]
     if request.ocean is not None:
-        return Towards(ocean_deg=request.ocean), ""
+        return checked_towards(images, Towards(ocean_deg=request.ocean), weights=request.weights)
     place = place_of(glacier, scene_crs=WGS84, rulers=rulers)
     if place.centreline is not None:
-        return Towards(line=place.centreline, crs=place.crs), ""
-    return find_towards([scene for scene in scenes if isinstance(scene, ImageScene)], weights=request.weights)
+        return checked_towards(images, Towards(line=place.centreline, crs=place.crs), weights=request.weights)
+    if not any(scene.acquisition.crs is not None for scene in images):
+        return checked_towards(images, Towards(), weights=request.weights)
+    return find_towards(images, weights=request.weights)
 
 
 def with_front_kind(

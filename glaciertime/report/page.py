@@ -27,7 +27,7 @@ from glaciertime.report.html import STYLE, SVG_DATA, figure, html_table
 from glaciertime.report.plots import contour_map, doubtful, fan_plot, front_map, series_plot
 from glaciertime.report.products import PASSING
 from glaciertime.report.retreat_text import retreat_rows
-from glaciertime.tables import SERIES_KEY, by_series, flags_of, has_flag, variable_named
+from glaciertime.tables import IN_FAVOUR, SERIES_KEY, by_series, flags_of, has_flag, variable_named
 from glaciertime.track import retreat_table
 from glaciertime.track.place import map_plane
 from glaciertime.track.record.difference import difference_table
@@ -173,7 +173,7 @@ def _kind(front_of: object) -> str:
 
 def _doubts(row: pd.Series) -> str:
     """Return what is known against one observation by itself, to be set behind its date."""
-    against = [flag for flag in flags_of(row["quality"]) if flag not in ("ok", *PASSING)]
+    against = [flag for flag in flags_of(row["quality"]) if flag not in (*IN_FAVOUR, *PASSING)]
     return "".join(f", {flag}" for flag in against)
 
 

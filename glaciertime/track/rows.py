@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import shapely
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
-from glaciertime.tables import join_flags
+from glaciertime.tables import FRONT_VARIABLES, flags_of, join_flags
 from glaciertime.track.measurement import Area, Front, Measurement, Rounding, front_width_m
 from glaciertime.track.place import published, reproject
 from glaciertime.track.ruler.pieces import joined
@@ -26,7 +26,10 @@ from glaciertime.track.ruler.uncertainty import (
 from glaciertime.track.settings import TrackSettings
 from glaciertime.units import M2_PER_KM2, decimal_year
 
-__all__ = ["area_row", "failed_row", "front_sigma_km2", "rows_of", "with_own_sigma"]
+__all__ = ["ToldByAll", "add_told", "area_row", "failed_row", "front_sigma_km2", "rows_of", "with_own_sigma"]
+
+#: Flags with their reasons, by data set and image.
+ToldByAll = Mapping[tuple[str, str], Mapping[str, str]]
 
 # Where polygons of one line differ by less than twice this, it is by rounding.
 _SLIVER_M = 1.0
@@ -278,3 +281,20 @@ def _hidden_km2(fjord: Area, crs: pyproj.CRS | None, ruler: FrontRuler, front: F
         elif along.min() >= stands.min() and middle >= stands.max():
             seaward += part.area
     return inland / M2_PER_KM2, seaward / M2_PER_KM2
+
+
+def add_told(observations: Sequence[dict[str, Any]], fronts: Sequence[dict[str, Any]], told: ToldByAll) -> None:
+    """Add to rows what all scenes of a glacier together tell of one: a flag it has gets a new reason, others are added.
+
+    Flags that a row does not have are added to what is measured of a front alone.
+    """
+    places = [(row, "image_id", "quality", row["variable"] in FRONT_VARIABLES) for row in observations]
+    places += [(row, "ImageID", "QualFlag", True) for row in fronts]
+    for row, image, quality, is_of_front in places:
+        own = flags_of(row[quality])
+        if "failed" in own:
+            continue
+        flags = told.get((row["dataset"], row[image]), {})
+        new = {flag: reason for flag, reason in flags.items() if flag in own or is_of_front}
+        if new:
+            row[quality] = join_flags({**own, **new})

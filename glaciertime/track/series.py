@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from glaciertime.tables import MEASURED_ICE, SERIES_KEY, empty, flags_of, join_f
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
 from glaciertime.track.record.screening import screen, screen_fronts, screening_notes
-from glaciertime.track.rows import area_row, failed_row, front_sigma_km2, rows_of, with_own_sigma
+from glaciertime.track.rows import ToldByAll, add_told, area_row, failed_row, front_sigma_km2, rows_of, with_own_sigma
 from glaciertime.track.ruler.drawing import SURE_SHARE, Drawing, Sketch, draw_centreline, sketch_of_zones
 from glaciertime.track.ruler.moving import changed_zone, moving_chord_m, moving_length_m
 from glaciertime.track.ruler.ruler import FrontRuler
@@ -79,6 +79,7 @@ def track_scenes(
     glacier: Glacier,
     settings: TrackSettings | None = None,
     rulers: Sequence[Ruler] = (),
+    told_by_all: Callable[[], ToldByAll] | None = None,
 ) -> Tracked:
     """Measure the areas, the calving front and the front positions of every scene.
 
@@ -95,6 +96,8 @@ def track_scenes(
     rulers : sequence of Ruler
         With what the glacier was measured before, so that it is measured with the same again; they fill in what the
         catalog does not have. Without a centreline, one is drawn from all scenes together.
+    told_by_all : callable, optional
+        Called when all scenes were measured: flags that only they together tell, see :func:`.rows.add_told`.
 
     Returns
     -------
@@ -131,6 +134,8 @@ def track_scenes(
     if len(run.masks) > 1 and (run.settings.common_footprint or needs_common_footprint(run.masks)):
         run.measure_common_footprint()
     run.count_moving_boundaries()
+    if told_by_all is not None:
+        add_told(run.observations, run.fronts, told_by_all())
     return run.tables()
 
 

@@ -100,6 +100,25 @@ def test_a_retreat_in_images_is_measured_in_metres_with_its_sigma_and_model(trac
     assert set(fronts["model"]) == {"landsat-fronts"}
 
 
+def test_an_ocean_told_on_the_wrong_side_flags_every_front(tracked, tmp_path, capsys):
+    _, folder = tracked
+    right = Archive(folder / "a.gpkg").read("observations")
+    assert not right["quality"].str.contains("seems to lie").any()
+    given = ["track", "--glacier", "Testbreen", "--manifest", folder / "t.yaml", "--data", folder / "g"]
+    assert run([str(part) for part in [*given, "--ocean", "70", "--archive", tmp_path / "a.gpkg"]]) == 0
+    assert "EVERY FRONT IS FLAGGED: check --ocean" in capsys.readouterr().err
+    rows = Archive(tmp_path / "a.gpkg").read("observations")
+    fronts = rows[rows["variable"] == "front_position_m"]
+    said = "unclear-front: the ocean seems to lie towards 250 degrees from north, not 70"
+    assert len(fronts) == 3
+    assert fronts["quality"].str.contains(said).all()
+    assert (
+        run(["segment", str(folder / "g" / "scene_2001-08-01.tif"), "--ocean", "70", "--out", str(tmp_path / "m.tif")])
+        == 0
+    )
+    assert "THE FRONT IS NOT TO BE RELIED ON" in capsys.readouterr().err
+
+
 def test_images_are_told_from_masks_by_their_values(tmp_path):
     image, transform = picture(0.0, 0.0)
     assert is_image(write(tmp_path / "image.tif", image, transform))

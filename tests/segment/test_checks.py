@@ -15,7 +15,7 @@ from glaciertime.segment.description import ModelSpec, read_spec, weights_path
 from glaciertime.segment.frame import Frame
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.checks import check_values, unlike_reason
-from glaciertime.segment.predict.cover import why_unclear
+from glaciertime.segment.predict.cover import evidence_of, why_unclear
 from glaciertime.segment.predict.engine import load_engine
 from glaciertime.segment.predict.framed import FramedScene, predict_scene
 
@@ -193,7 +193,9 @@ def beside(image, *, row=150.0, sigma_px=1.5, sure=0.97):
     """What is said of a straight front of whose place a model is sure."""
     ocean = np.where(np.arange(300)[:, None] < row, sure, 1 - sure) * np.ones((1, 200))
     ocean[~np.isfinite(image)] = np.nan
-    return why_unclear(image[None], np.full(200, row), ocean=ocean, sigma_px=sigma_px)
+    rows = np.full(200, row)
+    found = evidence_of(image, rows, ocean=ocean, sigma_px=sigma_px)
+    return why_unclear(image[None], rows, found=found, sigma_px=sigma_px)
 
 
 @pytest.mark.parametrize("scale", [(1.0, 0.0), (2e-4, 0.1), (100.0, 7000.0)])

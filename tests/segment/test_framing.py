@@ -11,7 +11,7 @@ from affine import Affine
 from glaciertime.errors import InputError, UsageError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import LANDSAT_FRONTS, Frame
-from glaciertime.segment.predict.framed import FramedScene, find_ocean, predict_scene
+from glaciertime.segment.predict.framed import FramedScene, check_side, find_ocean, predict_scene
 from glaciertime.segment.predict.framing import frame_scene, ground_of, read_framed, to_scene, trimmed, with_margin
 from glaciertime.segment.predict.orientation import best_of, parse_ocean
 
@@ -210,3 +210,35 @@ def test_scenes_of_one_place_agree_on_a_direction():
     one, two = {0.0: 0.10, 90.0: 0.09, 180.0: 0.4}, {0.0: 0.1, 90.0: 0.3, 180.0: 0.4}
     assert best_of([one]).ocean_deg == 90.0
     assert best_of([one, two]).ocean_deg == 0.0
+
+
+@pytest.mark.parametrize("told_deg", [250.0, 290.0])
+def test_an_ocean_that_was_told_where_it_is_is_not_doubted(told_deg):
+    scenes = [scene_of(*half_plane(60, 270.0, beyond_m=beyond)[:2]) for beyond in (400.0, 900.0)]
+    assert check_side(scenes, run=brightness, spec=SPEC, ocean_deg=told_deg) == ""
+
+
+@pytest.mark.parametrize("told_deg", [0.0, 90.0, 180.0])
+def test_an_ocean_that_was_told_on_another_side_is_found_out(told_deg):
+    scenes = [scene_of(*half_plane(60, 270.0, beyond_m=beyond)[:2]) for beyond in (400.0, 900.0)]
+    said = check_side(scenes, run=brightness, spec=SPEC, ocean_deg=told_deg)
+    assert said.startswith(
+        f"the ocean seems to lie towards 270 degrees from north, not {told_deg:.0f}: there the model"
+    )
+
+
+def test_so_is_a_centreline_that_runs_inland_and_an_image_that_is_upside_down():
+    image, transform, _ = half_plane(60, 270.0)
+    seaward = shapely.LineString([(EAST + 4_000, NORTH), (EAST - 4_000, NORTH)])
+    for line, is_wrong in ((seaward, False), (seaward.reverse(), True)):
+        assert bool(check_side([scene_of(image, transform, line=line)], run=brightness, spec=SPEC)) == is_wrong
+    for ocean_deg, is_wrong in ((0.0, False), (180.0, True)):
+        scene = scene_of(*half_plane(60, ocean_deg)[:2], crs=None)
+        said = check_side([scene], run=brightness, spec=SPEC)
+        assert ("180 degrees from the top of the image" in said) == is_wrong
+
+
+def test_scenes_that_cannot_be_looked_at_say_nothing_of_the_side():
+    empty = scene_of(np.full((200, 200), np.nan, np.float32), half_plane(60, 0.0)[1])
+    assert check_side([empty], run=brightness, spec=SPEC, ocean_deg=0.0) == ""
+    assert check_side([], run=brightness, spec=SPEC, ocean_deg=0.0) == ""

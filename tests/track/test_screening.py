@@ -330,3 +330,75 @@ def test_other_glaciers_change_no_flag():
     alone = there("A", -62.0, -65.4, turned=True)
     both = pd.concat([alone, there("B", -50.0, 69.2, turned=False)], ignore_index=True)
     assert screen_fronts(both)["QualFlag"].tolist()[:7] == screen_fronts(alone)["QualFlag"].tolist()
+
+
+def clear(table: pd.DataFrame, *at: int, flag: str = "seen-clearly") -> pd.DataFrame:
+    table.loc[list(at), "quality"] = f"{flag}: a reason"
+    return table
+
+
+def test_what_its_own_image_shows_clearly_is_no_outlier_of_its_series_alone():
+    values = np.random.default_rng(0).normal(0, 10, 30)
+    values[12] += 300
+    plain = screen(series(values))
+    assert flagged(plain, "outlier-jump") == [12]
+    seen = screen(clear(series(values), 12))
+    assert flagged(seen, "outlier-") == []
+    assert "ahead of the values before and after it, by its own series, but clear in its image" in seen["quality"][12]
+    assert len(keep(seen)) == 30, "it speaks against nothing"
+    assert flagged(screen(clear(series(values), 11)), "outlier-jump") == [12], "of another image it says nothing"
+
+
+def test_what_the_ice_cannot_flow_is_flagged_however_clear_its_image_is():
+    out = screen(clear(series([0, 5, 10, 900, 20, 25, 30]), 3), settings=SPEED)
+    assert flagged(out, "outlier-advance") == [3]
+
+
+#: Tracked at Jakobshavn, with sigmas; the last front was lost in haze.
+TRACKED = [
+    ("2000-03-23", 9355, 245), ("2000-04-24", 9097, 149), ("2000-05-24", 8848, 125), ("2000-06-25", 8652, 67),
+    ("2000-08-05", 8548, 77), ("2000-08-14", 8345, 70), ("2000-09-13", 8508, 79), ("2000-09-22", 8190, 148),
+    ("2000-10-17", 8766, 527), ("2001-06-12", 10099, 75), ("2001-06-30", 9541, 104), ("2001-07-07", 9297, 77),
+    ("2001-07-14", 9404, 69), ("2002-05-30", 9343, 110), ("2002-06-17", 9931, 101), ("2002-08-27", 3805, 1655),
+]  # fmt: skip
+
+
+def with_a_lost_front() -> pd.DataFrame:
+    days, values, sigmas = zip(*TRACKED, strict=True)
+    return series(values).assign(date=pd.to_datetime(days), sigma=np.array(sigmas, dtype=float))
+
+
+@pytest.mark.parametrize("flag", ["unclear-front", "unlike-training"])
+def test_what_is_unreliable_by_itself_is_judged_and_judges_no_other(flag):
+    table = clear(with_a_lost_front(), 15, flag=flag)
+    kept = table.drop(index=15).reset_index(drop=True)
+    alone = screen(kept)["quality"].tolist()
+    out = screen(table)
+    assert out["quality"].drop(index=15).tolist() == alone
+    assert screen(with_a_lost_front())["quality"].drop(index=15).tolist() != alone, "it would judge them otherwise"
+    spike = np.random.default_rng(0).normal(0, 10, 30)
+    spike[12] += 300
+    assert flagged(screen(clear(series(spike), 12, flag=flag)), "outlier-jump") == [12]
+
+
+def test_too_few_values_beside_unreliable_ones_are_judged_by_all():
+    values = [0.0, 3, -2, 900, 1, -4, 2, 0, 5, 1]
+    table = clear(series(values), 0, 1, 2, 6, 7, flag="unclear-front")
+    assert flagged(screen(table), "outlier-jump") == [3]
+
+
+def test_an_odd_shape_that_its_image_shows_clearly_is_unconfirmed_and_screened_again_alike():
+    lengths = [5_000 + 40 * (k % 5) for k in range(20)]
+    lengths[7] = 1_500
+    drawn = fronts(lengths, wiggle=12)
+    drawn.loc[[7, 12], "QualFlag"] = "seen-clearly: a reason"
+    out = screen_fronts(drawn)
+    texts = out["QualFlag"].to_numpy()
+    assert texts[7].startswith("seen-clearly: a reason;unconfirmed: 1500 m, of its neighbours expected")
+    assert "times as long as wide" in texts[12]
+    assert not any("outlier-" in text for text in texts)
+    observed = screen(clear(series([0.0] * 20), 7, 12), fronts=out)
+    assert flagged(observed, "unconfirmed") == [7, 12]
+    again, told = screen_record([out], observed, settings=ScreeningSettings())
+    assert again[0]["QualFlag"].tolist() == out["QualFlag"].tolist()
+    assert told["quality"].tolist() == observed["quality"].tolist()

@@ -100,7 +100,7 @@ def why_unclear(
     image: NDArray[np.floating],
     rows: NDArray[np.floating],
     *,
-    ocean: NDArray[np.floating],
+    found: Evidence,
     sigma_px: float,
     usual_px: float = _USUAL_SIGMA_PX,
 ) -> str:
@@ -112,8 +112,8 @@ def why_unclear(
         In the frame of the model, NaN where not observed.
     rows : (w,)
         Row of the front in each column.
-    ocean : (h, w)
-        Probability of the ocean, NaN where not observed.
+    found : Evidence
+        See :func:`evidence_of`.
     sigma_px : float
         What the model leaves open of the front's place.
     usual_px : float
@@ -127,7 +127,6 @@ def why_unclear(
     smooth = share_smooth(_softened(image[0]), rows)
     if smooth > _MOST_SMOOTH:
         return f"along {smooth:.0%} of it lies a bright surface without texture, as of a cloud"
-    found = evidence_of(image[0], rows, ocean=ocean, sigma_px=sigma_px, usual_px=usual_px)
     if log_odds(found) <= LIMIT:
         return ""
     weighed = np.array(astuple(_WEIGHTS)) * (np.array(astuple(found)) - np.array(astuple(_USUAL)))
@@ -152,6 +151,17 @@ def evidence_of(
     usual_px: float = _USUAL_SIGMA_PX,
 ) -> Evidence:
     """Return what lies beside a front, whatever the unit of the image; see :func:`why_unclear`.
+
+    Parameters
+    ----------
+    band : (h, w)
+        In the frame of the model, NaN where not observed.
+    rows : (w,)
+        Row of the front in each column.
+    ocean : (h, w)
+        Probability of the ocean, NaN where not observed.
+    sigma_px, usual_px : float
+        As of :func:`why_unclear`.
 
     Examples
     --------

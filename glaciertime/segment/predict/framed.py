@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyproj
@@ -17,7 +18,7 @@ from glaciertime.errors import InputError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import Frame
 from glaciertime.segment.predict.checks import unlike_reason
-from glaciertime.segment.predict.cover import why_unclear
+from glaciertime.segment.predict.cover import evidence_of, log_odds, why_unclear
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.framing import (
     Framing,
@@ -31,11 +32,11 @@ from glaciertime.segment.predict.framing import (
     with_margin,
 )
 from glaciertime.segment.predict.front_line import SMOOTHNESS, front_rows, front_spread_px, zones_from_ocean
-from glaciertime.segment.predict.orientation import Found, best_of, doubt_about, search
+from glaciertime.segment.predict.orientation import SIDES_DEG, Found, best_of, doubt_about, other_side, search
 from glaciertime.segment.predict.prediction import predict_image, zones_from_probability
 from glaciertime.segment.predict.uncertainty import front_sigma_px
 
-__all__ = ["UNRELIABLE_SHARE", "FramedScene", "Prediction", "find_ocean", "predict_scene"]
+__all__ = ["UNRELIABLE_SHARE", "FramedScene", "Prediction", "check_side", "find_ocean", "predict_scene"]
 
 #: A scene whose observed part is larger than its frame by more than this has to be told where its glacier is.
 _ROOM = 2.0
@@ -150,6 +151,10 @@ class Prediction:
         Why the front is not to be relied on, of models that draw one line; empty where it is.
     doubt : float
         See :func:`.orientation.doubt_about`; 0 of models that draw no line.
+    odds : float
+        Logarithm of the odds that the front is wrong, see :func:`.cover.log_odds`; NaN of models that draw no line.
+    image : (C, h, w) float32
+        What the model was shown: raw values, NaN where not observed.
     """
 
     framing: Framing
@@ -161,6 +166,8 @@ class Prediction:
     unlike: str = ""
     unclear: str = ""
     doubt: float = 0.0
+    odds: float = math.nan
+    image: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32), repr=False)
 
     def probability_on(self, scene: FramedScene) -> NDArray[np.float32]:
         """Return the probabilities on the scene's own grid, (K, H, W), NaN outside the frame and where not observed."""
@@ -308,6 +315,36 @@ def directions(
     return search(doubt_at, first_deg=scene.up_deg if first_deg is None else first_deg)
 
 
+def check_side(scenes: Sequence[FramedScene], *, run: Engine, spec: ModelSpec, ocean_deg: float | None = None) -> str:
+    """Return that the ocean seems to lie on another side of scenes of one glacier than it is taken to, or ``""``.
+
+    Parameters
+    ----------
+    scenes : sequence of FramedScene
+        All with a coordinate system, or all without; those that cannot be looked at are left out.
+    run : Engine
+        The quick one will do.
+    spec : ModelSpec
+        Its frame has the ocean up.
+    ocean_deg : float, optional
+        Where it is told to lie; by default where the centreline of each scene leads to, else up.
+    """
+    doubts, told_deg, zero = [], math.nan, "north"
+    for scene in scenes:
+        towards = scene.up_deg if ocean_deg is None and scene.line is None else ocean_deg
+        try:
+            first = predict_scene(scene, run=run, spec=spec, ocean_deg=towards)
+            up_deg = first.framing.ocean_deg
+            turned = [predict_scene(scene, run=run, spec=spec, ocean_deg=up_deg + turn) for turn in SIDES_DEG[1:]]
+        except InputError:
+            # Its reason is told when it is segmented.
+            continue
+        told_deg = told_deg if math.isfinite(told_deg) else up_deg
+        zero = "north" if scene.crs is not None else "the top of the image"
+        doubts.append([first.doubt, *(made.doubt for made in turned)])
+    return other_side(np.array(doubts), told_deg=told_deg, zero=zero)
+
+
 def find_ocean(scenes: list[FramedScene], *, run: Engine, spec: ModelSpec) -> Found:
     """Return where the ocean lies that scenes of one glacier show: the direction in which the model is surest of all.
 
@@ -340,19 +377,20 @@ def _predict(
     probability = predict_image(with_margin(image), run=run, spec=spec)
     probability[:, ~np.isfinite(image).any(axis=0)] = np.nan
     zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
-    rows, unlike, unclear, doubt = None, "", "", 0.0
+    rows, unlike, unclear, doubt, odds = None, "", "", 0.0, math.nan
     if spec.zones == "line":
         ocean = probability[spec.codes.index(254)]
         rows = front_rows(ocean, zones_from_ocean(ocean, smoothness=smoothness))
         doubt = doubt_about(probability, zones, ocean=254)
         unlike = unlike_reason(image, doubt=doubt, spec=spec)
-        unclear = why_unclear(
-            image, rows, ocean=ocean, sigma_px=front_spread_px(ocean), usual_px=spec.front_sigma_px
-        )  # fmt: skip
+        open_px = {"sigma_px": front_spread_px(ocean), "usual_px": spec.front_sigma_px}
+        found_beside = evidence_of(image[0], rows, ocean=ocean, **open_px)
+        unclear = why_unclear(image, rows, found=found_beside, **open_px)
+        odds = log_odds(found_beside)
     sigma_px = front_sigma_px(probability, spec=spec)
     if unlike or unclear:
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(framing.shape))
-    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike, unclear, doubt)
+    return Prediction(framing, probability, zones, sigma_px, rows, found, unlike, unclear, doubt, odds, image)
 
 
 def _check_room(scene: FramedScene, frame: Frame, *, ground: NDArray[np.float64], shown: NDArray[np.float64]) -> None:

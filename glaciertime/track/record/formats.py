@@ -16,7 +16,7 @@ import pandas as pd
 import shapely
 
 from glaciertime.errors import InputError, UsageError, nearest_names
-from glaciertime.tables import flags_of, join_flags, validate
+from glaciertime.tables import IN_FAVOUR, flags_of, join_flags, validate
 from glaciertime.units import as_date, decimal_year
 
 __all__ = ["ARCHIVES", "from_archive_columns", "to_archive_columns"]
@@ -87,7 +87,7 @@ def to_archive_columns(fronts: gpd.GeoDataFrame, *, archive: str) -> gpd.GeoData
     longest = [max(shapely.get_parts(line), key=lambda piece: piece.length) for line in table.geometry]
     centre = gpd.GeoSeries(shapely.line_interpolate_point(longest, 0.5, normalized=True), crs=crs, index=table.index)
     lonlat = centre if crs is None or crs.is_geographic else centre.to_crs("EPSG:4326")
-    is_flagged = table["QualFlag"].map(lambda text: int(bool(flags_of(text).keys() - {"ok"})))
+    is_flagged = table["QualFlag"].map(lambda text: int(bool(flags_of(text).keys() - {*IN_FAVOUR})))
     columns = {
         "GlacierID": table["GlacierID"],
         "Date": dates.dt.strftime("%Y-%m-%d"),

@@ -2,7 +2,9 @@
 
 A front much shorter, longer or more winding than its neighbours in time; a position off its neighbours on both sides;
 and, where the speed of the ice is known, a retreat undone, or an advance, faster than the ice flows. A change that
-stays is never flagged: calving is sudden, and so are surges.
+stays is never flagged: calving is sudden, and so are surges. Nor is a front whose own image shows it clearly, by its
+shape or its series alone: then it is unconfirmed, which speaks against nothing. What is unreliable by itself judges no
+other.
 
 References
 ----------
@@ -13,6 +15,7 @@ doi:10.1038/s41586-023-06863-2.
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
+from dataclasses import replace
 
 import geopandas as gpd
 import numpy as np
@@ -21,7 +24,7 @@ import pyproj
 from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, by_series, flags_of, join_flags
+from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, UNRELIABLE, by_series, flags_of, has_flag, join_flags
 from glaciertime.track.measurement import front_ends
 from glaciertime.track.record.spikes import LEAST_KNOWN, LEAST_UNKNOWN, Suspect, suspects
 from glaciertime.track.settings import ScreeningSettings
@@ -30,7 +33,9 @@ from glaciertime.units import DAYS_PER_YEAR
 __all__ = ["keep", "not_screened", "screen", "screen_fronts", "screen_record", "screening_notes", "too_fast"]
 
 # What says nothing against a value that was measured.
-_HARMLESS = frozenset({"ok", "manual", "nominal-date", "sensor-offset", "coregistered", "source-flag", "unconfirmed"})
+_HARMLESS = frozenset(
+    {"ok", "manual", "nominal-date", "sensor-offset", "coregistered", "source-flag", "unconfirmed", "seen-clearly"}
+)
 
 _WGS84 = pyproj.Geod(ellps="WGS84")
 
@@ -40,7 +45,12 @@ _REASONS = {
     "outlier-complexity": ("of its neighbours expected",),
     "outlier-jump": ("by its own series", "the ice flows"),
     "outlier-advance": ("the ice flows",),
-    "unconfirmed": ("where the values on one side of it lead", "the ice flows", "the only one of its season"),
+    "unconfirmed": (
+        "where the values on one side of it lead",
+        "the ice flows",
+        "the only one of its season",
+        "in its image",
+    ),
 }
 
 # Values of one season lie within so many days of the year, and one of another season so far from all of them.
@@ -104,15 +114,25 @@ def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | Non
         _, winding = _fences(days[index], complexity[index], settings, settings.complexity_fence)
         for k, i in enumerate(index):
             if not low[k] <= lengths[i] <= high[k]:
-                flags[i]["outlier-length"] = (
-                    f"{lengths[i]:.0f} m, of its neighbours expected {max(0.0, low[k]):.0f} to {high[k]:.0f} m"
-                )
+                _add(
+                    flags[i], "outlier-length",
+                    f"{lengths[i]:.0f} m, of its neighbours expected {max(0.0, low[k]):.0f} to {high[k]:.0f} m",
+                )  # fmt: skip
             if complexity[i] > winding[k]:
-                flags[i]["outlier-complexity"] = (
-                    f"{complexity[i]:.2f} times as long as wide, of its neighbours expected up to {winding[k]:.2f}"
-                )
+                _add(
+                    flags[i], "outlier-complexity",
+                    f"{complexity[i]:.2f} times as long as wide, of its neighbours expected up to {winding[k]:.2f}",
+                )  # fmt: skip
     out["QualFlag"] = [join_flags(each) for each in flags]
     return out
+
+
+def _add(flags: dict[str, str], flag: str, reason: str) -> None:
+    """Add an outlier to flags: unconfirmed where its image shows the front clearly, for a season is no error."""
+    if "seen-clearly" not in flags:
+        flags[flag] = reason
+    else:
+        flags["unconfirmed"] = f"{reason}, but clear in its image"
 
 
 def _lengths_m(fronts: gpd.GeoDataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -205,7 +225,8 @@ def screen(
     side tells, and where it is the only one of its season, it is ``unconfirmed``, which speaks against nothing. Where
     the speed of the ice is known, so is an advance faster than it (``outlier-advance``) and a retreat undone faster. A
     change that later values do not reverse is never flagged, and none of a glacier that surges unless it is undone
-    within ``flow_window_days``.
+    within ``flow_window_days``. Of a front that its image shows clearly (``seen-clearly``) what lies off its series is
+    ``unconfirmed``. Values that are ``unclear-front`` or ``unlike-training`` are judged by all, and judge no other.
 
     Parameters
     ----------
@@ -234,12 +255,17 @@ def screen(
                 window_days=settings.flow_window_days, sigmas=settings.sigmas,
             )  # fmt: skip
             found = _undone(contradictions, values)
-        for suspect in suspects(days, values, sigmas):
+        for suspect in _suspects(series, days, values, sigmas):
             if settings.surging and not _undone_at_once(suspect.index, days, settings.flow_window_days):
                 continue
             if suspect.index not in found:
                 alone = suspect.is_confirmed and _is_alone_in_season(suspect.index, days)
-                found[suspect.index] = _said(suspect, is_alone_in_season=alone)
+                flag, reason = _said(suspect, is_alone_in_season=alone)
+                own = flags[series.index[suspect.index]]
+                if flag == "outlier-jump":
+                    _add(own, flag, reason)
+                else:
+                    own[flag] = reason
         for k, (flag, reason) in found.items():
             flags[series.index[k]][flag] = reason
     out["quality"] = [join_flags(each) for each in flags]
@@ -301,6 +327,23 @@ def _screenable(observations: pd.DataFrame) -> list[tuple[tuple[Hashable, ...], 
 def _arrays(series: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     days = (series["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
     return days, series["value"].to_numpy(dtype=float), series["sigma"].to_numpy(dtype=float)
+
+
+def _suspects(
+    series: pd.DataFrame, days: NDArray[np.float64], values: NDArray[np.float64], sigmas: NDArray[np.float64]
+) -> list[Suspect]:
+    """Return what lies off its series. A value that is unreliable by itself is judged by all, and judges no other.
+
+    Unless too few others are left to judge by.
+    """
+    unreliable = np.any([has_flag(series["quality"], flag) for flag in UNRELIABLE], axis=0)
+    kept = np.flatnonzero(~unreliable)
+    if not unreliable.any() or len(kept) < LEAST_UNKNOWN:
+        return suspects(days, values, sigmas)
+    found = suspects(days[kept], values[kept], sigmas[kept])
+    reliable = [replace(each, index=int(kept[each.index])) for each in found]
+    others = [each for each in suspects(days, values, sigmas) if unreliable[each.index]]
+    return sorted([*reliable, *others], key=lambda each: each.index)
 
 
 def _undone(found: dict[int, tuple[str, str]], values: NDArray[np.float64]) -> dict[int, tuple[str, str]]:
@@ -406,7 +449,10 @@ def _flags_from_fronts(out: pd.DataFrame, flags: list[dict[str, str]], fronts: p
     for glacier, date, image, dataset, text in zip(
         fronts["GlacierID"], fronts["Date"], fronts["ImageID"], datasets, fronts["QualFlag"], strict=True
     ):
-        found = {key: reason for key, reason in flags_of(text).items() if key.startswith("outlier-")}
+        found = {
+            key: reason for key, reason in flags_of(text).items()
+            if key.startswith("outlier-") or (key == "unconfirmed" and "in its image" in reason)
+        }  # fmt: skip
         if found:
             # Tables without data sets, of which there is one, say so by naming none that is known.
             by_image[(glacier, date, image, dataset if dataset in known else next(iter(known), ""))] = found
