@@ -66,6 +66,7 @@ class KeptLearning:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._held: dict[str, dict[str, Past]] = {}
+        self._current: dict[tuple[str, str], list[Series]] = {}
         self._pools: dict[tuple[str, str, int], tuple[tuple[Series, ...], Pool]] = {}
 
     def pasts(self, series_list: Sequence[Series], *, jobs: int = 1, is_all: bool = False) -> list[Past]:
@@ -98,6 +99,13 @@ class KeptLearning:
             self._write(f"pasts-{group}.npz", _packed(held))
         _log.info("%d of %d series known from before", sum(is_known), len(names))
         return found
+
+    def bring_up_to_date(self, series_list: list[Series], *, jobs: int) -> None:
+        """Keep the pasts of all the series that there are; nothing is looked at again for the same list."""
+        key = (series_list[0].variable, series_list[0].source)
+        if series_list is not self._current.get(key):
+            self.pasts(series_list, jobs=jobs, is_all=True)
+            self._current[key] = series_list
 
     def pool(self, series_list: Sequence[Series], *, seed: int, jobs: int = 1) -> Pool:
         """Return the pool of series of one variable; the one that was made last, if it is of the same series."""
@@ -269,5 +277,5 @@ def learning_of(
     if not others:
         return Learning()
     kept = _kept(learned_folder(record.archive.path))
-    kept.pasts(held, jobs=jobs, is_all=True)
+    kept.bring_up_to_date(held, jobs=jobs)
     return Learning(held, others, kept)
