@@ -187,8 +187,11 @@ def segment(
     if selection.is_empty:
         listing = list_images(images, mark=MARK, outputs=out if several else None, clouds=clouds)
     else:
+        chosen = chosen_known(selection)
+        if centreline is not None and len(chosen) > 1:
+            raise UsageError(f"--centreline {centreline}: a line of one glacier; choose that one alone")
         listing, said, lost = images_of_glaciers(
-            images, chosen_known(selection), are_named=bool(glacier), mark=MARK, outputs=out, clouds=clouds
+            images, chosen, are_named=bool(glacier), mark=MARK, outputs=out, clouds=clouds
         )
         for text in (*said, *lost.values()):
             note(text)

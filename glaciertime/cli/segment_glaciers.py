@@ -62,7 +62,7 @@ def images_of_glaciers(
         )
     inside = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     stems = {name: Path(file).stem for name, file in file_names(chosen.names, ".tif").items()}
-    called = _by_name(inside, chosen)
+    called, doubtful = _by_name(inside, chosen)
     listings: list[Listing] = []
     failed: dict[str, str] = {}
     whose: dict[Path, str] = {}
@@ -86,11 +86,11 @@ def images_of_glaciers(
             name: f"{name}: no folder in {root} is called like it, nor named by its manifest" for name in without
         }
     if not listings:
-        reason = next(iter(failed.values()), f"its folders are {_listed([path.name for path in inside])}")
+        reason = next(iter([*doubtful, *failed.values()]), f"its folders are {_listed([path.name for path in inside])}")
         raise DataNotFoundError(
             f"{root} holds no images of {chosen.label} ({reason}); give each a folder of its name, or its manifest"
         )
-    said = [f"{counted(len(listings), 'glaciers')} with images in {root}"]
+    said = [*doubtful, f"{counted(len(listings), 'glaciers')} with images in {root}"]
     if without and not are_named:
         said.append(f"of {counted(len(without), 'glaciers')} there are no images; left out ({_listed(without)})")
     others = [path.name for path in inside if not any(path == folder or path in folder.parents for folder in whose)]
@@ -117,17 +117,19 @@ def _folder_of(name: str, chosen: Chosen, root: Path, called: dict[str, list[Pat
     return there[0] if there else None
 
 
-def _by_name(inside: Sequence[Path], chosen: Chosen) -> dict[str, list[Path]]:
-    """Return the folders by the chosen glacier that they are called like; a name of several glaciers is of none."""
+def _by_name(inside: Sequence[Path], chosen: Chosen) -> tuple[dict[str, list[Path]], list[str]]:
+    """Return the folders by the chosen glacier that they are called like, and what is said of names of several."""
     names = {fold_name(name): name for name in chosen.names}
     found: dict[str, list[Path]] = {}
+    told: list[str] = []
     for folder in inside:
         try:
             name = chosen.catalog.glacier(folder.name).name
-        except UsageError:
+        except UsageError as error:
             name = names.get(fold_name(folder.name), "")
+            told += [f"{folder}: {error}"] if "glaciers are called" in str(error) and not name else []
         found.setdefault(name, []).append(folder)
-    return found
+    return found, told
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import geopandas as gpd
+import shapely
+
 from .conftest import Command
 from .test_segment_many import NORTH, write
 
@@ -49,3 +52,21 @@ def test_what_is_not_one_folder_with_their_images_is_refused(command: Command, t
     assert both.code == 3
     assert "are called like it; leave one of them" in both.err
     assert _masks(tmp_path / "masks") == ["Jorum/a_zones.tif"]
+
+
+def test_a_line_of_one_glacier_and_a_folder_called_like_two_are_of_none(command: Command, tmp_path: Path) -> None:
+    write(tmp_path / "in" / "Twin" / "a.tif")
+    write(tmp_path / "in" / "RGI60-11.00002" / "b.tif")
+    boxes = [shapely.box(10.0, 46.0, 10.1, 46.1), shapely.box(10.2, 46.0, 10.3, 46.1)]
+    columns = {"RGIId": ["RGI60-11.00001", "RGI60-11.00002"], "Name": ["Twin", "Twin"], "GLIMSId": ["a", "b"],
+               "O1Region": "11", "O2Region": "1", "BgnDate": "20030801", "Area": 1.0}  # fmt: skip
+    gpd.GeoDataFrame(columns, geometry=boxes, crs="EPSG:4326").to_file(tmp_path / "rgi.gpkg")
+    result = command("segment", "in", "--rgi", "rgi.gpkg", "--out", "masks", *NORTH)
+    assert result.code == 0, result.err
+    assert _masks(tmp_path / "masks") == ["RGI60-11.00002/b_zones.tif"]
+    assert "2 glaciers are called 'Twin'" in result.err
+    line = gpd.GeoSeries([shapely.LineString([(0, 0), (1, 1)])], crs="EPSG:4326")
+    line.to_file(tmp_path / "line.gpkg")
+    refused = command("segment", "in", "--rgi", "rgi.gpkg", "--out", "masks", "--centreline", "line.gpkg")
+    assert refused.code == 2
+    assert "a line of one glacier" in refused.err
