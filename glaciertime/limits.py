@@ -123,6 +123,15 @@ LIMITS: dict[str, Limit] = {
             reason="a scene that is cut to one glacier takes seconds; one that does not end keeps the others waiting",
         ),
         Limit(
+            name="upload-mb", default=500, unit="MB of one file that is brought to the dashboard",
+            reason="a Sentinel-2 tile cut to a glacier has some MB, a whole Landsat band 100; larger ones are read "
+            "from where they lie by the commands",
+        ),
+        Limit(
+            name="session-mb", default=2000, unit="MB that one session of the dashboard brings",
+            reason="a stack of a hundred cut scenes; ten users fill a disk of 20 GB",
+        ),
+        Limit(
             name="download-gb", default=50, unit="GB of a download whose size no manifest says",
             reason="more than the largest file of any data set here (2.9 GB), less than most disks: an answer without "
             "an end would fill them; also `data fetch --max-gb`",

@@ -70,9 +70,12 @@ MAY_IMPORT = {
     | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot"},
     "pipeline": _BASE
     | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"},
-    "cli": _BASE
+    "dashboard": _BASE
     | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"}
     | {"pipeline"},
+    "cli": _BASE
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"}
+    | {"pipeline", "dashboard"},
     "__main__": _BASE | {"cli"},
 }
 

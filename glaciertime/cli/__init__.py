@@ -11,6 +11,7 @@ from glaciertime.cli.archive import archive_app
 from glaciertime.cli.backtest import backtest
 from glaciertime.cli.catalog import catalog
 from glaciertime.cli.compare import compare
+from glaciertime.cli.dashboard import dashboard
 from glaciertime.cli.data import data_app
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.evaluate import evaluate
@@ -86,6 +87,7 @@ for command, summary in (
     (train_forecaster, "Teach a forecaster from series."),
     (models, "List the segmentation architectures."),
     (export_model, "Write a model as ONNX."),
+    (dashboard, "Serve a page to do all this in the browser."),
     (why, "Say where a number, an image or a file comes from."),
     (doctor, "Print versions, what works and what is missing."),
 ):

@@ -1,0 +1,163 @@
+"""Commands that a page runs: each a process of its own, in turn, to be stopped, and told by its own sentences."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Commands", "Ended"]
+
+_GRACE_S = 5.0
+_LINE_BYTES = 1 << 20
+#: As many at a time as there are cores: more would only wait for each other.
+_AT_ONCE = max(1, os.cpu_count() or 1)
+_waiting = 0
+_slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended.
+
+    Attributes
+    ----------
+    code : int
+        Of ``glaciertime``: 0 all done, 3 some inputs failed; negative where it was stopped.
+    out : str
+        What it printed.
+    sentences : tuple of str
+        What it said beside.
+    command : str
+        As it can be typed.
+    """
+
+    code: int
+    out: str
+    sentences: tuple[str, ...]
+    command: str
+
+    @property
+    def has_result(self) -> bool:
+        """Return whether there is something to show."""
+        return self.code in (0, 3)
+
+    def rows(self) -> Any:
+        """Return what was printed as JSON."""
+        return json.loads(self.out)
+
+
+class Commands:
+    """Runs the commands of one session, one at a time.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.done: list[str] = []
+        self._process: asyncio.subprocess.Process | None = None
+        self._is_stopped = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether one is running."""
+        return self._process is not None
+
+    async def run(self, arguments: Sequence[str], *, hear: Callable[[str], None], module: str = "glaciertime") -> Ended:
+        """Run one and wait for it.
+
+        Parameters
+        ----------
+        arguments : sequence of str
+        hear : callable
+            Is told each sentence as it comes.
+        module : str
+            What is run: the package, or one of its modules.
+        """
+        global _waiting
+        self._is_stopped = False
+        shown = shlex.join(["glaciertime" if module == "glaciertime" else f"python -m {module}", *arguments])
+        slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
+        if slots.locked():
+            hear(f"Waiting: {_waiting + _AT_ONCE} computations of others are before this one.")
+        _waiting += 1
+        try:
+            await slots.acquire()
+        finally:
+            _waiting -= 1
+        try:
+            if self._is_stopped:
+                return Ended(-signal.SIGINT, "", ("Stopped.",), shown)
+            return await self._run(module, arguments, shown, hear)
+        finally:
+            slots.release()
+
+    async def _run(self, module: str, arguments: Sequence[str], shown: str, hear: Callable[[str], None]) -> Ended:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, *arguments, cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_LINE_BYTES, start_new_session=True,
+        )  # fmt: skip
+        self._process = process
+        assert process.stdout is not None
+        assert process.stderr is not None
+        said: list[str] = []
+        try:
+
+            async def listen(stream: asyncio.StreamReader) -> None:
+                while line := await stream.readline():
+                    text = line.decode(errors="replace").strip().removeprefix("glaciertime: ")
+                    text = text.replace(f"{self.folder}{os.sep}", "")
+                    if text:
+                        said.append(text)
+                        hear(text)
+
+            out, _ = await asyncio.gather(process.stdout.read(), listen(process.stderr))
+            code = await process.wait()
+        finally:
+            if process.returncode is None:
+                _kill(process)
+            self._process = None
+        if self._is_stopped:
+            said.append("Stopped.")
+            code = -signal.SIGINT
+        elif code < 0:
+            said.append("The computation was ended by the system: there may not be enough memory for it.")
+        if module == "glaciertime":
+            self.done.append(shown)
+        return Ended(code, out.decode(errors="replace"), tuple(said), shown)
+
+    async def stop(self) -> None:
+        """Stop what runs or waits: as Ctrl-C does, and after some seconds for good."""
+        self._is_stopped = True
+        process = self._process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(process.wait(), _GRACE_S)
+        if process.returncode is None:
+            _kill(process)
+
+    def end(self) -> None:
+        """End what runs, at once."""
+        self._is_stopped = True
+        if self._process is not None:
+            _kill(self._process)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,148 @@
+"""The tab *Look*: the map of a glacier's fronts, its series, and what a date was measured on."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import panel as pn
+
+from glaciertime.archive import Archive
+from glaciertime.dashboard.figures import map_figure, mark, picture_figure, series_figure
+from glaciertime.dashboard.held import choose, series_choices, series_rows, shown_unit
+from glaciertime.dashboard.parts import page_part
+from glaciertime.dashboard.pictures import picture_of
+from glaciertime.dashboard.session import Session
+from glaciertime.errors import GlacierTimeError
+from glaciertime.record import read_record
+from glaciertime.tables import variable_named
+from glaciertime.units import number_text
+
+__all__ = ["look_tab"]
+
+_WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
+
+
+class _Look:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.series = pn.widgets.Select(name="Series", **_WIDE)
+        self.has_tiles = pn.widgets.Checkbox(name="Map of the web below (fetched from openstreetmap.org)", value=False)
+        self.date = pn.widgets.DiscreteSlider(name="Date", options=["-"], visible=False, **_WIDE)
+        self.map = pn.Column(**_WIDE)
+        self.chart = pn.Column(**_WIDE)
+        self.told = pn.pane.HTML("", **_WIDE)
+        self.image = pn.Column(**_WIDE)
+        self.record: Any = None
+        self._marked: Any = None
+        self._points: Any = None
+        self._rows = pd.DataFrame()
+        self._drawing: asyncio.Future[None] | None = None
+        session.glacier.param.watch(self._glacier, "value")
+        session.changed.append(self._glacier)
+        self.series.param.watch(self._series, "value")
+        self.has_tiles.param.watch(self._map, "value")
+        self.date.param.watch(self._date, "value")
+        self._glacier(None)
+
+    def view(self) -> Any:
+        return page_part(
+            "Look at a glacier", self.session.glacier, self.has_tiles, self.map, self.date, self.series, self.chart,
+            self.told, self.image,
+        )  # fmt: skip
+
+    def _glacier(self, _: object) -> None:
+        archive, name = self.session.workplace.archive, self.session.glacier.value
+        self.image.clear()
+        if archive is None or not name:
+            self.told.object = f'<p class="told">{html.escape(self.session.nothing_held())}</p>'
+            self.map.clear()
+            self.chart.clear()
+            return
+        try:
+            self.record = read_record(Archive(archive), name)
+            choices = series_choices(self.record.observations)
+        except GlacierTimeError as error:
+            self.told.object = f'<p class="wrong">{html.escape(str(error))}</p>'
+            return
+        self._map(None)
+        choose(self.series, choices)
+        self._series(None)
+
+    def _map(self, _: object) -> None:
+        record = self.record
+        if record is None:
+            return
+        fronts = record.fronts
+        if fronts.empty:
+            self.map.objects = [pn.pane.HTML('<p class="told">No front with a place on Earth is held.</p>', **_WIDE)]
+            return
+        sources = ", ".join(record.sources)
+        drawn, self._marked = map_figure(
+            fronts, outlines=record.footprints, lines=record.centrelines, has_tiles=self.has_tiles.value,
+            title=f"{record.glacier}: {len(fronts)} calving fronts, {sources}",
+        )  # fmt: skip
+        self.map.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+
+    def _series(self, _: object) -> None:
+        if self.record is None or self.series.value is None:
+            return
+        rows = series_rows(self.record.observations, self.series.value)
+        rows = rows.sort_values("date").reset_index(drop=True)
+        if rows.empty:
+            return
+        first = rows.iloc[0]
+        self._rows = rows
+        drawn, self._points = series_figure(
+            rows, title=f"{self.record.glacier}, {first['source']}", unit=shown_unit(first["unit"]),
+            quantity=variable_named(first["variable"]).label,
+        )  # fmt: skip
+        self._points.selected.on_change("indices", self._tapped)
+        self.chart.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+        days = {f"{day:%Y-%m-%d}": index for index, day in enumerate(rows["date"])}
+        self.date.options = days
+        self.date.visible = len(days) > 1
+        self.date.value = len(rows) - 1
+        self._date(None)
+
+    def _tapped(self, _attribute: str, _old: object, new: list[int]) -> None:
+        if new and new[0] in self.date.options.values():
+            self.date.value = new[0]
+
+    def _date(self, _: object) -> None:
+        if self._rows.empty or not isinstance(self.date.value, int):
+            return
+        row = self._rows.iloc[self.date.value]
+        record = self.record
+        if self._marked is not None and not record.fronts.empty:
+            mark(self._marked, record.fronts[pd.to_datetime(record.fronts["Date"]) == row["date"]])
+        sigma = f" ± {number_text(row['sigma'], digits=3)}" if pd.notna(row["sigma"]) else ", sigma not known"
+        inputs = record.inputs
+        found = inputs[inputs["image_id"] == row["image_id"]]["input"].tolist()
+        about = "; ".join(
+            (
+                f"{number_text(row['value'], digits=6)}{sigma} {shown_unit(row['unit'])}",
+                f"quality: {row['quality'] or 'ok'}", f"{row['dataset']}, {row['source']}",
+                f"made from {', '.join(Path(one).name for one in found) or 'what the archive does not name'}",
+            )
+        )  # fmt: skip
+        self.told.object = f'<p class="told"><strong>{row["date"]:%Y-%m-%d}</strong>: {html.escape(about)}</p>'
+        self.image.clear()
+        if found and found[0].lower().endswith((".tif", ".tiff", ".png", ".jp2")):
+            self._drawing = asyncio.ensure_future(self._picture(found[0]))
+
+    async def _picture(self, path: str) -> None:
+        made = await picture_of(self.session, path)
+        if made is None:
+            return
+        rgba, told = made
+        drawn, _ = picture_figure(rgba, width=told["width"], height=told["height"], title="What it was measured on")
+        self.image.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+
+
+def look_tab(session: Session) -> Any:
+    """Return the tab."""
+    return _Look(session).view()

@@ -1,0 +1,181 @@
+"""The tab *Segment*: images to masks, two models side by side, areas, confidence, files to keep."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import Any
+
+import panel as pn
+
+from glaciertime.dashboard.figures import picture_figure
+from glaciertime.dashboard.parts import Dropper, Runner, download, page_part, table_html
+from glaciertime.dashboard.pictures import picture_of
+from glaciertime.dashboard.session import Session
+from glaciertime.naming import counted
+from glaciertime.scenes.sensors import sensor_names
+from glaciertime.units import number_text
+
+__all__ = ["image_options", "segment_tab"]
+
+_WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
+#: Side by side where there is room, below each other where there is not.
+_SIDE_BY_SIDE = {"display": "grid", "grid-template-columns": "repeat(auto-fit, minmax(min(100%, 420px), 1fr))"}
+_MODELS = {
+    "landsat-fronts (optical, one calving front)": "landsat-fronts",
+    "sar-zones (radar; taught on simulated scenes only)": "sar-zones",
+    "band ratio (mountain glaciers, red or NIR over SWIR)": "method:band-ratio",
+    "NDSI (mountain glaciers, green and SWIR)": "method:ndsi",
+}
+#: Models that see a scene with the ocean up: only these can be told where it lies.
+_FRAMED = ("landsat-fronts",)
+_OCEAN = ("auto", "north", "east", "south", "west", "up")
+
+
+def image_options(*, sensor: str, bands: str, nodata: str) -> list[str]:
+    """Return the options of ``segment`` and ``explain`` that say what an image is; what is empty is left out."""
+    given = (("--sensor", sensor), ("--bands", bands), ("--nodata", nodata))
+    return [text for name, value in given if value.strip() for text in (name, value.strip())]
+
+
+class _Segment:
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.dropper = Dropper(session.workplace, kind="images", label="Images: choose or drop")
+        self.image = pn.widgets.Select(name="Image", options=[], **_WIDE)
+        self.composite = pn.widgets.TextInput(name="Bands to show (red, green, blue)", placeholder="3,2,1", **_WIDE)
+        self.model = pn.widgets.Select(name="Model", options=_MODELS, **_WIDE)
+        self.other = pn.widgets.Select(name="Second model beside it", options={"none": "", **_MODELS}, **_WIDE)
+        self.ocean = pn.widgets.Select(
+            name="Where the ocean lies (auto: found by the model, told how sure)", options=list(_OCEAN), **_WIDE
+        )
+        self.sensor = pn.widgets.Select(name="Sensor", options=["", *sensor_names()], **_WIDE)
+        self.bands = pn.widgets.TextInput(
+            name="Bands to use (names or numbers)", placeholder="as the model needs", **_WIDE
+        )
+        self.nodata = pn.widgets.TextInput(name="Value not observed", placeholder="as the file says", **_WIDE)
+        self.runner = Runner(session.commands, label="Segment", work=self._work)
+        self.header = pn.pane.HTML("", **_WIDE)
+        self.results = pn.Row(styles=_SIDE_BY_SIDE, **_WIDE)
+        self.preview = pn.Column(**_WIDE)
+        self._picture: Any = None
+        self.dropper.param.watch(self._arrived, "names")
+        self.image.param.watch(self._show, "value")
+        self.composite.param.watch(self._show, "value")
+
+    def view(self) -> Any:
+        options = pn.Accordion(
+            ("What the image is", pn.Column(self.sensor, self.bands, self.nodata, **_WIDE)), active=[], **_WIDE
+        )
+        return page_part(
+            "Segment an image", self.dropper, self.image, self.composite, self.header, self.preview, self.model,
+            self.other, self.ocean, options, self.runner.view(), self.results,
+        )  # fmt: skip
+
+    def _arrived(self, _: object) -> None:
+        names = list(self.dropper.names)
+        self.image.options = names
+        if names:
+            self.image.value = names[-1]
+
+    async def _show(self, _: object) -> None:
+        self.preview.clear()
+        self._picture = None
+        if not self.image.value:
+            return
+        said: list[str] = []
+        made = await picture_of(
+            self.session, self.dropper.folder / self.image.value, bands=self.composite.value.strip(), hear=said.append
+        )
+        if made is None:
+            shown = "".join(f'<p class="wrong">{html.escape(text)}</p>' for text in said)
+            self.header.object = f'<div role="status">{shown}</div>'
+            return
+        self._picture, told = made
+        place = told["crs"] or "no coordinate system: lengths and areas are not known"
+        named = ", ".join(f"{k} {name}" for k, name in enumerate(told["bands"], 1) if name)
+        self.header.object = (
+            f'<p class="told">{told["width"]} × {told["height"]} pixels, {counted(told["count"], "bands")} of '
+            f"{told['dtype']}"
+            f"{html.escape(f' ({named})' if named else '')}; {html.escape(place)}; shown: "
+            f"{html.escape(_shown(told['shown']))}</p>"
+        )
+        drawn, _ = picture_figure(self._picture, width=told["width"], height=told["height"], title=self.image.value)
+        self.preview.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+
+    async def _work(self, runner: Runner) -> None:
+        self.results.clear()
+        if not self.image.value:
+            runner.say("Bring an image first.", kind="wrong")
+            return
+        shown = []
+        for choice in dict.fromkeys(name for name in (self.model.value, self.other.value) if name):
+            made = await self._one(runner, choice)
+            if made is None:
+                break
+            shown.append(made)
+        self.results.objects = shown
+
+    async def _one(self, runner: Runner, choice: str) -> Any:
+        image = Path("images") / self.image.value
+        folder = self.session.workplace.new_folder("mask")
+        place = Path(folder.name)
+        mask, vector = place / f"{image.stem}_zones.tif", place / f"{image.stem}_zones.gpkg"
+        of_model = [
+            "--weights", choice, "--probabilities", str(place / f"{image.stem}_probabilities.tif"),
+        ]  # fmt: skip
+        if choice.startswith("method:"):
+            of_model = ["--method", choice.removeprefix("method:")]
+        elif choice in _FRAMED and self.ocean.value != "auto":
+            of_model += ["--ocean", self.ocean.value]
+        given = image_options(sensor=self.sensor.value, bands=self.bands.value, nodata=self.nodata.value)
+        crs = ["--vector", str(vector)]
+        ended = await runner.run(["segment", str(image), "--out", str(mask), *of_model, *given, *crs, "--json"])
+        if not ended.has_result:
+            return None
+        row = ended.rows()[0]
+        layer = await picture_of(self.session, self.session.workplace.folder / mask)
+        size = (row["width"], row["height"])
+        parts: list[Any] = []
+        if layer is not None and self._picture is not None:
+            drawn, slider = picture_figure(
+                self._picture, over=[layer[0]], width=size[0], height=size[1], title=f"{row['model']}: {image.name}"
+            )
+            parts += [pn.pane.Bokeh(drawn, **_WIDE), pn.pane.Bokeh(slider, **_WIDE)]
+        parts.append(pn.pane.HTML(_areas(row), **_WIDE))
+        files = (
+            (mask, "Mask (GeoTIFF)"), (vector, "Polygons, front (GeoPackage)"),
+            (place / f"{image.stem}_probabilities.tif", "Probabilities (GeoTIFF)"),
+        )  # fmt: skip
+        there = [(self.session.workplace.folder / path, label) for path, label in files]
+        parts.append(pn.FlexBox(*(download(path, label) for path, label in there if path.exists())))
+        return pn.Column(*parts, **_WIDE)
+
+
+def _shown(bands: list[int]) -> str:
+    if not bands:
+        return "the colours of its palette"
+    numbers = ", ".join(map(str, bands))
+    return f"band {numbers}, stretched" if len(bands) == 1 else f"bands {numbers}, each stretched by itself"
+
+
+def _areas(row: dict[str, Any]) -> str:
+    rows = [
+        (
+            one["class"], str(one["code"]),
+            "not known" if one["area_km2"] is None else f"{number_text(one['area_km2'], digits=5)} km²",
+            f"{one['share']:.1%}", f"{one['pixels']:,}",
+        )
+        for one in row["classes"]
+    ]  # fmt: skip
+    table = table_html(("class", "value", "area", "share", "pixels"), rows, caption=f"Areas by {row['model']}")
+    flags = "".join(
+        f'<p class="wrong"><strong>{html.escape(name)}</strong>: {html.escape(why)}</p>'
+        for name, why in row["flags"].items()
+    )
+    return table + (flags or '<p class="done">Nothing is known against this mask.</p>')
+
+
+def segment_tab(session: Session) -> Any:
+    """Return the tab."""
+    return _Segment(session).view()

@@ -1,0 +1,181 @@
+"""The dashboard in a real browser: from upload to download, what is refused, narrow and wide, by keyboard."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+pytestmark = pytest.mark.xdist_group("dashboard")
+
+
+TABS = {
+    "Look": "Look at a glacier", "Segment": "Segment an image", "Track": "Track a glacier", "Draw": "Draw",
+    "Forecast": "Forecast a series", "Explain": "Explain an answer", "Own series": "Your own series",
+}  # fmt: skip
+
+
+def open_tab(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def bring(page: Any, *files: Path) -> None:
+    page.locator("input[type=file]").last.set_input_files([str(path) for path in files])
+    for path in files:
+        page.get_by_text(f"{path.name}: here").last.wait_for()
+
+
+def test_look_shows_the_map_the_series_and_the_value_of_a_date(page: Any) -> None:
+    shown = page.get_by_text("; quality:")
+    shown.wait_for()
+    before = shown.inner_text()
+    assert "km²" in before
+    assert "±" in before
+    assert "simulated" in before
+    page.get_by_role("slider").first.press("ArrowLeft")
+    page.wait_for_timeout(100)
+    page.get_by_text(before).wait_for(state="detached")
+    assert shown.inner_text() < before  # an earlier date
+
+
+def test_a_scene_becomes_a_mask_that_can_be_kept(page: Any, scene: Path, tmp_path: Path) -> None:
+    open_tab(page, "Segment")
+    bring(page, scene)
+    page.get_by_text("1024 × 1024 pixels, 1 bands of uint8").wait_for()
+    page.get_by_label("Where the ocean lies").select_option("north")
+    page.get_by_role("button", name="Segment", exact=True).last.click()
+    page.get_by_text("Areas by landsat-fronts").wait_for()
+    areas = page.get_by_role("region", name="Areas by landsat-fronts").inner_text()
+    assert "glacier" in areas
+    assert "ocean" in areas
+    assert "km²" in areas
+    with page.expect_download() as started:
+        page.get_by_text("Mask (GeoTIFF)").click()
+    kept = tmp_path / "mask.tif"
+    started.value.save_as(kept)
+    with rasterio.open(kept) as raster:
+        codes = raster.read(1)
+        assert raster.crs.to_epsg() == 3413
+    assert codes.shape == (1024, 1024)
+    assert np.mean(codes[:300] == 254) > 0.95
+    assert np.mean(codes[-300:] == 127) > 0.95
+
+
+def test_a_table_becomes_a_forecast_and_a_verdict(page: Any, tmp_path: Path) -> None:
+    table = tmp_path / "lengths.csv"
+    rows = [f"My Glacier,{1980 + year}-09-01,length_change_m,{-20 * year + (year % 3)},m" for year in range(35)]
+    table.write_text("\n".join(["glacier,date,variable,value,unit", *rows, ""]))
+    open_tab(page, "Own series")
+    bring(page, table)
+    page.get_by_role("button", name="Read and forecast").click()
+    page.get_by_role("region", name="Forecasts, m").wait_for()
+    page.get_by_text("use ").last.wait_for()
+    assert "auto" in page.get_by_role("region", name="Forecasts, m").inner_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("picture.svg", b"<svg><script>alert(1)</script></svg>", "is not taken here"),
+        ("bomb.zip", b"PK\x03\x04", "is not taken here"),
+        ("notes.tif", b"no raster at all", "is no raster that can be read"),
+    ],
+)
+def test_what_is_no_image_is_refused_in_a_sentence(
+    page: Any, tmp_path: Path, name: str, content: bytes, sentence: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    open_tab(page, "Segment")
+    page.locator("input[type=file]").last.set_input_files(str(path))
+    page.get_by_text(sentence).first.wait_for()
+
+
+def test_a_raster_that_claims_a_million_by_a_million_pixels_is_refused(page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "vast.tif"
+    with rasterio.open(
+        path, "w", driver="GTiff", width=1_000_000, height=1_000_000, count=1, dtype="uint8", tiled=True,
+        blockxsize=65536, blockysize=65536, sparse_ok=True, bigtiff="yes", compress="deflate",
+    ):  # fmt: skip
+        pass
+    open_tab(page, "Segment")
+    bring(page, path)
+    page.get_by_text("1,000,000,000,000 pixels").first.wait_for()
+
+
+def post(address: str, query: str, body: bytes, **headers: str) -> tuple[int, str]:
+    asked = urllib.request.Request(f"{address}upload?{query}", data=body, method="POST", headers=headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def key_of(page: Any) -> str:
+    open_tab(page, "Segment")
+    return page.locator(".drop").last.get_attribute("data-address").partition("key=")[2]
+
+
+def test_no_upload_leaves_its_folder_or_comes_in_without_a_key(page: Any, address: str) -> None:
+    key = key_of(page)
+    assert post(address, "key=guessed&kind=images&name=a.tif", b"x")[0] == 403
+    for name in ("..%2F..%2Fa.tif", "..%5Ca.tif", "%2Fetc%2Fa.tif", "a%00b.tif", ".hidden.tif"):
+        code, text = post(address, f"key={key}&kind=images&name={name}", b"x")
+        assert (code, "refused" in text) == (413, True), name
+    code, text = post(address, f"key={key}&kind=images&name=a.tif", b"x" * 1000)
+    assert (code, "a.tif" in text) == (200, True)
+
+
+def test_more_than_the_limit_is_refused_before_it_is_read(page: Any, address: str) -> None:
+    import http.client
+    from urllib.parse import urlsplit
+
+    key = key_of(page)
+    line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=30)
+    line.putrequest("POST", f"/upload?key={key}&kind=images&name=large.tif")
+    line.putheader("Content-Length", "2000000000")
+    line.endheaders()
+    answer = line.getresponse()
+    assert answer.status == 413
+    assert "upload-mb" in answer.read().decode()
+    line.close()
+
+
+def test_a_session_sees_nothing_of_another(browser: Any, address: str, page: Any, scene: Path) -> None:
+    open_tab(page, "Segment")
+    bring(page, scene)
+    other = browser.new_context().new_page()
+    other.goto(address)
+    other.get_by_role("button", name="Segment", exact=True).click()
+    assert key_of(other) != key_of(page)
+    assert other.get_by_label("Image", exact=True).locator("option").count() == 0
+    assert page.get_by_label("Image", exact=True).locator("option").all_inner_texts() == [scene.name]
+    other.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_tab_is_wider_than_the_page(browser: Any, address: str, width: int) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    page = context.new_page()
+    page.goto(address)
+    page.get_by_text("Look at a glacier").wait_for()
+    for name, title in TABS.items():
+        open_tab(page, name)
+        page.get_by_role("heading", name=title, exact=True).wait_for()
+        page.wait_for_timeout(300)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width, name
+    context.close()
+
+
+def test_every_tab_is_reached_by_the_keyboard(page: Any) -> None:
+    page.get_by_role("button", name="Look", exact=True).focus()
+    for title in list(TABS.values())[1:]:
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name=title, exact=True).wait_for()
