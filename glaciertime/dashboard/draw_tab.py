@@ -21,8 +21,7 @@ from glaciertime.dashboard.session import Session
 from glaciertime.dashboard.track_tab import manifest_options
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.record import GlacierRecord, read_record
-from glaciertime.track.record.screening import keep
-from glaciertime.track.record.trends import rate_table
+from glaciertime.report.products import series_product
 from glaciertime.units import number_text
 
 __all__ = ["draw_tab", "parse_places", "rates_with"]
@@ -84,13 +83,13 @@ def rates_with(observations: pd.DataFrame, *, date: dt.date, drawn: str, instead
     day = pd.Timestamp(date)
     table = []
     for _, new in mine[mine["date"] == day].iterrows():
-        series = keep(theirs[(theirs[_SAME] == new[_SAME]).all(axis=1)], allow=("censored", "no-front"))
+        series = theirs[(theirs[_SAME] == new[_SAME]).all(axis=1)]
         at = series["date"] == day
         if not at.any():
             continue
         changed = series.copy()
-        changed.loc[at, ["value", "sigma"]] = [new["value"], new["sigma"]]
-        was, now = rate_table(series), rate_table(changed)
+        changed.loc[at, ["value", "sigma", "quality", "bound"]] = new[["value", "sigma", "quality", "bound"]].to_numpy()
+        was, now = _rate(series), _rate(changed)
         if was.empty or now.empty:
             continue
         row = {**{name: new[name] for name in _SAME}, "unit": new["unit"]}
@@ -99,6 +98,15 @@ def rates_with(observations: pd.DataFrame, *, date: dt.date, drawn: str, instead
             row |= {f"rate_{name}": rates["rate_per_year"], f"low_{name}": rates["low"], f"high_{name}": rates["high"]}
         table.append(row)
     return pd.DataFrame(table)
+
+
+def _rate(series: pd.DataFrame) -> pd.DataFrame:
+    """Return what ``series --product rates`` says of a series."""
+
+    def none() -> Any:
+        raise AssertionError("a rate needs neither fronts nor a place")
+
+    return series_product("rates", observations=series, fronts=none, glacier=none).table
 
 
 class _Draw:
@@ -179,18 +187,18 @@ class _Draw:
             runner.say(self.session.nothing_held(), kind="wrong")
             return
         try:
-            places = parse_places(self.places.value, kind=kind)
+            places = parse_places(self.places.value or "", kind=kind)
             if kind != "front":
                 self._keep(runner, glacier, kind, places)
                 return
-            date = dt.date.fromisoformat(self.other_date.value.strip() or self.date.value or "")
+            date = dt.date.fromisoformat((self.other_date.value or "").strip() or self.date.value or "")
         except InputError as error:
             runner.say(str(error), kind="wrong")
             return
         except ValueError:
             runner.say(f"'{self.other_date.value}' is no date; write it as 2021-03-15.", kind="wrong")
             return
-        author = self.author.value.strip()
+        author = (self.author.value or "").strip()
         if not author:
             runner.say("Say who drew it: a front has an author.", kind="wrong")
             return

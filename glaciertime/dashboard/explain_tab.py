@@ -7,8 +7,7 @@ from typing import Any
 
 import panel as pn
 
-from glaciertime.dashboard.parts import Dropper, Runner, download, page_part
-from glaciertime.dashboard.segment_tab import image_options
+from glaciertime.dashboard.parts import Dropper, Runner, download, options, page_part
 from glaciertime.dashboard.session import Session
 
 __all__ = ["explain_tab"]
@@ -55,9 +54,7 @@ class _Explain:
             return
         image = Path("images") / self.image.value
         out = Path(self.session.workplace.new_folder("why").name) / f"{image.stem}_{self.method.value}.png"
-        given = image_options(sensor="", bands=self.bands.value, nodata="")
-        if self.ocean.value.strip():
-            given += ["--ocean", self.ocean.value.strip()]
+        given = options(("--bands", self.bands.value), ("--ocean", self.ocean.value))
         ended = await runner.run(
             [
                 "explain",

@@ -8,7 +8,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from bokeh.models import (
+from bokeh.models import (  # type: ignore[attr-defined]
     BooleanFilter,
     CDSView,
     ColorBar,
@@ -146,8 +146,8 @@ def _look_at(drawn: Any, bounds: Any) -> None:
     """Show the fronts and as much again around them; what else is drawn may reach beyond."""
     x_min, y_min, x_max, y_max = bounds
     margin = max(x_max - x_min, y_max - y_min, 1000.0) / 2
-    drawn.x_range = Range1d(x_min - margin, x_max + margin)
-    drawn.y_range = Range1d(y_min - margin, y_max + margin)
+    drawn.x_range = Range1d(start=x_min - margin, end=x_max + margin)
+    drawn.y_range = Range1d(start=y_min - margin, end=y_max + margin)
 
 
 def mark(marked: ColumnDataSource, fronts: gpd.GeoDataFrame) -> None:
@@ -257,8 +257,9 @@ def picture_figure(
     drawn = _dressed(
         figure(
             match_aspect=True, height=420, sizing_mode="stretch_width", title=title,
-            tools="pan,box_zoom,wheel_zoom,reset,save", x_axis_label="column, pixels", y_axis_label="row from the bottom, pixels", x_range=(0, width),
-            y_range=(0, height),
+            tools="pan,box_zoom,wheel_zoom,reset,save", x_axis_label="column, pixels",
+            y_axis_label="row from the bottom, pixels", x_range=Range1d(start=0, end=width),
+            y_range=Range1d(start=0, end=height),
         )
     )  # fmt: skip
     drawn.grid.visible = False

@@ -10,7 +10,7 @@ import panel as pn
 
 from glaciertime.archive import Archive
 from glaciertime.dashboard.forecast_tab import show_forecasts
-from glaciertime.dashboard.parts import Dropper, Runner, page_part
+from glaciertime.dashboard.parts import Dropper, Runner, options, page_part
 from glaciertime.dashboard.session import Session
 from glaciertime.record import read_record
 from glaciertime.tables import VARIABLES
@@ -60,11 +60,10 @@ class _OwnSeries:
         if not await self.session.own_archive(runner):
             return
         own = ["--archive", self.session.workplace.own_archive.name]
-        told = (
+        given = options(
             ("--glacier", self.glacier.value), ("--variable", self.variable.value), ("--unit", self.unit.value),
             ("--columns", self.columns.value),
         )  # fmt: skip
-        given = [text for name, value in told if value.strip() for text in (name, value.strip())]
         ended = await runner.run(["import", f"series/{self.file.value}", *given, *own, "--json"])
         if not ended.has_result:
             return

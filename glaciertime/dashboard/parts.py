@@ -16,7 +16,7 @@ from glaciertime.dashboard.commands import Commands, Ended
 from glaciertime.dashboard.uploads import KINDS
 from glaciertime.dashboard.workplace import Workplace
 
-__all__ = ["Dropper", "Runner", "download", "page_part", "table_html"]
+__all__ = ["Dropper", "Runner", "download", "options", "page_part", "table_html"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 
@@ -190,6 +190,17 @@ class Runner:
 def download(path: Path, label: str) -> Any:
     """Return a link that saves a file."""
     return pn.widgets.FileDownload(file=str(path), filename=path.name, label=label, button_type="default", width=260)
+
+
+def options(*pairs: tuple[str, str | None]) -> list[str]:
+    """Return options of a command with what was typed for them; what is empty is left out.
+
+    Examples
+    --------
+    >>> options(("--crs", " EPSG:3413 "), ("--unit", ""), ("--sensor", None))
+    ['--crs', 'EPSG:3413']
+    """
+    return [text for name, value in pairs if (value or "").strip() for text in (name, str(value).strip())]
 
 
 def page_part(title: str, *parts: Any) -> Any:

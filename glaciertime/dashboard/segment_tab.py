@@ -9,14 +9,14 @@ from typing import Any
 import panel as pn
 
 from glaciertime.dashboard.figures import picture_figure
-from glaciertime.dashboard.parts import Dropper, Runner, download, page_part, table_html
+from glaciertime.dashboard.parts import Dropper, Runner, download, options, page_part, table_html
 from glaciertime.dashboard.pictures import picture_of
 from glaciertime.dashboard.session import Session
 from glaciertime.naming import counted
 from glaciertime.scenes.sensors import sensor_names
 from glaciertime.units import number_text
 
-__all__ = ["image_options", "segment_tab"]
+__all__ = ["segment_tab"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 #: Side by side where there is room, below each other where there is not.
@@ -30,12 +30,6 @@ _MODELS = {
 #: Models that see a scene with the ocean up: only these can be told where it lies.
 _FRAMED = ("landsat-fronts",)
 _OCEAN = ("auto", "north", "east", "south", "west", "up")
-
-
-def image_options(*, sensor: str, bands: str, nodata: str) -> list[str]:
-    """Return the options of ``segment`` and ``explain`` that say what an image is; what is empty is left out."""
-    given = (("--sensor", sensor), ("--bands", bands), ("--nodata", nodata))
-    return [text for name, value in given if value.strip() for text in (name, value.strip())]
 
 
 class _Segment:
@@ -64,12 +58,12 @@ class _Segment:
         self.composite.param.watch(self._show, "value")
 
     def view(self) -> Any:
-        options = pn.Accordion(
+        more = pn.Accordion(
             ("What the image is", pn.Column(self.sensor, self.bands, self.nodata, **_WIDE)), active=[], **_WIDE
         )
         return page_part(
             "Segment an image", self.dropper, self.image, self.composite, self.header, self.preview, self.model,
-            self.other, self.ocean, options, self.runner.view(), self.results,
+            self.other, self.ocean, more, self.runner.view(), self.results,
         )  # fmt: skip
 
     def _arrived(self, _: object) -> None:
@@ -85,8 +79,11 @@ class _Segment:
             return
         said: list[str] = []
         made = await picture_of(
-            self.session, self.dropper.folder / self.image.value, bands=self.composite.value.strip(), hear=said.append
-        )
+            self.session,
+            self.dropper.folder / self.image.value,
+            bands=(self.composite.value or "").strip(),
+            hear=said.append,
+        )  # fmt: skip
         if made is None:
             shown = "".join(f'<p class="wrong">{html.escape(text)}</p>' for text in said)
             self.header.object = f'<div role="status">{shown}</div>'
@@ -128,7 +125,7 @@ class _Segment:
             of_model = ["--method", choice.removeprefix("method:")]
         elif choice in _FRAMED and self.ocean.value != "auto":
             of_model += ["--ocean", self.ocean.value]
-        given = image_options(sensor=self.sensor.value, bands=self.bands.value, nodata=self.nodata.value)
+        given = options(("--sensor", self.sensor.value), ("--bands", self.bands.value), ("--nodata", self.nodata.value))
         crs = ["--vector", str(vector)]
         ended = await runner.run(["segment", str(image), "--out", str(mask), *of_model, *given, *crs, "--json"])
         if not ended.has_result:

@@ -10,7 +10,7 @@ import panel as pn
 import yaml
 
 from glaciertime.catalog import load_catalog
-from glaciertime.dashboard.parts import Dropper, Runner, page_part
+from glaciertime.dashboard.parts import Dropper, Runner, options, page_part
 from glaciertime.dashboard.session import Session
 from glaciertime.errors import UsageError
 
@@ -77,12 +77,12 @@ class _Track:
     def view(self) -> Any:
         files = pn.Column(pn.pane.HTML('<p class="label">Files to track</p>'), self.chosen, **_WIDE)
         what = pn.Column(pn.pane.HTML('<p class="label">Rasters are</p>'), self.kind, **_WIDE)
-        options = pn.Accordion(
+        more = pn.Accordion(
             ("What the files are", pn.Column(self.classes, self.crs, self.resolution, self.days, **_WIDE)), active=[],
             **_WIDE,
         )  # fmt: skip
         return page_part(
-            "Track a glacier", self.dropper, files, self.glacier, what, self.ocean, options, self.runner.view(),
+            "Track a glacier", self.dropper, files, self.glacier, what, self.ocean, more, self.runner.view(),
             self.result,
         )  # fmt: skip
 
@@ -105,15 +105,10 @@ class _Track:
         if not await self.session.own_archive(runner):
             return
         folder = self._folder()
-        given = [
-            text
-            for option, field in (
-                ("--ocean", self.ocean), ("--classes", self.classes), ("--crs", self.crs),
-                ("--resolution", self.resolution),
-            )
-            if field.value.strip()
-            for text in (option, field.value.strip())
-        ]  # fmt: skip
+        given = options(
+            ("--ocean", self.ocean.value), ("--classes", self.classes.value), ("--crs", self.crs.value),
+            ("--resolution", self.resolution.value),
+        )  # fmt: skip
         given += [option for option in (self.kind.value, self.days.value) if option]
         ended = await runner.run(
             ["track", "--glacier", name, *manifest_options(self.session, name), "--data", folder.name, *given,

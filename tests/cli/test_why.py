@@ -431,7 +431,7 @@ WRITERS = {
     "import": "rows of the archive", "forget": "rows of the archive", "archive": "rows of the archive",
     "export": "a note", "segment": "a tag, a note", "report": "a tag", "export-model": "a note", "train": "a note",
     "scenes": "a note", "data": "a note", "adapt": "a note", "explain": "a note", "train-forecaster": "a note",
-    "evaluate": "a note", "plot": "a note", "compare": "a note",
+    "evaluate": "a note", "plot": "a note", "compare": "a note", "dashboard": "by the commands that it runs",
     "table": "", "inventories": "", "series": "", "catalog": "", "models": "", "why": "", "doctor": "",
 }  # fmt: skip
 

@@ -1,0 +1,149 @@
+"""What the page stands on, without a browser: names, room, commands, pictures, places, rates."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import rasterio
+
+pytest.importorskip("panel", reason="the extra 'dashboard' is not installed")
+
+from glaciertime.dashboard.commands import Commands
+from glaciertime.dashboard.draw_tab import parse_places, rates_with
+from glaciertime.dashboard.preview import picture
+from glaciertime.dashboard.uploads import checked_name
+from glaciertime.dashboard.workplace import Workplace, at_key
+from glaciertime.errors import InputError
+from glaciertime.tables import empty
+
+
+@pytest.mark.parametrize(
+    "name", ["../a.tif", "..\\a.tif", "/etc/a.tif", "a\x00.tif", ".a.tif", "a<b>.tif", "a.svg", "a.tif.exe", "x" * 130]
+)
+def test_a_name_that_is_none_of_a_file_of_that_kind_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match=r"bring|rename"):
+        checked_name(name, kind="images")
+
+
+def test_names_of_people_who_write_otherwise_are_taken() -> None:
+    assert checked_name("Škeiðarárjökull 2003-08-12 (cut).TIF", kind="images") == "Škeiðarárjökull 2003-08-12 (cut).TIF"
+
+
+def test_a_session_leaves_nothing_behind_and_its_key_ends() -> None:
+    place = Workplace()
+    (place.new_folder("mask") / "a.tif").write_bytes(b"x")
+    assert at_key(place.key) is place
+    assert place.folder.stat().st_mode & 0o077 == 0
+    place.close()
+    assert not place.folder.exists()
+    assert at_key(place.key) is None
+
+
+def test_a_session_takes_no_more_than_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLACIERTIME_MAX_SESSION_MB", "1")
+    place = Workplace()
+    try:
+        place.check_room("a.tif", 0.9)
+        (place.folder / "b.tif").write_bytes(b"x" * 200_000)
+        with pytest.raises(InputError, match="session-mb"):
+            place.check_room("a.tif", 0.9)
+        with pytest.raises(InputError, match="upload-mb"):
+            place.check_room("a.tif", 501)
+    finally:
+        place.close()
+
+
+def test_a_command_tells_its_sentences_its_result_and_itself(tmp_path: Path) -> None:
+    said: list[str] = []
+
+    async def both() -> None:
+        commands = Commands(tmp_path)
+        ended = await commands.run(["table", "--archive", "none.gpkg"], hear=said.append)
+        assert (ended.code, ended.has_result) == (1, False)
+        assert "there is no archive none.gpkg" in ended.sentences[-1]
+        assert said == list(ended.sentences)
+        assert ended.command == "glaciertime table --archive none.gpkg"
+
+    asyncio.run(both())
+
+
+def test_a_command_that_is_stopped_ends_and_says_so(tmp_path: Path) -> None:
+    async def stop() -> None:
+        commands = Commands(tmp_path)
+        running = asyncio.ensure_future(
+            commands.run(["-n", "1", "import time; time.sleep(60)"], hear=lambda _: None, module="timeit")
+        )
+        while not commands.is_busy:
+            await asyncio.sleep(0.05)
+        await commands.stop()
+        ended = await running
+        assert ended.code < 0
+        assert ended.sentences[-1] == "Stopped."
+        assert not commands.is_busy
+
+    asyncio.run(stop())
+
+
+def test_a_picture_keeps_what_was_not_observed_clear(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    values = np.arange(100, dtype="float32").reshape(10, 10)
+    values[0] = -9999
+    values[1, 0] = np.nan
+    with rasterio.open(
+        path, "w", driver="GTiff", width=10, height=10, count=1, dtype="float32", nodata=-9999
+    ) as raster:
+        raster.write(values, 1)
+    rgba, told = picture(path)
+    assert (rgba[0, :, 3] == 0).all()
+    assert rgba[1, 0, 3] == 0
+    assert (rgba[2:, :, 3] == 255).all()
+    assert rgba[2, 0, 0] < rgba[9, 9, 0]
+    assert (told["width"], told["height"], told["count"], told["crs"]) == (10, 10, 1, None)
+
+
+def test_a_picture_of_bands_that_are_not_there_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    with rasterio.open(path, "w", driver="GTiff", width=4, height=4, count=1, dtype="uint8") as raster:
+        raster.write(np.ones((4, 4), "uint8"), 1)
+    with pytest.raises(InputError, match="has 1 bands"):
+        picture(path, bands=(3, 2, 1))
+    (tmp_path / "b.tif").write_text("no raster")
+    with pytest.raises(InputError, match="is no raster"):
+        picture(tmp_path / "b.tif")
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,2", "200, 10\n1,1", "a,b\n1,1", "1,91\n1,1"])
+def test_places_that_are_none_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"degrees|needed"):
+        parse_places(text, kind="front")
+
+
+def test_the_rate_with_a_drawn_front_is_that_of_the_series_with_its_value() -> None:
+    days = [dt.date(2000 + year, 1, 1) for year in range(6)]
+    rows = pd.DataFrame(
+        {
+            "glacier": "A", "date": pd.to_datetime(days), "variable": "front_position_m",
+            "value": [1000.0 - 10 * year for year in range(6)], "sigma": 1.0, "unit": "m", "method": "centreline",
+            "footprint": "centreline", "dataset": "theirs", "sensor": "", "image_id": [f"i{k}" for k in range(6)],
+            "coverage": 1.0, "quality": "ok", "source": "observed", "front_of": "", "bound": "",
+        }
+    )  # fmt: skip
+    rows = rows.reindex(columns=empty("observations").columns)
+    drawn = rows.iloc[[5]].assign(value=900.0, dataset="drawn by me")
+    table = rates_with(pd.concat([rows, drawn]), date=days[5], drawn="drawn by me", instead_of="theirs")
+    assert len(table) == 1
+    years = (pd.to_datetime(days) - pd.Timestamp("2000-01-01")).days.to_numpy() / 365.25
+    for name, values in (("was", rows["value"]), ("now", [*rows["value"][:5], 900.0])):
+        slope = np.polyfit(years, np.asarray(values, float), 1)[0]
+        assert table[f"rate_{name}"].iloc[0] == pytest.approx(slope, rel=1e-6)
+    assert (table["was"].iloc[0], table["now"].iloc[0]) == (950.0, 900.0)
+
+
+def test_a_front_of_a_date_that_nobody_else_measured_changes_no_rate() -> None:
+    rows = empty("observations")
+    assert rates_with(rows, date=dt.date(2000, 1, 1), drawn="a", instead_of="b").empty
