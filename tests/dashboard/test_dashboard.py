@@ -21,7 +21,7 @@ TABS = {
 
 
 def open_tab(page: Any, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    page.get_by_role("button", name=name, exact=True).first.click()
 
 
 def bring(page: Any, *files: Path) -> None:
@@ -46,7 +46,7 @@ def test_look_shows_the_map_the_series_and_the_value_of_a_date(page: Any) -> Non
 def test_a_scene_becomes_a_mask_that_can_be_kept(page: Any, scene: Path, tmp_path: Path) -> None:
     open_tab(page, "Segment")
     bring(page, scene)
-    page.get_by_text("1024 × 1024 pixels, 1 bands of uint8").wait_for()
+    page.get_by_text("1024 × 1024 pixels, 1 band of uint8").wait_for()
     page.get_by_label("Where the ocean lies").select_option("north")
     page.get_by_role("button", name="Segment", exact=True).last.click()
     page.get_by_text("Areas by landsat-fronts").wait_for()
@@ -152,7 +152,7 @@ def test_a_session_sees_nothing_of_another(browser: Any, address: str, page: Any
     bring(page, scene)
     other = browser.new_context().new_page()
     other.goto(address)
-    other.get_by_role("button", name="Segment", exact=True).click()
+    open_tab(other, "Segment")
     assert key_of(other) != key_of(page)
     assert other.get_by_label("Image", exact=True).locator("option").count() == 0
     assert page.get_by_label("Image", exact=True).locator("option").all_inner_texts() == [scene.name]
