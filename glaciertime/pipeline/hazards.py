@@ -72,9 +72,10 @@ class Hazards:
             if of_several.any():
                 several = remove_sensor_offsets(kept[of_several])
                 kept = pd.concat([kept[~of_several], several], ignore_index=True)
-            last = kept["date"].max() if len(kept) else pd.NaT
             found = watched(kept, terminus=self._ends_in)
-            self._watches[variable] = (found, np.datetime64(last, "D") if self._cutoff is None else self._cutoff)
+            # Of values that are all flagged, or of none, there is no last date.
+            last = np.datetime64("NaT") if kept.empty else np.datetime64(pd.Timestamp(kept["date"].max()), "D")
+            self._watches[variable] = (found, last if self._cutoff is None else self._cutoff)
         return self._watches[variable]
 
     def _ends_in(self, glacier: str) -> str:
