@@ -84,7 +84,7 @@ class SeenDates:
                     flags = _unclear(image, others)
                 else:
                     of_day = np.sum([one.detail for one in same_day if not one.against], axis=0, dtype=np.float32)
-                    flags = _clear(image, others, mean=(total - of_day) / len(others))
+                    flags = _clear(image, others, mean=np.asarray((total - of_day) / len(others), dtype=np.float32))
                 if flags:
                     out[what.dataset, what.image_id] = flags
         return out
