@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from glaciertime import limits
 from glaciertime.errors import GlacierTimeError
 from glaciertime.naming import fold_name
-from glaciertime.scenes.acquisition import NO_DATA, ZONES, ImageScene, MaskScene, UnreadableScene
+from glaciertime.pipeline.model_zones import are_zones, told_of_zones, zone_table
+from glaciertime.scenes.acquisition import ImageScene, MaskScene, UnreadableScene
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.tables import UNRELIABLE
 from glaciertime.track.place import reproject
@@ -240,8 +241,8 @@ def mask_of_image(
             "give one with --weights; sar-zones has seen simulated scenes alone",
         )
     run, spec = model_engine(weights or scene.weights)
-    strange = sorted(set(spec.codes) - (set(ZONES.values()) - {NO_DATA}))
-    if strange:
+    zone_of = zone_table(spec)
+    if zone_of is None:
         return _refused(
             scene,
             f"the classes of the model {spec.name} are {', '.join(spec.classes)} (codes {spec.codes}), not rock, "
@@ -257,7 +258,11 @@ def mask_of_image(
             pixels, checked = opened_image(scene, spec)
             with pixels:
                 made = _segment(scene, pixels, where, run=run, quick=quick, spec=spec)
-        return replace(made, checked=checked)
+        zones = zone_of[made.zones]
+        # Layers of classes are not those of zones: the front keeps to the pixels of the mask then.
+        probability = made.probability if are_zones(spec) else None
+        mask = replace(made.scene, read=lambda: zones)
+        return replace(made, zones=zones, scene=mask, probability=probability, checked=checked)
 
     try:
         first = segmented()
@@ -267,8 +272,8 @@ def mask_of_image(
     sigma_px, flags = first.sigma_px, dict(scene.acquisition.flags)
     if first.unclear:
         flags["unclear-front"] = first.unclear
-    if first.checked is not None and tell is not None:
-        for sentence in first.checked.notes:
+    if tell is not None:
+        for sentence in filter(None, (told_of_zones(spec), *(() if first.checked is None else first.checked.notes))):
             tell(sentence)
     elsewhere = _elsewhere(spec, scene.acquisition.glacier)
     doubts = [first.unlike, elsewhere, *(() if first.checked is None else first.checked.doubts)]

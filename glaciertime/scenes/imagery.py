@@ -112,6 +112,11 @@ class Imagery:
         return tuple(self._source.descriptions)
 
     @property
+    def stored(self) -> str:
+        """Return the type that the values of the bands used are stored as."""
+        return str(np.result_type(*(self._source.dtypes[band - 1] for band in self.bands)))
+
+    @property
     def declared_scale(self) -> tuple[float, float] | None:
         """Return factor and offset that the file names for the bands used; None where it names none, or several."""
         pairs = {(self._source.scales[band - 1], self._source.offsets[band - 1]) for band in self.bands}

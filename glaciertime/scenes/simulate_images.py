@@ -8,7 +8,7 @@ flow, crevasses, ponds, snow, cloud, saturation, speckle, layover and radar shad
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +22,9 @@ from glaciertime.scenes.simulate_ground import GLACIER, NO_DATA, OCEAN, ROCK, Gr
 
 __all__ = ["SENSORS", "SimulatedFronts", "simulate_optical", "simulate_sar"]
 
+#: Scenes at most, and the least and the largest side of one, pixels.
+_MOST = 100_000
+_SIDES = (32, 4096)
 #: Name -> pixel size in metres and number of looks (radar) of the sensors that are imitated.
 SENSORS: dict[str, tuple[float, float | None]] = {
     "ERS": (20.0, 3.0),
@@ -282,11 +285,21 @@ class SimulatedFronts:
     size: tuple[int, int] = (300, 200)
     seed: int = 0
     scenes_per_fjord: int = 4
-    bands: tuple[str, ...] = ("grey",)
+    bands: tuple[str, ...] = field(default=("grey",), init=False)
 
     def __post_init__(self) -> None:
         if self.kind not in ("optical", "sar"):
             raise InputError(f"simulated scenes of kind '{self.kind}' asked for, 'optical' or 'sar' expected")
+        if not 1 <= self.count <= _MOST or self.seed < 0 or self.scenes_per_fjord < 1:
+            raise InputError(
+                f"simulated scenes: count {self.count}, seed {self.seed}, scenes_per_fjord {self.scenes_per_fjord} "
+                f"given; count of 1 to {_MOST}, seed of 0 or more, scenes_per_fjord of 1 or more expected"
+            )
+        if not all(_SIDES[0] <= side <= _SIDES[1] for side in self.size):
+            raise InputError(
+                f"simulated scenes of {self.size[0]} x {self.size[1]} pixels asked for, sides of {_SIDES[0]} to "
+                f"{_SIDES[1]} expected"
+            )
 
     @property
     def classes(self) -> tuple[str, ...]:

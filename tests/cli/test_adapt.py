@@ -11,6 +11,7 @@ pytest.importorskip("onnx")
 
 from glaciertime.__main__ import run  # noqa: E402
 from glaciertime.archive import Archive  # noqa: E402
+from glaciertime.segment.adapt.leaving_out import Gain  # noqa: E402
 from glaciertime.segment.description import read_spec  # noqa: E402
 from glaciertime.segment.predict.weights import load_model, save_model  # noqa: E402
 from tests.segment.adapt.places import SPEC, front, tiny_network, write_fronts, write_images, write_masks  # noqa: E402
@@ -34,17 +35,25 @@ def adapt(folder, *more, labels=None, out=None):
     return run(["adapt", "--glacier", "Nordbrae", *map(str, given), *more])
 
 
+def every_share_gains(monkeypatch):
+    """What an untrained network draws is worth nothing; here it is believed."""
+    monkeypatch.setattr(Gain, "is_gain", property(lambda gain: gain.count > 0))
+    monkeypatch.setattr("glaciertime.segment.adapt.leaving_out.better_turn", lambda errors: 0)
+
+
 def test_the_result_is_a_model_of_the_same_description_that_track_takes_and_says_where_it_is_not_made_for(
     place, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    every_share_gains(monkeypatch)
     assert adapt(place, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["count"] == 3
     assert [one["date"] for one in told["left_out"]] == [str(date) for date in DAYS]
     means = [sum(one[key] for one in told["left_out"]) / 3 for key in ("before_px", "after_px")]
     assert [told["mean_before_px"], told["mean_after_px"]] == pytest.approx(means, abs=1e-3)
-    assert told["recommended"] == ("tiny-nordbrae" if told["is_gain"] else "tiny")
+    least = min(told["shares"], key=lambda one: (one["mean_after_px"], -one["share"]))
+    assert (told["is_adapted"], told["share"], told["mean_after_px"]) == (True, least["share"], least["mean_after_px"])
     network, spec = load_model(place / "out" / "weights.safetensors")
     assert read_spec(place / "out" / "model.onnx").adapted_to == spec.adapted_to == "Nordbrae"
     assert spec.name == "tiny-nordbrae"
@@ -66,7 +75,23 @@ def test_the_result_is_a_model_of_the_same_description_that_track_takes_and_says
         assert rows["quality"].str.contains("tiny-nordbrae was adapted to Nordbrae").any() != is_its_own
 
 
-def test_masks_are_labels_too_and_adapting_again_replaces_the_own_files_and_says_so(place, tmp_path, capsys):
+def test_what_is_not_better_at_dates_left_out_is_not_handed_out(place, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Gain, "is_gain", property(lambda gain: False))
+    monkeypatch.setattr("glaciertime.segment.adapt.leaving_out.better_turn", lambda errors: 0)
+    assert adapt(place, out=tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert "no share of what was learnt gains at dates left out" in printed
+    assert "tiny as it was given" in printed
+    network, spec = load_model(tmp_path / "out" / "weights.safetensors")
+    assert (spec.name, spec.adapted_to, spec.trained_on) == ("tiny", "", SPEC.trained_on)
+    assert read_spec(tmp_path / "out" / "model.onnx").name == "tiny"
+    assert all(torch.equal(value, tiny_network().state_dict()[name]) for name, value in network.state_dict().items())
+
+
+def test_masks_are_labels_too_and_adapting_again_replaces_the_own_files_and_says_so(
+    place, tmp_path, monkeypatch, capsys
+):
+    every_share_gains(monkeypatch)
     masks = write_masks(tmp_path / "masks", DAYS)
     assert adapt(place, labels=masks, out=tmp_path / "out") == 0
     assert "left out in turn, 3 labelled images" in capsys.readouterr().out
@@ -156,5 +181,6 @@ def test_an_ocean_that_seems_to_lie_on_another_side_is_told(place, tmp_path, mon
     assert "THE OCEAN SEEMS TO LIE ON ANOTHER SIDE: with it at 0 degrees" in told
     assert "at 180 degrees" in told
     card = json.loads((tmp_path / "out" / "adapted.json").read_text())
-    assert card["recommended"] == card["from"]
+    assert card["name"] == card["from"] == "tiny"
+    assert (card["is_adapted"], card["share"]) == (False, 0.0)
     assert "THE OCEAN SEEMS TO LIE ON ANOTHER SIDE" in card["said"][0]

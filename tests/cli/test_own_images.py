@@ -90,7 +90,7 @@ def test_one_class_alone_trains_nothing(command: Command, images: Path) -> None:
     [
         (["--region", "AN"], "--region AN: the samples of folder say no region; leave --region AN away"),
         (["--split", "regoin"], "--split regoin: no such split; nearest: region"),
-        (["--reader", "tiles=32"], "reader 'folder': options ['root', 'tiles'] given"),
+        (["--reader", "tiles=32"], "no option is called tiles; nearest: tile"),
         (["--reader", "tile"], "NAME=VALUE expected"),
         (["--binary", "--positive", "lake"], "class 'lake' is not in the data"),
         (["--month", "14"], "--month 14"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -32,9 +32,9 @@ class CaffeTraining:
     """
 
     root: Path
-    bands: tuple[str, ...] = ("amplitude",)
-    classes: tuple[str, ...] = ("no data", "rock", "glacier", "ocean")
-    codes: tuple[int, ...] = _CODES
+    bands: tuple[str, ...] = field(default=("amplitude",), init=False)
+    classes: tuple[str, ...] = field(default=("no data", "rock", "glacier", "ocean"), init=False)
+    codes: tuple[int, ...] = field(default=_CODES, init=False)
 
     @cached_property
     def problems(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class GlacierHack:
     root: Path
     stretch: bool = True
     binary: bool = False
-    bands: tuple[str, ...] = ("Band1", "Band2", "Band3", "Band4", "Band5")
+    bands: tuple[str, ...] = field(default=("Band1", "Band2", "Band3", "Band4", "Band5"), init=False)
 
     @property
     def classes(self) -> tuple[str, ...]:

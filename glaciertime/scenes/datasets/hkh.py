@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -41,7 +41,7 @@ class HkhBaraka:
 
     root: Path
     binary: bool = False
-    bands: tuple[str, ...] = _BARAKA_BANDS
+    bands: tuple[str, ...] = field(default=_BARAKA_BANDS, init=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -116,8 +116,8 @@ class HkhAryal:
 
     root: Path
     channels: int = 8
-    classes: tuple[str, ...] = ("background", "clean ice", "debris-covered ice")
-    codes: tuple[int, ...] = (64, 127, 128)
+    classes: tuple[str, ...] = field(default=("background", "clean ice", "debris-covered ice"), init=False)
+    codes: tuple[int, ...] = field(default=(64, 127, 128), init=False)
 
     @property
     def bands(self) -> tuple[str, ...]:

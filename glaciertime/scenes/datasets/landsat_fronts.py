@@ -6,7 +6,7 @@ Mohajerani et al. 2019, doi:10.3390/rs11010074, data doi:10.5281/zenodo.4044770.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,9 @@ class LandsatFronts:
     """
 
     root: Path
-    bands: tuple[str, ...] = ("grey",)
-    classes: tuple[str, ...] = ("glacier", "ocean")
-    codes: tuple[int, ...] = (127, 254)
+    bands: tuple[str, ...] = field(default=("grey",), init=False)
+    classes: tuple[str, ...] = field(default=("glacier", "ocean"), init=False)
+    codes: tuple[int, ...] = field(default=(127, 254), init=False)
 
     @property
     def index(self) -> pd.DataFrame:

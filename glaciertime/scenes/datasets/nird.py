@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,8 @@ class Nird:
 
     root: Path
     modalities: tuple[str, ...] = ("optical", "dem", "co_pol_sar")
-    classes: tuple[str, ...] = ("background", "glacier")
-    codes: tuple[int, ...] = (64, 127)
+    classes: tuple[str, ...] = field(default=("background", "glacier"), init=False)
+    codes: tuple[int, ...] = field(default=(64, 127), init=False)
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.modalities if name not in MODALITIES]

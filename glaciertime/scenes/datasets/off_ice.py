@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -47,7 +47,7 @@ class Cityscapes:
 
     root: Path
     categories: bool = False
-    bands: tuple[str, ...] = ("red", "green", "blue")
+    bands: tuple[str, ...] = field(default=("red", "green", "blue"), init=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -107,9 +107,9 @@ class CdwSeg:
     yes_or_no: ClassVar[tuple[tuple[int, ...], ...]] = ((0, 1), (0,))
 
     root: Path
-    bands: tuple[str, ...] = ("red", "green", "blue")
-    classes: tuple[str, ...] = tuple(f"class {number}" for number in range(10))
-    codes: tuple[int, ...] = tuple(range(10))
+    bands: tuple[str, ...] = field(default=("red", "green", "blue"), init=False)
+    classes: tuple[str, ...] = field(default=tuple(f"class {number}" for number in range(10)), init=False)
+    codes: tuple[int, ...] = field(default=tuple(range(10)), init=False)
 
     @cached_property
     def _names(self) -> tuple[tuple[str, str], ...]:

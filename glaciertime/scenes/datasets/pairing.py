@@ -85,7 +85,8 @@ def _walk(folder: Path, besides: Path | None, depth: int) -> Iterator[Path]:
             continue
         if path.is_dir() and depth < _DEEPEST:
             yield from _walk(path, besides, depth + 1)
-        elif path.suffix.lower() in ENDINGS and path.is_file():
+        elif path.suffix.lower() in ENDINGS and (path.is_file() or path.is_symlink()):
+            # A link that leads nowhere is told where it is read.
             yield path
 
 

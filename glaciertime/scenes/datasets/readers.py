@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from pathlib import Path
 from typing import Any
 
-from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.errors import UsageError, nearest_names
+from glaciertime.scenes.datasets.options import option_fields, read_options
 from glaciertime.scenes.datasets.sample import TrainingData
 
 __all__ = ["open_training_data", "reader_fields", "reader_names"]
@@ -48,14 +48,12 @@ def open_training_data(name: str, *, root: Path, options: dict[str, Any] | None 
     root : Path
         Its folder; not used by ``simulated``.
     options : dict, optional
-        Further arguments of the reader; lists become tuples.
+        Further arguments of the reader, see :func:`.options.read_options`.
 
     Raises
     ------
     UsageError
-        If no reader has that name.
-    InputError
-        If the reader does not know an option.
+        If no reader has that name, or the reader does not know an option or its value.
 
     Examples
     --------
@@ -63,13 +61,10 @@ def open_training_data(name: str, *, root: Path, options: dict[str, Any] | None 
     5
     """
     reader = _reader(name)
-    plain = {key: tuple(value) if isinstance(value, list) else value for key, value in (options or {}).items()}
+    plain = read_options(reader, options or {}, name=name)
     if name != "simulated":
         plain["root"] = Path(root)
-    try:
-        return reader(**plain)
-    except TypeError as error:
-        raise InputError(f"reader '{name}': options {sorted(plain)} given ({error}); see its documentation") from error
+    return reader(**plain)
 
 
 def reader_fields(name: str) -> list[str]:
@@ -80,7 +75,7 @@ def reader_fields(name: str) -> list[str]:
     >>> "modalities" in reader_fields("nird")
     True
     """
-    return [field.name for field in dataclasses.fields(_reader(name)) if field.name != "root"]
+    return option_fields(_reader(name))
 
 
 def _reader(name: str) -> Any:

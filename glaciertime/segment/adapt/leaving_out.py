@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,8 +196,9 @@ def leave_out(
     network: nn.Module,
     spec: ModelSpec,
     learn: Callable[[Sequence[TrainingSample]], nn.Module],
-) -> Gain:
-    """Return what is gained at dates that were not learnt from.
+    versions: Mapping[float, Callable[[nn.Module], nn.Module]] | None = None,
+) -> dict[float, Gain]:
+    """Return what is gained at dates that were not learnt from, by each version of what was learnt.
 
     The images of one day are left out together; more than :data:`MOST_FOLDS` days are left out in groups, every
     so-many-th of them.
@@ -211,6 +212,8 @@ def leave_out(
     spec : ModelSpec
     learn : callable
         Samples -> a network that has learnt them, from ``network`` on.
+    versions : mapping, optional
+        What a network that has learnt is made into before it is measured; itself, as 1, by default.
 
     Raises
     ------
@@ -225,22 +228,26 @@ def leave_out(
         )
     folds = min(len(days), MOST_FOLDS)
     as_given = predicting(network, spec)
-    found = []
+    versions = {1.0: lambda learnt: learnt} if versions is None else versions
+    found: dict[float, list[LeftOut]] = {key: [] for key in versions}
     for fold in range(folds):
         held = set(days[fold::folds])
         asked = [sample for sample in labelled if sample.info.date in held]
-        adapted = predicting(learn([sample for sample in labelled if sample.info.date not in held]), spec)
-        for sample in asked:
-            found.append(
-                LeftOut(
-                    name=sample.info.name,
-                    date=str(sample.info.date),
-                    before_px=front_error_px(sample, run=as_given, spec=spec),
-                    after_px=front_error_px(sample, run=adapted, spec=spec),
-                    pixel_m=sample.info.resolution_m,
+        before = [front_error_px(sample, run=as_given, spec=spec) for sample in asked]
+        learnt = learn([sample for sample in labelled if sample.info.date not in held])
+        for key, version in versions.items():
+            adapted = predicting(version(learnt), spec)
+            for sample, before_px in zip(asked, before, strict=True):
+                found[key].append(
+                    LeftOut(
+                        name=sample.info.name,
+                        date=str(sample.info.date),
+                        before_px=before_px,
+                        after_px=front_error_px(sample, run=adapted, spec=spec),
+                        pixel_m=sample.info.resolution_m,
+                    )
                 )
-            )
-    return Gain(tuple(sorted(found, key=lambda one: (one.date, one.name))))
+    return {key: Gain(tuple(sorted(rows, key=lambda one: (one.date, one.name)))) for key, rows in found.items()}
 
 
 def predicting(network: nn.Module, spec: ModelSpec) -> Engine:
@@ -261,7 +268,7 @@ def sentences(gain: Gain) -> Iterable[str]:
     if gain.lost:
         yield f"{gain.lost} more have no front in the columns of their label by one of the models and do not count"
     if not gain.is_gain:
-        yield "adapting gained nothing at dates that it had not seen: the model as it was given is recommended"
+        yield "adapting gained nothing at dates that it had not seen: the model as it was given is kept"
 
 
 def _metres(value_px: float, pixel_m: float) -> str:

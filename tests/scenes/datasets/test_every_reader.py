@@ -13,7 +13,7 @@ from glaciertime.scenes.datasets.named_splits import SplitPlan, split_named
 from glaciertime.scenes.datasets.readers import open_training_data, reader_names
 from glaciertime.scenes.datasets.sample import IGNORE
 from glaciertime.scenes.datasets.selection import Selected, Selection, open_selection
-from tests.segment.test_readers_to_masks import SIMULATED, TREES
+from tests.dataset_trees import SIMULATED, TREES
 
 ICE = {
     "caffe": ["glacier"], "folder": ["glacier"], "glacierhack": ["clean ice", "debris-covered ice"],

@@ -531,3 +531,44 @@ def test_pixels_of_longitude_and_latitude_have_two_sides(tmp_path: Path) -> None
     assert first.sides_m == pytest.approx((23.81, 66.93), abs=0.02)
     assert first.resolution_m == pytest.approx((23.81 * 66.93) ** 0.5, abs=0.02)
     assert second.sides_m == ()
+
+
+def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
+    root = pairs(tmp_path, halves(0, 1), halves(0, 1), halves(0, 1))
+    first = sorted((root / "images").iterdir())[0]
+    first.unlink()
+    first.symlink_to(tmp_path / "gone.tif")
+    data = opened(root)
+    assert len(data) == 2
+    (problem,) = data.problems
+    assert first.name in problem
+    second = sorted((root / "masks").iterdir())[1]
+    second.unlink()
+    second.symlink_to(tmp_path / "gone.tif")
+    data = opened(root)
+    assert len(data) == 1
+    assert any(second.name in each for each in data.problems)
+
+
+def test_images_on_several_scales_are_refused_and_one_among_many_left_out(tmp_path: Path) -> None:
+    def folder(name: str, *kinds: tuple[str, float]) -> Path:
+        root = tmp_path / name
+        for number, (dtype, bright) in enumerate(kinds):
+            values = (image(number) / 200 * bright).astype(dtype)
+            write(root / "images" / f"a{number}.tif", values)
+            write(root / "masks" / f"a{number}.tif", halves(0, 1))
+        return root
+
+    with pytest.raises(InputError, match=r"a1 holds values up to \d+ \(uint16\) and a0 up to 0\.\d+ \(float32\)"):
+        opened(folder("reflectance", ("float32", 0.9), ("uint16", 9000))).infos
+    with pytest.raises(InputError, match="on one scale; bring them to one, or keep each kind in a folder"):
+        opened(folder("bits", ("uint8", 200), ("uint16", 20000), ("uint8", 200))).infos
+    with pytest.raises(InputError, match="the images of a folder must be on one scale"):
+        opened(folder("floats", *[("float32", 0.9)] * 3, *[("float32", 9000)] * 3)).infos
+    data = opened(folder("mostly", *[("float32", 0.9)] * 6, ("float32", 9000)))
+    assert len(data) == 6
+    assert "a6 holds values up to" in data.problems[0]
+    data = opened(folder("one size", ("uint8", 200), ("uint16", 240)))
+    assert len(data) == 2
+    assert "images are stored as uint8 and uint16" in data.told[-1]
+    assert not any("stored as" in each for each in opened(folder("dark", ("uint8", 200), ("uint8", 9))).told)

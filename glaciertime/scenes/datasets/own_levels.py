@@ -1,0 +1,89 @@
+"""On which scale the values of images lie: counts beside reflectances, or 8 beside 16 bits, teach nonsense."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from glaciertime.errors import InputError
+from glaciertime.scenes.imagery import Imagery
+
+__all__ = ["Level", "check_levels", "level_of"]
+
+# The bright end of images of one sensor differs by the sun, the season and the snow: less than this.
+_ONE_TYPE = 100.0
+# Of images that are stored in different ways it differs by less; 8 and 16 bits are a factor of 256 apart.
+_OTHER_TYPE = 8.0
+# Below so many images it is not certain which of them is odd.
+_FEW = 5
+_ROWS = 32
+
+
+@dataclass(frozen=True)
+class Level:
+    """How the values of an image are stored, and how large its bright ones are; NaN where none is above 0."""
+
+    stored: str
+    bright: float
+
+
+def level_of(pixels: Imagery) -> Level:
+    """Return the level of an open image: the 99th percentile of the values of a few of its rows."""
+    step = max(1, pixels.height // _ROWS)
+    rows = [pixels.read(row, 0, 1, pixels.width) for row in range(step // 2, pixels.height, step)]
+    values = np.abs(np.concatenate(rows, axis=1))
+    values = values[np.isfinite(values)]
+    bright = float(np.percentile(values, 99)) if values.size else math.nan
+    return Level(pixels.stored, bright if bright > 0 else math.nan)
+
+
+def check_levels(levels: Sequence[tuple[str, Level]]) -> tuple[dict[str, str], str]:
+    """Return a sentence for each image that lies on another scale than the others, and what is to be said of them all.
+
+    Parameters
+    ----------
+    levels : sequence of (name, Level)
+
+    Raises
+    ------
+    InputError
+        If the images lie on several scales.
+
+    Examples
+    --------
+    >>> check_levels([("a.tif", Level("uint8", 250.0)), ("b.tif", Level("uint16", 240.0))])
+    ({}, 'images are stored as uint8 and uint16, with values of one size: they are taken to be on one scale')
+    """
+    known = sorted((level.bright, name, level.stored) for name, level in levels if not math.isnan(level.bright))
+    kinds = sorted({stored for _, _, stored in known}, key=lambda kind: (len(kind), kind))
+    middles = {}
+    for kind in kinds:
+        rows = [row for row in known if row[2] == kind]
+        middles[kind] = rows[len(rows) // 2]
+    ordered = sorted(middles.values())
+    if len(ordered) > 1 and ordered[-1][0] > _OTHER_TYPE * ordered[0][0]:
+        raise InputError(_two_scales(ordered[-1], ordered[0]))
+    odd: dict[str, str] = {}
+    if known:
+        middle = known[len(known) // 2]
+        for row in known:
+            if max(row[0], middle[0]) > _ONE_TYPE * min(row[0], middle[0]):
+                odd[row[1]] = _two_scales(*sorted((row, middle), reverse=True))
+        # One image among many is at fault itself; of two nobody can say which.
+        if len(odd) > max(1, len(known) // 10) or (odd and len(known) < _FEW):
+            raise InputError(next(iter(odd.values())))
+    if len(kinds) < 2:
+        return odd, ""
+    said = f"images are stored as {' and '.join(kinds)}, with values of one size: they are taken to be on one scale"
+    return odd, said
+
+
+def _two_scales(above: tuple[float, str, str], below: tuple[float, str, str]) -> str:
+    return (
+        f"{above[1]} holds values up to {above[0]:.4g} ({above[2]}) and {below[1]} up to {below[0]:.4g} ({below[2]}): "
+        "the images of a folder must be on one scale; bring them to one, or keep each kind in a folder of its own and "
+        "name it with --reader images=FOLDER"
+    )
