@@ -83,8 +83,8 @@ def adapt(
     """Adapt a model that draws calving fronts to one glacier, and say by leaving dates out what that gained.
 
     Every labelled date is left out in turn, and its front measured by the model as it was given and by one that learnt
-    the other dates. Kept is that share of what was learnt which errs least there; where none gains, FOLDER holds the
-    model as it was given. The result is for images of that glacier: FOLDER/model.onnx is what --weights of track takes.
+    the other dates. Where that gained nothing, it is said, and FOLDER holds the model as it was given. The result is
+    for images of that glacier: FOLDER/model.onnx is what --weights of track takes.
 
     Without --labels nothing is learnt: FOLDER/stack.csv has of every image that the model is unsure of two fronts, that
     of the image alone and that with what the other images say of where a front can be.
@@ -265,9 +265,8 @@ def _card(
 ) -> dict[str, Any]:
     """Return what is kept beside an adapted model: what it is of, and what leaving dates out gave."""
     from glaciertime.segment.adapt.leaving_out import sentences
-    from glaciertime.segment.adapt.shares import sentences_of_gains
 
-    gain, spec = made.gains.chosen, made.spec
+    gain, spec = made.gain, made.spec
     return {
         "description": MARK,
         "name": spec.name,
@@ -290,14 +289,8 @@ def _card(
         "count": gain.count,
         "pixel_m": _number(gain.pixel_m),
         "is_gain": gain.is_gain,
-        "share": made.gains.share if made.is_adapted else 0.0,
-        "shares": [
-            {"share": share, "mean_after_px": _number(one.after_px), "is_gain": one.is_gain}
-            for share, one in made.gains.of
-        ],
         "is_adapted": made.is_adapted,
-        "said": [*([made.doubt, "the model as it was given is kept"] if made.doubt else []), *sentences(gain),
-                 *(() if made.doubt else sentences_of_gains(made.gains))],
+        "said": [*([made.doubt, "the model as it was given is kept"] if made.doubt else []), *sentences(gain)],
         "trained_on": spec.trained_on,
         "licence": spec.licence,
         "steps": steps,
@@ -344,7 +337,7 @@ def _print(out: Path, made: Adapted, card: dict[str, Any], *, as_json: bool) -> 
     if as_json:
         print_json_value({**card, "weights": str(out / _ONNX)})
         return
-    gain = made.gains.chosen
+    gain = made.gain
     typer.echo(f"{'date':11} {'before':>8} {'after':>8}  image   (pixels of {gain.pixel_m:.1f} m)")
     for one in gain.images:
         typer.echo(f"{one.date:11} {one.before_px:8.2f} {one.after_px:8.2f}  {one.name}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from glaciertime.scenes.datasets.sample import TrainingData
-    from glaciertime.segment.adapt.shares import Gains
+    from glaciertime.segment.adapt.leaving_out import Gain
     from glaciertime.segment.adapt.tuning import Tuning
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
@@ -74,10 +73,10 @@ class Adapted:
     Attributes
     ----------
     network : torch.nn.Module
-        As it was given where no share of what was learnt gains at dates left out, or the ocean is in doubt.
+        As it was given where nothing is gained at dates left out, or the ocean is in doubt.
     spec : ModelSpec
         What it expects, what it was adapted on, and what leaving dates out gave.
-    gains : Gains
+    gain : Gain
     labelled : tuple of TrainingSample
     moved : tuple of Moved
         Images without a label whose front it draws more than ten pixels from where the model drew it as it was given.
@@ -87,7 +86,7 @@ class Adapted:
 
     network: nn.Module
     spec: ModelSpec
-    gains: Gains
+    gain: Gain
     labelled: tuple[TrainingSample, ...]
     moved: tuple[Moved, ...] = ()
     doubt: str = ""
@@ -95,7 +94,7 @@ class Adapted:
     @property
     def is_adapted(self) -> bool:
         """Return whether the network is another than the one that was given."""
-        return bool(self.gains.share) and not self.doubt
+        return self.gain.is_gain and not self.doubt
 
 
 def read_place_images(
@@ -246,8 +245,7 @@ def adapt(
 ) -> Adapted:
     """Tune a model to the labelled images of a glacier, and say by leaving dates out what that gained.
 
-    Of what was learnt that share is kept which errs least at the dates left out; where none gains there, the model is
-    handed back as it was given.
+    Where nothing is gained at the dates left out, the model is handed back as it was given.
 
     Parameters
     ----------
@@ -266,7 +264,6 @@ def adapt(
         If fewer than three dates are labelled.
     """
     from glaciertime.segment.adapt.leaving_out import MOST_FOLDS, leave_out
-    from glaciertime.segment.adapt.shares import SHARES, Gains, mixed
     from glaciertime.segment.adapt.tuning import rehearsal_chances, tune
     from glaciertime.segment.description import weights_path
     from glaciertime.segment.predict.weights import load_model
@@ -304,15 +301,14 @@ def adapt(
         fixed = fixed_images(stack, known)
         return tune(network, spec, known, tuning=tuning, earlier=earlier, chances=chances, stack=fixed, progress=step)
 
-    versions = {share: partial(mixed, network, share=share) for share in SHARES}
-    gains = Gains(tuple(leave_out(samples, network=network, spec=spec, learn=learn, versions=versions).items()))
-    if doubt or not gains.share:
+    gain = leave_out(samples, network=network, spec=spec, learn=learn)
+    if doubt or not gain.is_gain:
         # What its own dates left out do not call better is not handed out.
-        return Adapted(network=network, spec=spec, gains=gains, labelled=tuple(samples), doubt=doubt)
-    adapted = mixed(network, learn(samples), share=gains.share)
-    told = _described(spec, request, samples, gains, rehearsed=_rehearsed(request))
+        return Adapted(network=network, spec=spec, gain=gain, labelled=tuple(samples), doubt=doubt)
+    adapted = learn(samples)
+    told = _described(spec, request, samples, gain, rehearsed=_rehearsed(request))
     moved = moved_fronts(stack, samples, adapted)
-    return Adapted(network=adapted, spec=told, gains=gains, labelled=tuple(samples), moved=moved)
+    return Adapted(network=adapted, spec=told, gain=gain, labelled=tuple(samples), moved=moved)
 
 
 def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData:
@@ -400,12 +396,11 @@ def _described(
     spec: ModelSpec,
     request: AdaptRequest,
     samples: Sequence[TrainingSample],
-    gains: Gains,
+    gain: Gain,
     *,
     rehearsed: str,
 ) -> ModelSpec:
     """Return what an adapted model says of itself."""
-    gain = gains.chosen
     days = sorted({str(sample.info.date) for sample in samples})
     name = request.glacier.name
     places = [*filter(None, spec.adapted_to.split(", ")), name]
@@ -419,7 +414,7 @@ def _described(
         known = spec.front_sigma_px
         measured = float(np.quantile(errors, 0.68))
         scores["front_sigma_px"] = measured if math.isnan(known) else max(known, measured)
-    note = f"adapted from {spec.name} to {name}, {gains.share:.0%} of what was learnt: for images of that place"
+    note = f"adapted from {spec.name} to {name}: for images of that place"
     return replace(
         spec,
         name=f"{spec.name}-{'-'.join(fold_name(name).split())}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,9 +196,8 @@ def leave_out(
     network: nn.Module,
     spec: ModelSpec,
     learn: Callable[[Sequence[TrainingSample]], nn.Module],
-    versions: Mapping[float, Callable[[nn.Module], nn.Module]] | None = None,
-) -> dict[float, Gain]:
-    """Return what is gained at dates that were not learnt from, by each version of what was learnt.
+) -> Gain:
+    """Return what is gained at dates that were not learnt from.
 
     The images of one day are left out together; more than :data:`MOST_FOLDS` days are left out in groups, every
     so-many-th of them.
@@ -212,8 +211,6 @@ def leave_out(
     spec : ModelSpec
     learn : callable
         Samples -> a network that has learnt them, from ``network`` on.
-    versions : mapping, optional
-        What a network that has learnt is made into before it is measured; itself, as 1, by default.
 
     Raises
     ------
@@ -228,26 +225,22 @@ def leave_out(
         )
     folds = min(len(days), MOST_FOLDS)
     as_given = predicting(network, spec)
-    versions = {1.0: lambda learnt: learnt} if versions is None else versions
-    found: dict[float, list[LeftOut]] = {key: [] for key in versions}
+    found = []
     for fold in range(folds):
         held = set(days[fold::folds])
         asked = [sample for sample in labelled if sample.info.date in held]
-        before = [front_error_px(sample, run=as_given, spec=spec) for sample in asked]
-        learnt = learn([sample for sample in labelled if sample.info.date not in held])
-        for key, version in versions.items():
-            adapted = predicting(version(learnt), spec)
-            for sample, before_px in zip(asked, before, strict=True):
-                found[key].append(
-                    LeftOut(
-                        name=sample.info.name,
-                        date=str(sample.info.date),
-                        before_px=before_px,
-                        after_px=front_error_px(sample, run=adapted, spec=spec),
-                        pixel_m=sample.info.resolution_m,
-                    )
+        adapted = predicting(learn([sample for sample in labelled if sample.info.date not in held]), spec)
+        for sample in asked:
+            found.append(
+                LeftOut(
+                    name=sample.info.name,
+                    date=str(sample.info.date),
+                    before_px=front_error_px(sample, run=as_given, spec=spec),
+                    after_px=front_error_px(sample, run=adapted, spec=spec),
+                    pixel_m=sample.info.resolution_m,
                 )
-    return {key: Gain(tuple(sorted(rows, key=lambda one: (one.date, one.name)))) for key, rows in found.items()}
+            )
+    return Gain(tuple(sorted(found, key=lambda one: (one.date, one.name))))
 
 
 def predicting(network: nn.Module, spec: ModelSpec) -> Engine:

@@ -20,7 +20,7 @@ from glaciertime.segment.losses.front_loss import FrontLoss
 from glaciertime.segment.normalisation import band_statistics
 from glaciertime.segment.predict.engine import Engine, probabilities_from_logits
 
-__all__ = ["CHANGES", "Tuning", "engine_of", "rehearsal_chances", "tune"]
+__all__ = ["CHANGES", "Tuning", "engine_of", "mixed", "rehearsal_chances", "tune"]
 
 #: What a labelled image goes through before it is shown again: few images, many looks.
 CHANGES = Augmentation(
@@ -56,7 +56,9 @@ class Tuning:
     stack : float
         Share of those that are of unlabelled images of the place, with what is fixed there, where there are some.
     average : float
-        Decay of the running average of the weights, which is what is kept.
+        Decay of the running average of the weights.
+    share : float
+        How far from the weights as they were given to that average lie those that are kept.
     patch : (int, int)
         Height and width, pixels.
     seed : int
@@ -68,12 +70,15 @@ class Tuning:
     rehearsed: float = 0.35
     stack: float = 0.25
     average: float = 0.97
+    share: float = 0.5
     patch: tuple[int, int] = (256, 192)
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or not self.learning_rate > 0 or not 0 <= self.rehearsed + self.stack < 1:
             raise InputError(f"{self} given; steps, a batch and a learning rate above 0, a share below 1 expected")
+        if not 0 < self.share <= 1:
+            raise InputError(f"{self} given; a share of what was learnt above 0 and up to 1 expected")
 
 
 class _Scenes:
@@ -145,7 +150,8 @@ def tune(
     """Return a copy of a network that has learnt the labelled images; the one given stays as it is.
 
     All weights learn; the statistics of batch normalisation stay those of the first training, for a few images of one
-    place would move them to its tones. What is kept is a running average of the weights.
+    place would move them to its tones. What is kept lies half-way between the weights as they were and a running
+    average of those that learn: less of what was known is lost (doi:10.1109/CVPR52688.2022.00780).
 
     Parameters
     ----------
@@ -199,7 +205,25 @@ def tune(
         _average(kept, learning, decay=min(tuning.average, (step + 1) / (step + 5)))
         if progress is not None:
             progress(step + 1)
-    return kept
+    return mixed(network, kept, share=tuning.share)
+
+
+@torch.no_grad()
+def mixed(network: nn.Module, adapted: nn.Module, *, share: float) -> nn.Module:
+    """Return a network whose weights lie between two: 0 is the first, 1 the second; both stay as they are.
+
+    Examples
+    --------
+    >>> one, other = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+    >>> _ = one.weight.data.fill_(2.0), other.weight.data.fill_(4.0)
+    >>> mixed(one, other, share=0.25).weight.item()
+    2.5
+    """
+    out, learnt = copy.deepcopy(network).eval(), adapted.state_dict()
+    for name, value in out.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(learnt[name], share)
+    return out
 
 
 def _share_of_rate(step: int, steps: int) -> float:

@@ -560,11 +560,11 @@ def test_images_on_several_scales_are_refused_and_one_among_many_left_out(tmp_pa
         return root
 
     with pytest.raises(InputError, match=r"a1 holds values up to \d+ \(uint16\) and a0 up to 0\.\d+ \(float32\)"):
-        opened(folder("reflectance", ("float32", 0.9), ("uint16", 9000))).infos
+        _ = opened(folder("reflectance", ("float32", 0.9), ("uint16", 9000))).problems
     with pytest.raises(InputError, match="on one scale; bring them to one, or keep each kind in a folder"):
-        opened(folder("bits", ("uint8", 200), ("uint16", 20000), ("uint8", 200))).infos
+        _ = opened(folder("bits", ("uint8", 200), ("uint16", 20000), ("uint8", 200))).problems
     with pytest.raises(InputError, match="the images of a folder must be on one scale"):
-        opened(folder("floats", *[("float32", 0.9)] * 3, *[("float32", 9000)] * 3)).infos
+        _ = opened(folder("floats", *[("float32", 0.9)] * 3, *[("float32", 9000)] * 3)).problems
     data = opened(folder("mostly", *[("float32", 0.9)] * 6, ("float32", 9000)))
     assert len(data) == 6
     assert "a6 holds values up to" in data.problems[0]

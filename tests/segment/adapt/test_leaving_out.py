@@ -44,7 +44,7 @@ def test_each_date_is_left_out_of_what_is_learnt_before_it_is_measured():
         seen.append(sorted({one.info.date.year for one in known}))
         return Level(24)
 
-    gain = leave_out(labelled, network=Level(20), spec=SPEC, learn=learn)[1.0]
+    gain = leave_out(labelled, network=Level(20), spec=SPEC, learn=learn)
     assert seen == [[2002, 2003], [2001, 2003], [2001, 2002]]
     # Rows 18, 24, 30 and 30 against a front at 20, and at 24.
     assert [one.before_px for one in gain.images] == pytest.approx([2, 4, 10, 10])
@@ -80,8 +80,7 @@ def test_fewer_than_three_dates_are_refused():
 def test_many_dates_are_left_out_in_five_groups_and_each_once():
     labelled = [sample(20, year=2001 + number) for number in range(7)]
     learnt = []
-    made = leave_out(labelled, network=Level(20), spec=SPEC, learn=lambda known: learnt.append(known) or Level(20))
-    gain = made[1.0]
+    gain = leave_out(labelled, network=Level(20), spec=SPEC, learn=lambda known: learnt.append(known) or Level(20))
     assert len(learnt) == 5
     assert [one.date[:4] for one in gain.images] == [str(year) for year in range(2001, 2008)]
     assert np.isclose(gain.before_px, 0)

@@ -10,7 +10,7 @@ from glaciertime.segment.adapt.leaving_out import front_error_px, predicting  # 
 from glaciertime.segment.adapt.tuning import Tuning, rehearsal_chances, tune  # noqa: E402
 from tests.segment.adapt.places import SPEC, as_data, sample, tiny_network  # noqa: E402
 
-TUNING = Tuning(steps=30, batch=4, learning_rate=1e-2, patch=(48, 40), average=0.5)
+TUNING = Tuning(steps=30, batch=4, learning_rate=1e-2, patch=(48, 40), average=0.5, share=1.0)
 LABELLED = [sample(row, year=2001 + number) for number, row in enumerate((18, 24, 30))]
 
 
@@ -30,6 +30,19 @@ def test_two_equal_runs_learn_equal_weights_and_another_seed_others():
     assert all(torch.equal(one[name], two[name]) for name in one)
     other = tune(tiny_network(), SPEC, LABELLED, tuning=Tuning(steps=2, batch=2, patch=(48, 40), seed=1)).state_dict()
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+def test_what_is_kept_lies_half_way_between_what_was_given_and_what_was_learnt():
+    given = tiny_network().state_dict()
+    half, whole = (
+        tune(tiny_network(), SPEC, LABELLED, tuning=Tuning(steps=2, batch=2, patch=(48, 40), **share)).state_dict()
+        for share in ({}, {"share": 1.0})
+    )
+    assert any(not torch.equal(given[name], whole[name]) for name in given)
+    for name, value in given.items():
+        torch.testing.assert_close(half[name], torch.lerp(value, whole[name], 0.5) if value.ndim else value)
+    with pytest.raises(InputError, match="a share of what was learnt above 0"):
+        Tuning(share=0.0)
 
 
 def test_nothing_of_the_glacier_itself_is_rehearsed():
