@@ -77,6 +77,7 @@ def write_all(
     config: Path, out: Path, plan: ComparisonPlan, conducted: Conducted, found: dict[str, Any], *, overwrite: bool
 ) -> list[Path]:
     """Write rows, findings, report and pictures, each with the note of its run; return where."""
+    from glaciertime.provenance import sidecar
     from glaciertime.report import trainings_pictures as pictured
     from glaciertime.report.trainings_content import content_of
     from glaciertime.report.trainings_text import html_text, latex_text, markdown_text
@@ -117,7 +118,9 @@ def write_all(
             targets[name].unlink()
     for folder in sorted(set(conducted.rows.loc[conducted.rows["status"] == "ok", "run"])):
         for path in (out / "runs" / folder / "weights.safetensors", out / "runs" / folder / "scores.json"):
-            if path.is_file():
+            note_of = sidecar(path)
+            # What an earlier run has made keeps the note of that run.
+            if path.is_file() and not (note_of.is_file() and note_of.stat().st_mtime_ns >= path.stat().st_mtime_ns):
                 write_note(path, made_by, overwrite=True)
     the_run().stored.append(f"results in {targets['.parquet']}")
     return written

@@ -160,7 +160,8 @@ def _scores(found: dict[str, Any]) -> Section:
         notes=[
             "First the score of all test pixels together, mean of the seeds; ± one standard deviation over seeds, the "
             "noise of training; in brackets the 95 % interval of the mean over glaciers or scenes, drawn with "
-            "replacement."
+            "replacement. Means over classes are over those that have the score: a class that is never predicted has "
+            "no precision.",
         ],
     )
 
@@ -249,6 +250,7 @@ def _tests(found: dict[str, Any], factor: str) -> Iterable[Section]:
         ],
         notes=[
             *_reasons([pair for _, pair in pairs]),
+            *_left_out(families),
             f"Units are {' or '.join(dict.fromkeys(one['unit'] + 's' for one, _ in pairs))}, each the mean of its "
             "seeds. Holm and Bonferroni correct for all pairs of this table that are of one metric. d_z: mean of the "
             "differences over their standard deviation, interval by the noncentral t; d_av: over the mean of the two "
@@ -263,6 +265,19 @@ def _reasons(held: Sequence[dict[str, Any]]) -> list[str]:
         if one["reason"]:
             counts[one["reason"]] = counts.get(one["reason"], 0) + 1
     return [f"No test in {count} of {len(held)} cases: {reason}." for reason, count in counts.items()]
+
+
+def _left_out(families: Sequence[dict[str, Any]]) -> list[str]:
+    """Return of which metrics some units have no value, such as a front that was not found."""
+    held: dict[str, int] = {}
+    for one in families:
+        if one["units_left_out"]:
+            held[one["metric"]] = max(held.get(one["metric"], 0), one["units_left_out"])
+    return [
+        f"{METRIC_NAMES[name]}: up to {count} units have none in one of the compared and are left out of the tests; if "
+        "it is the worse of them, the difference looks smaller than it is."
+        for name, count in held.items()
+    ]
 
 
 def _anova_cells(held: dict[str, Any]) -> list[str]:

@@ -56,16 +56,20 @@ def test_what_is_written_holds_together_and_a_second_call_trains_only_what_is_mi
     check_scores(rows, found)
     check_files(command, out)
     before = weights_of(out)
+    notes = {path: path.read_bytes() for path in out.glob("runs/*/*.run.json")}
     assert command("compare", plan(tmp_path, seeds="1, 2"), "--out", out, "--dry-run").out.endswith(
         "4 trainings: 2 to do, 2 done, 0 refused\n"
     )
     again = command("compare", plan(tmp_path), "--out", out, "--json")
     assert again.json["counted"] == {"runs": 2, "done_now": 0, "kept": 2, "failed": 0}
     assert weights_of(out) == before
+    assert notes
+    assert {path: path.read_bytes() for path in notes} == notes, "a training keeps the note of the run that made it"
     assert again.json["families"] == found["families"]
     # A folder that lost its scores, and one whose scores were touched, are done again and come to the same.
     one, other = sorted(out.glob("runs/*/scores.json"))
     one.unlink()
+    (one.parent / "weights.safetensors").unlink()
     held = json.loads(other.read_text())
     held["rows"][-1][-1] = 0.123
     other.write_text(json.dumps(held))

@@ -131,6 +131,10 @@ def conduct(
     done += [(task, [], reason) for task, reason in wanted.refused]
     found.failed = sum(bool(reason) for *_, reason in done)
     found.rows = as_table(done)
+    mine = {task.folder.name for task, *_ in done}
+    others = [path for path in (out / "runs").glob("*/scores.json") if path.parent.name not in mine]
+    if others:
+        found.told.append(f"{len(others)} trainings in {out / 'runs'} are of other settings or data: left as they are")
     return found
 
 

@@ -125,8 +125,12 @@ def _perform(task: Task, *, threads: int) -> list[dict[str, Any]]:
     opened = opened_for(run)
     split = parts_of(run, opened, split_seed=task.split_seed)
     task.folder.mkdir(parents=True, exist_ok=True)
+    state = task.folder / STATE
+    if state.is_file() and not (task.folder / "weights.safetensors").is_file():
+        # A training that is over would not write its weights again.
+        state.unlink()
     # Of a training that goes on the time of its beginning is not known.
-    goes_on = (task.folder / STATE).is_file()
+    goes_on = state.is_file()
     start, spent = time.perf_counter(), time.process_time()
     trained = train(opened.data, run.config, out=task.folder, name=run.name, split=split, progress=False)
     times = None if goes_on else (time.perf_counter() - start, time.process_time() - spent)
