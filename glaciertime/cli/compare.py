@@ -127,11 +127,8 @@ def _conducted(plan: ComparisonPlan, out: Path, jobs: int) -> Conducted:
 
 def _print_plan(plan: ComparisonPlan, out: Path, *, as_json: bool) -> None:
     """Print every training that is asked for, and whether it is done."""
-    import pandas as pd
-
     from glaciertime.pipeline.comparison.conducting import planned
     from glaciertime.pipeline.comparison.performing import held_rows
-    from glaciertime.report.retreat_text import text_table
 
     wanted = planned(plan, out=out)
     for sentence in wanted.told:
@@ -141,8 +138,18 @@ def _print_plan(plan: ComparisonPlan, out: Path, *, as_json: bool) -> None:
     rows += [{"run": task.run.name, "images": 0, "state": f"refused: {reason}"} for task, reason in wanted.refused]
     if as_json:
         print_json_value(rows)
-        return
+    else:
+        _echo_plan(rows)
+    if not wanted.tasks:
+        raise typer.Exit(1)
+
+
+def _echo_plan(rows: list[dict[str, Any]]) -> None:
+    import pandas as pd
+
+    from glaciertime.report.retreat_text import text_table
+
     typer.echo(text_table(pd.DataFrame(rows)), nl=False)
     missing = sum(row["state"] == "to do" for row in rows)
-    typer.echo(f"{len(rows)} trainings: {missing} to do, {sum(row['state'] == 'done' for row in rows)} done, "
-               f"{len(wanted.refused)} refused")  # fmt: skip
+    done = sum(row["state"] == "done" for row in rows)
+    typer.echo(f"{len(rows)} trainings: {missing} to do, {done} done, {len(rows) - missing - done} refused")

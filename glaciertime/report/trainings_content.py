@@ -62,7 +62,8 @@ def content_of(found: dict[str, Any], *, tables: Sequence[Section] = ()) -> list
         sections.append(_search(found))
     for factor in dict.fromkeys(one["factor"] for one in found["families"]):
         sections += _tests(found, factor)
-    sections.append(_noise(found))
+    if found["seeds"]:
+        sections.append(_noise(found))
     if found["failed"]:
         sections.append(_failed(found))
     sections += tables

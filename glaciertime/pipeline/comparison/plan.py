@@ -163,7 +163,7 @@ def _told(error: ValidationError) -> str:
         return f"'{': '.join(parts)}' is not a key of a comparison{hint}"
     if first["type"] == "missing":
         return f"'{': '.join(parts)}' is missing; {_REMEDY}"
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").replace("a valid tuple", "a list, as [a, b]")
     return f"'{': '.join(parts)}': {message}, {first['input']!r} given"
 
 
