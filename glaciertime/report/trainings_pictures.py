@@ -16,6 +16,7 @@ from glaciertime.walls import readable_text
 
 __all__ = ["difference_picture", "rank_picture", "score_picture"]
 
+_STYLE: Any = STYLE
 _MOST = 60
 _LONGEST = 58
 
@@ -45,7 +46,7 @@ def score_picture(found: dict[str, Any]) -> bytes | None:
     held = [one for one in found["conditions"] if one["scores"][metric]["unit_mean"] is not None][:_MOST]
     if not held:
         return None
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 0.34 * len(held) + 1.5))
         axes = figure.add_subplot()
         models = list(dict.fromkeys(one["model"] for one in held))
@@ -77,7 +78,7 @@ def difference_picture(found: dict[str, Any]) -> bytes | None:
             if not pair["reason"]][:_MOST]  # fmt: skip
     if not held:
         return None
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 0.34 * len(held) + 1.5))
         axes = figure.add_subplot()
         axes.axvline(0, color="#888888", lw=0.8)
@@ -113,7 +114,7 @@ def rank_picture(found: dict[str, Any]) -> bytes | None:
             if one["metric"] == metric and one["friedman"] and not one["friedman"]["reason"]][:12]  # fmt: skip
     if not held:
         return None
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(_STYLE):
         sizes = [0.28 * len(one["levels"]) + 1.0 for one in held]
         figure = Figure(figsize=(7.2, sum(sizes) + 0.6))
         panels = figure.subplots(len(held), 1, squeeze=False, gridspec_kw={"height_ratios": sizes})[:, 0]

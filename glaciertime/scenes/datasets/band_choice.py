@@ -63,7 +63,7 @@ class ChosenBands:
         known: BandScaling | None = getattr(self.data, "scaling", None)
         if known is None:
             return None
-        of_bands = {name: tuple(held[place] for place in self.places) if (held := getattr(known, name)) else ()
+        of_bands: dict[str, Any] = {name: tuple(held[place] for place in self.places) if (held := getattr(known, name)) else ()
                     for name in ("low", "high", "log")}  # fmt: skip
         return replace(known, **of_bands)
 
