@@ -63,8 +63,10 @@ class ChosenBands:
         known: BandScaling | None = getattr(self.data, "scaling", None)
         if known is None:
             return None
-        of_bands: dict[str, Any] = {name: tuple(held[place] for place in self.places) if (held := getattr(known, name)) else ()
-                    for name in ("low", "high", "log")}  # fmt: skip
+        of_bands: dict[str, Any] = {}
+        for name in ("low", "high", "log"):
+            held = getattr(known, name)
+            of_bands[name] = tuple(held[place] for place in self.places) if held else ()
         return replace(known, **of_bands)
 
     def __len__(self) -> int:
