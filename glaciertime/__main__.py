@@ -21,12 +21,14 @@ def run(arguments: Sequence[str]) -> int:
     What is wrong is one sentence on stderr. Only a defect of the program shows a traceback.
     """
     from glaciertime.cli import app
+    from glaciertime.cli.configuration import configured
     from glaciertime.cli.running import begin
 
-    begin(arguments)
     try:
         try:
-            app(args=list(arguments), prog_name="glaciertime")
+            with configured(lenient=_tells_only(arguments)):
+                begin(arguments)
+                app(args=list(arguments), prog_name="glaciertime")
         finally:
             # What is printed may wait in a buffer: that there was no room for it is found here, not after the end.
             _flush()
@@ -47,6 +49,11 @@ def run(arguments: Sequence[str]) -> int:
         print(f"glaciertime: {one_line(text)}", file=sys.stderr)
         return 1
     return 0
+
+
+def _tells_only(arguments: Sequence[str]) -> bool:
+    """Return whether a command only tells: it works with settings that are wrong, and doctor says what is."""
+    return not arguments or arguments[0] == "doctor" or bool({"--help", "--version"} & set(arguments))
 
 
 def _flush() -> None:

@@ -65,17 +65,19 @@ MAY_IMPORT = {
     "track": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "forecast": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "region": _BASE | {"catalog", "archive", "record", "scenes", "track"},
+    "exchange": _BASE | {"catalog", "archive", "record", "scenes", "track"},
     "plot": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast"},
     "report": _BASE
-    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot"},
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "exchange"},
     "pipeline": _BASE
-    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"},
+    | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"}
+    | {"exchange"},
     "dashboard": _BASE
     | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"}
-    | {"pipeline"},
+    | {"exchange", "pipeline"},
     "cli": _BASE
     | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast", "region", "plot", "report"}
-    | {"pipeline", "dashboard"},
+    | {"exchange", "pipeline", "dashboard"},
     "__main__": _BASE | {"cli"},
 }
 

@@ -30,6 +30,7 @@ OTHERWISE = {
     ("cli/comparing.py", "write_table"): "into memory",
     ("cli/segment_files.py", "write_bytes"): "into the second of two drafts",
     ("cli/segmented.py", "to_csv"): "into memory",
+    ("exchange/layers.py", "write_table"): "over a draft of its own",
     ("pipeline/learning.py", "save"): "into memory",
     ("pipeline/learning.py", "savez"): "into memory",
     ("report/evaluation_pictures.py", "savefig"): "into memory",

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from glaciertime.archive.geopackage import NOW, create_metadata, create_spatial_index, list_table
-from glaciertime.qgis_style import FRONTS_STYLE
+from glaciertime.qgis_style import LAYER_STYLES
 from glaciertime.tables import SCHEMAS, SERIES_KEY, Schema
 
 __all__ = [
@@ -19,7 +19,10 @@ __all__ = [
     "ArchiveTable",
     "create",
     "create_indexes",
+    "create_style_table",
+    "create_styles",
     "quoted",
+    "store_style",
 ]
 
 #: The version of the schema that this release writes; see ``migrations`` for the steps up to it.
@@ -175,21 +178,42 @@ def record_version(database: sqlite3.Connection, *, written_by: str) -> None:
     )
 
 
+#: How the styles of earlier releases were called: they are replaced, a user's own are not.
+_FORMER_STYLES = ("fronts by date",)
+
+
 def create_styles(database: sqlite3.Connection) -> None:
-    """Store how QGIS draws the fronts, where QGIS looks for it; what a user stored there stays."""
+    """Store how QGIS draws the layers, where QGIS looks for it; what a user stored there stays."""
+    create_style_table(database)
+    marks = ", ".join("?" * len(_FORMER_STYLES))
+    database.execute(f"DELETE FROM layer_styles WHERE styleName IN ({marks}) AND owner = ''", _FORMER_STYLES)  # nosec B608
+    # What SQLite writes as the present time is no time of a GeoPackage, of which readers warn.
+    database.execute(
+        "UPDATE layer_styles SET update_time = replace(update_time, ' ', 'T') || '.000Z' "
+        "WHERE update_time LIKE '____-__-__ __:__:__'"
+    )
+    for layer, (name, style) in LAYER_STYLES.items():
+        store_style(database, layer, name=name, style=style)
+    list_table(database, "layer_styles", description="how QGIS draws the layers")
+
+
+def create_style_table(database: sqlite3.Connection) -> None:
+    """Make the table in which QGIS looks for styles."""
     database.execute(
         "CREATE TABLE IF NOT EXISTS layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, "
         "f_table_catalog TEXT(256), f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), "
         "styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), "
         f"ui TEXT(30), update_time DATETIME DEFAULT ({NOW}))"
     )
-    for layer in ("fronts", LOCAL_FRONTS):
-        held = database.execute("SELECT 1 FROM layer_styles WHERE f_table_name = ? LIMIT 1", (layer,)).fetchone()
-        if held is None:
-            database.execute(
-                "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
-                "styleName, styleQML, styleSLD, useAsDefault, description, owner) "
-                "VALUES ('', '', ?, 'geom', 'fronts by date', ?, '', 1, 'calving fronts coloured by date', '')",
-                (layer, FRONTS_STYLE),
-            )
-    list_table(database, "layer_styles", description="how QGIS draws the layers")
+
+
+def store_style(database: sqlite3.Connection, layer: str, *, name: str, style: str, geometry: str = "geom") -> None:
+    """Store how QGIS draws a layer that has no style yet."""
+    held = database.execute("SELECT 1 FROM layer_styles WHERE f_table_name = ? LIMIT 1", (layer,)).fetchone()
+    if held is None:
+        database.execute(
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
+            f"styleName, styleQML, styleSLD, useAsDefault, description, owner, update_time) "
+            f"VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', {NOW})",
+            (layer, geometry, name, style, name),
+        )

@@ -259,6 +259,8 @@ class DataSet(_Entry):
     citation: str
     doi: str = ""
     licence: str
+    #: Whether what is made of it may be passed on as the data themselves may be.
+    redistributable: bool = True
     #: What has to be done by hand, where a file cannot be downloaded without an account.
     by_hand: str = ""
     files: tuple[DataFile, ...] = ()

@@ -40,7 +40,6 @@ __all__ = ["app"]
 app = typer.Typer(
     name="glaciertime",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="From dated satellite scenes to glacier areas, calving fronts, time series and forecasts, with uncertainties.",

@@ -118,10 +118,11 @@ def adapt(
         )  # fmt: skip
     make_folder(out)
     _check_places(out, request, overwrite=overwrite)
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    from glaciertime.cli.quiet import progress_console
+
+    with Progress(console=progress_console(), transient=True) as bar:
         looking = bar.add_task("images", total=None)
         stack = read_place_images(request, tell=note, progress=lambda: bar.update(looking, advance=1))
         for problem in stack.problems:

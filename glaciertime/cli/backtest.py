@@ -89,9 +89,9 @@ def backtest(
     glaciertime backtest --glacier Crane --horizon 1y --horizon 5y --model last,drift
     """
     limit_threads()
-    from rich.console import Console
     from rich.progress import Progress
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.forecast.judged.backtest import check_metrics
     from glaciertime.forecast.judged.verdict import verdicts
     from glaciertime.forecast.models import get_models
@@ -118,7 +118,7 @@ def backtest(
     run, tally = the_run(), Tally()
 
     def with_bar(request: BacktestRequest) -> Outlook:
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        with Progress(console=progress_console(), transient=True) as bar:
 
             def progress(label: str) -> Callable[[int, int], None]:
                 task = bar.add_task(label, total=None)

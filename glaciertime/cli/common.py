@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from glaciertime.cli.quiet import is_quiet
 from glaciertime.errors import one_line
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def read_place(given: Any) -> Place:
 ArchiveOption = Annotated[
     Place,
     typer.Option(
-        "--archive", metavar="PLACE", parser=read_place,
+        "--archive", metavar="PLACE", parser=read_place, envvar="GLACIERTIME_ARCHIVE", show_envvar=False,
         help="Where results live: FILE.gpkg, a FOLDER of GeoParquet, or postgresql://USER@HOST/DATABASE.",
     ),
 ]  # fmt: skip
@@ -128,8 +129,12 @@ ManifestOption = Annotated[
 
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace a file that this command did not make.")]
 ModelsOption = Annotated[
-    list[str] | None, typer.Option("--model", help="A forecaster; may be repeated or comma-separated.")
-]
+    list[str] | None,
+    typer.Option(
+        "--model", envvar="GLACIERTIME_FORECASTERS", show_envvar=False,
+        help="A forecaster; may be repeated or comma-separated.",
+    ),
+]  # fmt: skip
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="Store nothing that failed in part, and exit with 1 where anything failed.")
 ]
@@ -149,9 +154,10 @@ def split_names(given: Iterable[str] | None) -> list[str]:
 
 
 def note(text: str) -> None:
-    """Say something beside the result: to stderr, as one line, and to the log."""
+    """Say something beside the result: to stderr unless all is to be quiet, as one line, and to the log."""
     line = one_line(text)
-    typer.echo(line, err=True)
+    if not is_quiet():
+        typer.echo(line, err=True)
     _LOG.info(line, extra={"told": True})
 
 
@@ -183,8 +189,9 @@ def open_archive(path: Place) -> Archive:
 
     archive = Archive(path, tell=note)
     if not archive.exists():
+        where = path.resolve() if isinstance(path, Path) else path
         raise DataNotFoundError(
-            f"there is no archive {path}; run glaciertime track --glacier NAME first, or give --archive"
+            f"there is no archive {where}; run glaciertime track --glacier NAME first, or give --archive"
         )
     return archive
 

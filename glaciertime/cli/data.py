@@ -63,10 +63,10 @@ def fetch(
 
     glaciertime data fetch CaFFe
     """
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     from glaciertime.catalog import load_catalog
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.limits import given, positive
     from glaciertime.scenes.download import came_of, downloads_folder
     from glaciertime.scenes.download import fetch as download
@@ -86,7 +86,7 @@ def fetch(
         if target / file.path not in there and (target / file.path).parent.is_dir():
             check_note(target / file.path, option="--folder")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
 
         def started(file: str):  # type: ignore[no-untyped-def]
             task = bar.add_task(file)
@@ -113,3 +113,32 @@ def _note_run(path: Path, file: DataFile, dataset: DataSet, *, is_new: bool) -> 
     told = [f"{path.name} from {file.url.partition('?')[0]}", f"{dataset.name}: {dataset.citation}", dataset.licence]
     record = the_run().record(settings={"input": dataset.name, "decided": [text for text in told if text]})
     write_note(path, record, option="--folder")
+
+
+@data_app.command()
+@as_command
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What is to be submitted, or given on.")],
+    form: Annotated[str, typer.Option("--form", help="wgms, glims, termpicks, cf or stac.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a file breaks of a form: of an archive's submissions, of the CF conventions, of STAC.
+
+    Examples:
+
+    glaciertime export --glacier Crane --format netcdf --out crane.nc
+
+    glaciertime data check crane.nc --form cf
+    """
+    from glaciertime.exchange.forms import problems_of
+
+    found = problems_of(file, form=form)
+    if as_json:
+        print_json([{"problem": text} for text in found])
+    else:
+        for text in found:
+            typer.echo(text)
+        if not found:
+            typer.echo(f"{file} keeps the form {form}")
+    if found:
+        raise typer.Exit(1)

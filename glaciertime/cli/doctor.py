@@ -63,6 +63,7 @@ def doctor(archive: ArchiveOption = Path("glaciertime.gpkg"), as_json: JsonOptio
         "extras": _extras,
         "models": _models,
         "folders": _folders,
+        "settings": _settings,
         "limits": _limits,
         "archive": lambda: _archive(archive),
         "machine": _machine,
@@ -214,6 +215,22 @@ def _folders() -> list[Finding]:
         if name.startswith("GLACIERTIME_") and name not in ("GLACIERTIME_DATA", "GLACIERTIME_DOWNLOADS"):
             out.append(_finding(name, without_secrets(os.environ[name])))
     return out
+
+
+def _settings() -> list[Finding]:
+    from glaciertime.cli.configuration import FILE, read_configuration
+    from glaciertime.errors import UsageError
+
+    try:
+        held = read_configuration()
+    except UsageError as error:
+        return [_finding(FILE, str(error), state="wrong")]
+    if held.path is None:
+        return [_finding(FILE, "none, neither here nor among the user's settings")]
+    return [
+        _finding(FILE, str(held.path.resolve())),
+        *(_finding(name, value) for name, value in held.variables.items()),
+    ]
 
 
 def _folder(name: str, path: Path) -> Finding:

@@ -139,12 +139,12 @@ def judged(
     ocean: str,
     tolerance: float,
 ) -> Evaluation:
-    from rich.console import Console
     from rich.progress import Progress
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.segment.judge.evaluation import evaluate as judge
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=progress_console(), transient=True) as bar:
         task = bar.add_task("evaluate", total=None)
         return judge(
             data, model=model, match=match, bands=places, indices=indices, ocean=ocean, tolerance_px=tolerance,

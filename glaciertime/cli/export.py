@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from glaciertime.archive import Archive
+    from glaciertime.exchange.layout import Layout
     from glaciertime.pipeline.selection import Chosen
     from glaciertime.provenance import RunRecord
 
@@ -52,34 +53,46 @@ def export(
     manifest: ManifestOption = None,
     rgi: RgiOption = None,
     table: Annotated[str, typer.Option(help="observations, fronts, forecasts, scores, ...")] = "observations",
-    form: Annotated[str, typer.Option("--format", help="csv, gpkg, geojson, parquet or shp.")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", help="csv, gpkg, geojson, parquet, shp, kml, or netcdf for observations.")
+    ] = "csv",
     columns: Annotated[
-        str | None, typer.Option(help="Name the columns of fronts as termpicks, measures or calfin do.")
+        str | None,
+        typer.Option(
+            help="Those of others: termpicks, measures, calfin for fronts; statsforecast, darts, wgms for observations."
+        ),
+    ] = None,
+    submitter: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For --columns wgms: who submits, YAML.")
     ] = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write all rows of a table, flagged ones too, with the columns of the archive.
 
+    With --columns of another program or archive, as it wants them: what it has no place for is left out, and said. The
+    licence of every data set goes along, in the file where it has room and in the note beside it.
+
     Examples:
 
     glaciertime export --glacier Crane --table fronts --format gpkg --out crane_fronts.gpkg
 
     glaciertime export --all --table observations --format csv --out all.csv
+
+    glaciertime export --glacier Crane --format netcdf --out crane.nc
     """
-    from glaciertime.errors import DataNotFoundError, UsageError
+    from glaciertime.errors import DataNotFoundError
     from glaciertime.report.files import check_table_target
 
-    if columns is not None and table != "fronts":
-        raise UsageError(f"--columns renames fronts; the table asked for is {table}")
+    layout = _layout(columns, table, form, submitter)
     selection = selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi)
     in_folder = folder_meant(out, is_many=len(glacier or ()) != 1)
     if not in_folder:
         check_table_target(out, form=form, archive=archive)
     store = open_archive(archive)
     chosen = chosen_held(store, selection)
-    rows = _Rows(chosen, store, table, columns)
-    options = {"form": form, "archive": archive, "overwrite": overwrite}
+    rows = _Rows(chosen, store, table, layout)
+    options = {"form": form, "archive": archive, "overwrite": overwrite, "table": table}
     written = _one_each(rows, out, options) if in_folder else _all_in_one(rows, out, options)
     if rows.without:
         shown = ", ".join(rows.without[:_SHOWN]) + (", ..." if len(rows.without) > _SHOWN else "")
@@ -91,11 +104,31 @@ def export(
         raise typer.Exit(exit_code(stored=written > 0, failed=True))
 
 
+def _layout(columns: str | None, table: str, form: str, submitter: Path | None) -> Layout:
+    """Return how the columns are to be; what does not go together is refused before the work."""
+    from glaciertime.errors import UsageError
+    from glaciertime.exchange.layout import Layout
+    from glaciertime.exchange.submitter import read_submitter
+
+    if form == "netcdf" and table != "observations":
+        raise UsageError(f"--format netcdf holds observations; {table} go to gpkg, parquet or csv")
+    layout = Layout(columns, table=table, form=form)
+    if submitter is not None and layout.name != "wgms":
+        raise UsageError("--submitter: of --columns wgms alone; nothing else names who submits")
+    if layout.name == "wgms" and submitter is None:
+        from glaciertime.exchange.submitter import EXAMPLE
+
+        raise UsageError(f"--columns wgms: who submits? Give --submitter FILE, a YAML such as {EXAMPLE!r}")
+    return layout.by(None if submitter is None else read_submitter(submitter))
+
+
 class _Rows:
     """The rows of a table, glacier after glacier, and what was said on the way."""
 
-    def __init__(self, chosen: Chosen, store: Archive, table: str, columns: str | None) -> None:
-        self.chosen, self.store, self.table, self._renamed = chosen, store, table, columns
+    def __init__(self, chosen: Chosen, store: Archive, table: str, layout: Layout) -> None:
+        self.chosen, self.store, self.table, self._layout = chosen, store, table, layout
+        self.sources: dict[str, None] = {}
+        self.told: dict[str, list[str]] = {}
         self.without: list[str] = []
         self.failed: list[str] = []
         self._digest = hashlib.sha256()
@@ -103,21 +136,26 @@ class _Rows:
 
     def settings(self, out: Path, form: str) -> dict[str, object]:
         """Return what a run keeps of how they were written."""
-        return {"format": form, "columns": self._renamed, "output": str(out)}
+        return {"format": form, "columns": self._layout.name, "output": str(out), "licences": self.licences()}
+
+    def licences(self, name: str | None = None) -> list[str]:
+        """Return a sentence for each data set of what was read so far, or of one glacier."""
+        return list(self.sources) if name is None else self.told.get(name, [])
 
     def each(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Yield the glaciers that have rows, with them."""
         from glaciertime.errors import GlacierTimeError
+        from glaciertime.exchange.licences import data_sources, licence_texts
         from glaciertime.provenance import table_digest
         from glaciertime.provenance.rows import with_names
-        from glaciertime.track.record.formats import to_archive_columns
 
         for name in self.chosen.names:
             try:
                 rows = with_names(self.store.read_for_export(self.table, glacier=name), self.table)
                 digest = table_digest(rows)
-                if len(rows) and self._renamed is not None:
-                    rows = to_archive_columns(rows, archive=self._renamed)
+                self.told[name] = licence_texts(data_sources(rows, self.chosen.catalog))
+                if len(rows):
+                    rows = self._layout.of(rows, tell=note)
             except GlacierTimeError as error:
                 if not self.chosen.is_many or error.exit_code == 2:
                     raise
@@ -126,6 +164,7 @@ class _Rows:
             if rows.empty:
                 self.without.append(name)
                 continue
+            self.sources |= dict.fromkeys(self.told[name])
             self._digest.update(digest.encode())
             self._counts = [self._counts[0] + len(rows), self._counts[1] + 1]
             yield name, rows
@@ -171,31 +210,40 @@ def _all_in_one(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
         kept.append(run.record(glacier=whose, tables=rows.digests(), settings=rows.settings(out, options["form"])))
         return kept[-1]
 
-    count = write_table(chain([first], parts), out, columns=tuple(first.columns), run=made_by, **options)
+    count = write_table(
+        chain([first], parts), out, columns=tuple(first.columns), run=made_by, licences=rows.licences, **options
+    )
     run.stored.append(f"{count} rows of {rows.table} in {out}")
     keep_run(rows.store, kept[-1])
     note(f"{count} rows of {rows.table} written to {out}")
+    _tell_licences(rows)
     return count
+
+
+def _tell_licences(rows: _Rows) -> None:
+    """Say under which licences the data are that were written."""
+    for text in rows.licences():
+        note(f"data: {text}")
 
 
 def _one_each(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
     """Write a file for each glacier into a folder; return how many files."""
     from glaciertime.errors import GlacierTimeError
     from glaciertime.provenance import table_digest
-    from glaciertime.report.files import write_table
+    from glaciertime.report.files import ending_of, write_table
     from glaciertime.writing import file_names
 
     make_folder(out)
-    names = file_names(rows.chosen.names, f".{options['form']}")
+    names = file_names(rows.chosen.names, ending_of(options["form"]))
     run, files = the_run(), 0
     for name, part in rows.each():
         target = out / names[name]
         made_by = run.record(
             glacier=name, tables={f"{rows.table}: {len(part)} rows": table_digest(part)},
-            settings=rows.settings(target, options["form"]),
+            settings={**rows.settings(target, options["form"]), "licences": rows.licences(name)},
         )  # fmt: skip
         try:
-            write_table(part, target, run=made_by, **options)
+            write_table(part, target, run=made_by, licences=rows.licences(name), **options)
         except GlacierTimeError as error:
             rows.fail(name, str(error))
             continue
@@ -204,4 +252,5 @@ def _one_each(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
     if files:
         keep_run(rows.store, run.record(tables=rows.digests(), settings=rows.settings(out, options["form"])))
         note(f"{files} files of {rows.table} written to {out}")
+        _tell_licences(rows)
     return files

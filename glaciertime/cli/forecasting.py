@@ -87,16 +87,16 @@ def looked_at(
     scheduler : str
         Address of a Dask scheduler whose workers do them.
     """
-    from rich.console import Console
     from rich.progress import track as bar
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.pipeline.outlook import many
 
     if len(requests) == 1 and not chosen.is_many and not scheduler:
         outlooks: Iterable[Outlook] = map(look, requests)
     else:
         every = many(requests, look, jobs=jobs, scheduler=scheduler)
-        outlooks = bar(every, what, total=len(requests), console=Console(stderr=True), transient=True)
+        outlooks = bar(every, what, total=len(requests), console=progress_console(), transient=True)
     for outlook in outlooks:
         for text in outlook.notes:
             note(text)

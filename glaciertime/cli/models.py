@@ -112,11 +112,12 @@ def models(
 
 
 def _counted(names: list[str], *, in_channels: int, classes: int, size_px: int, latency: bool) -> list[dict[str, Any]]:
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
 
+    from glaciertime.cli.quiet import progress_console
+
     columns = (SpinnerColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("counting", total=None)
 
         def told(name: str) -> None:
@@ -144,8 +145,9 @@ def _measure(rows: list[dict[str, Any]], *, in_channels: int, classes: int, size
     """Add to each row what its model costs on this machine."""
     from dataclasses import asdict
 
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn
+
+    from glaciertime.cli.quiet import progress_console
 
     try:
         import torch  # noqa: F401
@@ -154,7 +156,7 @@ def _measure(rows: list[dict[str, Any]], *, in_channels: int, classes: int, size
     from glaciertime.segment.export.measured_costs import BATCH, HOW, REPEATS, STEPS, measure_costs
 
     columns = (SpinnerColumn(), TextColumn("measuring {task.description}"))
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=progress_console(), transient=True) as bar:
         task = bar.add_task("", total=None)
         found = measure_costs(
             [row["name"] for row in rows], in_channels=in_channels, classes=classes, size_px=size_px,

@@ -133,14 +133,18 @@ def _of_glacier(kind: str, record: GlacierRecord, asked: dict[str, str], out: Pa
     from matplotlib.figure import Figure
 
     from glaciertime import plot as plots
+    from glaciertime.cli.configuration import drawn_units
     from glaciertime.pipeline.runs import run_of_tables
     from glaciertime.plot.canvas import STYLE
+    from glaciertime.plot.drawn_units import draw_in_units
 
+    units = drawn_units()
     if "source" not in asked and len(record.sources) > 1:
         note(f"{record.glacier}: drawn is what was observed; give --source simulated for what was not")
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=_SIZES[kind], layout="constrained")
-        getattr(plots, kind)(record, ax=figure.add_subplot(), **asked)
+        ax = getattr(plots, kind)(record, ax=figure.add_subplot(), **asked)
+        draw_in_units(ax, units)
     kept = run_of_tables(the_run(), record, _TABLES.get(kind, ("observations",)), settings={"output": str(out)})
     return figure, kept
 
@@ -171,10 +175,11 @@ def _content(figure: Figure, suffix: str) -> bytes:
     from glaciertime.plot.canvas import STYLE
 
     buffer = io.BytesIO()
-    metadata: dict[str, Any] = {
-        ".svg": {"Date": None, "Creator": MARK}, ".png": {"Software": MARK}, ".pdf": {"CreationDate": None,
-        "Creator": MARK},
-    }[suffix]  # fmt: skip
+    marks: dict[str, dict[str, Any]] = {
+        ".svg": {"Date": None, "Creator": MARK},
+        ".png": {"Software": MARK},
+        ".pdf": {"CreationDate": None, "Creator": MARK},
+    }
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-        figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=metadata)
+        figure.savefig(buffer, format=suffix[1:], dpi=200, metadata=marks[suffix])
     return buffer.getvalue()

@@ -167,9 +167,9 @@ def _pages_of_each(
     chosen: Chosen, store: Archive, out: Path, archive: Path, overwrite: bool, jobs: int
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Write a page of each glacier; return their files by glacier, and why some have none."""
-    from rich.console import Console
     from rich.progress import track as bar
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.errors import GlacierTimeError
     from glaciertime.pipeline.pages import pages_of
     from glaciertime.report.page import MARK
@@ -187,7 +187,7 @@ def _pages_of_each(
         except GlacierTimeError as error:
             failed[name] = str(error)
     made = pages_of(chosen, store, targets, run=run, jobs=jobs)
-    for page in bar(made, "reporting", total=len(targets), console=Console(stderr=True), transient=True):
+    for page in bar(made, "reporting", total=len(targets), console=progress_console(), transient=True):
         target = targets[page.glacier]
         try:
             if not page.error:

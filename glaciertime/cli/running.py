@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glaciertime.cli.logs import LEVELS, logging_to
+from glaciertime.cli.quiet import be_quiet
 from glaciertime.errors import GlacierTimeError, one_line
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ LogLevelOption = Annotated[
 LogFileOption = Annotated[
     Path | None,
     typer.Option("--log-file", metavar="FILE", help="Add to this file what was decided, for a bug report."),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", help="Say nothing beside the result: no notes, no progress; what failed is said.")
 ]
 
 
@@ -48,25 +52,40 @@ def the_run() -> Run:
 
 
 def without_log_options(arguments: Sequence[str]) -> tuple[str, ...]:
-    """Return arguments without those that change no result: the log's."""
+    """Return arguments without those that change no result: the log's, and how much is said."""
     kept: list[str] = []
     given = iter(arguments)
     for argument in given:
         if argument in ("--log-level", "--log-file"):
             next(given, None)
+        elif argument == "--quiet":
+            continue
         elif not argument.startswith(("--log-level=", "--log-file=")):
             kept.append(argument)
     return tuple(kept)
 
 
 def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a command with ``--log-level`` and ``--log-file``, that says what it stored when it is broken off."""
+    """Return a command with ``--log-level``, ``--log-file`` and ``--quiet``, that says what it stored if broken off."""
+
+    wants_context = "context" in inspect.signature(function).parameters
 
     @functools.wraps(function)
-    def command(*, log_level: str = "", log_file: Path | None = None, **given: Any) -> Any:
+    def command(
+        *,
+        context: typer.Context | None = None,
+        log_level: str = "",
+        log_file: Path | None = None,
+        quiet: bool = False,
+        **given: Any,
+    ) -> Any:
         run = the_run()
+        be_quiet(quiet)
         with logging_to(log_file, level=log_level):
             _LOG.info("command: %s", run.command)
+            _tell_settings(context, given)
+            if wants_context:
+                given["context"] = context
             try:
                 ended = function(**given)
             except KeyboardInterrupt:
@@ -76,6 +95,9 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
                 raise typer.Exit(130) from None
             except typer.Exit as stop:
                 _LOG.info("exit code %d", stop.exit_code)
+                if quiet and stop.exit_code:
+                    typer.echo(f"glaciertime: exit code {stop.exit_code}: something failed; without --quiet, or with "
+                               "--log-file FILE, it says what", err=True)  # fmt: skip
                 raise
             except GlacierTimeError as error:
                 _LOG.error(one_line(str(error)), extra={"told": True}, exc_info=_LOG.isEnabledFor(logging.DEBUG))
@@ -93,15 +115,31 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     parameters = [
         one.replace(annotation=hints.get(name, one.annotation), kind=inspect.Parameter.KEYWORD_ONLY)
         for name, one in inspect.signature(function).parameters.items()
+        if name != "context"
     ]
     kind = inspect.Parameter.KEYWORD_ONLY
     parameters += [
+        inspect.Parameter("context", kind, annotation=typer.Context),
         inspect.Parameter("log_level", kind, default="", annotation=LogLevelOption),
         inspect.Parameter("log_file", kind, default=None, annotation=LogFileOption),
+        inspect.Parameter("quiet", kind, default=False, annotation=QuietOption),
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {**hints, "log_level": LogLevelOption, "log_file": LogFileOption}
+    added = {one.name: one.annotation for one in parameters[-4:]}
+    command.__annotations__ = {**hints, **added}
     return command
+
+
+def _tell_settings(context: typer.Context | None, given: dict[str, Any]) -> None:
+    """Say which of what a command works with was not typed but set: in the environment, or in a file of settings."""
+    from glaciertime.cli.common import note
+
+    for name in ("archive", "model"):
+        source = None if context is None or name not in given else context.get_parameter_source(name)
+        if source is not None and source.name == "ENVIRONMENT":
+            value = given[name]
+            told = ",".join(value) if isinstance(value, list | tuple) else value
+            note(f"{name}: {told}, as set by the environment or glaciertime.toml")
 
 
 def _broken_off(run: Run) -> str:

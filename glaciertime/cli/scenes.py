@@ -165,19 +165,20 @@ def _one(
 
 
 def _with_bar(passes: Sequence[Pass]) -> Iterable[Pass]:
-    from rich.console import Console
     from rich.progress import track as bar
 
-    return bar(passes, "clouds over the box", total=len(passes), console=Console(stderr=True), transient=True)
+    from glaciertime.cli.quiet import progress_console
+
+    return bar(passes, "clouds over the box", total=len(passes), console=progress_console(), transient=True)
 
 
 def _fetch(
     listing: Listing, request: StacRequest, place: Place, *, out: Path, overwrite: bool, web: Web
 ) -> tuple[int, bool]:
     """Fetch the windows of a listing into a folder; return how many came, and whether some did not."""
-    from rich.console import Console
     from rich.progress import track as bar
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.errors import GlacierTimeError, WritingError
     from glaciertime.scenes.sources.stac import fetch_listed
     from glaciertime.scenes.sources.taken import take_into
@@ -186,7 +187,7 @@ def _fetch(
     count, missing, said = 0, False, set()
     kept: list[tuple[Listed, Kept]] = []
     try:
-        for each in bar(usable, "windows", total=len(usable), console=Console(stderr=True), transient=True):
+        for each in bar(usable, "windows", total=len(usable), console=progress_console(), transient=True):
             try:
                 found = fetch_listed(each, request, place, web=web)
             except WritingError:

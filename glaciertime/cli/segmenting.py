@@ -324,16 +324,16 @@ def _strips(
 ) -> _Made:
     import numpy as np
     from rasterio.windows import Window
-    from rich.console import Console
     from rich.progress import Progress
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.segment.predict.prediction import predict_strips, zones_from_probability
 
     held = None
     if whole:
         pixels.check_whole(bytes_per_pixel=20, step="held whole for --vector, --min-area or a PNG")
         held = np.full((pixels.height, pixels.width), model.spec.unobserved, dtype=np.uint8)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=progress_console(), transient=True) as bar:
         task = bar.add_task("segment", total=None)
         # A multiple of the tiles of the output: no tile is written twice.
         window = max(_TILE, settings.window // _TILE * _TILE)

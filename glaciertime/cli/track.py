@@ -185,10 +185,10 @@ def track(
 
     glaciertime track --glacier Crane --scenes stac --from 2023-01-01 --to 2023-12-31 --per month --max-clouds 10
     """
-    from rich.console import Console
     from rich.progress import track as bar
 
     from glaciertime.archive import Archive
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.errors import UsageError
     from glaciertime.pipeline import TrackRequest, track_many
     from glaciertime.pipeline.rescreening import screening_of
@@ -260,7 +260,7 @@ def track(
     errors: list[str] = []
     codes: list[int] = []
     stored = False
-    console = Console(stderr=True)
+    console = progress_console()
     many = track_many(requests, jobs=jobs, scheduler=scheduler)
     shown = bar(many, "tracking", total=len(requests), console=console, transient=True) if len(requests) > 1 else many
     with JsonRows() if as_json else nullcontext() as out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,17 +16,22 @@ import pandas as pd
 
 from glaciertime.cells import quote_formulas
 from glaciertime.errors import UsageError
+from glaciertime.exchange.layers import LAYER, carry_along, write_kml, write_layer
+from glaciertime.exchange.long_tables import LONG_COLUMNS
+from glaciertime.exchange.wgms import WGMS_COLUMNS
 from glaciertime.provenance import RunRecord, sidecar, sidecar_text
 from glaciertime.provenance.tags import has_tag
 from glaciertime.tables import SCHEMAS
 from glaciertime.writing import Target, check_target, drafts
 from glaciertime.writing.marks import made_by
 
-__all__ = ["FORMATS", "check_table_target", "write_table"]
+__all__ = ["FORMATS", "check_table_target", "ending_of", "write_table"]
 
 _MARK = "glaciertime export"
 #: Names of at most ten letters, which is all that a Shapefile holds.
 _SHAPEFILE_NAMES = {"resolution_m": "resol_m"}
+#: What other programs know by its ending alone.
+_NEED_SUFFIX = ("gpkg", "shp", "kml", "netcdf")
 #: The ends of names that stand for a format, and may not be given to another.
 _SUFFIXES = {
     ".csv": "csv",
@@ -35,7 +40,10 @@ _SUFFIXES = {
     ".gpkg": "gpkg",
     ".geojson": "geojson",
     ".shp": "shp",
+    ".kml": "kml",
+    ".nc": "netcdf",
 }
+_ENDING = {"netcdf": "nc"}
 
 
 def _text_dates(rows: pd.DataFrame) -> pd.DataFrame:
@@ -64,22 +72,29 @@ def _parquet(rows: pd.DataFrame, draft: Path) -> None:
     parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), b"generator": _MARK}), draft)
 
 
-def _vector(driver: str, *, append: bool = False) -> Callable[[pd.DataFrame, Path], None]:
+def _vector(driver: str, *, append: bool = False, several: bool = False) -> Callable[[pd.DataFrame, Path], None]:
     def write(rows: pd.DataFrame, draft: Path) -> None:
         rows = _text_dates(rows)
+        if driver == "GPKG":
+            write_layer(rows, draft, append=append, several=several, description=_MARK)
+            return
         if not isinstance(rows, gpd.GeoDataFrame):
-            if driver != "GPKG":
-                raise UsageError(f"this table has no geometry, so it cannot be {driver}; use csv, parquet or gpkg")
-            rows = gpd.GeoDataFrame(rows, geometry=[None] * len(rows), crs="EPSG:4326")
+            raise UsageError(f"this table has no geometry, so it cannot be {driver}; use csv, parquet or gpkg")
         mode = "a" if append else "w"
         if driver == "ESRI Shapefile":
             rows.rename(columns=_SHAPEFILE_NAMES).to_file(draft, driver=driver, mode=mode)
-        elif driver == "GPKG":
-            rows.to_file(draft, driver=driver, layer="rows", mode=mode, **({} if append else {"DESCRIPTION": _MARK}))
+        elif driver == "KML":
+            write_kml(rows, draft, mark=_MARK)
         else:
             rows.to_file(draft, driver=driver, DESCRIPTION=_MARK)
 
     return write
+
+
+def _netcdf(rows: pd.DataFrame, draft: Path) -> None:
+    from glaciertime.exchange.netcdf_series import write_series
+
+    write_series(rows, draft, mark=_MARK)
 
 
 FORMATS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
@@ -88,6 +103,8 @@ FORMATS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     "gpkg": _vector("GPKG"),
     "geojson": _vector("GeoJSON"),
     "shp": _vector("ESRI Shapefile"),
+    "kml": _vector("KML"),
+    "netcdf": _netcdf,
 }
 
 
@@ -101,9 +118,15 @@ def _rows_in(path: Path, form: str) -> int:
         return len(pd.read_parquet(path))
     if form == "geojson":
         return len(json.loads(path.read_bytes())["features"])
+    if form == "netcdf":
+        from glaciertime.exchange.netcdf_series import rows_in
+
+        return rows_in(path)
+    if form == "kml":
+        return path.read_bytes().count(b"<Placemark")
     if form == "shp":
         _check_lengths(path)
-    return len(gpd.read_file(path))
+    return len(gpd.read_file(path, layer=LAYER) if form == "gpkg" else gpd.read_file(path))
 
 
 def _check_lengths(path: Path) -> None:
@@ -119,16 +142,24 @@ def _check_lengths(path: Path) -> None:
             raise OSError(errno.EIO, f"{part.name} has {part.stat().st_size} bytes, {told} expected", str(part))
 
 
+def ending_of(form: str) -> str:
+    """Return the ending of a format's files, with its dot."""
+    return f".{_ENDING.get(form, form)}"
+
+
 def _target(path: Path, form: str, columns: tuple[str, ...] = ()) -> Target:
     if form not in FORMATS:
         raise UsageError(f"--format '{form}' is not known; known are {', '.join(FORMATS)}")
     named = _SUFFIXES.get(path.suffix.lower())
-    if named not in (None, form) or (form in ("gpkg", "shp") and named is None):
+    if named not in (None, form) or (form in _NEED_SUFFIX and named is None):
         other = f", or --format {named}" if named else ""
-        raise UsageError(f"--out {path}: --format {form} writes no such file; give --out {path.stem}.{form}{other}")
+        raise UsageError(
+            f"--out {path}: --format {form} writes no such file; give --out {path.stem}{ending_of(form)}{other}"
+        )
     kinds = [tuple(schema.columns) for schema in SCHEMAS.values()]
     kinds += [(*(name for name in names if name != "geometry"), "row", *names[-1:]) if names[-1] == "geometry"
               else (*names, "row") for names in kinds]  # fmt: skip
+    kinds += [tuple(names) for names in (WGMS_COLUMNS, *LONG_COLUMNS)]
     if columns:
         kinds.append(columns)
     short = [tuple(_SHAPEFILE_NAMES.get(name, name) for name in names) for names in kinds]
@@ -149,6 +180,8 @@ def write_table(
     overwrite: bool = False,
     run: RunRecord | Callable[[], RunRecord] | None = None,
     columns: tuple[str, ...] = (),
+    table: str = "",
+    licences: Callable[[], Sequence[str]] | Sequence[str] = (),
 ) -> int:
     """Write rows to a file, whole or not at all.
 
@@ -157,8 +190,8 @@ def write_table(
     rows : DataFrame or GeoDataFrame, or several one after the other
         Dates are written as YYYY-MM-DD; in CSV geometry is WKT, and text that a spreadsheet would take for a formula
         is quoted (:mod:`glaciertime.cells`). A Shapefile's names have ten letters: ``resolution_m`` becomes
-        ``resol_m``. Several tables of the same columns are written as they come (GeoJSON at the end): a region is no
-        more in memory than a glacier.
+        ``resol_m``. Several tables of the same columns are written as they come (GeoJSON, KML and NetCDF at the
+        end): a region is no more in memory than a glacier.
     path : Path
     form : str
         A key of :data:`FORMATS`.
@@ -171,6 +204,10 @@ def write_table(
         What writes it: told in a note beside it, see :func:`glaciertime.provenance.sidecar`.
     columns : tuple of str
         Of several tables those that all have, for telling what this command made.
+    table : str
+        What the rows are, for how QGIS draws a GeoPackage of them.
+    licences : sequence of str, or what returns it once all rows are written
+        What is carried along of the data that the rows were made of, where the format has room for it.
 
     Returns
     -------
@@ -199,6 +236,8 @@ def write_table(
         targets.append(Target(sidecar(path), "--out", has_tag))
     with drafts(targets, archive=archive, overwrite=overwrite) as files:
         written = _write(parts, files[0], form)
+        told = licences if isinstance(licences, Sequence) else licences()
+        carry_along(files[0], form, licences=list(told), table=table, mark=_MARK)
         if run is not None:
             record = run if isinstance(run, RunRecord) else run()
             files[1].write_bytes(sidecar_text(record.tag(), files[0]).encode())
@@ -211,7 +250,7 @@ def _write(parts: Iterable[pd.DataFrame], draft: Path, form: str) -> int:
     first = next(coming, None)
     if first is None:
         raise UsageError("there is nothing to write")
-    if form == "geojson":
+    if form in ("geojson", "kml", "netcdf"):
         whole = [first, *coming]
         table = pd.concat(whole, ignore_index=True) if len(whole) > 1 else first
         FORMATS[form](table, draft)
@@ -226,12 +265,12 @@ def _write(parts: Iterable[pd.DataFrame], draft: Path, form: str) -> int:
         return _parquet_parts(every, draft)
     for number, part in enumerate(every):
         if number == 0:
-            FORMATS[form](part, draft)
+            (_vector("GPKG", several=True) if form == "gpkg" else FORMATS[form])(part, draft)
         elif form == "csv":
             with draft.open("ab") as stream:
                 stream.write(_csv_bytes(part, header=False))
         else:
-            _vector({"gpkg": "GPKG", "shp": "ESRI Shapefile"}[form], append=True)(part, draft)
+            _vector({"gpkg": "GPKG", "shp": "ESRI Shapefile"}[form], append=True, several=True)(part, draft)
         count += len(part)
     return count
 

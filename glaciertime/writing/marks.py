@@ -1,9 +1,9 @@
 """How a file says which command made it, so that the command may replace it without being asked.
 
 Read from the content, not from the name: the tag Software of TIFF, a text chunk of PNG, the title of an SVG, the
-creator of a PDF, the generator of a page, the description of a GeoPackage's layer or a GeoJSON, the metadata of
-Parquet and safetensors, the producer of an ONNX graph. CSV and shapefiles have no place for a mark: for them the names
-of the columns have to do.
+creator of a PDF, a comment of a KML, the generator of a page or a NetCDF file, the description of a GeoPackage's layer
+or a GeoJSON, the metadata of Parquet and safetensors, the producer of an ONNX graph. CSV and shapefiles have no place
+for a mark: for them the names of the columns have to do.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _SHAPEFILE = struct.pack(">i", 9994)
 _LONGEST_JSON_BYTES = 100_000_000
 _GENERATOR = re.compile(rb'<meta name="generator" content="([^"]*)">')
 _CREATOR = re.compile(rb"/Creator \(([^()]*)\)")
+_COMMENT = re.compile(rb"<!--(glaciertime [^<]*?)-->")
 _TITLE = re.compile(rb"<dc:title>([^<]*)</dc:title>")
 _DESCRIPTION = re.compile(rb'"description": ?"([^"]*)"')
 
@@ -61,12 +62,14 @@ def read_mark(path: Path) -> str:
         return _geopackage(path)
     if head.startswith(b"PAR1"):
         return _parquet(path)
+    if head.startswith(b"\x89HDF"):
+        return _netcdf(path)
     if head[8:9] == b"{":
         return _safetensors(path)
     if head.startswith(b"%PDF"):
         return _text(_CREATOR, path.read_bytes()) if path.stat().st_size < _LONGEST_JSON_BYTES else ""
-    if head.startswith(b"<?xml") and b"<svg" in head:
-        return _text(_TITLE, head)
+    if head.startswith(b"<?xml"):
+        return _text(_TITLE if b"<svg" in head else _COMMENT, head)
     if head.lstrip()[:9].lower() == b"<!doctype":
         return _text(_GENERATOR, head)
     if head.lstrip()[:1] == b"{":
@@ -116,6 +119,13 @@ def _parquet(path: Path) -> str:
     from pyarrow import parquet
 
     return (parquet.read_schema(path).metadata or {}).get(b"generator", b"").decode(errors="replace")
+
+
+def _netcdf(path: Path) -> str:
+    import netCDF4
+
+    with netCDF4.Dataset(path) as held:
+        return str(getattr(held, "generator", ""))
 
 
 def _safetensors(path: Path) -> str:

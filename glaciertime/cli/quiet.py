@@ -1,0 +1,30 @@
+"""Whether a command says nothing beside its result: no notes, no progress. What failed is always said."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["be_quiet", "is_quiet", "progress_console"]
+
+_QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+def be_quiet(quiet: bool) -> None:
+    """Say from here on nothing beside the result, or say it again."""
+    _QUIET.set(quiet)
+
+
+def is_quiet() -> bool:
+    """Return whether nothing is to be said beside the result."""
+    return _QUIET.get()
+
+
+def progress_console() -> Console:
+    """Return what progress is drawn on: stderr, or nothing."""
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=is_quiet())

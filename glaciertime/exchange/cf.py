@@ -1,0 +1,225 @@
+"""What a NetCDF file breaks of the CF conventions, of the parts that files of ours use.
+
+Checked are, of CF-1.10: 2.3 names, 2.6.1 Conventions, 3.1 units, 3.3 standard names with their units, 3.4 ancillary
+variables, 3.5 flags, 4.4 time, 5.6 grid mappings, 7.1 bounds, 9 discrete sampling geometries.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glaciertime.errors import InputError
+
+__all__ = ["cf_problems"]
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_WORD = re.compile(r"[A-Za-z0-9_\-.+@]+")
+_TIME = re.compile(r"(days|hours|minutes|seconds|day|hour|second|d|h|s) since \d{1,4}-\d{1,2}-\d{1,2}.*")
+#: Standard names that files of ours may use, with their units.
+_STANDARD = {
+    "time": _TIME, "latitude": re.compile("degrees_north"), "longitude": re.compile("degrees_east"),
+    "projection_x_coordinate": re.compile("m|km"), "projection_y_coordinate": re.compile("m|km"),
+    "land_ice_area_fraction": re.compile("1|percent"),
+}  # fmt: skip
+_MAPPINGS = {
+    "polar_stereographic", "transverse_mercator", "latitude_longitude", "lambert_azimuthal_equal_area", "mercator",
+    "lambert_conformal_conic", "stereographic", "albers_conical_equal_area", "azimuthal_equidistant",
+    "lambert_cylindrical_equal_area", "oblique_mercator", "orthographic", "sinusoidal", "rotated_latitude_longitude",
+}  # fmt: skip
+_FEATURES = {"timeseries", "point", "trajectory", "profile", "timeseriesprofile", "trajectoryprofile"}
+
+
+def cf_problems(path: Path) -> list[str]:
+    """Return what of the CF conventions a file breaks, a sentence each; nothing where it keeps them.
+
+    Raises
+    ------
+    InputError
+        Where the file is no NetCDF.
+    """
+    import netCDF4
+
+    try:
+        with netCDF4.Dataset(path) as held:
+            held.set_auto_maskandscale(False)
+            return [*_of_file(held), *(one for name in held.variables for one in _of_variable(held, name))]
+    except OSError as error:
+        raise InputError(f"{path.name} is no NetCDF file ({error.strerror or error})") from error
+
+
+def _attribute(held: Any, name: str) -> Any:
+    return held.getncattr(name) if name in held.ncattrs() else None
+
+
+def _of_file(held: Any) -> list[str]:
+    found = []
+    named = str(_attribute(held, "Conventions") or "")
+    if not re.search(r"CF-1\.\d+", named):
+        found.append(f"the attribute Conventions is '{named}', CF-1.x expected")
+    feature = _attribute(held, "featureType")
+    roles = [name for name, one in held.variables.items() if _attribute(one, "cf_role")]
+    if feature is not None:
+        if str(feature).casefold() not in _FEATURES:
+            found.append(f"featureType '{feature}' is none of the conventions")
+        if len(roles) != 1:
+            found.append(f"{len(roles)} variables have a cf_role, one expected")
+        for name in roles:
+            values = held[name][:]
+            if len(set(map(str, np.ravel(values)))) != np.size(values):
+                found.append(f"{name}: the names of its cf_role are not all different")
+    return found
+
+
+def _of_variable(held: Any, name: str) -> list[str]:
+    one = held[name]
+    kinds = (_names, _units, _time, _flags, _references, _bounds, _mapping, _samples, _fill)
+    return [f"{name}: {said}" for kind in kinds for said in kind(held, name, one)]
+
+
+def _is_text(one: Any) -> bool:
+    return one.dtype is str or getattr(one.dtype, "kind", "") in "SU"
+
+
+def _names(held: Any, name: str, one: Any) -> list[str]:
+    del held, one
+    return [] if _NAME.fullmatch(name) else ["a name begins with a letter and has letters, digits and underscores"]
+
+
+def _units(held: Any, name: str, one: Any) -> list[str]:
+    unit, standard = _attribute(one, "units"), _attribute(one, "standard_name")
+    described = {_attribute(other, "bounds") for other in held.variables.values()}
+    mappings = {str(_attribute(other, "grid_mapping")) for other in held.variables.values()}
+    free = _is_text(one) or name in described | mappings or _attribute(one, "flag_meanings") is not None
+    free = free or _attribute(one, "sample_dimension") is not None or _attribute(one, "instance_dimension") is not None
+    found = []
+    if unit is None and not free:
+        found.append("it has no units")
+    if unit is not None and not str(unit).strip():
+        found.append("its units are empty; 1 is written for none")
+    if standard is not None:
+        wanted = _STANDARD.get(str(standard).split(" ")[0])
+        if wanted is None:
+            found.append(f"standard_name '{standard}' is not known here")
+        elif not wanted.fullmatch(str(unit)):
+            found.append(f"units '{unit}' do not go with the standard_name {standard}")
+    if _attribute(one, "long_name") is None and standard is None and name not in described | mappings:
+        found.append("it has neither a standard_name nor a long_name")
+    return found
+
+
+def _time(held: Any, name: str, one: Any) -> list[str]:
+    del held
+    unit = str(_attribute(one, "units") or "")
+    if " since " not in unit:
+        return []
+    found = [] if _TIME.fullmatch(unit) else [f"units '{unit}' are none of a time"]
+    if _attribute(one, "calendar") is None and _attribute(one, "standard_name") == "time":
+        found.append("a time has a calendar")
+    values = np.asarray(one[:], dtype=float)
+    if not np.isfinite(values).all():
+        found.append("a coordinate has no missing values")
+    del name
+    return found
+
+
+def _flags(held: Any, name: str, one: Any) -> list[str]:
+    del held, name
+    meanings, found = _attribute(one, "flag_meanings"), []
+    values, masks = _attribute(one, "flag_values"), _attribute(one, "flag_masks")
+    if meanings is None:
+        return ["flag_values or flag_masks without flag_meanings"] if values is not None or masks is not None else []
+    words = str(meanings).split()
+    if not all(_WORD.fullmatch(word) for word in words):
+        found.append("a word of flag_meanings holds a sign that it may not")
+    if values is None and masks is None:
+        return [*found, "flag_meanings without flag_values or flag_masks"]
+    for label, told in (("flag_values", values), ("flag_masks", masks)):
+        if told is None:
+            continue
+        if np.size(told) != len(words):
+            found.append(f"{np.size(told)} {label} for {len(words)} flag_meanings")
+        if np.asarray(told).dtype != one.dtype:
+            found.append(f"{label} are {np.asarray(told).dtype}, the variable {one.dtype}")
+        if label == "flag_masks" and not np.all(np.atleast_1d(told) != 0):
+            found.append("a mask is zero")
+        if len(set(np.atleast_1d(told).tolist())) != np.size(told):
+            found.append(f"two {label} are equal")
+    if masks is None and values is not None:
+        fill = _attribute(one, "_FillValue")
+        seen = set(np.unique(np.asarray(one[:])).tolist()) - set(np.atleast_1d(values).tolist()) - {fill}
+        if seen:
+            found.append(f"values that no flag stands for: {sorted(seen)[:5]}")
+    return found
+
+
+def _references(held: Any, name: str, one: Any) -> list[str]:
+    del name
+    found = []
+    for label in ("ancillary_variables", "coordinates"):
+        for other in str(_attribute(one, label) or "").split():
+            if other not in held.variables:
+                found.append(f"{label} names {other}, which is not there")
+            elif not set(held[other].dimensions) <= set(one.dimensions) and label == "ancillary_variables":
+                found.append(f"{label} names {other}, which has other dimensions")
+    return found
+
+
+def _bounds(held: Any, name: str, one: Any) -> list[str]:
+    del name
+    other = _attribute(one, "bounds")
+    if other is None:
+        return []
+    if other not in held.variables:
+        return [f"bounds names {other}, which is not there"]
+    edges = held[other]
+    if edges.dimensions[:-1] != one.dimensions or edges.shape[-1] != 2:
+        return [f"the bounds {other} have shape {edges.shape}, the variable {one.shape}"]
+    found = []
+    low, high = np.sort(np.asarray(edges[:], dtype=float), axis=-1).reshape(-1, 2).T
+    middle = np.ravel(np.asarray(one[:], dtype=float))
+    if not ((low <= middle) & (middle <= high)).all():
+        found.append(f"a value lies outside of its bounds {other}")
+    unit = _attribute(edges, "units")
+    if unit is not None and unit != _attribute(one, "units"):
+        found.append(f"the bounds {other} have other units")
+    return found
+
+
+def _mapping(held: Any, name: str, one: Any) -> list[str]:
+    del name
+    other = _attribute(one, "grid_mapping")
+    if other is None:
+        return []
+    if other not in held.variables:
+        return [f"grid_mapping names {other}, which is not there"]
+    known = _attribute(held[other], "grid_mapping_name")
+    found = [] if known in _MAPPINGS else [f"grid_mapping_name '{known}' is none of the conventions"]
+    axes = {_attribute(held[axis], "standard_name") for axis in one.dimensions if axis in held.variables}
+    wanted = {"latitude", "longitude"} if known == "latitude_longitude" else {
+        "projection_x_coordinate", "projection_y_coordinate"}  # fmt: skip
+    if not wanted <= axes:
+        found.append(f"a grid of {known} has the coordinates {' and '.join(sorted(wanted))}")
+    return found
+
+
+def _samples(held: Any, name: str, one: Any) -> list[str]:
+    del name
+    sample = _attribute(one, "sample_dimension")
+    if sample is None:
+        return []
+    if sample not in held.dimensions:
+        return [f"sample_dimension names {sample}, which is not there"]
+    total, size = int(np.sum(one[:])), len(held.dimensions[sample])
+    return [] if total == size else [f"its counts add up to {total}, the dimension {sample} has {size}"]
+
+
+def _fill(held: Any, name: str, one: Any) -> list[str]:
+    del held, name
+    fill = _attribute(one, "_FillValue")
+    if fill is not None and not _is_text(one) and np.asarray(fill).dtype != one.dtype:
+        return [f"_FillValue is {np.asarray(fill).dtype}, the variable {one.dtype}"]
+    return []
