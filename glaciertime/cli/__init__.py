@@ -13,10 +13,12 @@ from glaciertime.cli.catalog import catalog
 from glaciertime.cli.compare import compare
 from glaciertime.cli.dashboard import dashboard
 from glaciertime.cli.data import data_app
+from glaciertime.cli.demo import demo
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.evaluate import evaluate
 from glaciertime.cli.explain import explain
 from glaciertime.cli.export import export
+from glaciertime.cli.export_masks import export_masks
 from glaciertime.cli.export_model import export_model
 from glaciertime.cli.forecast import forecast
 from glaciertime.cli.forget import forget
@@ -74,6 +76,7 @@ for command, summary in (
     (report, "Write one HTML page that tells it all."),
     (plot, "Draw one picture of a glacier."),
     (export, "Write a table for another program."),
+    (export_masks, "Write dated masks for another program."),
     (forget, "Take images out of the archive."),
     (catalog, "List the glaciers known by name."),
     (scenes, "List the scenes of a catalogue, and fetch them."),
@@ -88,6 +91,7 @@ for command, summary in (
     (export_model, "Write a model as ONNX."),
     (dashboard, "Serve a page to do all this in the browser."),
     (why, "Say where a number, an image or a file comes from."),
+    (demo, "Show it all on a simulated glacier."),
     (doctor, "Print versions, what works and what is missing."),
 ):
     app.command(short_help=summary)(as_command(command))

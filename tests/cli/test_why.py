@@ -432,6 +432,7 @@ WRITERS = {
     "export": "a note", "segment": "a tag, a note", "report": "a tag", "export-model": "a note", "train": "a note",
     "scenes": "a note", "data": "a note", "adapt": "a note", "explain": "a note", "train-forecaster": "a note",
     "evaluate": "a note", "plot": "a note", "compare": "a note", "dashboard": "by the commands that it runs",
+    "export-masks": "a note", "demo": "what its commands write",
     "table": "", "inventories": "", "series": "", "catalog": "", "models": "", "why": "", "doctor": "",
 }  # fmt: skip
 

@@ -24,6 +24,10 @@ from glaciertime.walls import wall
 __all__ = ["mask_stack", "scenes_of_stack"]
 
 # What a stack carries of each acquisition beside its pixels.
+_SAID = {
+    "image_id": "image that the mask is of", "sensor": "sensor of the image", "author": "who drew the boundary",
+    "model": "model that drew the boundary", "quality": "what is known against the image",
+}  # fmt: skip
 _TEXTS: dict[str, Callable[[Acquisition], str]] = {
     "image_id": lambda acquisition: acquisition.image_id,
     "sensor": lambda acquisition: acquisition.sensor,
@@ -96,18 +100,34 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
     variables["zone"] = (("time", y_name, x_name), np.stack([scene.read() for scene in held]), zone)
     acquisitions = [scene.acquisition for scene in held]
     for name, of_scene in _TEXTS.items():
-        variables[name] = (("time",), np.array([of_scene(what) for what in acquisitions], dtype=object))
+        variables[name] = (("time",), np.array([of_scene(what) for what in acquisitions], dtype=object),
+                           {"long_name": _SAID[name]})  # fmt: skip
     for name, meaning in _LENGTHS.items():
         values = np.array([getattr(what, name) for what in acquisitions], dtype=float)
         variables[name] = (("time",), values, {"units": "m", "long_name": meaning})
-    variables["has_ocean"] = (("time",), np.array([scene.has_ocean for scene in held], dtype=np.uint8))
+    variables["has_ocean"] = (
+        ("time",), np.array([scene.has_ocean for scene in held], dtype=np.uint8),
+        {"long_name": "whether there is any ocean to end in", "flag_values": np.array([0, 1], dtype=np.uint8),
+         "flag_meanings": "no yes"},
+    )  # fmt: skip
+    days = _times([scene.acquisition.date for scene in held])
+    variables["time_bounds"] = (("time", "bnds"), np.column_stack([days, days + np.timedelta64(1, "D")]))
     if any(scene.box is not None for scene in held):
         boxes = ["" if scene.box is None else shapely.to_wkt(scene.box, rounding_precision=-1) for scene in held]
         variables["box"] = (("time",), np.array(boxes, dtype=object), {"long_name": "where it is measured, as WKT"})
-    return xarray.Dataset(
+    stack = xarray.Dataset(
         variables,
         coords={
-            "time": ("time", _times([scene.acquisition.date for scene in held])),
+            "time": (
+                "time",
+                days,
+                {
+                    "standard_name": "time",
+                    "long_name": "day of acquisition (UTC)",
+                    "axis": "T",
+                    "bounds": "time_bounds",
+                },
+            ),
             y_name: (y_name, y, {"units": units[1], "standard_name": standard[1], "axis": "Y"}),
             x_name: (x_name, x, {"units": units[0], "standard_name": standard[0], "axis": "X"}),
         },
@@ -119,6 +139,9 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
             "source": first.acquisition.source,
         },
     )
+    # Counted alike, or a reader could take one for the other.
+    stack["time"].encoding["units"] = stack["time_bounds"].encoding["units"] = "days since 1970-01-01"
+    return stack
 
 
 def _times(dates: list[dt.date]) -> NDArray[np.datetime64]:
