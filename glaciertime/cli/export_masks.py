@@ -13,6 +13,7 @@ from glaciertime.cli.running import the_run
 
 if TYPE_CHECKING:
     from glaciertime.scenes.acquisition import MaskScene
+    from glaciertime.scenes.folder import MaskReading
 
 __all__ = ["export_masks"]
 
@@ -31,6 +32,11 @@ def export_masks(
     classes: Annotated[
         str | None, typer.Option(metavar="VALUE=ZONE,...", help="What values mean, such as 0=ocean,1=glacier.")
     ] = None,
+    crs: Annotated[str | None, typer.Option(help="Coordinate system of masks that name none, e.g. EPSG:3031.")] = None,
+    resolution: Annotated[
+        float | None, typer.Option(min=0.001, max=10_000, help="Pixel size in metres of masks without georeference.")
+    ] = None,
+    dates: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV with the columns file and date.")] = None,
     submitter: Annotated[Path | None, typer.Option(metavar="FILE", help="For glims: who submits, YAML.")] = None,
     overwrite: OverwriteOption = False,
 ) -> None:
@@ -55,7 +61,8 @@ def export_masks(
         raise UsageError(f"--out {out}: --format {form} writes no such file; give --out {wanted}")
     if (submitter is None) == (form == "glims"):
         raise UsageError("--submitter: of --format glims, which needs it: a YAML that begins investigator: NAME")
-    scenes = _scenes(folder, glacier, dataset, classes)
+    reading = _reading(classes=classes, crs=crs, resolution=resolution, dates=dates)
+    scenes = _scenes(folder, glacier, dataset, reading)
     rows = _acquired(scenes)
     sources = data_sources(rows, load_catalog())
     licences = licence_texts(sources)
@@ -79,15 +86,27 @@ def _acquired(scenes: list[MaskScene]) -> Any:
                         columns=["dataset", "source"])  # fmt: skip
 
 
-def _scenes(folder: Path, glacier: str, dataset: str, classes: str | None) -> list[MaskScene]:
+def _reading(
+    *, classes: str | None, crs: str | None, resolution: float | None, dates: Path | None
+) -> MaskReading:  # fmt: skip
+    from glaciertime.scenes.classes import CAFFE, parse_classes
+    from glaciertime.scenes.folder import MaskReading
+    from glaciertime.scenes.names import dates_of_files
+    from glaciertime.scenes.rasters import parse_crs
+
+    return MaskReading(
+        classes=parse_classes(classes, nodata=None) if classes else CAFFE, crs=parse_crs(crs) if crs else None,
+        local_resolution_m=resolution, dates=dates_of_files(dates) if dates else {},
+    )  # fmt: skip
+
+
+def _scenes(folder: Path, glacier: str, dataset: str, reading: MaskReading) -> list[MaskScene]:
     from glaciertime.errors import DataNotFoundError
     from glaciertime.scenes.acquisition import MaskScene
-    from glaciertime.scenes.classes import parse_classes
-    from glaciertime.scenes.folder import MaskReading, masks_in_folder
+    from glaciertime.scenes.folder import masks_in_folder
 
     if not folder.is_dir():
         raise DataNotFoundError(f"{folder} is no folder; give that of the masks")
-    reading = MaskReading(classes=parse_classes(classes, nodata=None)) if classes else MaskReading()
     found = list(masks_in_folder(folder, glacier=glacier, dataset=dataset or folder.resolve().name, reading=reading))
     for one in found:
         if not isinstance(one, MaskScene):

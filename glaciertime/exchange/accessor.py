@@ -7,11 +7,10 @@ makes or ``export-masks --format netcdf`` writes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.scenes.acquisition import ZONES, MaskScene
@@ -20,10 +19,12 @@ from glaciertime.track.scene.rasterarea import zone_areas_km2
 from glaciertime.track.scene.runs import encode
 from glaciertime.units import as_date
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 __all__ = ["StackAccessor"]
 
 
-@xr.register_dataset_accessor("glaciertime")
 class StackAccessor:
     """What is asked of a stack of masks.
 
@@ -82,3 +83,15 @@ def _code(name: str) -> int:
         hint = f", did you mean {near[0]}?" if near else ""
         raise InputError(f"no zone '{name}'{hint}; there are {', '.join(ZONES)}")
     return ZONES[name]
+
+
+def _register() -> None:
+    """Give the accessor to xarray, where it is installed."""
+    try:
+        import xarray
+    except ImportError:
+        return
+    xarray.register_dataset_accessor("glaciertime")(StackAccessor)
+
+
+_register()

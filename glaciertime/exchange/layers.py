@@ -99,8 +99,8 @@ def carry_along(draft: Path, form: str, *, licences: Sequence[str], table: str, 
         from pyarrow import parquet
 
         held = parquet.read_table(draft)
-        told = json.dumps(list(licences), ensure_ascii=False).encode()
-        parquet.write_table(held.replace_schema_metadata({**(held.schema.metadata or {}), b"licences": told}), draft)
+        packed = json.dumps(list(licences), ensure_ascii=False).encode()
+        parquet.write_table(held.replace_schema_metadata({**(held.schema.metadata or {}), b"licences": packed}), draft)
 
 
 def _into_geopackage(draft: Path, licences: Sequence[str], table: str, mark: str) -> None:

@@ -30,7 +30,6 @@ _UNITS = {"m w.e.": "m", "%": "percent", "degC": "degree_Celsius"}
 #: Names of other variables of the file.
 _TAKEN = ("time", "quality", "bound", "image_id", "sensor", "coverage", "row_size")
 _WATER = "metres of water equivalent"
-_EPOCH = pd.Timestamp("1970-01-01")
 
 
 def series_dataset(observations: pd.DataFrame, *, licences: tuple[str, ...] = (), generator: str = "") -> xr.Dataset:
@@ -60,7 +59,7 @@ def series_dataset(observations: pd.DataFrame, *, licences: tuple[str, ...] = ()
     try:
         import xarray as xr
     except ImportError as error:
-        raise MissingExtraError("NetCDF needs xarray and netCDF4: pip install 'glaciertime[netcdf]'") from error
+        raise MissingExtraError("series as NetCDF", "netcdf") from error
     groups = list(by_series(observations, sort=False))
     rows = pd.concat([part.sort_values("date", kind="stable") for _, part in groups], ignore_index=True)
     variables: dict[str, Any] = {}
@@ -156,22 +155,25 @@ def _texts(values: Any) -> np.ndarray:
 
 def _days(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Return first and last instant that each date stands for, in days: a day, or where no more is known, a year."""
-    dates = pd.to_datetime(rows["date"])
+    day = pd.to_datetime(rows["date"]).to_numpy().astype("datetime64[D]")
     flags = [flags_of(text) for text in rows["quality"]]
-    year = np.array(["year-only" in one for one in flags])
-    month = np.array(["month-only" in one for one in flags])
-    # A hydrological year is dated by its end; what is written as 1 January stands for the year that begins.
-    start = dates.where(~(year & (dates.dt.dayofyear != 1).to_numpy()), dates - pd.DateOffset(years=1))
-    end = dates + pd.Timedelta(days=1)
-    end = end.where(~(year & (dates.dt.dayofyear == 1).to_numpy()), dates + pd.DateOffset(years=1))
-    end = end.where(~(month & ~year), dates + pd.DateOffset(months=1))
-    return tuple(((one - _EPOCH) / pd.Timedelta(days=1)).to_numpy(float) for one in (start, end))  # type: ignore[return-value]
+    is_year = np.array(["year-only" in one for one in flags], dtype=bool)
+    is_month = np.array(["month-only" in one for one in flags], dtype=bool) & ~is_year
+    month = day.astype("datetime64[M]")
+    first = day == day.astype("datetime64[Y]")
+    start, end = day.copy(), day + 1
+    # What is written as 1 January stands for the year that begins; a hydrological year is dated by its end.
+    end[is_year & first] = (month + 12).astype("datetime64[D]")[is_year & first]
+    year_before = (month - 12).astype("datetime64[D]") + (day - month)
+    start[is_year & ~first] = year_before[is_year & ~first]
+    end[is_month] = (month + 1).astype("datetime64[D]")[is_month]
+    return start.astype(np.int64).astype(float), end.astype(np.int64).astype(float)
 
 
 def write_series(observations: pd.DataFrame, draft: Path, *, mark: str, licences: tuple[str, ...] = ()) -> None:
     """Write observations as CF NetCDF to a draft."""
     dataset = series_dataset(observations, licences=licences, generator=mark)
-    plain = {name: {"_FillValue": None} for name in dataset.variables}
+    plain: dict[Any, dict[str, Any]] = {name: {"_FillValue": None} for name in dataset.variables}
     for name, held in dataset.variables.items():
         if held.dtype.kind == "f" and name not in ("time", "time_bounds"):
             plain[name] = {"_FillValue": np.nan}

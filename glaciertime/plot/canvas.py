@@ -120,7 +120,7 @@ def colours() -> Sequence[str]:
 def date_axis(ax: Axes) -> None:
     """Let the x axis show dates, with no more of them than there is room for."""
     width = ax.get_window_extent().width / ax.figure.dpi
-    locator = mdates.AutoDateLocator(maxticks=max(3, min(9, int(1.3 * width))))
+    locator = mdates.AutoDateLocator(minticks=3, maxticks=max(4, min(9, int(1.3 * width))))
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
     ax.set_xlabel("date")

@@ -12,7 +12,7 @@ import pytest
 
 from glaciertime.exchange.stac import stac_problems
 
-from .conftest import Command
+from .conftest import Command, write_mask, zones
 
 #: A pixel of the toy is 100 m on a plane whose scale there makes 10,000 m2 so much on the ellipsoid.
 WIDTHS = (40, 38, 36)
@@ -146,3 +146,14 @@ def test_a_folder_without_masks_is_one_sentence(command: Command, tmp_path: Path
     for folder in (tmp_path, tmp_path / "none"):
         result = command("export-masks", folder, "--glacier", "Toy", "--out", "a.nc")
         assert (result.code, result.err.count("\n")) == (1, 1)
+
+
+def test_masks_that_name_no_system_and_no_date_are_told_them(command: Command, masks: Path) -> None:
+    for index, path in enumerate(sorted(masks.glob("*.tif"))):
+        path.unlink()
+        write_mask(masks / f"{'abc'[index]}.tif", zones(WIDTHS[index]), crs=None)
+    Path("dates.csv").write_text("file,date\na.tif,2001-03-15\nb.tif,2002-03-15\nc.tif,2003-03-15\n")
+    given = ("export-masks", masks, "--glacier", "Toy", "--dates", "dates.csv", "--out", "m.nc")
+    assert command(*given).code == 1
+    assert command(*given, "--crs", "EPSG:3031").code == 0
+    assert command("data", "check", "m.nc", "--form", "cf").code == 0

@@ -59,6 +59,19 @@ def test_xarray_reads_each_value_with_its_date_sigma_and_flags(written: Path) ->
         assert (held["area_km2"].attrs["units"], held.attrs["license"]) == ("km2", "toy; licence: none")
 
 
+def test_dates_of_any_century_and_of_hydrological_years(tmp_path: Path) -> None:
+    dates = ["1590-01-01", "1600-07-01", "2000-10-01", "2001-02-01"]
+    rows = observations(
+        date=np.array(dates, dtype="datetime64[s]"), quality=["year-only", "ok", "year-only", "month-only"]
+    )
+    write_series(rows, tmp_path / "a.nc", mark="")
+    assert cf_problems(tmp_path / "a.nc") == []
+    with netCDF4.Dataset(tmp_path / "a.nc") as held:
+        days = np.asarray(held["time_bounds"][:]).astype("datetime64[D]").astype(str).tolist()
+    assert days == [["1590-01-01", "1591-01-01"], ["1600-07-01", "1600-07-02"], ["1999-10-01", "2000-10-02"],
+                    ["2001-02-01", "2001-03-01"]]  # fmt: skip
+
+
 def test_another_table_is_refused() -> None:
     with pytest.raises(UsageError, match="--table observations"):
         series_dataset(pd.DataFrame({"glacier": ["Toy"]}))
