@@ -100,9 +100,9 @@ def compare(
 
 def _conducted(plan: ComparisonPlan, out: Path, jobs: int) -> Conducted:
     """Do what is missing, with a bar on stderr."""
-    from rich.console import Console
     from rich.progress import Progress
 
+    from glaciertime.cli.quiet import progress_console
     from glaciertime.cli.running import the_run
     from glaciertime.errors import MissingExtraError
 
@@ -114,7 +114,7 @@ def _conducted(plan: ComparisonPlan, out: Path, jobs: int) -> Conducted:
         raise MissingExtraError("comparing trainings", "train") from error
     run = the_run()
     run.next = "run the same command again: what is done is not done again"
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=progress_console(), transient=True) as bar:
         line = bar.add_task("compare", total=None)
 
         def told(done: int, total: int, task: Any, reason: str) -> None:
