@@ -30,6 +30,7 @@ NEEDS = {
     "glaciertime adapt": "torch and labelled images; tests/segment/adapt adapts",
     "glaciertime train-forecaster": "torch and many series; tests/cli/test_train_forecaster.py teaches",
     "glaciertime compare compare.yaml": "torch and labelled images; tests/pipeline/comparison compares",
+    "glaciertime dashboard": "a browser: it serves until it is stopped; tests/dashboard has it",
     "glaciertime evaluate": "labelled images; tests/segment evaluates",
     "glaciertime explain scenes": "torch and weights of one's own",
     "glaciertime export-model pspnet": "torch",
