@@ -18,8 +18,10 @@ from glaciertime.forecast.learned.past import past_of, pasts_of
 from glaciertime.forecast.learned.pool import pool_of
 from glaciertime.forecast.series import Series
 from glaciertime.pipeline import learning
+from glaciertime.pipeline.hazards import Hazards
 from glaciertime.pipeline.learning import KeptLearning, learning_of, other_glaciers
 from glaciertime.pipeline.outlook import ForecastRequest, forecast_glacier, many
+from glaciertime.pipeline.selection import read_known
 from glaciertime.record import read_record
 from tests.forecast.conftest import simulate
 
@@ -114,7 +116,7 @@ def test_answers_with_a_bit_turned_are_not_taken(tmp_path: Path) -> None:
 def archive_of(series: list[Series], path: Path) -> Archive:
     rows = pd.concat(
         pd.DataFrame(
-            {"glacier": one.glacier, "date": one.dates, "variable": one.variable, "value": one.values, "unit": "km2",
+            {"glacier": one.glacier, "date": one.dates, "variable": one.variable, "value": one.values, "unit": one.unit,
              "sigma": np.nan, "method": "-", "footprint": "-", "dataset": "-", "image_id": "-", "sensor": "",
              "coverage": 1.0, "quality": "ok", "source": "simulated", "front_of": "", "bound": ""}
         ) for one in series
@@ -218,3 +220,9 @@ def test_a_new_value_grows_anew_only_the_trees_that_it_is_asked_of_or_known_to(
     plain = pool_of(build_bank(late), variable=late[0].variable)
     plain.answer(np.concatenate([one.years for one in late]))
     np.testing.assert_array_equal(kept.trees.known_answers, plain.trees.known_answers)
+
+
+def test_an_archive_of_front_positions_alone_has_no_hazard(series: list[Series], tmp_path: Path) -> None:
+    positions = [replace(one, variable="front_position_m", unit="m") for one in series[:2]]
+    archive = archive_of(positions, tmp_path / "a.gpkg")
+    assert Hazards(archive, read_known((), ())).of(series[0].glacier, ["front_position_m"]).empty
