@@ -100,7 +100,7 @@ FLOORS = {
         {"models", "tasks", "predict"},
         {"judged"},
         {"front"},
-        {"scenario", "profile", "adapters"},
+        {"scenario", "profile", "adapters", "sktime_forecaster"},
     ),
     "segment": (
         {"description", "frame", "normalisation", "legend"},

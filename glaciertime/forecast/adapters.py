@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -205,14 +206,15 @@ def extra_models(forecasters: Mapping[str, Forecaster], *, min_observations: int
             MODELS.pop(name, None)
 
 
-def _local(name: str) -> Model:
+def local_model(name: str) -> Model:
+    """Return a model that can be lent; one that learns from other glaciers is refused."""
     model = get_model(name)
     if model.is_global:
         raise InputError(f"model {name!r} learns from other glaciers; only models of one series can be lent")
     return model
 
 
-def _as_series(values: Array, season_length: int) -> Series:
+def series_of_values(values: Array, season_length: int) -> Series:
     """Return values as a series of simulated dates: a year apart, or a year's part for a season."""
     step = 365.25 / season_length
     if step * len(values) > 365.25 * 250:
@@ -223,7 +225,8 @@ def _as_series(values: Array, season_length: int) -> Series:
                   np.full(count, np.nan), np.full(count, "ok", dtype=object))  # fmt: skip
 
 
-def _predict_steps(fitted: Any, series: Series, season_length: int, count: int, levels: Sequence[float]) -> Prediction:
+def predict_steps(fitted: Any, series: Series, season_length: int, count: int, levels: Sequence[float]) -> Prediction:
+    """Return what a model fitted to :func:`series_of_values` forecasts for the steps behind them."""
     step = 365.25 / season_length
     ahead = np.rint(step * np.arange(1, count + 1)).astype("timedelta64[D]")
     prediction: Prediction = fitted.predict(series.dates[-1] + ahead, levels=tuple(levels))
@@ -259,7 +262,7 @@ class ForStatsforecast:
     def __init__(self, name: str, *, season_length: int = 1, alias: str | None = None) -> None:
         self.name, self.season_length = name, season_length
         self.alias = alias or f"glaciertime-{name}"
-        _local(name)
+        local_model(name)
 
     def __repr__(self) -> str:
         return self.alias
@@ -270,14 +273,14 @@ class ForStatsforecast:
 
     def fit(self, y: Array, X: Any = None) -> ForStatsforecast:
         """Fit to values (N,); covariates are not used."""
-        self.series_ = _as_series(np.asarray(y, dtype=float), self.season_length)
-        self.fitted_ = _local(self.name).make().fit(self.series_)
+        self.series_ = series_of_values(np.asarray(y, dtype=float), self.season_length)
+        self.fitted_ = local_model(self.name).make().fit(self.series_)
         return self
 
     def predict(self, h: int, X: Any = None, level: Sequence[float] | None = None) -> dict[str, Array]:
         """Return ``mean`` (the median) and ``lo-L``, ``hi-L`` per level in percent, (h,) each."""
         levels = [] if level is None else sorted(level)
-        found = _predict_steps(self.fitted_, self.series_, self.season_length, h, [one / 100 for one in levels])
+        found = predict_steps(self.fitted_, self.series_, self.season_length, h, [one / 100 for one in levels])
         answer = {"mean": found.median}
         for one in levels:
             for side, p in (("lo", 0.5 - one / 200), ("hi", 0.5 + one / 200)):
@@ -305,43 +308,9 @@ def ForSktime(name: str, *, season_length: int = 1) -> Any:
     MissingExtraError
         If sktime is not installed.
     """
-    try:
-        from sktime.forecasting.base import BaseForecaster
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("a forecaster of sktime", "bench") from error
+    if find_spec("sktime") is None:
+        raise MissingExtraError("a forecaster of sktime", "bench")
+    from glaciertime.forecast.sktime_forecaster import GlaciertimeForecaster
 
-    class GlaciertimeForecaster(BaseForecaster):  # type: ignore[misc]
-        _tags = {  # noqa: RUF012
-            "scitype:y": "univariate", "y_inner_mtype": "pd.Series", "requires-fh-in-fit": False,
-            "capability:exogenous": False, "capability:pred_int": True, "capability:insample": False,
-            "capability:pred_int:insample": False, "capability:missing_values": False,
-        }  # fmt: skip
-
-        def __init__(self, name: str = "kalman", season_length: int = 1) -> None:
-            self.name, self.season_length = name, season_length
-            super().__init__()
-
-        def _fit(self, y: Any, X: Any = None, fh: Any = None) -> Any:
-            self.name_of_values_ = y.name
-            self.series_ = _as_series(y.to_numpy(dtype=float), self.season_length)
-            self.fitted_ = _local(self.name).make().fit(self.series_)
-            return self
-
-        def _paths(self, fh: Any, levels: Sequence[float]) -> tuple[Any, NDArray[np.int64], Prediction]:
-            steps = np.asarray(fh.to_relative(self.cutoff).to_numpy(), dtype=int)
-            found = _predict_steps(self.fitted_, self.series_, self.season_length, int(steps.max()), levels)
-            return fh.to_absolute_index(self.cutoff), steps - 1, found
-
-        def _predict(self, fh: Any, X: Any = None) -> Any:
-            index, steps, found = self._paths(fh, [])
-            return pd.Series(found.median[steps], index=index, name=self.name_of_values_)
-
-        def _predict_quantiles(self, fh: Any, X: Any, alpha: Any) -> Any:
-            levels = [abs(1 - 2 * p) for p in alpha if abs(p - 0.5) > 1e-9]
-            index, steps, found = self._paths(fh, levels)
-            place = [int(np.argmin(np.abs(found.quantiles - p))) for p in alpha]
-            names = pd.MultiIndex.from_product([self._get_varnames(), alpha])
-            return pd.DataFrame(found.values[steps][:, place], index=index, columns=names)
-
-    _local(name)
+    local_model(name)
     return GlaciertimeForecaster(name, season_length)

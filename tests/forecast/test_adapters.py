@@ -104,3 +104,14 @@ def test_both_ways_with_sktime() -> None:
     bounds = lent.predict_interval(fh=[2], coverage=0.9).to_numpy()[0]
     assert bounds[0] <= 74.0 + 0.05
     assert bounds[1] >= 74.0 - 0.05
+
+
+def test_a_forecaster_lent_to_sktime_can_be_saved_copied_and_tells_what_it_is() -> None:
+    base = pytest.importorskip("sktime.base", reason="sktime is not installed")
+    lent = ForSktime("drift").fit(pd.Series(np.arange(10.0)))
+    loaded = base.load(lent.save())
+    assert loaded.predict(fh=[1]).to_numpy() == pytest.approx([10.0], abs=0.05)
+    kind = type(lent)
+    assert "evenly spaced" in kind.__doc__
+    assert len(kind.get_test_params()) == 2
+    assert kind(**kind.get_test_params()[0]).name == "drift"

@@ -52,3 +52,25 @@ def test_a_model_that_fails_where_it_is_hard_is_paired_with_the_last_value_there
 
 def test_two_models_are_compared_on_the_targets_that_both_forecast(benchmark, result):
     assert benchmark.log_ratios(result, "picky", "last").tolist() == [0.0]
+
+
+def test_shares_are_uncertain_by_the_years_that_they_are_of_not_by_how_many_glaciers_there_are(benchmark):
+    years, glaciers = np.repeat([2001, 2002], 100), np.tile(np.arange(100), 2)
+    bad_year = (years == 2001).astype(float)[:, None]
+    shares = benchmark.drawn_shares(bad_year, years, glaciers)[:, 0]
+    # The bad one of two years is drawn never, once or twice: 1/4, 1/2, 1/4.
+    assert shares.std() == pytest.approx(0.5 / np.sqrt(2), rel=0.05)
+    assert set(shares.round(6)) == {0.0, 0.5, 1.0}
+    bad_glaciers = (glaciers < 50).astype(float)[:, None]
+    assert benchmark.drawn_shares(bad_glaciers, years, glaciers).std() == pytest.approx(0.05, rel=0.1)
+
+
+def test_coverage_is_printed_by_lead_decade_and_tail(benchmark, result, capsys):
+    benchmark.print_coverage(result, "last")
+    lines = capsys.readouterr().out.splitlines()
+    cells = {line.split()[0]: line.split() for line in lines[3:]}
+    assert set(cells) == {"all", "lead_1", "2000s"}
+    # 0 is observed, the intervals are error - 1 to error + 1: two lie over it, two hold it.
+    assert (cells["all"][1], cells["all"][2], cells["all"][5]) == ("4", "0.500", "0.500")
+    benchmark.print_against_parts(result, "picky", ("last",))
+    assert "last 1.000 (at most 1.000)" in capsys.readouterr().out

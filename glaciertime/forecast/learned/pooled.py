@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError
 from glaciertime.forecast.learned.bank import Bank, build_bank, fold_of
 from glaciertime.forecast.learned.blend import own_weights
-from glaciertime.forecast.learned.conformal import half_widths
+from glaciertime.forecast.learned.conformal import PastErrors
 from glaciertime.forecast.learned.gbm import MIN_ROWS
-from glaciertime.forecast.learned.kept import Kept
+from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin
 from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
@@ -58,6 +58,7 @@ class Workbench:
     kept: Kept | None = None
     weights: tuple[NetworkWeights, ...] = ()
     _own: dict[int, Bank] = field(default_factory=dict)
+    _past_errors: dict[str, PastErrors] = field(default_factory=dict)
 
     @cached_property
     def quantiles(self) -> NDArray[np.float64]:
@@ -140,20 +141,30 @@ class Workbench:
         row, bank = self.rows[index], self.pool.bank
         assert isinstance(row, OriginRow)
         cutoff = float(self.cutoffs[index])
-        is_told = np.isfinite(bank_change) & (bank.walk[evidence] > 0)
+        is_told = np.isfinite(bank_change) & (bank.walk[evidence] > 0) & (bank.spread[evidence] > 0)
         known = evidence[is_told]
-        errors = np.abs(bank.target[known] - bank_change[is_told])
+        errors = bank.target[known] - bank_change[is_told]
         errors /= bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
+        key = name_of_arrays(errors, known, cutoff)
+        if key not in self._past_errors:
+            inputs = np.column_stack([
+                bank.origin_features[bank.origin[known]], np.log(bank.ahead[known]),
+                np.log(bank.spread[known] / bank.walk[known]),
+            ])  # fmt: skip
+            self._past_errors[key] = PastErrors.learn(
+                errors, inputs, lead_years=bank.ahead[known], target_year=bank.target_year[known],
+                cutoff_year=cutoff,
+            )  # fmt: skip
+        past = self._past_errors[key]
         width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
         native = _native(self.quantiles)
-        side = np.sign(np.round(native, 12))
         out = np.empty((len(row.ahead), len(self.quantiles)))
         for place, ahead in enumerate(row.ahead):
-            half = half_widths(
-                errors, np.abs(native), lead_years=bank.ahead[known], age_years=cutoff - bank.target_year[known],
-                group=bank.series[known], ahead=float(ahead), levels=np.abs(2 * self.quantiles - 1),
-            )  # fmt: skip
-            out[place] = row.last + row.scale * (change[place] + width[place] * side * half)
+            with np.errstate(divide="ignore"):
+                shape = np.log(row.spread[place] / row.walk[place]) if row.walk[place] > 0 else 0.0
+            inputs = np.append(row.features, [np.log(ahead), shape])
+            offsets = past.offsets(float(ahead), inputs, native, self.quantiles)
+            out[place] = row.last + row.scale * (change[place] + width[place] * offsets)
         return out
 
 

@@ -1,0 +1,72 @@
+"""Intervals from past errors: each side by itself, by the years that they are of, and by what makes errors large."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from glaciertime.forecast.learned.conformal import MIN_ERRORS, PastErrors, weighted_quantile
+
+QUANTILES = np.array([0.05, 0.5, 0.95])
+NATIVE = np.array([-1.0, 0.0, 1.0])
+
+
+def learned(errors: np.ndarray, *, inputs: np.ndarray | None = None, years: int = 50) -> PastErrors:
+    """Past errors at a lead of a year, spread evenly over the targets of so many years."""
+    count = len(errors)
+    given = np.zeros((count, 1)) if inputs is None else inputs
+    return PastErrors.learn(errors, given, lead_years=np.ones(count), cutoff_year=0.0,
+                            target_year=-0.5 - np.arange(count) % years)  # fmt: skip
+
+
+def test_misses_that_are_lopsided_make_intervals_that_are() -> None:
+    rng = np.random.default_rng(1)
+    errors = np.where(rng.random(20_000) < 0.5, -3.0, 1.0) * rng.exponential(1.0, 20_000)
+    low, middle, high = learned(errors).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
+    assert middle == 0
+    # Half of the errors are losses of mean 3, so that 0.05 lies at 3 ln 10; fifty years are trusted 50 / 60.
+    assert low == pytest.approx(-((3 * np.log(10)) ** (5 / 6)), rel=0.1)
+    assert high == pytest.approx(np.log(10) ** (5 / 6), rel=0.1)
+
+
+def test_errors_of_few_years_are_trusted_less_and_the_next_year_is_wider() -> None:
+    rng = np.random.default_rng(2)
+    errors = rng.normal(size=90_000) / 1.6448536
+    of_many = learned(errors).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
+    of_four = learned(errors, years=4).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
+    assert of_many == pytest.approx(NATIVE, abs=0.05)
+    # Student's t with five degrees of freedom of four years: 2.015 / 1.645 times the root of 1 + 1/4, to the 0.3.
+    assert of_four == pytest.approx(NATIVE * (2.015 / 1.6449 * np.sqrt(1.25)) ** 0.3, rel=0.03)
+    # Of five years ahead, four years hold less than one spell.
+    lead = PastErrors(
+        errors, np.full(90_000, 5.0), -0.5 - np.arange(90_000) % 4, 0.0, np.zeros(1), np.ones(1), np.zeros(1)
+    )
+    assert lead.offsets(5.0, np.zeros(1), NATIVE, QUANTILES)[2] > of_four[2]
+    half = learned(10 * errors, years=10).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
+    assert half[2] == pytest.approx(10**0.5 * (1.796 / 1.6449 * np.sqrt(1.1)) ** 0.3, rel=0.03)
+
+
+def test_what_makes_errors_large_makes_intervals_wide() -> None:
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(20_000, 2))
+    found = learned(rng.normal(size=20_000) * np.exp(0.5 * inputs[:, 0]), inputs=inputs)
+    quiet, wild = (found.offsets(1.0, np.array([x, 0.0]), NATIVE, QUANTILES)[2] for x in (-1.0, 1.0))
+    assert 1.8 < wild / quiet < np.e
+    assert found.size(np.array([np.nan, np.inf])) == pytest.approx(found.size(np.array([0.0, 20.0])))
+
+
+def test_too_few_errors_leave_the_models_own_interval() -> None:
+    few = learned(np.full(MIN_ERRORS - 1, 100.0), years=10)
+    assert few.offsets(1.0, np.zeros(1), NATIVE, QUANTILES).tolist() == NATIVE.tolist()
+    none = PastErrors.learn(np.empty(0), np.empty((0, 3)), lead_years=np.empty(0), target_year=np.empty(0),
+                            cutoff_year=0.0)  # fmt: skip
+    assert none.offsets(1.0, np.zeros(3), NATIVE, QUANTILES).tolist() == NATIVE.tolist()
+    # Errors that are all of one sign: the other side is a fifth of both, never nothing.
+    one_way = learned(-np.ones(5000)).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
+    assert one_way[2] > 0.15
+    assert np.all(np.diff(one_way) > 0)
+
+
+def test_a_weighted_quantile_is_that_of_values_as_often_as_they_weigh() -> None:
+    values, weights = np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 2.0])
+    assert weighted_quantile(values, weights, np.array([0.125, 0.375, 0.75])).tolist() == [1.0, 2.0, 3.0]
