@@ -282,15 +282,29 @@ def contour_glacier(request: ContourRequest) -> Outlook:
         for model in request.models
     ]
     failed = [bool((rows["status"] != "ok").all()) for rows in parts]
+    stayed = [_stayed(record.glacier, model, rows) for model, rows in zip(request.models, parts, strict=True)]
     rows = gpd.GeoDataFrame(pd.concat(parts, ignore_index=True), geometry="geometry", crs=parts[0].crs)
     return Outlook(
         glacier=request.glacier,
         rows=rows,
-        notes=(f"{record.glacier}, calving front: {told}",) if told else (),
+        notes=(*((f"{record.glacier}, calving front: {told}",) if told else ()), *filter(None, stayed)),
         read=tables_read(record, ("fronts", "centrelines", "observations")),
         settings={"models": list(request.models), "cutoff": request.cutoff, "front_of": kind},
         has_failed=any(failed),
         has_nothing=all(failed),
+    )
+
+
+def _stayed(glacier: str, model: str, rows: gpd.GeoDataFrame) -> str:
+    """Return the sentence that says where the last front is the forecast; empty where it nowhere is."""
+    dates = rows.attrs.get("stayed", [])
+    count = rows["target_date"].nunique()
+    if not dates or model == "last":
+        return ""
+    where = "" if len(dates) == count else f" at {len(dates)} of {count} dates, the first {dates[0]}"
+    return (
+        f"{glacier}, calving front by {model}: moving it has not surely paid from earlier dates: the last front is the "
+        f"forecast{where}"
     )
 
 

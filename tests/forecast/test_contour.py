@@ -178,3 +178,30 @@ def test_real_fronts_of_jakobshavn(shared_data: object) -> None:
     # Weekly to monthly changes are hundreds of metres on a front 18 km long.
     assert 100 < summary["distance_m"] < 700
     assert rows["outside_share"].max() < 0.2
+
+
+def test_a_front_is_moved_only_where_that_has_surely_paid() -> None:
+    from glaciertime.forecast.front.contour import _paying
+
+    rng = np.random.default_rng(0)
+    still = 100 + rng.normal(0, 30, 40)
+    ages = np.arange(40) * 0.25
+    # 20 of 100 m less with a scatter of 30 in each quarter: 4.2 standard errors of 40 quarters; 5 less is one.
+    sure = np.array([still, still - 20 - rng.normal(0, 30, 40)])
+    chance = np.array([still, still - 3 - rng.normal(0, 30, 40)])
+    assert _paying(sure, np.ones(40), ages, sure=1.645) == 1
+    assert _paying(chance, np.ones(40), ages, sure=1.645) == 0
+    assert _paying(np.array([still, still + 20]), np.ones(40), ages, sure=1.645) == 0
+    # Forty fronts of two quarters tell of two quarters.
+    assert _paying(sure, np.ones(40), np.repeat([0.0, 0.3], 20), sure=1.645) == 0
+
+
+def test_where_the_last_front_is_the_forecast_that_is_said() -> None:
+    line = shapely.LineString([(0, 0), (20_000, 0)])
+    moving = straight_fronts(rate_m_per_year=-100.0)
+    when = [pd.Timestamp(moving["Date"].max()) + pd.Timedelta(days=366)]
+    told = forecast_contour(moving, centreline=line, crs=None, target_dates=when, model="drift", levels=[0.9])
+    assert told.attrs["stayed"] == []
+    still = forecast_contour(straight_fronts(rate_m_per_year=0.0), centreline=line, crs=None, target_dates=when,
+                             model="drift", levels=[0.9])  # fmt: skip
+    assert len(still.attrs["stayed"]) == 1

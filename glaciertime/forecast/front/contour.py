@@ -22,6 +22,7 @@ from glaciertime.errors import GlacierTimeError, InputError, SeriesTooShortError
 from glaciertime.forecast.front.contour_record import FrontRecord, front_record
 from glaciertime.forecast.learned.conformal import weighted_quantile
 from glaciertime.forecast.models import Model, get_model
+from glaciertime.forecast.regime import present_regime
 from glaciertime.forecast.series import Series, as_days, as_years
 
 __all__ = ["CONTOUR_COLUMNS", "ContourForecaster", "forecast_contour"]
@@ -39,8 +40,10 @@ _CALIBRATION_ORIGINS = 60
 _LEAD_FACTOR = 1.6
 _MIN_PAIRS = 12
 _AGE_HALF_LIFE_YEARS = 4.0
-#: Past error that another choice may have at most, relative to leaving the front where it is.
-_HURDLE = 0.97
+#: Moving the front must have paid: so many standard errors of what it gained, of blocks of so many years of targets.
+_SURE, _BLOCK_YEARS = 1.645, 0.25
+#: Nearer than this in years, as many: what a front moves by then is hardly more than two images of it differ.
+_NEAR_YEARS, _SURE_NEAR = 0.25, 3.0
 
 Array = NDArray[np.float64]
 
@@ -76,7 +79,7 @@ class _Origin:
                 f"{self.record.glacier}, fronts", len(self.common), self.model.name, needed,
                 'use model "last", or a later cutoff',
             )  # fmt: skip
-        self.fitted = [self.model.make().fit(series) for series in self._series()]
+        self.fitted = [self.model.make().fit(present_regime(series).own_sigmas) for series in self._series()]
 
     def _series(self) -> list[Series]:
         if self.joint:
@@ -233,15 +236,9 @@ class ContourForecaster:
             half = float(np.mean(made.move(target)[1]))
             return 1, Bands(*_native(half, wanted, len(made.lines)), count)
         recency = 0.5 ** (np.array(ages) / _AGE_HALF_LIFE_YEARS)
-        error = [
-            sum(
-                recency[k] * scales[k] * np.average(curves[k][choice][0], weights=curves[k][choice][1])
-                for k in range(count)
-            )
-            for choice in range(len(_CHOICES))
-        ]
-        # Moving the front must have paid before it is done: a tie goes to leaving it where it is.
-        best = int(np.argmin(np.array(error) * np.array([_HURDLE, *[1.0] * (len(_CHOICES) - 1)])))
+        error = np.array([[scales[k] * np.average(curves[k][choice][0], weights=curves[k][choice][1])
+                           for k in range(count)] for choice in range(len(_CHOICES))])  # fmt: skip
+        best = _paying(error, recency, np.array(ages), sure=_SURE_NEAR if lead < _NEAR_YEARS else _SURE)
         distance = np.concatenate([curves[k][best][0] * scales[k] for k in range(count)])
         weight = np.concatenate([recency[k] * curves[k][best][1] / curves[k][best][1].sum() for k in range(count)])
         farthest = np.array([curves[k][best][0].max() * scales[k] for k in range(count)])
@@ -254,6 +251,31 @@ class ContourForecaster:
         share = weighted_quantile(distance, weight, _outward(wanted, effective / alike))
         whole = weighted_quantile(farthest, recency, _outward(wanted, effective))
         return best, Bands(share, np.maximum(whole, share), count)
+
+
+def _paying(error: Array, recency: Array, ages: Array, *, sure: float) -> int:
+    """Return the choice that served best, 0 where none has served better than the front left where it was for sure.
+
+    Parameters
+    ----------
+    error : (C, K)
+        Mean distances of each choice.
+    recency, ages : (K,)
+        Weights, and years since the targets.
+    sure : float
+        Standard errors that a gain is at least.
+    """
+    block = np.unique(np.floor(ages / _BLOCK_YEARS), return_inverse=True)[1]
+    weight = np.bincount(block, recency)
+    best, found = 0, 0.0
+    for choice in range(1, len(error)):
+        gain = np.bincount(block, recency * (error[0] - error[choice])) / weight
+        mean = float(np.average(gain, weights=weight))
+        share = weight / weight.sum()
+        spread = float(np.sqrt(np.sum(share**2 * (gain - mean) ** 2) * len(gain) / max(len(gain) - 1, 1)))
+        if len(gain) > 2 and mean > max(found, sure * spread, 0.0):
+            best, found = choice, mean
+    return best
 
 
 def _outward(levels: Array, count: float) -> Array:
@@ -287,7 +309,9 @@ def forecast_contour(
     The last front is carried along its flowlines by the forecast change of their positions. With ``joint``, the
     change is that of the mean position over the flowlines, beside which the shape may return to its mean over recent
     dates; otherwise every flowline is forecast by itself. How much of the change is believed (all, half or none of
-    it) is chosen by what served best from earlier dates of the same glacier: where nothing did, the front stays.
+    it) is chosen by what served best from earlier dates of the same glacier: where nothing surely did (by 1.645
+    standard errors, within 90 days by three), the last front is the forecast, at the dates ``attrs["stayed"]``. A break
+    of the positions that lies behind the last front is taken out of what came before it.
 
     A band holds every place within a distance of the predicted front. Two distances are given per level: one such
     that a share ``level`` of the front's length will lie inside (kind ``band-share``), and one such that the whole
@@ -360,6 +384,7 @@ def forecast_contour(
                          "earlier cutoff")  # fmt: skip
     maker = ContourForecaster(record, model=model, joint=joint)
     rows: list[dict[str, Any]] = []
+    stayed: list[np.datetime64] = []
     for date in dates:
         common = {"glacier": record.glacier, "cutoff": pd.Timestamp(limit), "target_date": pd.Timestamp(date),
                   "horizon_days": float((date - limit) / np.timedelta64(1, "D")), "model": model,
@@ -367,6 +392,8 @@ def forecast_contour(
         try:
             choice, found = maker.bands(last, date, levels)
             line = maker.line(maker.origin(last).predicted(date, choice))
+            if _CHOICES[choice] == (0.0, 0.0):
+                stayed.append(date)
         except (GlacierTimeError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
             rows.append({**common, "kind": "front", "level": np.nan, "half_width_m": np.nan, "n_calibration": np.nan,
                          "status": str(error), "geometry": None})  # fmt: skip
@@ -377,4 +404,6 @@ def forecast_contour(
             for level, width in zip(levels, widths, strict=True):
                 rows.append({**common, "kind": kind, "level": float(level), "half_width_m": float(width),
                              "geometry": line.buffer(float(width))})  # fmt: skip
-    return gpd.GeoDataFrame(rows, columns=list(CONTOUR_COLUMNS), geometry="geometry", crs=crs)
+    found_all = gpd.GeoDataFrame(rows, columns=list(CONTOUR_COLUMNS), geometry="geometry", crs=crs)
+    found_all.attrs["stayed"] = stayed
+    return found_all
