@@ -100,7 +100,7 @@ FLOORS = {
         {"models", "tasks", "predict"},
         {"judged"},
         {"front"},
-        {"scenario", "profile", "adapters", "sktime_forecaster"},
+        {"scenario", "profile", "adapters", "sktime_forecaster", "lending", "totals"},
     ),
     "segment": (
         {"description", "frame", "normalisation", "legend"},

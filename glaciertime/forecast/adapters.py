@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import FitError, InputError, MissingExtraError, SeriesTooShortError
 from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.lending import local_model, predict_steps, series_of_values
 from glaciertime.forecast.local.grid import Grid, to_grid
-from glaciertime.forecast.models import MODELS, Model, get_model
+from glaciertime.forecast.models import MODELS, Model
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Forecaster, Prediction, quantiles_of
 from glaciertime.forecast.series import Series
 
@@ -204,33 +205,6 @@ def extra_models(forecasters: Mapping[str, Forecaster], *, min_observations: int
     finally:
         for name in forecasters:
             MODELS.pop(name, None)
-
-
-def local_model(name: str) -> Model:
-    """Return a model that can be lent; one that learns from other glaciers is refused."""
-    model = get_model(name)
-    if model.is_global:
-        raise InputError(f"model {name!r} learns from other glaciers; only models of one series can be lent")
-    return model
-
-
-def series_of_values(values: Array, season_length: int) -> Series:
-    """Return values as a series of simulated dates: a year apart, or a year's part for a season."""
-    step = 365.25 / season_length
-    if step * len(values) > 365.25 * 250:
-        raise InputError(f"{len(values)} values a year apart leave the calendar; give the season_length of the data")
-    days = np.datetime64("2000-01-01") + np.rint(step * np.arange(len(values))).astype("timedelta64[D]")
-    count = len(values)
-    return Series("values", "front_position_m", "-", "-", "-", "m", "simulated", days, np.asarray(values, dtype=float),
-                  np.full(count, np.nan), np.full(count, "ok", dtype=object))  # fmt: skip
-
-
-def predict_steps(fitted: Any, series: Series, season_length: int, count: int, levels: Sequence[float]) -> Prediction:
-    """Return what a model fitted to :func:`series_of_values` forecasts for the steps behind them."""
-    step = 365.25 / season_length
-    ahead = np.rint(step * np.arange(1, count + 1)).astype("timedelta64[D]")
-    prediction: Prediction = fitted.predict(series.dates[-1] + ahead, levels=tuple(levels))
-    return prediction
 
 
 class ForStatsforecast:

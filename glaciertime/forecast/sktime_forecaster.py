@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from glaciertime.forecast.adapters import local_model, predict_steps, series_of_values
+from glaciertime.forecast.lending import local_model, predict_steps, series_of_values
 from glaciertime.forecast.prediction import Prediction
 
 try:

@@ -189,11 +189,11 @@ def test_a_front_is_moved_only_where_that_has_surely_paid() -> None:
     # 20 of 100 m less with a scatter of 30 in each quarter: 4.2 standard errors of 40 quarters; 5 less is one.
     sure = np.array([still, still - 20 - rng.normal(0, 30, 40)])
     chance = np.array([still, still - 3 - rng.normal(0, 30, 40)])
-    assert _paying(sure, np.ones(40), ages, sure=1.645) == 1
-    assert _paying(chance, np.ones(40), ages, sure=1.645) == 0
-    assert _paying(np.array([still, still + 20]), np.ones(40), ages, sure=1.645) == 0
+    assert _paying(sure, np.ones(40), ages, sure=1.645, block_years=0.25) == 1
+    assert _paying(chance, np.ones(40), ages, sure=1.645, block_years=0.25) == 0
+    assert _paying(np.array([still, still + 20]), np.ones(40), ages, sure=1.645, block_years=0.25) == 0
     # Forty fronts of two quarters tell of two quarters.
-    assert _paying(sure, np.ones(40), np.repeat([0.0, 0.3], 20), sure=1.645) == 0
+    assert _paying(sure, np.ones(40), np.repeat([0.0, 0.3], 20), sure=1.645, block_years=0.25) == 0
 
 
 def test_where_the_last_front_is_the_forecast_that_is_said() -> None:

@@ -40,7 +40,8 @@ _CALIBRATION_ORIGINS = 60
 _LEAD_FACTOR = 1.6
 _MIN_PAIRS = 12
 _AGE_HALF_LIFE_YEARS = 4.0
-#: Moving the front must have paid: so many standard errors of what it gained, of blocks of so many years of targets.
+#: Moving the front must have paid: so many standard errors of what it gained, of blocks of so many years of targets, or
+#: of the lead where that is longer: forecasts that overlap err together.
 _SURE, _BLOCK_YEARS = 1.645, 0.25
 #: Nearer than this in years, as many: what a front moves by then is hardly more than two images of it differ.
 _NEAR_YEARS, _SURE_NEAR = 0.25, 3.0
@@ -238,7 +239,8 @@ class ContourForecaster:
         recency = 0.5 ** (np.array(ages) / _AGE_HALF_LIFE_YEARS)
         error = np.array([[scales[k] * np.average(curves[k][choice][0], weights=curves[k][choice][1])
                            for k in range(count)] for choice in range(len(_CHOICES))])  # fmt: skip
-        best = _paying(error, recency, np.array(ages), sure=_SURE_NEAR if lead < _NEAR_YEARS else _SURE)
+        sure = _SURE_NEAR if lead < _NEAR_YEARS else _SURE
+        best = _paying(error, recency, np.array(ages), sure=sure, block_years=max(_BLOCK_YEARS, lead))
         distance = np.concatenate([curves[k][best][0] * scales[k] for k in range(count)])
         weight = np.concatenate([recency[k] * curves[k][best][1] / curves[k][best][1].sum() for k in range(count)])
         farthest = np.array([curves[k][best][0].max() * scales[k] for k in range(count)])
@@ -253,7 +255,7 @@ class ContourForecaster:
         return best, Bands(share, np.maximum(whole, share), count)
 
 
-def _paying(error: Array, recency: Array, ages: Array, *, sure: float) -> int:
+def _paying(error: Array, recency: Array, ages: Array, *, sure: float, block_years: float) -> int:
     """Return the choice that served best, 0 where none has served better than the front left where it was for sure.
 
     Parameters
@@ -264,8 +266,10 @@ def _paying(error: Array, recency: Array, ages: Array, *, sure: float) -> int:
         Weights, and years since the targets.
     sure : float
         Standard errors that a gain is at least.
+    block_years : float
+        Targets within it tell as much as one.
     """
-    block = np.unique(np.floor(ages / _BLOCK_YEARS), return_inverse=True)[1]
+    block = np.unique(np.floor(ages / block_years), return_inverse=True)[1]
     weight = np.bincount(block, recency)
     best, found = 0, 0.0
     for choice in range(1, len(error)):

@@ -1,0 +1,57 @@
+"""What glaciers are forecast to be together, beside sums of normal variables known in closed form."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from glaciertime.errors import InputError
+from glaciertime.forecast.totals import CORRELATION, shared_weather, total_forecasts
+
+QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+
+
+def normal(glacier: str, mean: float, sigma: float, **columns: object) -> pd.DataFrame:
+    rows = {
+        "glacier": glacier, "variable": "area_km2", "method": "polygon", "footprint": "box", "dataset": "test",
+        "front_of": "", "model": "auto", "cutoff": pd.Timestamp("2010-01-01"),
+        "target_date": pd.Timestamp("2012-01-01"), "horizon_days": 730.0, "quantile": QUANTILES,
+        "value": stats.norm.ppf(QUANTILES, mean, sigma), "unit": "km2", "status": "ok", "source": "observed",
+    }  # fmt: skip
+    return pd.DataFrame(rows).assign(**columns)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 1.0])
+def test_the_sum_of_normal_parts_has_their_mean_and_their_shared_variance(correlation: float) -> None:
+    parts = pd.concat([normal("A", 100, 3), normal("B", 50, 4), normal("C", 10, 1)])
+    total = total_forecasts(parts, label="all", correlation=correlation)
+    variance = (1 - correlation) * (9 + 16 + 1) + correlation * 8**2
+    assert total["value"].to_numpy() == pytest.approx(stats.norm.ppf(QUANTILES, 160, np.sqrt(variance)), abs=0.2)
+    assert total["value"].iloc[2] == pytest.approx(160, abs=0.05)
+    assert set(total["footprint"]) == {"3 glaciers"}
+
+
+def test_dates_that_are_not_of_all_have_no_total_and_what_cannot_be_added_is_refused() -> None:
+    late = pd.Timestamp("2013-01-01")
+    parts = pd.concat([normal("A", 100, 3), normal("B", 50, 4), normal("A", 90, 3, target_date=late)])
+    assert total_forecasts(parts, label="all")["target_date"].nunique() == 1
+    position = {"variable": "front_position_m", "unit": "m"}
+    with pytest.raises(InputError, match="has no sum"):
+        total_forecasts(normal("A", 1, 1, **position), label="all")
+    twice = pd.concat([normal("A", 100, 3), normal("A", 100, 3, footprint="fjord")])
+    with pytest.raises(InputError, match="A: several series or cutoffs of area_km2"):
+        total_forecasts(twice, label="all")
+    with pytest.raises(InputError, match=r"correlation is 1\.5"):
+        total_forecasts(parts, label="all", correlation=1.5)
+    assert total_forecasts(parts.assign(status="failed"), label="all").empty
+
+
+def test_the_weather_that_errors_share_is_found() -> None:
+    rng = np.random.default_rng(0)
+    for rho in (0.0, 0.6):
+        z = np.sqrt(rho) * rng.normal(size=(200, 1)) + np.sqrt(1 - rho) * rng.normal(size=(200, 20))
+        table = pd.DataFrame(z).stack().rename("z").rename_axis(["target_date", "glacier"]).reset_index()
+        assert shared_weather(table) == pytest.approx(rho, abs=0.06)
+    assert shared_weather(table[table["target_date"] < 5]) == CORRELATION
