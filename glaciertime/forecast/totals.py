@@ -52,8 +52,9 @@ def total_forecasts(
     >>> from glaciertime.forecast import forecast_series
     >>> from glaciertime.forecast.example import make_series
     >>> dates = [f"{year}-01-01" for year in range(2000, 2010)]
-    >>> parts = [forecast_series(make_series(dates, np.linspace(start, start - 9, 10), variable="area_km2", unit="km2",
-    ...          glacier=name), models=["drift"], target_dates=["2011-01-01"]) for name, start in (("A", 50), ("B", 90))]
+    >>> series = [make_series(dates, np.linspace(start, start - 9, 10), variable="area_km2", unit="km2", glacier=name)
+    ...           for name, start in (("A", 50), ("B", 90))]
+    >>> parts = [forecast_series(one, models=["drift"], target_dates=["2011-01-01"]) for one in series]
     >>> total = total_forecasts(pd.concat(parts), label="both")
     >>> total.loc[total["quantile"] == 0.5, "value"].round(1).tolist()
     [118.0]
