@@ -22,6 +22,7 @@ from glaciertime.units import number_text
 __all__ = ["forecast_tab", "show_forecasts"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
+_CONTOUR = "Also predict the calving front itself (on the map)"
 _KEY = ("variable", "method", "footprint", "dataset", "front_of")
 
 
@@ -33,10 +34,10 @@ class _Forecast:
         self.models = pn.widgets.CheckBoxGroup(
             name="Models", options=list(model_names()), value=["auto", "last"], inline=True
         )
-        self.until = pn.widgets.IntInput(
-            name="Up to the year", value=dt.date.today().year + 5, start=1900, end=2300, **_WIDE
+        self.until = pn.widgets.TextInput(
+            name="Up to the year, or the date", value=str(dt.date.today().year + 5), **_WIDE
         )
-        self.contour = pn.widgets.Checkbox(name="Also predict the calving front itself (on the map)", value=False)
+        self.contour = pn.widgets.CheckBoxGroup(options=[_CONTOUR], value=[])
         self.runner = Runner(session.commands, label="Forecast", work=self._forecast)
         self.judge = Runner(session.commands, label="Backtest", work=self._backtest)
         self.results = pn.Column(**_WIDE)
@@ -89,8 +90,9 @@ class _Forecast:
         if not await self._ready(runner):
             return
         own = ["--archive", self.session.workplace.own_archive.name]
+        until = (self.until.value or "").strip()
         ended = await runner.run(
-            ["forecast", "--glacier", self.glacier.value, "--until", str(self.until.value), "--model",
+            ["forecast", "--glacier", self.glacier.value, "--until", until, "--model",
              ",".join(self.models.value), *self._asked(), *own, "--json"]
         )  # fmt: skip
         if ended.has_result:
@@ -98,7 +100,15 @@ class _Forecast:
             self.results.objects = show_forecasts(observed, pd.DataFrame(ended.rows()), glacier=self.glacier.value)
         if self.contour.value:
             ended = await runner.run(
-                ["forecast", "--glacier", self.glacier.value, "--until", str(self.until.value), "--contour", *own]
+                [
+                    "forecast",
+                    "--glacier",
+                    self.glacier.value,
+                    "--until",
+                    (self.until.value or "").strip(),
+                    "--contour",
+                    *own,
+                ]
             )
             if ended.has_result:
                 record = read_record(Archive(self.session.workplace.own_archive), self.glacier.value)

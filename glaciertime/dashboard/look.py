@@ -23,6 +23,7 @@ from glaciertime.units import number_text
 
 __all__ = ["look_tab"]
 
+_TILES = "Map of the web below (fetched from openstreetmap.org)"
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 
 
@@ -30,7 +31,7 @@ class _Look:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.series = pn.widgets.Select(name="Series", **_WIDE)
-        self.has_tiles = pn.widgets.Checkbox(name="Map of the web below (fetched from openstreetmap.org)", value=False)
+        self.has_tiles = pn.widgets.CheckBoxGroup(options=[_TILES], value=[])
         self.date = pn.widgets.DiscreteSlider(name="Date", options=["-"], visible=False, **_WIDE)
         self.map = pn.Column(**_WIDE)
         self.chart = pn.Column(**_WIDE)
@@ -82,7 +83,7 @@ class _Look:
             return
         sources = ", ".join(record.sources)
         drawn, self._marked = map_figure(
-            fronts, outlines=record.footprints, lines=record.centrelines, has_tiles=self.has_tiles.value,
+            fronts, outlines=record.footprints, lines=record.centrelines, has_tiles=bool(self.has_tiles.value),
             title=f"{record.glacier}: {len(fronts)} calving fronts, {sources}",
         )  # fmt: skip
         self.map.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
