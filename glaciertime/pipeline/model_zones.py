@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from glaciertime.scenes.acquisition import NO_DATA, ZONES
+from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, ZONES
 from glaciertime.scenes.classes import zone_of_word
 
 if TYPE_CHECKING:
@@ -19,8 +19,13 @@ _NAMES = {code: name for name, code in ZONES.items()}
 
 
 def are_zones(spec: ModelSpec) -> bool:
-    """Return whether the codes of a model are those of zones, so that its masks and layers are as they are."""
-    return set(spec.codes) <= set(ZONES.values())
+    """Return whether the codes of a model are those of zones, so that its masks and layers are as they are.
+
+    A class of 0 is no data only where it is called so: in many masks it is all that is no glacier.
+    """
+    pairs = [(code, zone_of_word(name)) for name, code in zip(spec.classes, spec.codes, strict=True)]
+    known = {ROCK, GLACIER, OCEAN}
+    return all(zone == code if code not in known else zone in (None, code) for code, zone in pairs)
 
 
 def zone_table(spec: ModelSpec) -> NDArray[np.uint8] | None:
