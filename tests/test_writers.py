@@ -35,6 +35,7 @@ OTHERWISE = {
     ("pipeline/learning.py", "savez"): "into memory",
     ("report/evaluation_pictures.py", "savefig"): "into memory",
     ("report/explanation_picture.py", "savefig"): "into memory",
+    ("report/influence_picture.py", "savefig"): "into memory",
     ("report/files.py", "to_parquet"): "into memory",
     ("report/files.py", "write_table"): "through a writer that was opened on a draft",
     ("report/plots.py", "savefig"): "into memory",

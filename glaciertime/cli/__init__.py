@@ -17,6 +17,7 @@ from glaciertime.cli.demo import demo
 from glaciertime.cli.doctor import doctor
 from glaciertime.cli.evaluate import evaluate
 from glaciertime.cli.explain import explain
+from glaciertime.cli.explain_forecast import explain_forecast
 from glaciertime.cli.export import export
 from glaciertime.cli.export_masks import export_masks
 from glaciertime.cli.export_model import export_model
@@ -86,6 +87,7 @@ for command, summary in (
     (evaluate, "Score a model on labelled images."),
     (compare, "Compare trainings, with tests and published tables."),
     (explain, "Draw which pixels and bands a model's answer hangs on."),
+    (explain_forecast, "Draw which observations a forecast hangs on."),
     (train_forecaster, "Teach a forecaster from series."),
     (models, "List the segmentation architectures."),
     (export_model, "Write a model as ONNX."),

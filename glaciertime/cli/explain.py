@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glaciertime.cli.common import JsonOption, LimitOption, OverwriteOption, note, print_json_value
+from glaciertime.cli.merging import MergeOption
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from glaciertime.cli.segmenting import Loaded, Settings
+    from glaciertime.cli.segment_settings import Loaded, Settings
     from glaciertime.scenes.image_listing import ListedImage
     from glaciertime.segment.explain.explanation import Explained, Explainer
 
@@ -31,8 +32,10 @@ def explain(
     ],
     out: Annotated[Path, typer.Option(metavar="FILE|FOLDER", help="The picture, .png; of several images a folder.")],
     weights: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="A shipped model, or a .safetensors or .onnx file.")
+        str,
+        typer.Option(metavar="NAME|FILE", help="A shipped model, a .safetensors or .onnx file; several with --merge."),
     ] = "landsat-fronts",
+    merge: MergeOption = None,
     method: Annotated[
         str,
         typer.Option(
@@ -66,7 +69,8 @@ def explain(
 
     Each map is compared with that of the same network with random weights: where they are alike, the map shows the
     image and not what was learnt, and is told as not to be trusted. Scores of bands over eight images or more have a
-    95 % interval. The picture shows the image as the model gets it, in the model's own frame.
+    95 % interval. The picture shows the image as the model gets it, in the model's own frame, with the front that
+    segment draws. Of several models, --merge says how they become one.
 
     Examples:
 
@@ -76,29 +80,32 @@ def explain(
     """
     from dataclasses import replace
 
-    from glaciertime.cli.segmenting import Settings, load
+    from glaciertime.cli.segment_settings import Settings
+    from glaciertime.cli.segmenting import load
     from glaciertime.scenes.image_listing import is_several, list_images
     from glaciertime.scenes.pixel_values import parse_nodata, parse_scale
     from glaciertime.segment.explain.explanation import band_table
+    from glaciertime.segment.predict.merging import parse_weights
 
     factor, offset = parse_scale(scale)
+    names, rule = parse_weights(weights, merge)
     settings = Settings(
-        weights=weights, method=None, sensor=sensor, bands=bands,
+        weights=names, merge=rule, method=None, sensor=sensor, bands=bands,
         values=replace(parse_nodata(nodata), scale=factor, offset=offset), scaled=scale is not None, min_area_km2=0.0,
-        engine="onnx", tta=False, ocean=ocean, centreline=centreline, clouds="none", mc_dropout=0, smoothness=0.1,
+        engine="onnx", tta=None, ocean=ocean, centreline=centreline, clouds="none", mc_dropout=0, smoothness=0.1,
         window=16384, batch=1, cog=False, threads=0, overwrite=overwrite,
     )  # fmt: skip
-    network = _network(weights, method)
-    if network is not None and Path(weights).suffix.lower() == ".safetensors":
+    networks = [_network(name, method) for name in names]
+    if all(network is not None for network in networks) and any(
+        Path(name).suffix.lower() == ".safetensors" for name in names
+    ):
         settings = replace(settings, engine="torch")
     model = load(settings)
     several = is_several(images) or (out.suffix.lower() != ".png" and (out.is_dir() or not out.suffix))
     listing = list_images(images, mark="glaciertime segment", outputs=out if several else None, clouds="none")
     targets = [_place(out, image.place, several=several) for image in listing.images]
     _check_places(targets, listing.images, settings, several=several)
-    from glaciertime.segment.explain.explanation import Explainer
-
-    explainer = Explainer(model.spec, model.run, network, seed)
+    explainer = _explainer(model, networks, seed=seed)
     found: list[dict[str, Any]] = []
     scores = []
     for image, target in zip(listing.images, targets, strict=True):
@@ -113,13 +120,25 @@ def explain(
         found.append(_row(image, target, made))
         if made.scores is not None:
             scores.append(made.scores)
-    table = band_table(model.spec.bands, scores, seed=seed) if scores else []
+    table = band_table(explainer.spec.bands, scores, seed=seed) if scores else []
     if as_json:
         print_json_value({"weights": model.spec.name, "method": method, "images": found, "bands": table})
     else:
         _print(found, table)
     if failed := sum("reason" in row for row in found):
         raise typer.Exit(exit_code(stored=failed < len(found), failed=True, strict=strict))
+
+
+def _explainer(model: Loaded, networks: list[Any], *, seed: int) -> Explainer:
+    """Return the model, or several merged ones, as they are explained: by one pass of each."""
+    from glaciertime.segment.explain.explanation import Explainer
+    from glaciertime.segment.explain.merged import merged_engine, merged_network, one_input
+
+    if model.united is None:
+        return Explainer(model.spec, model.quick, networks[0], seed)
+    run = merged_engine(model.united, [member.quick for member in model.members])
+    network = None if any(one is None for one in networks) else merged_network(model.united, networks)
+    return Explainer(one_input(model.united), run, network, seed, model.united)
 
 
 def _network(weights: str, method: str) -> Any:
@@ -168,7 +187,9 @@ def _check_places(targets: list[Path], images: tuple[ListedImage, ...], settings
     from glaciertime.writing import Target, check_target
     from glaciertime.writing.marks import made_by
 
-    inputs = [path for path in (*(image.path for image in images), Path(settings.weights), settings.centreline) if path]
+    inputs = [
+        path for path in (*(image.path for image in images), *map(Path, settings.weights), settings.centreline) if path
+    ]
     if several:
         folder = targets[0].parent if targets else Path()
         if not folder.is_dir() and not folder.parent.is_dir():
@@ -187,14 +208,16 @@ def _explain_one(
     from glaciertime import limits
     from glaciertime.cli.segmenting import open_image, run_of_images
     from glaciertime.report.explanation_picture import MARK, explanation_picture
+    from glaciertime.segment.explain.merged import zones_seen
     from glaciertime.writing import write_bytes
     from glaciertime.writing.marks import made_by
 
     with limits.timed(image.name), ExitStack() as opened:
-        pixels, _ = open_image(image, settings, model, opened)
-        seen = _as_seen(pixels, settings, model)
-        made = explainer.explain(seen, method=method, target=of)
-        picture = explanation_picture(made, seen, bands=model.spec.bands, title=image.name)
+        pixels, _ = open_image(image, settings, model.single[0], opened)
+        seen = _as_seen(pixels, settings, model.single[0])
+        zones = zones_seen(seen, [(one.run, one.spec) for one in model.single], model.united)
+        made = explainer.explain(seen, method=method, target=of, zones=zones)
+        picture = explanation_picture(made, seen, bands=explainer.spec.bands, title=image.name)
     write_bytes(target, picture, option="--out", own=made_by(MARK), overwrite=settings.overwrite)
     write_note(target, run_of_images([image], settings, model, layers={}), overwrite=settings.overwrite)
     the_run().stored.append(f"the picture {target}")

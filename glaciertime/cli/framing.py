@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from glaciertime.scenes.imagery import Imagery
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.predict.engine import Engine
-    from glaciertime.segment.predict.framed import FramedScene
+    from glaciertime.segment.predict.framed import FramedScene, Prediction
     from glaciertime.segment.predict.framing import Framing
 
-__all__ = ["InFrame", "predict_in_frame"]
+__all__ = ["InFrame", "predict_in_frame", "scene_of"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,16 @@ class InFrame:
         or the model no line.
     flags : dict of str to str
         What is known against it.
+    made : Prediction
+        In the frame of the model.
+    scene : FramedScene
     """
 
     probability: NDArray[np.float32]
     zones: NDArray[np.uint8]
     framing: Framing
+    made: Prediction
+    scene: FramedScene
     front: shapely.MultiLineString | None = None
     flags: dict[str, str] = field(default_factory=dict)
 
@@ -75,7 +80,7 @@ def predict_in_frame(
     if centreline is not None and not placed:
         raise UsageError(f"--centreline: {pixels.path} has no georeference to find it in; give --ocean")
     told = parse_ocean(ocean) if ocean is not None else None if placed else "up"
-    scene = _scene_of(pixels, spec, centreline)
+    scene = scene_of(pixels, spec, centreline)
     towards = None
     if isinstance(told, float):
         towards = told
@@ -108,10 +113,11 @@ def predict_in_frame(
         note(f"The front is unclear, {made.unclear}: compare it with the image; --probabilities shows where it may lie")
         flags.setdefault("unclear-front", made.unclear)
     front = made.front_in(scene.transform) if placed and made.rows is not None else None
-    return InFrame(made.probability_on(scene), made.zones_on(scene, spec), made.framing, front, flags)
+    return InFrame(made.probability_on(scene), made.zones_on(scene, spec), made.framing, made, scene, front, flags)
 
 
-def _scene_of(pixels: Imagery, spec: ModelSpec, centreline: Path | None) -> FramedScene:
+def scene_of(pixels: Imagery, spec: ModelSpec, centreline: Path | None) -> FramedScene:
+    """Return an image as it is to be turned into the frame of a model."""
     from affine import Affine
 
     from glaciertime.segment.predict.framed import FramedScene

@@ -18,6 +18,7 @@ from glaciertime.cli.common import (
     note,
     print_json_value,
 )
+from glaciertime.cli.merging import MergeOption
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
@@ -26,8 +27,8 @@ from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 
 if TYPE_CHECKING:
+    from glaciertime.cli.segment_settings import Loaded, Settings
     from glaciertime.cli.segmented import Outcome
-    from glaciertime.cli.segmenting import Loaded, Settings
     from glaciertime.scenes.image_listing import ListedImage
 
 __all__ = ["segment"]
@@ -55,9 +56,12 @@ def segment(
     weights: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE", help=f"landsat-fronts, sar-zones, or an .onnx/.safetensors file. [default: {_DEFAULT}]"
+            metavar="NAME|FILE",
+            help=f"landsat-fronts, sar-zones, or an .onnx/.safetensors file; several with --merge, separated by "
+            f"commas. [default: {_DEFAULT}]",
         ),
     ] = None,
+    merge: MergeOption = None,
     method: Annotated[
         str | None,
         typer.Option(
@@ -163,24 +167,31 @@ def segment(
 
     glaciertime segment scenes --all --out masks
 
+    glaciertime segment tile.tif --weights clean.onnx,debris.onnx --merge "debris>clean" --out ice.tif
+
     glaciertime segment S2_20230801.tif --method band-ratio --sensor sentinel-2 --min-area 0.01 --out ice.tif
     """
     from glaciertime.cli.segment_glaciers import images_of_glaciers
+    from glaciertime.cli.segment_settings import Settings
     from glaciertime.cli.segmented import Outcome, print_outcomes
-    from glaciertime.cli.segmenting import Settings, load
+    from glaciertime.cli.segmenting import load
     from glaciertime.scenes.image_listing import is_several, list_images
     from glaciertime.scenes.pixel_values import parse_nodata, parse_scale
+    from glaciertime.segment.predict.merging import parse_weights
 
     factor, offset = parse_scale(scale)
+    names, rule = parse_weights(weights or _DEFAULT, merge if method is None else None)
     settings = Settings(
-        weights=weights or _DEFAULT, method=method, sensor=sensor, bands=bands,
+        weights=names, merge=rule, method=method, sensor=sensor, bands=bands,
         values=replace(parse_nodata(nodata), scale=factor, offset=offset), scaled=scale is not None,
         min_area_km2=min_area, engine=engine, tta=tta, ocean=ocean, centreline=centreline,
         clouds=clouds, mc_dropout=mc_dropout,
         smoothness=0.1 if smoothness is None else smoothness, window=window, batch=batch, cog=cog, threads=threads,
         overwrite=overwrite,
     )  # fmt: skip
-    _check_method(settings, given={"--weights": weights, "--probabilities": probabilities, "--smoothness": smoothness})
+    _check_method(settings, given={
+        "--weights": weights, "--merge": merge, "--probabilities": probabilities, "--smoothness": smoothness,
+    })  # fmt: skip
     several = is_several(images) or (out.suffix.lower() not in (*TIFF, ".png") and (out.is_dir() or not out.suffix))
     selection = selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi)
     lost: dict[str, str] = {}
@@ -294,7 +305,7 @@ def _check_places(
                 "over"
             )
         if not several:
-            given = [path for path in (*inputs.values(), Path(settings.weights), settings.centreline) if path]
+            given = [path for path in (*inputs.values(), *map(Path, settings.weights), settings.centreline) if path]
             check_target(target, inputs=given, overwrite=settings.overwrite)
     if table is not None:
         own = made_by(MARK, columns=[COLUMNS])

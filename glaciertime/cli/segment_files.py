@@ -60,14 +60,14 @@ class Maker:
         Of the model or the method.
     version : str
         Of glaciertime that the weights were written with, or that holds the method; empty where it is not known.
-    weights : Path or None
+    weights : tuple of Path
     tag : str
         The run, see :meth:`glaciertime.provenance.RunRecord.tag`.
     """
 
     name: str
     version: str
-    weights: Path | None
+    weights: tuple[Path, ...]
     tag: str
 
     def tags(self) -> dict[str, str]:
@@ -76,8 +76,8 @@ class Maker:
         from glaciertime.provenance.tags import TAG
 
         told = {TAG: self.tag, "GLACIERTIME_MODEL": self.name, "GLACIERTIME_MODEL_VERSION": self.version}
-        if self.weights is not None:
-            told["GLACIERTIME_WEIGHTS_SHA256"] = digest_of(self.weights)[0].sha256
+        if self.weights:
+            told["GLACIERTIME_WEIGHTS_SHA256"] = ", ".join(digest_of(path)[0].sha256 for path in self.weights)
         return told
 
 
@@ -92,23 +92,30 @@ def mask_file(path: Path, pixels: Imagery, *, legend: Legend, maker: Maker, cog:
     return target
 
 
-def probability_file(path: Path, pixels: Imagery, *, spec: ModelSpec, maker: Maker) -> RasterDraft:
-    """Return the probabilities of the classes, and the entropy of them, that are to be written."""
+def probability_file(
+    path: Path, pixels: Imagery, *, spec: ModelSpec, maker: Maker, is_merged: bool = False
+) -> RasterDraft:
+    """Return the probabilities of the classes, the entropy of them, and of several models their disagreement."""
     options = {"nodata": float("nan"), "compress": "deflate", "predictor": 3}
     target = _raster(
-        path, pixels, count=len(spec.codes) + 1, dtype="float32", cog=False, tags=maker.tags(), options=options
-    )
-    target.describe((*spec.classes, "uncertainty (entropy, 0 to 1)"))
+        path, pixels, count=len(spec.codes) + 1 + is_merged, dtype="float32", cog=False, tags=maker.tags(),
+        options=options,
+    )  # fmt: skip
+    also = ("disagreement of the models (0 to 1)",) if is_merged else ()
+    target.describe((*spec.classes, "uncertainty (entropy, 0 to 1)", *also))
     return target
 
 
-def with_uncertainty(probability: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return probabilities, (K, H, W), with their entropy as one band more."""
+def with_uncertainty(
+    probability: NDArray[np.float32], disagreement: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Return probabilities, (K, H, W), with their entropy as one band more, and the disagreement of models."""
     import numpy as np
 
     from glaciertime.segment.predict.uncertainty import entropy
 
-    return np.concatenate([probability, entropy(probability)[None]])
+    also = [] if disagreement is None else [disagreement[None]]
+    return np.concatenate([probability, entropy(probability)[None], *also])
 
 
 def write_vector(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from glaciertime.cli.segment_files import (
     with_uncertainty,
     write_vector,
 )
+from glaciertime.cli.segment_settings import Loaded, Settings
 from glaciertime.cli.segmented import Outcome
 from glaciertime.errors import InputError, UsageError
 
@@ -31,50 +32,14 @@ if TYPE_CHECKING:
     from glaciertime.provenance import RunRecord
     from glaciertime.scenes.image_listing import ListedImage
     from glaciertime.scenes.imagery import Imagery
-    from glaciertime.scenes.pixel_values import PixelReading
     from glaciertime.segment.description import ModelSpec
     from glaciertime.segment.legend import Legend
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.writing.rasters import RasterDraft
 
-__all__ = ["Loaded", "Settings", "load", "open_image", "run_of_images", "segment_image"]
+__all__ = ["load", "open_image", "run_of_images", "segment_image"]
 
 _TILE = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What the command line says of every image; see ``glaciertime segment --help``."""
-
-    weights: str
-    method: str | None
-    sensor: str | None
-    bands: str | None
-    values: PixelReading
-    scaled: bool
-    min_area_km2: float
-    engine: str
-    tta: bool | None
-    ocean: str | None
-    centreline: Path | None
-    clouds: str
-    mc_dropout: int
-    smoothness: float
-    window: int
-    batch: int
-    cog: bool
-    threads: int
-    overwrite: bool
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model that is ready to run; ``quick`` is for what is only tried out."""
-
-    path: Path
-    spec: ModelSpec
-    run: Engine
-    quick: Engine
 
 
 @dataclass
@@ -83,34 +48,59 @@ class _Made:
 
     zones: NDArray[np.uint8] | None = None
     probability: NDArray[np.float32] | None = None
+    disagreement: NDArray[np.float32] | None = None
     front: shapely.Geometry | None = None
     flags: dict[str, str] = field(default_factory=dict)
 
 
 def load(settings: Settings) -> Loaded:
-    """Return the model that the settings name.
+    """Return the model that the settings name, or several to be merged.
 
     Raises
     ------
     UsageError
-        If an option does not go with it.
+        If an option does not go with it, or the models cannot be merged.
     """
+    from glaciertime.segment.predict.merging import unite
+
+    members = [_load_one(name, settings) for name in settings.weights]
+    if len({each.spec.name for each in members}) < len(members):
+        # Two of one name are told apart by their files.
+        members = [
+            replace(each, spec=replace(each.spec, name=f"{each.spec.name} ({each.path.name})")) for each in members
+        ]
+    specs = [each.spec for each in members]
+    names = " and ".join(spec.name for spec in specs)
+    if (settings.ocean is not None or settings.centreline is not None) and all(
+        spec.frame.up == "any" for spec in specs
+    ):
+        takes = "take" if len(specs) > 1 else "takes"
+        raise UsageError(f"{names} {takes} images in any orientation; leave --ocean and --centreline out")
+    if settings.sensor is not None and not any(_asks_for_sensor(spec, settings.bands) for spec in specs):
+        bands = dict.fromkeys(band for spec in specs for band in spec.bands)
+        raise UsageError(
+            f"--sensor: no band of {names} ({', '.join(bands)}) is found by it; leave it out, or name the "
+            "bands to use with --bands"
+        )
+    for spec in specs:
+        if "no real image" in spec.trained_on:
+            note(f"{spec.name} was trained on {spec.trained_on}: its masks of real ones are not to be relied on")
+        if spec.adapted_to:
+            note(f"{spec.name} was adapted to {spec.adapted_to}: of another glacier its masks are not to be relied on")
+    if settings.merge is None:
+        return members[0]
+    united = unite(specs, settings.merge)
+    for sentence in united.told:
+        note(sentence)
+    return replace(members[0], spec=united.spec, members=tuple(members), united=united)
+
+
+def _load_one(name: str, settings: Settings) -> Loaded:
     from glaciertime.segment.description import weights_path
     from glaciertime.segment.predict.engine import load_engine
 
-    run, spec = load_engine(settings.weights, engine=settings.engine, threads=settings.threads)
-    path = weights_path(settings.weights, suffix=".onnx" if settings.engine == "onnx" else ".safetensors")
-    if spec.frame.up == "any" and (settings.ocean is not None or settings.centreline is not None):
-        raise UsageError(f"{spec.name} takes images in any orientation; leave --ocean and --centreline out")
-    if settings.sensor is not None and not _asks_for_sensor(spec, settings.bands):
-        raise UsageError(
-            f"--sensor: no band of {spec.name} ({', '.join(spec.bands)}) is found by it; leave it out, or name the "
-            "bands to use with --bands"
-        )
-    if "no real image" in spec.trained_on:
-        note(f"{spec.name} was trained on {spec.trained_on}: its masks of real ones are not to be relied on")
-    if spec.adapted_to:
-        note(f"{spec.name} was adapted to {spec.adapted_to}: of another glacier its masks are not to be relied on")
+    run, spec = load_engine(name, engine=settings.engine, threads=settings.threads)
+    path = weights_path(name, suffix=".onnx" if settings.engine == "onnx" else ".safetensors")
     quick = run
     if settings.mc_dropout:
         run = _dropout(path, engine=settings.engine, draws=settings.mc_dropout)
@@ -161,7 +151,7 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
     path = image.path
     if path is not None and path.is_file() and made_by(MARK)(path):
         raise InputError(f"{image.name} is a mask that this command made; give the image that it came from")
-    inputs = [one for one in (path, Path(settings.weights), settings.centreline) if one is not None]
+    inputs = [one for one in (path, *map(Path, settings.weights), settings.centreline) if one is not None]
     legend = GROUND if model is None else legend_of_model(model.spec)
     with (
         limits.timed(image.name),
@@ -172,7 +162,7 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
         mask = next(drafted)
         probable = next(drafted) if files.probabilities is not None else None
         vector = next(drafted) if files.vector is not None else None
-        pixels, flags = open_image(image, settings, model, opened)
+        pixels, flags = open_image(image, settings, None if model is None else model.single[0], opened)
         layer = None if pixels.clouds is None or pixels.clouds.path == pixels.path else pixels.clouds.path
         maker = _maker(image, settings, model, layer=layer)
         place = pixels.place
@@ -188,15 +178,21 @@ def segment_image(image: ListedImage, files: Files, *, settings: Settings, model
             target = writing.enter_context(mask_file(mask, pixels, legend=legend, maker=maker, cog=settings.cog))
             spread = None
             if probable is not None and model is not None:
-                spread = writing.enter_context(probability_file(probable, pixels, spec=model.spec, maker=maker))
-            made = _zones(pixels, settings, model, target, spread, sums, whole=whole)
+                spread = writing.enter_context(
+                    probability_file(probable, pixels, spec=model.spec, maker=maker, is_merged=bool(model.members))
+                )
+            if model is not None and model.members:
+                made, also = _zones_of_several(image, pixels, settings, model, opened)
+                flags = {**also, **flags}
+            else:
+                made = _zones(pixels, settings, model, target, spread, sums, whole=whole)
             if made.zones is not None:
                 zones = _without_small(made.zones, legend, settings, place)
                 target.write(zones[None])
                 sums.add(zones)
                 made.zones = zones
             if spread is not None and made.probability is not None:
-                spread.write(with_uncertainty(made.probability))
+                spread.write(with_uncertainty(made.probability, made.disagreement))
         flags |= made.flags
         if vector is not None and place is not None and made.zones is not None:
             told = {
@@ -305,11 +301,33 @@ def _zones(
             pixels, run=model.run, quick=model.quick, spec=spec, ocean=settings.ocean, centreline=settings.centreline,
             smoothness=settings.smoothness,
         )  # fmt: skip
-        return _Made(framed.zones, framed.probability, framed.front, framed.flags)
+        return _Made(framed.zones, framed.probability, None, framed.front, framed.flags)
     if max(pixels.height, pixels.width) <= spec.patch_px:
         probability = predict_image(pixels.read_all(), run=model.run, spec=spec)
         return _Made(zones_from_probability(probability, spec=spec), probability)
     return _strips(pixels, settings, model, target, spread, sums, whole=whole)
+
+
+def _zones_of_several(
+    image: ListedImage, pixels: Imagery, settings: Settings, model: Loaded, opened: ExitStack
+) -> tuple[_Made, dict[str, str]]:
+    """Return the mask of an image by several models, and what is known against it in their eyes.
+
+    Each reads the image as it needs it and sees it in its own frame; they are merged on the grid of the image.
+    """
+    from glaciertime.cli.merging import merge_image
+
+    read, flags = [pixels], {}
+    for member in model.members[1:]:
+        other, doubts = open_image(image, settings, member, opened)
+        read.append(other)
+        flags |= doubts
+    made = merge_image(read, settings, model)
+    front = None
+    if made.scene.prediction is not None and pixels.place is not None:
+        front = made.scene.prediction.front_in(pixels.place[0])
+    merged = made.scene.pixels
+    return _Made(merged.zones, merged.probability, merged.disagreement, front, made.flags), flags
 
 
 def _strips(
@@ -402,10 +420,14 @@ def run_of_images(
         return the_run().record(images=read, files=layers, settings={**decided, "refused": list(refused)})
     return the_run().record(
         images=read,
-        files={"weights": model.path, "centreline": settings.centreline, **layers},
+        files={
+            **{"weights" if k == 0 else f"weights {k + 1}": each.path for k, each in enumerate(model.single)},
+            "centreline": settings.centreline, **layers,
+        },
         settings={
-            "models": {model.spec.name: card_of(model.path)}, "engine": settings.engine, "bands": settings.bands,
-            "codes": list(model.spec.codes), "refused": list(refused),
+            "models": {each.spec.name: card_of(each.path) for each in model.single}, "engine": settings.engine,
+            "bands": settings.bands, "codes": list(model.spec.codes), "refused": list(refused),
+            **({} if settings.merge is None else {"merge": settings.merge.text, "classes": list(model.spec.classes)}),
         },
     )  # fmt: skip
 
@@ -416,9 +438,10 @@ def _maker(image: ListedImage, settings: Settings, model: Loaded | None, *, laye
 
     tag = run_of_images((image,), settings, model, layers={"clouds": layer}).tag()
     if model is None:
-        return Maker(str(settings.method), glaciertime.__version__, None, tag)
+        return Maker(str(settings.method), glaciertime.__version__, (), tag)
     spec = model.spec
     log = logging.getLogger("glaciertime.segment")
-    log.info("model %s (%s), engine %s, weights %s", spec.name, spec.model, settings.engine, model.path)
-    log.info("bands %s, expected %s", settings.bands or "as they come", ", ".join(spec.bands))
-    return Maker(spec.name, spec.made_by, model.path, tag)
+    for one in model.single:
+        log.info("model %s (%s), engine %s, weights %s", one.spec.name, one.spec.model, settings.engine, one.path)
+        log.info("bands %s, expected %s", settings.bands or "as they come", ", ".join(one.spec.bands))
+    return Maker(spec.name, spec.made_by, tuple(one.path for one in model.single), tag)

@@ -38,6 +38,7 @@ from glaciertime.cli.common import (
 )
 from glaciertime.cli.dating import DateFormatOption, DayFirstOption, MonthFirstOption, date_reading
 from glaciertime.cli.forget import print_counts
+from glaciertime.cli.merging import MergeOption, check_models
 from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 from glaciertime.cli.planning import print_plan
 from glaciertime.cli.running import the_run
@@ -102,8 +103,13 @@ def track(
         str, typer.Option(help="Use this source of the catalog; or the name of your own data set.")
     ] = "",
     weights: Annotated[
-        str, typer.Option(help="Model that segments images: a shipped name or a file; default that of their kind.")
+        str,
+        typer.Option(
+            help="Model that segments images: a shipped name or a file; several with --merge, separated by commas. "
+            "Default: that of their kind."
+        ),
     ] = "",
+    merge: MergeOption = None,
     images: Annotated[
         bool | None,
         typer.Option(
@@ -227,6 +233,7 @@ def track(
     settings = TrackSettings(
         methods=tuple(split_names(method)) or DEFAULT_METHODS, box_width_m=box_width, common_footprint=common_footprint
     )
+    check_models(weights, merge)
     wanted = scenes_request(
         scenes, data=data, since=since, until=until, collections=collection, bands=bands, per=per,
         most_clouds=max_clouds, sieve=sieve, refresh=refresh, sign=sign,
@@ -242,7 +249,7 @@ def track(
             glacier=name, known=chosen.known.entry(name), scenes=wanted, data=None if wanted else data_folder(data),
             downloads=downloads_folder(), manifests=chosen.known.manifests_of(name),
             dataset=dataset or ("" if wanted else _of_inventories(chosen.known, name, data)),
-            weights=weights, ocean=parse_direction(ocean), reading=reading,
+            weights=weights, merge=merge or "", ocean=parse_direction(ocean), reading=reading,
             columns=columns, settings=settings, archive=archive,
             centreline=centreline, box=box, redraw=redraw, coregister=coregister,
             front_of=_front_kind(front_of), files=_files(chosen.known.inventory_of(name), dates),

@@ -158,6 +158,10 @@ def _row(target: Path, taught: Taught) -> dict[str, Any]:
         "weights": str(target), **{name: taught.card[name] for name in
         ("model", "trained_until", "series", "glaciers", "origins", "variables", "parameters", "seed", "data")},
         "later_targets": taught.later, "later_error_over_last": plain(ratio), "later_covered_90": plain(taught.covered),
+        "later_scores": {
+            variable: {name: plain(value) if isinstance(value, float) else value for name, value in held.items()}
+            for variable, held in taught.scores.items()
+        },
     }  # fmt: skip
 
 
@@ -171,5 +175,11 @@ def _print(row: dict[str, Any]) -> None:
             f"  on {row['later_targets']:,} targets that came after: errs {row['later_error_over_last']:.2f} times as "
             f"much as the last value, {row['later_covered_90']:.0%} within its own 90 % interval"
         )
+        for variable, held in row["later_scores"].items():
+            percent = "no MAPE, its zero is arbitrary" if held["mape"] is None else f"MAPE {held['mape']:.1f} %"
+            typer.echo(
+                f"  {variable}, {held['targets']:,} targets: MAE {held['mae']:,.2f} {held['unit']} (last value "
+                f"{held['last_mae']:,.2f}), RMSE {held['rmse']:,.2f} ({held['last_rmse']:,.2f}), {percent}"
+            )
     else:
         typer.echo("  no target came after that: how it fares is not known")

@@ -41,7 +41,7 @@ def place_told(glacier: Glacier, box: Path | None) -> Place:
 
 
 def located_in_catalogue(
-    glacier: Glacier, request: StacRequest, *, box: Path | None, weights: str, dataset: str
+    glacier: Glacier, request: StacRequest, *, box: Path | None, weights: str, merge: str = "", dataset: str
 ) -> Located:
     """Return the scenes of a glacier out of a catalogue, each fetched when its turn comes.
 
@@ -52,7 +52,7 @@ def located_in_catalogue(
     """
     place = place_told(glacier, box)
     web = Web()
-    bands, said = _bands_for_model(request, weights)
+    bands, said = _bands_for_model(request, weights, merge)
     request = replace(at_glacier(request, glacier), bands=bands)
     listing = list_scenes(request, place, web=web)
     notes = [
@@ -79,14 +79,23 @@ def located_in_catalogue(
     )
 
 
-def _bands_for_model(request: StacRequest, weights: str) -> tuple[tuple[str, ...], str]:
+def _bands_for_model(request: StacRequest, weights: str, merge: str = "") -> tuple[tuple[str, ...], str]:
     """Return the bands that a model is given, and what is to be said of it."""
     from glaciertime.segment.description import read_spec, weights_path
+    from glaciertime.segment.predict.merging import parse_weights
 
     are_radar = all("sentinel-1" in name for name in request.collections)
     if not weights and are_radar:
         return request.bands or ("hh",), ""  # no model: told scene by scene
-    spec: ModelSpec = read_spec(weights_path(weights or _DEFAULT_WEIGHTS))
+    names, _ = parse_weights(weights or _DEFAULT_WEIGHTS, merge or None)
+    specs: list[ModelSpec] = [read_spec(weights_path(name)) for name in names]
+    spec = specs[0]
+    for other in specs[1:]:
+        if other.bands != spec.bands:
+            raise UsageError(
+                f"{spec.name} takes the bands {', '.join(spec.bands)}, {other.name} {', '.join(other.bands)}: of a "
+                "catalogue's scenes all models are given the same; merge models of the same bands"
+            )
     known = (*OPTICAL, *RADAR)
     if request.bands:
         if len(request.bands) != len(spec.bands):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from glaciertime.segment.predict.checks import Checked
     from glaciertime.segment.predict.engine import Engine
     from glaciertime.segment.predict.framed import FramedScene, Prediction
+    from glaciertime.segment.predict.merging import United
     from glaciertime.segment.predict.orientation import Found
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "framed_scene",
     "mask_of_image",
     "model_engine",
+    "models_of",
     "opened_image",
 ]
 
@@ -65,19 +67,39 @@ class Towards:
         return self.against
 
 
+def models_of(scene: ImageScene, *, weights: str = "", merge: str = "") -> tuple[str, ...]:
+    """Return the models that segment an image, names or files: those that were named, else the one for its kind.
+
+    Raises
+    ------
+    UsageError
+        If several are named and nothing says how they become one.
+    """
+    from glaciertime.segment.predict.merging import parse_weights
+
+    if not weights and not merge:
+        return (scene.weights,) if scene.weights else ()
+    return parse_weights(weights or scene.weights, merge or None)[0]
+
+
 def find_towards(
-    scenes: Sequence[ImageScene], *, weights: str = "", model: tuple[Engine, ModelSpec] | None = None
+    scenes: Sequence[ImageScene],
+    *,
+    weights: str = "",
+    merge: str = "",
+    model: tuple[Engine, ModelSpec] | None = None,
 ) -> tuple[Towards, str]:
     """Return where the ocean lies in images of one glacier by the model that segments them, and what is to be said.
 
-    Images without a georeference have the ocean up and are not looked at. ``model`` is one that is loaded already.
+    Images without a georeference have the ocean up and are not looked at. ``model`` is one that is loaded already. Of
+    several models the first that needs to know it looks.
     """
     from glaciertime.segment.predict.framed import find_ocean
 
     placed = [scene for scene in scenes if scene.acquisition.crs is not None]
     if not placed:
         return Towards(), ""
-    looked = _looked_at(placed, Towards(), weights=weights, model=model)
+    looked = _looked_at(placed, Towards(), weights=weights, merge=merge, model=model)
     if looked is None:
         return Towards(), ""
     run, spec, framed, opened = looked
@@ -100,14 +122,16 @@ def find_towards(
     return Towards(ocean_deg=found.ocean_deg, found=found), said
 
 
-def checked_towards(scenes: Sequence[ImageScene], towards: Towards, *, weights: str = "") -> tuple[Towards, str]:
+def checked_towards(
+    scenes: Sequence[ImageScene], towards: Towards, *, weights: str = "", merge: str = ""
+) -> tuple[Towards, str]:
     """Return a direction of the ocean that was told with what the images say against it, and what is to be said.
 
     Images without a georeference are taken to have the ocean up: they are looked at in the same way.
     """
     from glaciertime.segment.predict.framed import check_side
 
-    looked = _looked_at(scenes, towards, weights=weights)
+    looked = _looked_at(scenes, towards, weights=weights, merge=merge)
     if looked is None:
         return towards, ""
     run, spec, framed, opened = looked
@@ -132,14 +156,18 @@ def _looked_at(
     towards: Towards,
     *,
     weights: str,
+    merge: str = "",
     model: tuple[Engine, ModelSpec] | None = None,
 ) -> tuple[Engine, ModelSpec, list[FramedScene], list[Imagery]] | None:
     """Return the model of images, and some of them opened, evenly over the record; None where it has no direction."""
-    if not scenes or (model is None and not (weights or scenes[0].weights)):
+    if not scenes:
         return None
-    run, spec = model_engine(weights or scenes[0].weights) if model is None else model
-    if spec.frame.up != "ocean":
+    names = models_of(scenes[0], weights=weights, merge=merge) if model is None else ()
+    loaded = [model] if model is not None else [model_engine(name) for name in names]
+    need = [(run, spec) for run, spec in loaded if spec.frame.up == "ocean"]
+    if not need:
         return None
+    run, spec = need[0]
     chosen = [scenes[place] for place in np.unique(np.linspace(0, len(scenes) - 1, _LOOKED_AT).round().astype(int))]
     opened: list[Imagery] = []
     framed = []
@@ -206,6 +234,7 @@ def mask_of_image(
     scene: ImageScene,
     *,
     weights: str = "",
+    merge: str = "",
     towards: Towards | None = None,
     tell: Callable[[str], None] | None = None,
     dates: SeenDates | None = None,
@@ -216,7 +245,10 @@ def mask_of_image(
     ----------
     scene : ImageScene
     weights : str
-        A shipped model or a file; by default the one made for images of this kind.
+        A shipped model or a file; by default the one made for images of this kind. Several, separated by commas, with
+        ``merge``.
+    merge : str
+        How they become one, see :func:`glaciertime.segment.predict.merging.parse_merge`.
     towards : Towards, optional
         Which way the ocean lies, for images with a georeference; others have it up.
     tell : callable, optional
@@ -231,7 +263,6 @@ def mask_of_image(
         each further reading segments the image again. The latter where the image cannot be segmented, with the reason.
     """
     from glaciertime.segment.predict.framed import UNRELIABLE_SHARE
-    from glaciertime.segment.predict.uncertainty import varied
 
     where = Towards() if towards is None else towards
     if not (weights or scene.weights):
@@ -240,7 +271,7 @@ def mask_of_image(
             f"{scene.path.name} is a radar image, and no model that comes with the package was trained on real ones: "
             "give one with --weights; sar-zones has seen simulated scenes alone",
         )
-    run, spec = model_engine(weights or scene.weights)
+    models, spec, united = _models(scene, weights=weights, merge=merge, tell=tell)
     zone_of = zone_table(spec)
     if zone_of is None:
         return _refused(
@@ -249,20 +280,21 @@ def mask_of_image(
             "glacier and ocean (64, 127, 254): write masks with glaciertime segment and say what they mean with "
             "--classes",
         )
-    quick = run
-    if spec.augmented:
-        run = varied(run)
 
-    def segmented() -> _Segmented:
-        with limits.timed(scene.acquisition.image_id):
-            pixels, checked = opened_image(scene, spec)
-            with pixels:
-                made = _segment(scene, pixels, where, run=run, quick=quick, spec=spec)
+    def on_zones(made: _Segmented) -> _Segmented:
         zones = zone_of[made.zones]
         # Layers of classes are not those of zones: the front keeps to the pixels of the mask then.
         probability = made.probability if are_zones(spec) else None
-        mask = replace(made.scene, read=lambda: zones)
-        return replace(made, zones=zones, scene=mask, probability=probability, checked=checked)
+        return replace(made, zones=zones, scene=replace(made.scene, read=lambda: zones), probability=probability)
+
+    def segmented() -> _Segmented:
+        with limits.timed(scene.acquisition.image_id):
+            if united is not None:
+                return on_zones(_segment_several(scene, where, models, united))
+            pixels, checked = opened_image(scene, spec)
+            with pixels:
+                made = _segment(scene, pixels, where, run=models[0].run, quick=models[0].quick, spec=spec)
+        return on_zones(replace(made, checked=checked))
 
     try:
         first = segmented()
@@ -275,8 +307,8 @@ def mask_of_image(
     if tell is not None:
         for sentence in filter(None, (told_of_zones(spec), *(() if first.checked is None else first.checked.notes))):
             tell(sentence)
-    elsewhere = _elsewhere(spec, scene.acquisition.glacier)
-    doubts = [first.unlike, elsewhere, *(() if first.checked is None else first.checked.doubts)]
+    elsewhere = [_elsewhere(each.spec, scene.acquisition.glacier) for each in models]
+    doubts = [first.unlike, *elsewhere, *(() if first.checked is None else first.checked.doubts)]
     if any(doubts):
         flags["unlike-training"] = ", ".join(each for each in doubts if each)
         sigma_px = max(sigma_px, UNRELIABLE_SHARE * max(first.scene.shape))
@@ -302,6 +334,35 @@ def mask_of_image(
     return replace(
         first.scene, acquisition=acquisition, read=read, probability=probability, sigma_is_of_probability=False
     )
+
+
+@dataclass(frozen=True)
+class _Model:
+    """A model that is ready to run; ``quick`` is for what is only tried out."""
+
+    spec: ModelSpec
+    run: Engine
+    quick: Engine
+
+
+def _models(
+    scene: ImageScene, *, weights: str, merge: str, tell: Callable[[str], None] | None
+) -> tuple[list[_Model], ModelSpec, United | None]:
+    """Return the models that segment an image, and what their mask holds."""
+    from glaciertime.segment.predict.merging import parse_merge, unite
+    from glaciertime.segment.predict.uncertainty import varied
+
+    models = []
+    for name in models_of(scene, weights=weights, merge=merge):
+        run, spec = model_engine(name)
+        models.append(_Model(spec, varied(run) if spec.augmented else run, run))
+    if not merge:
+        return models, models[0].spec, None
+    united = unite([each.spec for each in models], parse_merge(merge))
+    if tell is not None:
+        for sentence in (f"images are segmented by {united.spec.name}", *united.told):
+            tell(sentence)
+    return models, united.spec, united
 
 
 def _elsewhere(spec: ModelSpec, glacier: str) -> str:
@@ -339,6 +400,49 @@ def _segment(
     mask = MaskScene(acquisition=what, shape=shape, transform=transform, read=lambda: zones, box=scene.box)
     kept = probability if {127, 254} & set(spec.codes) and probability.size <= _HELD else None
     return _Segmented(zones, kept, mask, sigma_px, unlike, unclear, made=made)
+
+
+def _segment_several(scene: ImageScene, towards: Towards, models: Sequence[_Model], united: United) -> _Segmented:
+    """Return what several models make of an image: in the frame of the first where they draw one line, else its own."""
+    from glaciertime.segment.predict.framed import predict_scene
+    from glaciertime.segment.predict.merged_scene import MemberScene, member_without_frame, merge_scene
+
+    what, members, unlike, looked = scene.acquisition, [], [], []
+    for model in models:
+        pixels, checked = opened_image(scene, model.spec)
+        looked.append(checked)
+        with pixels:
+            framed = framed_scene(scene, pixels, towards)
+            if model.spec.frame.up != "ocean":
+                members.append(member_without_frame(pixels, framed, run=model.run, spec=model.spec))
+                continue
+            ocean_deg = towards.ocean_deg if what.crs is not None else framed.up_deg
+            made = predict_scene(framed, run=model.run, spec=model.spec, ocean_deg=ocean_deg, try_out=model.quick)
+            zones = made.zones_on(framed, model.spec)
+            sigma_m = made.sigma_px * made.framing.pixel_m
+            members.append(MemberScene(made.probability_on(framed), zones, sigma_m, made))
+            unlike += [made.unlike] if made.unlike else []
+    checked = replace(
+        looked[0], notes=tuple(dict.fromkeys(told for each in looked for told in each.notes)),
+        doubts=tuple(dict.fromkeys(doubt for each in looked for doubt in each.doubts)),
+    )  # fmt: skip
+    merged = merge_scene(united, members, framed)
+    transform, shape, pixel_m = scene.transform, scene.shape, what.resolution_m
+    zones, probability = merged.pixels.zones, merged.pixels.probability
+    if merged.prediction is not None:
+        framing = merged.prediction.framing
+        zones, probability = merged.prediction.zones, merged.prediction.probability
+        if not framing.is_identity or framing.shape != shape:
+            transform, shape, pixel_m = scene.transform @ framing.to_scene, framing.shape, framing.pixel_m
+    mask = MaskScene(
+        acquisition=replace(what, resolution_m=pixel_m), shape=shape, transform=transform, read=lambda: zones,
+        box=scene.box,
+    )  # fmt: skip
+    # By another rule than the mean a front lies where the masks say, not where a probability is one half.
+    is_mean = united.merge.kind == "mean" and probability.size <= _HELD
+    kept = probability if is_mean and {127, 254} & set(united.spec.codes) else None
+    sigma_px = merged.sigma_m / pixel_m
+    return _Segmented(zones, kept, mask, sigma_px, ", ".join(dict.fromkeys(unlike)), merged.unclear, checked)
 
 
 def _refused(scene: ImageScene, reason: str) -> UnreadableScene:

@@ -35,7 +35,9 @@ class TrackRequest:
     manifests: tuple[Path, ...] = ()
     dataset: str = ""
     #: The segmentation model for images: a shipped name or a file; by default the one made for their kind.
+    #: Several, separated by commas, are merged as ``merge`` says.
     weights: str = ""
+    merge: str = ""
     #: Where the ocean lies in images, degrees clockwise from north; by default where the glacier's line leads to.
     ocean: float | None = None
     reading: MaskReading = field(default_factory=MaskReading)

@@ -19,7 +19,7 @@ from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.front_kinds import one_front_kind
 from glaciertime.pipeline.done import TASK, State, file_states, is_done, task_digest
 from glaciertime.pipeline.held import Held, held_of
-from glaciertime.pipeline.images import Towards, checked_towards, find_towards, mask_of_image
+from glaciertime.pipeline.images import Towards, checked_towards, find_towards, mask_of_image, models_of
 from glaciertime.pipeline.neighbours import SeenDates
 from glaciertime.pipeline.request import TrackOutcome, TrackRequest
 from glaciertime.pipeline.rulers import (
@@ -107,7 +107,7 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         from glaciertime.pipeline.catalogues import located_in_catalogue
 
         located = located_in_catalogue(
-            glacier, request.scenes, box=request.box, weights=request.weights, dataset=dataset
+            glacier, request.scenes, box=request.box, weights=request.weights, merge=request.merge, dataset=dataset
         )  # fmt: skip
     else:
         located = locate(
@@ -148,9 +148,10 @@ def track_glacier(request: TrackRequest) -> TrackOutcome:
         for found in found_scenes:
             scene: Scene | UnreadableScene
             if isinstance(found, ImageScene):
-                weights[request.weights or found.weights] = None
+                weights.update(dict.fromkeys(models_of(found, weights=request.weights, merge=request.merge)))
                 scene = mask_of_image(
-                    found, weights=request.weights, towards=towards, tell=located.notes.append, dates=dates
+                    found, weights=request.weights, merge=request.merge, towards=towards, tell=located.notes.append,
+                    dates=dates,
                 )  # fmt: skip
             else:
                 scene = found
@@ -228,7 +229,10 @@ def done_before(
     inputs = [(what.glacier, what.dataset, what.image_id, what.input) for _, what in seen]
     read = [(*image[:3], part) for image, (_, what) in zip(inputs, seen, strict=True)
             for part in dict.fromkeys((what.input, *what.parts))]  # fmt: skip
-    weights = dict.fromkeys(request.weights or scene.weights for scene, _ in seen if isinstance(scene, ImageScene))
+    weights = dict.fromkeys(
+        name for scene, _ in seen if isinstance(scene, ImageScene)
+        for name in models_of(scene, weights=request.weights, merge=request.merge)
+    )  # fmt: skip
     digest = task_digest(request, glacier, located, read=read, weights=weights)
     source = "simulated" if located.simulated else "observed"
     rulers = rulers_in(held, glacier=glacier.name, dataset=located.dataset, source=source)
@@ -263,6 +267,7 @@ def _of_images(request: TrackRequest) -> str:
     """Return the options given that say something of images alone."""
     given = {
         "--weights": bool(request.weights),
+        "--merge": bool(request.merge),
         "--bands": request.reading.image_bands is not None,
         "--scale": request.reading.scale != MaskReading().scale,
         "--clouds": request.reading.clouds != MaskReading().clouds,
@@ -275,14 +280,15 @@ def _towards(
 ) -> tuple[Towards, str]:
     """Return which way the ocean lies in images: told, along the glacier's line, or as the model finds it."""
     images = [scene for scene in scenes if isinstance(scene, ImageScene)]
+    models = {"weights": request.weights, "merge": request.merge}
     if request.ocean is not None:
-        return checked_towards(images, Towards(ocean_deg=request.ocean), weights=request.weights)
+        return checked_towards(images, Towards(ocean_deg=request.ocean), **models)
     place = place_of(glacier, scene_crs=WGS84, rulers=rulers)
     if place.centreline is not None:
-        return checked_towards(images, Towards(line=place.centreline, crs=place.crs), weights=request.weights)
+        return checked_towards(images, Towards(line=place.centreline, crs=place.crs), **models)
     if not any(scene.acquisition.crs is not None for scene in images):
-        return checked_towards(images, Towards(), weights=request.weights)
-    return find_towards(images, weights=request.weights)
+        return checked_towards(images, Towards(), **models)
+    return find_towards(images, **models)
 
 
 def with_front_kind(

@@ -61,20 +61,28 @@ def _absolute(request: TrackRequest) -> TrackRequest:
     def full(path: Path | None) -> Path | None:
         return None if path is None else path.resolve()
 
-    weights = Path(request.weights)
     scenes = request.scenes and replace(request.scenes, folder=request.scenes.folder.resolve())
     return replace(
         request, data=full(request.data), scenes=scenes, downloads=full(request.downloads),
         archive=full(request.archive) if isinstance(request.archive, Path) else request.archive,
         manifests=tuple(path.resolve() for path in request.manifests), centreline=full(request.centreline),
         box=full(request.box),
-        weights=str(weights.resolve()) if request.weights and weights.is_file() else request.weights,
+        weights=",".join(
+            str(Path(name).resolve()) if Path(name).is_file() else name for name in _named(request)
+        ),
         files={role: path.resolve() for role, path in request.files.items()},
     )  # fmt: skip
 
 
+def _named(request: TrackRequest) -> tuple[str, ...]:
+    """Return the models that a request names, names or files."""
+    from glaciertime.segment.predict.merging import parse_weights
+
+    return parse_weights(request.weights, request.merge or None)[0] if request.weights else ()
+
+
 def _paths(request: TrackRequest) -> list[Path]:
     """Return the files and folders that whoever does a request has to see, and that are here."""
-    weights = [Path(request.weights)] if request.weights and Path(request.weights).is_file() else []
+    weights = [Path(name) for name in _named(request) if Path(name).is_file()]
     given = (request.data, request.centreline, request.box, *weights)
     return [path for path in given if path is not None and path.exists()]

@@ -146,3 +146,39 @@ def test_many_labels_of_days_without_an_image_are_told_in_one_sentence(place, tm
     assert len(samples) == 3
     assert len(said) == 1
     assert said[0].endswith("(and 8 more like it)")
+
+
+def test_several_models_make_one_mask_whose_front_knows_how_far_they_lie_apart(place, monkeypatch):
+    """Two models that see the front four rows apart, whatever an image shows."""
+    from dataclasses import replace
+
+    from glaciertime.pipeline.images import Towards, mask_of_image
+
+    _, stack = place
+
+    def engine(name):
+        row = 24 if name == "a.onnx" else 28
+
+        def answer(batch):
+            rows = np.arange(batch.shape[2])[:, None] + 0.5 + 0 * batch[0, 0]
+            ocean = 1 / (1 + np.exp(rows - row))
+            both = [1 - ocean, ocean] if SPEC.codes.index(254) == 1 else [ocean, 1 - ocean]
+            return np.broadcast_to(np.stack(both)[None], (len(batch), 2, *rows.shape)).astype(np.float32)
+
+        return answer, replace(SPEC, name=name, seen=(), augmented=False, scores={"front_sigma_px": 1.0})
+
+    monkeypatch.setattr("glaciertime.pipeline.images.model_engine", engine)
+    scene, told = stack.images[0].scene, []
+    where = Towards(ocean_deg=0.0)
+    alone = mask_of_image(scene, weights="a.onnx", towards=where)
+    for merge in ("mean", "vote", "ocean>glacier"):
+        merged = mask_of_image(scene, weights="a.onnx,b.onnx", merge=merge, towards=where, tell=told.append)
+        zones = merged.read()
+        rows = (zones == 254).sum(axis=0)
+        assert {"mean": (25, 27), "vote": (24, 28), "ocean>glacier": (28, 28)}[merge][0] <= np.median(rows)
+        assert np.median(rows) <= {"mean": (25, 27), "vote": (24, 28), "ocean>glacier": (28, 28)}[merge][1]
+        apart_m = 4 / np.sqrt(2) * merged.acquisition.resolution_m
+        assert merged.acquisition.delineation_sigma_m**2 >= 0.9 * apart_m**2 + alone.acquisition.delineation_sigma_m**2
+        assert merged.acquisition.model == f"a.onnx + b.onnx by {merge}"
+        assert (merged.probability is not None) == (merge == "mean")
+    assert "images are segmented by a.onnx + b.onnx by mean" in told

@@ -7,6 +7,7 @@ not depend on the data.
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.learned.bank import MOST_SERIES, Bank, fold_of
-from glaciertime.forecast.learned.design import COMMON, common_signals, design_matrix
+from glaciertime.forecast.learned.design import COMMON, TARGET_FEATURES, common_signals, design_matrix
+from glaciertime.forecast.learned.features import FEATURES
 from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.linear import Line, fit_linear, linear_inputs, series_weights
 from glaciertime.forecast.learned.past import OriginRow
@@ -211,6 +213,43 @@ class GlobalTrees:
                 changes[index] = grown.answer(self._question(row, common[index])) * np.sqrt(row.ahead)
         return changes, [counts[key] for key in keys]
 
+    def input_effects(self, row: OriginRow, glacier: str, cutoff: float) -> list[tuple[str, NDArray[np.float64]]]:
+        """Return by how much each input moves the trees' forecast of a task, in the unit of its values.
+
+        The same trees are asked again with one input as it usually is, its median over the rows that they learned
+        from; the straight line under them sees that too. The effects do not add up where inputs act together.
+
+        Parameters
+        ----------
+        row : OriginRow
+        glacier : str
+        cutoff : float
+            In years since 1970.
+
+        Returns
+        -------
+        list of (str, (D,) float64)
+            Each input, and the forecast less that without it; empty where too little is known for trees.
+        """
+        key = (float(refit_year(cutoff, every=self.refit_years)), fold_of(glacier))
+        rows = self._training(*key)
+        ((_, grown),) = self._grow_all([key], jobs=1)
+        if grown is None:
+            return []
+        common = common_signals(self.bank, np.array([row.year]), np.array([glacier], dtype=object))
+        asked = self._question(row, common[0])
+        with warnings.catch_warnings():
+            # What no row knows has no median.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            usual = np.nanmedian(self._block(rows).design, axis=0)
+        unit, base = np.sqrt(row.ahead) * row.scale, grown.answer(asked)[1]
+        found = []
+        for column, name in enumerate((*TARGET_FEATURES, *FEATURES, *COMMON)):
+            design = asked.design.copy()
+            design[:, column] = usual[column]
+            found.append((name, (base - grown.answer(_Block(design, asked.root_ahead))[1]) * unit))
+        return found
+
     def _training(self, refit: float, fold: int) -> NDArray[np.int64]:
         """Return the rows that the ensemble of a fold at a refit date learns from."""
         rows = np.flatnonzero(self.bank.known_at(refit) & (self.bank.fold != fold))
@@ -286,9 +325,6 @@ def _map(work: list[_Job], jobs: int) -> list[_Grown]:
 
 
 def _without_gaps(rows: _Block) -> _Block:
-    from glaciertime.forecast.learned.design import TARGET_FEATURES
-    from glaciertime.forecast.learned.features import FEATURES
-
     blind = rows.design.copy()
     offset = len(TARGET_FEATURES)
     blind[:, [0, offset + FEATURES.index("last gap years"), offset + FEATURES.index("record years")]] = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ class Taught:
         there is none.
     covered : float
         Share of them within the network's own 90 % interval.
+    scores : dict of str to dict
+        Of each variable, on the same targets in its unit: ``unit``, ``targets``, ``mae``, ``rmse``, those of the last
+        value (``last_mae``, ``last_rmse``), and ``mape`` in percent, NaN where zero is arbitrary.
     """
 
     network: Any
@@ -44,6 +47,7 @@ class Taught:
     error: float
     last_error: float
     covered: float
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def export(self, path: Path, *, graph: Any = None, overwrite: bool = False) -> int:
         """Write the network as ONNX with its card; return the size in bytes."""
@@ -110,7 +114,7 @@ def teach(
         "parameters": sum(value.numel() for value in network.parameters()),
         "trained_on": sorted({ordered[k].dataset for k in learned}),
     }  # fmt: skip
-    return Taught(network, card, *_later(network, examples, known))
+    return Taught(network, card, *_later(network, examples, known), _scores(network, examples, known, ordered))
 
 
 def _later(network: Any, examples: Examples, known: NDArray[np.bool_]) -> tuple[int, float, float, float]:
@@ -127,6 +131,38 @@ def _later(network: Any, examples: Examples, known: NDArray[np.bool_]) -> tuple[
     error = float(np.mean(np.abs(target - middle) * grown))
     inside = float(np.mean((target >= low) & (target <= high)))
     return int(held.sum()), error, float(np.mean(np.abs(target) * grown)), inside
+
+
+def _scores(
+    network: Any, examples: Examples, known: NDArray[np.bool_], ordered: Sequence[Series]
+) -> dict[str, dict[str, Any]]:
+    """Return the errors on what became known later, of each variable in its unit."""
+    later = np.isfinite(examples.target) & ~known & ~np.isfinite(examples.dropped_from)
+    rows = np.flatnonzero(later.any(axis=1))
+    if not len(rows):
+        return {}
+    middle = predict_examples(network, examples, rows)[..., len(QUANTILES) // 2]
+    change = middle * np.sqrt(examples.ahead[rows]) * examples.scale[rows][:, None]
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for place, row in enumerate(rows):
+        one = ordered[examples.series[row]]
+        last = one.values[np.searchsorted(one.years, examples.origin_year[row] - 1e-9)]
+        for column in np.flatnonzero(later[row]):
+            at = np.searchsorted(one.years, examples.target_year[row, column] - 1e-9)
+            found.setdefault(one.variable, []).append((one.values[at], last, last + change[place, column]))
+    units = {one.variable: (one.unit, one.is_ratio_scale) for one in ordered}
+    scores = {}
+    for variable, told in sorted(found.items()):
+        actual, last, forecast = np.array(told).T
+        unit, has_zero = units[variable]
+        is_percent = has_zero and bool((actual > 0).all())
+        scores[variable] = {
+            "unit": unit, "targets": len(actual), "mae": float(np.abs(forecast - actual).mean()),
+            "rmse": float(np.sqrt(((forecast - actual) ** 2).mean())), "last_mae": float(np.abs(last - actual).mean()),
+            "last_rmse": float(np.sqrt(((last - actual) ** 2).mean())),
+            "mape": float(100 * np.abs(forecast / actual - 1).mean()) if is_percent else float("nan"),
+        }  # fmt: skip
+    return scores
 
 
 def _digest(series: Sequence[Series], until: np.datetime64) -> str:

@@ -133,15 +133,15 @@ def permutation(
 
 
 def saliency(
-    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32]
+    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32], temperature: float = 1.0
 ) -> NDArray[np.float32]:
     """Return the absolute gradient of the answer by each pixel of each band, (C, H, W).
 
-    Simonyan et al. 2014, arXiv:1312.6034.
+    Simonyan et al. 2014, arXiv:1312.6034. The network's logits are divided by ``temperature``.
     """
     import torch
 
-    given, answer = _given(network, image, weights)
+    given, answer = _given(network, image, weights, temperature)
     (gradient,) = torch.autograd.grad(answer(given).sum(), given)
     return np.abs(gradient[0].numpy()).astype(np.float32)
 
@@ -153,6 +153,7 @@ def integrated_gradients(
     weights: NDArray[np.float32],
     channels: int | None = None,
     steps: int = 24,
+    temperature: float = 1.0,
 ) -> NDArray[np.float32]:
     """Return the integrated gradients of the answer from the mean image to the one given, (C, H, W), in
     units of the answer.
@@ -170,7 +171,7 @@ def integrated_gradients(
         from captum.attr import IntegratedGradients
     except ModuleNotFoundError as error:
         raise MissingExtraError("explaining by gradients", "train") from error
-    given, answer = _given(network, image, weights)
+    given, answer = _given(network, image, weights, temperature)
     mean = given.detach().clone()
     mean[:, :channels] = 0
     found = IntegratedGradients(answer).attribute(given.detach(), mean, n_steps=steps, internal_batch_size=1)
@@ -178,13 +179,19 @@ def integrated_gradients(
 
 
 def grad_cam(
-    network: torch.nn.Module, image: NDArray[np.float32], *, weights: NDArray[np.float32], place_by_place: bool = False
+    network: torch.nn.Module,
+    image: NDArray[np.float32],
+    *,
+    weights: NDArray[np.float32],
+    place_by_place: bool = False,
+    temperature: float = 1.0,
 ) -> NDArray[np.float32]:
     """Return the Grad-CAM of the last feature maps of a network, (H, W), at least 0.
 
     Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74, by captum: the maps weighted by the mean gradient of the answer by
     each, positive part, brought to the size of the image. The maps are those of the last module, in the order in which
-    they run, that returns more channels than there are classes at no less than a sixteenth of the image's size.
+    they run, that returns more channels than there are classes at no less than a sixteenth of the image's size. Of a
+    network that merges several the maps of each count, and are added up.
 
     Parameters
     ----------
@@ -194,6 +201,8 @@ def grad_cam(
     place_by_place : bool
         Weigh each place of the maps by its own gradient (HiResCAM, Draelos and Carin 2020, arXiv:2011.08891): for an
         answer of two classes, such as a front, whose gradients cancel in the mean.
+    temperature : float
+        Logits are divided by it.
 
     Raises
     ------
@@ -207,20 +216,25 @@ def grad_cam(
         from captum.attr import LayerAttribution, LayerGradCam, LayerGradientXActivation
     except ModuleNotFoundError as error:
         raise MissingExtraError("explaining by gradients", "train") from error
-    given, answer = _given(network, image, weights)
-    layer = _last_maps(network, given, classes=len(weights))
-    if place_by_place:
-        product = LayerGradientXActivation(answer, layer).attribute(given)
-        assert isinstance(product, torch.Tensor)
-        found = torch.relu(product.sum(dim=1, keepdim=True))
-    else:
-        found = LayerGradCam(answer, layer).attribute(given, relu_attributions=True)
-    wide = LayerAttribution.interpolate(found, image.shape[1:], "bilinear")
-    assert isinstance(wide, torch.Tensor)
-    return np.asarray(wide[0, 0].detach().numpy(), dtype=np.float32)
+    given, answer = _given(network, image, weights, temperature)
+    total = np.zeros(image.shape[1:], dtype=np.float32)
+    for part in getattr(network, "members", (network,)):
+        layer = _last_maps(network, part, given, classes=len(weights))
+        if place_by_place:
+            product = LayerGradientXActivation(answer, layer).attribute(given)
+            assert isinstance(product, torch.Tensor)
+            found = torch.relu(product.sum(dim=1, keepdim=True))
+        else:
+            found = LayerGradCam(answer, layer).attribute(given, relu_attributions=True)
+        wide = LayerAttribution.interpolate(found, image.shape[1:], "bilinear")
+        assert isinstance(wide, torch.Tensor)
+        total += wide[0, 0].detach().numpy()
+    return total
 
 
-def _last_maps(network: torch.nn.Module, given: torch.Tensor, *, classes: int) -> torch.nn.Module:
+def _last_maps(
+    network: torch.nn.Module, part: torch.nn.Module, given: torch.Tensor, *, classes: int
+) -> torch.nn.Module:
     import torch
 
     height, width = given.shape[-2:]
@@ -231,7 +245,7 @@ def _last_maps(network: torch.nn.Module, given: torch.Tensor, *, classes: int) -
         if is_map and min(out.shape[2] / height, out.shape[3] / width) >= 1 / _COARSEST:
             seen.append(module)
 
-    handles = [module.register_forward_hook(note) for module in network.modules() if module is not network]
+    handles = [module.register_forward_hook(note) for module in part.modules() if module is not part]
     try:
         with torch.no_grad():
             network(given)
@@ -245,7 +259,9 @@ def _last_maps(network: torch.nn.Module, given: torch.Tensor, *, classes: int) -
     return once[-1]
 
 
-def _given(network: torch.nn.Module, image: NDArray[np.float32], weights: NDArray[np.float32]) -> tuple[Any, Any]:
+def _given(
+    network: torch.nn.Module, image: NDArray[np.float32], weights: NDArray[np.float32], temperature: float
+) -> tuple[Any, Any]:
     import torch
 
     _check(image, weights)
@@ -253,7 +269,7 @@ def _given(network: torch.nn.Module, image: NDArray[np.float32], weights: NDArra
     network = network.eval()
 
     def answer(batch: torch.Tensor) -> torch.Tensor:
-        logits = network(batch).float()
+        logits = network(batch).float() / temperature
         if logits.shape[1] == 1:
             logits = torch.cat([torch.zeros_like(logits), logits], dim=1)
         return (torch.log_softmax(logits, dim=1) * wanted).sum(dim=(1, 2, 3))

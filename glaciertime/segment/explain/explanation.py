@@ -20,14 +20,16 @@ from glaciertime.segment.explain.attribution import (
     permutation,
     saliency,
 )
+from glaciertime.segment.explain.merged import merged_engine, merged_network
 from glaciertime.segment.explain.targets import FRONT, Target, target_of
 from glaciertime.segment.predict.engine import Engine
+from glaciertime.segment.predict.merging import United
 from glaciertime.segment.predict.prediction import zones_from_probability
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["METHODS", "Explained", "Explainer", "Sanity", "band_table", "mass_near_front"]
+__all__ = ["METHODS", "Explained", "Explainer", "Sanity", "band_table", "mass_near_front", "random_network"]
 
 METHODS = (*GRADIENTS, "occlusion", "permutation")
 #: Above this absolute rank correlation with random weights an explanation shows the image, not the model.
@@ -96,14 +98,24 @@ class Explainer:
         With its weights; needed by the methods of :data:`.attribution.GRADIENTS`, and for the check by random weights.
     seed : int
         Of the random weights, and of shuffling.
+    united : United, optional
+        Where it is several models of one input, merged; see :mod:`.merged`.
     """
 
     spec: ModelSpec
     run: Engine
     network: torch.nn.Module | None = None
     seed: int = 0
+    united: United | None = None
 
-    def explain(self, image: NDArray[np.float32], *, method: str, target: str | None = None) -> Explained:
+    def explain(
+        self,
+        image: NDArray[np.float32],
+        *,
+        method: str,
+        target: str | None = None,
+        zones: NDArray[np.uint8] | None = None,
+    ) -> Explained:
         """Return what a method says of an image.
 
         Parameters
@@ -114,6 +126,9 @@ class Explainer:
             One of :data:`METHODS`.
         target : str, optional
             See :func:`.targets.target_of`.
+        zones : (H, W) uint8, optional
+            The mask whose classes and front are explained; by default that of one pass of the model. ``segment`` may
+            average over mirror images and magnifications, see :func:`.merged.zones_seen`.
 
         Raises
         ------
@@ -131,9 +146,10 @@ class Explainer:
         if not observed.any():
             raise InputError("no pixel of the image is observed (all nodata or NaN); there is nothing to explain")
         shown = self.spec.normalisation.apply(image)
-        probability = self.run(shown[None])[0]
-        probability[:, ~observed] = np.nan
-        zones = zones_from_probability(probability, spec=self.spec)
+        if zones is None:
+            probability = self.run(shown[None])[0]
+            probability[:, ~observed] = np.nan
+            zones = zones_from_probability(probability, spec=self.spec)
         aim = target_of(target, zones=zones, spec=self.spec)
         heat, scores = self._by(method, shown, aim, run=self.run, network=self.network)
         return Explained(method, aim, zones, heat, scores, self._sanity(method, shown, aim, heat))
@@ -148,12 +164,13 @@ class Explainer:
             fell = band_occlusion(shown, run=run, weights=aim.weights, channels=bands)
             return occlusion(shown, run=run, weights=aim.weights, channels=bands), fell
         assert network is not None
+        heated = {"weights": aim.weights, "temperature": self.spec.temperature}
         if method == "grad-cam":
-            return grad_cam(network, shown, weights=aim.weights, place_by_place=aim.name == FRONT), None
+            return grad_cam(network, shown, **heated, place_by_place=aim.name == FRONT), None
         if method == "saliency":
-            maps = saliency(network, shown, weights=aim.weights)[:bands]
+            maps = saliency(network, shown, **heated)[:bands]
         else:
-            maps = integrated_gradients(network, shown, weights=aim.weights, channels=bands)[:bands]
+            maps = integrated_gradients(network, shown, **heated, channels=bands)[:bands]
         # The feature saliency score of Aryal et al. 2023, their eq. 3: the sum of a band's map over its pixels.
         return np.abs(maps).sum(axis=0), np.abs(maps).sum(axis=(1, 2), dtype=np.float64)
 
@@ -162,7 +179,7 @@ class Explainer:
             return Sanity(float("nan"), "not tried: the method draws no map")
         if self.network is None:
             return Sanity(float("nan"), "not tried: random weights need the network, give its .safetensors")
-        network, run = _random(self.spec, self.seed)
+        network, run = self._random()
         other, _ = self._by(method, shown, aim, run=run, network=network)
         assert other is not None
         found = _rank_correlation(heat, other)
@@ -171,9 +188,16 @@ class Explainer:
         told = f"random weights are explained alike (rank correlation {found:.2f}): THE MAP IS NOT TO BE TRUSTED"
         return Sanity(found, told)
 
+    def _random(self) -> tuple[torch.nn.Module, Engine]:
+        if self.united is None:
+            return random_network(self.spec, seed=self.seed)
+        made = [random_network(spec, seed=self.seed + k) for k, spec in enumerate(self.united.members)]
+        network = merged_network(self.united, [one for one, _ in made])
+        return network, merged_engine(self.united, [run for _, run in made])
 
-def _random(spec: ModelSpec, seed: int) -> tuple[torch.nn.Module, Engine]:
-    """Return the network of a model before it has learnt anything."""
+
+def random_network(spec: ModelSpec, *, seed: int) -> tuple[torch.nn.Module, Engine]:
+    """Return the network of a model before it has learnt anything, and what runs it."""
     import torch
 
     from glaciertime.segment.architectures.folding import build_network
@@ -199,13 +223,19 @@ def _rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating])
     return abs(float(stats.spearmanr(np.abs(first).ravel(), np.abs(second).ravel()).statistic))
 
 
-def mass_near_front(explained: Explained, *, within_px: float = 10.0) -> float:
-    """Return the share of a map's mass that lies within so many pixels of the predicted front; NaN without one."""
+def mass_near_front(
+    explained: Explained, *, within_px: float = 10.0, heat: NDArray[np.floating] | None = None
+) -> float:
+    """Return the share of a map's mass that lies within so many pixels of the predicted front; NaN without one.
+
+    ``heat`` is another map of the same image, (H, W), in place of its own.
+    """
     from scipy import ndimage
 
-    if explained.heat is None or not explained.target.front.any():
+    shown = explained.heat if heat is None else heat
+    if shown is None or not explained.target.front.any():
         return float("nan")
-    mass = np.abs(explained.heat)
+    mass = np.abs(shown)
     near = ndimage.distance_transform_edt(~explained.target.front) <= within_px
     return float(mass[near].sum() / mass.sum()) if mass.sum() > 0 else float("nan")
 

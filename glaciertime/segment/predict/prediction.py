@@ -162,7 +162,7 @@ def predict_strips(
         raise InputError("no pixel of the raster is observed (all nodata or NaN); there is nothing to segment")
 
 
-def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArray[np.float32]:
+def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec, batch: int = 4) -> NDArray[np.float32]:
     """Return the class probabilities of an image of any size, held in memory: (K, H, W) float32, NaN where unseen.
 
     Parameters
@@ -171,6 +171,8 @@ def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArra
         An opened image.
     run : Engine
     spec : ModelSpec
+    batch : int
+        Patches per call of the engine.
     """
     limits.raster_bytes(
         pixels=source.height * source.width,
@@ -180,7 +182,7 @@ def probability_of_image(source: Any, *, run: Engine, spec: ModelSpec) -> NDArra
         advice="cut it to the glacier",
     )
     probability = np.full((len(spec.codes), source.height, source.width), np.nan, dtype=np.float32)
-    for strip in predict_strips(source, run=run, spec=spec):
+    for strip in predict_strips(source, run=run, spec=spec, batch=batch):
         rows = slice(strip.row, strip.row + strip.probability.shape[1])
         columns = slice(strip.column, strip.column + strip.probability.shape[2])
         probability[:, rows, columns] = strip.probability

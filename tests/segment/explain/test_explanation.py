@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from glaciertime.errors import InputError, UsageError
 from glaciertime.segment.description import ModelSpec
+from glaciertime.segment.explain.attribution import answer_of
 from glaciertime.segment.explain.explanation import METHODS, Explainer, band_table, mass_near_front
+from glaciertime.segment.explain.merged import merged_engine, merged_network, one_input, zones_seen
 from glaciertime.segment.explain.targets import target_of
 from glaciertime.segment.normalisation import Normalisation
 from glaciertime.segment.predict.engine import probabilities_from_logits
+from glaciertime.segment.predict.merging import parse_merge, unite
 
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 pytest.importorskip("captum", reason="the extra 'train' is not installed")
@@ -56,7 +61,7 @@ def image():
 
 @pytest.mark.parametrize("method", ["saliency", "integrated-gradients", "occlusion", "permutation"])
 def test_a_band_that_the_network_ignores_counts_nothing(image, method, monkeypatch):
-    monkeypatch.setattr("glaciertime.segment.explain.explanation._random", lambda spec, seed: (None, None))
+    monkeypatch.setattr("glaciertime.segment.explain.explanation.random_network", lambda spec, *, seed: (None, None))
     monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
     found = explainer(Thresholded()).explain(image, method=method)
     assert abs(found.scores[0]) > 0
@@ -121,7 +126,9 @@ def test_the_bands_alone_add_up_where_a_network_sees_the_row_too(image):
 def test_an_explanation_that_random_weights_give_too_is_told(image, monkeypatch):
     network = Thresholded()
     made = explainer(network)
-    monkeypatch.setattr("glaciertime.segment.explain.explanation._random", lambda spec, seed: (network, made.run))
+    monkeypatch.setattr(
+        "glaciertime.segment.explain.explanation.random_network", lambda spec, *, seed: (network, made.run)
+    )
     found = made.explain(image, method="saliency")
     assert found.sanity.correlation == pytest.approx(1.0)
     assert found.sanity.is_trusted is False
@@ -149,3 +156,72 @@ def test_shares_of_bands_have_an_interval_from_eight_images_on():
     assert many[0]["share"] == pytest.approx(np.mean([s[0] / s.sum() for s in scores]))
     assert many[0]["share_low"] < many[0]["share"] < many[0]["share_high"]
     assert sum(row["share"] for row in many) == pytest.approx(1.0)
+
+
+def of_differences(made, image, weights, place):
+    """Return how fast the answer rises with a pixel, by moving it."""
+    found = []
+    for step in (-1e-2, 1e-2):
+        moved = image.copy()
+        moved[place] += step
+        found.append(answer_of(made.run(moved[None])[0].astype(np.float64), weights.astype(np.float64)))
+    return (found[1] - found[0]) / 2e-2
+
+
+def test_gradients_are_those_of_the_probabilities_at_the_models_temperature(image, monkeypatch):
+    monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
+    network = Thresholded()
+
+    def run(batch):
+        with torch.no_grad():
+            return probabilities_from_logits(network(torch.from_numpy(batch)).numpy(), temperature=3.0)
+
+    made = Explainer(replace(SPEC, temperature=3.0), run, network.eval())
+    found = made.explain(image, method="saliency", target="ocean")
+    steep = of_differences(made, image, found.target.weights, (0, 18, 7))
+    assert found.heat[18, 7] == pytest.approx(abs(steep), rel=0.02)
+    warm = explainer(network).explain(image, method="saliency", target="ocean").heat[18, 7]
+    assert warm != pytest.approx(found.heat[18, 7], rel=0.1)
+
+
+@pytest.mark.parametrize("merge", ["mean", "vote", "ocean>glacier"])
+def test_merged_models_are_explained_as_the_one_that_they_make(image, merge, monkeypatch):
+    monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
+    networks = [Thresholded(), Thresholded(gain=4.0)]
+    members = [replace(SPEC, name="a", temperature=2.0), replace(SPEC, name="b")]
+    united = unite(members, parse_merge(merge))
+
+    def runs(network, spec):
+        def run(batch):
+            with torch.no_grad():
+                logits = network(torch.from_numpy(batch)).numpy()
+            return probabilities_from_logits(logits, temperature=spec.temperature)
+
+        return run
+
+    single = [runs(network, spec) for network, spec in zip(networks, members, strict=True)]
+    together = merged_network(united, networks)
+    made = Explainer(one_input(united), merged_engine(united, single), together, united=united)
+    with torch.no_grad():
+        logs = together(torch.from_numpy(image[None])).numpy()[0]
+    assert np.allclose(np.exp(logs), made.run(image[None])[0], atol=1e-5)
+    zones = zones_seen(image, list(zip(single, members, strict=True)), united)
+    found = made.explain(image, method="saliency", target="ocean", zones=zones)
+    steep = of_differences(made, image, found.target.weights, (0, 18, 7))
+    assert found.heat[18, 7] == pytest.approx(abs(steep), rel=0.03)
+    assert made.explain(image, method="grad-cam", target="front", zones=zones).heat.max() > 0
+    assert made.explain(image, method="occlusion", target="front", zones=zones).scores[1] == pytest.approx(0, abs=1e-6)
+
+
+def test_models_that_see_other_numbers_are_not_explained_together():
+    other = replace(SPEC, name="b", normalisation=Normalisation(kind="fixed", mean=(1.0, 0.0), std=(1.0, 1.0)))
+    with pytest.raises(UsageError, match="differ in their normalisation"):
+        one_input(unite([SPEC, other], parse_merge("mean")))
+
+
+def test_the_front_that_is_explained_is_the_one_that_was_given(image, monkeypatch):
+    monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
+    zones = np.full((40, 32), 127, np.uint8)
+    zones[:9] = 254
+    found = explainer(Thresholded()).explain(image, method="saliency", target="front", zones=zones)
+    assert np.flatnonzero(found.target.front.any(axis=1)).tolist() == [8]
