@@ -281,8 +281,10 @@ def mask_of_image(
             "--classes",
         )
 
+    table = zone_of
+
     def on_zones(made: _Segmented) -> _Segmented:
-        zones = zone_of[made.zones]
+        zones = table[made.zones]
         # Layers of classes are not those of zones: the front keeps to the pixels of the mask then.
         probability = made.probability if are_zones(spec) else None
         return replace(made, zones=zones, scene=replace(made.scene, read=lambda: zones), probability=probability)
