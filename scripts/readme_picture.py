@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
 from glaciertime.catalog import load_catalog
 from glaciertime.pipeline import TrackRequest, track_glacier
-from glaciertime.report.plots import front_map
+from glaciertime.plot.canvas import STYLE, stamp
+from glaciertime.plot.front_map import draw_fronts
 from glaciertime.scenes.crane_simulation import simulated_crane
 
 
@@ -21,14 +25,13 @@ def main() -> None:
     if tracked is None:
         raise SystemExit("the simulation gave nothing")
     glacier = simulated_crane(load_catalog().glacier("Crane"))
-    svg = front_map(
-        tracked.fronts,
-        footprints=tracked.footprints,
-        centreline=None if glacier.centreline is None else glacier.centreline.linestring,
-        crs=glacier.crs,
-        source="simulated",
-    )
-    (folder / "simulated_crane_fronts.svg").write_text(svg, encoding="utf-8")
+    line = None if glacier.centreline is None else glacier.centreline.linestring
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        figure = Figure(figsize=(8.6, 6.6))
+        axes = figure.add_subplot()
+        draw_fronts(axes, tracked.fronts, footprints=tracked.footprints, centreline=line, crs=glacier.crs)
+        stamp(axes, "simulated")
+        figure.savefig(folder / "simulated_crane_fronts.svg", bbox_inches="tight", metadata={"Date": None})
 
 
 if __name__ == "__main__":

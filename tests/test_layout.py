@@ -265,7 +265,8 @@ def imported_by(statement: str) -> set[str]:
         "import glaciertime.forecast",
         "import glaciertime.segment",
         "import glaciertime.pipeline",
-        "import glaciertime.report.page",
+        "import glaciertime.report.content",
+        "import glaciertime.report.forms",
         "import glaciertime.cli",
     ],
 )

@@ -13,7 +13,7 @@ from glaciertime.archive import Archive
 from glaciertime.catalog import Catalog, Glacier
 from glaciertime.errors import DataNotFoundError
 from glaciertime.record import GlacierRecord, held_name, read_record, records
-from glaciertime.report.page import report_page
+from glaciertime.report.content import glacier_content
 
 from .archive.test_archive import tracked
 
@@ -69,8 +69,8 @@ def test_parts_hold_one_source_and_say_so(archive: Counted) -> None:
     assert read_record(archive, "Crane").place is not None
 
 
-def test_a_page_reads_every_table_at_most_once(archive: Counted) -> None:
-    report_page(GlacierRecord(archive, "Toy"))
+def test_a_report_reads_every_table_at_most_once(archive: Counted) -> None:
+    glacier_content(GlacierRecord(archive, "Toy"))
     assert set(archive.reads.values()) == {1}
     assert archive.rows["observations"] == 4
 

@@ -1,4 +1,4 @@
-"""``glaciertime report``: one HTML page that tells it all, of a glacier, of many, or of their region."""
+"""``glaciertime report``: all that is known of a glacier, of many, or of their region: a page, a PDF, a text, JSON."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from glaciertime.pipeline.selection import Chosen
     from glaciertime.provenance import RunRecord
     from glaciertime.record import GlacierRecord
+    from glaciertime.writing import Target
 
 __all__ = ["report"]
 
@@ -52,7 +53,8 @@ def report(
         Path | None,
         typer.Option(
             metavar="FILE|FOLDER",
-            help="The page; of several glaciers that of their region, or a folder for it and a page of each.",
+            help="Its end says what it is: .html, .pdf, .md or .json; of several glaciers that of their region, "
+            "or a folder for its page and one of each.",
         ),
     ] = None,
     date_from: Annotated[
@@ -65,25 +67,31 @@ def report(
         float, typer.Option(min=0, metavar="DAYS", help="How far the nearest observation may be.")
     ] = 180,
     correlation: CorrelationOption = None,
+    language: Annotated[str, typer.Option(metavar="en|de", help="In which language it speaks.")] = "en",
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
     overwrite: OverwriteOption = False,
 ) -> None:
-    """Write one self-contained HTML page: map of fronts, series, forecast, retreat table, backtest.
+    """Write a report: headline, map of fronts, what was lost, how fast, series, forecast, backtest, methods.
 
-    Of several glaciers it is the page of their region: totals, completeness, ranking, map; in a folder, with a page of
-    each glacier beside it.
+    One HTML page that needs no network, a PDF (extra pdf), Markdown, or JSON with every number, its unit and sigma.
+    Of several glaciers it is the report of their region: totals, completeness, ranking, map; in a folder, with a page
+    of each glacier beside it.
 
     Examples:
 
     glaciertime report --glacier Crane --out crane.html
+
+    glaciertime report --glacier Crane --out crane.json --language de
 
     glaciertime report --region Alps --out alps.html
 
     glaciertime report --all --out pages
     """
     from glaciertime.errors import UsageError
+    from glaciertime.report.wording import language_named
 
+    language = language_named(language)
     store = open_archive(archive)
     chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     of_region = {"date_from": date_from, "date_to": date_to, "correlation": correlation}
@@ -97,7 +105,7 @@ def report(
         target = out or _default(chosen)
         if target.is_dir():
             target = target / _default(chosen)
-        kept = _page_of_one(record, target, archive=archive, overwrite=overwrite)
+        kept = _report_of_one(record, target, language, archive=archive, overwrite=overwrite)
         keep_run(store, kept)
         typer.echo(target)
         return
@@ -105,7 +113,7 @@ def report(
     target = out or _default(chosen)
     if jobs > 1 and not folder_meant(target, is_many=True):
         raise UsageError("--jobs: of the pages of several glaciers, in a folder; one page is made by one process")
-    _page_of_region(chosen, store, target, options, archive=archive, overwrite=overwrite, jobs=jobs)
+    _report_of_region(chosen, store, target, language, options, archive=archive, overwrite=overwrite, jobs=jobs)
 
 
 def _default(chosen: Chosen) -> Path:
@@ -114,46 +122,78 @@ def _default(chosen: Chosen) -> Path:
     return Path(file_name(chosen.names[0] if not chosen.is_many else chosen.label, ".html"))
 
 
-def _page_of_one(record: GlacierRecord, target: Path, *, archive: Path, overwrite: bool) -> RunRecord:
+def _report_of_one(record: GlacierRecord, target: Path, language: str, *, archive: Path, overwrite: bool) -> RunRecord:
     from glaciertime.pipeline.pages import write_page
-    from glaciertime.report.page import MARK
-    from glaciertime.writing import Target, check_target, write_bytes
-    from glaciertime.writing.marks import made_by
+    from glaciertime.report.forms import check_form, form_of
 
-    own = made_by(MARK)
-    check_target(Target(target, "--out", own), archive=archive, overwrite=overwrite)
+    form = form_of(target)
+    check_form(form)
+    _check(target, archive=archive, overwrite=overwrite)
     run = the_run()
-    page, kept = write_page(record, run=run, target=str(target))
-    write_bytes(target, page.encode(), own=own, archive=archive, overwrite=overwrite)
-    run.stored.append(f"the page {target}")
+    data, kept = write_page(record, run=run, target=str(target), form=form, language=language)
+    _write(target, data, kept, archive=archive, overwrite=overwrite)
     return kept
 
 
-def _page_of_region(
-    chosen: Chosen, store: Archive, out: Path, options: dict[str, object], *, archive: Path, overwrite: bool, jobs: int
-) -> None:
-    """Write the page of a region, in a folder with the pages of its glaciers."""
-    from glaciertime.pipeline.regional import labels_of, region_reading
-    from glaciertime.report.page import MARK
-    from glaciertime.report.region_page import region_page
-    from glaciertime.writing import Target, check_target, write_bytes
+def _targets(target: Path) -> list[Target]:
+    """Return where a report goes: what has no place for its run has a note beside it."""
+    from glaciertime.provenance import sidecar
+    from glaciertime.provenance.tags import has_tag
+    from glaciertime.report.forms import MARK, form_of
+    from glaciertime.writing import Target
     from glaciertime.writing.marks import made_by
 
-    own, in_folder = made_by(MARK), folder_meant(out, is_many=True)
+    note_beside = [] if form_of(target) == ".html" else [Target(sidecar(target), "--out", has_tag)]
+    return [Target(target, "--out", made_by(MARK)), *note_beside]
+
+
+def _check(target: Path, *, archive: Path, overwrite: bool) -> None:
+    from glaciertime.writing import check_target
+
+    for one in _targets(target):
+        check_target(one, archive=archive, overwrite=overwrite)
+
+
+def _write(target: Path, data: bytes, kept: RunRecord, *, archive: Path, overwrite: bool) -> None:
+    """Write a report, and the note beside it, whole or not at all."""
+    from glaciertime.provenance import sidecar_text
+    from glaciertime.writing import drafts
+
+    with drafts(_targets(target), archive=archive, overwrite=overwrite) as files:
+        files[0].write_bytes(data)
+        if len(files) > 1:
+            files[1].write_bytes(sidecar_text(kept.tag(), files[0]).encode())
+    the_run().stored.append(f"the page {target}")
+
+
+def _report_of_region(
+    chosen: Chosen, store: Archive, out: Path, language: str, options: dict[str, object], *, archive: Path,
+    overwrite: bool, jobs: int,
+) -> None:  # fmt: skip
+    """Write the report of a region; in a folder as a page, with the pages of its glaciers."""
+    from glaciertime.pipeline.regional import labels_of, region_reading
+    from glaciertime.report.content import region_content
+    from glaciertime.report.forms import check_form, form_of, lay_out
+
+    in_folder = folder_meant(out, is_many=True)
+    target = out / _INDEX if in_folder else out
+    form = form_of(target)
+    check_form(form)
     if in_folder:
         make_folder(out)
-    target = out / _INDEX if in_folder else out
-    check_target(Target(target, "--out", own), archive=archive, overwrite=overwrite)
+    _check(target, archive=archive, overwrite=overwrite)
     reading, digest = region_reading(chosen, store, **options)  # type: ignore[arg-type]
-    pages, failed = _pages_of_each(chosen, store, out, archive, overwrite, jobs) if in_folder else ({}, {})
+    pages, failed = {}, {}
+    if in_folder:
+        pages, failed = _pages_of_each(chosen, store, out, language, archive=archive, overwrite=overwrite, jobs=jobs)
     run = the_run()
     kept = run.record(
         tables={f"observations of {counted(len(reading.glaciers), 'glaciers')}": digest},
         settings={"output": str(target), "region": chosen.label, "correlation": reading.correlation},
     )  # fmt: skip
-    page = region_page(reading, run=kept, pages=pages, labels=labels_of(chosen), without_page=failed)
-    write_bytes(target, page.encode(), own=own, archive=archive, overwrite=overwrite)
-    run.stored.append(f"the page {target}")
+    content = region_content(reading, pages=pages, labels=labels_of(chosen), without_page=failed)
+    data = lay_out(content, form=form, language=language, run=kept)
+    _write(target, data, kept, archive=archive, overwrite=overwrite)
     keep_run(store, kept)
     typer.echo(target)
     bad = {**reading.failed, **failed}
@@ -164,7 +204,7 @@ def _page_of_region(
 
 
 def _pages_of_each(
-    chosen: Chosen, store: Archive, out: Path, archive: Path, overwrite: bool, jobs: int
+    chosen: Chosen, store: Archive, out: Path, language: str, *, archive: Path, overwrite: bool, jobs: int
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Write a page of each glacier; return their files by glacier, and why some have none."""
     from rich.progress import track as bar
@@ -172,27 +212,24 @@ def _pages_of_each(
     from glaciertime.cli.quiet import progress_console
     from glaciertime.errors import GlacierTimeError
     from glaciertime.pipeline.pages import pages_of
-    from glaciertime.report.page import MARK
-    from glaciertime.writing import Target, check_target, file_names, write_bytes
-    from glaciertime.writing.marks import made_by
+    from glaciertime.writing import file_names
 
-    own, run = made_by(MARK), the_run()
+    run = the_run()
     pages: dict[str, str] = {}
     failed: dict[str, str] = {}
     targets: dict[str, Path] = {}
     for name, file in file_names(chosen.names, ".html", taken=[_INDEX]).items():
         try:
-            check_target(Target(out / file, "--out", own), archive=archive, overwrite=overwrite)
+            _check(out / file, archive=archive, overwrite=overwrite)
             targets[name] = out / file
         except GlacierTimeError as error:
             failed[name] = str(error)
-    made = pages_of(chosen, store, targets, run=run, jobs=jobs)
+    made = pages_of(chosen, store, targets, run=run, jobs=jobs, language=language)
     for page in bar(made, "reporting", total=len(targets), console=progress_console(), transient=True):
         target = targets[page.glacier]
         try:
-            if not page.error:
-                write_bytes(target, page.text.encode(), own=own, archive=archive, overwrite=overwrite)
-                run.stored.append(f"the page {target}")
+            if page.run is not None:
+                _write(target, page.data, page.run, archive=archive, overwrite=overwrite)
                 pages[page.glacier] = target.name
                 continue
             failed[page.glacier] = page.error

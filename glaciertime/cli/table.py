@@ -72,7 +72,7 @@ def table(
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     as_json: JsonOption = False,
 ) -> None:
-    """Print the retreat table: areas at two dates, the loss in km2 and in %, with one sigma, and per year.
+    """Print the retreat table: areas at two dates, the loss in km², in % and per year, the retreat in m; one sigma.
 
     With --variable, or where no area is held, the same for lengths, positions, masses and what else there is.
     With --all or --region, what they are together stands below: sums with the correlation of errors, and of how many.
@@ -109,8 +109,9 @@ def table(
     if correlation is not None:
         raise UsageError("--correlation is of totals: give --all, --region or --totals with it")
     names = list(chosen.names)
-    observations = store.read("observations", glacier=names, variable="area_km2")
-    if variable not in (None, "area_km2") or observations["value"].notna().sum() == 0:
+    observations = store.read("observations", glacier=names, variable=["area_km2", "front_position_m"])
+    areas = observations[observations["variable"] == "area_km2"]
+    if variable not in (None, "area_km2") or areas["value"].notna().sum() == 0:
         if footprint is not None:
             raise UsageError("--footprint says where areas are compared; leave it away for other variables")
         _print_differences(store, names, variable, date_from, date_to, max_gap, form, as_json)
@@ -123,13 +124,13 @@ def table(
             footprints=footprints,
         )  # fmt: skip
 
-    held = sorted(observations["footprint"].unique())
+    held = sorted(areas["footprint"].unique())
     usual = next((name for name in ("box", "common", "image") if name in held), held[0])
     rows = between(footprint or usual)
     if as_json:
         print_json(rows)
         return
-    fjords = between("fjord") if len(rows) > 1 and (observations["footprint"] == "fjord").any() else None
+    fjords = between("fjord") if len(rows) > 1 and (areas["footprint"] == "fjord").any() else None
     typer.echo(retreat_text(rows, form=form, footprints=footprints, fjords=fjords), nl=False)
 
 

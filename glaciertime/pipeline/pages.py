@@ -14,7 +14,8 @@ from glaciertime.pipeline.selection import Chosen
 from glaciertime.pipeline.work import Task, Where, run_tasks
 from glaciertime.provenance import Run, RunRecord
 from glaciertime.record import GlacierRecord
-from glaciertime.report.page import TABLES_SHOWN, report_page
+from glaciertime.report.content import TABLES_SHOWN, glacier_content
+from glaciertime.report.forms import lay_out
 from glaciertime.walls import wall
 
 __all__ = ["Page", "pages_of", "write_page"]
@@ -25,7 +26,8 @@ class Page:
     """The page of a glacier, or why it has none."""
 
     glacier: str
-    text: str = ""
+    #: As the bytes of its file.
+    data: bytes = b""
     #: What the page rests on, and what made it.
     run: RunRecord | None = None
     error: str = ""
@@ -39,15 +41,20 @@ class _PageRequest:
     catalog: Catalog
     target: str
     run: Run
+    language: str
 
 
-def write_page(record: GlacierRecord, *, run: Run, target: str) -> tuple[str, RunRecord]:
-    """Return the page of a glacier, and the run as it is kept with it."""
+def write_page(
+    record: GlacierRecord, *, run: Run, target: str, form: str = ".html", language: str = "en"
+) -> tuple[bytes, RunRecord]:
+    """Return the report of a glacier in one of its forms, and the run as it is kept with it."""
     kept = run_of_tables(run, record, TABLES_SHOWN, settings={"output": target})
-    return report_page(record, run=kept), kept
+    return lay_out(glacier_content(record), form=form, language=language, run=kept), kept
 
 
-def pages_of(chosen: Chosen, store: Archive, targets: Mapping[str, Path], *, run: Run, jobs: int = 1) -> Iterator[Page]:
+def pages_of(
+    chosen: Chosen, store: Archive, targets: Mapping[str, Path], *, run: Run, jobs: int = 1, language: str = "en"
+) -> Iterator[Page]:
     """Yield the page of each glacier, in their order; what fails of one is told in it and stops none.
 
     Parameters
@@ -60,12 +67,15 @@ def pages_of(chosen: Chosen, store: Archive, targets: Mapping[str, Path], *, run
         What makes them.
     jobs : int
         Processes; 1 stays in this one.
+    language : str
+        Of their sentences.
     """
     tasks = (
         Task(
             name=name, call=_page,
             given=_PageRequest(
-                archive=store.path, glacier=name, catalog=_catalog_of(chosen.catalog, name), target=str(target), run=run
+                archive=store.path, glacier=name, catalog=_catalog_of(chosen.catalog, name), target=str(target),
+                run=run, language=language,
             ),
         )
         for name, target in targets.items()
@@ -88,7 +98,7 @@ def _page(request: _PageRequest) -> Page:
     try:
         with wall(f"{name}: its page cannot be made", "this is a defect: please report it, with the archive"):
             record = GlacierRecord(Archive(request.archive), name, catalog=request.catalog)
-            text, kept = write_page(record, run=request.run, target=request.target)
+            data, kept = write_page(record, run=request.run, target=request.target, language=request.language)
     except GlacierTimeError as error:
         return Page(glacier=name, error=str(error))
-    return Page(glacier=name, text=text, run=kept)
+    return Page(glacier=name, data=data, run=kept)

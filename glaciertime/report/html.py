@@ -1,14 +1,11 @@
-"""The building blocks of a page: its style, a table, a figure, a number with its error."""
+"""The building blocks of a page of training runs: its style, a table."""
 
 from __future__ import annotations
 
-import base64
 import re
 from html import escape
 
-import pandas as pd
-
-__all__ = ["STYLE", "SVG_DATA", "figure", "html_table", "interval", "plus_minus"]
+__all__ = ["STYLE", "html_table"]
 
 STYLE = """
 :root { color-scheme: light; }
@@ -31,18 +28,7 @@ td { font-variant-numeric: tabular-nums; } td.date { white-space: nowrap; }
 @media print { body { max-width: none; } }
 """
 
-#: How a page holds a figure.
-SVG_DATA = "data:image/svg+xml;base64,"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-
-
-def figure(svg: str, alternative: str, caption: str, *, kind: str = "plot") -> str:
-    """Return an SVG held in the page itself, with its caption."""
-    data = base64.b64encode(svg.encode()).decode()
-    return (
-        f'<figure class="{kind}"><img alt="{escape(alternative)}" src="{SVG_DATA}{data}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
 
 
 def html_table(head: list[str], rows: list[list[str]], *, numbers: set[int]) -> str:
@@ -57,13 +43,3 @@ def html_table(head: list[str], rows: list[list[str]], *, numbers: set[int]) -> 
 
     body = "".join(cells(row, "td") for row in rows)
     return f'<div class="wide"><table><thead>{cells(head, "th")}</thead><tbody>{body}</tbody></table></div>'
-
-
-def interval(low: float, high: float) -> str:
-    """Return `` [low, high]``, nothing where one is unknown."""
-    return "" if pd.isna(low) or pd.isna(high) else f" [{low:+,.0f}, {high:+,.0f}]"
-
-
-def plus_minus(sigma: float) -> str:
-    """Return `` ± sigma``, nothing where it is unknown."""
-    return "" if pd.isna(sigma) else f" ± {sigma:,.0f}" if sigma >= 10 else f" ± {sigma:.2g}"

@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import geopandas as gpd
 import pandas as pd
 
 from glaciertime.cells import quote_formulas
 from glaciertime.errors import InputError, UsageError
+from glaciertime.region.totals import CORRELATION, sum_sigma
 from glaciertime.track import sum_row
 from glaciertime.units import number_text
 
 __all__ = ["FORMATS", "check_form", "retreat_rows", "retreat_text", "text_in_form", "text_table"]
 
 FORMATS = ("text", "csv", "markdown", "latex")
+_LOSS, _SHARE = "Loss (km²)", "Loss (%)"
 
 
 def retreat_rows(table: pd.DataFrame) -> pd.DataFrame:
@@ -35,13 +38,15 @@ def retreat_rows(table: pd.DataFrame) -> pd.DataFrame:
                 "Glacier": row.glacier,
                 "Start": f"{row.start_date:%Y-%m-%d}",
                 "End": f"{row.end_date:%Y-%m-%d}",
-                "Start area (km2)": _fixed(row.start_area_km2, 2),
-                "End area (km2)": _fixed(row.end_area_km2, 2),
-                "Loss (km2)": _bounded(bound, row.loss_km2, row.loss_sigma_km2, 2),
-                "Loss (%)": _bounded(bound, row.loss_percent, row.loss_percent_sigma, 2),
-                "Loss per year (km2)": _bounded(bound, row.loss_per_year_km2, math.nan, 3),
+                "Start area (km²)": _fixed(row.start_area_km2, 2),
+                "End area (km²)": _fixed(row.end_area_km2, 2),
+                _LOSS: _bounded(bound, row.loss_km2, row.loss_sigma_km2, 2),
+                _SHARE: _bounded(bound, row.loss_percent, row.loss_percent_sigma, 2),
+                "Loss per year (km²)": _bounded(bound, row.loss_per_year_km2, row.loss_per_year_sigma_km2, 3),
+                "Retreat (m)": _bounded("", row.retreat_m, row.retreat_sigma_m, 0),
+                "Retreat by": row.retreat_method,
                 "Footprint": row.footprint,
-                "Footprint (km2)": "" if pd.isna(row.footprint_area_km2) else f"{row.footprint_area_km2:.1f}",
+                "Footprint (km²)": "" if pd.isna(row.footprint_area_km2) else f"{row.footprint_area_km2:.1f}",
                 "Source": f"{row.source}: {row.dataset}",
                 "Note": row.note,
             }
@@ -71,8 +76,9 @@ def retreat_text(
 ) -> str:
     """Return the retreat table in one of :data:`FORMATS`.
 
-    CSV has plain numbers; the others have values with their one-sigma uncertainty. Below a text table of several
-    glaciers stands their sum; where their footprints overlap it is taken over the fjords, which do not.
+    CSV has plain numbers; the others have values with their one-sigma uncertainty. Below a table of several glaciers
+    stands their sum, with the correlation that the errors of two glaciers are taken to have; where their footprints
+    overlap it is taken over the fjords, which do not.
 
     Parameters
     ----------
@@ -89,13 +95,16 @@ def retreat_text(
     UsageError
         For an unknown format.
     """
+    total = _sum(table, footprints, fjords) if len(table) > 1 and footprints is not None else None
+    if form in ("markdown", "latex"):
+        return text_in_form(table, lambda plain: _with_sum(retreat_rows(plain), total), form=form)
     text = text_in_form(table, retreat_rows, form=form)
     if form != "text":
         return text
     caption = "Positive loss: less ice. One standard deviation. Loss (%) is of the ice in the footprint at the start."
     lines = [text.rstrip("\n"), "", caption]
-    if len(table) > 1 and footprints is not None:
-        lines += _sum(table, footprints, fjords)
+    if total is not None:
+        lines.append(f"{total.what}: {total.text}" if total.loss else f"{total.what}: {total.note}.")
     if (table["source"] == "simulated").any():
         lines.append("Rows marked simulated are no observations.")
     return "\n".join(lines) + "\n"
@@ -124,26 +133,64 @@ def text_in_form(table: pd.DataFrame, rows: Callable[[pd.DataFrame], pd.DataFram
     return _markdown(shown) if form == "markdown" else _text(shown) + "\n"
 
 
-def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame | None) -> list[str]:
+@dataclass(frozen=True)
+class _Sum:
+    """The sum of a table: what it is of, its loss and share as texts, and what is to be known of it."""
+
+    what: str
+    loss: str = ""
+    share: str = ""
+    note: str = ""
+
+    @property
+    def text(self) -> str:
+        """The sum as a sentence."""
+        return f"loss {self.loss} km²{f' = {self.share} %' if self.share else ''} ({self.note})"
+
+
+def _sum(table: pd.DataFrame, footprints: gpd.GeoDataFrame, fjords: pd.DataFrame | None) -> _Sum:
     try:
-        return [f"Sum: {_total(sum_row(table, footprints=footprints))}"]
+        return _total(table, footprints, "Sum", "")
     except InputError as error:
         overlap = str(error)
     if fjords is None or set(fjords["glacier"]) != set(table["glacier"]):
-        return [f"No sum: {overlap}."]
+        return _Sum("No sum", note=overlap)
     try:
-        total = sum_row(fjords, footprints=footprints)
+        return _total(fjords, footprints, "Sum over the fjords", f"not over the boxes: {overlap.split(', which')[0]}")
     except InputError as error:
-        return [f"No sum: {error}."]
-    return [f"Sum over the fjords: {_total(total)} (not over the boxes: {overlap.split(', which')[0]})"]
+        return _Sum("No sum", note=str(error))
 
 
-def _total(total: pd.Series) -> str:
+def _total(table: pd.DataFrame, footprints: gpd.GeoDataFrame, what: str, note: str) -> _Sum:
+    """Return the sum of the losses; the errors of two glaciers on the same images share a part."""
+    total = sum_row(table, footprints=footprints)
     if pd.isna(total["loss_km2"]):
-        return "unknown, since that of a glacier is, or some losses are at least and others at most so much"
+        why = "it is unknown, since that of a glacier is, or some losses are at least and others at most so much"
+        return _Sum("No sum", note=why)
     bound = f"{total['qualifier']} " if total["qualifier"] else ""
-    share = _bounded(bound, total["loss_percent"], total["loss_percent_sigma"], 2)
-    return f"loss {_bounded(bound, total['loss_km2'], total['loss_sigma_km2'], 2)} km2" + (share and f" = {share} %")
+    losses = {rho: sum_sigma(table["loss_sigma_km2"], correlation=rho) for rho in (CORRELATION, 0.0, 1.0)}
+    start, end = total["start_area_km2"], total["end_area_km2"]
+    of_start, of_end = (
+        sum_sigma(table[name], correlation=CORRELATION) for name in ("start_sigma_km2", "end_sigma_km2")
+    )
+    percent = 100 * math.hypot(of_end / start, end * of_start / start**2) if start > 0 else math.nan
+    shared = f"errors correlated {CORRELATION:g}"
+    if not math.isnan(losses[CORRELATION]):
+        shared += f"; ± {losses[0.0]:.2f} by 0, ± {losses[1.0]:.2f} by 1"
+    return _Sum(
+        what,
+        _bounded(bound, total["loss_km2"], losses[CORRELATION], 2),
+        _bounded(bound, total["loss_percent"], percent, 2),
+        "; ".join(filter(None, (shared, note))),
+    )
+
+
+def _with_sum(rows: pd.DataFrame, total: _Sum | None) -> pd.DataFrame:
+    """Return the rows of a table with their sum as the last one, or with why there is none."""
+    if total is None:
+        return rows
+    last = dict.fromkeys(rows.columns, "") | {"Glacier": total.what, _LOSS: total.loss, _SHARE: total.share}
+    return pd.concat([rows, pd.DataFrame([{**last, "Note": total.note}])], ignore_index=True)
 
 
 def _text(rows: pd.DataFrame) -> str:
@@ -198,7 +245,7 @@ def _latex(rows: pd.DataFrame) -> str:
     def escaped(text: str) -> str:
         text = " ".join(text.split())
         text = "".join(_LATEX.get(letter, letter) for letter in text)
-        return text.replace("±", r"$\pm$").replace("km2", r"km$^2$")
+        return text.replace("±", r"$\pm$").replace("km²", r"km$^2$").replace("km2", r"km$^2$")
 
     lines = [r"\begin{tabular}{" + "l" * len(rows.columns) + "}", r"\hline"]
     lines.append(" & ".join(escaped(column) for column in rows.columns) + r" \\ \hline")

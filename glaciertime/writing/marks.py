@@ -1,9 +1,9 @@
 """How a file says which command made it, so that the command may replace it without being asked.
 
 Read from the content, not from the name: the tag Software of TIFF, a text chunk of PNG, the title of an SVG, the
-creator of a PDF, a comment of a KML, the generator of a page or a NetCDF file, the description of a GeoPackage's layer
-or a GeoJSON, the metadata of Parquet and safetensors, the producer of an ONNX graph. CSV and shapefiles have no place
-for a mark: for them the names of the columns have to do.
+creator of a PDF, a comment of a KML, the generator of a page, a Markdown or a NetCDF, the description of a GeoPackage's
+layer or a JSON, the metadata of Parquet and safetensors, the producer of an ONNX graph. CSV and shapefiles have no
+place for a mark: for them the names of the columns have to do.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def read_mark(path: Path) -> str:
         return _text(_CREATOR, path.read_bytes()) if path.stat().st_size < _LONGEST_JSON_BYTES else ""
     if head.startswith(b"<?xml"):
         return _text(_TITLE if b"<svg" in head else _COMMENT, head)
-    if head.lstrip()[:9].lower() == b"<!doctype":
+    if head.lstrip()[:9].lower() == b"<!doctype" or head.startswith(b"<!-- <meta"):
         return _text(_GENERATOR, head)
     if head.lstrip()[:1] == b"{":
         return _text(_DESCRIPTION, head)

@@ -46,7 +46,7 @@ def test_a_series_of_ones_own_goes_the_whole_way(command: Command, table: Any) -
     assert command("report", "--glacier", "A", "--out", "a.html").code == 0
     page = Path("a.html").read_text(encoding="utf-8")
     assert "Length change in m" in page
-    assert "First and last value" in page
+    assert "Retreat in length" in page
     assert "No scene shows" not in page
 
 
@@ -150,7 +150,7 @@ def test_a_lake_and_a_length_stand_beside_what_was_tracked(
     assert command("table", "--variable", "lake_area_km2", "--json").json[0]["change"] == 4
     assert command("report", "--glacier", "Toy", "--out", "toy.html").code == 0
     page = Path("toy.html").read_text(encoding="utf-8")
-    assert "Lake area in km2" in page
+    assert "Lake area in km²" in page
     assert "Calving fronts" in page
 
 

@@ -189,7 +189,7 @@ def test_ctrl_c_in_track_says_which_glaciers_are_stored(tmp_path: Path) -> None:
     ("arguments", "module", "name"),
     [
         (("export", "--glacier", "Toy", "--out", "o.csv"), "glaciertime.report.files", "sidecar_text"),
-        (("report", "--glacier", "Toy"), "glaciertime.report.page", "report_page"),
+        (("report", "--glacier", "Toy"), "glaciertime.report.forms", "lay_out"),
         (("forecast", "--glacier", "Toy", "--until", "2005"), "glaciertime.forecast", "forecast_series"),
         (("import", "lengths.csv"), "glaciertime.scenes.series", "series_of_table"),
         (("backtest", "--glacier", "Toy"), "glaciertime.forecast", "run_backtest"),

@@ -429,7 +429,8 @@ def test_what_a_mean_is_made_of_is_said_and_every_row_of_it_has_a_name(tracked: 
 WRITERS = {
     "track": "rows of the archive", "forecast": "rows of the archive", "backtest": "rows of the archive",
     "import": "rows of the archive", "forget": "rows of the archive", "archive": "rows of the archive",
-    "export": "a note", "segment": "a tag, a note", "report": "a tag", "export-model": "a note", "train": "a note",
+    "export": "a note", "segment": "a tag, a note", "report": "a tag, a note",
+    "export-model": "a note", "train": "a note",
     "scenes": "a note", "data": "a note", "adapt": "a note", "explain": "a note", "explain-forecast": "a note",
     "train-forecaster": "a note",
     "evaluate": "a note", "plot": "a note", "compare": "a note", "dashboard": "by the commands that it runs",

@@ -20,7 +20,7 @@ from glaciertime.__main__ import run
 from glaciertime.archive import Archive
 from glaciertime.cells import unquote_formulas
 from glaciertime.report.files import FORMATS
-from glaciertime.report.page import MARK
+from glaciertime.report.forms import MARK
 from glaciertime.writing.marks import read_mark
 
 from .conftest import Command, Result, write_mask, zones
@@ -69,7 +69,7 @@ def refused(result: Result, *, code: int = 2) -> str:
 def short_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages take seconds; what is in them does not count here."""
     page = f'<!DOCTYPE html>\n<meta name="generator" content="{MARK}">\n{"x" * 500}</html>\n'
-    monkeypatch.setattr("glaciertime.report.page.report_page", lambda *_, **__: page)
+    monkeypatch.setattr("glaciertime.pipeline.pages.lay_out", lambda *_, **__: page.encode())
 
 
 def export(command: Command, form: str, out: object, *more: object) -> Result:

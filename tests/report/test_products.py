@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from glaciertime.report.findings import rates_and_breaks, seasonal
+from glaciertime.report.content.changes import Changes, rate_section, season_section
+from glaciertime.report.content.parts import Section, Table
 from glaciertime.report.products import series_product
+from glaciertime.report.wording import wording_of
 from glaciertime.track.record.periods import period_means
 from glaciertime.track.ruler.sensors import remove_sensor_offsets
 
@@ -25,8 +28,21 @@ def product(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return series_product(name, observations=table, fronts=None, glacier=None).table
 
 
-def cells(html: str) -> list[str]:
-    return re.findall(r"<td[^>]*>([^<]*)</td>", html)
+class Rows:
+    """A record of nothing but observations."""
+
+    def __init__(self, rows: pd.DataFrame) -> None:
+        self.observations = rows
+
+
+def tables(section: Callable[[Changes], Section | None], rows: pd.DataFrame) -> dict[str, list[list[str]]]:
+    """Return the cells of the tables of a section, by the name of the table, with plain spaces."""
+    words = wording_of("en")
+    held = section(Changes(Rows(rows)))
+    return {
+        block.name: [[words.text(cell).replace("\u00a0", " ") for cell in row] for row in block.rows]
+        for block in held.blocks if isinstance(block, Table)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -38,7 +54,7 @@ def test_a_straight_retreat_has_its_rate_in_the_product_and_on_the_page(start, e
     assert rate.rate_per_year == pytest.approx(-300, abs=1)
     assert rate.low < -300 < rate.high
     assert rate.of == "annual means"
-    assert cells(rates_and_breaks(table))[4].startswith("-300")
+    assert tables(rate_section, table)["rates"][0][4].startswith("−300")
 
 
 def test_means_of_a_straight_line_lie_on_it():
@@ -56,15 +72,15 @@ def test_the_cycle_on_the_page_is_that_of_the_product_without_the_offsets_of_sen
     table.loc[table["sensor"] == "L8", "value"] += 80
     cycle = product("cycle", table)
     assert cycle["amplitude"].tolist() == pytest.approx([200, 200], abs=2)
-    shown = cells(seasonal(table))
+    shown = tables(season_section, table)["cycle"][0]
     assert shown[2] == "12"
-    assert shown[5] == "200 ± 14"
+    assert shown[7] == "200 ± 14 m"
 
 
 def test_a_step_of_kilometres_is_written_without_an_exponent():
     values = np.repeat([50_000.0, 36_000.0], 12) + np.random.default_rng(0).normal(0, 20, 24)
-    text = cells(rates_and_breaks(series(values, every_days=365)))
-    assert any(re.fullmatch(r"-1[34],\d{3} ± .* m", cell) for cell in text)
+    text = [cell for row in tables(rate_section, series(values, every_days=365))["breaks"] for cell in row]
+    assert any(re.fullmatch(r"−1[34],\d{3} ± .* m", cell) for cell in text)
     assert not any("e+" in cell for cell in text)
 
 

@@ -111,19 +111,47 @@ def test_a_sum_of_bounds_is_a_bound_and_so_are_its_rates():
     assert sum_row(table, footprints=apart)["qualifier"] == "at least"
     assert "Sum: loss at least 20.00" in retreat_text(table, form="text", footprints=apart)
     rows = retreat_rows(table)
-    assert rows["Loss per year (km2)"].tolist() == ["at least 1.000", "1.000"]
+    assert rows["Loss per year (km²)"].tolist() == ["at least 1.000 ± 0.030", "1.000 ± 0.042"]
     assert rows["Loss (%)"].iloc[0].startswith("at least 20.00")
+
+
+def test_a_sum_bears_the_correlation_of_errors_in_every_form():
+    table = retreat_table(pd.DataFrame(loss() + loss(glacier="B")))
+    apart = boxes(A=shapely.box(X, Y, X + 9_000, Y + 9_000), B=shapely.box(X + 20_000, Y, X + 29_000, Y + 9_000))
+    # Two losses of 0.3 sqrt(2) each: independent 0.6, shared 0.849, half correlated the root of 0.54.
+    said = "errors correlated 0.5; ± 0.60 by 0, ± 0.85 by 1"
+    text = retreat_text(table, form="text", footprints=apart)
+    assert f"Sum: loss 20.00 ± 0.73 km² = 20.00 ± 0.67 % ({said})" in text
+    latex = retreat_text(table, form="latex", footprints=apart).splitlines()
+    (total,) = [line for line in latex if line.startswith("Sum & ")]
+    assert r"20.00 $\pm$ 0.73" in total
+    assert total.count("&") == latex[2].count("&")
+    assert said in retreat_text(table, form="markdown", footprints=apart)
+
+
+def test_the_retreat_in_metres_is_that_between_the_days_of_the_loss():
+    rows = pd.DataFrame(loss())
+    front = rows.assign(variable="front_position_m", unit="m", footprint="line", sigma=30.0)
+    front["value"] = [9_000.0, 8_500.0]
+    other = front.assign(method="area-change", value=[9_000.0, 8_600.0])
+    both = pd.concat([rows, other, front.assign(method="centreline")])
+    (row,) = retreat_table(both).itertuples()
+    assert (row.retreat_m, row.retreat_method) == (500.0, "centreline")
+    assert row.retreat_sigma_m == pytest.approx(30 * np.sqrt(2))
+    assert row.loss_per_year_sigma_km2 == pytest.approx(row.loss_sigma_km2 / 10, rel=1e-3)
+    later = pd.concat([rows, front.assign(method="centreline", date=pd.Timestamp("2009-06-01"))])
+    assert np.isnan(retreat_table(later)["retreat_m"].item())
 
 
 def test_nothing_lost_is_written_without_a_minus():
     rows = retreat_rows(retreat_table(pd.DataFrame(loss(start=100.0, end=100.004))))
-    assert rows["Loss (km2)"].iloc[0] == "0.00 ± 0.42"
-    assert rows["Loss per year (km2)"].iloc[0] == "0.000"
+    assert rows["Loss (km²)"].iloc[0] == "0.00 ± 0.42"
+    assert rows["Loss per year (km²)"].iloc[0] == "0.000 ± 0.042"
 
 
 def test_no_ice_at_the_start_has_no_share_to_lose():
     row = retreat_rows(retreat_table(pd.DataFrame(loss(start=0.0)))).iloc[0]
-    assert row["Loss (km2)"] == "-40.00 ± 0.42"
+    assert row["Loss (km²)"] == "-40.00 ± 0.42"
     assert row["Loss (%)"] == ""
 
 

@@ -14,7 +14,7 @@ import shapely
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
 from glaciertime.provenance.rows import names_of_rows
-from glaciertime.tables import flags_of, has_flag, side_of_bound
+from glaciertime.tables import by_series, flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound, notes_on_ends
 from glaciertime.track.record.ground import measured_ground
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
@@ -23,10 +23,14 @@ __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
 
 RETREAT_COLUMNS = (
     "glacier", "start_date", "end_date", "start_area_km2", "end_area_km2", "loss_km2", "loss_percent",
-    "loss_sigma_km2", "loss_percent_sigma", "loss_per_year_km2", "footprint", "footprint_area_km2", "qualifier",
+    "loss_sigma_km2", "loss_percent_sigma", "loss_per_year_km2", "loss_per_year_sigma_km2",
+    "footprint", "footprint_area_km2", "qualifier",
     "note", "dataset", "source", "start_row", "end_row", "start_sigma_km2", "end_sigma_km2",
+    "retreat_m", "retreat_sigma_m", "retreat_method",
 )  # fmt: skip
 
+#: Of several ways to measure a position the first that a glacier has is told beside its loss of area.
+_METHODS = ("centreline", "curvilinear-box", "multi-centreline", "rectilinear-box")
 # Day of the year more than this apart: the seasonal cycle of a front can pass for a change.
 _SEASON_YEARS = 0.17
 
@@ -45,7 +49,7 @@ def retreat_table(
     Parameters
     ----------
     observations : DataFrame
-        The table ``observations``; rows of other variables and footprints are passed over, so are failed ones and,
+        The table ``observations``; rows of other footprints are passed over, so are failed ones and,
         where there are others, those of images in which a model saw no clear front or that show part of the footprint.
     date_from, date_to : date or text, optional
         The nearest observation is taken and its true date given; by default the first and the last.
@@ -63,7 +67,8 @@ def retreat_table(
         the ice in the footprint at the start; sigma is one standard deviation, NaN where unknown. ``qualifier`` is
         ``at least`` where the ice filled the footprint at the start, or had left it at the end, so that more may
         have been lost than was seen; ``at most`` where it filled it at the end, or had not reached it at the start. The
-        loss is NaN where both areas are bounds and nothing can be said.
+        loss is NaN where both areas are bounds and nothing can be said. ``retreat_m`` is how far the front retreated
+        between the same two days, positive inland, by ``retreat_method``; NaN where a day has no position.
 
     Raises
     ------
@@ -91,11 +96,37 @@ def retreat_table(
             f"no areas inside the footprint '{footprint}'; areas were measured in {', '.join(known) or 'none'}"
         )
     rows = rows.assign(date=pd.to_datetime(rows["date"]))
-    table = [
-        _change(key, series, date_from, date_to, max_gap_days, footprints)
-        for key, series in rows.groupby(["glacier", "dataset", "source", "method"], sort=True)
-    ]
+    fronts = observations[(observations["variable"] == "front_position_m") & observations["value"].notna()]
+    table = []
+    for key, series in rows.groupby(["glacier", "dataset", "source", "method"], sort=True):
+        row = _change(key, series, date_from, date_to, max_gap_days, footprints)
+        table.append({**row, **_retreat(row, fronts)})
     return pd.DataFrame(table, columns=list(RETREAT_COLUMNS))
+
+
+def _retreat(row: dict[str, Any], fronts: pd.DataFrame) -> dict[str, Any]:
+    """Return how far the front retreated between the two days of a loss, where both have a position of one series."""
+    unknown = {"retreat_m": math.nan, "retreat_sigma_m": math.nan, "retreat_method": ""}
+    if fronts.empty or row["start_date"] == row["end_date"]:
+        return unknown
+    same = fronts[(fronts["glacier"] == row["glacier"]) & (fronts["dataset"] == row["dataset"])]
+    same = same[(same["source"] == row["source"]) & ~has_flag(same["quality"], "unregistered")]
+    same = same.assign(date=pd.to_datetime(same["date"]))
+    found = []
+    for key, series in by_series(same):
+        days = [series[series["date"] == row[name]] for name in ("start_date", "end_date")]
+        if all(len(day) for day in days):
+            start, end = (of_its_day(day.iloc[0], series) for day in days)
+            if not any(_side(one) for one in (start, end)):
+                found.append((str(key[2]), start, end))
+    if not found:
+        return unknown
+    method, start, end = min(found, key=lambda one: _METHODS.index(one[0]) if one[0] in _METHODS else len(_METHODS))
+    return {
+        "retreat_m": float(start["value"] - end["value"]),
+        "retreat_sigma_m": math.hypot(start["sigma"], end["sigma"]),
+        "retreat_method": method,
+    }
 
 
 def _nearest(series: pd.DataFrame, date: Any, glacier: str, max_gap_days: float, *, first: bool) -> pd.Series:
@@ -147,6 +178,7 @@ def _change(
         "loss_sigma_km2": sigma,
         "loss_percent_sigma": _percent_sigma(start["value"], end["value"], _sigma(start), _sigma(end)),
         "loss_per_year_km2": loss / years if years else math.nan,
+        "loss_per_year_sigma_km2": sigma / years if years else math.nan,
         "footprint": footprint,
         "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
         "qualifier": side or "",

@@ -13,8 +13,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
-from glaciertime.plot.canvas import STYLE, stamp
-from glaciertime.report.plots import svg_text
+from glaciertime.plot.canvas import STYLE
+from glaciertime.report.content.parts import say
+from glaciertime.report.wording import Wording, wording_of
 from glaciertime.units import true_plane
 
 __all__ = ["region_map"]
@@ -32,10 +33,11 @@ def region_map(
     values: Mapping[str, float],
     *,
     unit: str,
-    source: str,
     labels: Mapping[str, str] | None = None,
-) -> str:
-    """Return a map of glaciers coloured by what they do, as SVG.
+    width_in: float = 9.0,
+    wording: Wording | None = None,
+) -> Figure:
+    """Return a map of glaciers coloured by what they do.
 
     Parameters
     ----------
@@ -43,12 +45,19 @@ def region_map(
     values : mapping of glacier to change per year
         Glaciers without one are grey.
     unit : str
-        Of the values.
-    source : str
-        ``simulated`` is written across the map.
+        Of the values, per year.
     labels : mapping of glacier to text, optional
         What they are called; the largest changes are named first, as far as there is room.
+    width_in : float
+        Inches of 96 pixels; letters are of one size whatever it is.
+    wording : Wording, optional
+        The language of its labels; default English.
     """
+    words = wording or wording_of()
+
+    def said(name: str) -> str:
+        return words.title(say(f"region.{name}"))
+
     names = list(points)
     plane = true_plane(shapely.MultiPoint([points[name] for name in names]), crs="EPSG:4326")
     to_plane = pyproj.Transformer.from_crs("EPSG:4326", plane, always_xy=True)
@@ -60,10 +69,10 @@ def region_map(
     largest = largest or float(np.nanmax(np.abs(value[known]), initial=0.0)) or 1.0
     norm = TwoSlopeNorm(0.0, -largest, largest)
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(8.6, 6.4))
+        figure = Figure(figsize=(width_in, 0.74 * width_in if width_in > 6 else 1.15 * width_in))
         axes = figure.add_subplot()
         if (~known).any():
-            axes.scatter(x[~known], y[~known], s=14, color="#b8bec4", label="not counted", linewidths=0)
+            axes.scatter(x[~known], y[~known], s=14, color="#b8bec4", label=said("map_grey"), linewidths=0)
         order = np.flatnonzero(known)[np.argsort(np.abs(value[known]))]
         colours = mpl.colormaps["RdBu"](norm(value[order]))
         axes.scatter(x[order], y[order], s=34, c=colours, edgecolors="#33333388", linewidths=0.5, zorder=3)
@@ -72,17 +81,18 @@ def region_map(
         for low, high, set_limits in ((x.min(), x.max(), axes.set_xlim), (y.min(), y.max(), axes.set_ylim)):
             middle, reach = (low + high) / 2, max((high - low) / 2 + margin, 0.35 * half)
             set_limits(middle - reach, middle + reach)
-        axes.set(xlabel="east of the middle (km)", ylabel="north of the middle (km)", aspect="equal")
+        axes.set(xlabel=f"{said('map_east')} (km)", ylabel=f"{said('map_north')} (km)", aspect="equal")
         sides = (known.any() and value[known].min() < -largest, known.any() and value[known].max() > largest)
         extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(sides, "neither")
-        bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["RdBu"]), ax=axes, shrink=0.8, pad=0.02, extend=extend)
-        bar.set_label(f"change ({unit} per year)")
+        # Beside the map on a desk, below it on a telephone.
+        where = {"shrink": 0.8, "pad": 0.02} if width_in > 6 else {"location": "bottom", "pad": 0.16}
+        bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["RdBu"]), ax=axes, extend=extend, **where)
+        bar.set_label(f"{said('map_bar')} ({unit})")
         if (~known).any():
             axes.legend(loc="upper left", fontsize=9)
         first = order[::-1][:_LABELS]
         _place_labels(figure, axes, [(x[i], y[i], (labels or {}).get(names[i], names[i])) for i in first], x, y)
-        stamp(axes, source)
-        return svg_text(figure)
+        return figure
 
 
 def _place_labels(

@@ -1,0 +1,261 @@
+"""What a report draws, as data: series, forecast fans, maps of fronts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+
+from glaciertime.forecast.series import Series, series_from_observations
+from glaciertime.plot.canvas import doubtful
+from glaciertime.record import GlacierRecord
+from glaciertime.report.content.parts import (
+    Block,
+    Fan,
+    FanPlot,
+    Item,
+    Line,
+    MapPlot,
+    Number,
+    Outline,
+    Paragraph,
+    Phrase,
+    Point,
+    Section,
+    SeriesPlot,
+    Trace,
+    Unit,
+    count,
+    day,
+    say,
+)
+from glaciertime.report.content.series import ORDER, measured_in, variable_label
+from glaciertime.tables import by_series, side_of_bound, variable_named
+from glaciertime.track.place import map_plane
+
+__all__ = ["contour_maps", "fan_plot", "map_section", "series_section"]
+
+#: On a map a vertex that lies nearer to the line through its neighbours than this share of the map says nothing.
+_SMOOTH_SHARE = 1e-4
+
+
+def series_section(record: GlacierRecord) -> Section | None:
+    """Return the series of every variable, as plots."""
+    observations = record.observations
+    there = set(observations.loc[observations["value"].notna(), "variable"])
+    names = [*(name for name in ORDER if name in there), *sorted(there - set(ORDER))]
+    plots: tuple[Block, ...] = tuple(_series_plot(record, name) for name in names)
+    return Section(key="series", title=say("series.title"), blocks=plots) if plots else None
+
+
+def _series_plot(record: GlacierRecord, variable: str) -> SeriesPlot:
+    observations = record.observations
+    rows = observations[(observations["variable"] == variable) & observations["value"].notna()]
+    apart = rows["dataset"].nunique() > 1
+    panels: dict[str, list[Trace]] = {}
+    for key, one in by_series(rows, sort=False):
+        # Areas of different footprints differ by their size, not by the ice: each has its own panel.
+        panel = str(key[3]) if variable == "area_km2" else ""
+        label = measured_in(key, apart=apart) or variable_label(variable)
+        panels.setdefault(panel, []).append(Trace(label=label, points=_points(one.sort_values("date"))))
+    known = variable_named(variable)
+    return SeriesPlot(
+        title=say("series.plot", what=variable_label(variable)), label=variable_label(variable), unit=known.unit,
+        caption=(
+            say("series.caption", what=variable_label(variable), unit=Unit(known.unit)) if known.unit
+            else say("series.caption_unitless", what=variable_label(variable)), _from(record),
+        ),
+        panels=tuple(map(tuple, panels.values())), source=record.source,
+    )  # fmt: skip
+
+
+def _from(record: GlacierRecord) -> Phrase:
+    names = tuple(sorted(record.observations["dataset"].unique()))
+    return say(f"source.{record.source}", datasets=names)
+
+
+def _points(rows: pd.DataFrame) -> tuple[Point, ...]:
+    against = doubtful(rows["quality"])
+    bounds = rows["bound"] if "bound" in rows else [""] * len(rows)
+    sides = [side_of_bound(*pair) for pair in zip(rows["quality"], bounds, strict=True)]
+    return tuple(
+        Point(
+            date=day(row.date),
+            value=float(row.value),
+            sigma=float(row.sigma),
+            kind=side or ("flagged" if bad else "ok"),
+        )
+        for row, side, bad in zip(rows.itertuples(), sides, against, strict=True)
+    )
+
+
+def fan_plot(observations: pd.DataFrame, good: pd.DataFrame, *, title: Phrase, caption: Phrase, source: str) -> FanPlot:
+    """Return what was observed of a series and its forecasts, a panel per model.
+
+    Parameters
+    ----------
+    observations : DataFrame
+        Rows of one series.
+    good : DataFrame
+        Forecasts of the same series that are none of failures.
+    title, caption : Phrase
+    source : str
+    """
+    # The series as a forecast sees it: one value a day, no bounds and no parts of a footprint.
+    whole = series_from_observations(observations)[0]
+    seen = _of_series(whole)
+    cutoff = good["cutoff"].max()
+    recent = pd.Timestamp(cutoff) - max(5 * (good["target_date"].max() - cutoff), pd.Timedelta(days=3653))
+    # A fan starts where the series that it was made from ends: what the screening set aside was no part of it.
+    used = [point for point in _of_series(whole.screened()) if point.date <= day(cutoff)]
+    fans = []
+    for model, rows in good.groupby("model", sort=False):
+        wide = rows.assign(quantile=rows["quantile"].round(4)).pivot_table(
+            index="target_date", columns="quantile", values="value"
+        )
+        quantiles = {float(name): tuple(map(float, wide[name])) for name in wide.columns}
+        fans.append(Fan(label=str(model), dates=tuple(map(day, wide.index)), quantiles=quantiles))
+    variable = str(good["variable"].iloc[0])
+    return FanPlot(
+        title=title, caption=(caption,), source=source, label=variable_label(variable),
+        unit=variable_named(variable).unit,
+        seen=Trace(label=say("series.observed"), points=tuple(one for one in seen if one.date >= recent.date())),
+        last=used[-1] if used else None, fans=tuple(fans),
+    )  # fmt: skip
+
+
+def _of_series(series: Series) -> list[Point]:
+    against = doubtful(pd.Series(series.quality, dtype=object))
+    return [
+        Point(
+            date=day(np.datetime64(date, "s")), value=float(value), sigma=float(sigma), kind="flagged" if bad else "ok"
+        )
+        for date, value, sigma, bad in zip(series.dates, series.values, series.sigma, against, strict=True)
+    ]
+
+
+def map_section(record: GlacierRecord) -> Section | None:
+    """Return the map of the fronts; a sentence where no scene shows one, nothing where there are no scenes."""
+    fronts = record.shown_fronts()
+    fronts = fronts[fronts.geometry.notna() & ~fronts.geometry.is_empty]
+    if fronts.empty:
+        # A table of values has no scenes that could show one.
+        if (record.observations["method"] == "-").all():
+            return None
+        return Section(key="map", title=say("map.title"), blocks=(Paragraph(sentences=(say("map.none"),)),))
+    crs = None if record.fronts.empty else map_plane(record.fronts, glacier=record.place)
+    drawn = (fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)).sort_values("Date")
+    lines = _lines(drawn)
+    areas = record.footprints[record.footprints["footprint"].isin(["box", "fjord", "common"])]
+    areas = areas if crs is None or areas.crs is None or areas.empty else areas.to_crs(crs)
+    centre = None
+    if crs is not None and len(record.centrelines):
+        one = record.centrelines.to_crs(crs).geometry.iloc[0]
+        centre = Line(pieces=_pieces(one, 1.0), label=say("map.centreline"))
+    plot = MapPlot(
+        title=say("map.plot", glacier=record.glacier), caption=_map_caption(record, drawn), source=record.source,
+        crs="" if crs is None else _crs_name(crs), lines=lines, centreline=centre,
+        outlines=tuple(
+            Outline(rings=_rings(row.geometry), label=str(row.footprint), kind=str(row.footprint))
+            for row in areas.drop_duplicates("footprint").itertuples() if row.geometry is not None
+        ),
+    )  # fmt: skip
+    return Section(key="map", title=say("map.title"), blocks=(plot,))
+
+
+def _lines(drawn: gpd.GeoDataFrame) -> tuple[Line, ...]:
+    """Return fronts as lines, each with the rank of its date: by the date itself thirty years are one colour."""
+    dates = [day(value) for value in drawn["Date"]]
+    order = {date: place for place, date in enumerate(sorted(set(dates)))}
+    last = max(1, len(order) - 1)
+    x_min, y_min, x_max, y_max = drawn.total_bounds
+    smooth = max(_SMOOTH_SHARE * max(x_max - x_min, y_max - y_min), 0.1)
+    return tuple(
+        Line(pieces=_pieces(geometry, smooth), date=date, rank=order[date] / last, is_dashed=bool(bad))
+        for geometry, date, bad in zip(drawn.geometry, dates, doubtful(drawn["QualFlag"]), strict=True)
+    )
+
+
+def _pieces(geometry: Any, smooth: float) -> tuple[tuple[tuple[float, float], ...], ...]:
+    parts = shapely.get_parts(shapely.simplify(geometry, smooth))
+    return tuple(tuple((float(x), float(y)) for x, y in shapely.get_coordinates(part)) for part in parts)
+
+
+def _rings(geometry: Any) -> tuple[tuple[tuple[float, float], ...], ...]:
+    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
+    rings = [ring for part in parts for ring in (part.exterior, *part.interiors)]
+    return tuple(tuple((float(x), float(y)) for x, y in ring.coords) for ring in rings)
+
+
+def _map_caption(record: GlacierRecord, drawn: gpd.GeoDataFrame) -> tuple[Item, ...]:
+    dates = drawn["Date"]
+    found: list[Item] = [
+        say("map.caption", n=count(len(drawn)), first=day(dates.min()), last=day(dates.max())),
+        *([say("map.dashed")] if doubtful(drawn["QualFlag"]).any() else []),
+    ]
+    kinds = drawn["front_of"].fillna("").value_counts()
+    if any(kinds.index):
+        found += [
+            say("map.kind", kind=str(kind) if kind else say("map.unknown_kind"), n=count(n))
+            for kind, n in kinds.items()
+        ]
+    hidden = len(record.fronts_local) if len(record.fronts) else 0
+    if hidden:
+        found.append(say("map.hidden", n=count(hidden)))
+    return (*found, _from(record))
+
+
+def _crs_name(crs: Any) -> str:
+    import pyproj
+
+    authority = pyproj.CRS.from_user_input(crs).to_authority()
+    return ":".join(authority) if authority else pyproj.CRS.from_user_input(crs).name
+
+
+def contour_maps(record: GlacierRecord) -> list[MapPlot]:
+    """Return the front predicted by each model for its last date, and the bands that should hold a share of it."""
+    fronts = record.fronts
+    contours = record.contours[record.contours["status"] == "ok"]
+    if contours.empty or fronts.empty:
+        return []
+    crs = map_plane(fronts, glacier=record.place)
+    last_seen = fronts.to_crs(crs).sort_values("Date").iloc[-1]
+    seen_on = day(last_seen["Date"])
+    maps = []
+    for model, rows in contours.groupby("model", sort=False):
+        last = rows[rows["target_date"] == rows["target_date"].max()]
+        last = last[last["cutoff"] == last["cutoff"].max()].to_crs(crs)
+        bands = last[last["kind"] == "band-share"].sort_values("level", ascending=False)
+        levels = tuple(Number(100 * level, unit="%") for level in sorted(bands["level"].unique()))
+        target, cutoff = day(last["target_date"].iloc[0]), day(last["cutoff"].iloc[0])
+        lines = [
+            Line(
+                pieces=_pieces(last_seen.geometry, 1.0),
+                date=seen_on,
+                rank=0.0,
+                label=say("map.last_front", date=seen_on),
+            )
+        ]
+        lines += [
+            Line(pieces=_pieces(row.geometry, 1.0), rank=1.0, label=say("map.predicted", date=target))
+            for row in last[last["kind"] == "front"].itertuples()
+        ]
+        maps.append(
+            MapPlot(
+                title=say("map.contour", model=str(model)), source=record.source, crs=_crs_name(crs),
+                lines=tuple(lines),
+                caption=(
+                    say("map.contour_caption", date=target, model=str(model), cutoff=cutoff),
+                    *([say("map.bands", levels=levels)] if levels else []), say(f"source.{record.source}_fronts"),
+                ),
+                outlines=tuple(
+                    Outline(rings=_rings(row.geometry), kind="band", share=float(row.level),
+                            label=say("map.band", share=Number(100 * row.level, unit="%")))
+                    for row in bands.itertuples()
+                ),
+            )
+        )  # fmt: skip
+    return maps
