@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from glaciertime.forecast.judged.influence import Influence
-from glaciertime.report.plots import STYLE
+from glaciertime.plot.canvas import STYLE
 from glaciertime.walls import readable_text
 
 __all__ = ["MARK", "influence_picture"]
