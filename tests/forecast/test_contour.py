@@ -205,3 +205,14 @@ def test_where_the_last_front_is_the_forecast_that_is_said() -> None:
     still = forecast_contour(straight_fronts(rate_m_per_year=0.0), centreline=line, crs=None, target_dates=when,
                              model="drift", levels=[0.9])  # fmt: skip
     assert len(still.attrs["stayed"]) == 1
+
+
+def test_a_front_that_has_surely_moved_goes_on_at_leads_that_few_dates_tell_of() -> None:
+    """Eleven years tell of one year ahead, hardly of five: the front does not jump back to where it was."""
+    dates = [f"{year}-01-01" for year in range(2011, 2019)]
+    made = forecast(straight_fronts(rate_m_per_year=-100.0), target_dates=dates)
+    x = [shapely.get_coordinates(line)[:, 0].mean() for line in made[made["kind"] == "front"].geometry]
+    assert x == pytest.approx([8900.0 - 100 * k for k in range(8)], abs=4.0)
+    assert made.attrs["stayed"] == []
+    still = forecast(straight_fronts(rate_m_per_year=0.0), target_dates=dates)
+    assert len(still.attrs["stayed"]) == len(dates)

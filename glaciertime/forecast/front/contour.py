@@ -43,6 +43,8 @@ _AGE_HALF_LIFE_YEARS = 4.0
 #: Moving the front must have paid: so many standard errors of what it gained, of blocks of so many years of targets, or
 #: of the lead where that is longer: forecasts that overlap err together.
 _SURE, _BLOCK_YEARS = 1.645, 0.25
+#: Of fewer blocks nothing is sure: so long a lead is judged by the longest shorter one that has as many.
+_MIN_BLOCKS = 3
 #: Nearer than this in years, as many: what a front moves by then is hardly more than two images of it differ.
 _NEAR_YEARS, _SURE_NEAR = 0.25, 3.0
 
@@ -218,29 +220,57 @@ class ContourForecaster:
             group.append((days[index], days[index + 1 + place], float(np.sqrt(1 / ratio))))
         return near if len(near) >= _MIN_PAIRS else near + far
 
-    def bands(self, cutoff: np.datetime64, target: np.datetime64, levels: Sequence[float]) -> tuple[int, Bands]:
-        """Return the choice that served best, and the bands' half widths per level."""
-        made = self.origin(cutoff)
-        lead = float(as_years(np.array([target]))[0] - made.common.years[-1])
+    def judged_years(self, cutoff: np.datetime64, lead_years: float) -> float:
+        """Return the lead at which earlier dates tell whether moving the front pays: a shorter one if few tell."""
+        years = as_years(np.unique(self.record.dates[self.record.dates <= cutoff]))
+        lead = lead_years
+        while lead > float(np.diff(years).min(initial=np.inf)):
+            ages = years[-1] - as_years(np.array([end for _, end, _ in self.pairs(cutoff, lead)], dtype="M8[D]"))
+            if len(np.unique(np.floor(ages / max(_BLOCK_YEARS, lead)))) >= _MIN_BLOCKS:
+                return lead
+            lead *= 0.8
+        return lead_years
+
+    def compared(
+        self, cutoff: np.datetime64, lead_years: float
+    ) -> tuple[list[list[tuple[Array, Array]]], Array, Array]:  # fmt: skip
+        """Return the distances of earlier forecasts per choice, by what to scale each, and years since its target."""
         curves: list[list[tuple[Array, Array]]] = []
         scales, ages = [], []
-        for start, end, scale in self.pairs(cutoff, lead):
+        last = self.origin(cutoff).common.years[-1]
+        for start, end, scale in self.pairs(cutoff, lead_years):
             try:
                 curves.append(self.distances(start, end))
             except (GlacierTimeError, ArithmeticError, ValueError, np.linalg.LinAlgError):
                 continue
             scales.append(scale)
-            ages.append(float(made.common.years[-1] - as_years(np.array([end]))[0]))
+            ages.append(float(last - as_years(np.array([end]))[0]))
+        return curves, np.array(scales), np.array(ages)
+
+    def choice(self, cutoff: np.datetime64, lead_years: float) -> int:
+        """Return the choice that served best from earlier dates: 0, the last front, where none surely did."""
+        curves, scales, ages = self.compared(cutoff, lead_years)
+        if not curves:
+            return 0
+        error = np.array([[scale * np.average(curve[choice][0], weights=curve[choice][1])
+                           for curve, scale in zip(curves, scales, strict=True)]
+                          for choice in range(len(_CHOICES))])  # fmt: skip
+        sure = _SURE_NEAR if lead_years < _NEAR_YEARS else _SURE
+        recency = 0.5 ** (ages / _AGE_HALF_LIFE_YEARS)
+        return _paying(error, recency, ages, sure=sure, block_years=max(_BLOCK_YEARS, lead_years))
+
+    def bands(self, cutoff: np.datetime64, target: np.datetime64, levels: Sequence[float]) -> tuple[int, Bands]:
+        """Return the choice that served best, and the bands' half widths per level."""
+        made = self.origin(cutoff)
+        lead = float(as_years(np.array([target]))[0] - made.common.years[-1])
+        curves, scales, ages = self.compared(cutoff, lead)
         count = len(curves)
         wanted = np.array(levels, dtype=float)
         if count < 3:
             half = float(np.mean(made.move(target)[1]))
             return 1, Bands(*_native(half, wanted, len(made.lines)), count)
-        recency = 0.5 ** (np.array(ages) / _AGE_HALF_LIFE_YEARS)
-        error = np.array([[scales[k] * np.average(curves[k][choice][0], weights=curves[k][choice][1])
-                           for k in range(count)] for choice in range(len(_CHOICES))])  # fmt: skip
-        sure = _SURE_NEAR if lead < _NEAR_YEARS else _SURE
-        best = _paying(error, recency, np.array(ages), sure=sure, block_years=max(_BLOCK_YEARS, lead))
+        recency = 0.5 ** (ages / _AGE_HALF_LIFE_YEARS)
+        best = self.choice(cutoff, self.judged_years(cutoff, lead))
         distance = np.concatenate([curves[k][best][0] * scales[k] for k in range(count)])
         weight = np.concatenate([recency[k] * curves[k][best][1] / curves[k][best][1].sum() for k in range(count)])
         farthest = np.array([curves[k][best][0].max() * scales[k] for k in range(count)])
@@ -277,7 +307,7 @@ def _paying(error: Array, recency: Array, ages: Array, *, sure: float, block_yea
         mean = float(np.average(gain, weights=weight))
         share = weight / weight.sum()
         spread = float(np.sqrt(np.sum(share**2 * (gain - mean) ** 2) * len(gain) / max(len(gain) - 1, 1)))
-        if len(gain) > 2 and mean > max(found, sure * spread, 0.0):
+        if len(gain) >= _MIN_BLOCKS and mean > max(found, sure * spread, 0.0):
             best, found = choice, mean
     return best
 
@@ -314,7 +344,8 @@ def forecast_contour(
     change is that of the mean position over the flowlines, beside which the shape may return to its mean over recent
     dates; otherwise every flowline is forecast by itself. How much of the change is believed (all, half or none of
     it) is chosen by what served best from earlier dates of the same glacier: where nothing surely did (by 1.645
-    standard errors, within 90 days by three), the last front is the forecast, at the dates ``attrs["stayed"]``. A break
+    standard errors, within 90 days by three), the last front is the forecast, at the dates ``attrs["stayed"]``. A lead
+    of which too few earlier dates tell is judged by the longest shorter one of which enough do. A break
     of the positions that lies behind the last front is taken out of what came before it.
 
     A band holds every place within a distance of the predicted front. Two distances are given per level: one such
