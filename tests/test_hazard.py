@@ -125,8 +125,20 @@ def test_bounds_are_no_values():
 
 def test_names_that_say_nothing_are_no_embayment():
     values = [100.0] * 8 + [20.0] * 8
-    rows = [areas(values, glacier=name) for name in ("Glacier A", "Glacier B", "Unnamed (1)", "Unnamed (2)")]
-    assert hazard_table([one for part in rows for one in watched(part)])["losses"].tolist() == [4]
+    rows = [
+        areas(values, glacier=name)
+        for name in ("Glacier A", "Glacier B", "Unnamed (1)", "Unnamed (2)", "Lake 1", "Lake 2", "G 1", "G 2")
+    ]
+    assert hazard_table([one for part in rows for one in watched(part)])["losses"].tolist() == [8]
+
+
+@pytest.mark.parametrize(
+    "names", [("Abbot 1", "Abbot 2"), ("Larsen D", "Larsen D 1"), ("Larsen B", "larsen a"), ("Getz_1", "Getz-2")]
+)
+def test_parts_that_bear_a_number_or_another_case_share_an_embayment(names: tuple[str, str]):
+    values = [100.0] * 8 + [20.0] * 8
+    rows = [areas(values, glacier=name) for name in (*names, "Crane", "Jorum")]
+    assert hazard_table([one for part in rows for one in watched(part)])["losses"].tolist() == [3]
 
 
 def test_the_hazard_of_a_glacier_is_that_of_its_kind_and_says_what_was_its_own():

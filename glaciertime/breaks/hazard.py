@@ -34,7 +34,8 @@ _SLACK_YEARS = 0.1
 _LEAST_EVENTS = 10
 _UNKNOWN = "not known"
 #: What many glaciers are called that have nothing in common.
-_NO_NAMES = {"glacier", "unnamed", "unnamed glacier", "no name", "unknown", "nn", "site", "region"}
+_NO_NAMES = {"glacier", "gletscher", "unnamed", "unnamed glacier", "no name", "unknown", "site", "region", "lake",
+             "basin", "shelf", "ice shelf", "outlet", "terminus"}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,8 +179,8 @@ def hazard_table(watches: Iterable[Watch]) -> pd.DataFrame:
 
     The losses *k* in *T* glacier-years are taken as Poisson: the rate is :math:`k / T`, its 95 % interval Garwood's,
     :math:`\chi^2_{0.025}(2k) / 2T` to :math:`\chi^2_{0.975}(2k + 2) / 2T` (1936, Biometrika 28:437). Losses at one
-    time of glaciers of one name, such as Larsen A and Larsen B or Wordie (Prospect) and Wordie (Harriott), count
-    once: they share an embayment. With fewer than ten there is no rate.
+    time of glaciers of one name, such as Larsen A and Larsen B, Abbot 1 and Abbot 2 or Wordie (Prospect) and Wordie
+    (Harriott), count once: they share an embayment. With fewer than ten there is no rate.
 
     Parameters
     ----------
@@ -285,7 +286,10 @@ def _once_per_embayment(found: list[Loss]) -> list[Loss]:
 
 
 def _stem(glacier: str) -> str:
-    """Return a name without what tells parts of an embayment apart: a bracket, or a letter at its end."""
+    """Return a name without what tells parts of an embayment apart: a bracket, or a letter or a number at its end."""
     stem = re.sub(r"\s*[(\[].*$", "", glacier).strip()
-    stem = re.sub(r"\s+(?:[A-Z]|[IVX]+)$", "", stem)
-    return glacier if not stem or stem.lower() in _NO_NAMES else stem
+    # Larsen D 1 is a part of Larsen D, which is one of Larsen.
+    while (shorter := re.sub(r"[\s_-]+(?:[A-Za-z]|[IVX]+|\d+)$", "", stem)) != stem:
+        stem = shorter
+    stem = stem.casefold()
+    return glacier if len(stem) < 3 or stem in _NO_NAMES else stem

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.tables import VARIABLES, validate
+from glaciertime.tables import VARIABLES, validate, variable_named
 
 __all__ = ["CORRELATION", "shared_weather", "total_forecasts"]
 
@@ -29,7 +29,8 @@ def total_forecasts(
     Parameters
     ----------
     forecasts : DataFrame
-        The table ``forecasts``: of each glacier one series of a variable. Only target dates of all its glaciers count.
+        The table ``forecasts``: of each glacier one series of a variable, in one unit. Only target dates of which the
+        model gave a forecast for all its glaciers count: a sum without one of them would be that of others.
     label : str
         What they are together: stands for the glacier.
     correlation : float
@@ -44,8 +45,8 @@ def total_forecasts(
     Raises
     ------
     InputError
-        If the correlation lies outside 0 to 1, a variable is no quantity that can be added, or a glacier has several
-        series of it.
+        If the correlation lies outside 0 to 1, a variable is no quantity that can be added, its units differ, a glacier
+        has several series of it, or of a forecast only the median is given.
 
     Examples
     --------
@@ -62,22 +63,30 @@ def total_forecasts(
     if not 0 <= correlation <= 1:
         raise InputError(f"correlation is {correlation}; expected a number from 0 to 1")
     good = forecasts[(forecasts["status"] == "ok") & forecasts["value"].notna()]
+    # Who failed at a model has rows too, which say so.
+    asked = forecasts.groupby(["variable", "model", "source"])["glacier"].unique()
     out = []
     for (variable, model, source), rows in good.groupby(["variable", "model", "source"], sort=False):
         if variable in VARIABLES and VARIABLES[variable].unit not in ("km2", "km3", "Gt"):
             raise InputError(f"{variable} of several glaciers has no sum; areas, volumes and masses have")
+        units = sorted(rows["unit"].unique())
+        if len(units) > 1:
+            raise InputError(f"{variable} is given in {' and '.join(units)}; bring the forecasts to one unit")
         several = (
             rows.groupby("glacier")[["method", "footprint", "dataset", "front_of", "cutoff"]].nunique().max(axis=1)
         )
         if (several > 1).any():
             raise InputError(f"{several.idxmax()}: several series or cutoffs of {variable}; give one of each glacier")
-        names = rows["glacier"].unique()
+        names = asked[variable, model, source]
         for date, here in rows.groupby("target_date"):
             wide = here.pivot_table(index="glacier", columns="quantile", values="value")
             if len(wide) < len(names) or wide.isna().any(axis=None):
                 continue
             quantiles = wide.columns.to_numpy(dtype=float)
-            values = _sum(wide.to_numpy(), quantiles, correlation, seed)
+            if len(quantiles) < 2:
+                raise InputError(f"{variable} by {model}: quantile {quantiles[0]:g} alone says nothing of how unsure a "
+                                 "sum is; give forecasts with their intervals")  # fmt: skip
+            values = _sum(wide.to_numpy(), quantiles, correlation, seed, least=_least(str(variable)))
             cutoff = here["cutoff"].max()
             for quantile, value in zip(quantiles, values, strict=True):
                 out.append({
@@ -91,9 +100,9 @@ def total_forecasts(
 
 
 def _sum(
-    values: NDArray[np.float64], quantiles: NDArray[np.float64], correlation: float, seed: int
+    values: NDArray[np.float64], quantiles: NDArray[np.float64], correlation: float, seed: int, *, least: float
 ) -> NDArray[np.float64]:
-    """Return quantiles (Q,) of the sum of parts (G, Q)."""
+    """Return quantiles (Q,) of the sum of parts (G, Q), none of which falls below the least value of its kind."""
     from scipy import special
 
     rng = np.random.default_rng(seed)
@@ -110,8 +119,12 @@ def _sum(
             beyond = z[:, k] < scores[0] if edge == 0 else z[:, k] > scores[-1]
             slope = (own[edge] - own[beside]) / (scores[edge] - scores[beside])
             inside[beyond] = own[edge] + slope * (z[beyond, k] - scores[edge])
-        total += inside
+        total += np.maximum(inside, least)
     return np.quantile(total, quantiles)
+
+
+def _least(variable: str) -> float:
+    return 0.0 if variable_named(variable).ratio_scale else -np.inf
 
 
 def shared_weather(scores: pd.DataFrame) -> float:

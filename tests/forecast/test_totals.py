@@ -48,6 +48,35 @@ def test_dates_that_are_not_of_all_have_no_total_and_what_cannot_be_added_is_ref
     assert total_forecasts(parts.assign(status="failed"), label="all").empty
 
 
+def test_a_glacier_that_a_model_failed_at_leaves_no_total_of_the_others() -> None:
+    lost = normal("C", 10, 1).assign(status="too few values", value=np.nan, quantile=0.5).head(1)
+    parts = pd.concat([normal("A", 100, 3), normal("B", 50, 4), lost])
+    assert total_forecasts(parts, label="all").empty
+    both = total_forecasts(pd.concat([parts, *(normal(name, 10, 1, model="last") for name in "ABC")]), label="all")
+    assert set(both["model"]) == {"last"}
+    assert set(both["footprint"]) == {"3 glaciers"}
+
+
+@pytest.mark.parametrize("variable", ["area_km2", "thing"])
+def test_units_are_not_mixed_and_a_median_alone_is_refused(variable: str) -> None:
+    parts = pd.concat([normal("A", 100, 3), normal("B", 5e6, 4e5, unit="m2")]).assign(variable=variable)
+    with pytest.raises(InputError, match=f"{variable} is given in km2 and m2"):
+        total_forecasts(parts, label="all")
+    with pytest.raises(InputError, match=r"quantile 0\.5 alone says nothing"):
+        total_forecasts(normal("A", 100, 3).query("quantile == 0.5"), label="all")
+
+
+def test_a_sum_of_areas_is_not_below_zero() -> None:
+    nearly_gone = normal("A", 0, 1).assign(value=[0.0, 2.0, 3.0, 4.0, 5.0], quantile=[0.25, 0.4, 0.5, 0.6, 0.75])
+    many = pd.concat([nearly_gone.assign(glacier=name) for name in "ABCDEFGH"])
+    # Below its first quantile each is gone: the mean of the sum is that of parts cut off at zero.
+    from_draws = total_forecasts(many, label="all", correlation=0.0)
+    drawn = np.interp(
+        np.random.default_rng(1).normal(size=(20_000, 8)), stats.norm.ppf([0.25, 0.4, 0.5, 0.6]), [0.0, 2.0, 3.0, 4.0]
+    )
+    assert from_draws["value"].iloc[0] >= np.quantile(drawn.sum(axis=1), 0.25) - 0.2
+
+
 def test_the_weather_that_errors_share_is_found() -> None:
     rng = np.random.default_rng(0)
     for rho in (0.0, 0.6):
