@@ -39,7 +39,6 @@ NEEDS = {
     "glaciertime archive convert all_glaciers postgresql": "a server",
     "glaciertime archive merge": "what two writers left behind",
     "glaciertime backtest": "minutes; tests/cli/test_forecast.py scores",
-    "glaciertime report --all": "a page of each; tests/cli/test_region.py writes them",
     "glaciertime forecast --all": "a minute for a model of many",
     "glaciertime forecast --glacier Crane --until 2026 --contour": "minutes; tests/cli/test_main_job.py predicts",
     "glaciertime track --glacier Crane --glacier DBE": "masks of two glaciers; tests/cli/test_selection.py tracks them",
