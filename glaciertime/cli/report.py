@@ -97,6 +97,7 @@ def report(
     of_region = {"date_from": date_from, "date_to": date_to, "correlation": correlation}
     if not chosen.is_many:
         told = [f"--{name.removeprefix('date_')}" for name, value in of_region.items() if value is not None]
+        told += ["--max-gap"] if max_gap != 180 else []
         if told:
             raise UsageError(f"{' and '.join(told)}: of the page of several glaciers; the page of one shows all dates")
         if jobs > 1:

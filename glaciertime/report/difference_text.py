@@ -9,6 +9,7 @@ import pandas as pd
 from glaciertime.report.retreat_text import text_in_form
 from glaciertime.tables import variable_named
 from glaciertime.track.record.difference import is_length
+from glaciertime.units import years_between
 
 __all__ = ["difference_rows", "difference_text"]
 
@@ -38,7 +39,10 @@ def difference_rows(table: pd.DataFrame) -> pd.DataFrame:
                 "Change": ""
                 if math.isnan(row.change)
                 else f"{bound}{_number(sign * row.change)}{_sigma(row.change_sigma)}",
-                "Per year": "" if math.isnan(row.change_per_year) else f"{bound}{_number(sign * row.change_per_year)}",
+                "Per year": ""
+                if math.isnan(row.change_per_year)
+                else f"{bound}{_number(sign * row.change_per_year)}"
+                f"{_sigma(row.change_sigma / years_between(row.start_date, row.end_date))}",
                 "Unit": row.unit,
                 "Measured": " ".join(
                     part for part in (row.method, row.footprint, row.front_of) if part not in ("-", "")
@@ -59,7 +63,8 @@ def _number(value: float) -> str:
     """Return a number to four digits at least, without an exponent and without ``-0``."""
     if value == 0:
         return "0"
-    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
+    size = abs(value)
+    digits = 0 if size >= 1000 else 1 if size >= 100 else 2 if size >= 1 else max(4, 1 - math.floor(math.log10(size)))
     return f"{value:z,.{digits}f}"
 
 

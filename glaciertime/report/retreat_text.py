@@ -19,6 +19,8 @@ from glaciertime.units import number_text
 __all__ = ["FORMATS", "check_form", "retreat_rows", "retreat_text", "text_in_form", "text_table"]
 
 FORMATS = ("text", "csv", "markdown", "latex")
+#: Dates farther apart than this are of different periods: as in a region.
+_SAME_PERIOD_DAYS = 180
 _LOSS, _SHARE = "Loss (km²)", "Loss (%)"
 
 
@@ -38,8 +40,8 @@ def retreat_rows(table: pd.DataFrame) -> pd.DataFrame:
                 "Glacier": row.glacier,
                 "Start": f"{row.start_date:%Y-%m-%d}",
                 "End": f"{row.end_date:%Y-%m-%d}",
-                "Start area (km²)": _fixed(row.start_area_km2, 2),
-                "End area (km²)": _fixed(row.end_area_km2, 2),
+                "Start area (km²)": _fixed(row.start_area_km2, _digits(row.start_area_km2, row.start_sigma_km2, 2)),
+                "End area (km²)": _fixed(row.end_area_km2, _digits(row.end_area_km2, row.end_sigma_km2, 2)),
                 _LOSS: _bounded(bound, row.loss_km2, row.loss_sigma_km2, 2),
                 _SHARE: _bounded(bound, row.loss_percent, row.loss_percent_sigma, 2),
                 "Loss per year (km²)": _bounded(bound, row.loss_per_year_km2, row.loss_per_year_sigma_km2, 3),
@@ -59,12 +61,21 @@ def _fixed(value: float, digits: int) -> str:
     return "" if pd.isna(value) else f"{value:z.{digits}f}"
 
 
-def _sigma(value: float, digits: int) -> str:
-    return "" if pd.isna(value) else f" ± {value:.{digits}f}"
+def _digits(value: float, sigma: float, fewest: int) -> int:
+    """Return how many digits behind the point are written: a sigma that is not 0 never reads 0, nor does a value."""
+    least = sigma if pd.notna(sigma) and sigma > 0 else abs(value) / 10
+    if not math.isfinite(least) or least == 0:
+        return fewest
+    return min(12, max(fewest, -math.floor(math.log10(least))))
 
 
-def _bounded(bound: str, value: float, sigma: float, digits: int) -> str:
-    return "" if pd.isna(value) else f"{bound}{_fixed(value, digits)}{_sigma(sigma, digits)}"
+def _bounded(bound: str, value: float, sigma: float, fewest: int) -> str:
+    if pd.isna(value):
+        return ""
+    digits = _digits(value, sigma, fewest)
+    # Of a bound that is exact, by ice that fills its footprint and leaves it, there is no sigma.
+    is_known = pd.notna(sigma) and not (bound and sigma == 0)
+    return f"{bound}{_fixed(value, digits)}{f' ± {sigma:.{digits}f}' if is_known else ''}"
 
 
 def retreat_text(
@@ -101,7 +112,9 @@ def retreat_text(
     text = text_in_form(table, retreat_rows, form=form)
     if form != "text":
         return text
-    caption = "Positive loss: less ice. One standard deviation. Loss (%) is of the ice in the footprint at the start."
+    # An area of somebody else's table is of no footprint.
+    of = "area" if len(table) and (table["footprint"] == "-").all() else "ice in the footprint"
+    caption = f"Positive loss: less ice. One standard deviation. Loss (%) is of the {of} at the start."
     lines = [text.rstrip("\n"), "", caption]
     if total is not None:
         lines.append(f"{total.what}: {total.text}" if total.loss else f"{total.what}: {total.note}.")
@@ -176,13 +189,25 @@ def _total(table: pd.DataFrame, footprints: gpd.GeoDataFrame, what: str, note: s
     percent = 100 * math.hypot(of_end / start, end * of_start / start**2) if start > 0 else math.nan
     shared = f"errors correlated {CORRELATION:g}"
     if not math.isnan(losses[CORRELATION]):
-        shared += f"; ± {losses[0.0]:.2f} by 0, ± {losses[1.0]:.2f} by 1"
+        digits = _digits(total["loss_km2"], losses[0.0], 2)
+        shared += f"; ± {losses[0.0]:.{digits}f} by 0, ± {losses[1.0]:.{digits}f} by 1"
+    else:
+        shared = "its sigma is not known, since that of a glacier is not"
     return _Sum(
         what,
         _bounded(bound, total["loss_km2"], losses[CORRELATION], 2),
         _bounded(bound, total["loss_percent"], percent, 2),
-        "; ".join(filter(None, (shared, note))),
+        "; ".join(filter(None, (shared, _periods(table), note))),
     )
+
+
+def _periods(table: pd.DataFrame) -> str:
+    """Return that the losses of a sum are not of one period, where they are not."""
+    first, last = table["start_date"], table["end_date"]
+    if max((ends.max() - ends.min()).days for ends in (first, last)) <= _SAME_PERIOD_DAYS:
+        return ""
+    ends = [f"{one.min():%Y-%m-%d} to {one.max():%Y-%m-%d}" for one in (first, last)]
+    return f"the periods differ, {ends[0]} at the start and {ends[1]} at the end: it is the loss of no one period"
 
 
 def _with_sum(rows: pd.DataFrame, total: _Sum | None) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 
+from glaciertime.__main__ import run
 from glaciertime.units import polygon_area_km2
 
 from .conftest import Command
@@ -161,3 +162,20 @@ def test_pages_of_two_processes_are_those_of_one(command: Command, tmp_path: Pat
     one = command("report", "--glacier", "One", "--jobs", "2")
     assert one.code == 2
     assert "one page is made by one process" in one.err
+
+
+def test_the_page_of_one_refuses_what_it_does_not_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.csv").write_text("glacier,date,area_km2,sigma\nOwn one,2000-07-01,10,0.1\nOwn one,2010-07-01,9,0.1\n")
+    assert run(["import", "a.csv"]) == 0
+    for option in (["--max-gap", "5"], ["--from", "2001"], ["--correlation", "0.2"]):
+        assert run(["report", "--glacier", "Own one", "--out", "a.md", *option]) == 2, option
+        assert option[0] in capsys.readouterr().err
+    assert run(["report", "--glacier", "Own one", "--out", "a.md"]) == 0
+    page = Path("a.md").read_text(encoding="utf-8")
+    assert "glaciertime forecast --glacier 'Own one' --until" in page
+    # An area of somebody else's table is of no footprint.
+    assert "footprint at the start" not in page
+    assert "The share is of the area at the start." in page

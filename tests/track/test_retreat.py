@@ -13,6 +13,7 @@ from glaciertime.errors import InputError
 from glaciertime.report.retreat_text import retreat_rows, retreat_text, text_table
 from glaciertime.track import retreat_table, sum_row
 from glaciertime.track.place import published
+from glaciertime.track.record.difference import difference_table
 
 
 def area(date: str, value: float, **other) -> dict:
@@ -220,3 +221,49 @@ def test_what_an_image_does_not_show_is_no_loss_where_whole_images_tell():
     assert (row.loss_km2, row.note, f"{row.end_date:%Y}") == (2.0, "", "2010")
     (row,) = retreat_table(pd.DataFrame([loss()[0], half])).itertuples()
     assert row.note == "50.0% of the footprint imaged at the end"
+
+
+def test_a_sigma_that_is_not_zero_never_reads_zero_and_neither_does_a_value():
+    small = retreat_rows(retreat_table(pd.DataFrame(loss(start=91.9131, end=57.8098, sigma=0.0025))))
+    assert small["Loss (km²)"].tolist() == ["34.103 ± 0.004"]
+    assert small["Loss per year (km²)"].tolist() == ["3.4099 ± 0.0004"]
+    assert small["Start area (km²)"].tolist() == ["91.913"]
+    unknown = retreat_rows(retreat_table(pd.DataFrame(loss(start=0.0061, end=0.0042, sigma=np.nan))))
+    assert unknown[["Start area (km²)", "Loss (km²)"]].iloc[0].tolist() == ["0.0061", "0.0019"]
+
+
+def test_the_exact_bound_of_a_loss_has_no_sigma():
+    first, last = loss(sigma=np.nan)
+    row = retreat_rows(retreat_table(pd.DataFrame([{**first, **FILLED}, {**last, **LEFT}]))).iloc[0]
+    assert row["Loss (km²)"] == "at least 10.00"
+
+
+def test_of_one_date_no_loss_is_known():
+    table = retreat_table(pd.DataFrame(loss()[:1]))
+    assert table[["loss_km2", "loss_sigma_km2", "loss_percent", "loss_percent_sigma"]].isna().all(axis=None)
+    assert "same nearest observation" in table["note"].iloc[0]
+    fronts = pd.DataFrame([{**loss()[0], "variable": "length_m", "unit": "m"}])
+    assert difference_table(fronts)[["change", "change_sigma", "change_per_year"]].isna().all(axis=None)
+
+
+def test_what_is_simulated_is_in_no_sum_with_what_was_observed():
+    apart = boxes(A=shapely.box(X, Y, X + 9_000, Y + 9_000), B=shapely.box(X + 20_000, Y, X + 29_000, Y + 9_000))
+    table = retreat_table(pd.DataFrame([*loss(), *loss(glacier="B", source="observed")]))
+    assert "No sum: some are observed and some simulated" in retreat_text(table, form="text", footprints=apart)
+
+
+def test_a_sum_says_that_its_periods_differ_and_that_its_error_is_unknown():
+    apart = boxes(A=shapely.box(X, Y, X + 9_000, Y + 9_000), B=shapely.box(X + 20_000, Y, X + 29_000, Y + 9_000))
+    other = [{**row, "glacier": "B", "sigma": np.nan} for row in loss()]
+    other[1]["date"] = "2015-01-01"
+    text = retreat_text(retreat_table(pd.DataFrame([*loss(), *other])), form="text", footprints=apart)
+    assert "2010-01-01 to 2015-01-01 at the end: it is the loss of no one period" in text
+    assert "Sum: loss 20.00 km² = 20.00 % (its sigma is not known" in text
+
+
+def test_a_retreat_neither_begins_nor_ends_at_an_outlier():
+    front = {"variable": "front_position_m", "unit": "m", "method": "centreline", "footprint": "centreline"}
+    rows = [*loss(), *({**row, **front} for row in loss(start=900.0, end=500.0))]
+    assert retreat_table(pd.DataFrame(rows))["retreat_m"].tolist() == [400.0]
+    rows[-1]["quality"] = "outlier-jump: off its neighbours"
+    assert retreat_table(pd.DataFrame(rows))["retreat_m"].isna().all()

@@ -71,7 +71,9 @@ def change_section(record: GlacierRecord) -> Section | None:
     rows = record.observations[record.observations["value"].notna()]
     if len(areas := _area_rows(record)):
         blocks.append(_area_table(areas))
-        blocks.append(Paragraph(sentences=(say("change.note_areas"),), tone="note"))
+        # An area of somebody else's table is of no footprint, and of no boundary that was drawn here.
+        kind = "given" if (areas["footprint"] == "-").all() else "areas"
+        blocks.append(Paragraph(sentences=(say(f"change.note_{kind}"),), tone="note"))
     other = rows[~rows["variable"].isin(["area_km2", "front_width_m"])]
     fronts, others = other[other["variable"].map(is_length)], other[~other["variable"].map(is_length)]
     for held, name in ((fronts, "retreat"), (others, "others")):

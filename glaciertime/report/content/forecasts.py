@@ -24,6 +24,7 @@ from glaciertime.report.content.parts import (
     count,
     day,
     say,
+    typed,
 )
 from glaciertime.report.content.pictures import contour_maps, fan_plot
 from glaciertime.report.content.series import rows_of, series_label, variable_label
@@ -43,7 +44,7 @@ def forecast_section(record: GlacierRecord) -> Section:
     apart = observations["dataset"].nunique() > 1
     blocks: list[Block] = list(contour_maps(record))
     if table.empty and not blocks:
-        blocks.append(Paragraph(sentences=(say("forecast.none", glacier=record.glacier),), tone="note"))
+        blocks.append(Paragraph(sentences=(say("forecast.none", glacier=typed(record.glacier)),), tone="note"))
     for key, rows in by_series(table, sort=False):
         name = tuple(map(str, key))
         rows = rows[rows["cutoff"] == rows["cutoff"].max()]
@@ -97,7 +98,7 @@ def _model_to_use(scores: pd.DataFrame, key: tuple[str, ...], models: list[str])
             return use, told
         return models[0], [*told, say("forecast.not_made", use=use, model=models[0])]
     use = "auto" if "auto" in models else models[0]
-    return use, [say("forecast.unjudged", model=use, glacier=key[0])]
+    return use, [say("forecast.unjudged", model=use, glacier=typed(key[0]))]
 
 
 def _verdict(row: Any) -> Phrase:
@@ -214,7 +215,7 @@ def score_section(record: GlacierRecord) -> Section:
     """Return how forecasts from past dates fared: errors, coverage and skill, and which model to use."""
     scores = record.scores
     if scores.empty:
-        none = Paragraph(sentences=(say("score.none", glacier=record.glacier),), tone="note")
+        none = Paragraph(sentences=(say("score.none", glacier=typed(record.glacier)),), tone="note")
         return Section(key="backtest", title=say("score.title"), blocks=(none,))
     apart = record.observations["dataset"].nunique() > 1
     blocks: list[Block] = []

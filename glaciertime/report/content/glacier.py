@@ -12,7 +12,7 @@ from glaciertime.report.content.changes import Changes, change_section, rate_sec
 from glaciertime.report.content.forecasts import forecast_section, score_section
 from glaciertime.report.content.headline import headline_section
 from glaciertime.report.content.methods import data_section, method_section, reading_section
-from glaciertime.report.content.parts import Content, Item, Paragraph, Section, count, day, say
+from glaciertime.report.content.parts import Content, Item, Paragraph, Section, count, day, say, typed
 from glaciertime.report.content.pictures import map_section, series_section
 from glaciertime.report.content.quality import quality_section, warnings_of
 
@@ -43,7 +43,7 @@ def glacier_content(record: GlacierRecord, *, today: dt.date | None = None) -> C
     glacier, observations = record.glacier, record.observations
     if observations.empty:
         raise InputError(
-            f"the archive holds no observation of {glacier}; run glaciertime track --glacier {glacier} first"
+            f"the archive holds no observation of {glacier}; run glaciertime track --glacier {typed(glacier)} first"
         )
     sections: list[Section] = [_lead(record, today or dt.date.today())]
     used: dict[str, None] = {}

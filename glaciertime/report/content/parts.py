@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import compress
@@ -42,6 +43,7 @@ __all__ = [
     "count",
     "day",
     "say",
+    "typed",
 ]
 
 
@@ -113,6 +115,17 @@ def say(key: str, **values: Item) -> Phrase:
     3.0
     """
     return Phrase(key, values)
+
+
+def typed(name: str) -> str:
+    """Return a name as a command line takes it.
+
+    Examples
+    --------
+    >>> typed("Crane"), typed("Drygalski Ice Tongue")
+    ('Crane', "'Drygalski Ice Tongue'")
+    """
+    return shlex.quote(name)
 
 
 def count(value: float) -> Number:

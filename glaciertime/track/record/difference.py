@@ -96,7 +96,7 @@ def difference_table(
         Columns :data:`DIFFERENCE_COLUMNS`, one row per series: the value at the end minus that at the start, in the
         unit of the variable, negative where a length, an area or a mass has shrunk. Sigmas are taken as independent;
         NaN where unknown. ``qualifier`` is ``at most`` or ``at least`` where one of the two is a bound; the change is
-        NaN where both are and nothing can be said.
+        NaN where both are and nothing can be said, and where both are of one date.
 
     Raises
     ------
@@ -160,10 +160,12 @@ def _difference(
     start = of_its_day(_nearest(series, date_from, key, max_gap_days, place=0), series)
     end = of_its_day(_nearest(series, date_to, key, max_gap_days, place=-1), series)
     side = difference_bound(*(side_of_bound(str(row["quality"]), row.get("bound", "")) for row in (start, end)))
-    change = math.nan if side is None else float(end["value"] - start["value"])
+    # Of one date nothing is known of a change: it is no 0.
+    is_one = start["date"] == end["date"]
+    change = math.nan if side is None or is_one else float(end["value"] - start["value"])
     years = years_between(start["date"], end["date"])
     notes = [] if side is not None else ["both values are bounds: nothing can be said of the change"]
-    if start["date"] == end["date"]:
+    if is_one:
         notes.append("both dates have the same nearest observation")
     if doubtful.all():
         notes.append("every value is flagged as an outlier or unclear")
@@ -175,7 +177,7 @@ def _difference(
         "start_value": float(start["value"]),
         "end_value": float(end["value"]),
         "change": change,
-        "change_sigma": math.hypot(start["sigma"], end["sigma"]),
+        "change_sigma": math.nan if is_one else math.hypot(start["sigma"], end["sigma"]),
         "change_per_year": change / years if years else math.nan,
         "unit": start["unit"],
         "qualifier": side or "",

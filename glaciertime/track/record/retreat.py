@@ -14,7 +14,7 @@ import shapely
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
 from glaciertime.provenance.rows import names_of_rows
-from glaciertime.tables import by_series, flags_of, has_flag, side_of_bound
+from glaciertime.tables import OUTLIER_FLAGS, by_series, flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound, notes_on_ends
 from glaciertime.track.record.ground import measured_ground
 from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
@@ -31,6 +31,8 @@ RETREAT_COLUMNS = (
 
 #: Of several ways to measure a position the first that a glacier has is told beside its loss of area.
 _METHODS = ("centreline", "curvilinear-box", "multi-centreline", "rectilinear-box")
+#: Flags of positions that a retreat neither begins nor ends at.
+_NO_POSITION = (*OUTLIER_FLAGS, "failed", "unknown-flag", "unregistered", "unclear-front", "partial-coverage")
 # Day of the year more than this apart: the seasonal cycle of a front can pass for a change.
 _SEASON_YEARS = 0.17
 
@@ -68,7 +70,8 @@ def retreat_table(
         ``at least`` where the ice filled the footprint at the start, or had left it at the end, so that more may
         have been lost than was seen; ``at most`` where it filled it at the end, or had not reached it at the start. The
         loss is NaN where both areas are bounds and nothing can be said. ``retreat_m`` is how far the front retreated
-        between the same two days, positive inland, by ``retreat_method``; NaN where a day has no position.
+        between the same two days, positive inland, by ``retreat_method``; NaN where a day has no position, or only
+        one that is flagged as an outlier, unclear or of a part of the image. Of one date the loss is NaN.
 
     Raises
     ------
@@ -110,7 +113,11 @@ def _retreat(row: dict[str, Any], fronts: pd.DataFrame) -> dict[str, Any]:
     if fronts.empty or row["start_date"] == row["end_date"]:
         return unknown
     same = fronts[(fronts["glacier"] == row["glacier"]) & (fronts["dataset"] == row["dataset"])]
-    same = same[(same["source"] == row["source"]) & ~has_flag(same["quality"], "unregistered")]
+    same = same[same["source"] == row["source"]]
+    for flag in _NO_POSITION:
+        same = same[~has_flag(same["quality"], flag)] if len(same) else same
+    if same.empty:
+        return unknown
     same = same.assign(date=pd.to_datetime(same["date"]))
     found = []
     for key, series in by_series(same):
@@ -162,10 +169,12 @@ def _change(
     end = of_its_day(_nearest(series, date_to, glacier, max_gap_days, first=False), series)
     loss = start["value"] - end["value"]
     sigma = math.hypot(_sigma(start), _sigma(end))
+    is_one = start["date"] == end["date"]
     years = years_between(start["date"], end["date"])
     side = _loss_bound(start, end)
-    if side is None:
-        loss = math.nan
+    if side is None or is_one:
+        # Of one date nothing is lost and nothing kept: the change is not known, and no 0.
+        side, loss, sigma = side if side is None else "", math.nan, math.nan
     footprint = str(start["footprint"])
     return {
         "glacier": glacier,
@@ -176,7 +185,9 @@ def _change(
         "loss_km2": loss,
         "loss_percent": 100 * loss / start["value"] if start["value"] > 0 else math.nan,
         "loss_sigma_km2": sigma,
-        "loss_percent_sigma": _percent_sigma(start["value"], end["value"], _sigma(start), _sigma(end)),
+        "loss_percent_sigma": math.nan
+        if is_one
+        else _percent_sigma(start["value"], end["value"], _sigma(start), _sigma(end)),
         "loss_per_year_km2": loss / years if years else math.nan,
         "loss_per_year_sigma_km2": sigma / years if years else math.nan,
         "footprint": footprint,
@@ -260,8 +271,11 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
     Raises
     ------
     InputError
-        Where two footprints overlap or a glacier has several rows: what lies in both would be counted twice.
+        Where two footprints overlap or a glacier has several rows: what lies in both would be counted twice; where some
+        are observed and some simulated.
     """
+    if table["source"].nunique() > 1:
+        raise InputError("some are observed and some simulated, and what is simulated is added to no observation")
     doubled = table["glacier"][table["glacier"].duplicated()]
     if len(doubled):
         datasets = table.loc[table["glacier"] == doubled.iloc[0], "dataset"].unique()
