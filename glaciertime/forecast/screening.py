@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 from glaciertime.forecast.series import Series
 from glaciertime.tables import OUTLIER_FLAGS, flags_of, join_flags
 
-__all__ = ["FROM_THE_WHOLE_RECORD", "flag_interpolated", "forget_later_flags", "on_straight_line"]
+__all__ = [
+    "FROM_THE_WHOLE_RECORD",
+    "flag_interpolated",
+    "forget_later_flags",
+    "on_straight_line",
+    "without_later_flags",
+]
 
 #: Flags that are made by looking at later values too: at an earlier cutoff they would tell of what came later.
 FROM_THE_WHOLE_RECORD = ("interpolated", "unconfirmed", *OUTLIER_FLAGS)
@@ -60,10 +66,17 @@ def flag_interpolated(series: Series) -> Series:
     return replace(series, quality=np.array(quality, dtype=object))
 
 
+def without_later_flags(quality: str) -> str:
+    """Return the quality of an observation without the flags that are made from the whole record.
+
+    Examples
+    --------
+    >>> without_later_flags("year-only; interpolated")
+    'year-only'
+    """
+    return join_flags({flag: why for flag, why in flags_of(quality).items() if flag not in FROM_THE_WHOLE_RECORD})
+
+
 def forget_later_flags(series: Series) -> Series:
     """Return the series without the flags that are made from the whole record."""
-    quality = [
-        join_flags({flag: why for flag, why in flags_of(text).items() if flag not in FROM_THE_WHOLE_RECORD})
-        for text in series.quality
-    ]
-    return replace(series, quality=np.array(quality, dtype=object))
+    return replace(series, quality=np.array([without_later_flags(text) for text in series.quality], dtype=object))

@@ -10,6 +10,7 @@ import pandas as pd
 from glaciertime.archive import Archive
 from glaciertime.breaks import hazards_of, watched
 from glaciertime.breaks.hazard import Watch
+from glaciertime.forecast.screening import without_later_flags
 from glaciertime.pipeline.selection import Known
 from glaciertime.report.products import PASSING
 from glaciertime.tables import VARIABLES, empty
@@ -66,6 +67,9 @@ class Hazards:
     def _watched(self, variable: str) -> tuple[list[Watch], np.datetime64]:
         if variable not in self._watches:
             rows = self._archive.read("observations", variable=variable, until=self._cutoff)
+            if self._cutoff is not None:
+                # As of a forecast: flags that are made from the whole record tell of what came later.
+                rows = rows.assign(quality=rows["quality"].map(without_later_flags))
             kept = keep(rows, allow=PASSING)
             # Sensors differ only where there are several.
             of_several = kept.groupby("glacier")["sensor"].transform("nunique") > 1

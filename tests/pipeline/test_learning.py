@@ -11,6 +11,7 @@ import pytest
 
 from glaciertime.archive import Archive
 from glaciertime.forecast import forecast_series
+from glaciertime.forecast.example import make_series
 from glaciertime.forecast.learned import bank as bank_module
 from glaciertime.forecast.learned import past as past_module
 from glaciertime.forecast.learned.bank import FOLDS, Bank, bank_of, build_bank
@@ -118,7 +119,7 @@ def archive_of(series: list[Series], path: Path) -> Archive:
         pd.DataFrame(
             {"glacier": one.glacier, "date": one.dates, "variable": one.variable, "value": one.values, "unit": one.unit,
              "sigma": np.nan, "method": "-", "footprint": "-", "dataset": "-", "image_id": "-", "sensor": "",
-             "coverage": 1.0, "quality": "ok", "source": "simulated", "front_of": "", "bound": ""}
+             "coverage": 1.0, "quality": one.quality, "source": "simulated", "front_of": "", "bound": ""}
         ) for one in series
     )  # fmt: skip
     archive = Archive(path)
@@ -226,3 +227,14 @@ def test_an_archive_of_front_positions_alone_has_no_hazard(series: list[Series],
     positions = [replace(one, variable="front_position_m", unit="m") for one in series[:2]]
     archive = archive_of(positions, tmp_path / "a.gpkg")
     assert Hazards(archive, read_known((), ())).of(series[0].glacier, ["front_position_m"]).empty
+
+
+def test_the_hazard_at_a_cutoff_rests_on_no_flag_that_later_values_made(tmp_path: Path) -> None:
+    dates = [f"{year}-03-01" for year in range(1990, 2010)]
+    broken = make_series(dates, [100.0] * 8 + [40.0] * 12, glacier="A", variable="area_km2", unit="km2")
+    quality = np.array(["outlier-jump: far from all others" if k >= 8 else "ok" for k in range(20)], dtype=object)
+    archive = archive_of([replace(broken, quality=quality)], tmp_path / "a.gpkg")
+    (at_cutoff,) = Hazards(archive, read_known((), ()), cutoff="2006-01-01").of("A", ["area_km2"]).to_dict("records")
+    assert at_cutoff["losses"] == 1
+    (at_end,) = Hazards(archive, read_known((), ())).of("A", ["area_km2"]).to_dict("records")
+    assert at_end["losses"] == 0
