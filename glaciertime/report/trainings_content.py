@@ -163,8 +163,23 @@ def _scores(found: dict[str, Any]) -> Section:
             "noise of training; in brackets the 95 % interval of the mean over glaciers or scenes, drawn with "
             "replacement. Means over classes are over those that have the score: a class that is never predicted has "
             "no precision.",
+            *_missed(found),
         ],
     )
+
+
+def _missed(found: dict[str, Any]) -> list[str]:
+    """Return which models drew no front where there is one: such an image has no error, and makes none larger."""
+    held = [
+        f"{condition_name(one)} {fronts['missed']} of {fronts['labelled']}"
+        for one in found["conditions"] if (fronts := one.get("fronts", {})).get("missed")
+    ]  # fmt: skip
+    if "front_error_px" not in found["metrics"] or not held:
+        return []
+    return [
+        "The front error is over the images in which a front was found; fronts that were not, all seeds together: "
+        f"{'; '.join(held)}. A model that misses the hard ones looks better than it is."
+    ]
 
 
 def _search(found: dict[str, Any]) -> Section:

@@ -36,6 +36,11 @@ def _titled(axes: Any, text: str, width: int = 88) -> None:
     axes.set_title("\n".join(textwrap.wrap(text, width)), fontsize=9, loc="left")
 
 
+def _shown(held: list[Any], every: list[Any]) -> str:
+    """Return how many there are where not all are drawn."""
+    return "" if len(held) == len(every) else f" The first {len(held)} of {len(every)}."
+
+
 def _simulated(found: dict[str, Any]) -> str:
     return " SIMULATED images are among them." if found.get("simulated") else ""
 
@@ -43,7 +48,8 @@ def _simulated(found: dict[str, Any]) -> str:
 def score_picture(found: dict[str, Any]) -> bytes | None:
     """Return the first metric of each combination: mean over units with its interval, and each seed; None without."""
     metric = found["metrics"][0]
-    held = [one for one in found["conditions"] if one["scores"][metric]["unit_mean"] is not None][:_MOST]
+    every = [one for one in found["conditions"] if one["scores"][metric]["unit_mean"] is not None]
+    held = every[:_MOST]
     if not held:
         return None
     with mpl.rc_context(_STYLE):
@@ -67,7 +73,7 @@ def score_picture(found: dict[str, Any]) -> bytes | None:
         ]
         axes.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.4, -0.55 / (0.34 * len(held) + 0.6)), ncols=2,
                     fontsize=8)  # fmt: skip
-        _titled(axes, f"Test part, {METRIC_NAMES[metric]}.{_simulated(found)}", 70)
+        _titled(axes, f"Test part, {METRIC_NAMES[metric]}.{_shown(held, every)}{_simulated(found)}", 70)
         return _png(figure)
 
 
@@ -75,7 +81,8 @@ def difference_picture(found: dict[str, Any]) -> bytes | None:
     """Return the differences of the first metric, of all pairs that are tested, with their intervals."""
     metric, name = found["metrics"][0], found["correction"]
     held = [(one, pair) for one in found["families"] if one["metric"] == metric for pair in one["pairs"]
-            if not pair["reason"]][:_MOST]  # fmt: skip
+            if not pair["reason"]]  # fmt: skip
+    every, held = held, held[:_MOST]
     if not held:
         return None
     with mpl.rc_context(_STYLE):
@@ -102,7 +109,10 @@ def difference_picture(found: dict[str, Any]) -> bytes | None:
         axes.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.4, -0.55 / (0.34 * len(held) + 0.6)), ncols=3,
                     fontsize=8)  # fmt: skip
         _titled(
-            axes, f"Paired over glaciers or scenes, 95 % intervals, p by {name.capitalize()}.{_simulated(found)}", 70
+            axes,
+            f"Paired over glaciers or scenes, 95 % intervals, p by {name.capitalize()}.{_shown(held, every)}"
+            f"{_simulated(found)}",
+            70,
         )
         return _png(figure)
 
@@ -111,7 +121,8 @@ def rank_picture(found: dict[str, Any]) -> bytes | None:
     """Return mean ranks with the critical difference, of each group of three or more that Friedman's test is of."""
     metric = found["metrics"][0]
     held = [one for one in found["families"]
-            if one["metric"] == metric and one["friedman"] and not one["friedman"]["reason"]][:12]  # fmt: skip
+            if one["metric"] == metric and one["friedman"] and not one["friedman"]["reason"]]  # fmt: skip
+    every, held = held, held[:12]
     if not held:
         return None
     with mpl.rc_context(_STYLE):
@@ -136,7 +147,8 @@ def rank_picture(found: dict[str, Any]) -> bytes | None:
             _titled(axes, f"{where + ': ' if where else ''}{one['units']} {one['unit']}s, Friedman {told}, critical "
                           f"difference {critical:.2f}")  # fmt: skip
         panels[-1].set_xlabel(
-            f"mean rank of {METRIC_NAMES[metric]}, 1 the best; shaded: not told from it.{_simulated(found)}"
+            f"mean rank of {METRIC_NAMES[metric]}, 1 the best; shaded: not told from it.{_shown(held, every)}"
+            f"{_simulated(found)}"
         )
         figure.tight_layout()
         return _png(figure)

@@ -48,6 +48,13 @@ def test_wilcoxon_equals_scipy_and_every_change_of_signs_counted() -> None:
     assert (found.w, found.p_wilcoxon) == pytest.approx((smaller, p), rel=1e-12)
 
 
+def test_differences_that_are_equal_share_their_rank() -> None:
+    # Behind the decimals 0.7 - 0.5, 0.3 - 0.1 and 0.4 - 0.6 are of three sizes; all six are 0.2, four up and two down.
+    found = compare_pair(np.array([0.7, 0.4, 0.3, 0.9, 1.1, 0.8]), np.array([0.5, 0.6, 0.1, 0.7, 0.9, 1.0]))
+    assert found.w == 2 * 3.5
+    assert found.p_wilcoxon == pytest.approx(2 * (15 + 6 + 1) / 64)
+
+
 def test_paired_t_is_near_every_change_of_signs_counted() -> None:
     gap = ONE - OTHER
     means = [abs(np.mean(gap * signs)) for signs in itertools.product((-1, 1), repeat=len(gap))]

@@ -26,7 +26,9 @@ def unit_of(rows: pd.DataFrame) -> str:
 
 def _with_unit(rows: pd.DataFrame, unit: str) -> pd.DataFrame:
     if unit == "glacier":
-        return rows.assign(unit=rows["glacier"])
+        # Images of no known glacier are of many: they are no glacier together.
+        named = rows[rows["glacier"] != ""]
+        return named.assign(unit=named["glacier"])
     if unit == "scene":
         return rows.assign(unit=rows["glacier"] + "|" + rows["scene"])
     return rows.assign(unit="")

@@ -24,6 +24,7 @@ _PAIRED = ("modality", "train_on", "samples", "model", "variant")
 _STRATA = ("data", "region")
 _KEYS = [*FACTORS, "candidate"]
 SMALLER_IS_BETTER = ("front_error_px",)
+_FRONTS = ("front_labelled", "front_missed")
 
 
 def findings_of(plan: ComparisonPlan, conducted: Conducted) -> dict[str, Any]:
@@ -66,6 +67,13 @@ def findings_of(plan: ComparisonPlan, conducted: Conducted) -> dict[str, Any]:
     found["told"] += [
         f"{metric}: none of the test images has it" for metric in plan.metrics if whole[metric].isna().all()
     ]
+    for key, unit in units.items():
+        nameless = test[(test[list(_STRATA)] == list(key)).all(axis=1) & (test["glacier"] == "")]
+        if unit == "glacier" and len(nameless):
+            found["told"].append(
+                f"{key[0]}: {nameless['sample'].nunique()} test images are of no known glacier: they are in the scores "
+                "and in no test"
+            )
     conditions = list(_conditions(plan, scores, whole, rows, units))
     return _plain({**found, "conditions": conditions, "families": families, "seeds": _seed_noise(plan, conditions)})
 
@@ -87,6 +95,7 @@ def _conditions(
 ) -> Iterator[dict[str, Any]]:
     training = rows[(rows["status"] == "ok") & (rows["split"] == "train")]
     told = training.pivot_table(index=[*_KEYS, "seed"], columns="metric", values="value", observed=True).reset_index()
+    fronts = rows[(rows["status"] == "ok") & (rows["split"] == "test") & rows["metric"].isin(_FRONTS)]
     for key, part in whole.groupby(_KEYS, sort=False, observed=True):
         condition = dict(zip(_KEYS, key, strict=True))
         own = scores[_is(scores, condition)]
@@ -97,6 +106,7 @@ def _conditions(
             "unit": units[tuple(condition[name] for name in _STRATA)],
             "units": len(by_unit),
             "seeds": sorted(int(seed) for seed in part["seed"]),
+            "fronts": _fronts(fronts[_is(fronts, condition)]),
             "scores": {
                 metric: {
                     "mean": _mean(part[metric]),
@@ -109,6 +119,11 @@ def _conditions(
             "training": {name: _mean(of_training[name]) for name in of_training.columns
                          if name not in (*_KEYS, "seed")},
         }  # fmt: skip
+
+
+def _fronts(rows: pd.DataFrame) -> dict[str, int]:
+    """Return of how many fronts of the test part, all seeds together, the model drew none."""
+    return {name.removeprefix("front_"): int(rows.loc[rows["metric"] == name, "value"].sum()) for name in _FRONTS}
 
 
 def _range(values: np.ndarray, draws: int) -> dict[str, float]:
@@ -217,7 +232,11 @@ def _seed_noise(plan: ComparisonPlan, conditions: list[dict[str, Any]]) -> list[
     """Return how much the seed alone moves each metric: the spread over seeds, pooled over the combinations."""
     found = []
     for metric in plan.metrics:
-        spreads = [(one["scores"][metric]["over_seeds_sd"], len(one["seeds"])) for one in conditions]
+        # Of a seed without a front there is no error of it: it is none of those that the spread is of.
+        spreads = [
+            (one["scores"][metric]["over_seeds_sd"], sum(map(math.isfinite, one["scores"][metric]["by_seed"].values())))
+            for one in conditions
+        ]
         known = [(sd, count) for sd, count in spreads if math.isfinite(sd)]
         freedom = sum(count - 1 for _, count in known)
         pooled = math.sqrt(sum(sd**2 * (count - 1) for sd, count in known) / freedom) if freedom else math.nan

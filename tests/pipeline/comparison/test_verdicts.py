@@ -15,6 +15,7 @@ from glaciertime.pipeline.comparison.conducting import Conducted
 from glaciertime.pipeline.comparison.plan import ComparisonPlan, DataSet
 from glaciertime.pipeline.comparison.unit_scores import class_scores, unit_of, unit_scores
 from glaciertime.pipeline.comparison.verdicts import findings_of
+from glaciertime.report.trainings_content import content_of
 
 from .conftest import image_rows
 
@@ -128,6 +129,35 @@ def test_images_of_no_glacier_are_no_glacier(rows_of: Rows) -> None:
     test = rows[rows["split"] == "test"]
     assert unit_of(test) == "glacier"
     assert unit_of(test[test["glacier"].isin([f"glacier{at}" for at in range(4)])].assign(x=1)) == "scene"
+
+
+def test_images_of_no_known_glacier_are_no_unit_of_a_test_and_are_told(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    nameless = [row for model in MODELS for seed in (1, 2)
+                for row in image_rows(0.1, model=model, seed=seed, glacier="", scene="x", sample="x")]  # fmt: skip
+    found = found_of(pd.concat([rows, pd.DataFrame(nameless)]))
+    plain = found_of(rows)
+    assert {one["units"] for one in found["families"]} == {8}
+    assert found["families"][0]["pairs"] == plain["families"][0]["pairs"]
+    assert found["conditions"][0]["scores"]["iou"]["mean"] < plain["conditions"][0]["scores"]["iou"]["mean"]
+    assert any(one.startswith("ice: 1 test images are of no known glacier") for one in found["told"])
+
+
+def test_fronts_that_were_not_found_are_told_beside_the_error_of_the_others(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    images = rows[(rows["metric"] == "tp") & (rows["class"] == "glacier")].assign(**{"class": "all"})
+    lost = (images["model"] == "unet-small") & (images["seed"] == 1)
+    fronts = [images.assign(metric=name, value=value) for name, value in
+              (("front_sum_px", 20.0), ("front_count", 10.0), ("front_labelled", 1.0))]  # fmt: skip
+    fronts[0].loc[lost, "value"] = fronts[1].loc[lost, "value"] = 0.0
+    fronts.append(images.assign(metric="front_missed", value=lost.astype(float)))
+    found = found_of(pd.concat([rows, *fronts]), metrics=("iou", "front_error_px"))
+    assert found["conditions"][0]["fronts"] == {"labelled": 16, "missed": 8}
+    notes = " ".join(note for section in content_of(found) for note in section.notes)
+    assert "all seeds together: ice, unet-small 8 of 16. A model that misses" in notes
+    noise = next(one for one in found["seeds"] if one["metric"] == "front_error_px")
+    # Two seeds of two models; of the third one seed alone has an error.
+    assert noise["degrees_of_freedom"] == 2
 
 
 def test_runs_that_failed_are_rows_with_their_reason_and_no_score(rows_of: Rows) -> None:
