@@ -159,16 +159,26 @@ def _looked_at(
     merge: str = "",
     model: tuple[Engine, ModelSpec] | None = None,
 ) -> tuple[Engine, ModelSpec, list[FramedScene], list[Imagery]] | None:
-    """Return the model of images, and some of them opened, evenly over the record; None where it has no direction."""
-    if not scenes:
-        return None
-    names = models_of(scenes[0], weights=weights, merge=merge) if model is None else ()
-    loaded = [model] if model is not None else [model_engine(name) for name in names]
-    need = [(run, spec) for run, spec in loaded if spec.frame.up == "ocean"]
+    """Return the model of images, and some of its own opened, evenly over the record; None where none has a direction.
+
+    Images of other kinds among them, such as radar, are segmented by another model or by none.
+    """
+    by_models: dict[tuple[str, ...], list[ImageScene]] = {}
+    for scene in scenes:
+        names = models_of(scene, weights=weights, merge=merge) if model is None else ()
+        by_models.setdefault(names, []).append(scene)
+    need: list[tuple[Engine, ModelSpec]] = []
+    own: list[ImageScene] = []
+    for names, group in by_models.items():
+        loaded = [model] if model is not None else [model_engine(name) for name in names]
+        need = [(run, spec) for run, spec in loaded if spec.frame.up == "ocean"]
+        if need:
+            own = group
+            break
     if not need:
         return None
     run, spec = need[0]
-    chosen = [scenes[place] for place in np.unique(np.linspace(0, len(scenes) - 1, _LOOKED_AT).round().astype(int))]
+    chosen = [own[place] for place in np.unique(np.linspace(0, len(own) - 1, _LOOKED_AT).round().astype(int))]
     opened: list[Imagery] = []
     framed = []
     for scene in chosen:

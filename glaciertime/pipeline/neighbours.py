@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from glaciertime.naming import counted
 from glaciertime.pipeline.frames import OnPixels, groups_of_pixels
 from glaciertime.scenes.acquisition import OCEAN, ImageScene
 from glaciertime.units import decimal_year
@@ -90,13 +91,18 @@ class SeenDates:
         return out
 
 
+def _dates(images: Sequence[SeenImage]) -> int:
+    """Return of how many dates images are: several of one day, or of one scene, say the same."""
+    return len({one.scene.acquisition.date for one in images})
+
+
 def _clear(image: SeenImage, others: Sequence[SeenImage], *, mean: NDArray[np.float32]) -> dict[str, str]:
     """Return that a clear front is confirmed, where it is; ``mean`` is the detail of the other dates."""
     from glaciertime.segment.predict.neighbours import Beside, outside_px, share_recognised
 
     beside = Beside(
         odds=image.odds, recognised=share_recognised(image.detail, mean, image.rows),
-        outside_px=outside_px(image.rows, [one.rows for one in others]), others=len(others),
+        outside_px=outside_px(image.rows, [one.rows for one in others]), others=_dates(others),
     )  # fmt: skip
     if not beside.is_confirmed:
         return {}
@@ -119,7 +125,7 @@ def _unclear(image: SeenImage, others: Sequence[SeenImage]) -> dict[str, str]:
     shown = np.isfinite(image.ocean).any(axis=0)
     seaward_m = float((pair.alone - pair.both)[shown].mean()) * image.framing.pixel_m if shown.any() else math.nan
     where = f"{abs(seaward_m):.0f} m further {'seaward' if seaward_m > 0 else 'inland'}"
-    count = f"{len(others)} other date{'s' if len(others) > 1 else ''}"
+    count = counted(_dates(others), "other dates")
     if pair.is_far:
         said = f"with what {count} show it would lie {where}, unless it is a real jump: look at the image"
     else:

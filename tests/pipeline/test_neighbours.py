@@ -72,6 +72,16 @@ def test_it_is_not_where_anything_speaks_against_it(worse):
     assert ("d", "i2007-7") not in told
 
 
+def test_images_of_one_other_day_are_one_date():
+    few = add(SeenDates(), 62, year=2007)
+    for place, year in enumerate((2001, 2001, 2002, 2002, 2003, 2003)):
+        add(few, 50 + 4 * place, year=year)
+    assert few.told() == {}
+    unclear = add(six(), 62, year=2007, against={"unclear-front": "no line"})
+    add(unclear, 60, year=2006)
+    assert "what 6 other dates show" in unclear.told()["d", "i2007-7"]["unclear-front"]
+
+
 def test_few_dates_and_those_of_one_day_confirm_none():
     few = SeenDates()
     for year in (2001, 2002, 2003, 2004):

@@ -22,7 +22,7 @@ _MOST_DETAIL = 3.0
 #: Rows beside a front, to either side, in which the ground is looked for, and the share of the frame that is fixed.
 _BESIDE_PX = 25
 _FIXED_SHARE = 0.2
-#: So many other clear images say what is fixed, and where a front can be.
+#: Clear images of so many other dates say what is fixed, and where a front can be.
 _LEAST_OTHERS = 4
 #: Chosen at Jakobshavn and Kangerlussuaq under drawn clouds, of whose lost fronts none is then confirmed; at Sverdrup
 #: one of 9 that nothing else flags was, at odds of one in seven: they were made one in ten.
@@ -42,7 +42,7 @@ class Beside:
     outside_px : float
         See :func:`outside_px`.
     others : int
-        How many other clear images there are.
+        Of how many other dates there are clear images.
     """
 
     odds: float
