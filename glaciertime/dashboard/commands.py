@@ -56,7 +56,7 @@ class Ended:
 
 
 class Commands:
-    """Runs the commands of one session, one at a time.
+    """Runs the commands of one session; work of several of them is taken as one.
 
     Parameters
     ----------
@@ -67,13 +67,24 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.done: list[str] = []
-        self._process: asyncio.subprocess.Process | None = None
-        self._is_stopped = False
+        self._processes: set[asyncio.subprocess.Process] = set()
+        self._is_taken = self._is_stopped = self._is_ended = False
 
     @property
     def is_busy(self) -> bool:
-        """Return whether one is running."""
-        return self._process is not None
+        """Return whether one is running, or work is taken that waits or is between two of them."""
+        return self._is_taken or bool(self._processes)
+
+    def take(self) -> bool:
+        """Begin work of one command or more, or return False where there is other work."""
+        if self.is_busy:
+            return False
+        self._is_taken, self._is_stopped = True, self._is_ended
+        return True
+
+    def give_back(self) -> None:
+        """End the work that was taken."""
+        self._is_taken = False
 
     async def run(self, arguments: Sequence[str], *, hear: Callable[[str], None], module: str = "glaciertime") -> Ended:
         """Run one and wait for it.
@@ -87,8 +98,9 @@ class Commands:
             What is run: the package, or one of its modules.
         """
         global _waiting
-        self._is_stopped = False
         shown = shlex.join(["glaciertime" if module == "glaciertime" else f"python -m {module}", *arguments])
+        if self._is_stopped:
+            return _stopped(shown, hear)
         slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
         if slots.locked():
             hear(f"Waiting: {_waiting + _AT_ONCE} computations of others are before this one.")
@@ -99,7 +111,7 @@ class Commands:
             _waiting -= 1
         try:
             if self._is_stopped:
-                return Ended(-signal.SIGINT, "", ("Stopped.",), shown)
+                return _stopped(shown, hear)
             return await self._run(module, arguments, shown, hear)
         finally:
             slots.release()
@@ -109,7 +121,7 @@ class Commands:
             sys.executable, "-m", module, *arguments, cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_LINE_BYTES, start_new_session=True,
         )  # fmt: skip
-        self._process = process
+        self._processes.add(process)
         assert process.stdout is not None
         assert process.stderr is not None
         said: list[str] = []
@@ -128,34 +140,40 @@ class Commands:
         finally:
             if process.returncode is None:
                 _kill(process)
-            self._process = None
+            self._processes.discard(process)
         if self._is_stopped:
-            said.append("Stopped.")
+            said.extend(_stopped(shown, hear).sentences)
             code = -signal.SIGINT
         elif code < 0:
             said.append("The computation was ended by the system: there may not be enough memory for it.")
+            hear(said[-1])
         if module == "glaciertime":
             self.done.append(shown)
         return Ended(code, out.decode(errors="replace"), tuple(said), shown)
 
     async def stop(self) -> None:
-        """Stop what runs or waits: as Ctrl-C does, and after some seconds for good."""
+        """Stop what runs or waits, and the rest of its work: as Ctrl-C does, and after some seconds for good."""
         self._is_stopped = True
-        process = self._process
-        if process is None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGINT)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(process.wait(), _GRACE_S)
-        if process.returncode is None:
-            _kill(process)
+        running = list(self._processes)
+        for process in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+        for process in running:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.wait(), _GRACE_S)
+            if process.returncode is None:
+                _kill(process)
 
     def end(self) -> None:
-        """End what runs, at once."""
-        self._is_stopped = True
-        if self._process is not None:
-            _kill(self._process)
+        """End what runs, at once; nothing runs after it."""
+        self._is_stopped = self._is_ended = True
+        for process in self._processes:
+            _kill(process)
+
+
+def _stopped(shown: str, hear: Callable[[str], None]) -> Ended:
+    hear("Stopped.")
+    return Ended(-signal.SIGINT, "", ("Stopped.",), shown)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

@@ -29,7 +29,7 @@ __all__ = ["draw_tab", "parse_places", "rates_with"]
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 _KINDS = {"calving front": "front", "centreline, from inland to the sea": "centreline", "box": "box", "fjord": "fjord"}
 _LEAST = {"front": 2, "centreline": 2, "box": 2, "fjord": 3}
-_SAME = ["variable", "method", "footprint"]
+_SAME = ["variable", "method", "footprint", "front_of"]
 
 
 def parse_places(text: str, *, kind: str) -> list[tuple[float, float]]:
@@ -123,6 +123,7 @@ class _Draw:
         self.runner = Runner(session.commands, label="Store it", work=self._work)
         self.results = pn.Column(**_WIDE)
         self._drawn = ColumnDataSource({"xs": [], "ys": []})
+        self._whose: str | None = session.glacier.value
         session.glacier.param.watch(self._glacier, "value")
         session.changed.append(self._glacier)
         self.kind.param.watch(lambda _: self.date.param.update(visible=self.kind.value == "front"), "value")
@@ -145,6 +146,10 @@ class _Draw:
         return read_record(Archive(archive), name) if archive is not None and name else None
 
     def _glacier(self, _: object) -> None:
+        if self._whose != self.session.glacier.value:  # what was drawn of the glacier before is not of this one
+            self._whose = self.session.glacier.value
+            self.places.value = ""
+            self.results.clear()
         try:
             record = self._record()
         except GlacierTimeError:
@@ -237,7 +242,9 @@ class _Draw:
         for other in others:
             table = rates_with(observations, date=date, drawn=dataset, instead_of=other)
             if not table.empty:
-                shown.append(pn.pane.HTML(_rates(table, other, date), **_WIDE))
+                sources = dict.fromkeys(observations.loc[observations["dataset"] == other, "source"])
+                of = f"{glacier}, {other} ({', '.join(sources)})"
+                shown.append(pn.pane.HTML(_rates(table, of, date), **_WIDE))
         if len(shown) == 1:
             runner.say("No other data set measured a front of that date: there is no rate to compare.", kind="told")
         self.results.objects = shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _METHODS = {
 class _Explain:
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.dropper = Dropper(session.workplace, kind="images", label="An image")
+        self.dropper = Dropper(session.workplace, kind="explained", label="An image")
         self.image = pn.widgets.Select(name="Image", options=[], **_WIDE)
         self.model = pn.widgets.Select(name="Model", options=["landsat-fronts", "sar-zones"], **_WIDE)
         self.method = pn.widgets.Select(name="Method", options=_METHODS, **_WIDE)
@@ -33,7 +34,8 @@ class _Explain:
         self.bands = pn.widgets.TextInput(name="Bands to use", placeholder="as the model needs", **_WIDE)
         self.runner = Runner(session.commands, label="Explain", work=self._work)
         self.results = pn.Column(**_WIDE)
-        self.dropper.param.watch(self._arrived, "names")
+        self.dropper.param.watch(self._arrived, "arrivals")
+        self.image.param.watch(lambda _: self.results.clear(), "value")
 
     def view(self) -> Any:
         return page_part(
@@ -42,39 +44,46 @@ class _Explain:
         )  # fmt: skip
 
     def _arrived(self, _: object) -> None:
-        names = list(self.dropper.names)
-        self.image.options = names
-        if names:
-            self.image.value = names[-1]
+        self.dropper.offer(self.image)
+        self.results.clear()
 
     async def _work(self, runner: Runner) -> None:
         self.results.clear()
         if not self.image.value:
             runner.say("Bring an image first.", kind="wrong")
             return
-        image = Path("images") / self.image.value
-        out = Path(self.session.workplace.new_folder("why").name) / f"{image.stem}_{self.method.value}.png"
+        name, method, model, stamp = (
+            self.image.value,
+            self.method.value,
+            self.model.value,
+            self.dropper.stamp(self.image.value),
+        )
+        image = Path(self.dropper.folder.name) / name
+        out = Path(self.session.workplace.new_folder("why").name) / f"{image.stem}_{method}.png"
         given = options(("--bands", self.bands.value), ("--ocean", self.ocean.value))
         ended = await runner.run(
             [
                 "explain",
                 str(image),
                 "--weights",
-                self.model.value,
+                model,
                 "--method",
-                self.method.value,
+                method,
                 "--out",
                 str(out),
                 *given,
             ]
         )
         path = self.session.workplace.folder / out
+        if self.dropper.stamp(name) != stamp:
+            runner.say(f"{name} was brought again while the one before was explained; explain it again.", kind="wrong")
+            return
         if ended.has_result and path.exists():
             text = ended.out.replace("&", "&amp;").replace("<", "&lt;")
+            told = f"{method} of {name} by {model}"
             self.results.objects = [
-                pn.pane.PNG(
-                    str(path), alt_text=f"{self.method.value} of {self.image.value}", sizing_mode="scale_width"
-                ),
+                pn.pane.HTML(f'<p class="told">{html.escape(told)}</p>', **_WIDE),
+                pn.pane.PNG(str(path), alt_text=told, sizing_mode="scale_width"),
                 pn.pane.HTML(f'<pre class="scroll" tabindex="0" aria-label="Scores">{text}</pre>', **_WIDE),
                 download(path, "Picture (PNG)"),
             ]

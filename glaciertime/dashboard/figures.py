@@ -171,7 +171,7 @@ def series_figure(rows: pd.DataFrame, *, title: str, unit: str, quantity: str) -
             y_axis_label=f"{quantity}, {unit}", tools="pan,box_zoom,wheel_zoom,reset,save,tap",
         )
     )  # fmt: skip
-    rows = rows.sort_values("date").reset_index(drop=True)
+    rows = rows.sort_values("date", kind="stable").reset_index(drop=True)
     good = keep(rows.assign(place=range(len(rows))))["place"]
     has_flag = ~pd.Series(range(len(rows))).isin(good)
     sigma = rows["sigma"].fillna(0.0)

@@ -44,6 +44,8 @@ class _Forecast:
         self.scores = pn.Column(**_WIDE)
         session.changed.append(self._held)
         self.glacier.param.watch(self._glacier, "value")
+        for chosen in (self.glacier, self.series):
+            chosen.param.watch(self._other, "value")
         self._held(None)
 
     def view(self) -> Any:
@@ -69,7 +71,14 @@ class _Forecast:
         except GlacierTimeError:
             choose(self.series, {})
 
+    def _other(self, _: object) -> None:
+        """Take away what was forecast of another series."""
+        self.results.clear()
+        self.scores.clear()
+
     def _asked(self) -> list[str]:
+        if not self.series.value:
+            return []
         variable, method, footprint, dataset, front_of = self.series.value
         given = [("--variable", variable), ("--method", method), ("--footprint", footprint), ("--dataset", dataset)]
         if front_of:
@@ -87,52 +96,66 @@ class _Forecast:
 
     async def _forecast(self, runner: Runner) -> None:
         self.results.clear()
+        # What is chosen while it runs is not what it runs on.
+        glacier, series, asked = self.glacier.value, self.series.value, self._asked()
+        until, is_contour, models = (
+            (self.until.value or "").strip(),
+            bool(self.contour.value),
+            ",".join(self.models.value),
+        )
         if not await self._ready(runner):
             return
         own = ["--archive", self.session.workplace.own_archive.name]
-        until = (self.until.value or "").strip()
-        ended = await runner.run(
-            ["forecast", "--glacier", self.glacier.value, "--until", until, "--model",
-             ",".join(self.models.value), *self._asked(), *own, "--json"]
-        )  # fmt: skip
+        what = ["forecast", "--glacier", glacier, "--until", until]
+        shown: list[Any] = []
+        ended = await runner.run([*what, "--model", models, *asked, *own, "--json"])
         if ended.has_result:
-            observed = read_record(Archive(self.session.workplace.own_archive), self.glacier.value).observations
-            self.results.objects = show_forecasts(observed, pd.DataFrame(ended.rows()), glacier=self.glacier.value)
-        if self.contour.value:
-            ended = await runner.run(
-                [
-                    "forecast",
-                    "--glacier",
-                    self.glacier.value,
-                    "--until",
-                    (self.until.value or "").strip(),
-                    "--contour",
-                    *own,
-                ]
-            )
+            observed = read_record(Archive(self.session.workplace.own_archive), glacier).observations
+            shown = show_forecasts(observed, pd.DataFrame(ended.rows()), glacier=glacier)
+        if is_contour:
+            ended = await runner.run([*what, "--contour", *own, "--json"])
             if ended.has_result:
-                record = read_record(Archive(self.session.workplace.own_archive), self.glacier.value)
-                contours = record.contours[record.contours["status"] == "ok"]
+                record = read_record(Archive(self.session.workplace.own_archive), glacier)
+                contours = _of_these(record.contours, pd.DataFrame(ended.rows()))
                 drawn, _ = map_figure(
                     record.fronts, outlines=contours.assign(footprint=contours["kind"]), lines=record.centrelines,
-                    title=f"{record.glacier}: predicted fronts and their bands (dashed), fronts seen (colour)",
+                    title=f"{record.glacier}, {', '.join(record.sources)}: predicted fronts and their bands (dashed), "
+                    "fronts seen (colour)",
                 )  # fmt: skip
-                self.results.append(pn.pane.Bokeh(drawn, **_WIDE))
+                shown.append(pn.pane.Bokeh(drawn, **_WIDE))
+        if (self.glacier.value, self.series.value) == (glacier, series):
+            self.results.objects = shown
+        elif shown:
+            runner.say(f"That was the forecast of {glacier}; choose it and its series again to see it.", kind="told")
 
     async def _backtest(self, runner: Runner) -> None:
         self.scores.clear()
+        glacier, series, asked = self.glacier.value, self.series.value, self._asked()
+        models = ",".join(self.models.value)
         if not await self._ready(runner):
             return
         ended = await runner.run(
-            ["backtest", "--glacier", self.glacier.value, "--model", ",".join(self.models.value), *self._asked(),
-             "--archive", self.session.workplace.own_archive.name]
+            ["backtest", "--glacier", glacier, "--model", models, *asked, "--archive",
+             self.session.workplace.own_archive.name]
         )  # fmt: skip
-        if ended.has_result:
+        if (self.glacier.value, self.series.value) != (glacier, series):
+            runner.say(f"That was the backtest of {glacier}; choose it and its series again.", kind="told")
+        elif ended.has_result:
             self.scores.objects = [
                 pn.pane.HTML(
                     f'<pre class="scroll" tabindex="0" aria-label="Backtest">{_escaped(ended.out)}</pre>', **_WIDE
                 )
             ]
+
+
+def _of_these(contours: Any, rows: pd.DataFrame) -> Any:
+    """Return the predicted fronts that were printed, of all that are held; those with no place are left out."""
+    names = ["source", "cutoff", "target_date", "model"]
+    wanted = rows[rows["status"] == "ok"]
+    wanted = wanted.assign(**{name: pd.to_datetime(wanted[name]) for name in ("cutoff", "target_date")})
+    keys = set(wanted[names].itertuples(index=False, name=None))
+    held = contours.assign(**{name: pd.to_datetime(contours[name]) for name in ("cutoff", "target_date")})
+    return contours[[key in keys for key in held[names].itertuples(index=False, name=None)]]
 
 
 def _escaped(text: str) -> str:

@@ -21,7 +21,7 @@ from glaciertime.record import read_record
 from glaciertime.tables import variable_named
 from glaciertime.units import number_text
 
-__all__ = ["look_tab"]
+__all__ = ["day_choices", "look_tab"]
 
 _TILES = "Map of the web below (fetched from openstreetmap.org)"
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
@@ -41,6 +41,7 @@ class _Look:
         self._marked: Any = None
         self._points: Any = None
         self._rows = pd.DataFrame()
+        self._looks = 0
         self._drawing: asyncio.Future[None] | None = None
         session.glacier.param.watch(self._glacier, "value")
         session.changed.append(self._glacier)
@@ -57,21 +58,29 @@ class _Look:
 
     def _glacier(self, _: object) -> None:
         archive, name = self.session.workplace.archive, self.session.glacier.value
-        self.image.clear()
+        self._forget()
         if archive is None or not name:
             self.told.object = f'<p class="told">{html.escape(self.session.nothing_held())}</p>'
-            self.map.clear()
-            self.chart.clear()
             return
         try:
             self.record = read_record(Archive(archive), name)
             choices = series_choices(self.record.observations)
         except GlacierTimeError as error:
+            self._forget()
             self.told.object = f'<p class="wrong">{html.escape(str(error))}</p>'
             return
         self._map(None)
         choose(self.series, choices)
         self._series(None)
+
+    def _forget(self) -> None:
+        """Take away what is shown of the glacier before."""
+        self.record, self._marked, self._rows = None, None, pd.DataFrame()
+        self._looks += 1
+        self.date.visible = False
+        for part in (self.map, self.chart, self.image):
+            part.clear()
+        self.told.object = ""
 
     def _map(self, _: object) -> None:
         record = self.record
@@ -87,12 +96,21 @@ class _Look:
             title=f"{record.glacier}: {len(fronts)} calving fronts, {sources}",
         )  # fmt: skip
         self.map.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+        self._mark()
+
+    def _mark(self) -> None:
+        if self._marked is not None and not self._rows.empty:
+            fronts, day = self.record.fronts, self._rows["date"].iloc[self.date.value]
+            mark(self._marked, fronts[pd.to_datetime(fronts["Date"]) == day])
 
     def _series(self, _: object) -> None:
-        if self.record is None or self.series.value is None:
+        if self.record is None:
+            return
+        if self.series.value is None:
+            self.told.object = '<p class="told">No series is held of this glacier.</p>'
             return
         rows = series_rows(self.record.observations, self.series.value)
-        rows = rows.sort_values("date").reset_index(drop=True)
+        rows = rows.sort_values("date", kind="stable").reset_index(drop=True)
         if rows.empty:
             return
         first = rows.iloc[0]
@@ -103,7 +121,7 @@ class _Look:
         )  # fmt: skip
         self._points.selected.on_change("indices", self._tapped)
         self.chart.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
-        days = {f"{day:%Y-%m-%d}": index for index, day in enumerate(rows["date"])}
+        days = day_choices(rows["date"])
         self.date.options = days
         self.date.visible = len(days) > 1
         self.date.value = len(rows) - 1
@@ -118,8 +136,7 @@ class _Look:
             return
         row = self._rows.iloc[self.date.value]
         record = self.record
-        if self._marked is not None and not record.fronts.empty:
-            mark(self._marked, record.fronts[pd.to_datetime(record.fronts["Date"]) == row["date"]])
+        self._mark()
         sigma = f" ± {number_text(row['sigma'], digits=3)}" if pd.notna(row["sigma"]) else ", sigma not known"
         inputs = record.inputs
         found = inputs[inputs["image_id"] == row["image_id"]]["input"].tolist()
@@ -132,16 +149,35 @@ class _Look:
         )  # fmt: skip
         self.told.object = f'<p class="told"><strong>{row["date"]:%Y-%m-%d}</strong>: {html.escape(about)}</p>'
         self.image.clear()
+        self._looks += 1
         if found and found[0].lower().endswith((".tif", ".tiff", ".png", ".jp2")):
             self._drawing = asyncio.ensure_future(self._picture(found[0]))
 
     async def _picture(self, path: str) -> None:
+        mine = self._looks
         made = await picture_of(self.session, path)
-        if made is None:
+        if made is None or mine != self._looks:  # another date was chosen meanwhile
             return
         rgba, told = made
-        drawn, _ = picture_figure(rgba, width=told["width"], height=told["height"], title="What it was measured on")
+        drawn, _ = picture_figure(
+            rgba, width=told["width"], height=told["height"], title=f"Measured on {Path(path).name}"
+        )
         self.image.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+
+
+def day_choices(days: pd.Series) -> dict[str, int]:
+    """Return the place of each value by its day; those of one day are numbered.
+
+    Examples
+    --------
+    >>> day_choices(pd.to_datetime(pd.Series(["2020-01-01", "2020-01-01", "2020-01-03"])))
+    {'2020-01-01': 0, '2020-01-01 (2)': 1, '2020-01-03': 2}
+    """
+    count = days.groupby(days).cumcount()
+    return {
+        f"{day:%Y-%m-%d}" + (f" ({number + 1})" if number else ""): place
+        for place, (day, number) in enumerate(zip(days, count, strict=True))
+    }
 
 
 def look_tab(session: Session) -> Any:

@@ -38,7 +38,8 @@ class _OwnSeries:
         )
         self.runner = Runner(session.commands, label="Read and forecast", work=self._work)
         self.results = pn.Column(**_WIDE)
-        self.dropper.param.watch(self._arrived, "names")
+        self.dropper.param.watch(self._arrived, "arrivals")
+        self.file.param.watch(lambda _: self.results.clear(), "value")
 
     def view(self) -> Any:
         return page_part(
@@ -47,10 +48,8 @@ class _OwnSeries:
         )  # fmt: skip
 
     def _arrived(self, _: object) -> None:
-        names = list(self.dropper.names)
-        self.file.options = names
-        if names:
-            self.file.value = names[-1]
+        self.dropper.offer(self.file)
+        self.results.clear()
 
     async def _work(self, runner: Runner) -> None:
         self.results.clear()

@@ -30,6 +30,7 @@ class Dropper(JSComponent):
     accept = param.String()
     largest_mb = param.Number()
     names = param.List(doc="What has arrived, as the server names it.")
+    arrivals = param.Integer(doc="How many files have arrived: one that is brought again has the name of the first.")
 
     _esm = """
 export function render({ model }) {
@@ -70,6 +71,7 @@ export function render({ model }) {
         if (answer.name) {
           row.textContent = answer.name + ': here';
           model.names = [...model.names.filter((one) => one !== answer.name), answer.name];
+          model.arrivals += 1;
         } else {
           row.className = 'refused';
           row.textContent = answer.refused || (file.name + ': the server refused it');
@@ -118,6 +120,19 @@ export function render({ model }) {
         )  # fmt: skip
         self.folder = workplace.folder / kind
 
+    def offer(self, select: Any) -> bool:
+        """Offer what is here in a list, the newest chosen; return whether that is another choice than before."""
+        before, names = select.value, list(self.names)
+        select.options = names
+        if names:
+            select.value = names[-1]
+        return bool(select.value != before)
+
+    def stamp(self, name: str) -> tuple[str, int, int]:
+        """Return what tells a file from another that is brought under its name."""
+        told = (self.folder / name).stat()
+        return name, told.st_ino, told.st_mtime_ns
+
     def paths(self) -> list[Path]:
         """Return the files that are here."""
         return [self.folder / name for name in self.names if (self.folder / name).is_file()]
@@ -151,7 +166,7 @@ class Runner:
         return pn.Column(pn.FlexBox(self.button, self.stop_button), self.busy, self.said, **_WIDE)
 
     async def _clicked(self, _: object) -> None:
-        if self.commands.is_busy or self.button.disabled:
+        if not self.commands.take():
             self.say("Another computation of yours is running; wait for it or stop it.", kind="wrong")
             return
         self._lines = []
@@ -161,6 +176,7 @@ class Runner:
         try:
             await self._work(self)
         finally:
+            self.commands.give_back()
             self.button.disabled, self.stop_button.disabled = False, True
             self.busy.active = self.busy.visible = False
 

@@ -44,16 +44,12 @@ def picture(path: Path, *, bands: tuple[int, ...] = (), side_px: int = _SIDE_PX)
     InputError
         For a file that is no raster, is too large, or has no such band.
     """
-    import rasterio
     from rasterio.enums import ColorInterp, Resampling
 
     from glaciertime import limits
+    from glaciertime.scenes.raster_files import open_raster, reading
 
-    try:
-        source = rasterio.open(path)
-    except rasterio.RasterioIOError as error:
-        raise InputError(f"{path.name} is no raster that can be read; bring a GeoTIFF, a PNG or a JPEG 2000") from error
-    with source:
+    with open_raster(path, what="an image") as source, reading(path):
         limits.raster_bytes(
             pixels=source.width * source.height, bytes_per_pixel=1, file_bytes=path.stat().st_size, what=path.name,
             advice="cut it to the glacier",

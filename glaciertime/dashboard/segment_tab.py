@@ -52,9 +52,10 @@ class _Segment:
         self.header = pn.pane.HTML("", **_WIDE)
         self.results = pn.Row(styles=_SIDE_BY_SIDE, **_WIDE)
         self.preview = pn.Column(**_WIDE)
-        self._picture: Any = None
-        self.dropper.param.watch(self._arrived, "names")
-        self.image.param.watch(self._show, "value")
+        self._shows = 0
+        self._seen: tuple[Any, Any] | None = None
+        self.dropper.param.watch(self._arrived, "arrivals")
+        self.image.param.watch(self._other, "value")
         self.composite.param.watch(self._show, "value")
 
     def view(self) -> Any:
@@ -66,29 +67,35 @@ class _Segment:
             self.other, self.ocean, more, self.runner.view(), self.results,
         )  # fmt: skip
 
-    def _arrived(self, _: object) -> None:
-        names = list(self.dropper.names)
-        self.image.options = names
-        if names:
-            self.image.value = names[-1]
+    async def _arrived(self, _: object) -> None:
+        if not self.dropper.offer(self.image):
+            await self._other(None)
+
+    async def _other(self, _: object) -> None:
+        self.results.clear()
+        await self._show(None)
 
     async def _show(self, _: object) -> None:
+        self._shows += 1
+        mine, name = self._shows, self.image.value
+        self._seen = None
         self.preview.clear()
-        self._picture = None
-        if not self.image.value:
+        self.header.object = ""
+        if not name:
             return
         said: list[str] = []
+        stamp = self.dropper.stamp(name)
         made = await picture_of(
-            self.session,
-            self.dropper.folder / self.image.value,
-            bands=(self.composite.value or "").strip(),
-            hear=said.append,
-        )  # fmt: skip
+            self.session, self.dropper.folder / name, bands=(self.composite.value or "").strip(), hear=said.append
+        )
+        if mine != self._shows:  # another image was chosen meanwhile
+            return
         if made is None:
             shown = "".join(f'<p class="wrong">{html.escape(text)}</p>' for text in said)
             self.header.object = f'<div role="status">{shown}</div>'
             return
-        self._picture, told = made
+        picture, told = made
+        self._seen = (stamp, made)
         place = told["crs"] or "no coordinate system: lengths and areas are not known"
         named = ", ".join(f"{k} {name}" for k, name in enumerate(told["bands"], 1) if name)
         self.header.object = (
@@ -97,7 +104,7 @@ class _Segment:
             f"{html.escape(f' ({named})' if named else '')}; {html.escape(place)}; shown: "
             f"{html.escape(_shown(told['shown']))}</p>"
         )
-        drawn, _ = picture_figure(self._picture, width=told["width"], height=told["height"], title=self.image.value)
+        drawn, _ = picture_figure(picture, width=told["width"], height=told["height"], title=name)
         self.preview.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
 
     async def _work(self, runner: Runner) -> None:
@@ -105,16 +112,29 @@ class _Segment:
         if not self.image.value:
             runner.say("Bring an image first.", kind="wrong")
             return
+        # What is chosen or brought while it runs is not what it runs on.
+        name = self.image.value
+        stamp = self.dropper.stamp(name)
+        given = options(("--sensor", self.sensor.value), ("--bands", self.bands.value), ("--nodata", self.nodata.value))
+        choices = list(dict.fromkeys(model for model in (self.model.value, self.other.value) if model))
+        ocean = self.ocean.value
+        if self._seen is not None and self._seen[0] == stamp:
+            below = self._seen[1]
+        else:
+            below = await picture_of(self.session, self.dropper.folder / name)
         shown = []
-        for choice in dict.fromkeys(name for name in (self.model.value, self.other.value) if name):
-            made = await self._one(runner, choice)
+        for choice in choices:
+            made = await self._one(runner, choice, name, ocean=ocean, given=given, below=below)
             if made is None:
                 break
             shown.append(made)
+        if self.dropper.stamp(name) != stamp:
+            runner.say(f"{name} was brought again while the one before was segmented; segment it again.", kind="wrong")
+            return
         self.results.objects = shown
 
-    async def _one(self, runner: Runner, choice: str) -> Any:
-        image = Path("images") / self.image.value
+    async def _one(self, runner: Runner, choice: str, name: str, *, ocean: str, given: list[str], below: Any) -> Any:
+        image = Path(self.dropper.folder.name) / name
         folder = self.session.workplace.new_folder("mask")
         place = Path(folder.name)
         mask, vector = place / f"{image.stem}_zones.tif", place / f"{image.stem}_zones.gpkg"
@@ -123,9 +143,8 @@ class _Segment:
         ]  # fmt: skip
         if choice.startswith("method:"):
             of_model = ["--method", choice.removeprefix("method:")]
-        elif choice in _FRAMED and self.ocean.value != "auto":
-            of_model += ["--ocean", self.ocean.value]
-        given = options(("--sensor", self.sensor.value), ("--bands", self.bands.value), ("--nodata", self.nodata.value))
+        elif choice in _FRAMED and ocean != "auto":
+            of_model += ["--ocean", ocean]
         crs = ["--vector", str(vector)]
         ended = await runner.run(["segment", str(image), "--out", str(mask), *of_model, *given, *crs, "--json"])
         if not ended.has_result:
@@ -134,12 +153,12 @@ class _Segment:
         layer = await picture_of(self.session, self.session.workplace.folder / mask)
         size = (row["width"], row["height"])
         parts: list[Any] = []
-        if layer is not None and self._picture is not None:
+        if layer is not None and below is not None:
             drawn, slider = picture_figure(
-                self._picture, over=[layer[0]], width=size[0], height=size[1], title=f"{row['model']}: {image.name}"
+                below[0], over=[layer[0]], width=size[0], height=size[1], title=f"{row['model']}: {image.name}"
             )
             parts += [pn.pane.Bokeh(drawn, **_WIDE), pn.pane.Bokeh(slider, **_WIDE)]
-        parts.append(pn.pane.HTML(_areas(row), **_WIDE))
+        parts.append(pn.pane.HTML(_areas(row, name), **_WIDE))
         files = (
             (mask, "Mask (GeoTIFF)"), (vector, "Polygons, front (GeoPackage)"),
             (place / f"{image.stem}_probabilities.tif", "Probabilities (GeoTIFF)"),
@@ -156,7 +175,7 @@ def _shown(bands: list[int]) -> str:
     return f"band {numbers}, stretched" if len(bands) == 1 else f"bands {numbers}, each stretched by itself"
 
 
-def _areas(row: dict[str, Any]) -> str:
+def _areas(row: dict[str, Any], image: str) -> str:
     rows = [
         (
             one["class"], str(one["code"]),
@@ -165,7 +184,7 @@ def _areas(row: dict[str, Any]) -> str:
         )
         for one in row["classes"]
     ]  # fmt: skip
-    table = table_html(("class", "value", "area", "share", "pixels"), rows, caption=f"Areas by {row['model']}")
+    table = table_html(("class", "value", "area", "share", "pixels"), rows, caption=f"Areas by {row['model']}: {image}")
     flags = "".join(
         f'<p class="wrong"><strong>{html.escape(name)}</strong>: {html.escape(why)}</p>'
         for name, why in row["flags"].items()

@@ -14,6 +14,7 @@ from glaciertime.dashboard.page import page
 from glaciertime.dashboard.session import Session
 from glaciertime.dashboard.uploads import UploadHandler
 from glaciertime.errors import UsageError
+from glaciertime.writing.replacement import signals_as_exceptions
 
 if TYPE_CHECKING:
     from glaciertime.archive import Place
@@ -78,8 +79,9 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     tell(f"http://{shown}:{server.port}/" + (f"?token={token}" if token else ""))
     try:
-        server.start()
-        server.io_loop.start()
+        with signals_as_exceptions():
+            server.start()
+            server.io_loop.start()
     finally:
         for session in list(sessions):
             session.close()

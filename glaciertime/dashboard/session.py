@@ -52,7 +52,7 @@ class Session:
         self.glacier = pn.widgets.Select(name="Glacier", sizing_mode="stretch_width")
         self.author = pn.widgets.TextInput(name="Drawn by", placeholder="your name", sizing_mode="stretch_width")
         self.drawn: dict[str, dict[str, list[list[float]]]] = {}
-        self.folders: dict[str, Path] = {}
+        self.folders: dict[tuple[str, ...], Path] = {}
         self.changed: list[Callable[[Any], None]] = []
         self.refresh()
 
@@ -80,7 +80,6 @@ class Session:
         if own.exists() or shared is None or not Archive(shared).exists():
             return True
         ended: Ended = await self.commands.run(["archive", "convert", str(shared), str(own)], hear=lambda _: None)
-        self.commands.done.clear()
         if not ended.has_result:
             for sentence in ended.sentences:
                 runner.say(sentence, kind="wrong")

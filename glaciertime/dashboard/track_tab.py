@@ -72,7 +72,7 @@ class _Track:
         )
         self.runner = Runner(session.commands, label="Track", work=self._work)
         self.result = pn.pane.HTML("", **_WIDE)
-        self.dropper.param.watch(self._arrived, "names")
+        self.dropper.param.watch(self._arrived, "arrivals")
 
     def view(self) -> Any:
         files = pn.Column(pn.pane.HTML('<p class="label">Files to track</p>'), self.chosen, **_WIDE)
@@ -123,7 +123,7 @@ class _Track:
 
     def _folder(self) -> Path:
         """Return a folder with the files that are ticked: the same one for the same files, which is measured once."""
-        key = "-".join(sorted(self.chosen.value))
+        key = tuple(sorted(self.chosen.value))
         folder = self.session.folders.get(key)
         if folder is None:
             folder = self.session.folders[key] = self.session.workplace.new_folder("tracked")

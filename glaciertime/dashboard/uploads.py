@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -13,19 +14,24 @@ from glaciertime import limits
 from glaciertime.dashboard.workplace import Workplace, at_key
 from glaciertime.errors import InputError
 
-__all__ = ["IMAGES", "KINDS", "SERIES", "VECTORS", "UploadHandler", "checked_name"]
+__all__ = ["IMAGES", "KINDS", "SERIES", "VECTORS", "UploadHandler", "check_content", "checked_name"]
 
 IMAGES = (".tif", ".tiff", ".png", ".jp2", ".jpg", ".jpeg")
 VECTORS = (".gpkg", ".geojson", ".kml")
 SERIES = (".csv", ".txt", ".xlsx", ".parquet")
 #: What each kind of upload takes.
-KINDS = {"images": IMAGES, "scenes": (*IMAGES, *VECTORS), "vectors": VECTORS, "series": SERIES}
+KINDS = {"images": IMAGES, "explained": IMAGES, "scenes": (*IMAGES, *VECTORS), "vectors": VECTORS, "series": SERIES}
 _LONGEST = 120
+#: Of a name, with what is added to it for the files that are made of it; a file system takes 255.
+_LONGEST_BYTES = 200
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PICTURES = (*_TIFF, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
+_HEAD_BYTES = 4096
 _PART = ".part"
 
 
 def checked_name(name: str, *, kind: str) -> str:
-    """Return the name under which a file is kept.
+    """Return the name under which a file is kept, its letters composed as most systems write them.
 
     Parameters
     ----------
@@ -44,14 +50,43 @@ def checked_name(name: str, *, kind: str) -> str:
     >>> checked_name("LC08_20200801.tif", kind="images")
     'LC08_20200801.tif'
     """
+    name = unicodedata.normalize("NFC", name)
     shown = name[:_LONGEST]
     if name != PurePosixPath(name).name or name != PureWindowsPath(name).name or name.startswith("."):
         raise InputError(f"'{shown}' names a folder; bring the file under its own name")
-    if len(name) > _LONGEST or re.search(r"[^\w .,()+=@-]", name):
+    if len(name) > _LONGEST or len(name.encode()) > _LONGEST_BYTES:
+        raise InputError(f"'{shown}' is too long for the name of a file; rename it")
+    if re.search(r"[^\w .,()+=@-]", name):
         raise InputError(f"'{shown}' has characters that are not taken in the name of a file; rename it")
     if Path(name).suffix.lower() not in KINDS[kind]:
         raise InputError(f"'{shown}' is not taken here; bring {', '.join(KINDS[kind])}")
     return name
+
+
+def check_content(path: Path, name: str) -> None:
+    """Refuse a file whose content is not of the kind that its name says.
+
+    GDAL goes by the content: a text that names other files of the server, or addresses, would be read as an image or
+    as outlines whatever the file is called.
+
+    Raises
+    ------
+    InputError
+        For an image that is no TIFF, PNG, JPEG or JPEG 2000, and outlines that are no GeoPackage, GeoJSON or KML.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    suffix = Path(name).suffix.lower()
+    if suffix in IMAGES and not head.startswith(_PICTURES):
+        raise InputError(f"{name} is no raster that can be read; bring a GeoTIFF, a PNG, a JPEG or a JPEG 2000")
+    text = head.decode("utf-8-sig", errors="replace").lstrip()
+    is_vector = {
+        ".gpkg": head.startswith(b"SQLite format 3\0"),
+        ".geojson": text.startswith(("{", "[")),
+        ".kml": "<kml" in text and "<OGRVRT" not in text,
+    }
+    if not is_vector.get(suffix, True):
+        raise InputError(f"{name} is no {suffix[1:]} by its content; bring a GeoPackage, a GeoJSON or a KML")
 
 
 @stream_request_body
@@ -107,7 +142,15 @@ class UploadHandler(RequestHandler):
             self._drop()
             self._refuse(400, f"{self.target.name} did not arrive whole; bring it again")
             return
-        Path(f"{self.target}{_PART}").replace(self.target)
+        part = Path(f"{self.target}{_PART}")
+        try:
+            check_content(part, self.target.name)
+        except InputError as error:
+            part.unlink()
+            self.file = None
+            self._refuse(415, str(error))
+            return
+        part.replace(self.target)
         self.file = None
         self.finish({"name": self.target.name})
 

@@ -66,6 +66,26 @@ def test_a_scene_becomes_a_mask_that_can_be_kept(page: Any, scene: Path, tmp_pat
     assert np.mean(codes[-300:] == 127) > 0.95
 
 
+def test_another_image_of_the_same_name_takes_the_place_of_the_first(page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "same name ü_2020-08-01.tif"
+    open_tab(page, "Segment")
+    for side in (80, 64):
+        with rasterio.open(path, "w", driver="GTiff", width=side, height=side, count=1, dtype="uint8") as raster:
+            raster.write(np.tile(np.arange(1, side + 1, dtype="uint8"), (side, 1)), 1)
+        bring(page, path)
+        page.get_by_text(f"{side} × {side} pixels").wait_for()
+        if side == 80:
+            page.get_by_label("Model", exact=True).select_option(label="NDSI (mountain glaciers, green and SWIR)")
+            page.get_by_role("button", name="Segment", exact=True).last.click()
+            page.get_by_text("Nothing came of it").wait_for()  # one band: told why
+            page.get_by_label("Model", exact=True).select_option(index=0)
+            page.get_by_label("Where the ocean lies").select_option("north")
+            page.get_by_role("button", name="Segment", exact=True).last.click()
+            page.get_by_role("region", name=f"Areas by landsat-fronts: {path.name}").wait_for()
+    assert page.get_by_text("80 × 80 pixels").count() == 0
+    assert page.get_by_role("region", name="Areas by landsat-fronts").count() == 0
+
+
 def test_a_table_becomes_a_forecast_and_a_verdict(page: Any, tmp_path: Path) -> None:
     table = tmp_path / "lengths.csv"
     rows = [f"My Glacier,{1980 + year}-09-01,length_change_m,{-20 * year + (year % 3)},m" for year in range(35)]
@@ -83,6 +103,7 @@ def test_a_table_becomes_a_forecast_and_a_verdict(page: Any, tmp_path: Path) -> 
     [
         ("picture.svg", b"<svg><script>alert(1)</script></svg>", "is not taken here"),
         ("bomb.zip", b"PK\x03\x04", "is not taken here"),
+        ("leads_away.tif", b"<VRTDataset rasterXSize='1' rasterYSize='1'/>", "is no raster that can be read"),
         ("notes.tif", b"no raster at all", "is no raster that can be read"),
     ],
 )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import os
+import re
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +22,7 @@ pytest.importorskip("panel", reason="the extra 'dashboard' is not installed")
 from glaciertime.dashboard.commands import Commands
 from glaciertime.dashboard.draw_tab import parse_places, rates_with
 from glaciertime.dashboard.preview import picture
-from glaciertime.dashboard.uploads import checked_name
+from glaciertime.dashboard.uploads import check_content, checked_name
 from glaciertime.dashboard.workplace import Workplace, at_key
 from glaciertime.errors import InputError
 from glaciertime.tables import empty
@@ -113,7 +119,7 @@ def test_a_picture_of_bands_that_are_not_there_is_refused(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="has 1 bands"):
         picture(path, bands=(3, 2, 1))
     (tmp_path / "b.tif").write_text("no raster")
-    with pytest.raises(InputError, match="is no raster"):
+    with pytest.raises(InputError, match="cannot be opened as an image"):
         picture(tmp_path / "b.tif")
 
 
@@ -147,3 +153,153 @@ def test_the_rate_with_a_drawn_front_is_that_of_the_series_with_its_value() -> N
 def test_a_front_of_a_date_that_nobody_else_measured_changes_no_rate() -> None:
     rows = empty("observations")
     assert rates_with(rows, date=dt.date(2000, 1, 1), drawn="a", instead_of="b").empty
+
+
+def test_a_name_of_a_mac_is_the_one_that_others_write() -> None:
+    assert checked_name("Sko\u0308gar.tif", kind="images") == "Sk\u00f6gar.tif"
+    with pytest.raises(InputError, match="too long"):
+        checked_name("\u51b0" * 100 + ".tif", kind="images")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tif", b'<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>'),
+        ("a.png", b"<GDAL_WMS><Service name='TMS'/></GDAL_WMS>"),
+        ("a.kml", b"<OGRVRTDataSource><!-- <kml --></OGRVRTDataSource>"),
+        ("a.geojson", b"<OGRVRTDataSource></OGRVRTDataSource>"),
+        ("a.gpkg", b"PK\x03\x04"),
+    ],
+)
+def test_a_file_that_leads_elsewhere_is_no_image_whatever_it_is_called(
+    name: str, content: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=r"is no "):
+        check_content(tmp_path / name, name)
+
+
+def test_a_picture_is_not_made_of_the_bytes_of_another_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(bytes(range(100)))
+    path = tmp_path / "brought" / "a.tif"
+    path.parent.mkdir()
+    path.write_text(
+        '<VRTDataset rasterXSize="10" rasterYSize="10"><VRTRasterBand dataType="Byte" band="1" '
+        f'subClass="VRTRawRasterBand"><SourceFilename relativeToVRT="0">{tmp_path / "secret"}</SourceFilename>'
+        "<ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset><LineOffset>10</LineOffset></VRTRasterBand>"
+        "</VRTDataset>"
+    )
+    with pytest.raises(InputError, match="raw bytes"):
+        picture(path)
+
+
+def test_work_of_two_commands_is_not_begun_twice_and_is_stopped_as_one(tmp_path: Path) -> None:
+    async def work() -> None:
+        said: list[str] = []
+        commands = Commands(tmp_path)
+        assert commands.take()
+        assert commands.is_busy  # before the first command has a process
+        assert not commands.take()
+        await commands.stop()
+        ended = await commands.run(["--version"], hear=said.append)
+        assert (ended.has_result, said) == (False, ["Stopped."])
+        commands.give_back()
+        assert commands.take()
+        assert (await commands.run(["--version"], hear=said.append)).code == 0
+        commands.give_back()
+        commands.end()
+        assert commands.take()
+        assert not (await commands.run(["--version"], hear=said.append)).has_result
+
+    asyncio.run(work())
+
+
+def test_all_that_runs_is_ended_with_the_session(tmp_path: Path) -> None:
+    async def both() -> None:
+        commands = Commands(tmp_path)
+        sleep = ["-n", "1", "import time; time.sleep(60)"]
+        running = [asyncio.ensure_future(commands.run(sleep, hear=lambda _: None, module="timeit")) for _ in range(2)]
+        await asyncio.sleep(2)
+        commands.end()
+        for ended in await asyncio.wait_for(asyncio.gather(*running), 20):
+            assert ended.code < 0
+
+    asyncio.run(both())
+
+
+def test_what_the_system_ended_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    kill = ["-n", "1", "import os; os.kill(os.getpid(), 9)"]
+    ended = asyncio.run(Commands(tmp_path).run(kill, hear=said.append, module="timeit"))
+    assert ended.code == -9
+    assert "not be enough memory" in said[-1]
+
+
+def test_a_server_that_is_ended_leaves_no_files(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-m", "glaciertime", "dashboard", "--port", "0"],
+        stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
+    assert server.stderr is not None
+    found = None
+    while found is None:
+        line = server.stderr.readline()
+        assert line
+        found = re.search(r"http://\S+/", line)
+    urllib.request.urlopen(found[0], timeout=60).close()
+    assert list(tmp_path.glob("glaciertime-dashboard-*"))
+    server.terminate()
+    server.wait(20)
+    assert not list(tmp_path.glob("glaciertime-dashboard-*"))
+
+
+def test_a_glacier_without_series_shows_nothing_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from glaciertime.dashboard import look as module
+    from glaciertime.dashboard.session import Session
+    from glaciertime.record import GlacierRecord
+
+    rows = pd.DataFrame(
+        {
+            "glacier": "A", "date": pd.to_datetime(["2000-01-01", "2000-01-01", "2001-01-01"]), "variable": "area_km2",
+            "value": [3.0, 2.0, 1.0], "sigma": 0.1, "unit": "km2", "method": "mask", "footprint": "box",
+            "dataset": "d", "sensor": "", "image_id": ["a", "b", "c"], "coverage": 1.0, "quality": "ok",
+            "source": "observed", "front_of": "", "bound": "",
+        }
+    )  # fmt: skip
+    rows = rows.reindex(columns=empty("observations").columns)
+
+    def record(archive: Any, name: str) -> GlacierRecord:
+        read = {table: empty(table) for table in ("observations", "fronts", "inputs")}
+        return GlacierRecord(archive, name, read=read | ({"observations": rows} if name == "A" else {}))
+
+    monkeypatch.setattr(module, "read_record", record)
+    session = Session(Path("none.gpkg"))
+    try:
+        session.glacier.options = {"A": "A", "B": "B"}
+        look = module._Look(session)
+        session.glacier.value = "A"
+        assert list(look.date.options) == ["2000-01-01", "2000-01-01 (2)", "2001-01-01"]
+        look._tapped("indices", [], [0])
+        assert "3 ± 0.1 km²" in look.told.object
+        session.glacier.value = "B"
+        assert not look.chart.objects
+        assert "km" not in look.told.object
+    finally:
+        session.close()
+
+
+def test_fronts_that_are_shown_are_those_of_the_run() -> None:
+    import geopandas as gpd
+
+    from glaciertime.dashboard.forecast_tab import _of_these
+
+    held = gpd.GeoDataFrame(
+        {"source": "observed", "cutoff": pd.Timestamp("2020-01-01"), "model": "m", "kind": ["front", "front"],
+         "target_date": pd.to_datetime(["2025-01-01", "2030-01-01"]), "status": "ok"}, geometry=[None, None],
+    )  # fmt: skip
+    printed = pd.DataFrame(held.drop(columns="geometry").iloc[[1]]).assign(
+        cutoff="2020-01-01", target_date="2030-01-01"
+    )
+    assert _of_these(held, printed)["target_date"].tolist() == [pd.Timestamp("2030-01-01")]
