@@ -9,9 +9,9 @@ these: it is not an error on images unseen).
 The choices were made at Jakobshavn with the five images of seed 0: 40 steps, a learning rate of 1e-3 (3e-4 left 3.40
 pixels where 1e-3 left 2.97), the other images of the place shown with what is fixed there (a front was lost without),
 weights half-way to those learnt (2.86 pixels; all: 2.97). Its figure for those images is optimistic to that extent;
-Jakobshavn with other images, Kangerlussuaq and Sverdrup were only measured. The rows of ``adapt_landsat.csv`` are of all
-that was learnt (``--share 1``), those of ``adapt_landsat_half.csv`` of the half; a share of its own goes with ``--work``
-and ``--results`` of its own.
+Jakobshavn with other images, Kangerlussuaq and Sverdrup were only measured. The rows of ``adapt_landsat.csv`` are of
+all that was learnt (``--share 1``), those of ``adapt_landsat_half.csv`` of the half; a share of its own goes with
+``--work`` and ``--results`` of its own.
 
 A run that was killed goes on where it stopped: the adapted weights are kept in ``--work``, and what is finished is in
 ``scripts/results/adapt_landsat.csv``, one row per image, with the seconds of learning and the most memory of its run.
