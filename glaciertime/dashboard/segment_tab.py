@@ -145,8 +145,9 @@ class _Segment:
             of_model = ["--method", choice.removeprefix("method:")]
         elif choice in _FRAMED and ocean != "auto":
             of_model += ["--ocean", ocean]
-        crs = ["--vector", str(vector)]
-        ended = await runner.run(["segment", str(image), "--out", str(mask), *of_model, *given, *crs, "--json"])
+        # Pixels of an image without a place have no size: there are no polygons of them.
+        given = [*given, "--vector", str(vector)] if below is not None and below[1]["crs"] else given
+        ended = await runner.run(["segment", str(image), "--out", str(mask), *of_model, *given, "--json"])
         if not ended.has_result:
             return None
         row = ended.rows()[0]
