@@ -215,6 +215,18 @@ def test_no_modules_import_each_other() -> None:
         visit(start)
 
 
+def test_every_module_that_is_imported_is_there() -> None:
+    """Imports inside of functions too, which no start of the command line sees."""
+    gone = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("glaciertime."):
+                place = PACKAGE.parent.joinpath(*str(node.module).split("."))
+                if not (place.with_suffix(".py").is_file() or place.is_dir()):
+                    gone.append(f"{path.relative_to(PACKAGE)}: {node.module}")
+    assert not gone
+
+
 def test_setup_names_every_package() -> None:
     """A folder that ``setup.cfg`` does not list is missing from the wheel."""
     setup = configparser.ConfigParser()
