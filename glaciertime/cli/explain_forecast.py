@@ -66,9 +66,9 @@ def explain_forecast(
 
     Examples:
 
-    glaciertime explain-forecast --glacier Crane --until 2026 --variable area_km2 --out why.png
+    glaciertime explain-forecast --glacier Crane --until 2026 --variable area_km2 --footprint box --out why.png
 
-    glaciertime explain-forecast --glacier Crane --until 2026 --variable front_position_m --model drift --out why.png
+    glaciertime explain-forecast --glacier Crane --until 2026 --method centreline --model drift --out why.png
     """
     limit_threads()
     from glaciertime.errors import UsageError

@@ -175,17 +175,18 @@ class _Rows:
         note(f"{name}: {why}")
 
     def of_one_kind(self) -> Iterator[pd.DataFrame]:
-        """Yield the rows of all that can stand in one file: on Earth, or in frames of their own."""
-        first: object = None
+        """Yield the rows of all that can stand in one file: in one coordinate system, or in frames of their own."""
+        first: Any = None
         for number, (name, rows) in enumerate(self.each()):
-            on_earth = getattr(rows, "crs", None) is not None
-            if number and on_earth is not first:
-                why = "frames of their own" if first else "places on Earth"
+            crs = getattr(rows, "crs", None)
+            if number and crs != first:
                 self.fail(
-                    name, f"its {self.table} have {why}, those before it have not: export it to a file of its own"
+                    name,
+                    f"its {self.table} have {_places(crs)}, those before it {_places(first)}: export it to a file of "
+                    "its own",
                 )
                 continue
-            first = on_earth
+            first = crs
             yield rows
 
     def digests(self) -> dict[str, str]:
@@ -193,6 +194,10 @@ class _Rows:
         count, glaciers = self._counts
         of = f" of {glaciers} glaciers" if glaciers > 1 else ""
         return {f"{self.table}: {count} rows{of}": self._digest.hexdigest()}
+
+
+def _places(crs: Any) -> str:
+    return "frames of their own" if crs is None else f"places on Earth in {crs.to_string()}"
 
 
 def _all_in_one(rows: _Rows, out: Path, options: dict[str, Any]) -> int:

@@ -19,10 +19,12 @@ __all__ = ["cf_problems"]
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _WORD = re.compile(r"[A-Za-z0-9_\-.+@]+")
 _TIME = re.compile(r"(days|hours|minutes|seconds|day|hour|second|d|h|s) since \d{1,4}-\d{1,2}-\d{1,2}.*")
+#: A length as UDUNITS writes it; the foot of a survey is so many m.
+_LENGTH = re.compile(r"(\d+(\.\d+)?(e-?\d+)? )?(m|km)|US_survey_foot|international_foot|foot")
 #: Standard names that files of ours may use, with their units.
 _STANDARD = {
     "time": _TIME, "latitude": re.compile("degrees_north"), "longitude": re.compile("degrees_east"),
-    "projection_x_coordinate": re.compile("m|km"), "projection_y_coordinate": re.compile("m|km"),
+    "projection_x_coordinate": _LENGTH, "projection_y_coordinate": _LENGTH,
     "land_ice_area_fraction": re.compile("1|percent"),
 }  # fmt: skip
 _MAPPINGS = {

@@ -12,6 +12,7 @@ from glaciertime.exchange.cf import cf_problems
 from glaciertime.exchange.glims import glims_problems
 from glaciertime.exchange.termpicks import termpicks_problems
 from glaciertime.exchange.wgms import wgms_problems
+from glaciertime.walls import wall
 
 __all__ = ["FORMS", "problems_of"]
 
@@ -41,6 +42,11 @@ def problems_of(path: Path, *, form: str) -> list[str]:
         raise UsageError(f"unknown form '{form}'{hint}; known are {', '.join(FORMS)}")
     if not path.is_file():
         raise DataNotFoundError(f"there is no file {path}")
+    with wall(f"{path.name} cannot be judged by the form {form}", "a part of it is of another kind than the form's"):
+        return _problems_of(path, form)
+
+
+def _problems_of(path: Path, form: str) -> list[str]:
     if form == "cf":
         return cf_problems(path)
     if form == "stac":

@@ -147,6 +147,8 @@ def _of_shape(row: Any) -> list[str]:
     west, south, east, north = shape.bounds
     if west < -180 or east > 360 or south < -90 or north > 90:
         return ["its coordinates are no longitude and latitude"]
+    if any(part.bounds[2] - part.bounds[0] > 180 for part in shapely.get_parts(shape)):
+        return ["it goes more than half around the Earth: cut it at the 180th meridian"]
     area = polygon_area_km2(shape, crs="EPSG:4326")
     try:
         told = float(row.area)

@@ -10,9 +10,13 @@ import pandas as pd
 import shapely
 
 from glaciertime.errors import InputError
+from glaciertime.meridian import joined_at_180
 from glaciertime.scenes.acquisition import GLACIER, MaskScene
 
 __all__ = ["outlines_of"]
+
+#: Long straight sides get a corner every so many pixels: what is straight in a plane is not in longitude and latitude.
+_SIDE_PIXELS = 10
 
 
 def outlines_of(scenes: Iterable[MaskScene]) -> gpd.GeoDataFrame:
@@ -26,12 +30,13 @@ def outlines_of(scenes: Iterable[MaskScene]) -> gpd.GeoDataFrame:
     Returns
     -------
     GeoDataFrame
-        ``glacier, date, image_id, sigma_m, source, dataset`` and polygons in EPSG:4326.
+        ``glacier, date, image_id, sigma_m, source, dataset`` and polygons in EPSG:4326, cut in two at the 180th
+        meridian.
 
     Raises
     ------
     InputError
-        Where a mask has no coordinate system, or none has ice.
+        Where a mask has no coordinate system, or none has ice, or ice lies around a pole.
     """
     from rasterio.features import shapes
 
@@ -44,11 +49,27 @@ def outlines_of(scenes: Iterable[MaskScene]) -> gpd.GeoDataFrame:
         found = [shapely.geometry.shape(one) for one, _ in shapes(ice, mask=ice == 1, transform=scene.transform)]
         if not found:
             continue
-        outline = gpd.GeoSeries([shapely.unary_union(found)], crs=what.crs).to_crs("EPSG:4326").make_valid().iloc[0]
-        parts.append(outline)
+        step = _SIDE_PIXELS * max(np.hypot(scene.transform.a, scene.transform.d), 1e-9)
+        whole = shapely.segmentize(shapely.unary_union(found), step)
+        placed = gpd.GeoSeries([whole], crs=what.crs).to_crs("EPSG:4326").iloc[0]
+        parts.append(_cut_at_180(placed, what.image_id))
         rows.append((what.glacier, pd.Timestamp(what.date), what.image_id, what.delineation_sigma_m, what.source,
                      what.dataset))  # fmt: skip
     if not rows:
         raise InputError("no mask shows ice")
     table = pd.DataFrame(rows, columns=["glacier", "date", "image_id", "sigma_m", "source", "dataset"])
     return gpd.GeoDataFrame(table, geometry=parts, crs="EPSG:4326")
+
+
+def _cut_at_180(outline: shapely.Geometry, image_id: str) -> shapely.Geometry:
+    """Return an outline whose longitudes lie from -180 to 180 and nowhere jump from one to the other."""
+    joined = joined_at_180(outline)
+    west, _, east, _ = joined.bounds
+    if east - west > 180:
+        raise InputError(f"{image_id} lies around a pole: its outline has no sides in longitude and latitude")
+    valid = shapely.make_valid(joined)
+    if east <= 180:
+        return valid
+    beyond = shapely.intersection(valid, shapely.box(180, -90, 540, 90))
+    back = shapely.transform(beyond, lambda xy: xy - np.array([360.0, 0.0]))
+    return shapely.union(shapely.intersection(valid, shapely.box(-180, -90, 180, 90)), back)

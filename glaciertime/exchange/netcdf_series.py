@@ -8,6 +8,7 @@ own, with its unit, and is missing where the row is of another. Conventions: htt
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,10 @@ FLAGS = {flag: 1 << place for place, flag in enumerate(flag for flag in QUALITY_
 #: Units as UDUNITS writes them.
 _UNITS = {"m w.e.": "m", "%": "percent", "degC": "degree_Celsius"}
 #: Names of other variables of the file.
-_TAKEN = ("time", "quality", "bound", "image_id", "sensor", "coverage", "row_size")
+_TAKEN = (
+    "time", "time_bounds", "quality", "quality_text", "bound", "image_id", "sensor", "coverage", "row_size",
+    "series_id", "series_source", *(f"series_{column}" for column in SERIES_KEY),
+)  # fmt: skip
 _WATER = "metres of water equivalent"
 
 
@@ -64,7 +68,7 @@ def series_dataset(observations: pd.DataFrame, *, licences: tuple[str, ...] = ()
     rows = pd.concat([part.sort_values("date", kind="stable") for _, part in groups], ignore_index=True)
     variables: dict[str, Any] = {}
     for name in dict.fromkeys(rows["variable"]):
-        variables |= _quantity(name, rows)
+        variables |= _quantity(name, rows, taken=variables.keys())
     sources = [str(part["source"].iloc[0]) for _, part in groups]
     variables["quality"] = (
         "obs", _bits(rows["quality"]),
@@ -128,7 +132,7 @@ _SAID = {
 }
 
 
-def _quantity(name: str, rows: pd.DataFrame) -> dict[str, Any]:
+def _quantity(name: str, rows: pd.DataFrame, *, taken: Collection[str]) -> dict[str, Any]:
     """Return a quantity and its sigma, missing in the rows of others."""
     own = (rows["variable"] == name).to_numpy()
     known = variable_named(name)
@@ -139,6 +143,9 @@ def _quantity(name: str, rows: pd.DataFrame) -> dict[str, Any]:
     value, sigma = (np.where(own, rows[column].to_numpy(float), np.nan) for column in ("value", "sigma"))
     name = re.sub(r"\W", "_", name, flags=re.ASCII)
     name = name if name[:1].isalpha() and name not in _TAKEN else f"value_{name}"
+    # Letters that no name of the conventions has may be all that tells two quantities apart.
+    while {name, f"{name}_sigma"} & {*taken}:
+        name += "_"
     return {
         name: ("obs", value, {"long_name": known.label, "ancillary_variables": f"{name}_sigma quality bound", **told}),
         f"{name}_sigma": ("obs", sigma, {"long_name": f"standard deviation of {known.label}", **told}),

@@ -19,15 +19,17 @@ from glaciertime.documents import read_json
 from glaciertime.errors import InputError
 from glaciertime.exchange.licences import DataSource
 from glaciertime.scenes.acquisition import ZONES, MaskScene
+from glaciertime.scenes.raster_files import open_raster
 
 __all__ = ["VERSION", "mask_collection", "mask_item", "stac_problems"]
 
 VERSION = "1.1.0"
-_EXTENSIONS = (
-    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
-)
-_TIFF = "image/tiff; application=geotiff"
+_PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+_CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+_TYPES = {"GTiff": "image/tiff; application=geotiff", "PNG": "image/png", "JPEG": "image/jpeg"}
+_ZONE_OF = {code: name for name, code in ZONES.items()}
+#: A file of more values than that holds no classes.
+_MOST_CLASSES = 256
 _SPDX = re.compile(r"[A-Za-z0-9.+-]+")
 _WIDEST_SIDE = 20
 
@@ -52,6 +54,8 @@ def mask_item(scene: MaskScene, *, href: str, collection: str) -> dict[str, Any]
     if what.crs is None:
         raise InputError(f"{what.image_id} has no coordinate system, so no place on Earth: no item of a catalog")
     outline = _outline(scene)
+    asset = _asset(scene)
+    extensions = [_PROJECTION, *([_CLASSIFICATION] if "classification:classes" in asset else [])]
     t, date = scene.transform, f"{what.date.isoformat()}T00:00:00Z"
     code = what.crs.to_authority()
     projection: dict[str, Any] = {"proj:code": ":".join(code)} if code else {"proj:wkt2": what.crs.to_wkt()}
@@ -59,7 +63,7 @@ def mask_item(scene: MaskScene, *, href: str, collection: str) -> dict[str, Any]
         {} if math.isnan(what.delineation_sigma_m) else {"glaciertime:delineation_sigma_m": what.delineation_sigma_m}
     )
     return {
-        "type": "Feature", "stac_version": VERSION, "stac_extensions": list(_EXTENSIONS), "id": what.image_id,
+        "type": "Feature", "stac_version": VERSION, "stac_extensions": extensions, "id": what.image_id,
         "geometry": shapely.geometry.mapping(outline), "bbox": [round(side, 7) for side in outline.bounds],
         "collection": collection,
         "properties": {
@@ -70,18 +74,37 @@ def mask_item(scene: MaskScene, *, href: str, collection: str) -> dict[str, Any]
             **projection, "proj:shape": list(scene.shape), "proj:transform": [t.a, t.b, t.c, t.d, t.e, t.f],
         },
         "assets": {
-            "mask": {
-                "href": href, "type": _TIFF, "roles": ["data"], "title": "zones of the surface",
-                "classification:classes": [
-                    {"value": code, "name": name, "description": name} for name, code in ZONES.items()
-                ],
-            }
+            "mask": {"href": href, "roles": ["data"], "title": "zones of the surface", **asset}
         },
         "links": [
             {"rel": "collection", "href": "collection.json", "type": "application/json"},
             {"rel": "parent", "href": "collection.json", "type": "application/json"},
         ],
     }  # fmt: skip
+
+
+def _asset(scene: MaskScene) -> dict[str, Any]:
+    """Return what the file itself is: its type, and what the values mean that stand in it, whichever those are.
+
+    A colour image, a probability or a file of several bands has no values that mean a zone each: nothing is said.
+    """
+    with open_raster(Path(scene.acquisition.input)) as raster:
+        media = _TYPES.get(raster.driver)
+        told: dict[str, Any] = {"type": media} if media else {}
+        if raster.count != 1 or raster.shape != scene.shape:
+            return told
+        values = np.asarray(raster.read(1))
+    found = np.unique(values[np.isfinite(values)])
+    if found.size > _MOST_CLASSES or not np.array_equal(found, np.round(found)):
+        return told
+    zones, classes = scene.read(), []
+    for value in found:
+        meant = np.unique(zones[values == value])
+        if meant.size != 1:
+            return told
+        name = _ZONE_OF[int(meant[0])]
+        classes.append({"value": int(value), "name": name, "description": name})
+    return {**told, "classification:classes": classes}
 
 
 def _outline(scene: MaskScene) -> shapely.Polygon:
@@ -155,7 +178,10 @@ def stac_problems(path: Path) -> list[str]:
     if not str(held.get("stac_version", "1.")).startswith("1."):
         found.append(f"stac_version '{held.get('stac_version')}' is none of 1.x")
     found += _of_item(held, path) if kind == "Feature" else _of_collection(held)
-    for link in held.get("links") or []:
+    links = held.get("links") or []
+    if not isinstance(links, list):
+        return [*found, "links is no list"]
+    for link in links:
         if not isinstance(link, dict) or not {"rel", "href"} <= link.keys():
             found.append("a link has no rel or no href")
     return found or _by_schema(held)
@@ -165,9 +191,15 @@ def _of_item(held: dict[str, Any], path: Path) -> list[str]:
     found = [f"{name} is missing" for name in ("geometry", "bbox", "properties", "assets") if name not in held]
     if found:
         return found
-    date = _time(held["properties"].get("datetime"))
-    if date is None:
-        found.append(f"datetime '{held['properties'].get('datetime')}' is no time of RFC 3339")
+    said = held["properties"]
+    if not isinstance(said, dict):
+        return ["properties is no object"]
+    # Of a span of time datetime is null, and both of its ends are given.
+    span = ("start_datetime", "end_datetime") if said.get("datetime", "") is None else ()
+    times = [_time(said.get(name)) for name in span or ("datetime",)]
+    date = times[0]
+    if None in times or date is None:
+        found.append(f"datetime '{said.get('datetime')}' is no time of RFC 3339")
     elif date > dt.datetime.now(dt.UTC):
         found.append("datetime lies in the future")
     try:
@@ -187,7 +219,7 @@ def _of_item(held: dict[str, Any], path: Path) -> list[str]:
         return [*found, "it has no asset"]
     for name, asset in assets.items():
         href = asset.get("href") if isinstance(asset, dict) else None
-        if not href:
+        if not href or not isinstance(href, str):
             found.append(f"the asset {name} has no href")
         elif "://" not in href and not (path.parent / href).is_file():
             found.append(f"the asset {name} is {href}, which is not there")
@@ -201,9 +233,9 @@ def _of_collection(held: dict[str, Any]) -> list[str]:
         times = held["extent"]["temporal"]["interval"][0]
     except (KeyError, IndexError, TypeError):
         return [*found, "its extent has no bbox or no interval"]
-    if len(box) not in (4, 6):
+    if not isinstance(box, list) or len(box) not in (4, 6):
         found.append("the bbox of its extent has neither 4 nor 6 numbers")
-    if any(time is not None and _time(time) is None for time in times):
+    if not isinstance(times, list) or any(time is not None and _time(time) is None for time in times):
         found.append("a time of its extent is none")
     return found
 

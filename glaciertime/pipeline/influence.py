@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from glaciertime.archive import Archive
@@ -52,7 +53,12 @@ def explain_glacier(request: InfluenceRequest) -> tuple[Influence, SeriesRead]:
         dataset=request.dataset, front_of=request.front_of,
     )  # fmt: skip
     if len(chosen) > 1:
-        each = "; ".join(f"--variable {one.variable} --method {one.method}" for one in chosen)
+        names = ("variable", "method", "footprint", "dataset", "front_of")
+        apart = [name for name in names if len({getattr(one, name) for one in chosen}) > 1]
+        each = "; ".join(
+            " ".join(f"--{name.replace('_', '-')} {shlex.quote(str(getattr(one, name)))}" for name in apart)
+            for one in chosen
+        )
         raise UsageError(f"{record.glacier} has {len(chosen)} series; one is explained, say which: {each}")
     (series,) = chosen
     known = series if request.cutoff is None else series.until(request.cutoff)

@@ -50,6 +50,7 @@ NEEDS = {
     "glaciertime segment S2": "a scene of Sentinel-2; tests/cli/test_own_images.py segments one",
     "glaciertime segment LC08": "a scene of Landsat; tests/cli/test_own_images.py segments one",
     "glaciertime segment scenes": "scenes; tests/cli/test_segment_many.py segments many",
+    "glaciertime segment tile.tif": "weights of one's own; tests/segment/test_merging.py merges such",
     "glaciertime segment landsat.png": "an image of a front; tests/cli/test_images.py segments one",
     "glaciertime explain landsat.png": "torch and an image of a front",
 }  # fmt: skip
@@ -92,7 +93,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a small file of every name that an example gives, and an archive of Crane."""
     folder, before = tmp_path_factory.mktemp("examples"), Path.cwd()
     os.chdir(folder)
-    kept = {name: os.environ.pop(name, None) for name in ("GLACIERTIME_DATA", "GLACIERTIME_ARCHIVE")}
+    held = ("GLACIERTIME_DATA", "GLACIERTIME_ARCHIVE", "GLACIERTIME_FORECASTERS")
+    kept = {name: os.environ.pop(name, None) for name in held}
+    # Who runs unless a model is named: all of them take a minute, and tests/forecast has them.
+    os.environ["GLACIERTIME_FORECASTERS"] = "kalman"
     for where in ("masks", "data"):
         (folder / where).mkdir()
         for index, year in enumerate(range(2001, 2005)):
@@ -118,6 +122,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert run(shlex.split(next(one for one in examples() if "changes.xlsx" in one))[1:]) == 0
     yield folder
     os.chdir(before)
+    os.environ.pop("GLACIERTIME_FORECASTERS")
     os.environ.update({name: value for name, value in kept.items() if value is not None})
 
 

@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
+import pyproj
 import pytest
+import shapely
+from affine import Affine
 
+from glaciertime.exchange.glims import glims_problems
 from glaciertime.exchange.stac import stac_problems
 
 from .conftest import Command, write_mask, zones
@@ -157,3 +162,87 @@ def test_masks_that_name_no_system_and_no_date_are_told_them(command: Command, m
     assert command(*given).code == 1
     assert command(*given, "--crs", "EPSG:3031").code == 0
     assert command("data", "check", "m.nc", "--form", "cf").code == 0
+
+
+def test_a_mask_across_the_180th_meridian_has_the_area_of_its_ice(command: Command, tmp_path: Path, who: Path) -> None:
+    """It lies as one polygon around the whole Earth where its longitudes jump."""
+    east, north = pyproj.Transformer.from_crs(4326, 32601, always_xy=True).transform(180, 67)
+    (tmp_path / "far").mkdir()
+    write_mask(tmp_path / "far" / "far_2001-03-15.tif", zones(40), crs="EPSG:32601",
+               transform=Affine(100, 0, east - 2000, 0, -100, north + 3000))  # fmt: skip
+    given = ("export-masks", "far", "--glacier", "Far", "--format", "glims", "--submitter", who, "--out", "far.gpkg")
+    assert command(*given).code == 0
+    layer = gpd.read_file("far.gpkg")
+    assert layer["area"].iloc[0] == pytest.approx(16.0, rel=2e-3)
+    parts = shapely.get_parts(layer.geometry.iloc[0])
+    assert len(parts) == 2
+    assert max(part.bounds[2] - part.bounds[0] for part in parts) < 0.1
+    assert (layer.total_bounds[0], layer.total_bounds[2]) == pytest.approx((-180, 180))
+    layer.geometry = [shapely.box(-180, 66.9, 180, 67.0)]
+    assert any("180th meridian" in one for one in glims_problems(layer))
+
+
+def test_long_sides_of_an_outline_keep_their_area(command: Command, tmp_path: Path, who: Path) -> None:
+    """A side of 100 km that is straight in a plane is not so in longitude and latitude."""
+    (tmp_path / "wide").mkdir()
+    write_mask(tmp_path / "wide" / "wide_2001-03-15.tif", np.full((100, 100), 127, np.uint8),
+               transform=Affine(1000, 0, -2_400_000, 0, -1000, 1_260_000))  # fmt: skip
+    pytest.importorskip("xarray", reason="a stack needs the extra netcdf")
+    assert command("export-masks", "wide", "--glacier", "Wide", "--format", "glims", "--submitter", who,
+                   "--out", "wide.gpkg").code == 0  # fmt: skip
+    assert command("export-masks", "wide", "--glacier", "Wide", "--out", "wide.nc").code == 0
+    import xarray as xr
+
+    import glaciertime.exchange.accessor  # noqa: F401 - registers the accessor
+
+    with xr.open_dataset("wide.nc") as stack:
+        pixels_km2 = stack.glaciertime.area_km2().iloc[0]
+    assert gpd.read_file("wide.gpkg")["area"].iloc[0] == pytest.approx(pixels_km2, rel=1e-5)
+
+
+def test_an_item_tells_the_values_that_stand_in_its_file(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    codes = {64: 9, 127: 5, 254: 7}
+    write_mask(tmp_path / "own" / "own_2001-03-15.tif", np.vectorize(codes.get)(zones(40)).astype(np.uint8))
+    assert command("export-masks", "own", "--glacier", "Own", "--classes", "5=glacier,7=ocean,9=rock", "--format",
+                   "stac", "--out", "cat").code == 0  # fmt: skip
+    asset = json.loads(Path("cat/own_2001-03-15.json").read_text())["assets"]["mask"]
+    assert {one["value"]: one["name"] for one in asset["classification:classes"]} == {
+        5: "glacier", 7: "ocean", 9: "rock"}  # fmt: skip
+
+
+def test_a_stack_in_feet_says_so(command: Command, tmp_path: Path) -> None:
+    xr = pytest.importorskip("xarray", reason="a stack needs the extra netcdf")
+    (tmp_path / "feet").mkdir()
+    write_mask(tmp_path / "feet" / "feet_2001-03-15.tif", zones(40), crs="EPSG:2263",
+               transform=Affine(100, 0, 1_000_000, 0, -100, 200_000))  # fmt: skip
+    assert command("export-masks", "feet", "--glacier", "Feet", "--out", "feet.nc").code == 0
+    assert command("data", "check", "feet.nc", "--form", "cf").code == 0
+    with xr.open_dataset("feet.nc") as stack:
+        number, unit = stack["x"].attrs["units"].split()
+    assert (float(number), unit) == (pytest.approx(1200 / 3937), "m")
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "held"),
+    [("stac", "a.json", {"type": "Feature", "stac_version": "1.1.0", "id": 1, "links": 5, "geometry": {}, "bbox": [],
+                         "properties": [], "assets": {"a": 3}}),
+     ("stac", "b.json", {"type": "Collection", "stac_version": "1.1.0", "id": "b", "links": [], "description": "",
+                         "license": "other", "extent": {"spatial": {"bbox": [3]}, "temporal": {"interval": [4]}}})],
+)  # fmt: skip
+def test_what_is_of_another_kind_is_told_and_no_traceback(
+    command: Command, form: str, name: str, held: dict[str, Any]
+) -> None:
+    Path(name).write_text(json.dumps(held))
+    assert command("data", "check", name, "--form", form).code == 1
+
+
+def test_an_item_of_a_span_of_time_has_no_datetime(command: Command, masks: Path) -> None:
+    path = items(command, masks)[1]
+    held = json.loads(path.read_text())
+    held["properties"]["datetime"] = None
+    path.write_text(json.dumps(held))
+    assert stac_problems(path) == []
+    del held["properties"]["end_datetime"]
+    path.write_text(json.dumps(held))
+    assert stac_problems(path) != []

@@ -202,3 +202,19 @@ def test_a_layer_without_a_date_has_one_colour() -> None:
     assert "SourceDate" in fronts_style(("SourceDate", "Official_n"))
     assert "array_agg" not in fronts_style(("Date",))
     assert style_of("observations", ()) == ("", "")
+
+
+@pytest.mark.parametrize("form", ["geojson", "kml", "gpkg", "parquet", "csv"])
+def test_one_file_holds_one_coordinate_system(tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    """In Greenland the columns of TermPicks go with its plane, elsewhere with degrees: no layer is both."""
+    held = Archive(tmp_path / "two.gpkg")
+    store(held, "Green", east=500_000, years=[2018, 2019])
+    store(held, "West", east=-2_000_000, years=[2018])
+    out = tmp_path / f"all.{form}"
+    given = ["export", "--all", "--archive", str(tmp_path / "two.gpkg"), "--table", "fronts", "--format", form,
+             "--columns", "termpicks", "--out", str(out)]  # fmt: skip
+    assert run(given) == 3
+    assert "West: its fronts have places on Earth in EPSG:4326, those before it places" in capsys.readouterr().err
+    if form == "gpkg":
+        layer = gpd.read_file(out)
+        assert (layer["GlacierID"].unique().tolist(), layer.crs.to_epsg()) == (["Green"], 3413)

@@ -131,3 +131,13 @@ def test_a_breach_of_the_conventions_is_found(written: Path, tmp_path: Path, sai
         BROKEN[said](held)
     found = cf_problems(path)
     assert any(said in one for one in found), found
+
+
+def test_quantities_whose_names_differ_in_other_letters_alone_are_both_written() -> None:
+    rows = pd.concat([observations(variable="größe_m"), observations(variable="grüße_m", value=[1.0, 2.0, 3.0, 4.0]),
+                      observations(variable="series_id", unit="m")])  # fmt: skip
+    found = series_dataset(rows)
+    held = [name for name in found.data_vars if f"{name}_sigma" in found.data_vars]
+    assert len(held) == 3
+    assert sorted(np.nansum(found[name]) for name in held)[0] == 10.0
+    assert found["series_id"].attrs["cf_role"] == "timeseries_id"

@@ -86,7 +86,7 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
     is_geographic = crs is not None and crs.is_geographic
     x_name, y_name = ("lon", "lat") if is_geographic else ("x", "y")
     x, y = t.c + (np.arange(width) + 0.5) * t.a, t.f + (np.arange(height) + 0.5) * t.e
-    units = ("degrees_east", "degrees_north") if is_geographic else ("m", "m")
+    units = ("degrees_east", "degrees_north") if is_geographic else (_length_unit(crs),) * 2
     standard = ("longitude", "latitude") if is_geographic else ("projection_x_coordinate", "projection_y_coordinate")
     zone = {
         "long_name": "zone of the surface",
@@ -142,6 +142,12 @@ def mask_stack(scenes: Iterable[MaskScene]) -> Any:
     # Counted alike, or a reader could take one for the other.
     stack["time"].encoding["units"] = stack["time_bounds"].encoding["units"] = "days since 1970-01-01"
     return stack
+
+
+def _length_unit(crs: pyproj.CRS | None) -> str:
+    """Return the unit of a plane's coordinates as UDUNITS writes it: planes in feet are on Earth too."""
+    metres = 1.0 if crs is None or not crs.axis_info else crs.axis_info[0].unit_conversion_factor
+    return {1.0: "m", 1000.0: "km"}.get(metres, f"{metres!r} m")
 
 
 def _times(dates: list[dt.date]) -> NDArray[np.datetime64]:
