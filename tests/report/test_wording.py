@@ -11,8 +11,9 @@ import pytest
 
 from glaciertime.errors import UsageError
 from glaciertime.report.content.parts import Number, count, say
+from glaciertime.report.content.series import series_label
 from glaciertime.report.wording import language_named, languages, wording_of
-from glaciertime.tables import QUALITY_FLAGS, VARIABLES
+from glaciertime.tables import FRONT_OF, QUALITY_FLAGS, VARIABLES
 
 REPORT = Path(__file__).parents[2] / "glaciertime" / "report"
 
@@ -91,6 +92,7 @@ def test_every_sentence_that_is_said_is_there() -> None:
     assert keys_said() - known == set()
     assert {f"flag.{flag}" for flag in QUALITY_FLAGS} <= known
     assert {f"variable.{name}" for name in VARIABLES} <= known
+    assert {f"front.{kind}" for kind in FRONT_OF if kind} <= known
 
 
 def test_no_view_speaks_a_language_of_its_own() -> None:
@@ -125,3 +127,10 @@ def test_a_sentence_is_chosen_by_its_number() -> None:
 def test_an_unknown_language_is_refused_with_those_there_are() -> None:
     with pytest.raises(UsageError, match="'klingon' is not known; known are de, en"):
         language_named("klingon")
+
+
+def test_kinds_of_fronts_are_said_in_the_language_of_the_page() -> None:
+    key = ("Crane", "front_position_m", "centreline", "centreline", "toy", "calving front")
+    label = series_label(key, apart=False)
+    assert wording_of("en").text(label) == "front position, centreline, calving front"
+    assert wording_of("de").text(label) == "Lage der Front, centreline, Kalbungsfront"

@@ -32,7 +32,7 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
-from glaciertime.report.content.series import ORDER, measured_in, variable_label
+from glaciertime.report.content.series import ORDER, front_label, measured_in, variable_label
 from glaciertime.tables import by_series, side_of_bound, variable_named
 from glaciertime.track.place import map_plane
 
@@ -199,7 +199,7 @@ def _map_caption(record: GlacierRecord, drawn: gpd.GeoDataFrame) -> tuple[Item, 
     kinds = drawn["front_of"].fillna("").value_counts()
     if any(kinds.index):
         found += [
-            say("map.kind", kind=str(kind) if kind else say("map.unknown_kind"), n=count(n))
+            say("map.kind", kind=front_label(str(kind)) if kind else say("map.unknown_kind"), n=count(n))
             for kind, n in kinds.items()
         ]
     hidden = len(record.fronts_local) if len(record.fronts) else 0

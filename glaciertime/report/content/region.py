@@ -29,7 +29,7 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
-from glaciertime.report.content.series import per_year, variable_label
+from glaciertime.report.content.series import front_label, per_year, variable_label
 from glaciertime.report.region_text import left_out_text
 
 __all__ = ["region_content"]
@@ -109,8 +109,9 @@ def _lead(reading: RegionReading, today: dt.date) -> Section:
 
 
 def _title(kind: Mapping[str, str]) -> Phrase:
-    how = tuple(part for part in (kind["method"], kind["footprint"], kind["front_of"]) if part not in ("", "-"))
-    what: Item = (variable_label(kind["variable"]), *dict.fromkeys(how))
+    how = dict.fromkeys(part for part in (kind["method"], kind["footprint"]) if part not in ("", "-"))
+    front = (front_label(kind["front_of"]),) if kind["front_of"] not in ("", "-") else ()
+    what: Item = (variable_label(kind["variable"]), *how, *front)
     return say("region.kind", what=what, dataset=kind["dataset"], source=say(f"data.is_{kind['source']}"))
 
 

@@ -8,9 +8,18 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.report.content.parts import Item, say
-from glaciertime.tables import SERIES_KEY, VARIABLES, by_series, variable_named
+from glaciertime.tables import FRONT_OF, SERIES_KEY, VARIABLES, by_series, variable_named
 
-__all__ = ["ORDER", "first_series", "measured_in", "per_year", "rows_of", "series_label", "variable_label"]
+__all__ = [
+    "ORDER",
+    "first_series",
+    "front_label",
+    "measured_in",
+    "per_year",
+    "rows_of",
+    "series_label",
+    "variable_label",
+]
 
 #: What a reader looks for first stands first.
 ORDER = ("front_position_m", "area_km2", "length_m", "length_change_m", "front_width_m")
@@ -26,13 +35,18 @@ def variable_label(variable: str) -> Item:
     return say(f"variable.{variable}") if variable in VARIABLES else variable_named(variable).label
 
 
+def front_label(kind: str) -> Item:
+    """Return what a kind of front is called; of one that is not known here, its own name."""
+    return say(f"front.{kind}") if kind and kind in FRONT_OF else kind
+
+
 def measured_in(key: Sequence[Any], *, apart: bool) -> tuple[Item, ...]:
     """Return how a series was measured: method, footprint, kind of front; its data set where there are several."""
     _, _, method, footprint, dataset, front_of = map(str, key)
     parts = [part for part in (method, footprint) if part not in ("", "-")]
     # A position along a line is measured in what it is measured along.
     parts = list(dict.fromkeys(parts))
-    return tuple(part for part in (*parts, front_of, dataset if apart else "") if part)
+    return tuple(part for part in (*parts, front_label(front_of), dataset if apart else "") if part)
 
 
 def series_label(key: Sequence[Any], *, apart: bool) -> Item:

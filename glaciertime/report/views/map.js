@@ -22,7 +22,8 @@ for (const svg of document.querySelectorAll("svg.zoom")) {
     const [left, top, width, height] = view, share = width / whole[2];
     const rough = width / scale / 1000 / 4, power = 10 ** Math.floor(Math.log10(rough));
     const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
-    const size = `font-size:${parseFloat(told.size || getComputedStyle(svg.querySelector("text.size")).fontSize) * share}px;stroke-width:${4 * share}px`;
+    // Letters of twelve pixels, however wide the map is on its page.
+    const letter = 12 * whole[2] / (svg.clientWidth || 700), size = `font-size:${letter * share}px;stroke-width:${4 * share}px`;
     const k = scale * 1000;
     for (let km = Math.ceil((x0 / 1000 + left / k) / step) * step; (km - x0 / 1000) * k < left + width; km += step) {
       const x = (km - x0 / 1000) * k;
@@ -72,4 +73,6 @@ for (const svg of document.querySelectorAll("svg.zoom")) {
     });
   }
   svg.closest("figure").querySelector(".tools").hidden = false;
+  addEventListener("resize", show);
+  show();
 }

@@ -17,7 +17,7 @@ __all__ = ["map_svg", "ramp_colour"]
 _WIDTH = 1000.0
 _HIGHEST_REM = 42.0
 #: As attributes too: a printer reads no style sheet within a picture.
-_GRID = 'stroke="#e1e5e9" stroke-width="1" font-size="17" font-family="DejaVu Sans, sans-serif"'
+_GRID = 'stroke="#e1e5e9" stroke-width="1" font-size="25" font-family="DejaVu Sans, sans-serif"'
 _STAMP = 'fill="#b00020" fill-opacity=".18" font-size="60"'
 _WORDS = 'fill="#57606a" stroke="none"'
 #: The end of the ramp is too bright on white.
@@ -88,7 +88,7 @@ def map_svg(plot: MapPlot, *, wording: Wording) -> str:
         f'<svg class="zoom" role="img" aria-label="{escape(title)}" viewBox="0 0 {_WIDTH:g} {plane.height:.2f}" '
         f'data-x0="{plane.x0!r}" data-y1="{plane.y1!r}" data-scale="{plane.scale!r}" '
         f'data-decimal="{escape(numbers["decimal"])}" data-thousands="{escape(numbers["thousands"])}">'
-        f'<text class="size" visibility="hidden">0</text><g class="grid" {_GRID}>{_grid(plane, wording)}</g>'
+        f'<g class="grid" {_GRID}>{_grid(plane, wording)}</g>'
         f"{''.join(drawn)}{stamp}</svg>"
     )
     where = plot.crs or wording.text(say("view.local"))
