@@ -267,6 +267,7 @@ def _tests(found: dict[str, Any], factor: str) -> Iterable[Section]:
         notes=[
             *_reasons([pair for _, pair in pairs]),
             *_left_out(families),
+            *_other_images(families, title),
             f"Units are {' or '.join(dict.fromkeys(one['unit'] + 's' for one, _ in pairs))}, each the mean of its "
             "seeds. Holm and Bonferroni correct for all pairs of this table that are of one metric. d_z: mean of the "
             "differences over their standard deviation, interval by the noncentral t; d_av: over the mean of the two "
@@ -281,6 +282,14 @@ def _reasons(held: Sequence[dict[str, Any]]) -> list[str]:
         if one["reason"]:
             counts[one["reason"]] = counts.get(one["reason"], 0) + 1
     return [f"No test in {count} of {len(held)} cases: {reason}." for reason, count in counts.items()]
+
+
+def _other_images(families: Sequence[dict[str, Any]], title: str) -> list[str]:
+    count = sum(not one["same_images"] for one in families)
+    return [
+        f"In {count} of {len(families)} comparisons the {title} are tested on the same places but not on the same "
+        "images, or not by the same labels: what differs may be the images."
+    ] if count else []  # fmt: skip
 
 
 def _left_out(families: Sequence[dict[str, Any]]) -> list[str]:

@@ -62,7 +62,7 @@ def findings_of(plan: ComparisonPlan, conducted: Conducted) -> dict[str, Any]:
     parts = [unit_scores(part, by=[*_KEYS, "seed"], unit=units[key]) for key, part in test.groupby(list(_STRATA))]
     scores = _as_listed(pd.concat(parts, ignore_index=True), test)
     whole = _as_listed(unit_scores(test, by=[*_KEYS, "seed"], unit=""), test)
-    families = list(_families(plan, scores, units))
+    families = list(_families(plan, scores, units, _labelled(test)))
     _correct(families)
     found["told"] += [
         f"{metric}: none of the test images has it" for metric in plan.metrics if whole[metric].isna().all()
@@ -144,7 +144,22 @@ def _is(table: pd.DataFrame, levels: dict[str, Any]) -> pd.Series:
     return held
 
 
-def _families(plan: ComparisonPlan, scores: pd.DataFrame, units: dict[Any, str]) -> Iterator[dict[str, Any]]:
+def _labelled(test: pd.DataFrame) -> pd.DataFrame:
+    """Return the labelled pixels of each class of each glacier, of each combination."""
+    keys = [*FACTORS, "seed", "glacier", "class"]
+    held = test[test["metric"].isin(("tp", "fn"))].groupby(keys, observed=True)["value"].sum().reset_index()
+    return held.drop_duplicates([*FACTORS, "glacier", "class"])
+
+
+def _are_same_images(labelled: pd.DataFrame, factor: str) -> bool:
+    """Return whether what is compared has the same labels, glacier by glacier: other labels are of other images."""
+    wide = labelled.pivot_table(index=["glacier", "class"], columns=factor, values="value", observed=True)
+    return bool((wide.max(axis=1) == wide.min(axis=1)).all())
+
+
+def _families(
+    plan: ComparisonPlan, scores: pd.DataFrame, units: dict[Any, str], labelled: pd.DataFrame
+) -> Iterator[dict[str, Any]]:
     """Yield the tests of each thing that is compared, with all else equal."""
     for factor in FACTORS:
         if scores[factor].nunique() < 2:
@@ -157,11 +172,13 @@ def _families(plan: ComparisonPlan, scores: pd.DataFrame, units: dict[Any, str])
             held = dict(zip(others, fixed, strict=True))
             kinds = {units[tuple({**held, factor: level}[name] for name in _STRATA)] for level in levels}
             unit = kinds.pop() if len(kinds) == 1 else "glacier or scene"
+            is_same = _are_same_images(labelled[_is(labelled, held)], factor)
             for metric in plan.metrics:
                 table = part.pivot_table(index="unit", columns=factor, values=metric, aggfunc="mean", observed=True)
                 table = table.reindex(columns=levels)
                 if table.notna().to_numpy().any():
-                    yield _family(plan, table, factor=factor, fixed=held, unit=unit, metric=metric)
+                    tested = _family(plan, table, factor=factor, fixed=held, unit=unit, metric=metric)
+                    yield {**tested, "same_images": is_same}
 
 
 def _family(

@@ -143,6 +143,17 @@ def test_images_of_no_known_glacier_are_no_unit_of_a_test_and_are_told(rows_of: 
     assert any(one.startswith("ice: 1 test images are of no known glacier") for one in found["told"])
 
 
+def test_what_is_paired_over_glaciers_on_other_images_is_told(rows_of: Rows) -> None:
+    kinds = {(("modality", kind),): list(GOOD["unet-small"]) for kind in ("optical", "radar")}
+    rows = rows_of(kinds)
+    other = (rows["modality"] == "radar") & (rows["glacier"] == "glacier3") & (rows["metric"] == "fn")
+    for is_same, tested in ((True, rows), (False, rows.assign(value=rows["value"] + 7 * other))):
+        found = found_of(tested)
+        assert {one["same_images"] for one in found["families"]} == {is_same}
+        told = any("not on the same images" in note for part in content_of(found) for note in part.notes)
+        assert told is not is_same
+
+
 def test_fronts_that_were_not_found_are_told_beside_the_error_of_the_others(rows_of: Rows) -> None:
     rows = models_rows(rows_of)
     images = rows[(rows["metric"] == "tp") & (rows["class"] == "glacier")].assign(**{"class": "all"})
