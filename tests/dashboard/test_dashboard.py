@@ -150,6 +150,8 @@ def test_no_upload_leaves_its_folder_or_comes_in_without_a_key(page: Any, addres
         code, text = post(address, f"key={key}&kind=images&name={name}", b"x")
         assert (code, "refused" in text) == (413, True), name
     code, text = post(address, f"key={key}&kind=images&name=a.tif", b"x" * 1000)
+    assert (code, "is no raster" in text) == (415, True)
+    code, text = post(address, f"key={key}&kind=images&name=a.tif", b"II*\0" + b"x" * 1000)
     assert (code, "a.tif" in text) == (200, True)
 
 
