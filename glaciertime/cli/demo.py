@@ -53,6 +53,8 @@ def demo(
         raise UsageError(f"--out {folder} is there and not empty; name a folder that is not there yet")
     make_folder(folder)
     root, before = context.find_root().command, Path.cwd()
+    # The glacier is simulated whatever folder of data is set elsewhere: a demo shows nobody's own masks.
+    own_data = os.environ.pop("GLACIERTIME_DATA", None)
     os.chdir(folder)
     try:
         for number, (what, arguments) in enumerate(STEPS, start=1):
@@ -63,5 +65,7 @@ def demo(
                 raise typer.Exit(code)
     finally:
         os.chdir(before)
+        if own_data is not None:
+            os.environ["GLACIERTIME_DATA"] = own_data
     typer.echo(f"\neverything is in {folder.resolve()}: open crane.html in a browser, fronts.gpkg in QGIS", err=True)
     typer.echo(folder)

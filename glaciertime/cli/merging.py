@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -60,7 +60,8 @@ def merge_image(pixels: Sequence[Imagery], settings: Settings, model: Loaded) ->
     assert model.united is not None
     held = len(model.spec.codes) * (len(model.members) + 2)
     pixels[0].check_whole(bytes_per_pixel=4 * held + 20, step="held whole, as each of the models sees it")
-    members, flags = [], {}
+    members: list[Any] = []
+    flags: dict[str, str] = {}
     for member, image in zip(model.members, pixels, strict=True):
         seen, told = _member_scene(image, settings, member)
         members.append(seen)

@@ -184,7 +184,8 @@ def _report_of_region(
         make_folder(out)
     _check(target, archive=archive, overwrite=overwrite)
     reading, digest = region_reading(chosen, store, **options)  # type: ignore[arg-type]
-    pages, failed = {}, {}
+    pages: dict[str, str] = {}
+    failed: dict[str, str] = {}
     if in_folder:
         pages, failed = _pages_of_each(chosen, store, out, language, archive=archive, overwrite=overwrite, jobs=jobs)
     run = the_run()

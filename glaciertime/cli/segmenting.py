@@ -317,7 +317,8 @@ def _zones_of_several(
     """
     from glaciertime.cli.merging import merge_image
 
-    read, flags = [pixels], {}
+    read: list[Imagery] = [pixels]
+    flags: dict[str, str] = {}
     for member in model.members[1:]:
         other, doubts = open_image(image, settings, member, opened)
         read.append(other)

@@ -280,7 +280,7 @@ def _towards(
 ) -> tuple[Towards, str]:
     """Return which way the ocean lies in images: told, along the glacier's line, or as the model finds it."""
     images = [scene for scene in scenes if isinstance(scene, ImageScene)]
-    models = {"weights": request.weights, "merge": request.merge}
+    models: dict[str, Any] = {"weights": request.weights, "merge": request.merge}
     if request.ocean is not None:
         return checked_towards(images, Towards(ocean_deg=request.ocean), **models)
     place = place_of(glacier, scene_crs=WGS84, rulers=rulers)

@@ -80,6 +80,8 @@ def _vector(driver: str, *, append: bool = False, several: bool = False) -> Call
             return
         if not isinstance(rows, gpd.GeoDataFrame):
             raise UsageError(f"this table has no geometry, so it cannot be {driver}; use csv, parquet or gpkg")
+        if driver in ("KML", "GeoJSON") and rows.crs is None and not rows.geometry.isna().all():
+            raise UsageError(f"these lines have no place on Earth, which {driver} needs; use gpkg or parquet")
         mode = "a" if append else "w"
         if driver == "ESRI Shapefile":
             rows.rename(columns=_SHAPEFILE_NAMES).to_file(draft, driver=driver, mode=mode)

@@ -31,7 +31,7 @@ def influence_picture(found: Influence) -> bytes:
     """
     series, unit = found.series, found.series.unit
     has_inputs = len(found.inputs) > 0
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(12.4 if has_inputs else 8.2, 6.4), layout="constrained")
         grid = figure.add_gridspec(3, 2 if has_inputs else 1, height_ratios=(2, 1, 1))
         record = figure.add_subplot(grid[0, 0])

@@ -118,8 +118,9 @@ class Workbench:
     def input_effects(self, index: int) -> list[tuple[str, NDArray[np.float64]]]:
         """Return by how much each input moves the trees' forecast of a task, see :meth:`.gbm.GlobalTrees`."""
         row, glacier = self.rows[index], self.tasks[index].series.glacier
-        known = isinstance(row, OriginRow)
-        return self.pool.trees.input_effects(row, glacier, float(self.cutoffs[index])) if known else []
+        if not isinstance(row, OriginRow):
+            return []
+        return self.pool.trees.input_effects(row, glacier, float(self.cutoffs[index]))
 
     def evidence(self, index: int) -> NDArray[np.int64]:
         """Rows of the bank that tell of other glaciers and were known at the task's cutoff."""

@@ -164,13 +164,14 @@ class Explainer:
             fell = band_occlusion(shown, run=run, weights=aim.weights, channels=bands)
             return occlusion(shown, run=run, weights=aim.weights, channels=bands), fell
         assert network is not None
-        heated = {"weights": aim.weights, "temperature": self.spec.temperature}
+        weights, heat = aim.weights, self.spec.temperature
         if method == "grad-cam":
-            return grad_cam(network, shown, **heated, place_by_place=aim.name == FRONT), None
+            place_by_place = aim.name == FRONT
+            return grad_cam(network, shown, weights=weights, temperature=heat, place_by_place=place_by_place), None
         if method == "saliency":
-            maps = saliency(network, shown, **heated)[:bands]
+            maps = saliency(network, shown, weights=weights, temperature=heat)[:bands]
         else:
-            maps = integrated_gradients(network, shown, **heated, channels=bands)[:bands]
+            maps = integrated_gradients(network, shown, weights=weights, temperature=heat, channels=bands)[:bands]
         # The feature saliency score of Aryal et al. 2023, their eq. 3: the sum of a band's map over its pixels.
         return np.abs(maps).sum(axis=0), np.abs(maps).sum(axis=(1, 2), dtype=np.float64)
 

@@ -168,7 +168,7 @@ def _line(
     if all(_same(each.framing, framing) for each in predictions):
         layers = [united.layers(place, each.probability) for place, each in enumerate(predictions)]
         hidden = ~np.logical_and.reduce([np.isfinite(each.probability).all(axis=0) for each in predictions])
-        probability = np.mean(layers, axis=0, dtype=np.float32)
+        probability: NDArray[np.float32] = np.stack(layers).mean(axis=0, dtype=np.float32)
         probability[:, hidden] = np.nan
     else:
 
