@@ -127,6 +127,7 @@ def _report_of_one(record: GlacierRecord, target: Path, language: str, *, archiv
     from glaciertime.pipeline.pages import write_page
     from glaciertime.report.forms import check_form, form_of
 
+    _check_place(target, archive=archive)
     form = form_of(target)
     check_form(form)
     _check(target, archive=archive, overwrite=overwrite)
@@ -134,6 +135,13 @@ def _report_of_one(record: GlacierRecord, target: Path, language: str, *, archiv
     data, kept = write_page(record, run=run, target=str(target), form=form, language=language)
     _write(target, data, kept, archive=archive, overwrite=overwrite)
     return kept
+
+
+def _check_place(target: Path, *, archive: Path) -> None:
+    """Refuse the archive itself before its suffix is spoken of."""
+    from glaciertime.writing import Target, check_target
+
+    check_target(Target(target, "--out"), archive=archive, overwrite=True)
 
 
 def _targets(target: Path) -> list[Target]:
@@ -178,6 +186,7 @@ def _report_of_region(
 
     in_folder = folder_meant(out, is_many=True)
     target = out / _INDEX if in_folder else out
+    _check_place(target, archive=archive)
     form = form_of(target)
     check_form(form)
     if in_folder:

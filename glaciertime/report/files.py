@@ -125,7 +125,10 @@ def _rows_in(path: Path, form: str) -> int:
 
         return rows_in(path)
     if form == "kml":
-        return path.read_bytes().count(b"<Placemark")
+        text = path.read_bytes().rstrip()
+        if not text.endswith(b"</kml>"):
+            raise OSError(errno.EIO, "its end is cut off", str(path))
+        return text.count(b"<Placemark")
     if form == "shp":
         _check_lengths(path)
     return len(gpd.read_file(path, layer=LAYER) if form == "gpkg" else gpd.read_file(path))

@@ -99,6 +99,8 @@ def drafts(
             room = current.path.parent / draft_name(current.path)
             rooms.append(room)
             room.mkdir()
+        # What fails without saying where is taken to be about the first: the others are beside it.
+        current = targets[0]
         with signals_as_exceptions():
             yield tuple(room / target.path.name for room, target in zip(rooms, targets, strict=True))
         for current, room in zip(targets, rooms, strict=True):
@@ -194,6 +196,8 @@ def sentence_of(error: Exception, targets: Sequence[Target], rooms: list[Path], 
     named = getattr(error, "filename", None)
     if named is not None and not any(os.path.abspath(named).startswith(os.path.abspath(room)) for room in rooms):
         return None  # an input, not a draft
+    inside = (place for place, room in enumerate(rooms) if named and str(named).startswith(str(room)))
+    current = targets[next(inside, targets.index(current))]
     code = error.errno if isinstance(error, OSError) else None
     reason = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0] or type(error).__name__
     if code in _REMEDIES and code != errno.EIO:

@@ -148,7 +148,7 @@ def test_the_report_says_which_front_a_position_is_of(command: Command, held: Pa
     assert "Forecast of front position, centreline, calving front" in words
     assert "front position, centreline, shelf" in words
     assert "18 calving fronts" in words
-    assert "calving front: 10. shelf: 8." in words
+    assert "Calving front: 10. Shelf: 8." in words
 
 
 def test_exports_carry_what_the_front_is(command: Command, held: Path) -> None:

@@ -25,7 +25,11 @@ from glaciertime.writing.marks import read_mark
 
 from .conftest import Command, Result, write_mask, zones
 
-FORMAT_FILES = {"csv": "a.csv", "parquet": "a.parquet", "gpkg": "a.gpkg", "geojson": "a.geojson", "shp": "a.shp"}
+FORMAT_FILES = {
+    "csv": "a.csv", "parquet": "a.parquet", "gpkg": "a.gpkg", "geojson": "a.geojson", "shp": "a.shp", "kml": "a.kml",
+    "netcdf": "a.nc",
+}  # fmt: skip
+TABLE_OF = {"netcdf": "observations"}
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +77,8 @@ def short_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def export(command: Command, form: str, out: object, *more: object) -> Result:
-    return command("export", "--glacier", "Toy", "--table", "fronts", "--format", form, "--out", out, *more)
+    table = TABLE_OF.get(form, "fronts")
+    return command("export", "--glacier", "Toy", "--table", table, "--format", form, "--out", out, *more)
 
 
 def test_segment_never_writes_over_its_image(command: Command, scene: Path) -> None:
@@ -258,7 +263,7 @@ def no_file_beyond(bytes_: int) -> Iterator[None]:
 
 LIMITED = [
     *(
-        ["export", "--glacier", "Toy", "--table", "fronts", "--format", form, "--out", name]
+        ["export", "--glacier", "Toy", "--table", TABLE_OF.get(form, "fronts"), "--format", form, "--out", name]
         for form, name in FORMAT_FILES.items()
     ),
     ["report", "--glacier", "Toy", "--out", "a.html"],

@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ from glaciertime.dashboard.uploads import check_content, checked_name
 from glaciertime.dashboard.workplace import Workplace, at_key
 from glaciertime.errors import InputError
 from glaciertime.tables import empty
+
+
+def to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run it in a thread: the browser of other tests keeps a loop running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 @pytest.mark.parametrize(
@@ -75,7 +83,7 @@ def test_a_command_tells_its_sentences_its_result_and_itself(tmp_path: Path) -> 
         assert said == list(ended.sentences)
         assert ended.command == "glaciertime table --archive none.gpkg"
 
-    asyncio.run(both())
+    to_its_end(both())
 
 
 def test_a_command_that_is_stopped_ends_and_says_so(tmp_path: Path) -> None:
@@ -92,7 +100,7 @@ def test_a_command_that_is_stopped_ends_and_says_so(tmp_path: Path) -> None:
         assert ended.sentences[-1] == "Stopped."
         assert not commands.is_busy
 
-    asyncio.run(stop())
+    to_its_end(stop())
 
 
 def test_a_picture_keeps_what_was_not_observed_clear(tmp_path: Path) -> None:
@@ -211,7 +219,7 @@ def test_work_of_two_commands_is_not_begun_twice_and_is_stopped_as_one(tmp_path:
         assert commands.take()
         assert not (await commands.run(["--version"], hear=said.append)).has_result
 
-    asyncio.run(work())
+    to_its_end(work())
 
 
 def test_all_that_runs_is_ended_with_the_session(tmp_path: Path) -> None:
@@ -224,13 +232,13 @@ def test_all_that_runs_is_ended_with_the_session(tmp_path: Path) -> None:
         for ended in await asyncio.wait_for(asyncio.gather(*running), 20):
             assert ended.code < 0
 
-    asyncio.run(both())
+    to_its_end(both())
 
 
 def test_what_the_system_ended_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     kill = ["-n", "1", "import os; os.kill(os.getpid(), 9)"]
-    ended = asyncio.run(Commands(tmp_path).run(kill, hear=said.append, module="timeit"))
+    ended = to_its_end(Commands(tmp_path).run(kill, hear=said.append, module="timeit"))
     assert ended.code == -9
     assert "not be enough memory" in said[-1]
 
