@@ -127,12 +127,13 @@ def _write_stack(scenes: list[MaskScene], out: Path, *, overwrite: bool, licence
     from glaciertime.track.record.stack import mask_stack
     from glaciertime.writing import Target, check_target, draft
     from glaciertime.writing.marks import made_by
+    from glaciertime.writing.netcdf import netcdf_told
 
     own = made_by(_MARK)
     check_target(Target(out, "--out", own), overwrite=overwrite)
     check_note(out, overwrite=overwrite)
     stack = mask_stack(scenes).assign_attrs(license="; ".join(licences), generator=_MARK)
-    with draft(out, own=own, overwrite=overwrite) as made:
+    with draft(out, own=own, overwrite=overwrite) as made, netcdf_told(made):
         stack.to_netcdf(made, engine="netcdf4", encoding={"zone": {"zlib": True, "_FillValue": None}})
     write_note(out, _record(out, folder, licences, scenes), overwrite=overwrite)
     return len(scenes)

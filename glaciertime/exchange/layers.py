@@ -15,6 +15,7 @@ import pandas as pd
 from glaciertime.archive.geopackage import NOW
 from glaciertime.archive.schema import create_style_table, store_style
 from glaciertime.qgis_style import style_of
+from glaciertime.writing.netcdf import netcdf_told
 
 __all__ = ["LAYER", "carry_along", "write_kml", "write_layer"]
 
@@ -93,7 +94,7 @@ def carry_along(draft: Path, form: str, *, licences: Sequence[str], table: str, 
     elif form == "netcdf" and licences:
         import netCDF4
 
-        with netCDF4.Dataset(draft, "a") as dataset:
+        with netcdf_told(draft), netCDF4.Dataset(draft, "a") as dataset:
             dataset.license = "; ".join(licences)
     elif form == "parquet" and licences:
         from pyarrow import parquet

@@ -17,6 +17,7 @@ import pandas as pd
 
 from glaciertime.errors import MissingExtraError, UsageError
 from glaciertime.tables import BOUNDS, QUALITY_FLAGS, SERIES_KEY, SOURCES, by_series, flags_of, variable_named
+from glaciertime.writing.netcdf import netcdf_told
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -184,7 +185,8 @@ def write_series(observations: pd.DataFrame, draft: Path, *, mark: str, licences
     for name, held in dataset.variables.items():
         if held.dtype.kind == "f" and name not in ("time", "time_bounds"):
             plain[name] = {"_FillValue": np.nan}
-    dataset.to_netcdf(draft, engine="netcdf4", format="NETCDF4", encoding=plain)
+    with netcdf_told(draft):
+        dataset.to_netcdf(draft, engine="netcdf4", format="NETCDF4", encoding=plain)
 
 
 def rows_in(path: Path) -> int:
