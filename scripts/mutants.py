@@ -253,7 +253,7 @@ MUTANTS = [
     ),
     *rows(
         "forecast/learned/design.py", (FORECAST + "leakage.py", FORECAST + "scrambled_future.py"),
-        ("bank.origin_year <= year + 1e-9", "bank.origin_year <= year + 5"),
+        ("[year - _STALE_YEARS, year + 1e-9], side", "[year - _STALE_YEARS, year + 5], side"),
     ),
     # Scores.
     *rows(
@@ -279,7 +279,7 @@ MUTANTS = [
     ),
     *rows(
         "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py"),
-        ("(count + 1) / count", "(count - 1000) / count"),
+        ("conformal * self.size(inputs)", "2 * conformal * self.size(inputs)"),
         ("(np.cumsum(w) - w / 2) / w.sum()", "np.cumsum(w) / w.sum()"),
     ),
 ]  # fmt: skip

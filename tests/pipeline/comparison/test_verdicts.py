@@ -26,7 +26,7 @@ GOOD = {model: RNG.uniform(0.5, 0.7, 8) + 0.05 * at for at, model in enumerate(M
 
 
 def plan_of(**given: Any) -> ComparisonPlan:
-    return ComparisonPlan(data={"ice": DataSet(reader="caffe")}, models=MODELS, **given)
+    return ComparisonPlan(data={"ice": DataSet(reader="caffe")}, models=MODELS, **{"draws": 200, **given})
 
 
 def models_rows(rows_of: Rows, *, seeds: tuple[int, ...] = (1, 2), shift: float = 0.01, **about: Any) -> pd.DataFrame:
