@@ -39,7 +39,7 @@ from glaciertime.segment.predict.prediction import predict_image, zones_from_pro
 from glaciertime.segment.predict.weights import load_model, save_model
 
 NETWORKS = {"convolution": "unet-small", "attention": "segformer-b0", "Mamba": "glacier-seg-fast"}
-SIZE = (128, 80)
+SIZE = (160, 160)
 HELD_OUT_SEED = 1000
 
 
@@ -153,8 +153,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, required=True, help="folder of the networks")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=160)
-    parser.add_argument("--scenes", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=320)
+    parser.add_argument("--scenes", type=int, default=120)
     parser.add_argument("--images", type=int, default=12, help="held-out scenes")
     parser.add_argument("--architectures", action="store_true", help="try every method on every architecture, and stop")
     arguments = parser.parse_args()

@@ -212,7 +212,7 @@ def store_style(database: sqlite3.Connection, layer: str, *, name: str, style: s
     held = database.execute("SELECT 1 FROM layer_styles WHERE f_table_name = ? LIMIT 1", (layer,)).fetchone()
     if held is None:
         database.execute(
-            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "
+            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, "  # nosec B608
             f"styleName, styleQML, styleSLD, useAsDefault, description, owner, update_time) "
             f"VALUES ('', '', ?, ?, ?, ?, '', 1, ?, '', {NOW})",
             (layer, geometry, name, style, name),
