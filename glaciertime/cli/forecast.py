@@ -202,7 +202,8 @@ def _forecasts(
                 out.add(outlook.rows)
             else:
                 _print(outlook.rows)
-                _print_beside(outlook.glacier, found, store.read("verdicts", glacier=outlook.glacier), outlook.rows)
+                verdicts = store.read("verdicts", glacier=outlook.glacier)
+                _print_beside(outlook.glacier, found, verdicts, outlook.rows, is_cut=requests[0].cutoff is not None)
             failed = outlook.rows[outlook.rows["status"] != "ok"]
             for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
                 whose = f"{outlook.glacier}: " if chosen.is_many else ""
@@ -213,17 +214,20 @@ def _forecasts(
     raise typer.Exit(tally.exit_code(strict=strict))
 
 
-def _print_beside(glacier: str, hazards: pd.DataFrame, verdicts: pd.DataFrame, rows: pd.DataFrame) -> None:
+def _print_beside(
+    glacier: str, hazards: pd.DataFrame, verdicts: pd.DataFrame, rows: pd.DataFrame, *, is_cut: bool
+) -> None:
     """Print what is no part of the intervals: which model a backtest speaks for, and how often such glaciers break."""
     from glaciertime.breaks import hazard_text
     from glaciertime.tables import SERIES_KEY
 
-    told = 0
     keys = rows[[*SERIES_KEY]].fillna("").drop_duplicates()
-    for row in verdicts.merge(keys, on=list(SERIES_KEY)).itertuples():
+    of_these = verdicts.merge(keys, on=list(SERIES_KEY))
+    for row in of_these.itertuples() if not is_cut else ():
         typer.echo(f"  verdict of its backtest, {row.variable} ({row.method}), {row.verdict}")
-        told += 1
-    if not told:
+    if is_cut:
+        typer.echo("  verdict: not told beside --cutoff, since the backtest saw what came after it")
+    elif of_these.empty:
         name = shlex.quote(glacier)
         typer.echo(f"  verdict: none yet; glaciertime backtest --glacier {name} says which model to use")
     for text in hazard_text(hazards):
