@@ -196,3 +196,12 @@ def test_five_images_of_every_summer_show_a_season_and_no_breaks():
     assert not any(record_breaks(years, falls_and_season(years, scatter=1, seed=seed)) for seed in range(5))
     (one,) = record_breaks(years, falls_and_season(years, scatter=1, seed=0) - np.where(years > 2006, 300, 0))
     assert one.step == pytest.approx(-300, abs=10)
+
+
+def test_equal_values_on_a_grid_have_a_rate_that_is_as_sure_as_their_sigmas():
+    rows = series([100.0] * 12, every_days=365).assign(sigma=50.0)
+    part = segment_table(rows).iloc[-1]
+    assert part["rate_per_year"] == 0
+    assert part["low"] == pytest.approx(-part["high"])
+    assert part["high"] > 1
+    assert part["reading"] == "stable"
