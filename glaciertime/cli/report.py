@@ -186,11 +186,11 @@ def _report_of_region(
 
     in_folder = folder_meant(out, is_many=True)
     target = out / _INDEX if in_folder else out
+    if in_folder:
+        make_folder(out)
     _check_place(target, archive=archive)
     form = form_of(target)
     check_form(form)
-    if in_folder:
-        make_folder(out)
     _check(target, archive=archive, overwrite=overwrite)
     reading, digest = region_reading(chosen, store, **options)  # type: ignore[arg-type]
     pages: dict[str, str] = {}
