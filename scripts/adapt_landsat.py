@@ -13,10 +13,14 @@ Jakobshavn with other images, Kangerlussuaq and Sverdrup were only measured. The
 all that was learnt (``--share 1``), those of ``adapt_landsat_half.csv`` of the half; a share of its own goes with
 ``--work`` and ``--results`` of its own.
 
+``--rehearse simulated`` shows the simulated scenes that ``glaciertime adapt`` rehearses by default, in place of the
+images of the other two glaciers; its rows are those of ``adapt_landsat_simulated.csv``.
+
 A run that was killed goes on where it stopped: the adapted weights are kept in ``--work``, and what is finished is in
 ``scripts/results/adapt_landsat.csv``, one row per image, with the seconds of learning and the most memory of its run.
 
     python scripts/adapt_landsat.py --data ../shared/data/landsat_fronts --weights trained
+    python scripts/adapt_landsat.py --weights trained --rehearse simulated --labelled 5 --glaciers Jakobshavn
     python scripts/adapt_landsat.py --table
 """
 
@@ -33,12 +37,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-RESULTS = Path(__file__).parent / "results" / "adapt_landsat.csv"
+RESULTS = Path(__file__).parent / "results"
 GLACIERS = ("Jakobshavn", "Kangerlussuaq", "Sverdrup")
 RUN = ["glacier", "labelled", "seed"]
 COLUMNS = [*RUN, "part", "image", "before_px", "after_px", "seconds", "memory_mb"]
 #: Images of the other glaciers that are measured, one in so many.
 EVERY_OTHER = 16
+#: Simulated scenes, as many as ``glaciertime adapt`` makes.
+SIMULATED = 24
 
 
 def arguments() -> argparse.Namespace:
@@ -46,7 +52,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/landsat_fronts"))
     parser.add_argument("--weights", type=Path, help="folder of without-GLACIER.safetensors")
     parser.add_argument("--work", type=Path, default=Path("adapted"), help="where adapted weights are kept")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, help="in place of a table in scripts/results")
+    parser.add_argument("--rehearse", choices=["others", "simulated"], default="others", help="beside the labels")
     parser.add_argument("--glaciers", default=",".join(GLACIERS))
     parser.add_argument("--labelled", default="5,3,10")
     parser.add_argument("--seeds", default="0")
@@ -54,7 +61,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--share", type=float, default=0.5, help="of what was learnt that is kept")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what there is")
-    return parser.parse_args()
+    options = parser.parse_args()
+    table = "adapt_landsat.csv" if options.rehearse == "others" else "adapt_landsat_simulated.csv"
+    options.results = options.results or RESULTS / table
+    return options
 
 
 def spread(count: int, chosen: int, *, seed: int) -> list[int]:
@@ -93,6 +103,7 @@ def measure(glacier: str, count: int, seed: int, data, network, spec, before: di
     from safetensors import safe_open
     from safetensors.torch import save_file
 
+    from glaciertime.scenes.datasets.readers import open_training_data
     from glaciertime.segment.adapt.fixed import seen_zones, with_fixed_labels
     from glaciertime.segment.adapt.leaving_out import predicting
     from glaciertime.segment.adapt.tuning import Tuning, engine_of, rehearsal_chances, tune
@@ -103,8 +114,12 @@ def measure(glacier: str, count: int, seed: int, data, network, spec, before: di
     if options.steps is not None:
         tuning = replace(tuning, steps=options.steps)
     began = time.perf_counter()
-    chances = rehearsal_chances(data, without=glacier)
-    kept = options.work / f"{glacier}_{count}_{seed}.safetensors"
+    if options.rehearse == "simulated":
+        earlier = open_training_data("simulated", root=Path("."), options={"count": SIMULATED, "kind": "optical"})
+        chances = rehearsal_chances(earlier)
+    else:
+        earlier, chances = data, rehearsal_chances(data, without=glacier)
+    kept = options.work / f"{glacier}_{count}_{seed}{'_simulated' * (earlier is not data)}.safetensors"
     if kept.is_file():
         with safe_open(kept, framework="pt") as stored:
             seconds = float(stored.metadata()["seconds"])
@@ -116,7 +131,7 @@ def measure(glacier: str, count: int, seed: int, data, network, spec, before: di
         others, quick = [data[index] for index in own if index not in labelled], engine_of(network, spec)
         seen = [seen_zones(sample, run=quick, spec=spec) for sample in others]
         stack = with_fixed_labels(others, known, spec, seen=seen)
-        adapted = tune(network, spec, known, tuning=tuning, earlier=data, chances=chances, stack=stack)
+        adapted = tune(network, spec, known, tuning=tuning, earlier=earlier, chances=chances, stack=stack)
         seconds = time.perf_counter() - began
         options.work.mkdir(parents=True, exist_ok=True)
         save_file(adapted.state_dict(), kept, metadata={"seconds": str(seconds)})

@@ -12,7 +12,15 @@ from scipy.spatial import ConvexHull
 
 from glaciertime.errors import InputError, UsageError
 
-__all__ = ["PixelReading", "grey_table", "parse_bands", "parse_nodata", "parse_scale", "suspected_nodata"]
+__all__ = [
+    "PixelReading",
+    "grey_table",
+    "may_hold_nodata",
+    "parse_bands",
+    "parse_nodata",
+    "parse_scale",
+    "suspected_nodata",
+]
 
 #: Values that programs write where nothing was observed, and that no sensor measures.
 _SENTINELS = (
@@ -164,6 +172,12 @@ def parse_bands(text: str | None) -> tuple[int, ...] | None:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
         raise UsageError(f"--bands '{text}': numbers from 1 expected, such as --bands 3,2,1") from error
+
+
+def may_hold_nodata(values: NDArray[np.floating]) -> bool:
+    """Return whether values hold one that :func:`suspected_nodata` would look at more closely."""
+    known = np.isin(values, np.array([0.0, *_SENTINELS], dtype=values.dtype))
+    return bool((known | (np.abs(values) >= _ABSURD)).any())
 
 
 def suspected_nodata(band: NDArray[np.floating]) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyproj
@@ -15,7 +15,7 @@ from rasterio.transform import array_bounds
 from glaciertime.dates import Dated, DateReading
 from glaciertime.errors import InputError
 from glaciertime.scenes.caffe import parse_caffe_name
-from glaciertime.scenes.datasets.own_levels import Level, level_of
+from glaciertime.scenes.datasets.own_levels import Level, level_of, some_rows
 from glaciertime.scenes.datasets.own_outlines import Outlines, Painted
 from glaciertime.scenes.datasets.own_table import Table
 from glaciertime.scenes.datasets.pairing import part_of, place_of
@@ -23,9 +23,10 @@ from glaciertime.scenes.datasets.sample import SampleInfo, possible_days
 from glaciertime.scenes.folder import named_with_date
 from glaciertime.scenes.imagery import Imagery
 from glaciertime.scenes.names import date_in_name, sensor_in_name
+from glaciertime.scenes.pixel_values import PixelReading, may_hold_nodata, suspected_nodata
 from glaciertime.units import pixel_sides_m, resolution_m
 
-__all__ = ["OwnImage", "bounds_of", "described", "name_of", "of_equal_bands", "on_outlines"]
+__all__ = ["OwnImage", "bounds_of", "described", "name_of", "of_equal_bands", "on_outlines", "undeclared_nodata"]
 
 # Sides of a pixel that differ by less are equal: a map projection is never quite true.
 _SQUARE = 0.01
@@ -43,6 +44,8 @@ class OwnImage:
     bands: tuple[str, ...]
     level: Level
     info: SampleInfo
+    #: How its numbers are read: with what was told, or found, not to be observed.
+    values: PixelReading = field(default_factory=PixelReading)
 
 
 def described(
@@ -66,7 +69,20 @@ def described(
         resolution_m=resolution_m(transform, shape=shape, crs=crs) if transform and crs else math.nan,
         sides_m=_sides_m(transform, shape, crs) if transform and crs else (),
     )  # fmt: skip
-    return OwnImage(path, mask, None, shape, place, _band_names(pixels), level_of(pixels), info), dated
+    level = level_of(pixels)
+    return OwnImage(path, mask, None, shape, place, _band_names(pixels), level, info, pixels.values), dated
+
+
+def undeclared_nodata(pixels: Imagery) -> tuple[float, ...]:
+    """Return values of an open image that it does not declare and that were not observed for certain.
+
+    They are those that ``segment`` finds in the same image, see :func:`.pixel_values.suspected_nodata`.
+    """
+    told = pixels.values
+    # The whole is read only where a few rows hold what can be such a value.
+    if told.nodata or not told.trust_header or not may_hold_nodata(some_rows(pixels)):
+        return ()
+    return tuple(sorted({value for value in map(suspected_nodata, pixels.sample()) if value is not None}))
 
 
 def on_outlines(image: OwnImage, outlines: Outlines, dated: Dated | None, *, max_gap_days: int) -> OwnImage | None:
@@ -108,7 +124,8 @@ def of_equal_bands(images: Sequence[OwnImage]) -> tuple[list[OwnImage], list[str
     kept = [image for image in images if len(image.bands) == usual]
     names = Counter(image.bands for image in kept)
     odd = [
-        f"{image.path.name} has {len(image.bands)} bands, most have {usual}; choose with --reader bands_used=1,2,3"
+        f"{image.path.name} has {len(image.bands)} bands, most have {usual}; it is left out, or choose those that all "
+        f"have: --reader bands_used={','.join(str(1 + band) for band in range(min(len(image.bands), usual)))}"
         for image in images
         if len(image.bands) != usual
     ]

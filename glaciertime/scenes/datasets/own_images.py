@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import get_type_hints
@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from glaciertime.dates import DateReading
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.scenes.datasets.options import as_type
-from glaciertime.scenes.datasets.own_image import OwnImage, described, name_of, of_equal_bands, on_outlines
+from glaciertime.scenes.datasets.own_image import (
+    OwnImage,
+    described,
+    name_of,
+    of_equal_bands,
+    on_outlines,
+    undeclared_nodata,
+)
 from glaciertime.scenes.datasets.own_levels import check_levels
 from glaciertime.scenes.datasets.own_masks import MaskLegend, legend_of_masks, read_labels
 from glaciertime.scenes.datasets.own_outlines import CLASSES, CODES, Outlines, read_outlines, told_of_outlines
@@ -25,7 +32,7 @@ from glaciertime.scenes.datasets.own_tiles import Tiles
 from glaciertime.scenes.datasets.pairing import pair_by_name, rasters_below, role_folders
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo, TrainingSample
 from glaciertime.scenes.imagery import Imagery
-from glaciertime.scenes.pixel_values import parse_bands
+from glaciertime.scenes.pixel_values import PixelReading, parse_bands, parse_nodata
 from glaciertime.units import pixel_sides_m
 
 __all__ = ["OwnImages"]
@@ -65,6 +72,9 @@ class OwnImages:
         Of outlines and of file names: ``day-first`` or ``month-first``, and as ``--date-format`` says.
     clouds : str
         See :mod:`glaciertime.scenes.cloud_layers`; what a layer hides is not observed.
+    nodata : str
+        Value of images that stands for what was not observed, beside what files declare; ``none``: all was observed. By
+        default what was not observed for certain is found, as ``segment`` finds it.
     """
 
     root: Path
@@ -82,6 +92,7 @@ class OwnImages:
     date_order: str = ""
     date_form: str = ""
     clouds: str = "auto"
+    nodata: str = ""
 
     def __post_init__(self) -> None:
         kinds = get_type_hints(OwnImages)
@@ -96,6 +107,7 @@ class OwnImages:
             raise UsageError("outlines and masks were given; labels come from the one or the other")
         if self.date_order not in ("", "day-first", "month-first"):
             raise UsageError(f"date_order {self.date_order}: day-first or month-first expected")
+        _ = self._values
         if not self.outlines and (self.crs or self.date_column or self.margin_m or self.max_gap_days is not None):
             raise UsageError(
                 "crs, date_column, margin_m and max_gap_days speak of outlines; give --reader outlines=FILE too"
@@ -108,6 +120,10 @@ class OwnImages:
     @cached_property
     def _dates(self) -> DateReading:
         return DateReading(form=self.date_form, order=self.date_order)  # type: ignore[arg-type]
+
+    @cached_property
+    def _values(self) -> PixelReading:
+        return parse_nodata(self.nodata or None)
 
     @cached_property
     def _found(self) -> tuple[tuple[OwnImage, ...], tuple[str, ...], tuple[str, ...]]:
@@ -138,14 +154,18 @@ class OwnImages:
         table.check([image for image, _ in pairs])
         found = []
         elsewhere = 0
+        hidden: Counter[float] = Counter()
         stems = Counter(name_of(image, folder) for image, _ in pairs)
         for image, mask in pairs:
             if stems[name_of(image, folder)] > 1:
                 problems.append(f"{image.name}: another image has its name and another ending; keep one of them")
                 continue
             try:
-                with self._open(image) as pixels:
+                with self._open(image, self._values) as pixels:
+                    undeclared = undeclared_nodata(pixels)
+                    pixels.values = replace(pixels.values, nodata=(*pixels.values.nodata, *undeclared))
                     made, dated = described(image, mask, folder=folder, table=table, reading=self._dates, pixels=pixels)
+                hidden.update(undeclared)
                 one = made if outlines is None else on_outlines(made, outlines, dated, max_gap_days=self._gap_days)
             except GlacierTimeError as error:
                 problems.append(str(error))
@@ -163,6 +183,11 @@ class OwnImages:
         if outlines is not None:
             painted = [image.painted for image in found if image.painted is not None]
             told += told_of_outlines(outlines, painted, elsewhere, self._gap_days, margin_m=self.margin_m)
+        for value, count in sorted(hidden.items()):
+            told.append(
+                f"{value:g} is taken for not observed in {count} images, though they do not say so; --reader "
+                "nodata=none keeps it"
+            )
         kept, odd = of_equal_bands(found)
         strange, said = check_levels([(image.info.name, image.level) for image in kept])
         told += filter(None, [said])
@@ -174,8 +199,9 @@ class OwnImages:
         folder, masks_in = role_folders(Path(self.root), self.images, self.masks)
         return legend_of_masks([mask for _, mask in pair_by_name(folder, masks_in).pairs], self.legend)
 
-    def _open(self, path: Path) -> Imagery:
-        return Imagery(path, bands=parse_bands(self.bands_used) if self.bands_used else None, clouds=self.clouds)
+    def _open(self, path: Path, values: PixelReading) -> Imagery:
+        bands = parse_bands(self.bands_used) if self.bands_used else None
+        return Imagery(path, bands=bands, clouds=self.clouds, values=values)
 
     @property
     def told(self) -> tuple[str, ...]:
@@ -221,7 +247,7 @@ class OwnImages:
         number, row, column = self._tiles.places[index]
         image = self._found[0][number]
         height, width = (self.tile, self.tile) if self.tile else image.shape
-        with self._open(image.path) as source:
+        with self._open(image.path, image.values) as source:
             source.check_whole(bytes_per_pixel=8 * len(source.bands), step="read as training data")
             pixels = source.read(row, column, height, width)
         labels = self._labels(number)[row : row + height, column : column + width].copy()

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.imagery import Imagery
 
-__all__ = ["Level", "check_levels", "level_of"]
+__all__ = ["Level", "check_levels", "level_of", "some_rows"]
 
 # The bright end of images of one sensor differs by the sun, the season and the snow: less than this.
 _ONE_TYPE = 100.0
@@ -20,24 +21,32 @@ _OTHER_TYPE = 8.0
 # Below so many images it is not certain which of them is odd.
 _FEW = 5
 _ROWS = 32
+# Decibels are below 0 nearly all; what is linear is hardly ever.
+_DECIBELS, _LINEAR = 0.75, 0.05
 
 
 @dataclass(frozen=True)
 class Level:
-    """How the values of an image are stored, and how large its bright ones are; NaN where none is above 0."""
+    """How the values of an image are stored, how large its bright ones are (NaN: all are 0), and the share below 0."""
 
     stored: str
     bright: float
+    below: float = 0.0
+
+
+def some_rows(pixels: Imagery) -> NDArray[np.float32]:
+    """Return a few rows of an open image, (C, rows, W), evenly over its height, the first and the last among them."""
+    rows = np.unique(np.linspace(0, pixels.height - 1, _ROWS).round().astype(int))
+    return np.concatenate([pixels.read(int(row), 0, 1, pixels.width) for row in rows], axis=1)
 
 
 def level_of(pixels: Imagery) -> Level:
     """Return the level of an open image: the 99th percentile of the values of a few of its rows."""
-    step = max(1, pixels.height // _ROWS)
-    rows = [pixels.read(row, 0, 1, pixels.width) for row in range(step // 2, pixels.height, step)]
-    values = np.abs(np.concatenate(rows, axis=1))
+    values = some_rows(pixels)
     values = values[np.isfinite(values)]
-    bright = float(np.percentile(values, 99)) if values.size else math.nan
-    return Level(pixels.stored, bright if bright > 0 else math.nan)
+    bright = float(np.percentile(np.abs(values), 99)) if values.size else math.nan
+    below = float((values < 0).mean()) if values.size else 0.0
+    return Level(pixels.stored, bright if bright > 0 else math.nan, below)
 
 
 def check_levels(levels: Sequence[tuple[str, Level]]) -> tuple[dict[str, str], str]:
@@ -57,6 +66,14 @@ def check_levels(levels: Sequence[tuple[str, Level]]) -> tuple[dict[str, str], s
     >>> check_levels([("a.tif", Level("uint8", 250.0)), ("b.tif", Level("uint16", 240.0))])
     ({}, 'images are stored as uint8 and uint16, with values of one size: they are taken to be on one scale')
     """
+    decibels = [name for name, level in levels if level.below > _DECIBELS]
+    linear = [name for name, level in levels if level.below < _LINEAR and not math.isnan(level.bright)]
+    if decibels and linear:
+        raise InputError(
+            f"{decibels[0]} is below 0 nearly all, as decibels are, and {linear[0]} is not ({len(decibels)} and "
+            f"{len(linear)} images): the images of a folder must be on one scale; bring them to one, or keep each kind "
+            "in a folder of its own and name it with --reader images=FOLDER"
+        )
     known = sorted((level.bright, name, level.stored) for name, level in levels if not math.isnan(level.bright))
     kinds = sorted({stored for _, _, stored in known}, key=lambda kind: (len(kind), kind))
     middles = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ _IGNORED = (
     "not observed", "fill", "missing",
 )  # fmt: skip
 _CAFFE = {0.0: "no data", 64.0: "rock", 127.0: "glacier", 254.0: "ocean"}
+# Grids whose corners lie closer are one; without a coordinate system numbers may be those of the middle of a pixel.
+_SAME_GRID_PX, _ONE_GRID_PX = 1e-3, 0.75
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 
 
@@ -110,7 +114,9 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
     problems: dict[Path, str] = {}
     named: dict[float, str] = {}
     kinds: dict[bool, Path] = {}
+    shown: dict[tuple[int, ...], tuple[float, Path]] = {}
     unseen: dict[Path, float] = {}
+    two_numbers = ""
     for path in paths:
         try:
             with open_raster(path, what="a mask") as raster, reading(path):
@@ -118,6 +124,7 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
                 values, colours = _stored(path, raster)
                 seen = _values(path, values)
                 kinds.setdefault(colours, path)
+                two_numbers = two_numbers or _other_palette(path, raster, seen, shown)
                 found[path] = seen
                 if raster.nodata is not None and not colours and not np.isfinite(values).all():
                     unseen[path] = float(raster.nodata)
@@ -128,6 +135,9 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
             problems[path] = str(error)
     if not found:
         raise InputError(f"no mask can be read: {next(iter(problems.values()))}")
+    if two_numbers:
+        # Which of the orders is meant nobody can say, so none of the masks is of use.
+        raise InputError(two_numbers)
     if len(kinds) > 1:
         raise InputError(
             f"{kinds[True].name} is a picture of three bands and {kinds[False].name} has one: give masks of one kind"
@@ -152,6 +162,28 @@ def legend_of_masks(paths: Sequence[Path], told: str) -> tuple[MaskLegend, dict[
                 f"{path.name}; if not, say {value:g}=ignore in --reader legend="
             )
     return legend, problems
+
+
+def _other_palette(
+    path: Path, raster: DatasetReader, values: set[float], shown: dict[tuple[int, ...], tuple[float, Path]]
+) -> str:
+    """Return what is to be said where a colour has another number than in masks before: no number means one class."""
+    if raster.colorinterp[0] != ColorInterp.palette:
+        return ""
+    palette = raster.colormap(1)
+    colours = Counter(palette[int(value)][:3] for value in values if int(value) in palette)
+    for value in sorted(values):
+        colour = palette.get(int(value), ())[:3]
+        if colours[colour] != 1:
+            continue
+        before, first = shown.setdefault(colour, (value, path))
+        if before != value:
+            return (
+                f"#{bytes(colour).hex()} is number {before:g} in the palette of {first.name} and {value:g} in that of "
+                f"{path.name}: write all masks with one palette (gdal_translate -expand rgb MASK.png OUT.png, then "
+                "--reader legend= with colours)"
+            )
+    return ""
 
 
 def _check_one_convention(found: Mapping[Path, set[float]]) -> None:
@@ -269,6 +301,14 @@ def _values(path: Path, values: NDArray[Any]) -> set[float]:
     return {float(value) for value in held}
 
 
+def _apart_px(own: Affine, transform: Affine, shape: tuple[int, int]) -> float:
+    """Return how far the corners of two grids of one shape lie apart at most, in pixels of the second."""
+    rows, columns = shape
+    corners = [(0, 0), (columns, 0), (0, rows), (columns, rows)]
+    moved = [~transform @ (own @ corner) for corner in corners]
+    return max(math.dist(one, other) for one, other in zip(moved, corners, strict=True))
+
+
 def read_labels(
     path: Path,
     legend: MaskLegend,
@@ -308,6 +348,13 @@ def read_labels(
     if not known.all():
         raise InputError(f"{path.name} holds values that it did not hold before; do not change masks meanwhile")
     if place is None or place[1] is None or not placed:
+        # Numbers without a coordinate system still say whether both begin at one corner.
+        apart = 0.0 if place is None or own.is_identity else _apart_px(own, place[0], shape)
+        if labels.shape == shape and apart >= _ONE_GRID_PX:
+            raise InputError(
+                f"{path.name} and its image lie {apart:.1f} pixels apart by their corners, and not both name a "
+                f"coordinate system; name it (gdal_edit.py -a_srs EPSG:CODE {path.name}), or give both one corner"
+            )
         if labels.shape != shape:
             raise InputError(
                 f"{path.name}: mask of {labels.shape[0]} x {labels.shape[1]}, image of {shape[0]} x {shape[1]} pixels; "
@@ -317,7 +364,7 @@ def read_labels(
     transform, crs = place
     assert crs is not None
     same = crs.equals(pyproj.CRS.from_wkt(own_crs.to_wkt()), ignore_axis_order=True)
-    if same and labels.shape == shape and own.almost_equals(transform, precision=1e-3 * abs(transform.a)):
+    if same and labels.shape == shape and _apart_px(own, transform, shape) < _SAME_GRID_PX:
         return labels, False
     moved = np.full(shape, IGNORE, dtype=np.uint8)
     reproject(

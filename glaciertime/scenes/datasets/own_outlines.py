@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,8 @@ __all__ = ["Outlines", "Painted", "read_outlines", "told_of_outlines"]
 CLASSES, CODES = ("background", "glacier"), (64, 127)
 # Outlines of one glacier at two dates share more than this of the smaller; those of neighbours overlap at their divide.
 _SAME_GLACIER = 0.5
+# Two that share less than this of the smaller were drawn by different hands.
+_ALIKE = 0.98
 _SEGMENT = {True: 0.005, False: 500.0}
 
 
@@ -58,6 +61,8 @@ class Painted:
         How many of the outlines used have no date.
     name : str
         Of the glacier that more than half of the ice is of; empty where there is none, or none is named.
+    twice : int
+        Outlines that another one of the same glacier and day does not agree with.
     """
 
     shapes: tuple[shapely.Geometry, ...]
@@ -66,6 +71,7 @@ class Painted:
     gap_days: int | None = None
     undated: int = 0
     name: str = ""
+    twice: int = 0
 
     def labels(
         self, shape: tuple[int, int], transform: Affine, *, margin: tuple[float, float] = (0.0, 0.0)
@@ -143,6 +149,7 @@ class Outlines:
         unsure: list[int] = []
         gaps: list[int] = []
         days: set[Any] = set()
+        twice = 0
         for members in _glaciers(list(ice.geometry)):
             gap_of = {place: _gap(date, ice["first"][place], ice["last"][place]) for place in members}
             known = {place: gap for place, gap in gap_of.items() if gap is not None}
@@ -163,6 +170,7 @@ class Outlines:
                 continue
             mine = [place for place, gap in known.items() if gap == nearest]
             chosen += mine
+            twice += _contradicted([ice.geometry[place] for place in mine])
             unsure += _left_out(ice, mine, [place for place in known if place not in mine])
             # Of another day that nobody knows: what lies beyond those of the nearest may be ice or none.
             unsure += [place for place in members if place not in known]
@@ -177,7 +185,7 @@ class Outlines:
             shapes=tuple(ice.geometry[place] for place in chosen), rock=tuple(rock.geometry),
             unsure=tuple(ice.geometry[place] for place in unsure), gap_days=max(gaps, default=None),
             undated=sum(ice["first"][place] is None for place in chosen),
-            name=_most(names),
+            name=_most(names), twice=twice,
         )  # fmt: skip
 
     def _met(self, number: int, bounds: tuple[float, float, float, float], crs: pyproj.CRS) -> gpd.GeoDataFrame:
@@ -224,6 +232,20 @@ def _left_out(ice: gpd.GeoDataFrame, chosen: list[int], others: list[int]) -> li
         if ice["glacier"][place] not in again
         and shapely.area(shapely.intersection(ice.geometry[place], drawn)) < _SAME_GLACIER * ice.geometry[place].area
     ]
+
+
+def _contradicted(shapes: list[shapely.Geometry]) -> int:
+    """Return how many shapes another one covers most of, and differs from: drawn twice, and not alike.
+
+    One inside of another, as a glacier in its complex, is drawn in parts.
+    """
+    found = set()
+    for one, other in itertools.combinations(range(len(shapes)), 2):
+        both = shapely.area(shapely.intersection(shapes[one], shapes[other]))
+        smaller, larger = sorted((shapes[one].area, shapes[other].area))
+        if _SAME_GLACIER * larger < both < _ALIKE * smaller:
+            found |= {one, other}
+    return len(found)
 
 
 def _gap(date: tuple[dt.date, dt.date] | None, first: dt.date | None, last: dt.date | None) -> int | None:
@@ -391,6 +413,11 @@ def told_of_outlines(
         )
     if by_place := sum(one.gap_days is None for one in painted):
         told.append(f"{by_place} images are matched with outlines by place alone")
+    if twice := sum(one.twice > 0 for one in painted):
+        told.append(
+            f"on {twice} images outlines of one glacier and day differ: all that any of them holds is taught as ice; "
+            "keep the better one"
+        )
     if unsure := sum(bool(one.unsure) for one in painted):
         told.append(
             f"on {unsure} images some ice is not labelled: its outlines are all farther off, or have no date where "

@@ -572,3 +572,50 @@ def test_images_on_several_scales_are_refused_and_one_among_many_left_out(tmp_pa
     assert len(data) == 2
     assert "images are stored as uint8 and uint16" in data.told[-1]
     assert not any("stored as" in each for each in opened(folder("dark", ("uint8", 200), ("uint8", 9))).told)
+
+
+def test_decibels_beside_linear_values_are_refused(tmp_path: Path) -> None:
+    for number in range(3):
+        linear = (image(number) / 200).astype(np.float32)
+        write(tmp_path / "images" / f"a{number}.tif", 10 * np.log10(linear) - 3 if number == 1 else linear)
+        write(tmp_path / "masks" / f"a{number}.tif", halves(0, 1))
+    with pytest.raises(InputError, match=r"a1 is below 0 nearly all, as decibels are, and a0 is not \(1 and 2 images"):
+        _ = opened(tmp_path).problems
+
+
+def test_what_no_file_declares_and_nobody_observed_is_not_taught(tmp_path: Path) -> None:
+    """``segment`` leaves out the same pixels: a model that is taught them would see other values in use."""
+    for number in range(2):
+        values = image(number, size=48).astype(np.int16)
+        values[:, :, :8] = -9999
+        write(tmp_path / "images" / f"a{number}.tif", values)
+        write(tmp_path / "masks" / f"a{number}.tif", halves(0, 1, size=48))
+    data = opened(tmp_path)
+    assert "-9999 is taken for not observed in 2 images" in " ".join(data.told)
+    assert np.isnan(data[0].image[:, :, :8]).all()
+    assert (data[0].labels == IGNORE).sum() == 48 * 8
+    assert np.nanmin(data[0].image) >= 20
+    for said in ("none", "-9998"):
+        kept = opened(tmp_path, nodata=said)
+        assert kept[0].image.min() == -9999
+        assert not any("not observed" in sentence for sentence in kept.told)
+    assert np.isnan(opened(tmp_path, nodata="-9999")[1].image).sum() == 48 * 8
+    with pytest.raises(UsageError, match="a number, or none, expected"):
+        _ = opened(tmp_path, nodata="white")[0]
+
+
+def test_outlines_of_one_day_that_differ_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "a_2001-08-12.tif", image(), transform=PLACE)
+    left, bottom = 500_000, 8_700_000 - 30 * N
+    wide, narrow = (shapely.box(left, bottom, left + 30 * columns, 8_700_000) for columns in (8, 5))
+    moved = shapely.affinity.translate(narrow, 60, 0)
+
+    def told(*shapes: Any) -> str:
+        rows = {"name": ["A"] * len(shapes), "date": ["2001-08-12"] * len(shapes)}
+        gpd.GeoDataFrame(rows, geometry=list(shapes), crs=UTM).to_file(tmp_path / "o.gpkg")
+        return " ".join(opened(tmp_path, outlines="o.gpkg").told)
+
+    assert "on 1 images outlines of one glacier and day differ" in told(narrow, moved)
+    # A glacier and one of its parts, and the same outline twice, do not contradict each other.
+    assert "differ" not in told(wide, narrow)
+    assert "differ" not in told(narrow, narrow)
