@@ -90,7 +90,7 @@ def predict_in_frame(
         raise UsageError("--ocean auto: the centreline says where the ocean lies; leave one of them out")
     made = predict_scene(scene, run=run, spec=spec, ocean_deg=towards, try_out=quick, smoothness=smoothness)
     if made.found is not None:
-        sure = "" if made.found.is_sure else " BUT IT IS NOT SURE: say it with --ocean;"
+        sure = "" if made.found.is_sure else f" BUT IT IS NOT SURE ({made.found.chance}): say it with --ocean;"
         note(
             f"{pixels.path.name}: the ocean was found to lie towards {made.found.ocean_deg:.0f} degrees from "
             f"north,{sure} another direction leaves the model {1 / max(made.found.doubt, 1e-3):.1f} times as unsure"

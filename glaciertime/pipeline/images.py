@@ -115,9 +115,10 @@ def find_towards(
         f"{spec.name} is surest of {len(framed)} images"
     )
     if not found.is_sure:
+        chance = f" ({found.chance})" if len(framed) == 1 else ""
         said += (
-            f"; but another one leaves it only {1 / found.doubt:.1f} times as unsure: say it with --ocean, or give "
-            "the line to measure along with --centreline FILE"
+            f"; but another one leaves it only {1 / found.doubt:.1f} times as unsure{chance}: say it with --ocean, or "
+            "give the line to measure along with --centreline FILE"
         )
     return Towards(ocean_deg=found.ocean_deg, found=found), said
 

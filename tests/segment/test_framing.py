@@ -1,8 +1,10 @@
 """A scene in any orientation and resolution, in the frame of a model and back."""
 
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyproj
 import pytest
 import shapely
@@ -13,7 +15,7 @@ from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import LANDSAT_FRONTS, Frame
 from glaciertime.segment.predict.framed import FramedScene, check_side, find_ocean, predict_scene
 from glaciertime.segment.predict.framing import frame_scene, ground_of, read_framed, to_scene, trimmed, with_margin
-from glaciertime.segment.predict.orientation import best_of, parse_ocean
+from glaciertime.segment.predict.orientation import CHANCES, Found, best_of, parse_ocean
 
 SPEC = ModelSpec(
     name="bright", model="unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254), zones="line",
@@ -242,3 +244,22 @@ def test_scenes_that_cannot_be_looked_at_say_nothing_of_the_side():
     empty = scene_of(np.full((200, 200), np.nan, np.float32), half_plane(60, 0.0)[1])
     assert check_side([empty], run=brightness, spec=SPEC, ocean_deg=0.0) == ""
     assert check_side([], run=brightness, spec=SPEC, ocean_deg=0.0) == ""
+
+
+@pytest.mark.parametrize(("doubt", "told"), [(0.3, "6 of 6"), (0.5, "6 of 6"), (0.51, "17 of 19"), (1.0, "4 of 11")])
+def test_how_often_a_direction_with_such_a_doubt_was_right_is_told(doubt, told):
+    right, count = told.split(" of ")
+    said = Found(ocean_deg=0.0, doubt=doubt).chance
+    assert (
+        said == f"of {count} single images with such a doubt, of glaciers not seen in training, it was right in {right}"
+    )
+
+
+def test_the_chances_told_are_those_that_were_measured():
+    rows = pd.read_csv(Path(__file__).parents[2] / "scripts" / "results" / "ocean_auto.csv")
+    low, counted = 0.0, []
+    for high, _, _ in CHANCES:
+        here = rows[(rows["doubt"] > low) & (rows["doubt"] <= high)]
+        counted.append((high, int((here["off_deg"].abs() < 45).sum()), len(here)))
+        low = high
+    assert tuple(counted) == CHANCES
