@@ -19,6 +19,10 @@ def dates(first: int, count: int) -> np.ndarray:
     return np.array([f"{first + k}-03-01" for k in range(count)], dtype="M8[D]")
 
 
+def exposure(spans) -> float:
+    return sum(end - start for start, end in spans)
+
+
 def areas(values, *, glacier: str = "A", first: int = 1990, **columns) -> pd.DataFrame:
     table = series([float(value) for value in values])
     table = table.assign(glacier=glacier, variable="area_km2", unit="km2", source="observed")
@@ -39,12 +43,12 @@ def test_a_loss_over_several_years_or_in_the_last_five_is_none_and_no_exposure()
     years = dates(1990, 20)
     values = np.where(np.arange(20) < 10, 100.0, 60.0)
     gap = np.delete(np.arange(20), [9, 10])
-    exposure, found = losses(years[gap], values[gap])
+    spans, found = losses(years[gap], values[gap])
     assert found == ()
-    assert exposure == pytest.approx(8 + 4 - 1, abs=0.1)
-    exposure, found = losses(years, np.where(np.arange(20) < 16, 100.0, 10.0))
+    assert exposure(spans) == pytest.approx(8 + 4 - 1, abs=0.1)
+    spans, found = losses(years, np.where(np.arange(20) < 16, 100.0, 10.0))
     assert found == ()
-    assert exposure == pytest.approx(14, abs=0.1)
+    assert exposure(spans) == pytest.approx(14, abs=0.1)
 
 
 def test_losses_of_one_embayment_at_one_time_are_one_and_of_two_times_two():
@@ -93,8 +97,8 @@ def test_a_loss_in_many_small_steps_within_a_year_is_one():
     days = pd.date_range("2000-01-01", "2015-12-01", freq="MS").to_numpy().astype("M8[D]")
     years = np.arange(len(days)) / 12
     values = 100 - 60 * np.clip((years - 5) / 0.75, 0, 1) + np.random.default_rng(0).normal(0, 0.3, len(days))
-    exposure, (one,) = losses(days, values)
-    assert exposure == pytest.approx(11, abs=0.1)
+    spans, (one,) = losses(days, values)
+    assert exposure(spans) == pytest.approx(11, abs=0.1)
     assert np.datetime64("2004-12-31") < one.after < one.before <= np.datetime64("2005-10-01")
     assert (one.start, one.end) == pytest.approx((100, 40), rel=0.15)
     # The same over eight years is none.
@@ -157,3 +161,29 @@ def test_the_hazard_of_a_glacier_is_that_of_its_kind_and_says_what_was_its_own()
     assert math.isnan(inland["rate_per_year"])
     assert inland["reading"].endswith("none of itself")
     assert hazards_of(watches, ["unheard of"], cutoff=np.datetime64("2030-01-01")).empty
+
+
+def test_the_time_that_parts_of_an_embayment_were_watched_in_counts_once():
+    values = [100.0] * 16
+    # 1990 to 2000 and 1995 to 2005 are watched: fifteen years of one embayment, and ten of another glacier.
+    rows = [areas(values, glacier="Larsen A"), areas(values, glacier="Larsen B", first=1995),
+            areas(values, glacier="Crane")]  # fmt: skip
+    (row,) = hazard_table([one for part in rows for one in watched(part)]).itertuples()
+    assert row.exposure_years == pytest.approx(15 + 10, abs=0.1)
+    assert row.glaciers == 3
+    assert "in 25 glacier-years of 3 glaciers (parts of one embayment count once at a time: 2)" in row.reading
+    apart = [areas(values, glacier="Larsen A"), areas(values, glacier="Larsen B", first=2010)]
+    (row,) = hazard_table([one for part in apart for one in watched(part)]).itertuples()
+    assert row.exposure_years == pytest.approx(20, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "name", ["RGI2000-v7.0-G-11-{:05d}", "RGI60-11.{:05d}", "Glims_{:03d}", "Basin X {}", "Fjord {}"]
+)
+def test_glaciers_that_are_numbered_are_no_parts_of_one(name: str):
+    values = [100.0] * 8 + [20.0] * 8
+    rows = [areas(values, glacier=name.format(k)) for k in range(1, 15)]
+    (row,) = hazard_table([one for part in rows for one in watched(part)]).itertuples()
+    assert (row.losses, row.glaciers) == (14, 14)
+    assert row.exposure_years == pytest.approx(14 * 10, rel=0.01)
+    assert "embayment" not in row.reading

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,8 @@ _SLACK_YEARS = 0.1
 #: From fewer events no rate is given.
 _LEAST_EVENTS = 10
 _UNKNOWN = "not known"
+#: An embayment has no more parts; so many glaciers of one name are numbered.
+_MOST_PARTS = 12
 #: What many glaciers are called that have nothing in common.
 _NO_NAMES = {"glacier", "gletscher", "unnamed", "unnamed glacier", "no name", "unknown", "site", "region", "lake",
              "basin", "shelf", "ice shelf", "outlet", "terminus"}  # fmt: skip
@@ -51,20 +54,31 @@ class Loss:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """How long a glacier was watched for large losses, years, and those that were seen."""
+    """When a glacier was watched for large losses, and those that were seen.
+
+    Attributes
+    ----------
+    spans : tuple of (float, float)
+        Years since 1970, in order of time, none over another.
+    """
 
     glacier: str
     terminus: str
     variable: str
-    exposure_years: float
+    spans: tuple[tuple[float, float], ...]
     losses: tuple[Loss, ...]
     source: str
+
+    @property
+    def exposure_years(self) -> float:
+        """How long it was watched."""
+        return math.fsum(end - start for start, end in self.spans)
 
 
 def losses(
     dates: NDArray[np.datetime64], values: NDArray[np.float64], *, glacier: str = ""
-) -> tuple[float, tuple[Loss, ...]]:
-    """Return the years in which a large loss would have been seen, and the losses seen.
+) -> tuple[tuple[tuple[float, float], ...], tuple[Loss, ...]]:
+    """Return when a large loss would have been seen, and the losses seen.
 
     A large loss takes at least a fifth of the value within a year, in one go or in several, and no observation of the
     five years behind it is above four fifths of the value before. A value that stands above the year before it by more
@@ -82,14 +96,15 @@ def losses(
 
     Returns
     -------
-    exposure_years : float
+    spans : tuple of (float, float)
+        Start and end in years since 1970.
     losses : tuple of Loss
 
     Examples
     --------
     >>> dates = np.array([f"{year}-03-01" for year in range(1995, 2010)], dtype="M8[D]")
-    >>> exposure, found = losses(dates, np.where(dates < np.datetime64("2002-01-01"), 100.0, 40.0))
-    >>> round(exposure, 1), [(str(one.after), str(one.before)) for one in found]
+    >>> spans, found = losses(dates, np.where(dates < np.datetime64("2002-01-01"), 100.0, 40.0))
+    >>> round(sum(end - start for start, end in spans), 1), [(str(one.after), str(one.before)) for one in found]
     (9.0, [('2001-03-01', '2002-03-01')])
     """
     years = dates.astype("M8[D]").astype(float) / DAYS_PER_YEAR
@@ -99,11 +114,11 @@ def losses(
     last = (
         int(np.searchsorted(years, years[-1] - _NOT_REGAINED_YEARS + _SLACK_YEARS, "right")) - 1 if len(years) else -1
     )
-    exposure, spans = 0.0, list[tuple[int, int]]()
+    watched_in, spans = list[tuple[float, float]](), list[tuple[int, int]]()
     for k in range(last):
         if years[k + 1] - years[k] > reach or values[k] <= 0:
             continue
-        exposure += years[k + 1] - years[k]
+        watched_in.append((float(years[k]), float(years[k + 1])))
         if quiet:
             continue
         limit = (1 - _LOST) * values[k]
@@ -124,7 +139,18 @@ def losses(
             first = found.pop()
             one = Loss(glacier=glacier, after=first.after, before=one.before, start=first.start, end=one.end)
         found.append(one)
-    return float(exposure), tuple(found)
+    return _joined(watched_in), tuple(found)
+
+
+def _joined(spans: Iterable[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return the time that spans cover, in order: what several cover counts once."""
+    found: list[tuple[float, float]] = []
+    for start, end in sorted(spans):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return tuple(found)
 
 
 def _apart(spans: list[tuple[int, int]], years: NDArray[np.float64]) -> list[tuple[int, int]]:
@@ -164,12 +190,12 @@ def watched(observations: pd.DataFrame, *, terminus: str | Callable[[str], str] 
         else:
             daily = one_per_day(series)
             dates, values = daily["date"].to_numpy().astype("M8[D]"), daily["value"].to_numpy(dtype=float)
-        exposure, found = losses(dates, values, glacier=glacier)
+        spans, found = losses(dates, values, glacier=glacier)
         ends_in = str(key[5]) or (terminus if isinstance(terminus, str) else terminus(glacier))
         one = Watch(glacier=glacier, terminus=ends_in or _UNKNOWN, variable=variable,
-                    exposure_years=exposure, losses=found, source=source)  # fmt: skip
+                    spans=spans, losses=found, source=source)  # fmt: skip
         held = best.get((glacier, variable, source))
-        if held is None or exposure > held.exposure_years:
+        if held is None or one.exposure_years > held.exposure_years:
             best[glacier, variable, source] = one
     return list(best.values())
 
@@ -180,7 +206,8 @@ def hazard_table(watches: Iterable[Watch]) -> pd.DataFrame:
     The losses *k* in *T* glacier-years are taken as Poisson: the rate is :math:`k / T`, its 95 % interval Garwood's,
     :math:`\chi^2_{0.025}(2k) / 2T` to :math:`\chi^2_{0.975}(2k + 2) / 2T` (1936, Biometrika 28:437). Losses at one
     time of glaciers of one name, such as Larsen A and Larsen B, Abbot 1 and Abbot 2 or Wordie (Prospect) and Wordie
-    (Harriott), count once: they share an embayment. With fewer than ten there is no rate.
+    (Harriott), count once, and so does the time in which several of them were watched: they share an embayment. More
+    than twelve of one name are numbered, no parts. With fewer than ten losses there is no rate.
 
     Parameters
     ----------
@@ -189,19 +216,26 @@ def hazard_table(watches: Iterable[Watch]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns :data:`HAZARD_COLUMNS`; ``exposure_years`` glacier-years, ``rate_per_year``, ``low`` and ``high`` NaN
+        Columns :data:`HAZARD_COLUMNS`; ``glaciers`` that were watched, ``exposure_years`` glacier-years, those of an
+        embayment once, ``rate_per_year``, ``low`` and ``high`` NaN
         where there are too few, ``reading`` a sentence.
     """
+    watches = list(watches)
+    stems = _stems(one.glacier for one in watches)
     groups: dict[tuple[str, str, str], list[Watch]] = {}
     for one in watches:
         groups.setdefault((one.terminus, one.variable, one.source), []).append(one)
     rows = []
     for (terminus, variable, source), held in sorted(groups.items()):
-        found = _once_per_embayment([loss for one in held for loss in one.losses])
-        exposure = sum(one.exposure_years for one in held)
-        glaciers = len({one.glacier for one in held if one.exposure_years > 0})
+        found = _once_per_embayment([loss for one in held for loss in one.losses], stems)
+        spans: dict[str, list[tuple[float, float]]] = {}
+        for one in held:
+            spans.setdefault(stems[one.glacier], []).extend(one.spans)
+        exposure = math.fsum(end - start for of_one in spans.values() for start, end in _joined(of_one))
+        glaciers = len({one.glacier for one in held if one.spans})
+        embayments = sum(map(bool, spans.values()))
         rate, low, high = _rate(len(found), exposure)
-        text = _reading(found, exposure, glaciers, rate, low, high)
+        text = _reading(found, exposure, (glaciers, embayments), rate, low, high)
         rows.append((terminus, variable, glaciers, exposure, len(found), rate, low, high, text, source))
     return pd.DataFrame(rows, columns=list(HAZARD_COLUMNS))
 
@@ -257,9 +291,14 @@ def _rate(count: int, exposure_years: float) -> tuple[float, float, float]:
     return count / exposure_years, low / exposure_years, high / exposure_years
 
 
-def _reading(found: list[Loss], exposure_years: float, glaciers: int, rate: float, low: float, high: float) -> str:
+def _reading(
+    found: list[Loss], exposure_years: float, counts: tuple[int, int], rate: float, low: float, high: float
+) -> str:
+    glaciers, embayments = counts
     were = f"{len(found)} loss{'' if len(found) == 1 else 'es'} of a fifth and more within a year, not regained in five"
     watched_for = f"in {exposure_years:,.0f} glacier-years of {glaciers} glacier{'' if glaciers == 1 else 's'}"
+    if embayments < glaciers:
+        watched_for += f" (parts of one embayment count once at a time: {embayments})"
     if exposure_years <= 0:
         return "no interval of a year or less with five years of record behind it: nothing can be said"
     if math.isnan(rate):
@@ -275,21 +314,29 @@ def _reading(found: list[Loss], exposure_years: float, glaciers: int, rate: floa
     return text
 
 
-def _once_per_embayment(found: list[Loss]) -> list[Loss]:
+def _once_per_embayment(found: list[Loss], stems: Mapping[str, str]) -> list[Loss]:
     """Return the losses without those of a glacier of the same name at the same time."""
     kept: list[Loss] = []
     for one in sorted(found, key=lambda loss: (loss.after, loss.glacier)):
-        if not any(_stem(other.glacier) == _stem(one.glacier) and other.after < one.before and one.after < other.before
+        stem = stems[one.glacier]
+        if not any(stems[other.glacier] == stem and other.after < one.before and one.after < other.before
                    for other in kept):  # fmt: skip
             kept.append(one)
     return kept
 
 
+def _stems(glaciers: Iterable[str]) -> dict[str, str]:
+    """Return the embayment of each glacier by its name: that of a few parts, else its own."""
+    stems = {name: _stem(name) for name in glaciers}
+    size = Counter(stems.values())
+    return {name: stem if size[stem] <= _MOST_PARTS else name for name, stem in stems.items()}
+
+
 def _stem(glacier: str) -> str:
     """Return a name without what tells parts of an embayment apart: a bracket, or a letter or a number at its end."""
     stem = re.sub(r"\s*[(\[].*$", "", glacier).strip()
-    # Larsen D 1 is a part of Larsen D, which is one of Larsen.
-    while (shorter := re.sub(r"[\s_-]+(?:[A-Za-z]|[IVX]+|\d+)$", "", stem)) != stem:
+    # Larsen D 1 is a part of Larsen D, which is one of Larsen; longer numbers are those of an inventory.
+    while (shorter := re.sub(r"[\s_-]+(?:[A-Za-z]|[IVX]+|[1-9]\d?)$", "", stem)) != stem:
         stem = shorter
     stem = stem.casefold()
     return glacier if len(stem) < 3 or stem in _NO_NAMES else stem

@@ -66,7 +66,12 @@ def _series_blocks(record: GlacierRecord, key: tuple[str, ...], rows: pd.DataFra
     blocks: list[Block] = []
     good = rows[rows["status"] == "ok"]
     if len(good):
-        use, judged = _model_to_use(record.scores, key, list(dict.fromkeys(good["model"])))
+        models = list(dict.fromkeys(good["model"]))
+        cutoff, last = good["cutoff"].iloc[0], keep(seen, allow=PASSING)["date"].max()
+        if cutoff < last:
+            use, judged = _unjudged(models), [say("forecast.cut", cutoff=day(cutoff), last=day(last))]
+        else:
+            use, judged = _model_to_use(record.scores, key, models)
         blocks.append(Paragraph(sentences=(*_expected(good[good["model"] == use], use), *judged), tone="verdict"))
         blocks.append(_forecast_table(good, use, "forecasts"))
         blocks.append(Paragraph(sentences=(say("forecast.note"),), tone="note"))
@@ -97,8 +102,12 @@ def _model_to_use(scores: pd.DataFrame, key: tuple[str, ...], models: list[str])
         if use in models:
             return use, told
         return models[0], [*told, say("forecast.not_made", use=use, model=models[0])]
-    use = "auto" if "auto" in models else models[0]
+    use = _unjudged(models)
     return use, [say("forecast.unjudged", model=use, glacier=typed(key[0]))]
+
+
+def _unjudged(models: list[str]) -> str:
+    return "auto" if "auto" in models else models[0]
 
 
 def _verdict(row: Any) -> Phrase:
@@ -189,7 +198,8 @@ def _hazard_blocks(record: GlacierRecord) -> list[Block]:
     held = record.hazards
     told: list[Phrase] = []
     if len(held):
-        last = held[held["cutoff"] == held["cutoff"].max()]
+        # Of each variable the latest: one that was not forecast again has none of the last date.
+        last = held[held["cutoff"] == held.groupby(["variable", "source"])["cutoff"].transform("max")]
         told = [_hazard(row, int(row.glaciers), str(row.terminus)) for row in last.itertuples()]
     else:
         kept = keep(record.observations, allow=PASSING)
