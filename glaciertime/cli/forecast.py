@@ -31,10 +31,12 @@ from glaciertime.cli.common import (
     open_archive,
     split_names,
 )
+from glaciertime.cli.forecast_totals import check_totals, print_totals
 from glaciertime.cli.forecasting import (
     Tally,
     WeightsOption,
     chosen_front,
+    covariates_of,
     failed_row,
     files_of,
     looked_at,
@@ -42,7 +44,14 @@ from glaciertime.cli.forecasting import (
     read_table,
 )
 from glaciertime.cli.running import the_run
-from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
+from glaciertime.cli.selecting import (
+    AllOption,
+    CorrelationOption,
+    RegionOption,
+    RgiOption,
+    chosen_held,
+    selection_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +80,11 @@ def forecast(
         str | None, typer.Option(metavar="DATE", help="See no value after it; default the last observation.")
     ] = None,
     covariates: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="CSV date,name,value of covariates, the future's included.")
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV date,name,value of covariates, the future's included; repeated, each file tells another future.",
+        ),
     ] = None,
     covariate_effect: Annotated[
         str, typer.Option(metavar="level|rate", help="Whether the value or its rate goes with the covariates.")
@@ -89,6 +102,7 @@ def forecast(
         bool, typer.Option("--contour", help="Predict the calving front itself, and the band it will lie in.")
     ] = False,
     weights: WeightsOption = None,
+    correlation: CorrelationOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
     scheduler: SchedulerOption = "",
@@ -97,6 +111,8 @@ def forecast(
     limit: LimitOption = None,
 ) -> None:
     """Forecast the series of glaciers at real dates, with prediction intervals, and store the forecasts.
+
+    Of several glaciers the areas and volumes are also added up, with the correlation of their errors.
 
     Examples:
 
@@ -110,11 +126,12 @@ def forecast(
 
     glaciertime forecast --glacier Crane --until 2026 --covariates warmth.csv --covariate-effect rate
 
+    glaciertime forecast --all --until 2026 --model gbm --covariates warm.csv --covariates cool.csv
+
     glaciertime forecast --glacier Crane --until 2026 --scenario held --scenario doubled
     """
     limit_threads()
     from glaciertime.errors import UsageError
-    from glaciertime.forecast.covariates import Covariates, covariates_from_table
     from glaciertime.forecast.models import get_models
     from glaciertime.forecast.profile import profile_from_table
     from glaciertime.pipeline import default_models
@@ -125,18 +142,15 @@ def forecast(
     scenarios = split_names(scenario)
     if profile is not None and not scenarios:
         raise UsageError("--profile belongs to a scenario; give --scenario held, doubled or zero with it")
-    if covariates is None and covariate_effect != "level":
+    check_totals(correlation, is_many=chosen.is_many, is_contour=contour, as_json=as_json)
+    if not covariates and covariate_effect != "level":
         raise UsageError(f"--covariate-effect {covariate_effect} given without --covariates; give their file as well")
-    given = None
-    if covariates is not None:
-        given = covariates_from_table(read_table(covariates), effect=covariate_effect, season=season)
-    elif season:
-        given = Covariates(season=True)
+    given = covariates_of(covariates or (), effect=covariate_effect, season=season)
     models = split_names(model)
     if contour and weights:
         raise UsageError("--weights: --contour carries the front by its own models; leave one of them out")
     if contour:
-        if scenarios or given is not None:
+        if scenarios or given:
             raise UsageError("--contour takes no scenario and no covariates; run them without it")
         requests = [
             ContourRequest(
@@ -150,7 +164,7 @@ def forecast(
         return
     bed = profile_from_table(read_table(profile)) if profile is not None else None
     if not models and not scenarios:
-        models = default_models() if given is None else ["kalman", "arima"]
+        models = ["kalman", "arima"] if given else default_models()
     get_models(models)
     own = own_networks(weights, models=models)
     asked = [
@@ -162,9 +176,11 @@ def forecast(
         )
         for name in chosen.names
     ]  # fmt: skip
-    files = {"covariates": covariates, "profile": profile, **files_of(weights)}
+    files = {**files_of(covariates, what="covariates"), "profile": profile, **files_of(weights)}
     where = {"jobs": jobs, "scheduler": scheduler}
-    _forecasts(store, chosen, asked, files=files, where=where, strict=strict, as_json=as_json)
+    _forecasts(
+        store, chosen, asked, files=files, where=where, strict=strict, as_json=as_json, correlation=correlation
+    )  # fmt: skip
 
 
 def _forecasts(
@@ -176,12 +192,14 @@ def _forecasts(
     where: dict[str, Any],
     strict: bool,
     as_json: bool,
+    correlation: float | None,
 ) -> None:
     """Forecast glacier after glacier: each is stored and printed before the next begins."""
     from glaciertime.pipeline.hazards import Hazards
     from glaciertime.pipeline.outlook import forecast_glacier
+    from glaciertime.report.region_forecast import ForecastsHeld
 
-    run, tally = the_run(), Tally()
+    run, tally, held = the_run(), Tally(), ForecastsHeld()
     hazards = Hazards(store, chosen.known, cutoff=requests[0].cutoff)
     with JsonRows() if as_json else nullcontext() as out:
         for outlook in looked_at(requests, forecast_glacier, chosen=chosen, what="forecasting", **where):
@@ -190,6 +208,8 @@ def _forecasts(
                 _print_failed(outlook, out)
                 continue
             assert outlook.read is not None
+            if chosen.is_many and not as_json:
+                held.add(outlook.rows)
             found = hazards.of(outlook.glacier, list(outlook.rows["variable"]))
             if not (strict and outlook.has_failed):
                 made_by = outlook.read.run(run, glacier=outlook.glacier, files=files, settings=outlook.settings)
@@ -208,9 +228,11 @@ def _forecasts(
             for (failed_model, status), _ in failed.groupby(["model", "status"], sort=False):
                 whose = f"{outlook.glacier}: " if chosen.is_many else ""
                 note(f"{whose}{failed_model} gave no forecast: {status}")
-    given = requests[0].covariates if requests else None
-    if given is not None and requests[0].models:
-        note(f"forecasts with {given.label} follow from the future that was given: they do not say how likely it is")
+    if chosen.is_many and not as_json:
+        print_totals(store, chosen, held, correlation=correlation)
+    given = ", ".join(one.label for one in requests[0].covariates)
+    if given and requests[0].models:
+        note(f"forecasts with {given} follow from the future that was given: they do not say how likely it is")
     raise typer.Exit(tally.exit_code(strict=strict))
 
 

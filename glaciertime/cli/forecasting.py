@@ -14,6 +14,7 @@ from glaciertime.cli.messages import exit_code
 if TYPE_CHECKING:
     import pandas as pd
 
+    from glaciertime.forecast.covariates import Covariates
     from glaciertime.forecast.learned.network_weights import NetworkWeights
     from glaciertime.pipeline.outlook import Outlook
     from glaciertime.pipeline.selection import Chosen
@@ -22,6 +23,7 @@ __all__ = [
     "Tally",
     "WeightsOption",
     "chosen_front",
+    "covariates_of",
     "failed_row",
     "files_of",
     "looked_at",
@@ -56,9 +58,32 @@ def own_networks(paths: Sequence[Path] | None, *, models: Sequence[str]) -> tupl
     return found
 
 
-def files_of(paths: Sequence[Path] | None) -> dict[str, Path | None]:
-    """Return the files of the user's networks by what they are, for the run that is kept."""
-    return {"weights" if k == 0 else f"weights {k + 1}": path for k, path in enumerate(paths or ())}
+def files_of(paths: Sequence[Path] | None, *, what: str = "weights") -> dict[str, Path | None]:
+    """Return the user's files by what they are, for the run that is kept."""
+    return {what if k == 0 else f"{what} {k + 1}": path for k, path in enumerate(paths or ())}
+
+
+def covariates_of(paths: Sequence[Path], *, effect: str, season: bool) -> tuple[Covariates, ...]:
+    """Return the covariates of files, each of several another future with the name of its file.
+
+    Raises
+    ------
+    UsageError
+        If two files have one name: their forecasts could not be told apart.
+    """
+    from glaciertime.errors import UsageError
+    from glaciertime.forecast.covariates import Covariates, covariates_from_table
+
+    if not paths:
+        return (Covariates(season=True),) if season else ()
+    names = [path.stem for path in paths]
+    if len(set(names)) < len(names):
+        raise UsageError(f"--covariates {' and '.join(map(str, paths))}: a future is called as its file; rename one")
+    futures = names if len(paths) > 1 else [""]
+    return tuple(
+        covariates_from_table(read_table(path), effect=effect, season=season, future=future)
+        for path, future in zip(paths, futures, strict=True)
+    )
 
 
 def looked_at(

@@ -183,6 +183,7 @@ def _report_of_region(
     from glaciertime.pipeline.regional import labels_of, region_reading
     from glaciertime.report.content import region_content
     from glaciertime.report.forms import check_form, form_of, lay_out
+    from glaciertime.report.region_forecast import ForecastsHeld, sum_forecasts
 
     in_folder = folder_meant(out, is_many=True)
     target = out / _INDEX if in_folder else out
@@ -192,7 +193,11 @@ def _report_of_region(
     form = form_of(target)
     check_form(form)
     _check(target, archive=archive, overwrite=overwrite)
-    reading, digest = region_reading(chosen, store, **options)  # type: ignore[arg-type]
+    held = ForecastsHeld()
+    reading, digest = region_reading(
+        chosen, store, seen=held.take, ahead=("forecasts",), **options  # type: ignore[arg-type]
+    )  # fmt: skip
+    sums = sum_forecasts(reading, held, correlation=options["correlation"])  # type: ignore[arg-type]
     pages: dict[str, str] = {}
     failed: dict[str, str] = {}
     if in_folder:
@@ -202,7 +207,10 @@ def _report_of_region(
         tables={f"observations of {counted(len(reading.glaciers), 'glaciers')}": digest},
         settings={"output": str(target), "region": chosen.label, "correlation": reading.correlation},
     )  # fmt: skip
-    content = region_content(reading, pages=pages, labels=labels_of(chosen), without_page=failed)
+    content = region_content(
+        reading, pages=pages, labels=labels_of(chosen), without_page=failed, sums=sums,
+        without_sum=tuple(held.without_sum),
+    )  # fmt: skip
     data = lay_out(content, form=form, language=language, run=kept)
     _write(target, data, kept, archive=archive, overwrite=overwrite)
     keep_run(store, kept)

@@ -6,6 +6,7 @@ likely that is.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.series import as_days, as_years
 
-__all__ = ["EFFECTS", "Covariates", "covariates_from_table"]
+__all__ = ["EFFECTS", "Covariates", "check_one_past", "covariates_from_table"]
 
 #: Whether the value itself goes with the covariate, or its rate of change does.
 EFFECTS = ("level", "rate")
@@ -39,6 +40,8 @@ class Covariates:
         goes with the covariate summed over time, as length does with melt.
     season : bool
         Whether a cosine and a sine of the year are added, always as a level.
+    future : str
+        What the given future is called where several are told.
     """
 
     names: tuple[str, ...] = ()
@@ -46,6 +49,7 @@ class Covariates:
     values: tuple[NDArray[np.float64], ...] = ()
     effect: str = "level"
     season: bool = False
+    future: str = ""
 
     def __post_init__(self) -> None:
         if self.effect not in EFFECTS:
@@ -56,7 +60,8 @@ class Covariates:
     @property
     def label(self) -> str:
         """The names, to be put behind the name of a model."""
-        return "+".join([*self.names, *(("season",) if self.season else ())])
+        names = "+".join([*self.names, *(("season",) if self.season else ())])
+        return f"{names}:{self.future}" if self.future else names
 
     def check(self, label: str, first: Any, last: Any) -> None:
         """Refuse covariates that do not cover the dates from the first observation to the last target.
@@ -104,7 +109,47 @@ class Covariates:
         return np.column_stack(columns)
 
 
-def covariates_from_table(table: pd.DataFrame, *, effect: str = "level", season: bool = False) -> Covariates:
+def check_one_past(futures: Sequence[Covariates], *, label: str, until: Any) -> None:
+    """Refuse covariates that are told as several futures and differ in the past, or in what they are.
+
+    Parameters
+    ----------
+    futures : sequence of Covariates
+    label : str
+        What is forecast.
+    until : date
+        The last date that is the past.
+
+    Raises
+    ------
+    InputError
+        With the first date on which two of them differ.
+    """
+    for other in futures[1:]:
+        one = futures[0]
+        if one.names != other.names:
+            raise InputError(
+                f"{label}: {one.future} gives {', '.join(one.names)} and {other.future} {', '.join(other.names)}; "
+                "several futures are told of the same covariates"
+            )
+        end = as_days([until])[0]
+        for k, name in enumerate(one.names):
+            both = [
+                dict(zip(held.dates[k].tolist(), held.values[k].tolist(), strict=True)) for held in (one, other)
+            ]  # fmt: skip
+            for day in sorted({*both[0], *both[1]}):
+                first, second = (held.get(day) for held in both)
+                if np.datetime64(day) <= end and first != second:
+                    told = " and ".join("no value" if value is None else f"{value:g}" for value in (first, second))
+                    raise InputError(
+                        f"{label}: {one.future} and {other.future} differ on {day} ({name}: {told}), and what came up "
+                        f"to {end} is no future; give both the same past"
+                    )
+
+
+def covariates_from_table(
+    table: pd.DataFrame, *, effect: str = "level", season: bool = False, future: str = ""
+) -> Covariates:
     """Return covariates from a table of ``date, name, value``, rows in any order.
 
     Raises
@@ -142,4 +187,4 @@ def covariates_from_table(table: pd.DataFrame, *, effect: str = "level", season:
         names.append(str(name))
         dates.append(days)
         values.append(numbers)
-    return Covariates(tuple(names), tuple(dates), tuple(values), effect, season)
+    return Covariates(tuple(names), tuple(dates), tuple(values), effect, season, future)

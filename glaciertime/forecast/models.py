@@ -32,7 +32,7 @@ class Model:
         Whether it learns from other glaciers; ``location`` is then a function of a
         :class:`~glaciertime.forecast.learned.pooled.Workbench` that returns an outcome per task.
     takes_covariates : bool
-        Whether the forecaster has an argument ``covariates``.
+        Whether the forecaster has an argument ``covariates``; a global one finds them on its workbench.
     weighs_sigma : bool
         Whether it weighs every observation by its own sigma; the others are given a series in which those of unusual
         sigma are settled (:mod:`glaciertime.forecast.regime`).
@@ -84,7 +84,7 @@ MODELS = {
               "as gbm", _LEARNED + "pooled:run_linear", 4, is_global=True),
         Model("gbm", "boosted trees on scaled past changes, trained on other glaciers up to the cutoff",
               "4 observations and 300 earlier values of other glaciers",
-              _LEARNED + "pooled:run_gbm", 4, is_global=True),
+              _LEARNED + "pooled:run_gbm", 4, is_global=True, takes_covariates=True),
         Model("lstm", "LSTM over all glaciers, shipped weights, quantiles of the scaled change",
               "4 observations and a cutoff after its training",
               _LEARNED + "global_neural:run_lstm", 4, is_global=True),

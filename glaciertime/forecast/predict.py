@@ -112,8 +112,8 @@ def forecast_series(
     jobs, seed, progress
         Processes, seed of the models that draw, and a callback (done, total).
     covariates : Covariates, optional
-        Given from the first observation to the last target date, for ``kalman`` and ``arima``. The name of the model
-        then names them too, as in ``kalman+melt``: the forecast is conditional on the given future.
+        Given from the first observation to the last target date, for ``kalman``, ``arima`` and ``gbm``. The name of
+        the model then names them too, as in ``kalman+melt``: the forecast is conditional on the given future.
     kept : Kept, optional
         What models across glaciers learned before; it changes no number.
     weights : sequence of NetworkWeights

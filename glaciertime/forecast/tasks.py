@@ -95,7 +95,9 @@ def run_tasks(
     settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]
     as_observed = [replace(tasks[k], series=one.own_sigmas) for k, one in zip(open_places, regimes, strict=True)]
     is_global = any(model.is_global for model in chosen) and bool(settled)
-    benches = _benches(settled, training, levels, jobs, seed, kept, tuple(weights)) if is_global else []
+    benches = []
+    if is_global:
+        benches = _benches(settled, training, levels, jobs, seed, kept, tuple(weights), covariates)
     outcomes: dict[str, list[Outcome]] = {}
     for model in chosen:
         offset = done
@@ -126,6 +128,7 @@ def _benches(
     seed: int,
     kept: Kept | None,
     weights: tuple[NetworkWeights, ...],
+    covariates: Covariates | None,
 ) -> list[tuple[list[int], Any]]:
     """Return one workbench per variable, with the places of its tasks."""
     from glaciertime.forecast.learned.pooled import Workbench
@@ -135,7 +138,10 @@ def _benches(
         places = [index for index, task in enumerate(tasks) if task.series.variable == variable]
         others = [series for series in training if series.variable == variable]
         here = [tasks[index] for index in places]
-        found.append((places, Workbench(here, others, tuple(levels), jobs, seed, kept=kept, weights=weights)))
+        bench = Workbench(
+            here, others, tuple(levels), jobs, seed, kept=kept, weights=weights, covariates=covariates
+        )  # fmt: skip
+        found.append((places, bench))
     return found
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from glaciertime.archive import Archive, Place
 from glaciertime.errors import GlacierTimeError
 from glaciertime.forecast import Origins, forecast_series, run_backtest, scores_of, target_dates_until
-from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.covariates import Covariates, check_one_past
 from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
 from glaciertime.forecast.learned.network_weights import NetworkWeights
@@ -97,7 +97,8 @@ class ForecastRequest(_Request):
     #: Whether models or scenarios were asked for by name: then it is a failure where one gives nothing.
     is_asked: bool = False
     cutoff: str | None = None
-    covariates: Covariates | None = None
+    #: Several are several futures, which share their past.
+    covariates: tuple[Covariates, ...] = ()
     scenarios: tuple[str, ...] = ()
     profile: Any = None
 
@@ -238,13 +239,15 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
                 "%s: %d values up to %s, models %s, %d other series to learn from", series.label, len(known),
                 known.dates[-1] if len(known) else "nothing", ", ".join(request.models), len(learning.others),
             )  # fmt: skip
-            parts.append(
+            check_one_past(request.covariates, label=series.label, until=request.cutoff or series.dates[-1])
+            parts += [
                 forecast_series(
                     series, models=list(request.models), target_dates=targets, cutoff=request.cutoff,
-                    training=learning.training, jobs=request.jobs, covariates=request.covariates, kept=learning.kept,
+                    training=learning.training, jobs=request.jobs, covariates=given, kept=learning.kept,
                     weights=request.weights,
                 )
-            )  # fmt: skip
+                for given in request.covariates or (None,)
+            ]  # fmt: skip
         parts += [
             scenario_series(series, scenario=name, target_dates=targets, cutoff=request.cutoff, profile=request.profile)
             for name in request.scenarios

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from glaciertime.archive import Archive
@@ -28,6 +28,7 @@ def region_reading(
     correlation: float | None = None,
     variable: str | None = None,
     seen: Callable[[GlacierRecord], None] | None = None,
+    ahead: Sequence[str] = (),
 ) -> tuple[RegionReading, str]:
     """Return what a region says, and the digest of the observations that it rests on.
 
@@ -47,6 +48,9 @@ def region_reading(
     seen : callable, optional
         Given each record once it is read: for what else is made of it, without reading it again.
 
+    ahead : sequence of str
+        Tables that ``seen`` asks for, to be read of many glaciers at a time.
+
     Raises
     ------
     InputError
@@ -56,7 +60,7 @@ def region_reading(
     total = hashlib.sha256()
 
     def read() -> Iterator[GlacierRecord]:
-        for record in chosen.records(archive, ahead=("observations", "footprints")):
+        for record in chosen.records(archive, ahead=("observations", "footprints", *ahead)):
             total.update(table_digest(record.observations).encode())
             if seen is not None:
                 seen(record)

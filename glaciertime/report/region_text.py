@@ -14,7 +14,16 @@ from glaciertime.region.totals import Total
 from glaciertime.tables import variable_named
 from glaciertime.units import number_text
 
-__all__ = ["bound_text", "completeness_text", "kind_title", "region_text", "total_rows", "total_text", "totals_table"]
+__all__ = [
+    "bound_text",
+    "completeness_text",
+    "kind_title",
+    "left_out_text",
+    "region_text",
+    "total_rows",
+    "total_text",
+    "totals_table",
+]
 
 _SHOWN = 5
 

@@ -72,6 +72,23 @@ def test_covariates_name_the_model_and_must_cover_the_horizon(toy: Command, tmp_
     assert "melt ends on 2017-01-01, before the last target date, 2020-03-15" in result.err
 
 
+def test_several_files_of_covariates_are_several_futures_of_one_past(toy: Command, tmp_path: Path) -> None:
+    warm, cool = (covariate(tmp_path / f"{name}.csv", last_year=2021) for name in ("warm", "cool"))
+    table = pd.read_csv(cool)
+    table.assign(value=table["value"].where(table["date"] < "2016-06", 0.0)).to_csv(cool, index=False)
+    ask = (*SERIES, "--until", "2020", "--model", "kalman", "--covariates", warm, "--covariates")
+    told = toy("forecast", *ask, cool)
+    assert told.code == 0, told.err
+    rows = Archive(Path("glaciertime.gpkg")).read("forecasts")
+    assert set(rows["model"]) == {"kalman+melt:warm", "kalman+melt:cool"}
+    assert "melt:warm, melt:cool follow from the future that was given" in " ".join(told.err.split())
+    table.assign(value=0.0).to_csv(tmp_path / "other.csv", index=False)
+    other = toy("forecast", *ask, tmp_path / "other.csv")
+    assert other.code == 1
+    assert "warm and other differ on 1999-01-01 (melt: " in " ".join(other.err.split())
+    assert toy("forecast", *ask, warm).code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason", "code"),
     [

@@ -122,7 +122,7 @@ def test_covariates_must_cover_record_and_horizon():
 
 def test_models_without_covariates_refuse_them():
     series, _ = level_series()
-    with pytest.raises(UsageError, match="drift takes no covariates; give --model with some of kalman, arima"):
+    with pytest.raises(UsageError, match="drift takes no covariates; give --model with some of kalman, arima, gbm"):
         forecast_series(series, models=["kalman", "drift"], target_dates=TARGETS,
                         covariates=covariates_from_table(table()))  # fmt: skip
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from glaciertime.errors import InputError
-from glaciertime.forecast.totals import CORRELATION, shared_weather, total_forecasts
+from glaciertime.forecast.totals import shared_weather, total_forecasts
 
 QUANTILES = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
@@ -83,4 +83,63 @@ def test_the_weather_that_errors_share_is_found() -> None:
         z = np.sqrt(rho) * rng.normal(size=(200, 1)) + np.sqrt(1 - rho) * rng.normal(size=(200, 20))
         table = pd.DataFrame(z).stack().rename("z").rename_axis(["target_date", "glacier"]).reset_index()
         assert shared_weather(table) == pytest.approx(rho, abs=0.06)
-    assert shared_weather(table[table["target_date"] < 5]) == CORRELATION
+    assert np.isnan(shared_weather(table[table["target_date"] < 5]))
+
+
+def mean_of(rows: pd.DataFrame) -> float:
+    """Return the mean of a quantile function, straight in the normal score between and beyond its quantiles."""
+    scores = stats.norm.ppf(rows["quantile"].to_numpy(dtype=float))
+    value = rows["value"].to_numpy(dtype=float)
+    z = stats.norm.ppf((np.arange(20_000) + 0.5) / 20_000)
+    low = value[0] + (value[1] - value[0]) / (scores[1] - scores[0]) * (z - scores[0])
+    high = value[-1] + (value[-1] - value[-2]) / (scores[-1] - scores[-2]) * (z - scores[-1])
+    inside = np.interp(z, scores, value)
+    return float(np.where(z < scores[0], low, np.where(z > scores[-1], high, inside)).mean())
+
+
+def test_the_mean_of_a_total_is_the_sum_of_means_and_its_interval_lies_between_those_of_independent_and_shared() -> (
+    None
+):
+    fine = np.linspace(0.01, 0.99, 99)
+    parts = []
+    for k, name in enumerate("ABCDEF"):
+        # Lopsided, each in its own way: a sum of their medians would be no mean of anything.
+        value = stats.lognorm.ppf(fine, 0.3 + 0.1 * k, scale=20 + 5 * k)
+        head = normal(name, 1, 1).drop(columns=["quantile", "value"]).head(1)
+        one = pd.DataFrame({"quantile": fine, "value": value}).merge(head, how="cross")
+        parts.append(one)
+    table = pd.concat(parts)
+    widths = []
+    for rho in (0.0, 0.4, 1.0):
+        total = total_forecasts(table, label="all", correlation=rho)
+        assert mean_of(total) == pytest.approx(sum(map(mean_of, parts)), rel=0.01)
+        by = total.set_index(total["quantile"].round(2))["value"]
+        widths.append(by[0.95] - by[0.05])
+    assert widths[0] < widths[1] < widths[2]
+    shared = sum(part.loc[np.isclose(part["quantile"], 0.95), "value"].iloc[0] for part in parts)
+    assert by[0.95] == pytest.approx(shared, rel=1e-9)
+
+
+def test_glaciers_last_seen_on_different_days_are_added_on_one_day_a_year() -> None:
+    days = {"A": [f"{year}-03-15" for year in range(2011, 2016)], "B": [f"{year}-08-01" for year in range(2010, 2015)]}
+    parts = pd.concat([
+        normal(name, 100 - 10 * (pd.Timestamp(day) - pd.Timestamp("2010-01-01")).days / 365.25, 1,
+               target_date=pd.Timestamp(day), cutoff=pd.Timestamp(f"{2010 - (name == 'B')}-01-01"))
+        for name, its in days.items() for day in its
+    ])  # fmt: skip
+    total = total_forecasts(parts, label="all").query("quantile == 0.5")
+    assert total["target_date"].dt.strftime("%Y-%m-%d").tolist() == [f"{year}-08-01" for year in range(2011, 2015)]
+    years = (total["target_date"] - pd.Timestamp("2010-01-01")).dt.days / 365.25
+    assert total["value"].to_numpy() == pytest.approx(200 - 20 * years, abs=0.05)
+    assert set(total["cutoff"]) == {pd.Timestamp("2010-01-01")}
+    # Dates that lie apart, and gaps of years, are no dates of all.
+    apart = pd.concat([normal("A", 1, 1), normal("B", 1, 1, target_date=pd.Timestamp("2020-01-01"))])
+    assert total_forecasts(apart, label="all").empty
+    beyond = [normal("B", 1, 1, target_date=pd.Timestamp(f"{year}-01-01")) for year in (2012, 2020)]
+    far = pd.concat([normal("A", 1, 1, target_date=pd.Timestamp("2016-01-01")), *beyond])
+    assert total_forecasts(far, label="all").empty
+
+
+def test_changes_from_dates_of_their_own_are_not_added() -> None:
+    with pytest.raises(InputError, match="mass_gt of several glaciers has no sum"):
+        total_forecasts(normal("A", 1, 1, variable="mass_gt", unit="Gt"), label="all")

@@ -32,6 +32,8 @@ REFIT_YEARS = 2.0
 #: Fewer known targets of other glaciers, and the trees are not grown.
 MIN_ROWS = 300
 _CLIP = 20.0
+#: Of the change that goes with covariates by a glacier's own past: shrunk there, it may be too small.
+_MOST_GAIN = 1.5
 #: So many ensembles stay in memory, some 0.2 MB each: a fold and a refit date of one glacier serve others too.
 _HELD = 512
 
@@ -43,10 +45,14 @@ def refit_year(year: NDArray[np.float64] | float, *, every: float = REFIT_YEARS)
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Rows of a design matrix (R, F), and the root of the years ahead of each (R,)."""
+    """Rows of a design matrix (R, F), and the root of the years ahead of each (R,).
+
+    ``driven`` (R,) is the change over that root which goes with covariates, 0 without them.
+    """
 
     design: NDArray[np.float32]
     root_ahead: NDArray[np.float64]
+    driven: NDArray[np.float64] | float = 0.0
 
     def with_column(self, column: NDArray[np.float64]) -> NDArray[np.float32]:
         return np.column_stack([self.design, column.astype(np.float32)])
@@ -66,11 +72,12 @@ class _Job:
 
 @dataclass(frozen=True, eq=False)
 class _Grown:
-    """The straight line and the trees of one fold at one refit date."""
+    """The straight line and the trees of one fold at one refit date, and how much of what is driven came true."""
 
     line: Line
     trees: Any
     stacked: bool
+    gain: float = 0.0
 
     def answer(self, asked: _Block) -> NDArray[np.float64]:
         """Return the answers (2, R) of the straight line and of the trees."""
@@ -81,7 +88,7 @@ class _Grown:
             return np.stack([straight, straight])
         seen = asked.with_column(straight) if self.stacked else asked.design
         with threadpool_limits(limits=1):
-            return np.stack([straight, self.trees.predict(seen)])
+            return np.stack([straight, self.trees.predict(seen)]) + self.gain * asked.driven
 
 
 def _grow(design: NDArray[np.float32], target: NDArray[np.float64], seed: int) -> Any:
@@ -97,9 +104,14 @@ def _train(job: _Job) -> _Grown:
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        train = job.train
-        line = fit_linear(linear_inputs(train.design, train.root_ahead), job.target,
-                          series_weights(job.error, train.root_ahead, job.series, power=0.5))  # fmt: skip
+        train, target, gain = job.train, job.target, 0.0
+        even = series_weights(job.error, train.root_ahead, job.series, power=0.5)
+        if isinstance(train.driven, np.ndarray):
+            # Trees do not go beyond what they saw, and a told future may: what it drives is carried on straight.
+            along = fit_linear(train.driven[:, None], target, even)
+            gain = float(np.clip(along.weights[1] / along.spread[0], 0.0, _MOST_GAIN))
+            target = target - gain * train.driven
+        line = fit_linear(linear_inputs(train.design, train.root_ahead), target, even)
         design, rows = train.design, np.arange(len(job.target))
         if job.stacked:
             design = train.with_column(line(linear_inputs(train.design, train.root_ahead)))
@@ -107,7 +119,7 @@ def _train(job: _Job) -> _Grown:
             weight = series_weights(job.error, train.root_ahead, job.series, power=1.0)
             weight = np.minimum(weight, np.quantile(weight, 0.98))
             rows = np.random.default_rng(job.seed).choice(len(weight), len(weight), p=weight / weight.sum())
-        return _Grown(line, _grow(design[rows], job.target[rows], job.seed), job.stacked)
+        return _Grown(line, _grow(design[rows], target[rows], job.seed), job.stacked, gain)
 
 
 class GlobalTrees:
@@ -129,14 +141,17 @@ class GlobalTrees:
         Whether the lengths of the gaps and the time ahead are inputs; without them a step is a step.
     kept : Kept, optional
         May know the answers for the bank.
+    drivers : (R, C) float64, optional
+        What covariates tell of the rows of the bank; answers that rest on them are not kept.
     """
 
     def __init__(
         self, bank: Bank, *, seed: int = 0, stacked: bool = True, refit_years: float = REFIT_YEARS,
-        use_gaps: bool = True, kept: Kept | None = None,
+        use_gaps: bool = True, kept: Kept | None = None, drivers: NDArray[np.float64] | None = None,
     ) -> None:  # fmt: skip
+        self.drivers = drivers
         self.bank, self.seed, self.stacked, self.use_gaps = bank, seed, stacked, use_gaps
-        self.refit_years, self.kept = refit_years, kept
+        self.refit_years, self.kept = refit_years, kept if drivers is None else None
         self._target = np.clip(bank.target / np.sqrt(bank.ahead), -_CLIP, _CLIP)
         self._error = np.abs(bank.target - bank.mean)
         self._refit = refit_year(bank.origin_year[bank.origin], every=refit_years)
@@ -182,7 +197,13 @@ class GlobalTrees:
         return self.known_answers
 
     def forecast(
-        self, tasks: list[OriginRow], glaciers: list[str], cutoffs: NDArray[np.float64], *, jobs: int = 1
+        self,
+        tasks: list[OriginRow],
+        glaciers: list[str],
+        cutoffs: NDArray[np.float64],
+        *,
+        jobs: int = 1,
+        drivers: list[NDArray[np.float64]] | None = None,
     ) -> tuple[list[NDArray[np.float64]], list[int]]:
         """Return the forecast changes of tasks by the straight line and by the trees, (2, D) each, and their targets.
 
@@ -194,6 +215,8 @@ class GlobalTrees:
             Cutoff of each, in years since 1970.
         jobs : int
             Processes.
+        drivers : list of (D, C) float64, optional
+            What covariates tell of each.
 
         Returns
         -------
@@ -210,7 +233,8 @@ class GlobalTrees:
                 continue
             for index in (index for index, its in enumerate(keys) if its == key):
                 row = tasks[index]
-                changes[index] = grown.answer(self._question(row, common[index])) * np.sqrt(row.ahead)
+                told = None if drivers is None else drivers[index]
+                changes[index] = grown.answer(self._question(row, common[index], told)) * np.sqrt(row.ahead)
         return changes, [counts[key] for key in keys]
 
     def input_effects(self, row: OriginRow, glacier: str, cutoff: float) -> list[tuple[str, NDArray[np.float64]]]:
@@ -290,14 +314,17 @@ class GlobalTrees:
             bank.origin_features[origins], self._common[origins], ahead=bank.ahead[rows], mean=bank.mean[rows],
             spread=bank.spread[rows], drift=bank.drift[rows],
         )  # fmt: skip
-        return self._seen(_Block(design, np.sqrt(bank.ahead[rows])))
+        drivers = None if self.drivers is None else self.drivers[rows]
+        return self._seen(_driven_block(design, np.sqrt(bank.ahead[rows]), drivers))
 
-    def _question(self, row: OriginRow, common: NDArray[np.float64]) -> _Block:
+    def _question(
+        self, row: OriginRow, common: NDArray[np.float64], drivers: NDArray[np.float64] | None = None
+    ) -> _Block:
         """Return the input for the dates of a task."""
         count = len(row.ahead)
         design = design_matrix(np.tile(row.features, (count, 1)), np.tile(common, (count, 1)), ahead=row.ahead,
                                mean=row.mean, spread=row.spread, drift=row.drift * row.ahead)  # fmt: skip
-        return self._seen(_Block(design, np.sqrt(row.ahead)))
+        return self._seen(_driven_block(design, np.sqrt(row.ahead), drivers))
 
     def _seen(self, block: _Block) -> _Block:
         return block if self.use_gaps else _without_gaps(block)
@@ -317,6 +344,15 @@ class GlobalTrees:
         return name_of_arrays(*told, bank.target[known])
 
 
+def _driven_block(
+    design: NDArray[np.float32], root_ahead: NDArray[np.float64], drivers: NDArray[np.float64] | None
+) -> _Block:
+    """Return the input with what covariates tell, (R, C), whose last column is the change that goes with them."""
+    if drivers is None:
+        return _Block(design, root_ahead)
+    return _Block(np.column_stack([design, drivers.astype(np.float32)]), root_ahead, drivers[:, -1] / root_ahead)
+
+
 def _map(work: list[_Job], jobs: int) -> list[_Grown]:
     if jobs <= 1 or len(work) < 2:
         return [_train(job) for job in work]
@@ -328,4 +364,4 @@ def _without_gaps(rows: _Block) -> _Block:
     blind = rows.design.copy()
     offset = len(TARGET_FEATURES)
     blind[:, [0, offset + FEATURES.index("last gap years"), offset + FEATURES.index("record years")]] = 0.0
-    return _Block(blind, np.ones(len(blind)))
+    return _Block(blind, np.ones(len(blind)), rows.driven)

@@ -99,10 +99,13 @@ class Pool:
         return self._mixes[key]
 
 
-def pool_of(bank: Bank, *, variable: str, seed: int = 0, kept: Kept | None = None) -> Pool:
-    """Return the pool of a bank of series of a variable."""
+def pool_of(
+    bank: Bank, *, variable: str, seed: int = 0, kept: Kept | None = None, drivers: NDArray[np.float64] | None = None
+) -> Pool:
+    """Return the pool of a bank of series of a variable, with what covariates tell of its rows."""
     is_area = variable == "area_km2"
     trees = GlobalTrees(
-        bank, seed=seed, stacked=not is_area, refit_years=_AREA_REFIT_YEARS if is_area else REFIT_YEARS, kept=kept
-    )
+        bank, seed=seed, stacked=not is_area, refit_years=_AREA_REFIT_YEARS if is_area else REFIT_YEARS, kept=kept,
+        drivers=drivers,
+    )  # fmt: skip
     return Pool(bank, trees, is_area)

@@ -14,13 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import GlacierTimeError, SeriesTooShortError
-from glaciertime.forecast.learned.bank import Bank, build_bank, fold_of
+from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.learned.bank import Bank, bank_of, build_bank, fold_of
 from glaciertime.forecast.learned.blend import own_weights
 from glaciertime.forecast.learned.conformal import PastErrors
+from glaciertime.forecast.learned.drivers import driver_inputs, driver_inputs_of_bank
 from glaciertime.forecast.learned.gbm import MIN_ROWS
 from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.network_weights import NetworkWeights
-from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin
+from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin, pasts_of
 from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
@@ -47,6 +49,8 @@ class Workbench:
         What was learned before of the series and of what is trained on them.
     weights : tuple of NetworkWeights
         One's own, in place of those in the package.
+    covariates : Covariates, optional
+        Only ``gbm`` takes them.
     """
 
     tasks: list[Task]
@@ -57,6 +61,7 @@ class Workbench:
     report: Callable[[int, int], None] | None = None
     kept: Kept | None = None
     weights: tuple[NetworkWeights, ...] = ()
+    covariates: Covariates | None = None
     _own: dict[int, Bank] = field(default_factory=dict)
     _past_errors: dict[str, PastErrors] = field(default_factory=dict)
 
@@ -81,9 +86,11 @@ class Workbench:
     @cached_property
     def pool(self) -> Pool:
         """Bank and trees, which have answered for all that is evidence at the cutoffs of the tasks."""
-        if self.kept is not None and self.training:
+        if self.covariates is not None:
+            pool = self._driven_pool(self.covariates)
+        elif self.kept is not None and self.training:
             # Of all values, whichever cutoff asks next: what was not known at one is left out row by row.
-            pool: Pool = self.kept.pool(self.training, seed=self.seed, jobs=self.jobs)
+            pool = self.kept.pool(self.training, seed=self.seed, jobs=self.jobs)
         else:
             latest = max(task.cutoff for task in self.tasks)
             seen = {series.key: series.until(latest) for series in self.training}
@@ -93,6 +100,17 @@ class Workbench:
         pool.answer(self.cutoffs, jobs=self.jobs)
         return pool
 
+    def _driven_pool(self, covariates: Covariates) -> Pool:
+        """Return bank and trees that see covariates: of what the covariates cover, and kept nowhere."""
+        latest = max(task.cutoff for task in self.tasks)
+        known = {series.key: series for series in self.training}
+        if self.kept is None:
+            known = {key: series.until(latest) for key, series in known.items()}
+        ordered = sorted((series for series in known.values() if len(series)), key=lambda series: series.key)
+        pasts = pasts_of(ordered, jobs=self.jobs) if self.kept is None else self.kept.pasts(ordered, jobs=self.jobs)
+        bank, drivers = driver_inputs_of_bank(covariates, bank_of(ordered, pasts), ordered, pasts)
+        return pool_of(bank, variable=self.tasks[0].series.variable, seed=self.seed, drivers=drivers)
+
     @cached_property
     def _learned(self) -> dict[int, tuple[NDArray[np.float64], int]]:
         """What the trees answer for each task that something is known of, (2, D), and how many targets they know."""
@@ -100,6 +118,10 @@ class Workbench:
         changes, counts = self.pool.trees.forecast(
             [self.rows[index] for index in good],  # type: ignore[misc]
             [self.tasks[index].series.glacier for index in good], self.cutoffs[good], jobs=self.jobs,
+            drivers=None if self.covariates is None else [
+                driver_inputs(self.covariates, self.tasks[index].series, self.rows[index])  # type: ignore[arg-type]
+                for index in good
+            ],
         )  # fmt: skip
         return dict(zip(good, zip(changes, counts, strict=True), strict=True))
 
@@ -204,6 +226,10 @@ def _too_few(bench: Workbench, index: int, model: str) -> str | None:
         return row
     if not np.isfinite(bench.forecasts(index)["gbm"]).all():
         task = bench.tasks[index]
+        if bench.covariates is not None:
+            return (f"{task.series.label}: {bench.known_targets(index)} known values of other glaciers before "
+                    f"{task.cutoff} that {bench.covariates.label} covers, {model} needs {MIN_ROWS}; give earlier "
+                    "values of the covariates, more glaciers, or use kalman")  # fmt: skip
         return (f"{task.series.label}: {bench.known_targets(index)} known values of other glaciers before "
                 f"{task.cutoff}, {model} needs {MIN_ROWS}; give more glaciers of {task.series.variable}, or use "
                 "kalman or auto")  # fmt: skip

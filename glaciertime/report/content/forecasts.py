@@ -32,7 +32,7 @@ from glaciertime.report.products import PASSING
 from glaciertime.tables import by_series, variable_named
 from glaciertime.track.record.screening import keep
 
-__all__ = ["forecast_section", "score_section"]
+__all__ = ["forecast_section", "interval_of", "score_section"]
 
 #: The interval that is said in sentences and tables, where it was stored; else the next.
 _LEVELS = (0.9, 0.8, 0.95, 0.5)
@@ -124,7 +124,7 @@ def _verdict(row: Any) -> Phrase:
     return say(f"verdict.{kind}", horizon=row.horizon, best=row.best, ratio=ratio, p=p, n=n)
 
 
-def _interval(rows: pd.DataFrame, unit: str) -> Number:
+def interval_of(rows: pd.DataFrame, unit: str) -> Number:
     """Return the median of one forecast of one date, with the widest usual interval that was stored."""
     by = {round(float(row.quantile), 4): float(row.value) for row in rows.itertuples()}
     for level in _LEVELS:
@@ -136,7 +136,7 @@ def _interval(rows: pd.DataFrame, unit: str) -> Number:
 
 def _expected(rows: pd.DataFrame, model: str) -> list[Phrase]:
     last = rows[rows["target_date"] == rows["target_date"].max()]
-    number = _interval(last, str(last["unit"].iloc[0]))
+    number = interval_of(last, str(last["unit"].iloc[0]))
     return [
         say(
             "forecast.expected" if math.isfinite(number.low) else "forecast.expected_alone", model=model,
@@ -157,7 +157,7 @@ def _forecast_table(good: pd.DataFrame, use: str, name: str) -> Table:
         shown = set(of.groupby(of["target_date"].dt.year)["target_date"].min()) | {end}
         for date, part in of.groupby("target_date", sort=True):
             if date == end or (model == use and date in shown):
-                number = _interval(part, unit)
+                number = interval_of(part, unit)
                 level: Item = Number(100 * number.level, unit="%") if math.isfinite(number.level) else ""
                 rows.append((model, day(date), number, level))
     levels = {row[-1].value for row in rows if isinstance(row[-1], Number)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from glaciertime import __version__
@@ -29,7 +29,9 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
+from glaciertime.report.content.region_sums import sum_blocks
 from glaciertime.report.content.series import front_label, per_year, variable_label
+from glaciertime.report.region_forecast import SumForecast
 from glaciertime.report.region_text import left_out_text
 
 __all__ = ["region_content"]
@@ -44,6 +46,8 @@ def region_content(
     pages: Mapping[str, str] | None = None,
     labels: Mapping[str, str] | None = None,
     without_page: Mapping[str, str] | None = None,
+    sums: Sequence[SumForecast] = (),
+    without_sum: Sequence[str] = (),
     today: dt.date | None = None,
 ) -> Content:
     """Return what is said of a region.
@@ -57,12 +61,22 @@ def region_content(
         What glaciers are called beside their number.
     without_page : mapping of glacier to reason, optional
         Glaciers whose page could not be made.
+    sums : sequence of SumForecast
+        What the glaciers are forecast to be together.
+    without_sum : sequence of str
+        Variables that were forecast, and of which several glaciers have no sum.
     today : date, optional
         When it is said.
     """
     names = _Names(pages or {}, labels or {})
     sections = [_lead(reading, today or dt.date.today())]
-    sections += [_kind(one, reading, names) for one in reading.kinds]
+    forecast = {tuple(one.kind.items()): one for one in sums}
+    sections += [_kind(one, reading, names, forecast.get(tuple(one.kind.items()))) for one in reading.kinds]
+    if without_sum:
+        told = say("sum.without", what=tuple(variable_label(name) for name in without_sum))
+        sections.append(
+            Section(key="sums", title=say("sum.title"), blocks=(Paragraph(sentences=(told,), tone="note"),))
+        )
     sections += _missing(reading, without_page or {})
     if pages:
         items = tuple(names.link(name) for name in pages)
@@ -139,7 +153,7 @@ def _short(one: KindReading, correlation: float) -> list[Phrase]:
     return [say("region.nothing", what=what, counted=done)]
 
 
-def _kind(one: KindReading, reading: RegionReading, names: _Names) -> Section:
+def _kind(one: KindReading, reading: RegionReading, names: _Names, forecast: SumForecast | None) -> Section:
     blocks: list[Block] = []
     if one.kind["source"] == "simulated":
         blocks.append(Paragraph(sentences=(say("region.simulated"),), tone="simulated"))
@@ -153,6 +167,8 @@ def _kind(one: KindReading, reading: RegionReading, names: _Names) -> Section:
     if one.left_out:
         blocks.append(Paragraph(sentences=(say("region.left_out"),), tone="note"))
         blocks.append(Listing(items=tuple(left_out_text(one.left_out))))
+    if forecast is not None:
+        blocks += sum_blocks(forecast)
     blocks += _map(one, reading, names)
     if len(one.table):
         blocks += [Heading(text=say("region.ranking")), _ranking(one, names)]
