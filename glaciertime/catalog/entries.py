@@ -97,6 +97,21 @@ class FrontPeriod(_Entry):
         return (self.since is None or self.since <= date) and (self.until is None or date <= self.until)
 
 
+class Event(_Entry):
+    """What is known to have happened on a day, of which a record that ends before it cannot tell."""
+
+    date: dt.date
+    what: str = Field(min_length=1)
+    doi: str = ""
+
+    @field_validator("date", mode="before")
+    @classmethod
+    def _is_a_day(cls, value: object) -> object:
+        if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+            return value
+        raise ValueError(f"'{value}' is no day; write it as 2002-03-15")
+
+
 class Source(_Entry):
     """One place a glacier's scenes can come from.
 
@@ -162,6 +177,8 @@ class Glacier(_Entry):
     #: The STAC API that scenes of it are looked for in; empty for the default.
     stac: str = ""
     notes: str = ""
+    #: What is known of it beyond what was measured: told where a record ends before it.
+    events: tuple[Event, ...] = ()
     sources: tuple[Source, ...] = ()
 
     @field_validator("rgi_region")

@@ -15,7 +15,8 @@ __all__ = ["CORRELATION", "can_be_added", "shared_weather", "total_forecasts"]
 
 #: Of the errors of two glaciers at one date, where nothing was learned of it.
 CORRELATION = 0.5
-_DRAWS = 20_000
+#: Of the sum of a few glaciers; of very many fewer do, since what each adds counts less.
+_DRAWS, _LEAST_DRAWS, _DRAWS_IN_ALL = 20_000, 4_000, 1_000_000
 _LEAST_DATES = 8
 #: Between two target dates no farther apart a forecast is read along a straight line.
 _BRIDGED_DAYS = 400
@@ -29,8 +30,9 @@ def total_forecasts(
     r"""Return the forecasts of a sum of glaciers, by variable, model and target date.
 
     The errors of the glaciers are normal scores with one correlation, :math:`z_i = \sqrt\rho\,w + \sqrt{1-\rho}\,e_i`,
-    each read off the quantile function of its own forecast; the quantiles of the sum are those of 20,000 draws. With
-    no correlation a sum is surer than its parts, with all of it as unsure as the sum of their quantiles.
+    each read off the quantile function of its own forecast; the quantiles of the sum are those of 20,000 draws
+    (of more than 50 glaciers fewer, at least 4,000). With no correlation a sum is surer than its parts, with all of it
+    as unsure as the sum of their quantiles.
 
     Parameters
     ----------
@@ -161,9 +163,10 @@ def _sum(
         whole: NDArray[np.float64] = np.maximum(values, least).sum(axis=0)
         return whole
     rng = np.random.default_rng(seed)
+    draws = 2 * (int(np.clip(_DRAWS_IN_ALL // len(values), _LEAST_DRAWS, _DRAWS)) // 2)
 
     def drawn() -> NDArray[np.float64]:
-        half = rng.normal(size=_DRAWS // 2)
+        half = rng.normal(size=draws // 2)
         # Each draw with its opposite: the middle of symmetric parts is exact.
         return np.concatenate([half, -half])
 
@@ -174,7 +177,7 @@ def _sum(
     outer = values[..., [0, -1]] + slopes * (ends - scores[[0, -1]])
     knots = np.concatenate([ends[:1], scores, ends[1:]])
     curves = np.concatenate([outer[..., :1], values, outer[..., 1:]], axis=-1)
-    shared, total = drawn(), np.zeros((values.shape[1], _DRAWS))
+    shared, total = drawn(), np.zeros((values.shape[1], draws))
     # Glacier by glacier: thousands are no more in memory than one.
     for of_glacier in curves:
         z = np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * drawn()

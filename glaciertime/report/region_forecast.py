@@ -103,14 +103,15 @@ class ForecastsHeld:
     def add(self, rows: pd.DataFrame) -> None:
         """Take forecasts of a glacier; scenarios are none."""
         rows = rows[~rows["model"].str.startswith(PREFIX)]
-        is_sum = rows["variable"].map(can_be_added).astype(bool)
-        self.without_sum.update(dict.fromkeys(rows.loc[~is_sum, "variable"]))
-        rows = rows[is_sum]
+        there = rows["variable"].unique()
+        self.without_sum.update(dict.fromkeys(name for name in there if not can_be_added(str(name))))
+        rows = rows[~rows["variable"].isin(list(self.without_sum))]
         if rows.empty:
             return
         key = [*SERIES_KEY, "source", "unit"]
         rows = rows.assign(front_of=rows["front_of"].fillna(""))
-        rows = rows[rows["cutoff"] == rows.groupby(key)["cutoff"].transform("max")]
+        if rows["cutoff"].nunique() > 1:
+            rows = rows[rows["cutoff"] == rows.groupby(key)["cutoff"].transform("max")]
         self._rows.append(rows)
         self._variables[str(rows["glacier"].iloc[0])] = set(rows["variable"])
 
@@ -133,17 +134,16 @@ class ForecastsHeld:
         return _of_kind(self._rows, kind), _of_kind(self._values, kind)
 
 
-def _of_kind(tables: Sequence[pd.DataFrame], kind: Mapping[str, str]) -> pd.DataFrame:
-    parts = []
-    for table in tables:
-        is_kind = np.ones(len(table), dtype=bool)
-        for name in _KIND:
-            is_kind &= (table[name] == kind[name]).to_numpy(dtype=bool)
-        if is_kind.any():
-            parts.append(table[is_kind])
-    if parts:
-        return pd.concat(parts, ignore_index=True)
-    return pd.DataFrame({"glacier": [], "date": pd.DatetimeIndex([]), "value": []})
+def _of_kind(tables: list[pd.DataFrame], kind: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of a kind, of tables that are made one by it."""
+    if not tables:
+        return pd.DataFrame({"glacier": [], "date": pd.DatetimeIndex([]), "value": []})
+    if len(tables) > 1:
+        tables[:] = [pd.concat(tables, ignore_index=True)]
+    is_kind = np.ones(len(tables[0]), dtype=bool)
+    for name in _KIND:
+        is_kind &= (tables[0][name] == kind[name]).to_numpy(dtype=bool)
+    return tables[0][is_kind].reset_index(drop=True)
 
 
 def sum_forecasts(
@@ -196,9 +196,9 @@ def _sum_of(
         if totals:  # what the others say at the end is enough
             ends = part.groupby("glacier")["target_date"].transform("max")
             part = part[part["target_date"] >= ends - pd.Timedelta(days=2 * _ENDS_EARLY_DAYS)]
-        by_rho = [total_forecasts(part, label=label, correlation=each) for each in (rho, 0.0, 1.0)]
-        if len(by_rho[0]):
-            total, independent, shared = by_rho
+        by_rho = {each: total_forecasts(part, label=label, correlation=each) for each in dict.fromkeys((rho, 0.0, 1.0))}
+        if len(by_rho[rho]):
+            total, independent, shared = (by_rho[each] for each in (rho, 0.0, 1.0))
             totals.append(
                 ModelTotal(model=model, rows=total, independent=independent, shared=shared, glaciers=tuple(names),
                            missing=missing)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from glaciertime.archive import Archive
+from glaciertime.catalog import Catalog, Glacier
 from glaciertime.forecast import Origins, backtest, forecast_series, series_from_observations
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.forecasts import forecast_section
@@ -55,3 +57,17 @@ def test_a_forecast_of_the_past_has_no_verdict_beside_it(store: Archive) -> None
     assert "forecast.unjudged" not in keys
     store.store_forecasts(forecast_series(series, models=["last"], target_dates=["2020-03-15"]))
     assert "forecast.cut" not in [one.key for one in phrases(store)]
+
+
+def test_an_event_after_the_record_is_told_and_one_within_it_or_of_simulated_values_is_not(store: Archive) -> None:
+    said = [{"date": f"{year}-01-21", "what": f"the tongue of {year} calved", "doi": "10.1/x"} for year in (2010, 2022)]
+    events = [{**one, "date": dt.date.fromisoformat(str(one["date"]))} for one in said]
+    place = Glacier.model_validate({"name": GLACIER, "events": events})
+    catalog = Catalog([place], [])
+    for source, expected in (("observed", [dt.date(2022, 1, 21)]), ("simulated", [])):
+        section = forecast_section(GlacierRecord(store, GLACIER, source=source, catalog=catalog))
+        told = [one for block in section.blocks if isinstance(block, Paragraph) for one in block.sentences]
+        days = [one.values["date"] for one in told if isinstance(one, Phrase) and one.key == "forecast.event"]
+        assert days == expected
+    with pytest.raises(ValueError, match="is no day; write it as 2002-03-15"):
+        Glacier.model_validate({"name": GLACIER, "events": [{"date": 2022, "what": "x"}]})

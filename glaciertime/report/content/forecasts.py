@@ -16,6 +16,7 @@ from glaciertime.report.content.parts import (
     Column,
     Heading,
     Item,
+    Link,
     Number,
     Paragraph,
     Phrase,
@@ -58,8 +59,23 @@ def forecast_section(record: GlacierRecord) -> Section:
         blocks += _series_blocks(record, name, rows[~assumed], seen)
         if assumed.any():
             blocks += _scenario_blocks(rows[assumed], seen, label, record.source)
+    blocks += _event_blocks(record)
     blocks += _hazard_blocks(record)
     return Section(key="forecast", title=say("forecast.title"), blocks=tuple(blocks))
+
+
+def _event_blocks(record: GlacierRecord) -> list[Block]:
+    """Return what is known to have happened after the last value, which no forecast of the record can know."""
+    known = record.observations.loc[record.observations["value"].notna(), "date"]
+    if record.place is None or record.source == "simulated" or known.empty:
+        return []
+    last = day(known.max())
+    told = [
+        say("forecast.event", last=last, date=event.date, what=event.what,
+            source=Link(event.doi, f"https://doi.org/{event.doi}") if event.doi else record.glacier)
+        for event in record.place.events if event.date > last
+    ]  # fmt: skip
+    return [Paragraph(sentences=tuple(told), tone="caution")] if told else []
 
 
 def _series_blocks(record: GlacierRecord, key: tuple[str, ...], rows: pd.DataFrame, seen: pd.DataFrame) -> list[Block]:
