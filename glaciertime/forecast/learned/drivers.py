@@ -90,14 +90,14 @@ def driver_inputs_of_bank(
     )
     first, last = -np.inf, np.inf
     for dates in covariates.dates:
-        ends = as_years(dates[[0, -1]])
-        first, last = max(first, float(ends[0])), min(last, float(ends[1]))
+        begins, ends = as_years(dates[[0, -1]])
+        first, last = max(first, float(begins)), min(last, float(ends))
     width = len(covariates.names) + 2 * covariates.season + 1
     found = np.full((len(bank.origin), width), np.nan)
     order = np.argsort(bank.origin, kind="stable")
-    ends = np.searchsorted(bank.origin[order], np.arange(len(bank.origin_year) + 1))
+    place = np.searchsorted(bank.origin[order], np.arange(len(bank.origin_year) + 1))
     for origin, year in enumerate(bank.origin_year):
-        rows = order[ends[origin] : ends[origin + 1]]
+        rows = order[place[origin] : place[origin + 1]]
         rows = rows[bank.target_year[rows] <= last]
         one = series_list[bank.origin_series[origin]]
         seen = (one.years >= first) & (one.years <= year + 1e-9)
