@@ -43,21 +43,23 @@ SIZE = (160, 160)
 HELD_OUT_SEED = 1000
 
 
-def teach(model: str, path: Path, *, steps: int, scenes: int, seed: int = 0) -> None:
-    """Teach a network the zones of simulated scenes, and write it."""
+def teach(model: str, path: Path, *, before: Path | None, steps: int, scenes: int, seed: int) -> None:
+    """Teach a network the zones of simulated scenes, from where another round left it, and write it."""
     torch.manual_seed(seed)
     spec = ModelSpec(
         name=f"simulated-{model}", model=model, bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254),
         normalisation=Normalisation(kind="image", row_band=True), patch_px=512,
         trained_on=f"{scenes} simulated optical scenes; no real image",
     )  # fmt: skip
-    network = build_network(model, in_channels=spec.channels, classes=2).train()
+    network = load_model(before)[0] if before else build_network(model, in_channels=spec.channels, classes=2)
+    network = network.train()
     data = SimulatedFronts(scenes, "optical", size=SIZE, seed=seed)
     held = [data[k] for k in range(scenes)]
     images = torch.from_numpy(np.stack([spec.normalisation.apply(one.image) for one in held]))
     labels = torch.from_numpy(np.stack([one.labels for one in held]).astype(np.int64))
     optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=2e-3, total_steps=steps)
+    rate = 2e-3 if before is None else 1e-3
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=rate, total_steps=steps)
     rng = np.random.default_rng(seed)
     for step in range(steps):
         chosen = torch.from_numpy(rng.integers(0, scenes, 4))

@@ -19,6 +19,8 @@ _FACTOR_NAMES = {
     "samples": "numbers of samples", "model": "models", "variant": "variants",
 }  # fmt: skip
 _LEVEL = 0.05
+#: From so many units on Wilcoxon's test can fall below the level, corrected for a dozen of tests.
+_MANY = 9
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,38 @@ def headline(found: dict[str, Any]) -> list[str]:
             continue
         said += [of + _pair_sentence(pair, family, found) for pair in family["pairs"]]
     noise = next((one for one in found["seeds"] if one["metric"] == metric), None)
+    said += _units_told(found["families"])
     said.append(
-        "The tests are over glaciers or scenes, each one value per model, the mean of its seeds: they say whether "
-        "another place of the kind would show the same. Seeds are no places: they show the noise of training alone"
+        "Each unit is one value per model, the mean of its seeds. Seeds are no places: they show the noise of training "
+        "alone"
         + (f", of {METRIC_NAMES[metric]} {_number(noise['pooled_sd'])} (one standard deviation)."
            if noise and noise["pooled_sd"] is not None else ".")
     )  # fmt: skip
     if noise and noise["pooled_sd"] is None:
         said.append("There is one seed of each: how much a training scatters by itself is not known.")
+    return said
+
+
+def _units_told(families: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the units of the tests are, and what can be said of others by them."""
+    kinds = {one["unit"] for one in families}
+    said = []
+    if "glacier" in kinds:
+        said.append("Tests over glaciers say whether another glacier of the kind would show the same.")
+    if "scene" in kinds:
+        counts = sorted({one["glaciers"] for one in families if one["unit"] == "scene"})
+        known = [str(count) for count in counts if count]
+        of = f" of {' or '.join(known)} glacier{'' if counts == [1] else 's'}" if known else ""
+        said.append(
+            f"Tests over scenes{of} say whether another scene of the same places would show the same, and nothing of "
+            "other glaciers."
+        )
+    fewest = min((pair["units"] for one in families for pair in one["pairs"] if not pair["reason"]), default=_MANY)
+    if fewest < _MANY:
+        said.append(
+            f"Of {fewest} units Wilcoxon's p cannot be below {2 * 0.5**fewest:.3f}, before it is corrected: that it is "
+            "not small is no sign of equality."
+        )
     return said
 
 
@@ -161,7 +187,7 @@ def _scores(found: dict[str, Any]) -> Section:
         notes=[
             "First the score of all test pixels together, mean of the seeds; ± one standard deviation over seeds, the "
             "noise of training; in brackets the 95 % interval of the mean over glaciers or scenes, drawn with "
-            "replacement. Means over classes are over those that have the score: a class that is never predicted has "
+            "replacement, as wide as few units need (Hesterberg 2015). Means over classes are over those that have the score: a class that is never predicted has "
             "no precision.",
             *_missed(found),
         ],

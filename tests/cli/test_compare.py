@@ -244,3 +244,121 @@ def test_an_option_is_used_or_refused(
 
 def test_the_template_is_printed(command: Command) -> None:
     assert command("compare", "--template-config").out.startswith("# Trainings to compare")
+
+
+def zone_images(folder: Path) -> None:
+    """Eight glaciers of two dates each: ocean above, rock at the sides, ice between."""
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for at in range(8):
+        for part in ("images", "masks"):
+            (folder / part / f"g{at}").mkdir(parents=True)
+        for day in range(2):
+            zones = np.full((48, 48), 64, dtype=np.uint8)
+            zones[:, 14 + at : 34 + at // 2] = 127
+            zones[: 16 + at + 2 * day, 10:40] = 254
+            grey = np.select([zones == 64, zones == 127], [60, 150], 220) + rng.normal(0, 30, zones.shape)
+            name = f"a{at}_2001-01-0{day + 1}.png"
+            Image.fromarray(grey.clip(0, 255).astype(np.uint8)).save(folder / "images" / f"g{at}" / name)
+            Image.fromarray(zones).save(folder / "masks" / f"g{at}" / name)
+
+
+MERGED = """\
+data:
+  ice: {reader: folder, root: own, settings: {split: glacier, test_fraction: 0.4, binary: true, positive: [glacier]}}
+  sea: {reader: folder, root: own, settings: {split: glacier, test_fraction: 0.4, binary: true, positive: [ocean]}}
+  both:
+    reader: folder
+    root: own
+    settings: {split: glacier, test_fraction: 0.4}
+    merge: {of: [ice, sea], rule: ocean > glacier}
+models: [unet-small]
+settings: {epochs: 1, draws: 8, batch: 4, patch: [48, 48], augmentation: none, learning_rate: 0.01}
+draws: 200
+"""
+
+
+def test_models_that_are_merged_are_tested_as_one(command: Command, tmp_path: Path) -> None:
+    """The counts of the merged model are those of the two masks, merged here pixel by pixel."""
+    import numpy as np
+    from PIL import Image
+
+    from glaciertime.segment.predict.sampled import predict_sample, ready_model
+
+    zone_images(tmp_path / "own")
+    config = tmp_path / "m.yaml"
+    config.write_text(MERGED)
+    found = command("compare", config, "--out", "out", "--json")
+    assert found.code == 0, found.err
+    assert found.json["counted"] == {"runs": 3, "done_now": 3, "kept": 0, "failed": 0}
+    # The same images by other labels are no other places.
+    assert found.json["families"] == []
+    assert "both and ice are tested on the same images" in " ".join(found.json["told"])
+    rows = pd.read_parquet(Path("out") / "m.parquet")
+    rows = rows[(rows["data"] == "both") & (rows["split"] == "test")]
+    weights = {name: next(Path("out", "runs").glob(f"{name}-*")) / "weights.safetensors" for name in ("ice", "sea")}
+    models = {name: ready_model(str(path)) for name, path in weights.items()}
+    counted = dict.fromkeys(((k, n) for k in ("rock", "glacier", "ocean") for n in ("tp", "fp", "fn")), 0)
+    for path in sorted((tmp_path / "own" / "images").rglob("*.png")):
+        if path.stem not in {Path(name).stem for name in rows["sample"]}:
+            continue
+        image = np.asarray(Image.open(path), dtype=np.float32)[None]
+        truth = np.asarray(Image.open(tmp_path / "own" / "masks" / path.parent.name / path.name))
+        yes = {name: predict_sample(image, model=model, name="x").predicted == model.spec.classes.index(one)
+               for (name, model), one in zip(models.items(), ("glacier", "ocean"), strict=True)}  # fmt: skip
+        mine = np.where(yes["sea"], 254, np.where(yes["ice"], 127, 64))
+        for name, code in (("rock", 64), ("glacier", 127), ("ocean", 254)):
+            counted[name, "tp"] += int(((mine == code) & (truth == code)).sum())
+            counted[name, "fp"] += int(((mine == code) & (truth != code)).sum())
+            counted[name, "fn"] += int(((mine != code) & (truth == code)).sum())
+    told = rows[rows["metric"].isin(["tp", "fp", "fn"])].groupby(["class", "metric"])["value"].sum()
+    assert {key: int(value) for key, value in told.items()} == counted
+    assert sum(counted.values()) > 10_000
+    again = command("compare", config, "--out", "out", "--json").json
+    assert again["counted"] == {"runs": 3, "done_now": 0, "kept": 3, "failed": 0}
+    # By the other order of precedence it is another model; the two that it is of are kept.
+    config.write_text(MERGED.replace("ocean > glacier", "glacier > ocean"))
+    other = command("compare", config, "--out", "out", "--json").json
+    assert other["counted"] == {"runs": 3, "done_now": 1, "kept": 2, "failed": 0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rule: ocean > glacier", "rule: ocean > snow", "'snow' is no class of the models"),
+        ("sea: {reader: folder, root: own", "sea: {reader: simulated, options: {count: 20}", "its bands are"),
+        (
+            "test_fraction: 0.4, binary: true, positive: [ocean]",
+            "test_fraction: 0.1, binary: true, positive: [ocean]",
+            "both, of what sea has learned from: .* are also trained on",
+        ),
+    ],
+)
+def test_what_cannot_be_merged_is_refused_before_any_training(
+    command: Command, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    import re
+
+    zone_images(tmp_path / "own")
+    config = tmp_path / "m.yaml"
+    assert old in MERGED
+    config.write_text(MERGED.replace(old, new))
+    found = command("compare", config, "--out", "out", "--dry-run", "--json")
+    states = [row["state"] for row in found.json]
+    assert states[:2] == ["to do", "to do"]
+    assert re.search(message, states[2]), states
+
+
+def test_a_training_goes_on_where_its_data_were_moved(command: Command, tmp_path: Path) -> None:
+    zone_images(tmp_path / "own")
+    config = tmp_path / "m.yaml"
+    config.write_text(MERGED)
+    assert command("compare", config, "--out", "out").code == 0
+    for path in Path("out", "runs").glob("ice-*/scores.json"):
+        path.unlink()
+    (tmp_path / "own").rename(tmp_path / "moved")
+    config.write_text(MERGED.replace("root: own", "root: moved"))
+    found = command("compare", config, "--out", "out", "--json")
+    assert found.json["counted"] == {"runs": 3, "done_now": 1, "kept": 2, "failed": 0}, found.err

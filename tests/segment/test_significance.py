@@ -184,3 +184,16 @@ def test_values_of_different_units_are_refused() -> None:
         compare_pair(ONE, OTHER[:5])
     with pytest.raises(InputError, match="two or more expected"):
         compare_groups([ONE])
+
+
+@pytest.mark.parametrize("units", [5, 23, 70])
+@pytest.mark.parametrize("t", [-60.0, -16.898, -10.9417, -3.0, 0.0])
+def test_the_interval_of_d_has_two_ends_and_mirrors_the_sign(t: float, units: int) -> None:
+    """Where scipy's distribution of a negative t is NaN too."""
+    d = t / np.sqrt(units)
+    low, high = cohens_d_interval(d, units=units)
+    assert low < d <= high
+    mirrored = cohens_d_interval(-d, units=units)
+    assert (low, high) == pytest.approx((-mirrored[1], -mirrored[0]))
+    for end, share in ((mirrored[0], 0.975), (mirrored[1], 0.025)):
+        assert stats.nct.cdf(abs(t), units - 1, end * np.sqrt(units)) == pytest.approx(share, abs=1e-6)

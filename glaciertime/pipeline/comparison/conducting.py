@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 
 import pandas as pd
 
-from glaciertime.errors import GlacierTimeError, one_line
+from glaciertime.errors import GlacierTimeError, InputError, one_line
 from glaciertime.pipeline.comparison.expansion import Run, expand
-from glaciertime.pipeline.comparison.parts import opened_for, parts_of
+from glaciertime.pipeline.comparison.merged import check_merge, member_runs
+from glaciertime.pipeline.comparison.parts import Opened, opened_for, parts_of
 from glaciertime.pipeline.comparison.performing import Task, as_table, folder_of, held_rows, perform, task_of
 from glaciertime.pipeline.comparison.plan import ComparisonPlan
 from glaciertime.processes import process_pool
+from glaciertime.scenes.datasets.splits import Split
 
 __all__ = ["Choice", "Conducted", "conduct", "planned"]
 
@@ -63,6 +66,8 @@ class Conducted:
         What was said of the data and of how they are parted.
     done, kept, failed : int
         Trainings done now, taken from before, and without a score.
+    same_images : frozenset of frozenset of str
+        Pairs of data sets that are tested on an image that both have.
     """
 
     rows: pd.DataFrame
@@ -71,6 +76,7 @@ class Conducted:
     done: int = 0
     kept: int = 0
     failed: int = 0
+    same_images: frozenset[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -84,22 +90,48 @@ class Planned:
 
 def planned(plan: ComparisonPlan, *, out: Path) -> Planned:
     """Return what is to be done, reading the data but training nothing."""
-    tasks, refused, told = [], [], []
+    tasks: dict[tuple[Any, ...], Task] = {}
+    refused, told = [], []
     is_search = bool(plan.grid or plan.random)
-    for run in expand(plan):
+    # What is merged comes after what it is of.
+    for run in sorted(expand(plan), key=lambda one: one.merge is not None):
         try:
             opened = opened_for(run)
             split = parts_of(run, opened, split_seed=plan.split_seed)
+            members = [] if run.merge is None else _members(run, opened, split, tasks, split_seed=plan.split_seed)
         except GlacierTimeError as error:
             refused.append((Task(run, "", folder_of(run, "refused", out=out), plan.split_seed), one_line(str(error))))
             continue
         where = f"{run.data}, {run.modality}" if run.modality != "all" else run.data
         said = [*opened.selected.told, *(filter(None, [split.told]))]
         told += [f"{where}: {one}" for one in said]
-        tasks.append(
-            task_of(run, opened=opened, split=split, out=out, split_seed=plan.split_seed, is_tested=not is_search)
-        )
-    return Planned(tuple(tasks), tuple(refused), tuple(dict.fromkeys(told)))
+        tasks[run.condition, run.seed, run.candidate] = task_of(
+            run, opened=opened, split=split, out=out, split_seed=plan.split_seed, is_tested=not is_search,
+            members=members,
+        )  # fmt: skip
+    return Planned(tuple(tasks.values()), tuple(refused), tuple(dict.fromkeys(told)))
+
+
+def _members(
+    run: Run, opened: Opened, split: Split, tasks: Mapping[tuple[Any, ...], Task], *, split_seed: int
+) -> list[Task]:
+    """Return the trainings whose models a run merges, which are planned already.
+
+    Raises
+    ------
+    InputError
+        If one of them is not, or they cannot be merged.
+    """
+    found, parts = [], {}
+    for condition, seed in member_runs(run):
+        held = tasks.get((condition, seed, ""))
+        if held is None:
+            raise InputError(f"{run.data}: {condition[0]} has no training of {run.name.removeprefix(run.data + ', ')}")
+        found.append(held)
+        data = opened_for(held.run)
+        parts[held.run.data] = (held.run, data, parts_of(held.run, data, split_seed=split_seed))
+    check_merge(run, opened, split, parts)
+    return found
 
 
 def conduct(
@@ -123,7 +155,9 @@ def conduct(
     """
     wanted = planned(plan, out=out)
     found = Conducted(pd.DataFrame(), told=list(wanted.told))
-    done, found.kept = _do(wanted.tasks, jobs=jobs, progress=progress)
+    done, found.kept = _do([one for one in wanted.tasks if not one.members], jobs=jobs, progress=progress)
+    merged, kept = _merged([one for one in wanted.tasks if one.members], done, jobs=jobs, progress=progress)
+    done, found.kept = done + merged, found.kept + kept
     found.done = sum(not reason for *_, reason in done) - found.kept
     if plan.grid or plan.random:
         found.choices = _chosen(done)
@@ -131,11 +165,37 @@ def conduct(
     done += [(task, [], reason) for task, reason in wanted.refused]
     found.failed = sum(bool(reason) for *_, reason in done)
     found.rows = as_table(done)
+    found.same_images = _same_images(wanted.tasks)
     mine = {task.folder.name for task, *_ in done}
     others = [path for path in (out / "runs").glob("*/scores.json") if path.parent.name not in mine]
     if others:
         found.told.append(f"{len(others)} trainings in {out / 'runs'} are of other settings or data: left as they are")
     return found
+
+
+def _merged(
+    tasks: Sequence[Task], done: Sequence[Done], *, jobs: int, progress: Callable[[int, int, Task, str], None]
+) -> tuple[list[Done], int]:
+    """Return what came of merged models, and how many were there before; of one that lacks a member, the reason."""
+    reasons = {task.folder: reason for task, _, reason in done if reason}
+    lacking: list[Done] = []
+    whole = []
+    for task in tasks:
+        failed = [f"{one.run.name}: {reasons[one.folder]}" for one in task.members if one.folder in reasons]
+        if failed:
+            lacking.append((task, [], f"a model that it is of failed: {failed[0]}"))
+        else:
+            whole.append(task)
+    found, kept = _do(whole, jobs=jobs, progress=progress)
+    return found + lacking, kept
+
+
+def _same_images(tasks: Sequence[Task]) -> frozenset[frozenset[str]]:
+    """Return the pairs of data sets that are tested on an image that both have."""
+    held: dict[str, set[str]] = {}
+    for task in tasks:
+        held.setdefault(task.run.data, set()).update(task.images)
+    return frozenset(frozenset(pair) for pair in itertools.combinations(held, 2) if held[pair[0]] & held[pair[1]])
 
 
 def _tested(

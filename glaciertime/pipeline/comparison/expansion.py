@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from glaciertime.errors import InputError
-from glaciertime.pipeline.comparison.plan import FACTORS, ComparisonPlan, DataSet, Modality, Random, Span, TrainPart
+from glaciertime.pipeline.comparison.plan import (
+    FACTORS,
+    ComparisonPlan,
+    DataSet,
+    MergeRule,
+    Modality,
+    Random,
+    Span,
+    TrainPart,
+)
 from glaciertime.segment.teach.config import TrainConfig, read_config
 from glaciertime.segment.teach.contradictions import check_settings
 
@@ -40,6 +49,8 @@ class Run:
     bands : tuple of str
         Of the data; empty for all.
     part : TrainPart
+    merge : MergeRule or None
+        Where nothing is trained: whose models are tested as one.
     """
 
     data: str
@@ -54,6 +65,7 @@ class Run:
     config: TrainConfig
     bands: tuple[str, ...]
     part: TrainPart
+    merge: MergeRule | None = None
 
     @property
     def condition(self) -> tuple[Any, ...]:
@@ -94,7 +106,14 @@ def candidates(plan: ComparisonPlan) -> dict[str, dict[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
+    # As short as tells it from every other number.
+    return (
+        repr(value).removesuffix(".0")
+        if isinstance(value, float)
+        else value
+        if isinstance(value, str)
+        else json.dumps(value)
+    )
 
 
 def _drawn(search: Random) -> Iterator[dict[str, Any]]:
@@ -153,7 +172,7 @@ def expand(plan: ComparisonPlan) -> list[Run]:
             run = Run(
                 data=name, region=region, modality=kind, train_on=part, samples=samples, model=model, variant=variant,
                 candidate=text, seed=seed, config=_config(given, f"{name}, {variant} {text}".strip()),
-                bands=modality.bands, part=kept,
+                bands=modality.bands, part=kept, merge=data.merge,
             )  # fmt: skip
             found.append(run)
     return found

@@ -87,7 +87,10 @@ class _Filler:
         if asked is None:
             return list(self.plan.data)
         wanted = asked if isinstance(asked, list) else [asked]
-        return [name for name, one in self.plan.data.items() if (one.stands_for or one.reader) in wanted]
+        found = [name for name, one in self.plan.data.items() if (one.stands_for or one.reader) in wanted]
+        # What is merged stands for the models that it is of.
+        parts = {part for name in found if (merge := self.plan.data[name].merge) for part in merge.of}
+        return [name for name in found if name not in parts]
 
     def matching(self, selector: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the one condition that a cell is of; none where no condition, or several, are."""
@@ -237,6 +240,10 @@ class _Filler:
             simulated = (
                 " (SIMULATED)" if (self.rows.loc[self.rows["data"] == name, "source"] == "simulated").any() else ""
             )
+            merge = self.plan.data[name].merge
+            if merge:
+                said.append(f"{name}{simulated}: the models of {' and '.join(merge.of)}, merged by {merge.rule}")
+                continue
             place = f", in place of {one.stands_for}" if one.stands_for and one.stands_for != one.reader else ""
             said.append(f"{name}{simulated}: reader {one.reader}{place}")
         of = f"Ours: {'; '.join(said)}. " if said else ""

@@ -20,7 +20,7 @@ from glaciertime.scenes.datasets.sample import SampleInfo
 from glaciertime.scenes.datasets.selection import Selected, by_what_is_known, open_selection, read_selection
 from glaciertime.scenes.datasets.splits import Split
 
-__all__ = ["Opened", "opened_for", "parts_of"]
+__all__ = ["Opened", "check_leaks", "opened_for", "parts_of"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +100,8 @@ def parts_of(run: Run, opened: Opened, *, split_seed: int) -> Split:
     from glaciertime.segment.teach.training import make_split
 
     infos, digests = opened.selected.infos, opened.selected.digests
-    split = make_split(opened.selected, run.config.model_copy(update={"seed": split_seed}))
+    config = run.config.model_copy(update={"seed": split_seed})
+    split = make_split(opened.selected, config)
     train, validation, test = split.train, split.validation, split.test
     if run.region:
         held = _of_region(infos, run.region)
@@ -114,6 +115,8 @@ def parts_of(run: Run, opened: Opened, *, split_seed: int) -> Split:
             f"{where}: nothing is held out to test on; give `settings: {{test: [GLACIER]}}` or `split: glacier` to the "
             "data set"
         )
+    if run.merge is not None:
+        return Split(train=split.train, validation=(), test=test, told=split.told)
     if not train:
         raise InputError(f"{where}: nothing is left to train on with train_on '{run.train_on}'")
     if run.samples:
@@ -122,16 +125,28 @@ def parts_of(run: Run, opened: Opened, *, split_seed: int) -> Split:
         order = np.random.default_rng([split_seed, 1]).permutation(len(train))
         train = tuple(sorted(train[at] for at in order[: run.samples]))
     found = Split(train=train, validation=validation, test=test, told=split.told)
-    shared = [told for told in leaks(infos, Split(train=(*train, *validation), validation=(), test=test),
-                                     digests=digests) if told.startswith("leak")]  # fmt: skip
-    if shared:
-        raise InputError(f"{where}: {shared[0].removeprefix('leak: ')}; part the data by glacier or block")
+    check_leaks(where, infos, digests, learned=(*train, *validation), test=test)
     if run.candidate and not validation:
         raise InputError(
             f"{where}: a search chooses on the validation part, and there is none; give validation glaciers or a "
             "validation_fraction"
         )
     return found
+
+
+def check_leaks(
+    where: str, infos: Sequence[SampleInfo], digests: Sequence[str], *, learned: Sequence[int], test: Sequence[int]
+) -> None:
+    """Refuse what is tested on images, scenes or ground that was learned from.
+
+    Raises
+    ------
+    InputError
+    """
+    both = Split(train=tuple(learned), validation=(), test=tuple(test))
+    shared = [told for told in leaks(infos, both, digests=digests) if told.startswith("leak")]
+    if shared:
+        raise InputError(f"{where}: {shared[0].removeprefix('leak: ')}; part the data by glacier or block")
 
 
 def _of_region(infos: Sequence[SampleInfo], region: str) -> set[int]:

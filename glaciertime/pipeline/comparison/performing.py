@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,17 @@ import pandas as pd
 from glaciertime.documents import read_json
 from glaciertime.errors import GlacierTimeError, one_line
 from glaciertime.pipeline.comparison.expansion import Run
+from glaciertime.pipeline.comparison.merged import merge_key, merged_judge, summed
 from glaciertime.pipeline.comparison.parts import Opened, opened_for, parts_of
 from glaciertime.pipeline.comparison.plan import FACTORS
-from glaciertime.scenes.datasets.sample import SIMULATED
+from glaciertime.scenes.datasets.sample import SIMULATED, TrainingSample
 from glaciertime.scenes.datasets.splits import Split
+from glaciertime.segment.judge.boundaries import FRONT_CLASSES
+from glaciertime.segment.judge.class_matching import match_classes
+from glaciertime.segment.judge.evaluation import Judged, judge_sample, scene_of
+from glaciertime.segment.judge.scores import mean_over_classes, score_sums
+from glaciertime.segment.judge.sums import sum_image
+from glaciertime.segment.teach.config import TrainConfig, read_config
 from glaciertime.writing import write_bytes
 
 __all__ = ["COLUMNS", "Task", "as_table", "folder_of", "held_rows", "perform", "task_of"]
@@ -32,6 +40,9 @@ COLUMNS = (
     "value", "source", "status", "reason",
 )  # fmt: skip
 KEPT = "scores.json"
+WEIGHTS = "weights.safetensors"
+#: Settings that change no number: where the data lie, and what computes.
+_ELSEWHERE = ("root", "workers", "devices")
 _log = logging.getLogger(__name__)
 #: What runs are made by: raised where the same settings give other numbers.
 _VERSION = 1
@@ -53,6 +64,10 @@ class Task:
         Whether its test part is scored; else only the validation part was, as a search does.
     train : tuple of int
         Images that it learns from.
+    images : frozenset of str
+        SHA-256 of each image that it is tested on.
+    members : tuple of Task
+        Whose models are merged, where nothing is trained.
     """
 
     run: Run
@@ -61,18 +76,27 @@ class Task:
     split_seed: int
     is_tested: bool = True
     train: tuple[int, ...] = ()
+    images: frozenset[str] = frozenset()
+    members: tuple[Task, ...] = ()
 
 
-def task_of(run: Run, *, opened: Opened, split: Split, out: Path, split_seed: int, is_tested: bool = True) -> Task:
+def task_of(
+    run: Run, *, opened: Opened, split: Split, out: Path, split_seed: int, is_tested: bool = True,
+    members: Sequence[Task] = (),
+) -> Task:  # fmt: skip
     """Return what is to be done for a run, and where."""
+    images = frozenset(opened.selected.digests[at] for at in split.test)
+    if members:
+        key = merge_key(run, opened, split, [one.key for one in members])
+        return Task(run, key, folder_of(run, key, out=out), split_seed, images=images, members=tuple(members))
     config = run.config.model_dump(mode="json")
     # Where the data lie changes no number.
-    told = {name: value for name, value in config.items() if name not in ("root", "workers", "devices")}
+    told = {name: value for name, value in config.items() if name not in _ELSEWHERE}
     parts = {name: [opened.selected.infos[at].name for at in getattr(split, name)]
              for name in ("train", "validation", "test")}  # fmt: skip
     held = {"version": _VERSION, "settings": told, "data": opened.digest, "parts": parts, "bands": list(run.bands)}
     key = hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()
-    return Task(run, key, folder_of(run, key, out=out), split_seed, is_tested, split.train)
+    return Task(run, key, folder_of(run, key, out=out), split_seed, is_tested, split.train, images)
 
 
 def folder_of(run: Run, key: str, *, out: Path) -> Path:
@@ -113,6 +137,30 @@ def perform(task: Task, *, threads: int = 0) -> tuple[Task, list[dict[str, Any]]
 
 
 def _perform(task: Task, *, threads: int) -> list[dict[str, Any]]:
+    opened = opened_for(task.run)
+    split = parts_of(task.run, opened, split_seed=task.split_seed)
+    task.folder.mkdir(parents=True, exist_ok=True)
+    make = _merged_rows if task.members else _trained_rows
+    rows = make(task, opened, split, threads=threads)
+    columns = ["split", "glacier", "scene", "date", "sensor", "sample", "class", "metric", "value"]
+    values = [[row[name] for name in columns] for row in rows]
+    held = {
+        "description": "glaciertime compare", "key": task.key, "tested": task.is_tested, "name": task.run.name,
+        "sha256": _digest(values), "columns": columns, "rows": values,
+    }  # fmt: skip
+    write_bytes(task.folder / KEPT, (json.dumps(held, allow_nan=False) + "\n").encode(), overwrite=True)
+    return rows
+
+
+def _merged_rows(task: Task, opened: Opened, split: Split, *, threads: int) -> list[dict[str, Any]]:
+    """Return the rows of models that are merged; each has ended before."""
+    names, judge = merged_judge(task.run, opened, [one.folder / WEIGHTS for one in task.members], threads=threads)
+    together = summed([held_rows(one) or [] for one in task.members])
+    rows = [_row("train", metric=name, value=value) for name, value in together.items()]
+    return rows + _scene_rows(opened, split.test, names, judge, part="test")
+
+
+def _trained_rows(task: Task, opened: Opened, split: Split, *, threads: int) -> list[dict[str, Any]]:
     import torch
 
     from glaciertime.segment.predict.sampled import ready_model
@@ -122,30 +170,34 @@ def _perform(task: Task, *, threads: int) -> list[dict[str, Any]]:
     if threads:
         torch.set_num_threads(threads)
     run = task.run
-    opened = opened_for(run)
-    split = parts_of(run, opened, split_seed=task.split_seed)
-    task.folder.mkdir(parents=True, exist_ok=True)
     state = task.folder / STATE
-    if state.is_file() and not (task.folder / "weights.safetensors").is_file():
+    if state.is_file() and not (task.folder / WEIGHTS).is_file():
         # A training that is over would not write its weights again.
         state.unlink()
     # Of a training that goes on the time of its beginning is not known.
     goes_on = state.is_file()
     start, spent = time.perf_counter(), time.process_time()
-    trained = train(opened.data, run.config, out=task.folder, name=run.name, split=split, progress=False)
+    trained = train(
+        opened.data, _as_begun(run.config, task.folder), out=task.folder, name=run.name, split=split, progress=False
+    )
     times = None if goes_on else (time.perf_counter() - start, time.process_time() - spent)
     model = ready_model(str(trained.weights), threads=threads)
     rows = _run_rows(trained.history, run, times=times, weights=trained.weights)
+    match = match_classes(model.spec.classes, opened.data.classes)
+    bands = range(len(opened.data.bands))
+    judge = functools.partial(judge_sample, model=model, match=match, bands=bands)
     for part in ("validation", *(("test",) if task.is_tested else ())):
-        rows += _scene_rows(opened, getattr(split, part), model, part=part)
-    columns = ["split", "glacier", "scene", "date", "sensor", "sample", "class", "metric", "value"]
-    values = [[row[name] for name in columns] for row in rows]
-    held = {
-        "description": "glaciertime compare", "key": task.key, "tested": task.is_tested, "name": run.name,
-        "sha256": _digest(values), "columns": columns, "rows": values,
-    }  # fmt: skip
-    write_bytes(task.folder / KEPT, (json.dumps(held, allow_nan=False) + "\n").encode(), overwrite=True)
+        rows += _scene_rows(opened, getattr(split, part), match.names, judge, part=part)
     return rows
+
+
+def _as_begun(config: TrainConfig, folder: Path) -> TrainConfig:
+    """Return settings with what changes no number as a training that goes on has it: its data may have been moved."""
+    try:
+        was = read_json(folder / "config.json", what="", remedy="")
+        return config.model_copy(update={name: getattr(read_config(was), name) for name in _ELSEWHERE})
+    except (GlacierTimeError, TypeError):
+        return config
 
 
 def _digest(rows: Any) -> str:
@@ -181,22 +233,18 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _scene_rows(opened: Opened, places: Sequence[int], model: Any, *, part: str) -> list[dict[str, Any]]:
+def _scene_rows(
+    opened: Opened, places: Sequence[int], classes: Sequence[str], judge: Callable[[TrainingSample], Judged], *,
+    part: str,
+) -> list[dict[str, Any]]:  # fmt: skip
     """Return the counts and scores of each image of a part, of each class and of all."""
-    from glaciertime.segment.judge.boundaries import FRONT_CLASSES
-    from glaciertime.segment.judge.class_matching import match_classes
-    from glaciertime.segment.judge.evaluation import judge_sample, scene_of
-    from glaciertime.segment.judge.scores import mean_over_classes, score_sums
-    from glaciertime.segment.judge.sums import sum_image
-
     data = opened.data
-    match = match_classes(model.spec.classes, data.classes)
-    names = [name.casefold() for name in match.names]
+    names = [name.casefold() for name in classes]
     front = (names.index(FRONT_CLASSES[0]), names.index(FRONT_CLASSES[1])) if set(FRONT_CLASSES) <= set(names) else None
     rows: list[dict[str, Any]] = []
     for place in places:
         info = data.infos[place]
-        judged = judge_sample(data[place], model=model, match=match, bands=range(len(data.bands)))
+        judged = judge(data[place])
         if not judged.valid.any():
             continue
         sums = sum_image(
@@ -210,7 +258,7 @@ def _scene_rows(opened: Opened, places: Sequence[int], model: Any, *, part: str)
             "sensor": info.sensor, "sample": info.name,
         }  # fmt: skip
         counts, labelled, predicted = sums.confusion, sums.confusion.sum(axis=1), sums.confusion.sum(axis=0)
-        for label, name in enumerate(match.names):
+        for label, name in enumerate(classes):
             hit = counts[label, label]
             values = {
                 "tp": hit, "fp": predicted[label] - hit, "fn": labelled[label] - hit,

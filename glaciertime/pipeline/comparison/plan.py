@@ -13,11 +13,12 @@ from glaciertime.errors import DataNotFoundError, InputError, UsageError, neares
 from glaciertime.report.published_tables import tables_named
 from glaciertime.scenes.datasets.readers import reader_names
 from glaciertime.segment.architectures.registry import get_architecture
+from glaciertime.segment.predict.merging import parse_merge
 from glaciertime.segment.teach.config import TrainConfig
 
 __all__ = [
-    "DATA_SETTINGS", "FACTORS", "ComparisonPlan", "DataSet", "Modality", "Random", "Span", "TrainPart", "read_plan",
-    "template",
+    "DATA_SETTINGS", "FACTORS", "ComparisonPlan", "DataSet", "MergeRule", "Modality", "Random", "Span", "TrainPart",
+    "read_plan", "template",
 ]  # fmt: skip
 
 #: What trainings may differ in, as the columns of the results are called.
@@ -47,8 +48,18 @@ class Modality(_Part):
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
+class MergeRule(_Part):
+    """Data sets whose models are merged, and how; see :func:`glaciertime.segment.predict.merging.parse_merge`."""
+
+    of: tuple[str, ...]
+    rule: str
+
+
 class DataSet(_Part):
-    """Where labelled images lie, which of them count, and how they are parted."""
+    """Where labelled images lie, which of them count, and how they are parted.
+
+    With ``merge`` nothing is trained on it: the models of other data sets, merged, are tested on its test part.
+    """
 
     reader: str
     root: Path = Path()
@@ -56,6 +67,7 @@ class DataSet(_Part):
     settings: dict[str, Any] = Field(default_factory=dict)
     modalities: dict[str, Modality] = Field(default_factory=dict)
     stands_for: str = ""
+    merge: MergeRule | None = None
 
 
 class TrainPart(_Part):
@@ -168,6 +180,8 @@ def _told(error: ValidationError) -> str:
 
 
 def _keys_at(parts: list[str]) -> list[str]:
+    if "merge" in parts:
+        return list(MergeRule.model_fields)
     kinds: dict[str, type[BaseModel]] = {"data": DataSet, "modalities": Modality, "train_on": TrainPart,
                                          "random": Random}  # fmt: skip
     if "modalities" in parts:
@@ -214,8 +228,34 @@ def _check(plan: ComparisonPlan) -> None:
                 )
             if not isinstance(span, Span) and not span:
                 raise InputError(f"'random: settings: {name}' is empty; give the values to try")
+    _check_merges(plan)
     _check_used(plan)
     _check_baseline(plan)
+
+
+def _check_merges(plan: ComparisonPlan) -> None:
+    """Refuse merges of what is not there, and by no rule."""
+    trained = [name for name, one in plan.data.items() if one.merge is None]
+    if not trained:
+        raise InputError("every data set of 'data' is a merge of others; name the ones that are trained on")
+    for name, one in plan.data.items():
+        if one.merge is None:
+            continue
+        where = f"'data: {name}: merge"
+        if len(set(one.merge.of)) < 2 or len(set(one.merge.of)) < len(one.merge.of):
+            raise InputError(f"{where}: of': {', '.join(one.merge.of) or 'nothing'} given, two data sets or more "
+                             "expected, each once")  # fmt: skip
+        for other in one.merge.of:
+            if other not in trained:
+                near = nearest_names(other, trained, count=1) or trained
+                raise InputError(f"{where}: of: {other}' is no data set that is trained on; nearest: {near[0]}")
+        try:
+            parse_merge(one.merge.rule)
+        except UsageError as error:
+            raise InputError(f"{where}: rule: {one.merge.rule}': mean, vote, or classes in their order of precedence, "
+                             "such as debris > clean, expected") from error  # fmt: skip
+        if plan.grid or plan.random:
+            raise InputError(f"{where}' and a search given; search first, and merge with what it chose as 'settings'")
 
 
 def _check_used(plan: ComparisonPlan) -> None:
@@ -290,6 +330,7 @@ data:  # by a name of your own; folders are beside this file
     settings: {test: [Sverdrup]}  # which images, and how they are parted; the same for all models and seeds
     stands_for: ""  # caffe, nird, ...: fills the columns of that data set in `tables`, under its own name
     modalities: {}  # in place of those below, for this data set
+#   merge: {of: [clean, debris], rule: debris > clean}  # trains nothing: the models of these data sets, as one
 models: [glacier-seg, unet-small, segformer-b0]  # of `glaciertime models`
 seeds: [1, 2, 3]  # they show the noise of training; tests are over glaciers or scenes
 modalities: {}  # name: {bands: [red, nir], options: {of the reader}, settings: {of the training}}

@@ -14,7 +14,7 @@ import pandas as pd
 from glaciertime.pipeline.comparison.conducting import Conducted
 from glaciertime.pipeline.comparison.plan import FACTORS, ComparisonPlan
 from glaciertime.pipeline.comparison.unit_scores import unit_of, unit_scores
-from glaciertime.segment.judge.intervals import LEAST_UNITS
+from glaciertime.segment.judge.intervals import LEAST_UNITS, drawn_ends
 from glaciertime.segment.judge.significance import METHODS, adjusted, compare_groups, compare_pair, compare_ranks
 
 __all__ = ["findings_of"]
@@ -62,8 +62,13 @@ def findings_of(plan: ComparisonPlan, conducted: Conducted) -> dict[str, Any]:
     parts = [unit_scores(part, by=[*_KEYS, "seed"], unit=units[key]) for key, part in test.groupby(list(_STRATA))]
     scores = _as_listed(pd.concat(parts, ignore_index=True), test)
     whole = _as_listed(unit_scores(test, by=[*_KEYS, "seed"], unit=""), test)
-    families = list(_families(plan, scores, units, _labelled(test)))
+    families = list(_families(plan, scores, units, _labelled(test), conducted.same_images))
     _correct(families)
+    found["told"] += [
+        f"{' and '.join(sorted(pair))} are tested on the same images: their scores are not tested against each "
+        "other as if they were of different places"
+        for pair in sorted(conducted.same_images, key=sorted)
+    ]
     found["told"] += [
         f"{metric}: none of the test images has it" for metric in plan.metrics if whole[metric].isna().all()
     ]
@@ -133,7 +138,7 @@ def _range(values: np.ndarray, draws: int) -> dict[str, float]:
     if len(known) < LEAST_UNITS:
         return {"unit_mean": mean, "low": math.nan, "high": math.nan}
     drawn = np.random.default_rng(0).integers(0, len(known), size=(draws, len(known)))
-    low, high = np.quantile(known[drawn].mean(axis=1), (0.025, 0.975))
+    low, high = np.quantile(known[drawn].mean(axis=1), drawn_ends(len(known)))
     return {"unit_mean": mean, "low": float(low), "high": float(high)}
 
 
@@ -158,7 +163,11 @@ def _are_same_images(labelled: pd.DataFrame, factor: str) -> bool:
 
 
 def _families(
-    plan: ComparisonPlan, scores: pd.DataFrame, units: dict[Any, str], labelled: pd.DataFrame
+    plan: ComparisonPlan,
+    scores: pd.DataFrame,
+    units: dict[Any, str],
+    labelled: pd.DataFrame,
+    same_images: frozenset[frozenset[str]],
 ) -> Iterator[dict[str, Any]]:
     """Yield the tests of each thing that is compared, with all else equal."""
     for factor in FACTORS:
@@ -167,6 +176,10 @@ def _families(
         others = [name for name in FACTORS if name != factor]
         for fixed, part in scores.groupby(others, sort=False, observed=True):
             levels = list(dict.fromkeys(part[factor]))
+            if factor == "data":
+                # Of the same places by other labels there are no two samples of places.
+                shared = {name for pair in same_images for name in pair if pair <= set(levels)}
+                levels = [name for name in levels if name not in shared]
             if len(levels) < 2:
                 continue
             held = dict(zip(others, fixed, strict=True))
@@ -176,9 +189,10 @@ def _families(
             for metric in plan.metrics:
                 table = part.pivot_table(index="unit", columns=factor, values=metric, aggfunc="mean", observed=True)
                 table = table.reindex(columns=levels)
+                places = {str(name).split("|")[0] for name in table.index} - {""}
                 if table.notna().to_numpy().any():
                     tested = _family(plan, table, factor=factor, fixed=held, unit=unit, metric=metric)
-                    yield {**tested, "same_images": is_same}
+                    yield {**tested, "same_images": is_same, "glaciers": len(places)}
 
 
 def _family(

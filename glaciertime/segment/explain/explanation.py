@@ -22,6 +22,7 @@ from glaciertime.segment.explain.attribution import (
 )
 from glaciertime.segment.explain.merged import merged_engine, merged_network
 from glaciertime.segment.explain.targets import FRONT, Target, target_of
+from glaciertime.segment.judge.intervals import drawn_ends
 from glaciertime.segment.predict.engine import Engine
 from glaciertime.segment.predict.merging import United
 from glaciertime.segment.predict.prediction import zones_from_probability
@@ -265,7 +266,7 @@ def band_table(bands: Sequence[str], scores: Sequence[NDArray[np.float64]], *, s
     low = high = None
     if len(values) >= _LEAST_IMAGES:
         drawn = shares[rng.integers(len(values), size=(_DRAWS, len(values)))].mean(axis=1)
-        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        low, high = np.quantile(drawn, drawn_ends(len(values)), axis=0)
     return [
         {
             "band": band,

@@ -21,9 +21,11 @@ from glaciertime.segment.judge.intervals import Intervals, bootstrap
 from glaciertime.segment.judge.metrics import check_numbers
 from glaciertime.segment.judge.scores import ScoreTable, mean_over_classes, score_sums
 from glaciertime.segment.judge.sums import Sums, chunks, stacked, sum_image
-from glaciertime.segment.predict.sampled import UNSEEN, ReadyModel, predict_sample
+from glaciertime.segment.predict.sampled import UNSEEN, ImageMask, ReadyModel, predict_sample
 
-__all__ = ["GROUPS", "THRESHOLDS", "Evaluation", "ImageRow", "Judged", "evaluate", "judge_sample", "scene_of"]
+__all__ = [
+    "GROUPS", "THRESHOLDS", "Evaluation", "ImageRow", "Judged", "evaluate", "judge_mask", "judge_sample", "scene_of",
+]  # fmt: skip
 
 GROUPS = ("glacier", "season", "sensor", "resolution")
 THRESHOLDS = np.arange(1, 100) / 100
@@ -226,8 +228,6 @@ def judge_sample(
     InputError
         If it cannot be predicted, or a label is none of the classes.
     """
-    labels = sample.labels
-    check_numbers(labels[labels != IGNORE], classes=len(match.names), what=f"{sample.info.name}: labels")
     mask = predict_sample(
         sample.image[list(bands)],
         model=model,
@@ -236,6 +236,19 @@ def judge_sample(
         sides_m=sample.info.sides_m,
         ocean=ocean,
     )
+    return judge_mask(sample, mask, match=match)
+
+
+def judge_mask(sample: TrainingSample, mask: ImageMask, *, match: ClassMatch) -> Judged:
+    """Return a mask beside the labels of its image, in the labels' classes.
+
+    Raises
+    ------
+    InputError
+        If a label is none of the classes.
+    """
+    labels = sample.labels
+    check_numbers(labels[labels != IGNORE], classes=len(match.names), what=f"{sample.info.name}: labels")
     numbers = np.full(256, UNSEEN, dtype=np.uint8)
     numbers[: len(match.target)] = match.target
     predicted = numbers[mask.predicted]

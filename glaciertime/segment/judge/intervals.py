@@ -11,12 +11,44 @@ from numpy.typing import NDArray
 from glaciertime.segment.judge.scores import OF_ALL, OF_CLASSES, ScoreTable, mean_over_classes, score_sums
 from glaciertime.segment.judge.sums import Sums, stacked
 
-__all__ = ["LEAST_UNITS", "Intervals", "bootstrap"]
+__all__ = ["LEAST_UNITS", "Intervals", "bootstrap", "drawn_ends"]
 
 LEAST_UNITS = 5
 """Of fewer scenes or glaciers no interval is given."""
 
 _BATCH = 100
+#: Below it the plain quantiles of draws are visibly too close together: 0.83 of means lie in 0.95 with five, 0.93 here.
+_FEW = 20
+
+
+def drawn_ends(units: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Return the quantiles of draws of so many units, with replacement, whose range holds the mean with ``level``.
+
+    The plain ones, 2.5 % and 97.5 %, are too close together for few units: draws have the spread of the units without
+    Bessel's correction, and the tails of a normal where those of Student's t are wider. The ends are those that have
+    the width of the interval by Student's t where the units are normal: ``Phi(-t sqrt(n / (n - 1)))``.
+
+    Parameters
+    ----------
+    units : int
+        Two or more.
+    level : float
+        0 to 1.
+
+    References
+    ----------
+    Hesterberg 2015, doi:10.1080/00031305.2015.1089789, the expanded percentile interval.
+
+    Examples
+    --------
+    >>> [round(100 * drawn_ends(n)[0], 2) for n in (5, 10, 30, 1000)]
+    [0.1, 0.86, 1.88, 2.48]
+    """
+    from scipy import stats
+
+    t = stats.t.ppf(0.5 + level / 2, units - 1)
+    low = float(stats.norm.cdf(-t * np.sqrt(units / (units - 1))))
+    return low, 1 - low
 
 
 @dataclass(frozen=True)
@@ -49,7 +81,7 @@ class Intervals:
             return f"no intervals: fewer than {LEAST_UNITS} glaciers and fewer than {LEAST_UNITS} scenes have labels"
         return (
             f"95 % intervals from {self.draws} draws of the {self.units} {self.unit}s with replacement, "
-            f"seed {self.seed}"
+            f"seed {self.seed}" + (f"; of {self.units} {self.unit}s they are too narrow" if self.units < _FEW else "")
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
-from glaciertime.segment.judge.intervals import LEAST_UNITS
+from glaciertime.segment.judge.intervals import LEAST_UNITS, drawn_ends
 
 __all__ = [
     "METHODS",
@@ -68,7 +68,7 @@ class PairedTest:
     units : int
         With a value of both.
     difference, low, high : float
-        Mean difference, and the 95 % interval of units drawn with replacement.
+        Mean difference, and the 95 % interval of units drawn with replacement, see :func:`.intervals.drawn_ends`.
     t, p_t : float
         Paired t test, two-sided.
     w, p_wilcoxon : float
@@ -216,9 +216,10 @@ def compare_pair(
     drawn = np.random.default_rng(seed).integers(0, count, size=(draws, count))
     with np.errstate(invalid="ignore", divide="ignore"):
         d_av_drawn = _d_av(one[drawn], other[drawn])
-    low, high = np.quantile(gap[drawn].mean(axis=1), _ends())
+    ends = drawn_ends(count, level=_LEVEL)
+    low, high = np.quantile(gap[drawn].mean(axis=1), ends)
     known = np.isfinite(d_av_drawn)
-    d_av_ends = np.quantile(d_av_drawn[known], _ends()) if known.mean() > 0.5 else (math.nan, math.nan)
+    d_av_ends = np.quantile(d_av_drawn[known], ends) if known.mean() > 0.5 else (math.nan, math.nan)
     z_low, z_high = cohens_d_interval(d_z, units=count)
     with np.errstate(invalid="ignore", divide="ignore"):
         d_av = float(_d_av(one, other))
@@ -251,6 +252,10 @@ def cohens_d_interval(d_z: float, *, units: int, level: float = _LEVEL) -> tuple
     """
     from scipy import optimize, stats
 
+    # The distribution of a negative t far from its shift is NaN in scipy: the interval is that of -t, mirrored.
+    if d_z < 0:
+        low, high = cohens_d_interval(-d_z, units=units, level=level)
+        return -high, -low
     t, df = d_z * math.sqrt(units), units - 1
 
     def off(shift: float, share: float) -> float:
@@ -264,7 +269,7 @@ def cohens_d_interval(d_z: float, *, units: int, level: float = _LEVEL) -> tuple
             ends.append(float(optimize.brentq(off, t - reach, t + reach, args=(share,))) / math.sqrt(units))
         except ValueError:
             ends.append(math.nan)
-    return ends[0], ends[1]
+    return (ends[0], ends[1]) if all(map(math.isfinite, ends)) else (math.nan, math.nan)
 
 
 def adjusted(p_values: Sequence[float], *, method: str) -> list[float]:
@@ -338,10 +343,6 @@ def _studentized(models: int) -> float:
 def _d_av(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     deviation = (one.std(axis=-1, ddof=1) + other.std(axis=-1, ddof=1)) / 2
     return np.asarray((one - other).mean(axis=-1) / deviation)
-
-
-def _ends() -> tuple[float, float]:
-    return (1 - _LEVEL) / 2, (1 + _LEVEL) / 2
 
 
 def _known(values: NDArray[np.floating]) -> NDArray[np.float64]:

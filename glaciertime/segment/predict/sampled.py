@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,12 @@ from glaciertime.segment.normalisation import ImageStatistics, Normalisation
 from glaciertime.segment.predict.checks import check_values
 from glaciertime.segment.predict.engine import Engine, load_engine
 from glaciertime.segment.predict.framed import FramedScene, predict_scene
+from glaciertime.segment.predict.merging import United, merge_pixels
 from glaciertime.segment.predict.orientation import AUTO, parse_ocean
 from glaciertime.segment.predict.prediction import predict_image, probability_of_image, zones_from_probability
 from glaciertime.segment.predict.uncertainty import varied
 
-__all__ = ["UNSEEN", "ImageMask", "ReadyModel", "predict_sample", "ready_model"]
+__all__ = ["UNSEEN", "ImageMask", "ReadyModel", "predict_merged", "predict_sample", "ready_model"]
 
 UNSEEN = 255
 _SAMPLED_PX = 4_000_000
@@ -160,6 +162,39 @@ def predict_sample(
     number[list(spec.codes)] = np.arange(len(spec.codes), dtype=np.uint8)
     predicted = np.where(np.isfinite(probability).all(axis=0), number[zones], UNSEEN).astype(np.uint8)
     return ImageMask(probability, predicted, checked.notes, (*checked.doubts, *doubts))
+
+
+def predict_merged(
+    image: NDArray[np.floating],
+    *,
+    models: Sequence[ReadyModel],
+    united: United,
+    name: str,
+    pixel_m: float = math.nan,
+    sides_m: tuple[float, ...] = (),
+) -> ImageMask:
+    """Return what several models make of an image together, by the rule and the classes of ``united``.
+
+    Parameters as of :func:`predict_sample`; ``models`` are the members of ``united``, in their order.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be run on the image, or no pixel is seen by all.
+    """
+    masks = [predict_sample(image, model=one, name=name, pixel_m=pixel_m, sides_m=sides_m) for one in models]
+    zones = []
+    for mask, spec in zip(masks, united.members, strict=True):
+        codes = np.full(256, spec.unobserved, dtype=np.uint8)
+        codes[: len(spec.codes)] = spec.codes
+        zones.append(codes[mask.predicted])
+    merged = merge_pixels(united, [mask.probability for mask in masks], zones)
+    number = np.full(256, UNSEEN, dtype=np.uint8)
+    number[list(united.spec.codes)] = np.arange(len(united.spec.codes), dtype=np.uint8)
+    predicted = np.where(np.isfinite(merged.probability).all(axis=0), number[merged.zones], UNSEEN).astype(np.uint8)
+    notes = dict.fromkeys(note for mask in masks for note in mask.notes)
+    doubts = dict.fromkeys(doubt for mask in masks for doubt in mask.doubts)
+    return ImageMask(merged.probability, predicted, tuple(notes), tuple(doubts))
 
 
 def _in_frame(

@@ -11,6 +11,12 @@ from glaciertime.pipeline.comparison.expansion import candidates, expand
 from glaciertime.pipeline.comparison.plan import read_plan, template
 
 HEAD = "data: {sim: {reader: simulated, options: {count: 4}, settings: {test: [simulated-0]}}}\nmodels: [unet-small]\n"
+MERGED = """\
+data:
+  sim: &sim {{reader: simulated, options: {{count: 4}}, settings: {{test: [simulated-0]}}}}
+  sea: *sim
+  both: {{reader: simulated, merge: {{of: {}, rule: "{}"}}}}
+"""
 
 
 def written(folder: Path, text: str) -> Path:
@@ -41,13 +47,19 @@ def written(folder: Path, text: str) -> Path:
         ("train_on: {july: {month: [7]}}\n", "did you mean months?"),
         ("variants: {a/b: {}}\n", "'a/b' is no name"),
         ("metrics: [io]\n", "'metrics: 0'"),
+        (MERGED.format("[sim]", "a > b"), "'data: both: merge: of': sim given, two data sets or more expected"),
+        (MERGED.format("[sim, sum]", "a > b"), "'data: both: merge: of: sum' is no data set that is trained on"),
+        (MERGED.format("[sim, sea]", "debris"), "'data: both: merge: rule: debris': mean, vote, or classes"),
+        (MERGED.format("[sim, sea], rul: x", "a>b"), "did you mean rule?"),
+        (MERGED.format("[sim, sea]", "a > b") + "grid: {batch: [1]}\n", "and a search given; search first"),
         ("archive: a.gpkg\n", "'archive' is for table 6.11"),
         ('archive: a.gpkg\ntables: ["6.11"]\n', "a.gpkg does not exist"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_told_with_what_is(tmp_path: Path, text: str, message: str) -> None:
+    head = "models: [unet-small]\n" if text.startswith("data:") else HEAD
     with pytest.raises((InputError, UsageError, DataNotFoundError), match=message.replace("?", r"\?")):
-        read_plan(written(tmp_path, HEAD + text))
+        read_plan(written(tmp_path, head + text))
 
 
 def test_a_key_of_a_data_set_is_told_too(tmp_path: Path) -> None:
