@@ -187,8 +187,8 @@ def _scores(found: dict[str, Any]) -> Section:
         notes=[
             "First the score of all test pixels together, mean of the seeds; ± one standard deviation over seeds, the "
             "noise of training; in brackets the 95 % interval of the mean over glaciers or scenes, drawn with "
-            "replacement, as wide as few units need (Hesterberg 2015). Means over classes are over those that have the score: a class that is never predicted has "
-            "no precision.",
+            "replacement, as wide as few units need (Hesterberg 2015). Means over classes are over those that have "
+            "the score: a class that is never predicted has no precision.",
             *_missed(found),
         ],
     )

@@ -71,7 +71,7 @@ def filled(
         ours = filler.paired_cells(asked)
     else:
         ours = {cell: text for cell, selector in asked.items() if (text := filler.score(selector))}
-    return Cells(ours, filler.told(asked) if ours else ())
+    return Cells(ours, (*(filler.told(asked) if ours else ()), *filler.unclear_told()))
 
 
 class _Filler:
@@ -80,6 +80,8 @@ class _Filler:
         self.rows = rows
         self.test = rows[rows["split"] == "test"]
         self.used: set[str] = set()
+        #: What tells the conditions apart of cells that several are of.
+        self.unclear: dict[str, set[str]] = {}
 
     def names_of(self, selector: Mapping[str, Any]) -> list[str]:
         """Return our data sets that are, or stand for, the one of a table."""
@@ -108,6 +110,10 @@ class _Filler:
                 found = found[found["samples"] == selector[name]]
             else:
                 found = found[found[name].map(_folded) == _folded(selector[name])]
+        if "modality" not in selector:
+            for name in self.names_of(selector):
+                if chosen := self.plan.data[name].table_modality:
+                    found = found[(found["data"] != name) | (found["modality"] == chosen)]
         if "classes" in selector:
             counts = found[found["metric"] == "tp"].groupby("data")["class"].nunique()
             found = found[found["data"].isin(counts[(counts >= 3) == (selector["classes"] >= 3)].index)]
@@ -121,6 +127,9 @@ class _Filler:
             scores = self._whole(found).groupby("model")["iou"].mean()
             found = found[found["model"] == scores.idxmax()]
         if len(found.drop_duplicates(_KEYS)) != 1:
+            for name in _KEYS:
+                if found[name].nunique() > 1:
+                    self.unclear.setdefault(name, set()).update(map(str, found[name].unique()))
             return found[:0]
         self.used.add(str(found["data"].iloc[0]))
         return found
@@ -232,6 +241,14 @@ class _Filler:
                 cells[row, column] = text
         return cells
 
+    def unclear_told(self) -> tuple[str, ...]:
+        """Return why cells are empty that more than one of our conditions could stand in."""
+        if not self.unclear:
+            return ()
+        each = "; ".join(f"{name}: {', '.join(sorted(levels))}" for name, levels in self.unclear.items())
+        way = "; say with `table_modality` of the data set which it is" if "modality" in self.unclear else ""
+        return (f"Cells that several of ours could stand in are empty ({each}){way}.",)
+
     def told(self, asked: Mapping[tuple[int, str], dict[str, Any]]) -> tuple[str, ...]:
         """Return what our columns are of."""
         said = []
@@ -244,6 +261,7 @@ class _Filler:
             if merge:
                 said.append(f"{name}{simulated}: the models of {' and '.join(merge.of)}, merged by {merge.rule}")
                 continue
+            simulated = f", {one.table_modality}{simulated}" if one.table_modality else simulated
             place = f", in place of {one.stands_for}" if one.stands_for and one.stands_for != one.reader else ""
             said.append(f"{name}{simulated}: reader {one.reader}{place}")
         of = f"Ours: {'; '.join(said)}. " if said else ""

@@ -67,6 +67,7 @@ class DataSet(_Part):
     settings: dict[str, Any] = Field(default_factory=dict)
     modalities: dict[str, Modality] = Field(default_factory=dict)
     stands_for: str = ""
+    table_modality: str = ""
     merge: MergeRule | None = None
 
 
@@ -262,6 +263,13 @@ def _check_used(plan: ComparisonPlan) -> None:
     """Refuse what nothing would use."""
     if plan.modalities and all(one.modalities for one in plan.data.values()):
         raise InputError("'modalities' given, and every data set has its own; leave one of them out")
+    for name, one in plan.data.items():
+        known = list(one.modalities or plan.modalities)
+        if one.table_modality and one.table_modality not in known:
+            near = nearest_names(one.table_modality, known, count=1) or known[:1] or ["it has none"]
+            raise InputError(
+                f"'data: {name}: table_modality: {one.table_modality}' is no modality of it; nearest: {near[0]}"
+            )
     stand = {name: one.stands_for for name, one in plan.data.items() if one.stands_for}
     for name, other in stand.items():
         if other not in reader_names():
@@ -330,6 +338,7 @@ data:  # by a name of your own; folders are beside this file
     settings: {test: [Sverdrup]}  # which images, and how they are parted; the same for all models and seeds
     stands_for: ""  # caffe, nird, ...: fills the columns of that data set in `tables`, under its own name
     modalities: {}  # in place of those below, for this data set
+    table_modality: ""  # of several, the one that stands in `tables` that know of none
 #   merge: {of: [clean, debris], rule: debris > clean}  # trains nothing: the models of these data sets, as one
 models: [glacier-seg, unet-small, segformer-b0]  # of `glaciertime models`
 seeds: [1, 2, 3]  # they show the noise of training; tests are over glaciers or scenes

@@ -28,6 +28,8 @@ __all__ = [
 GRADIENTS = ("grad-cam", "saliency", "integrated-gradients")
 #: A feature map this much coarser than the image says little of places in it.
 _COARSEST = 16
+#: A map of which a cell is up to so many pixels wide still tells a front from what lies beside it.
+_OF_FRONTS = 8
 
 
 def answer_of(probability: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
@@ -186,12 +188,15 @@ def grad_cam(
     place_by_place: bool = False,
     temperature: float = 1.0,
 ) -> NDArray[np.float32]:
-    """Return the Grad-CAM of the last feature maps of a network, (H, W), at least 0.
+    """Return the Grad-CAM of feature maps of a network, (H, W), at least 0.
 
     Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74, by captum: the maps weighted by the mean gradient of the answer by
-    each, positive part, brought to the size of the image. The maps are those of the last module, in the order in which
-    they run, that returns more channels than there are classes at no less than a sixteenth of the image's size. Of a
-    network that merges several the maps of each count, and are added up.
+    each, positive part, brought to the size of the image. The maps are those of a module that returns more channels
+    than there are classes: of a class the last one, in the order in which they run, at no less than a sixteenth of the
+    image's size. Of a front (``place_by_place``) the last one on the way to the coarsest maps that is no coarser than
+    an eighth: what comes later, on the way back to the image's size, marks where the network is unsure whatever it has
+    learnt; what it has seen is in the maps before (Vinogradova et al. 2020, arXiv:2002.11434, show the narrowest
+    ones for that). Of a network that merges several the maps of each count, and are added up.
 
     Parameters
     ----------
@@ -219,7 +224,7 @@ def grad_cam(
     given, answer = _given(network, image, weights, temperature)
     total = np.zeros(image.shape[1:], dtype=np.float32)
     for part in getattr(network, "members", (network,)):
-        layer = _last_maps(network, part, given, classes=len(weights))
+        layer = _maps_of(network, part, given, classes=len(weights), of_front=place_by_place)
         if place_by_place:
             product = LayerGradientXActivation(answer, layer).attribute(given)
             assert isinstance(product, torch.Tensor)
@@ -232,18 +237,21 @@ def grad_cam(
     return total
 
 
-def _last_maps(
-    network: torch.nn.Module, part: torch.nn.Module, given: torch.Tensor, *, classes: int
+def _maps_of(
+    network: torch.nn.Module, part: torch.nn.Module, given: torch.Tensor, *, classes: int, of_front: bool
 ) -> torch.nn.Module:
+    """Return the module whose maps are shown; see :func:`grad_cam`."""
     import torch
 
     height, width = given.shape[-2:]
     seen: list[torch.nn.Module] = []
+    sizes: list[float] = []
 
     def note(module: torch.nn.Module, _: Any, out: Any) -> None:
-        is_map = isinstance(out, torch.Tensor) and out.ndim == 4 and out.shape[1] > classes
-        if is_map and min(out.shape[2] / height, out.shape[3] / width) >= 1 / _COARSEST:
+        # A mean over the whole image, as of an attention over channels, is no map.
+        if isinstance(out, torch.Tensor) and out.ndim == 4 and out.shape[1] > classes and min(out.shape[2:]) > 1:
             seen.append(module)
+            sizes.append(min(out.shape[2] / height, out.shape[3] / width))
 
     handles = [module.register_forward_hook(note) for module in part.modules() if module is not part]
     try:
@@ -253,10 +261,16 @@ def _last_maps(
         for handle in handles:
             handle.remove()
     # A module that runs twice has no one output.
-    once = [module for module in seen if seen.count(module) == 1]
-    if not once:
+    once = [(module, size) for module, size in zip(seen, sizes, strict=True) if seen.count(module) == 1]
+    fine = [module for module, size in once if size >= 1 / _COARSEST]
+    if not fine:
         raise InputError("the network has no feature maps that Grad-CAM could show; use --method saliency")
-    return once[-1]
+    if not of_front:
+        return fine[-1]
+    coarsest = min(size for _, size in once)
+    end = max(at for at, (_, size) in enumerate(once) if size == coarsest)
+    down = [module for module, size in once[: end + 1] if size >= 1 / _OF_FRONTS]
+    return down[-1] if down else fine[-1]
 
 
 def _given(

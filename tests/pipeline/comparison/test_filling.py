@@ -68,6 +68,34 @@ def test_the_tests_of_a_table_are_those_of_scipy_over_the_units(rows_of: Rows) -
     assert anova[0, "F-statistic"] == f"{stats.f_oneway(*wide.to_numpy().T).statistic:.2f}"
 
 
+def test_of_several_modalities_the_one_that_is_named_stands_in_a_table_that_knows_none(rows_of: Rows) -> None:
+    rows = layer_rows(rows_of)
+    other = rows.assign(modality="radar")
+    other.loc[other["metric"] == "tp", "value"] -= 50
+    both = pd.concat([rows.assign(modality="optical"), other])
+    table = published_table("5.7")
+    unclear = filled(table, plan=plan_of(), rows=both)
+    assert unclear.ours == {}
+    assert "modality: optical, radar); say with `table_modality`" in unclear.told[-1]
+    named = filled(table, plan=plan_of(modalities={"optical": {}, "radar": {}}, table_modality="optical"), rows=both)
+    assert named.ours == filled(table, plan=plan_of(), rows=rows).ours
+    assert "ice, optical: reader nird" in named.told[0]
+
+
+def test_the_merged_models_stand_for_those_that_they_are_of(rows_of: Rows) -> None:
+    rows = rows_of({(("data", "both"), ("variant", "cross-entropy")): [0.5, 0.6]})
+    rows = pd.concat([rows, rows.assign(data="clean")]).replace({"glacier": "clean ice", "ocean": "debris-covered ice"})
+    table = published_table("boundary:3")
+    clean = DataSet(reader="hkh-aryal")
+    plan = ComparisonPlan(data={"clean": clean, "both": DataSet(reader="hkh-aryal", merge={"of": ("clean", "sea"),
+                          "rule": "debris > clean"})}, models=("unet-small",))  # fmt: skip
+    cells = filled(table, plan=plan, rows=rows)
+    assert set(cells.ours) == {(0, name) for name in table.ours}
+    assert "both: the models of clean and sea, merged by debris > clean" in cells.told[0]
+    alone = ComparisonPlan(data={"clean": clean, "sea": clean}, models=("unet-small",))
+    assert filled(table, plan=alone, rows=rows.assign(data=["sea"] * len(rows))).ours == cells.ours
+
+
 def test_other_data_fill_nothing_unless_they_are_said_to_stand_for_it(rows_of: Rows) -> None:
     rows = layer_rows(rows_of)
     table = published_table("5.7")

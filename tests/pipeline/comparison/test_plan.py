@@ -47,6 +47,7 @@ def written(folder: Path, text: str) -> Path:
         ("train_on: {july: {month: [7]}}\n", "did you mean months?"),
         ("variants: {a/b: {}}\n", "'a/b' is no name"),
         ("metrics: [io]\n", "'metrics: 0'"),
+        ("data: {sim: {reader: simulated, table_modality: red}}\n", "table_modality: red' is no modality of it"),
         (MERGED.format("[sim]", "a > b"), "'data: both: merge: of': sim given, two data sets or more expected"),
         (MERGED.format("[sim, sum]", "a > b"), "'data: both: merge: of: sum' is no data set that is trained on"),
         (MERGED.format("[sim, sea]", "debris"), "'data: both: merge: rule: debris': mean, vote, or classes"),
@@ -116,3 +117,8 @@ def test_a_setting_that_contradicts_another_is_told_before_anything_is_read(tmp_
         expand(read_plan(written(tmp_path, HEAD + "variants: {v: {momentum: 0.9}}\n")))
     with pytest.raises(InputError, match="setting 'epochs'"):
         expand(read_plan(written(tmp_path, HEAD + "settings: {epochs: 0}\n")))
+
+
+def test_two_values_that_print_alike_are_two_settings(tmp_path: Path) -> None:
+    plan = read_plan(written(tmp_path, HEAD + "grid: {learning_rate: [0.00100001, 0.00100002]}\n"))
+    assert [one["learning_rate"] for one in candidates(plan).values()] == [0.00100001, 0.00100002]

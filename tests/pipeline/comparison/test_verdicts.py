@@ -186,3 +186,35 @@ def test_runs_that_failed_are_rows_with_their_reason_and_no_score(rows_of: Rows)
 def test_simulated_images_are_told(rows_of: Rows) -> None:
     assert found_of(models_rows(rows_of))["simulated"] == []
     assert found_of(models_rows(rows_of).assign(source="simulated"))["simulated"] == ["ice"]
+
+
+def test_of_few_units_the_interval_is_as_wide_as_by_students_t(rows_of: Rows) -> None:
+    """And what scenes of one glacier say is told to be of it alone."""
+    rows = models_rows(rows_of, unit="scene")
+    rows = rows[~rows["scene"].isin(["scene5", "scene6", "scene7"])]
+    found = found_of(rows, draws=20_000)
+    family = next(one for one in found["families"] if one["metric"] == "iou")
+    pair = family["pairs"][0]
+    assert (family["units"], family["glaciers"]) == (5, 1)
+    scored = unit_scores(rows[rows["split"] == "test"], by=["model", "seed"], unit="scene")
+    wide = scored.groupby(["unit", "model"])["iou"].mean().unstack()
+    gap = (wide[MODELS[0]] - wide[MODELS[1]]).to_numpy()
+    half = stats.t.ppf(0.975, 4) * gap.std(ddof=1) / np.sqrt(5)
+    plain = stats.norm.ppf(0.975) * gap.std(ddof=0) / np.sqrt(5)
+    assert (pair["high"] - pair["low"]) / 2 > 1.2 * plain
+    assert (pair["high"] - pair["low"]) / 2 == pytest.approx(half, rel=0.25)
+    told = " ".join(content_of(found)[0].lead)
+    assert "Tests over scenes of 1 glacier say whether another scene of the same places" in told
+    assert "Of 5 units Wilcoxon's p cannot be below 0.062" in told
+
+
+def test_data_of_the_same_images_are_not_compared_as_other_places(rows_of: Rows) -> None:
+    rows = models_rows(rows_of)
+    both = pd.concat([rows, rows.assign(data="again")])
+    plan = ComparisonPlan(data={"ice": DataSet(reader="caffe"), "again": DataSet(reader="caffe")}, models=MODELS,
+                          draws=200)  # fmt: skip
+    found = findings_of(plan, Conducted(both, same_images=frozenset({frozenset({"ice", "again"})})))
+    assert all(one["factor"] == "model" for one in found["families"])
+    assert any(one.startswith("again and ice are tested on the same images") for one in found["told"])
+    apart = findings_of(plan, Conducted(both))
+    assert any(one["factor"] == "data" for one in apart["families"])

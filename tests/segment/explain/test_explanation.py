@@ -75,6 +75,22 @@ def test_what_decides_the_front_lies_along_it(image, method, monkeypatch):
     assert mass_near_front(found, within_px=5) > 0.9
 
 
+def test_the_maps_of_a_front_are_those_on_the_way_down_and_of_a_class_the_last(image):
+    """By their sizes: 1/2, 1/8, 1/16, 1/8, 1; and what runs twice has no one output."""
+    from torch import nn
+
+    from glaciertime.segment.explain.attribution import _maps_of
+
+    half, eighth, narrow = nn.Conv2d(2, 4, 2, 2), nn.Conv2d(4, 5, 4, 4), nn.Conv2d(5, 6, 2, 2)
+    back, wide, out = nn.Upsample(scale_factor=2), nn.Upsample(scale_factor=8), nn.Conv2d(6, 2, 1)
+    network = nn.Sequential(half, eighth, narrow, back, wide, out).eval()
+    given = torch.zeros(1, 2, 32, 32)
+    assert _maps_of(network, network, given, classes=2, of_front=True) is eighth
+    assert _maps_of(network, network, given, classes=2, of_front=False) is wide
+    flat = nn.Sequential(nn.Conv2d(2, 4, 1), nn.Conv2d(4, 4, 1), nn.Conv2d(4, 2, 1))
+    assert _maps_of(flat, flat, given, classes=2, of_front=True) is flat[1]
+
+
 def test_gradients_are_those_of_differences(image, monkeypatch):
     monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
     network = Thresholded()
