@@ -9,6 +9,7 @@ from glaciertime.errors import FitError, InputError
 from glaciertime.forecast import forecast_series
 from glaciertime.forecast.example import straight_series
 from glaciertime.forecast.judged.influence import influence_of
+from glaciertime.forecast.series import Series
 
 
 def test_the_last_value_hangs_on_the_last_observation_alone() -> None:
@@ -47,3 +48,24 @@ def test_what_gives_no_forecast_and_what_is_too_short_is_told() -> None:
         influence_of(series.take(slice(0, 4)), model="theta", date="2012-01-01")
     with pytest.raises(InputError, match="does not lie after the cutoff"):
         influence_of(series, model="last", date="1990-01-01")
+
+
+def test_of_the_trees_observations_and_inputs_are_told(glaciers: list[Series]) -> None:
+    """Each row is the forecast of the trees without that observation, learned from the same other glaciers."""
+    series, others = glaciers[0], glaciers[1:]
+    date = series.dates[-1] + np.timedelta64(730, "D")
+    found = influence_of(series, model="gbm", date=date, latest=3, training=others)
+    assert set(found.observations["status"]) == {"ok"}
+    assert found.observations["moves_median"].abs().max() > 0
+    bent = series.take(np.arange(len(series)) != len(series) - 2)
+    without = forecast_series(bent, models=["gbm"], target_dates=[date], cutoff=str(series.dates[-1]), levels=(0.9,),
+                              training=others)  # fmt: skip
+    middle = without.loc[without["quantile"].round(2) == 0.5, "value"].item()
+    assert found.observations.iloc[1]["median"] == pytest.approx(middle, rel=1e-9)
+    assert len(found.inputs) > 5
+    assert np.isfinite(found.inputs["moves_median"]).all()
+    order = found.inputs["moves_median"].abs().to_numpy()
+    assert (np.diff(order) <= 0).all()
+    whole = influence_of(series, model="auto", date=date, latest=1, training=others)
+    assert len(whole.inputs) == 0
+    assert "is told of gbm" in whole.told[-1]

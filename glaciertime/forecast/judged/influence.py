@@ -22,6 +22,8 @@ __all__ = ["LEVEL", "Influence", "influence_of"]
 #: Coverage of the interval whose width is looked at.
 LEVEL = 0.9
 _TREES = "gbm"
+#: What takes the trees' forecast into its own.
+_WITH_TREES = ("auto", "ensemble")
 #: Where the median over more than so many observations moves the forecast by more than this share of the most that any
 #: does, no single observation is what it hangs on.
 _FEW, _COMMON = 5, 0.2
@@ -139,6 +141,8 @@ def influence_of(
             "is of a threshold that the whole record is near to, and not of single observations"
         )
     inputs = pd.DataFrame(columns=["input", "moves_median"])
+    if model in _WITH_TREES:
+        told.append(f"{model} is made of several forecasters; what each input of its trees changes is told of {_TREES}")
     if model == _TREES:
         inputs = _inputs(whole, training=training, kept=kept, seed=seed)
     return Influence(seen, model, whole.dates[0], median, high - low, pd.DataFrame(rows), inputs, tuple(told))

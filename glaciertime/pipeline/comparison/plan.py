@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -127,6 +128,14 @@ class ComparisonPlan(_Part):
     tables: tuple[str, ...] = ()
     archive: Path | None = None
 
+    @field_validator("seeds", "samples", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        for one in value if isinstance(value, list) else []:
+            if isinstance(one, bool):
+                raise ValueError("whole numbers expected")
+        return value
+
     @field_validator("tables", mode="before")
     @classmethod
     def _texts(cls, value: Any) -> Any:
@@ -192,7 +201,9 @@ def _keys_at(parts: list[str]) -> list[str]:
 
 def _check(plan: ComparisonPlan) -> None:
     """Refuse what contradicts itself, before anything is read."""
-    for what, values in (("data", plan.data), ("models", plan.models), ("seeds", plan.seeds)):
+    for what, values in (
+        ("data", plan.data), ("models", plan.models), ("seeds", plan.seeds), ("metrics", plan.metrics),
+    ):  # fmt: skip
         if not values:
             raise InputError(f"'{what}' is empty; name one or more")
     for name in plan.models:
@@ -202,6 +213,13 @@ def _check(plan: ComparisonPlan) -> None:
         again = [one for at, one in enumerate(listed) if one in listed[:at]]
         if again:
             raise InputError(f"'{what}': {again[0]} is there twice; keep one of them")
+    if wrong := [seed for seed in plan.seeds if not 0 <= seed < 2**32]:
+        raise InputError(f"'seeds': {wrong[0]} given, 0 or more and below 2^32 expected")
+    for what, named in (("variants", plan.variants), ("train_on", plan.train_on), ("modalities", plan.modalities)):
+        alike = [(a, b) for a, b in itertools.combinations(named, 2) if named[a] == named[b]]
+        if alike:
+            first, second = alike[0]
+            raise InputError(f"'{what}': {first} and {second} say the same; keep one of them")
     if wrong := [count for count in plan.samples if count < 1]:
         raise InputError(f"'samples': {wrong[0]} given, one or more expected")
     for name in (*plan.data, *plan.modalities, *plan.train_on, *plan.variants):
