@@ -246,7 +246,10 @@ class _Filler:
         if not self.unclear:
             return ()
         each = "; ".join(f"{name}: {', '.join(sorted(levels))}" for name, levels in self.unclear.items())
-        way = "; say with `table_modality` of the data set which it is" if "modality" in self.unclear else ""
+        way = (
+            "; a comparison of one data set fills them" if "data" in self.unclear
+            else "; say with `table_modality` of the data set which it is" if "modality" in self.unclear else ""
+        )  # fmt: skip
         return (f"Cells that several of ours could stand in are empty ({each}){way}.",)
 
     def told(self, asked: Mapping[tuple[int, str], dict[str, Any]]) -> tuple[str, ...]:

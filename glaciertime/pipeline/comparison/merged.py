@@ -135,7 +135,7 @@ def summed(members: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, float]:
     """Return what a merged model weighs and took: its members together; none where one is not known."""
     found = {}
     for metric in _SUMMED:
-        values = [next((row["value"] for row in rows if row["metric"] == metric), None) for rows in members]
-        if all(value is not None for value in values):
-            found[metric] = float(sum(values))
+        values = [float(row["value"]) for rows in members for row in rows if row["metric"] == metric]
+        if len(values) == len(members):
+            found[metric] = sum(values)
     return found
