@@ -13,14 +13,15 @@ Jakobshavn with other images, Kangerlussuaq and Sverdrup were only measured. The
 all that was learnt (``--share 1``), those of ``adapt_landsat_half.csv`` of the half; a share of its own goes with
 ``--work`` and ``--results`` of its own.
 
-``--rehearse simulated`` shows the simulated scenes that ``glaciertime adapt`` rehearses by default, in place of the
-images of the other two glaciers; its rows are those of ``adapt_landsat_simulated.csv``.
+``--rehearse none`` is what ``glaciertime adapt`` does by default: nothing of other places is shown beside the labels;
+with ``--rehearse simulated`` 24 simulated scenes are. Their rows are those of ``adapt_landsat_none.csv`` and
+``adapt_landsat_simulated.csv``.
 
 A run that was killed goes on where it stopped: the adapted weights are kept in ``--work``, and what is finished is in
 ``scripts/results/adapt_landsat.csv``, one row per image, with the seconds of learning and the most memory of its run.
 
     python scripts/adapt_landsat.py --data ../shared/data/landsat_fronts --weights trained
-    python scripts/adapt_landsat.py --weights trained --rehearse simulated --labelled 5 --glaciers Jakobshavn
+    python scripts/adapt_landsat.py --weights trained --rehearse none --labelled 5
     python scripts/adapt_landsat.py --table
 """
 
@@ -43,7 +44,7 @@ RUN = ["glacier", "labelled", "seed"]
 COLUMNS = [*RUN, "part", "image", "before_px", "after_px", "seconds", "memory_mb"]
 #: Images of the other glaciers that are measured, one in so many.
 EVERY_OTHER = 16
-#: Simulated scenes, as many as ``glaciertime adapt`` makes.
+#: Simulated scenes that are rehearsed.
 SIMULATED = 24
 
 
@@ -53,7 +54,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="folder of without-GLACIER.safetensors")
     parser.add_argument("--work", type=Path, default=Path("adapted"), help="where adapted weights are kept")
     parser.add_argument("--results", type=Path, help="in place of a table in scripts/results")
-    parser.add_argument("--rehearse", choices=["others", "simulated"], default="others", help="beside the labels")
+    parser.add_argument("--rehearse", choices=["others", "none", "simulated"], default="others")
     parser.add_argument("--glaciers", default=",".join(GLACIERS))
     parser.add_argument("--labelled", default="5,3,10")
     parser.add_argument("--seeds", default="0")
@@ -62,7 +63,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--table", action="store_true", help="only print what there is")
     options = parser.parse_args()
-    table = "adapt_landsat.csv" if options.rehearse == "others" else "adapt_landsat_simulated.csv"
+    table = "adapt_landsat.csv" if options.rehearse == "others" else f"adapt_landsat_{options.rehearse}.csv"
     options.results = options.results or RESULTS / table
     return options
 
@@ -114,12 +115,13 @@ def measure(glacier: str, count: int, seed: int, data, network, spec, before: di
     if options.steps is not None:
         tuning = replace(tuning, steps=options.steps)
     began = time.perf_counter()
+    earlier, chances = None, None
     if options.rehearse == "simulated":
         earlier = open_training_data("simulated", root=Path("."), options={"count": SIMULATED, "kind": "optical"})
         chances = rehearsal_chances(earlier)
-    else:
+    elif options.rehearse == "others":
         earlier, chances = data, rehearsal_chances(data, without=glacier)
-    kept = options.work / f"{glacier}_{count}_{seed}{'_simulated' * (earlier is not data)}.safetensors"
+    kept = options.work / f"{glacier}_{count}_{seed}{'' if earlier is data else f'_{options.rehearse}'}.safetensors"
     if kept.is_file():
         with safe_open(kept, framework="pt") as stored:
             seconds = float(stored.metadata()["seconds"])

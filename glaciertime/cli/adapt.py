@@ -43,7 +43,7 @@ def adapt(
     rehearse: Annotated[
         str | None,
         typer.Option(
-            metavar="READER=FOLDER", help="Earlier images that are not to be forgotten; default: simulated scenes."
+            metavar="READER=FOLDER", help="Earlier images shown beside the labels, not to be forgotten; default: none."
         ),
     ] = None,
     ocean: Annotated[

@@ -44,8 +44,6 @@ __all__ = ["AdaptRequest", "Adapted", "adapt", "read_place_images"]
 
 #: So many labelled images are turned to see on which side the ocean is.
 _TURNED = 6
-#: Scenes that are simulated to be rehearsed where no earlier images are at hand.
-_SIMULATED = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,7 @@ class AdaptRequest:
     columns: VectorReading = field(default_factory=VectorReading)
     ocean: float | None = None
     centreline: Path | None = None
-    #: Reader and folder of earlier images to be rehearsed; simulated ones where it is None.
+    #: Reader and folder of earlier images to be rehearsed.
     rehearse: tuple[str, Path] | None = None
 
 
@@ -287,8 +285,9 @@ def adapt(
     # A patch larger than the images would show the network mostly what lies beyond them.
     sides = np.max([sample.labels.shape for sample in samples], axis=0)
     tuning = replace(tuning, patch=(min(tuning.patch[0], int(sides[0])), min(tuning.patch[1], int(sides[1]))))
-    earlier = _earlier(request, spec)
-    chances = rehearsal_chances(earlier, without=_same_among(earlier, request.glacier))
+    earlier, chances = _earlier(request, spec), None
+    if earlier is not None:
+        chances = rehearsal_chances(earlier, without=_same_among(earlier, request.glacier))
     total, done = (min(len(days), MOST_FOLDS) + 1) * tuning.steps, 0
 
     def step(_: int) -> None:
@@ -311,8 +310,11 @@ def adapt(
     return Adapted(network=adapted, spec=told, gain=gain, labelled=tuple(samples), moved=moved)
 
 
-def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData:
-    """Return the images to be rehearsed: earlier ones where they are at hand, else simulated ones.
+def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData | None:
+    """Return the images to be rehearsed, if any.
+
+    Simulated scenes were tried in their place: what is learnt of the place is worse beside them, and what was known of
+    others is forgotten no less (``scripts/adapt_landsat.py``).
 
     Raises
     ------
@@ -321,9 +323,10 @@ def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData:
     """
     from glaciertime.scenes.datasets.readers import open_training_data
 
-    reader, root = request.rehearse or ("simulated", Path("."))
-    options = {"count": _SIMULATED, "kind": "optical"} if reader == "simulated" else None
-    found = open_training_data(reader, root=root, options=options)
+    if request.rehearse is None:
+        return None
+    reader, root = request.rehearse
+    found = open_training_data(reader, root=root)
     if (tuple(found.bands), tuple(found.codes)) != (spec.bands, spec.codes):
         raise InputError(
             f"--rehearse {reader}: bands {tuple(found.bands)} with codes {tuple(found.codes)} given, {spec.bands} with "
@@ -333,7 +336,7 @@ def _earlier(request: AdaptRequest, spec: ModelSpec) -> TrainingData:
 
 
 def _rehearsed(request: AdaptRequest) -> str:
-    return "simulated scenes" if request.rehearse is None else request.rehearse[0]
+    return "nothing" if request.rehearse is None else request.rehearse[0]
 
 
 def _same_among(data: TrainingData, glacier: Glacier) -> str:

@@ -90,6 +90,8 @@ class MaskScene:
     has_ocean: bool = True
     #: Whether the slope of the probabilities is all that is known of the front's error.
     sigma_is_of_probability: bool = True
+    #: The zone of each colour of the file's palette, (red, green, blue), where it has one.
+    palette: Mapping[tuple[int, ...], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,6 +163,7 @@ def masks_in_folder(
             yield UnreadableScene(input=str(path), reason=str(error), date=date, acquisition=acquisition)
     scenes.sort(key=_order)
     strays = _strays(scenes, common_footprint=reading.common_footprint) | _opposites(scenes, reading.classes)
+    strays |= _recoloured(scenes)
     for index, why in strays.items():
         yield _refusal(scenes[index], f"{Path(scenes[index].acquisition.input).name} {why}")
     scenes = [scene for index, scene in enumerate(scenes) if index not in strays]
@@ -281,6 +282,27 @@ def _opposites(scenes: list[MaskScene], classes: Classes) -> dict[int, str]:
                 "those of one kind by themselves, each with its --classes"
             )
             out |= dict.fromkeys(sorted(wrong), why)
+    return out
+
+
+def _recoloured(scenes: list[MaskScene]) -> dict[int, str]:
+    """Return which masks show a zone in the colour that another zone has in most: their numbers mean something else."""
+    meant: dict[tuple[int, ...], dict[int, list[int]]] = {}
+    for index, scene in enumerate(scenes):
+        for colour, zone in scene.palette.items():
+            meant.setdefault(colour, {}).setdefault(zone, []).append(index)
+    out: dict[int, str] = {}
+    for colour, by_zone in meant.items():
+        most = max(map(len, by_zone.values()))
+        usual = [zone for zone, indices in by_zone.items() if len(indices) == most]
+        wrong = [index for zone, indices in by_zone.items() if len(usual) > 1 or zone not in usual for index in indices]
+        why = (
+            f"shows another zone in #{bytes(colour).hex()} than other masks do: in some the numbers of the palette "
+            "mean something else; name the zones by colours (--classes '#rrggbb=glacier,...'), or take the palettes away "
+            "where the numbers are right (gdal_edit.py -colorinterp_1 gray MASK)"
+        )
+        if len(by_zone) > 1:
+            out |= dict.fromkeys(wrong, why)
     return out
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rasterio.enums import ColorInterp
@@ -38,6 +38,8 @@ class Layout:
     has_ocean : bool
         Whether ocean is among the classes.
     may_be_probability : bool
+    palette : mapping of (red, green, blue) to zone code
+        Of kind ``values``, where each colour of the file's palette stands for one zone.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Layout:
     nodata: tuple[float, ...] | None
     has_ocean: bool
     may_be_probability: bool = False
+    palette: Mapping[tuple[int, ...], int] = field(default_factory=dict)
 
 
 def layout_of(path: Path, raster: DatasetReader, classes: Classes) -> Layout:
@@ -122,13 +125,25 @@ def _one_band(
         clear = [] if nodata is None else [nodata[0]]
         if raster.colorinterp[band - 1] == ColorInterp.palette:
             clear += [float(value) for value, entry in raster.colormap(band).items() if entry[3] == 0]
+    coloured = _palette(raster, band, table)
     check_agreement(path.name, table, unobserved=clear, names=names, classes=classes)
     table.update(dict.fromkeys(clear, NO_DATA))
     zones = set(table.values())
     return Layout(
         kind="values", bands=(band,), table=table, nodata=nodata, has_ocean=OCEAN in zones,
         may_be_probability=raster.dtypes[band - 1].startswith("float") or raster.scales[band - 1] != 1,
+        palette=coloured,
     )  # fmt: skip
+
+
+def _palette(raster: DatasetReader, band: int, table: Mapping[float, int]) -> dict[tuple[int, ...], int]:
+    if raster.colorinterp[band - 1] != ColorInterp.palette:
+        return {}
+    zones: dict[tuple[int, ...], set[int]] = {}
+    for value, entry in raster.colormap(band).items():
+        if value in table:
+            zones.setdefault(tuple(entry[:3]), set()).add(table[value])
+    return {colour: meant.pop() for colour, meant in zones.items() if len(meant) == 1}
 
 
 def _table(

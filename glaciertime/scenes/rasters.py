@@ -107,6 +107,7 @@ def mask_scene(
         box=box,
         probability=partial(read_probability, path, classes) if layout.may_be_probability else None,
         has_ocean=layout.has_ocean and not on_land,
+        palette=layout.palette,
     )
 
 

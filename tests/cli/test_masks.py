@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 
 from glaciertime.archive import Archive
@@ -160,6 +161,29 @@ def test_two_undated_masks_of_a_dated_folder_are_of_no_date(command: Command, ma
     result = command("track", "--glacier", "Toy", "--manifest", manifest, "--data", folder)
     assert result.code == 1
     assert "names no date" in result.err
+
+
+def test_palettes_of_another_order_are_refused(command: Command, masks: Path, manifest: Path) -> None:
+    """Rock and glacier have changed numbers in one mask of three, and kept their colours: its ice was the rock."""
+    grey, white, blue = (128, 128, 128, 255), (255, 255, 255, 255), (0, 0, 255, 255)
+    for shift, path in enumerate(sorted(masks.glob("*.tif"))):
+        drawn = zones(40 - 2 * shift)
+        numbers = np.select([drawn == 254, drawn == 127], [0, 1], 2).astype(np.uint8)
+        palette = {0: blue, 1: white, 2: grey}
+        if shift == 1:
+            numbers, palette = np.array([0, 2, 1], np.uint8)[numbers], {0: blue, 1: grey, 2: white}
+        write_mask(path, numbers)
+        with rasterio.open(path, "r+") as raster:
+            raster.write_colormap(1, palette)
+    given = ("track", "--glacier", "Toy", "--manifest", manifest, "--data", masks)
+    result = command(*given, "--classes", "0=ocean,1=glacier,2=rock")
+    assert result.code == 3
+    assert "toy_2002-03-15.tif shows another zone in #" in result.err
+    areas = observed().query("variable == 'area_km2' and value.notna()")
+    assert set(areas.image_id) == {"toy_2001-03-15", "toy_2003-03-15"}
+    Path("glaciertime.gpkg").unlink()
+    assert command(*given, "--classes", "#0000ff=ocean,#ffffff=glacier,#808080=rock").code == 0
+    assert observed().query("variable == 'area_km2'").image_id.nunique() == 3
 
 
 def test_masks_whose_classes_are_exchanged_are_refused(command: Command, masks: Path, manifest: Path) -> None:
