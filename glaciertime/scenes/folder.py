@@ -298,8 +298,8 @@ def _recoloured(scenes: list[MaskScene]) -> dict[int, str]:
         wrong = [index for zone, indices in by_zone.items() if len(usual) > 1 or zone not in usual for index in indices]
         why = (
             f"shows another zone in #{bytes(colour).hex()} than other masks do: in some the numbers of the palette "
-            "mean something else; name the zones by colours (--classes '#rrggbb=glacier,...'), or take the palettes away "
-            "where the numbers are right (gdal_edit.py -colorinterp_1 gray MASK)"
+            "mean something else; name the zones by colours (--classes '#rrggbb=glacier,...'), or where the numbers "
+            "are right take the palettes away (gdal_edit.py -colorinterp_1 gray MASK)"
         )
         if len(by_zone) > 1:
             out |= dict.fromkeys(wrong, why)
