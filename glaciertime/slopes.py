@@ -12,7 +12,7 @@ from scipy.special import ndtri, stdtrit
 from glaciertime.errors import InputError, SeriesTooShortError
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["Slope", "theil_sen_slope", "weighted_slope"]
+__all__ = ["Slope", "robust_ends", "theil_sen_slope", "weighted_slope"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +30,8 @@ class Slope:
     n: int
 
 
+#: Ends nearer to each other than this are told apart by rounding alone.
+_OF_A_SIGMA = 0.01
 # Above so many dates the statistic is normal to well below a thousandth.
 _EXACT_UP_TO = 50
 
@@ -105,6 +107,39 @@ def theil_sen_slope(days: ArrayLike, values: ArrayLike, *, level: float = 0.95) 
         sigma_per_year=float("nan"),
         n=len(value),
     )
+
+
+def robust_ends(
+    fit: Slope, days: ArrayLike, values: ArrayLike, sigmas: ArrayLike, *, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of a robust slope, where values hardly differ no narrower than their sigmas allow.
+
+    Values that a grid rounds are equal, or equal but for the last digits of a length: by their scatter alone such a
+    slope is beyond doubt. Where the ends lie, over the whole record, less than a hundredth of a sigma apart, the
+    interval has the half width of that of the weighted slope.
+
+    Parameters
+    ----------
+    fit : Slope
+        Of :func:`theil_sen_slope` of the same days and values.
+    days, values, sigmas : array_like, (N,)
+    level : float
+
+    Examples
+    --------
+    >>> days = [0, 365.25, 730.5, 1095.75, 1461.0, 1826.25]
+    >>> fit = theil_sen_slope(days, [100.0] * 6)
+    >>> [round(end, 1) for end in robust_ends(fit, days, [100.0] * 6, [10.0] * 6)]
+    [-6.6, 6.6]
+    """
+    day, sigma = np.asarray(days, dtype=float), np.asarray(sigmas, dtype=float)
+    known = sigma[np.isfinite(sigma) & (sigma > 0)]
+    years = float(np.ptp(day)) / DAYS_PER_YEAR
+    if not len(known) or not (fit.high - fit.low) * years < _OF_A_SIGMA * float(np.median(known)):
+        return fit.low, fit.high
+    sure = weighted_slope(day, values, sigma, level=level)
+    half = max(fit.slope_per_year - sure.low, sure.high - fit.slope_per_year)
+    return fit.slope_per_year - half, fit.slope_per_year + half
 
 
 def _check_level(level: float) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from glaciertime.breaks import change_table, find_breaks, record_breaks, segment_table
 from glaciertime.errors import InputError
+from glaciertime.track.record.trends import rate_table
 
 from .track.test_screening import series
 
@@ -205,3 +206,24 @@ def test_equal_values_on_a_grid_have_a_rate_that_is_as_sure_as_their_sigmas():
     assert part["low"] == pytest.approx(-part["high"])
     assert part["high"] > 1
     assert part["reading"] == "stable"
+
+
+def test_values_that_differ_by_the_last_digits_of_a_length_do_not_shrink():
+    # The true length of one and the same width on a map falls by a tenth of a millimetre as the front retreats.
+    table = series([1773.0 - 1e-5 * i for i in range(48)], every_days=120).assign(sigma=10.0)
+    (row,) = segment_table(table).itertuples()
+    assert row.reading == "stable"
+    assert row.low < -0.3 < 0.3 < row.high
+    (rate,) = rate_table(table).itertuples()
+    assert rate.robust_low < -0.3 < 0.3 < rate.robust_high
+    # Widths of a few pixels make a wide interval whose upper end is that rounding.
+    at = [0, 0, 0, 0, -1, 4, 4, 2, 2, 0, 2, 2, 0, 0, 0, 2, 0, 0, -2, -1]
+    values = [1773.0 + step - 2e-5 * i for i, step in enumerate(at)]
+    (row,) = segment_table(series(values, every_days=365).assign(sigma=10.0)).itertuples()
+    assert -0.01 < row.high < 0
+    assert row.low < -0.1
+    assert row.reading == "stable"
+    # A retreat that is straight is one still, as surely as the sigmas have it.
+    (row,) = segment_table(series([1773.0 - 50 * i for i in range(12)], every_days=365).assign(sigma=10.0)).itertuples()
+    assert (row.reading, round(row.rate_per_year)) == ("shrinking", -50)
+    assert row.high - row.low > 1

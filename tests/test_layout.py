@@ -32,6 +32,8 @@ _BASE = {
     "breaks",
     "cells",
     "front_kinds",
+    "known_dates",
+    "sentences",
     "provenance",
     "processes",
 }
@@ -51,6 +53,8 @@ MAY_IMPORT = {
     "cells": set(),
     "tables": {"errors", "dates", "units"},
     "front_kinds": {"errors", "dates", "units", "tables"},
+    "sentences": {"errors"},
+    "known_dates": {"errors", "dates", "units", "tables"},
     "qgis_style": set(),
     "slopes": {"errors", "dates", "units"},
     "combining": {"errors", "dates", "units", "tables"},

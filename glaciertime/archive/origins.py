@@ -107,6 +107,19 @@ class Origins:
                 counts[name] = self._database.execute(query, (run, glacier) if glacier else (run,)).fetchone()[0]
         return {name: count for name, count in counts.items() if count}
 
+    def runs_of(self, glacier: str) -> list[str]:
+        """Return the runs that stored what is held of a glacier, or read a file for it; the order says nothing."""
+        found: dict[str, None] = {}
+        for name, table in TABLES.items():
+            if table.names_run and table.glacier_column and RUN in self._columns.get(name, ()):
+                query = (
+                    f"SELECT DISTINCT run FROM {quoted(name)} "  # nosec B608
+                    f"WHERE {quoted(table.glacier_column)} = ? AND run <> '' ORDER BY run"
+                )
+                found |= dict.fromkeys(str(run) for (run,) in self._database.execute(query, (glacier,)))
+        read = self._rows("run_inputs", "glacier = ?", (glacier,))
+        return list(found | dict.fromkeys(str(row["run"]) for row in read))
+
     def runs_behind(self, key: dict[str, str]) -> list[tuple[str, int, str, str]]:
         """Return the runs that stored the values of a series: name, how many rows, the first and the last date."""
         if RUN not in self._columns.get("observations", ()):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glaciertime.breaks.changes import LEAST_VALUES, Break
 from glaciertime.breaks.records import is_dense, record_breaks
 from glaciertime.combining import one_per_day, yearly_means
-from glaciertime.slopes import theil_sen_slope, weighted_slope
+from glaciertime.slopes import robust_ends, theil_sen_slope
 from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.units import DAYS_PER_YEAR
 
@@ -129,13 +129,13 @@ def segment_table(
             elif len(part) >= _LEAST_DAYS:
                 days = (part["date"] - pd.Timestamp("1970-01-01")).dt.days
                 fit = theil_sen_slope(days, part["value"])
-                rate, low, high = fit.slope_per_year, fit.low, fit.high
-                if low == high:
-                    # Values on a grid are often equal; how surely they are is what their sigmas say.
-                    sure = weighted_slope(days.to_numpy(dtype=float), part["value"], part["sigma"])
-                    half = max(rate - sure.low, sure.high - rate, 0.0)
-                    low, high = (rate - half, rate + half) if math.isfinite(half) else (low, high)
-                reading = "growing" if low > 0 else "shrinking" if high < 0 else "stable"
+                rate = fit.slope_per_year
+                sigmas = part["sigma"].fillna(daily["sigma"].iloc[start:stop].median())
+                low, high = robust_ends(fit, days, part["value"], sigmas)
+                # What a whole record moves by less than its errors' hundredth is rounding.
+                least = 0.01 * float(sigmas.median()) / max(float(np.ptp(days)) / DAYS_PER_YEAR, 1e-9)
+                least = least if math.isfinite(least) else 0.0
+                reading = "growing" if low > least else "shrinking" if high < -least else "stable"
                 if stable_per_year is not None and abs(rate) < stable_per_year:
                     reading = "stable"
             table.append(

@@ -144,12 +144,13 @@ class _Rows:
 
     def each(self) -> Iterator[tuple[str, pd.DataFrame]]:
         """Yield the glaciers that have rows, with them."""
+        from glaciertime.cli.quiet import told_along
         from glaciertime.errors import GlacierTimeError
         from glaciertime.exchange.licences import data_sources, licence_texts
         from glaciertime.provenance import table_digest
         from glaciertime.provenance.rows import with_names
 
-        for name in self.chosen.names:
+        for name in told_along(self.chosen.names, "exporting", total=len(self.chosen)):
             try:
                 rows = with_names(self.store.read_for_export(self.table, glacier=name), self.table)
                 digest = table_digest(rows)

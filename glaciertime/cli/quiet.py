@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["be_quiet", "is_quiet", "progress_console"]
+__all__ = ["be_quiet", "is_quiet", "progress_console", "told_along"]
 
+_One = TypeVar("_One")
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 
 
@@ -28,3 +30,13 @@ def progress_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, quiet=is_quiet())
+
+
+def told_along(each: Iterable[_One], what: str, *, total: int) -> Iterator[_One]:
+    """Yield one after the other, with a bar on a terminal that says how far it is; of one alone there is none."""
+    if total < 2:
+        yield from each
+        return
+    from rich.progress import track
+
+    yield from track(each, what, total=total, console=progress_console(), transient=True)

@@ -84,7 +84,7 @@ def report(
 
     glaciertime report --glacier Crane --out crane.json --language de
 
-    glaciertime report --region Alps --out alps.html
+    glaciertime report --region Alps --rgi outlines.shp --out alps.html
 
     glaciertime report --all --out pages
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import os
 import typing
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from glaciertime.cli.logs import LEVELS, logging_to
-from glaciertime.cli.quiet import be_quiet
+from glaciertime.cli.quiet import be_quiet, is_quiet
 from glaciertime.errors import GlacierTimeError, one_line
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ def without_log_options(arguments: Sequence[str]) -> tuple[str, ...]:
     return tuple(kept)
 
 
+#: Commands whose numbers keep the units that their columns name.
+_KEEP_UNITS = ("table", "series", "report", "forecast", "export")
+
+
+def _tell_units(command: str) -> None:
+    """Say that units which are set are those of plots alone, where somebody could take numbers for them."""
+    if os.environ.get("GLACIERTIME_UNITS") and command in _KEEP_UNITS and not is_quiet():
+        typer.echo(f"the units that are set are those of plots; {command} keeps m and km2", err=True)
+
+
 def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a command with ``--log-level``, ``--log-file`` and ``--quiet``, that says what it stored if broken off."""
 
@@ -84,6 +95,7 @@ def as_command(function: Callable[..., Any]) -> Callable[..., Any]:
         with logging_to(log_file, level=log_level):
             _LOG.info("command: %s", run.command)
             _tell_settings(context, given)
+            _tell_units(function.__name__)
             if wants_context:
                 given["context"] = context
             try:

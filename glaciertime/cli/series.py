@@ -69,6 +69,7 @@ def series(
     import pandas as pd
 
     from glaciertime.breaks import hazard_table, hazard_text
+    from glaciertime.cli.quiet import told_along
     from glaciertime.errors import GlacierTimeError
 
     store = open_archive(archive)
@@ -77,7 +78,7 @@ def series(
     parts, failed, found = [], [], 0
     watches: list[Watch] = []
     with JsonRows() if as_json else nullcontext() as out:
-        for record in chosen.records(store):
+        for record in told_along(chosen.records(store), "reading", total=len(chosen)):
             try:
                 rows = _rows(record, wanted, date_from=date_from, date_to=date_to)
                 if product == "hazard":
@@ -147,7 +148,7 @@ def _watches(record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: 
     """Return how long the series of a glacier were watched for large losses, and those seen."""
     from glaciertime.breaks import watched
     from glaciertime.combining import are_bounds
-    from glaciertime.report.products import PASSING
+    from glaciertime.track.record.passing import PASSING
     from glaciertime.track.record.screening import keep
     from glaciertime.track.ruler.sensors import remove_sensor_offsets
 

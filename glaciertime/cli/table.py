@@ -83,7 +83,7 @@ def table(
 
     glaciertime table --variable length_change_m --format markdown
 
-    glaciertime table --region Alps --from 2000 --to 2015
+    glaciertime table --region Alps --rgi outlines.shp --from 2000 --to 2015
 
     glaciertime table --glacier Crane --of hazard
     """

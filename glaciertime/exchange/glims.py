@@ -17,6 +17,7 @@ import pandas as pd
 import shapely
 
 from glaciertime.errors import InputError, UsageError
+from glaciertime.exchange.simulation import simulation_problem
 from glaciertime.exchange.submitter import Submitter
 from glaciertime.units import polygon_area_km2
 
@@ -107,7 +108,8 @@ def glims_problems(layer: pd.DataFrame) -> list[str]:
         name = layer.crs.to_string() if layer.crs else "unknown"
         found.append(f"its coordinate system is {name}, longitude and latitude on WGS84 expected")
     for place, row in enumerate(layer.itertuples(), start=1):
-        found += [f"outline {place}: {said}" for said in _of_row(row)]
+        told = [*_of_row(row), *simulation_problem(row._asdict())]
+        found += [f"outline {place}: {said}" for said in told]
     twice = layer.duplicated(["line_type", "glac_id", "src_date"])
     found += [f"outline {place + 1}: the same glacier and day as an earlier one" for place in np.flatnonzero(twice)]
     return found

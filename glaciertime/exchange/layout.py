@@ -83,11 +83,17 @@ class Layout:
             return table
         if self.name == "wgms":
             assert self.submitter is not None
-            return to_wgms(rows, self.submitter)
+            return to_wgms(rows, self.submitter, tell=tell)
         return _as_archive(rows, self.name, tell)
 
 
 def _as_archive(rows: Any, name: str, tell: Callable[[str], None]) -> gpd.GeoDataFrame:
+    drawn = int((rows["source"] == "simulated").sum())
+    if drawn:
+        tell(
+            f"{rows['GlacierID'].iloc[0]}: {drawn} of {len(rows)} fronts are simulated, as the column source says: "
+            "they are no observations, and are not to be submitted"
+        )
     if name == "termpicks" and rows.crs is not None:
         west, south, east, north = rows.to_crs("EPSG:4326").total_bounds
         if _GREENLAND[0] <= west and _GREENLAND[1] <= south and east <= _GREENLAND[2] and north <= _GREENLAND[3]:

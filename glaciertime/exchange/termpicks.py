@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import shapely
 
+from glaciertime.exchange.simulation import simulation_problem
 from glaciertime.track.record.formats import ARCHIVES
 from glaciertime.units import decimal_year
 
@@ -48,7 +49,8 @@ def termpicks_problems(layer: pd.DataFrame) -> list[str]:
     if layer.crs is None or not layer.crs.equals(PLANE, ignore_axis_order=True):
         found.append(f"its coordinate system is {layer.crs.to_string() if layer.crs else 'unknown'}, {PLANE} expected")
     for place, row in enumerate(layer.itertuples(), start=1):
-        found += [f"front {place}: {said}" for said in _of_row(row)]
+        told = [*_of_row(row), *simulation_problem(row._asdict())]
+        found += [f"front {place}: {said}" for said in told]
     twice = layer.duplicated(["GlacierID", "Date", "ImageID", "Author"])
     return found + [f"front {place + 1}: the same as an earlier one" for place in np.flatnonzero(twice)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 
 from glaciertime.combining import are_bounds, one_per_day
 from glaciertime.errors import DataNotFoundError, UsageError
+from glaciertime.exchange.simulation import simulation_problem
 from glaciertime.exchange.submitter import Submitter
 from glaciertime.tables import by_series, flags_of
 from glaciertime.track.record.screening import keep
@@ -37,7 +39,9 @@ _HIGHEST_ID = 999_999
 _FARTHEST_M = 100_000.0
 
 
-def to_wgms(observations: pd.DataFrame, submitter: Submitter) -> pd.DataFrame:
+def to_wgms(
+    observations: pd.DataFrame, submitter: Submitter, *, tell: Callable[[str], None] | None = None
+) -> pd.DataFrame:  # fmt: skip
     """Return the front variations of one glacier from value to value.
 
     Of several methods one is taken, named in the remarks; flagged values and bounds are left out. Both values err
@@ -48,6 +52,8 @@ def to_wgms(observations: pd.DataFrame, submitter: Submitter) -> pd.DataFrame:
     observations : DataFrame
         The table ``observations`` of one glacier.
     submitter : Submitter
+    tell : callable, optional
+        Is told how many values of the front are left out, and why.
 
     Raises
     ------
@@ -62,13 +68,20 @@ def to_wgms(observations: pd.DataFrame, submitter: Submitter) -> pd.DataFrame:
         raise UsageError(
             f"{glacier}: its fronts are simulated: nothing of them is submitted to an archive of observations"
         )
+    held = len(fronts)
     fronts = fronts[fronts["source"] == "observed"]
+    seen = len(fronts)
     kept = keep(fronts, allow=("year-only", "month-only"))
     kept = kept[~are_bounds(kept)] if len(kept) else kept
     found = [(_order(key), key, rows) for key, rows in by_series(kept, sort=False) if rows["date"].nunique() > 1]
     if not found:
         raise DataNotFoundError(f"{glacier} has no two values of a front that nothing speaks against")
     _, key, rows = min(found, key=lambda one: one[0])
+    if tell is not None and len(rows) < held:
+        others = {"simulated": held - seen, "flagged or bounds": seen - len(kept),
+                  "of other methods or data sets": len(kept) - len(rows)}  # fmt: skip
+        why = ", ".join(f"{n} {name}" for name, n in others.items() if n)
+        tell(f"{glacier}: {held - len(rows)} of {held} values of its front left out ({why})")
     if not re.fullmatch(r"[A-Z]{2}", submitter.country):
         raise UsageError("--submitter: country expected, two letters such as GL (ISO 3166)")
     number = submitter.id_of(glacier)
@@ -121,7 +134,8 @@ def wgms_problems(table: pd.DataFrame) -> list[str]:
     found = [f"the column {name} is none of the form" for name in table if name not in WGMS_COLUMNS]
     rows = table.fillna("").astype(str)
     for place, row in enumerate(rows.to_dict("records"), start=1):
-        found += [f"row {place}: {said}" for said in _of_row(row)]
+        told = [*_of_row(row), *simulation_problem({str(name): text for name, text in row.items()})]
+        found += [f"row {place}: {said}" for said in told]
     twice = rows.duplicated(["WGMS_ID", "REFERENCE_DATE", "SURVEY_DATE"])
     found += [f"row {place + 1}: the same glacier and dates as an earlier one" for place in np.flatnonzero(twice)]
     names = rows.groupby("WGMS_ID")["NAME"].nunique()

@@ -12,8 +12,8 @@ from glaciertime.breaks import hazards_of, watched
 from glaciertime.breaks.hazard import Watch
 from glaciertime.forecast.screening import without_later_flags
 from glaciertime.pipeline.selection import Known
-from glaciertime.report.products import PASSING
 from glaciertime.tables import VARIABLES, empty
+from glaciertime.track.record.passing import PASSING
 from glaciertime.track.record.screening import keep
 from glaciertime.track.ruler.sensors import remove_sensor_offsets
 from glaciertime.units import as_date

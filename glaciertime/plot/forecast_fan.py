@@ -10,6 +10,7 @@ from glaciertime.errors import DataNotFoundError
 from glaciertime.forecast.judged.verdict import verdicts
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.forecast.series import Series, series_from_observations
+from glaciertime.known_dates import known_date
 from glaciertime.plot.canvas import axis_label, date_axis, doubtful, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import chosen_series, named, series_name
 from glaciertime.tables import SERIES_KEY
@@ -86,8 +87,9 @@ def fan(
     ax = new_axes(ax, size=(6.4, 4.0))
     draw_fan(ax, seen, rows, legend=legend)
     assumed = "SCENARIO, no forecast: " if model.startswith(PREFIX) else ""
+    cutoff = known_date(seen, rows["cutoff"].iloc[0]).isoformat()
     ax.set_title(
-        plain(f"{assumed}{model}, {series_name(rows.iloc[0])}, from values up to {rows['cutoff'].iloc[0]:%Y-%m-%d}"),
+        plain(f"{assumed}{model}, {series_name(rows.iloc[0])}, from values up to {cutoff}"),
         fontsize=10, loc="left", wrap=True,
     )  # fmt: skip
     stamp(ax, source)

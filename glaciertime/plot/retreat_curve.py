@@ -9,9 +9,11 @@ import pandas as pd
 
 from glaciertime.combining import are_bounds, one_per_day
 from glaciertime.errors import DataNotFoundError
+from glaciertime.known_dates import known_date
 from glaciertime.plot.canvas import axis_label, colours, date_axis, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import ORDER, chosen_series, series_name
 from glaciertime.tables import by_series
+from glaciertime.track.record.passing import PASSING
 from glaciertime.track.record.screening import keep
 from glaciertime.track.ruler.sensors import remove_sensor_offsets
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["retreat"]
 
 _WORDS = {"front_position_m": "retreat", "length_m": "retreat", "length_change_m": "retreat", "area_km2": "area lost"}
-#: Flags that say nothing against a value here.
-_PASSING = ("year-only", "unregistered")
 
 
 def retreat(
@@ -72,7 +72,7 @@ def retreat(
         told, glacier=record.glacier, variable=variable, method=method, footprint=footprint, dataset=dataset,
         front_of=front_of, prefer=ORDER,
     )  # fmt: skip
-    kept = keep(told, allow=_PASSING)
+    kept = keep(told, allow=PASSING)
     kept = remove_sensor_offsets(kept[~are_bounds(kept)]) if len(kept) else kept
     ax = new_axes(ax, size=(9.0, 3.6))
     counts = {key: len(rows) for key, rows in by_series(told, sort=False)}
@@ -99,7 +99,7 @@ def retreat(
 def _label(rows: pd.DataFrame, *, apart: bool, left_out: int, since: pd.Timestamp) -> str:
     name = ", ".join(filter(None, (series_name(rows.iloc[0]), str(rows["dataset"].iloc[0]) if apart else "")))
     out = f" ({left_out} flagged or bounds left out)" if left_out else ""
-    return plain(f"{name or 'values'}, since {since:%Y-%m-%d}{out}")
+    return plain(f"{name or 'values'}, since {known_date(rows, since).isoformat()}{out}")
 
 
 def _draw(ax: Axes, days: pd.DataFrame, colour: str, label: str) -> None:

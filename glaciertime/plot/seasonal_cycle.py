@@ -15,6 +15,7 @@ from glaciertime.combining import are_bounds
 from glaciertime.errors import DataNotFoundError
 from glaciertime.plot.canvas import axis_label, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import chosen_series, series_name
+from glaciertime.track.record.passing import PASSING_MONTHS
 from glaciertime.track.record.periods import period_means, seasonal_cycle
 from glaciertime.track.record.screening import keep
 from glaciertime.track.ruler.sensors import remove_sensor_offsets
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["anomalies", "seasonal"]
 
 _MONTHS = ("J", "F", "M", "A", "M", "J", "J", "A", "S", "O", "N", "D")
-_PASSING = ("year-only", "unregistered")
 
 
 def seasonal(
@@ -77,7 +77,7 @@ def seasonal(
         rows, glacier=record.glacier, variable=variable, method=method, footprint=footprint, dataset=dataset,
         front_of=front_of, single=True,
     )  # fmt: skip
-    kept = keep(rows, allow=_PASSING)
+    kept = keep(rows, allow=PASSING_MONTHS)
     kept = remove_sensor_offsets(kept[~are_bounds(kept)]) if len(kept) else kept
     found = anomalies(kept)
     if found.empty:

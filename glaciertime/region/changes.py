@@ -12,6 +12,7 @@ import pandas as pd
 import shapely
 
 from glaciertime.errors import GlacierTimeError
+from glaciertime.known_dates import known_on
 from glaciertime.record import GlacierRecord
 from glaciertime.region.overlap import simple_outline
 from glaciertime.tables import MEASURED_ICE, SERIES_KEY
@@ -25,6 +26,7 @@ __all__ = ["CHANGE_COLUMNS", "Changes", "changes_of"]
 CHANGE_COLUMNS = (
     *SERIES_KEY, "source", "unit", "start_date", "end_date", "start_value", "end_value", "start_sigma", "end_sigma",
     "change", "change_sigma", "years", "per_year", "per_year_sigma", "qualifier", "note", "dates", "series",
+    "start_known", "end_known",
 )  # fmt: skip
 #: How the footprint of a run of changes begins: what lies before a gap is another run.
 _RUN = "since "
@@ -157,6 +159,7 @@ def _whole(row: dict[str, Any], held: pd.DataFrame) -> dict[str, Any]:
         "per_year": row["change"] / years if has_two else math.nan,
         "per_year_sigma": row["change_sigma"] / years if has_two else math.nan,
         "dates": int(values["date"].nunique()),
+        "start_known": known_on(values, row["start_date"]), "end_known": known_on(values, row["end_date"]),
         "series": hashlib.sha256(told.encode()).hexdigest()[:16] if distinct else "",
     }  # fmt: skip
 

@@ -20,6 +20,7 @@ from glaciertime.naming import counted
 from glaciertime.region.changes import Changes
 from glaciertime.region.overlap import Shared, shared_ground
 from glaciertime.region.totals import CORRELATION, Total, check_correlation, total_of
+from glaciertime.sentences import sentence
 from glaciertime.track.record.difference import is_length
 
 __all__ = ["Completeness", "KindReading", "RegionReading", "read_region_changes"]
@@ -210,9 +211,9 @@ def _reading(
     left_out: dict[str, str] = {}
     one_date = rows["years"] <= 0
     for name in rows.loc[one_date, "glacier"]:
-        left_out[name] = "one date only"
+        left_out[name] = sentence("one-date")
     for row in rows[~one_date & rows["change"].isna()].itertuples():
-        left_out[row.glacier] = row.note or "the change is not known"
+        left_out[row.glacier] = row.note or sentence("change-unknown")
     rows = rows[~rows["glacier"].isin(left_out)]
     _leave_same(rows, shared.anywhere(kind), left_out)
     rows = rows[~rows["glacier"].isin(left_out)]

@@ -15,13 +15,14 @@ from glaciertime.errors import UsageError, nearest_names
 from glaciertime.provenance.rows import with_names
 from glaciertime.tables import SERIES_KEY, by_series
 from glaciertime.track.record.comparison import compare_methods
+from glaciertime.track.record.passing import PASSING, PASSING_BOUNDS, PASSING_MONTHS
 from glaciertime.track.record.periods import annual_rates, period_means, seasonal_cycle
 from glaciertime.track.record.screening import keep
 from glaciertime.track.record.trends import rate_table
 from glaciertime.track.ruler.flowlines import flowline_retreat
 from glaciertime.track.ruler.sensors import remove_sensor_offsets, sensor_offsets
 
-__all__ = ["PASSING", "PASSING_BOUNDS", "Product", "series_product"]
+__all__ = ["Product", "series_product"]
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,6 @@ class Product:
 
     table: pd.DataFrame
     left_out: int
-
-
-#: Flags that say nothing against a value of a product; a bound counts as one where the product can say so.
-PASSING = ("year-only", "unregistered")
-PASSING_BOUNDS = (*PASSING, "censored", "no-front")
 
 
 def series_product(
@@ -74,7 +70,8 @@ def series_product(
         "segments": segment_table,
         "rates": rate_table,
     }
-    passing = (*(PASSING_BOUNDS if name in bounds else PASSING), *allow)
+    by_month = ("monthly", "seasonal", "cycle", "annual-rates")
+    passing = (*(PASSING_BOUNDS if name in bounds else PASSING_MONTHS if name in by_month else PASSING), *allow)
     kept = keep(observations, allow=passing)
     left_out = len(observations) - len(kept)
     if name == "raw":

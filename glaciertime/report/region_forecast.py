@@ -15,8 +15,8 @@ from glaciertime.forecast.totals import CORRELATION, can_be_added, shared_weathe
 from glaciertime.record import GlacierRecord
 from glaciertime.region.reading import KindReading, RegionReading
 from glaciertime.region.totals import check_correlation
-from glaciertime.report.products import PASSING
 from glaciertime.tables import SERIES_KEY
+from glaciertime.track.record.passing import PASSING
 from glaciertime.track.record.screening import keep
 
 __all__ = ["ForecastsHeld", "ModelTotal", "SumForecast", "sum_forecasts"]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.known_dates import KnownDate
 from glaciertime.report.content.parts import Item, Link, Number, Phrase, Unit
 
 __all__ = ["Piece", "Wording", "language_named", "languages", "wording_of"]
@@ -34,7 +35,7 @@ class Piece:
 
     text: str
     kind: str
-    of: Number | dt.date | Link | None = None
+    of: Number | dt.date | KnownDate | Link | None = None
 
 
 @lru_cache(maxsize=1)
@@ -107,7 +108,7 @@ class Wording:
         """Yield the pieces of an item; ``unit``: whether a number bears its own."""
         if isinstance(item, Number):
             yield Piece(self.number(item, unit=unit), "number", item)
-        elif isinstance(item, dt.date):
+        elif isinstance(item, dt.date | KnownDate):
             yield Piece(item.isoformat(), "date", item)
         elif isinstance(item, Link):
             yield Piece(item.text, "link", item)

@@ -24,6 +24,7 @@ from glaciertime.scenes.names import DATE_FORMS, date_in_name, sensor_in_name
 from glaciertime.scenes.pixel_values import PixelReading
 from glaciertime.scenes.raster_files import open_raster
 from glaciertime.scenes.raster_files import reading as reading_file
+from glaciertime.sentences import sentence
 from glaciertime.units import resolution_m
 from glaciertime.walls import readable_text
 
@@ -214,7 +215,7 @@ def _with_layer(path: Path, what: Acquisition, clouds: str) -> Acquisition:
 def _local(path: Path, what: Acquisition, shape: tuple[int, int], reading: MaskReading) -> ImageScene:
     """Return an image without a georeference in a local frame of metres, taken to have the ocean up."""
     size_m = reading.local_resolution_m or math.nan
-    flags = {**what.flags, "unregistered": "no georeference, taken to have the ocean up"}
+    flags = {**what.flags, "unregistered": sentence("ocean-up")}
     return ImageScene(
         acquisition=replace(what, resolution_m=size_m, flags=flags), path=path, shape=shape,
         transform=Affine(size_m, 0, 0, 0, -size_m, shape[0] * size_m), weights="landsat-fronts",

@@ -14,6 +14,7 @@ from glaciertime.errors import InputError
 from glaciertime.meridian import joined_at_180
 from glaciertime.naming import column_key
 from glaciertime.scenes.dated_rows import DatedRow
+from glaciertime.sentences import sentence
 from glaciertime.walls import wall
 
 __all__ = [
@@ -137,7 +138,7 @@ def _outline_of(group: Sequence[DatedRow]) -> Iterator[Observed | tuple[DatedRow
             members = [*members, *(row for row, _ in islands)]
         if group[0].crs.is_geographic:
             whole = joined_at_180(whole)
-        flags = {"mended": "an outline that crossed itself"} if mended else {}
+        flags = {"mended": sentence("crossed")} if mended else {}
         yield Observed(tuple(members), polygons_of(whole)[0], flags, twice, len(held["rock"]))
         twice = 0
 

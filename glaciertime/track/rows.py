@@ -12,6 +12,7 @@ import shapely
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import Acquisition
+from glaciertime.sentences import sentence
 from glaciertime.tables import FRONT_VARIABLES, flags_of, join_flags
 from glaciertime.track.measurement import Area, Front, Measurement, Rounding, front_width_m
 from glaciertime.track.place import published, reproject
@@ -176,7 +177,7 @@ def _hidden(measurement: Measurement) -> dict[str, str]:
     """Return the flag of a front of which the scene hides a part."""
     if measurement.front_seen >= 1:
         return {}
-    return {"partial-coverage": f"{measurement.front_seen:.0%} of the front seen"}
+    return {"partial-coverage": sentence("front-seen", share=f"{100 * measurement.front_seen:.0f}")}
 
 
 def _front_coverage(front: Front, measurement: Measurement, ruler: FrontRuler) -> float:
@@ -204,7 +205,7 @@ def _position_row(
     value, sigma, coverage = math.nan, math.nan, measurement.coverage
     flags = dict(measurement.front_flags)
     if not ruler.place.is_directed:
-        flags["assumed-seaward"] = "the line was drawn so that the fronts retreat"
+        flags["assumed-seaward"] = sentence("drawn-retreating")
     try:
         if measurement.centreline_points_inland:
             raise InputError(
@@ -227,7 +228,7 @@ def _position_row(
                 coverage = min(coverage, measurement.front_seen)
         if front is not None and coverage < ruler.settings.least_seen:
             what = "fjord" if method == "area-change" and fjord is not None else "front"
-            flags["partial-coverage"] = f"{coverage:.0%} of the {what} seen"
+            flags["partial-coverage"] = sentence("seen", share=f"{100 * coverage:.0f}", name=what)
     except InputError as error:
         flags["failed"] = str(error)
     return _row(

@@ -21,6 +21,7 @@ from glaciertime.dates import EARLIEST
 from glaciertime.errors import GlacierTimeError, InputError
 from glaciertime.scenes.acquisition import Acquisition, MaskScene, OutlineScene, Scene, UnreadableScene
 from glaciertime.scenes.parts import polygons_of
+from glaciertime.sentences import sentence
 from glaciertime.tables import MEASURED_ICE, SERIES_KEY, empty, flags_of, join_flags, validate
 from glaciertime.track.measurement import Measurement, Rounding, front_width_m
 from glaciertime.track.place import ASSUMED_SEAWARD, WGS84, Place, Ruler, place_of, published, reproject
@@ -320,7 +321,7 @@ class _Run:
         for row in self.observations:
             is_area = row["variable"] == "area_km2" and row["footprint"] == "image"
             if is_area and row["image_id"] in odd and "partial-coverage" not in row["quality"]:
-                why = {"partial-coverage": "shows another extent than most masks, compare inside the common footprint"}
+                why = {"partial-coverage": sentence("other-extent")}
                 row["quality"] = join_flags({**flags_of(row["quality"]), **why})
         for mask, area, front in areas:
             acquisition = mask.scene.acquisition

@@ -101,6 +101,16 @@ def test_plots_are_drawn_in_the_units_of_the_file(settled: Command, monkeypatch:
     assert labels[-1] == "area (ha)"
 
 
+def test_numbers_whose_columns_name_their_units_say_that_they_keep_them(
+    settled: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "the units that are set are those of plots; table keeps m and km2"
+    assert said not in settled("table", "--glacier", "Toy").err
+    monkeypatch.setenv("GLACIERTIME_UNITS", "length=km,area=ha")
+    assert said in settled("table", "--glacier", "Toy").err
+    assert said not in settled("table", "--glacier", "Toy", "--quiet").err
+
+
 def test_quiet_says_the_result_alone_and_that_something_failed(settled: Command, masks: Path, manifest: Path) -> None:
     loud = settled("export", "--glacier", "Toy", "--out", "a.csv")
     quiet = settled("export", "--glacier", "Toy", "--out", "a.csv", "--quiet")

@@ -56,6 +56,19 @@ def test_flagged_values_and_bounds_are_no_front_variation() -> None:
     assert table["FRONT_VARIATION"].tolist() == [-100.0]
 
 
+def test_what_the_form_leaves_out_is_told() -> None:
+    rows = observations(quality=["ok", "outlier-jump: undone", "censored: the ice fills the box", "ok"])
+    drawn = observations(source="simulated", dataset="simulated Toy")
+    other = observations(method="curvilinear-box")
+    told: list[str] = []
+    table = to_wgms(pd.concat([rows, drawn, other], ignore_index=True), WHO, tell=told.append)
+    assert len(table) == 1
+    assert told == [
+        "Toy: 10 of 12 values of its front left out (4 simulated, 2 flagged or bounds, 4 of other methods or data sets)"
+    ]
+    to_wgms(observations(), WHO, tell=lambda text: pytest.fail(text))
+
+
 @pytest.mark.parametrize(
     ("rows", "who", "said"),
     [
@@ -98,6 +111,7 @@ BROKEN_WGMS = {
     "has 2 names": cell(0, "NAME", "OTHER"),
     "knows the day and not the month": cell(0, "SURVEY_DATE", "20029915"),
     "lies in the future": lambda table: cell(2, "YEAR", "2099")(cell(2, "SURVEY_DATE", "20990101")(table)),
+    "REMARKS 'data set simulated Crane': nothing that is simulated": cell(0, "REMARKS", "data set simulated Crane"),
     "the column EXTRA is none": lambda table: table.assign(EXTRA="1"),
 }  # fmt: skip
 
@@ -134,6 +148,8 @@ BROKEN_TERMPICKS = {
     "Point, a line expected": lambda layer: layer.set_geometry(layer.centroid),
     "the same as an earlier one": lambda layer: pd.concat([layer, layer.iloc[:1]], ignore_index=True),
     "outside of Greenland": lambda layer: layer.set_geometry(layer.translate(0, 3_000_000)),
+    "source 'simulated': nothing that is simulated": cell(0, "source", "simulated"),
+    "ImageID 'simulated_2002-08-15': nothing": cell(0, "ImageID", "simulated_2002-08-15"),
     "it has no line": lambda layer: layer.set_geometry([None, *layer.geometry[1:]]).set_crs(layer.crs),
 }  # fmt: skip
 
@@ -166,6 +182,7 @@ BROKEN_GLIMS = {
     "src_date '2001' is not": cell(0, "src_date", "2001"),
     "anlst_surn is empty": cell(0, "anlst_surn", ""),
     "area 99.0 km2 is not that of its polygon": cell(0, "area", 99.0),
+    "image_id 'simulated_2002-08-15': nothing": cell(0, "image_id", "simulated_2002-08-15"),
     "Point, a polygon expected": lambda layer: layer.set_geometry(layer.representative_point()),
     "loc_unc_x '-3.0' is no length": cell(0, "loc_unc_x", -3.0),
     "crosses itself": lambda layer: layer.set_geometry(

@@ -314,9 +314,9 @@ def test_a_predicted_front_names_its_own_model_and_bands(tmp_path: Path) -> None
         bands = [{**base, "kind": "front", "level": np.nan}, {**base, "kind": "band-share", "level": level}]
         store.store_contours(gpd.GeoDataFrame(bands, geometry=[there, there.buffer(200)], crs="EPSG:32622"))
     page = report_page(GlacierRecord(store, GLACIER))
-    captions = re.findall(r"Calving front predicted for .*? of its length", words_of(page))
+    captions = re.findall(r"Front predicted for .*? of its length", words_of(page))
     assert captions == [
-        f"Calving front predicted for 2015-01-01 by {model} from fronts up to 2012-01-01. "
+        f"Front predicted for 2015-01-01 by {model} from fronts up to 2012-01-01. "
         f"The bands should hold {share} % of its length"
         for model, share in (("drift", 80), ("last", 50))
     ]

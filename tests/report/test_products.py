@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glaciertime.report.content.changes import Changes, rate_section, season_section
+from glaciertime.report.content.changes import Changes, change_section, rate_section, season_section
 from glaciertime.report.content.parts import Section, Table
 from glaciertime.report.products import series_product
 from glaciertime.report.wording import wording_of
@@ -32,7 +32,7 @@ class Rows:
     """A record of nothing but observations."""
 
     def __init__(self, rows: pd.DataFrame) -> None:
-        self.observations = rows
+        self.observations, self.footprints = rows, None
 
 
 def tables(section: Callable[[Changes], Section | None], rows: pd.DataFrame) -> dict[str, list[list[str]]]:
@@ -110,3 +110,17 @@ def test_a_bound_tells_nothing_of_the_offset_of_a_sensor_and_keeps_its_value():
     out = remove_sensor_offsets(table)
     assert (out.loc[is_bound, "value"] == 5_000).all()
     assert np.abs(out.loc[~is_bound, "value"]).max() < 25
+
+
+def test_what_was_lost_is_said_of_every_footprint_by_its_own_areas():
+    dates = pd.to_datetime(["2001-07-01", "2011-07-01"])
+    parts = []
+    for footprint, values in {"fjord": [30.0, 22.0], "box": [100.0, 91.0]}.items():
+        one = series(values).assign(date=dates, variable="area_km2", method="mask", footprint=footprint, unit="km2")
+        parts.append(one.assign(sigma=0.1))
+    rows = pd.concat(parts, ignore_index=True)
+    shown = tables(change_section, rows)["areas"]
+    assert [(row[4], row[7].split(",")[0]) for row in shown] == [
+        ("9.00 ± 0.14 km²", "box"),
+        ("8.00 ± 0.14 km²", "fjord"),
+    ]

@@ -133,4 +133,4 @@ def test_kinds_of_fronts_are_said_in_the_language_of_the_page() -> None:
     key = ("Crane", "front_position_m", "centreline", "centreline", "toy", "calving front")
     label = series_label(key, apart=False)
     assert wording_of("en").text(label) == "front position, centreline, calving front"
-    assert wording_of("de").text(label) == "Lage der Front, centreline, Kalbungsfront"
+    assert wording_of("de").text(label) == "Lage der Front, Mittellinie, Kalbungsfront"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
+from glaciertime.known_dates import known_date
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import (
     Block,
@@ -25,7 +26,8 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
-from glaciertime.report.content.series import measured_in, per_year, series_label
+from glaciertime.report.content.series import SaidDates, footprint_label, measured_in, per_year, series_label
+from glaciertime.report.content.told import told
 from glaciertime.report.products import series_product
 from glaciertime.tables import SERIES_KEY
 from glaciertime.track import retreat_table
@@ -34,6 +36,8 @@ from glaciertime.units import years_between
 
 __all__ = ["Changes", "change_section", "product", "rate_section", "season_section"]
 
+#: Where an area is looked for first.
+_FOOTPRINTS = ("box", "common", "image", "measured ice", "fjord")
 _TURNED = {"at least": "at most", "at most": "at least", "": ""}
 
 
@@ -53,6 +57,7 @@ class Changes:
         rows = record.observations
         self.record = record
         self.apart = rows["dataset"].nunique() > 1
+        self.dates = SaidDates(rows)
         self.rates = product("rates", rows)
         self.segments = product("segments", rows)
         self.breaks = product("changes", rows)
@@ -65,12 +70,13 @@ class Changes:
         return table[(kinds == list(key)).all(axis=1)]
 
 
-def change_section(record: GlacierRecord) -> Section | None:
+def change_section(changes: Changes) -> Section | None:
     """Return what was lost from the first to the last value: in area, in metres of the front, and of all else."""
     blocks: list[Block] = []
+    record = changes.record
     rows = record.observations[record.observations["value"].notna()]
     if len(areas := _area_rows(record)):
-        blocks.append(_area_table(areas))
+        blocks.append(_area_table(areas, rows))
         # An area of somebody else's table is of no footprint, and of no boundary that was drawn here.
         kind = "given" if (areas["footprint"] == "-").all() else "areas"
         blocks.append(Paragraph(sentences=(say(f"change.note_{kind}"),), tone="note"))
@@ -85,34 +91,41 @@ def change_section(record: GlacierRecord) -> Section | None:
             continue
         if len(table):
             blocks.append(Heading(text=say(f"change.heading_{name}")))
-            blocks.append(_difference_table(table, name))
+            blocks.append(_difference_table(table, name, changes.dates))
             blocks.append(Paragraph(sentences=(say(f"change.note_{name}"),), tone="note"))
     return Section(key="change", title=say("change.title"), blocks=tuple(blocks)) if blocks else None
 
 
 def _area_rows(record: GlacierRecord) -> pd.DataFrame:
+    """Return what was lost in each footprint, the box first: the one is no part of another's change."""
     areas = record.observations[record.observations["variable"] == "area_km2"]
-    if areas["value"].notna().sum() < 2:
-        return pd.DataFrame()
     held = set(areas.loc[areas["value"].notna(), "footprint"])
-    footprint = next((name for name in ("box", "common", "image") if name in held), sorted(held)[0])
-    try:
-        return retreat_table(record.observations, footprint=footprint, footprints=record.footprints)
-    except InputError:  # all of them failed
-        return pd.DataFrame()
+    tables = []
+    for footprint in sorted(held, key=lambda name: (_FOOTPRINTS.index(name) if name in _FOOTPRINTS else 9, name)):
+        if (areas["value"].notna() & (areas["footprint"] == footprint)).sum() < 2:
+            continue
+        try:
+            tables.append(retreat_table(record.observations, footprint=footprint, footprints=record.footprints))
+        except InputError:  # all of them failed
+            continue
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
-def _area_table(table: pd.DataFrame) -> Table:
+def _area_table(table: pd.DataFrame, observations: pd.DataFrame) -> Table:
     rows: list[tuple[Item, ...]] = []
     for row in table.itertuples():
+        own = observations[
+            (observations["variable"] == "area_km2") & (observations["footprint"] == row.footprint)
+            & (observations["dataset"] == row.dataset)
+        ]  # fmt: skip
         rows.append(
             (
-                day(row.start_date), day(row.end_date),
+                known_date(own, row.start_date), known_date(own, row.end_date),
                 _area(row.start_area_km2, row.start_sigma_km2), _area(row.end_area_km2, row.end_sigma_km2),
                 Number(row.loss_km2, unit="km2", sigma=row.loss_sigma_km2, bound=row.qualifier),
                 Number(row.loss_percent, unit="%", sigma=row.loss_percent_sigma, bound=row.qualifier),
                 Number(row.loss_per_year_km2, unit="km2 a-1", sigma=row.loss_per_year_sigma_km2, bound=row.qualifier),
-                (row.footprint, row.dataset), row.note,
+                (footprint_label(row.footprint), row.dataset), told(row.note),
             )
         )  # fmt: skip
     columns = (
@@ -132,21 +145,22 @@ def _area(value: float, sigma: float) -> Number:
     return Number(value, unit="km2", sigma=sigma or math.nan)
 
 
-def _difference_table(table: pd.DataFrame, name: str) -> Table:
+def _difference_table(table: pd.DataFrame, name: str, dates: SaidDates) -> Table:
     rows: list[tuple[Item, ...]] = []
     for row in table.itertuples():
         sign = -1 if is_length(row.variable) else 1
         bound = _TURNED[row.qualifier] if sign < 0 else row.qualifier
         years = years_between(row.start_date, row.end_date)
+        key = [getattr(row, name) for name in SERIES_KEY]
         rows.append(
             (
-                series_label([getattr(row, name) for name in SERIES_KEY], apart=table["dataset"].nunique() > 1),
-                day(row.start_date), day(row.end_date), Number(row.start_value, unit=row.unit),
+                series_label(key, apart=table["dataset"].nunique() > 1),
+                dates.on(key, row.start_date), dates.on(key, row.end_date), Number(row.start_value, unit=row.unit),
                 Number(row.end_value, unit=row.unit),
                 Number(sign * row.change, unit=row.unit, sigma=row.change_sigma, bound=bound, is_change=True),
                 Number(sign * row.change_per_year, unit=per_year(row.unit),
                        sigma=row.change_sigma / years if years else math.nan, bound=bound, is_change=True),
-                row.note,
+                told(row.note),
             )
         )  # fmt: skip
     columns = (
@@ -167,8 +181,8 @@ def rate_section(changes: Changes) -> Section | None:
     for row in changes.rates.itertuples():
         key = tuple("" if pd.isna(getattr(row, name)) else str(getattr(row, name)) for name in SERIES_KEY)
         label = series_label(key, apart=changes.apart)
-        present.append((label, *_present_cells(changes.of(changes.segments, key))))
-        whole.append((label, *_long_cells(row)))
+        present.append((label, *_present_cells(changes.of(changes.segments, key), key, changes.dates)))
+        whole.append((label, *_long_cells(row, key, changes.dates)))
     if present:
         columns: tuple[Column, ...] = (
             Column(head=say("rate.series")), Column(head=say("rate.since"), kind="date"),
@@ -192,7 +206,7 @@ def rate_section(changes: Changes) -> Section | None:
     return Section(key="rates", title=say("rate.title"), blocks=tuple(blocks)) if blocks else None
 
 
-def _present_cells(segments: pd.DataFrame) -> tuple[Item, Item, Item]:
+def _present_cells(segments: pd.DataFrame, key: tuple[str, ...], dates: SaidDates) -> tuple[Item, Item, Item]:
     """Return since when, how fast, and what that reads as, of the last segment of a series."""
     if segments.empty:  # fewer than six dates: breaks cannot be told
         return "", "", say("reading.few")
@@ -203,7 +217,7 @@ def _present_cells(segments: pd.DataFrame) -> tuple[Item, Item, Item]:
             last["rate_per_year"], unit=per_year(last["unit"]), low=last["low"], high=last["high"], level=0.95,
             is_change=True,
         )  # fmt: skip
-    since: Item = day(last["start_date"]) if len(segments) > 1 else say("rate.whole")
+    since: Item = dates.on(key, last["start_date"]) if len(segments) > 1 else say("rate.whole")
     return since, rate, reading_of(last)
 
 
@@ -215,12 +229,13 @@ def reading_of(segment: pd.Series) -> Phrase:
     return say(f"reading.{reading}", n=count(segment["n"]))
 
 
-def _long_cells(row: Any) -> tuple[Item, ...]:
+def _long_cells(row: Any, key: tuple[str, ...], dates: SaidDates) -> tuple[Item, ...]:
     of = say("rate.of_dates" if row.of == "dates" else "rate.of_years", n=count(row.n))
     unit = per_year(row.unit)
     # Of values that are bounds the rate is one of what could be seen: said beside it, on no certain side.
     return (
-        day(row.start_date), day(row.end_date), (of, say("rate.has_bounds")) if row.qualifier else of,
+        dates.on(key, row.start_date), dates.on(key, row.end_date),
+        (of, say("rate.has_bounds")) if row.qualifier else of,
         Number(row.rate_per_year, unit=unit, low=row.low, high=row.high, level=row.level, is_change=True),
         Number(row.robust_rate_per_year, unit=unit, low=row.robust_low, high=row.robust_high, level=row.level,
                is_change=True),
@@ -228,17 +243,16 @@ def _long_cells(row: Any) -> tuple[Item, ...]:
 
 
 def _break_table(changes: Changes) -> Table:
+    keys = [["" if pd.isna(one) else one for one in key] for key in changes.breaks[list(SERIES_KEY)].to_numpy()]
     rows = tuple(
         (
-            series_label(
-                ["" if pd.isna(getattr(row, name)) else getattr(row, name) for name in SERIES_KEY], apart=changes.apart
-            ),
-            day(row.after), day(row.before),
+            series_label(key, apart=changes.apart),
+            changes.dates.on(key, row.after), changes.dates.on(key, row.before),
             Number(row.step, unit=row.unit, sigma=row.sigma, is_change=True, bound=_step_bound(row)),
             say("rate.has_bounds") if row.qualifier == "bound" else "",
             _p_value(row.p_value),
         )
-        for row in changes.breaks.itertuples()
+        for key, row in zip(keys, changes.breaks.itertuples(), strict=True)
     )  # fmt: skip
     columns = (
         Column(head=say("rate.series")), Column(head=say("rate.after"), kind="date"),

@@ -10,6 +10,7 @@ import pandas as pd
 from glaciertime.breaks import hazard_table, watched
 from glaciertime.forecast.judged.verdict import verdicts
 from glaciertime.forecast.scenario import PREFIX
+from glaciertime.known_dates import known_date
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import (
     Block,
@@ -29,8 +30,9 @@ from glaciertime.report.content.parts import (
 )
 from glaciertime.report.content.pictures import contour_maps, fan_plot
 from glaciertime.report.content.series import rows_of, series_label, variable_label
-from glaciertime.report.products import PASSING
+from glaciertime.report.content.told import quoted
 from glaciertime.tables import by_series, variable_named
+from glaciertime.track.record.passing import PASSING
 from glaciertime.track.record.screening import keep
 
 __all__ = ["forecast_section", "interval_of", "score_section"]
@@ -85,17 +87,20 @@ def _series_blocks(record: GlacierRecord, key: tuple[str, ...], rows: pd.DataFra
         models = list(dict.fromkeys(good["model"]))
         cutoff, last = good["cutoff"].iloc[0], keep(seen, allow=PASSING)["date"].max()
         if cutoff < last:
-            use, judged = _unjudged(models), [say("forecast.cut", cutoff=day(cutoff), last=day(last))]
+            use, judged = (
+                _unjudged(models),
+                [say("forecast.cut", cutoff=known_date(seen, cutoff), last=known_date(seen, last))],
+            )
         else:
             use, judged = _model_to_use(record.scores, key, models)
-        blocks.append(Paragraph(sentences=(*_expected(good[good["model"] == use], use), *judged), tone="verdict"))
+        blocks.append(Paragraph(sentences=(*_expected(good[good["model"] == use], use, seen), *judged), tone="verdict"))
         blocks.append(_forecast_table(good, use, "forecasts"))
         blocks.append(Paragraph(sentences=(say("forecast.note"),), tone="note"))
         label = series_label(key, apart=False)
         blocks.append(
             fan_plot(
                 seen, good, title=say("forecast.fan", series=label), source=record.source,
-                caption=say("forecast.fan_caption", series=label, cutoff=day(good["cutoff"].iloc[0])),
+                caption=say("forecast.fan_caption", series=label, cutoff=known_date(seen, good["cutoff"].iloc[0])),
             )
         )  # fmt: skip
     blocks += _failures(rows)
@@ -104,7 +109,7 @@ def _series_blocks(record: GlacierRecord, key: tuple[str, ...], rows: pd.DataFra
 
 def _failures(rows: pd.DataFrame) -> list[Block]:
     failed = rows[rows["status"] != "ok"].drop_duplicates(["model", "status"])
-    told = tuple(say("forecast.failed", model=row.model, why=row.status) for row in failed.itertuples())
+    told = tuple(say("forecast.failed", model=row.model, why=quoted(str(row.status))) for row in failed.itertuples())
     return [Paragraph(sentences=told, tone="note")] if told else []
 
 
@@ -150,13 +155,13 @@ def interval_of(rows: pd.DataFrame, unit: str) -> Number:
     return Number(by.get(0.5, math.nan), unit=unit)
 
 
-def _expected(rows: pd.DataFrame, model: str) -> list[Phrase]:
+def _expected(rows: pd.DataFrame, model: str, seen: pd.DataFrame) -> list[Phrase]:
     last = rows[rows["target_date"] == rows["target_date"].max()]
     number = interval_of(last, str(last["unit"].iloc[0]))
     return [
         say(
             "forecast.expected" if math.isfinite(number.low) else "forecast.expected_alone", model=model,
-            date=day(last["target_date"].iloc[0]), value=number, cutoff=day(last["cutoff"].iloc[0]),
+            date=day(last["target_date"].iloc[0]), value=number, cutoff=known_date(seen, last["cutoff"].iloc[0]),
             level=Number(100 * number.level, unit="%"),
         )
     ]  # fmt: skip
@@ -193,7 +198,7 @@ def _scenario_blocks(rows: pd.DataFrame, seen: pd.DataFrame, label: Item, source
     good = rows[rows["status"] == "ok"]
     blocks: list[Block] = [Heading(text=say("scenario.title"))]
     if len(good):
-        cutoff = day(good["cutoff"].iloc[0])
+        cutoff = known_date(seen, good["cutoff"].iloc[0])
         blocks.append(Paragraph(sentences=(say("scenario.warning", series=label, cutoff=cutoff),), tone="caution"))
         last = good[good["target_date"] == good["target_date"].max()]
         blocks.append(_forecast_table(last, str(last["model"].iloc[0]), "scenarios"))

@@ -12,9 +12,10 @@ from glaciertime.report.content.changes import Changes, change_section, rate_sec
 from glaciertime.report.content.forecasts import forecast_section, score_section
 from glaciertime.report.content.headline import headline_section
 from glaciertime.report.content.methods import data_section, method_section, reading_section
-from glaciertime.report.content.parts import Content, Item, Paragraph, Section, count, day, say, typed
+from glaciertime.report.content.parts import Content, Item, Paragraph, Section, count, say, typed
 from glaciertime.report.content.pictures import map_section, series_section
 from glaciertime.report.content.quality import quality_section, warnings_of
+from glaciertime.report.content.series import SaidDates
 
 __all__ = ["TABLES_SHOWN", "glacier_content"]
 
@@ -60,10 +61,10 @@ def glacier_content(record: GlacierRecord, *, today: dt.date | None = None) -> C
 def _lead(record: GlacierRecord, today: dt.date) -> Section:
     observations = record.observations
     dates = observations.loc[observations["value"].notna(), "date"]
-    n = dates.nunique()
+    n, dated = dates.nunique(), SaidDates(observations[observations["value"].notna()])
     told: Item = (
-        say("lead.dates", n=count(n), first=day(dates.min()), last=day(dates.max())) if n > 1
-        else say("lead.date", date=day(dates.min())) if n else say("lead.no_date")
+        say("lead.dates", n=count(n), first=dated.of_any(dates.min()), last=dated.of_any(dates.max())) if n > 1
+        else say("lead.date", date=dated.of_any(dates.min())) if n else say("lead.no_date")
     )  # fmt: skip
     lead = Paragraph(sentences=(told, say("lead.made", version=__version__, date=today)), tone="lead")
     return Section(key="lead", title=None, blocks=(lead,))
@@ -77,7 +78,7 @@ def _of_source(record: GlacierRecord) -> Iterator[Section]:
     headline = headline_section(changes)
     headline = replace(headline, blocks=(*warnings_of(record), *headline.blocks))
     made = (
-        headline, map_section(record), change_section(record), rate_section(changes), series_section(record),
+        headline, map_section(record), change_section(changes), rate_section(changes), series_section(record),
         season_section(changes), forecast_section(record), score_section(record), quality_section(record),
     )  # fmt: skip
     yield from (replace(section, source=record.source) for section in made if section is not None)

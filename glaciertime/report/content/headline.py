@@ -9,6 +9,7 @@ import pandas as pd
 
 from glaciertime.combining import of_its_day
 from glaciertime.errors import InputError
+from glaciertime.known_dates import KnownDate
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.changes import Changes, reading_of
 from glaciertime.report.content.parts import (
@@ -21,14 +22,13 @@ from glaciertime.report.content.parts import (
     Phrase,
     Section,
     count,
-    day,
     say,
 )
 from glaciertime.report.content.series import first_series, measured_in, per_year, rows_of, variable_label
-from glaciertime.report.products import PASSING
 from glaciertime.tables import IN_FAVOUR, OUTLIER_FLAGS, by_series, flags_of, has_flag, side_of_bound, variable_named
 from glaciertime.track import retreat_table
 from glaciertime.track.record.difference import difference_table, is_length
+from glaciertime.track.record.passing import PASSING
 from glaciertime.units import years_between
 
 __all__ = ["headline_section", "value_of"]
@@ -49,7 +49,7 @@ def headline_section(changes: Changes) -> Section:
     if not chosen:
         failed = int(record.observations["value"].isna().sum())
         blocks.append(Paragraph(sentences=(say("headline.nothing", n=count(failed)),), tone="caution"))
-    if len(cards := _cards(record, chosen)):
+    if len(cards := _cards(changes, chosen)):
         blocks.append(Cards(cards=cards))
     return Section(key="headline", title=say("headline.title"), blocks=tuple(blocks))
 
@@ -65,7 +65,9 @@ def _sentences(changes: Changes, key: tuple[str, ...]) -> list[Item]:
     rows = rows[rows["value"].notna()].sort_values("date")
     last = of_its_day(rows.iloc[-1], rows)
     what = (variable_label(key[1]), *measured_in(key, apart=changes.apart))
-    found: list[Item] = [say("headline.now", what=what, date=day(last["date"]), value=value_of(last))]
+    date = changes.dates.on(key, last["date"])
+    told = "headline.now_in" if isinstance(date, KnownDate) else "headline.now"
+    found: list[Item] = [say(told, what=what, date=date, value=value_of(last))]
     against = [flag for flag in flags_of(last["quality"]) if flag in _DOUBTS]
     if against:
         found.append(say("headline.doubted", flags=tuple(say(f"flag.{flag}") for flag in against)))
@@ -87,10 +89,11 @@ def _present(changes: Changes, key: tuple[str, ...]) -> list[Phrase]:
     reading = reading_of(last)
     between: dict[str, Item] = {}
     if len(breaks):
-        between = {"after": day(breaks["after"].iloc[-1]), "before": day(breaks["before"].iloc[-1])}
+        between = {name: changes.dates.on(key, breaks[name].iloc[-1]) for name in ("after", "before")}
     told = f"headline.{'since' if between else 'whole'}"
     if pd.isna(last["rate_per_year"]):
-        return [say(f"{told}_unknown", n=count(last["n"]), reading=reading, start=day(last["start_date"]), **between)]
+        start = changes.dates.on(key, last["start_date"])
+        return [say(f"{told}_unknown", n=count(last["n"]), reading=reading, start=start, **between)]
     rate = Number(
         last["rate_per_year"], unit=per_year(last["unit"]), low=last["low"], high=last["high"], level=0.95,
         is_change=True,
@@ -100,8 +103,8 @@ def _present(changes: Changes, key: tuple[str, ...]) -> list[Phrase]:
             f"{told}_rate",
             rate=rate,
             reading=reading,
-            start=day(last["start_date"]),
-            end=day(last["end_date"]),
+            start=changes.dates.on(key, last["start_date"]),
+            end=changes.dates.on(key, last["end_date"]),
             **between,
         )
     ]
@@ -129,7 +132,7 @@ def _long(changes: Changes, key: tuple[str, ...], rows: pd.DataFrame) -> list[Ph
     told = _TURNED[bound] if bound and not signed and change < 0 else bound
     years = years_between(row["start"], row["end"])
     values: dict[str, Item] = {
-        "start": day(row["start"]), "end": day(row["end"]),
+        "start": changes.dates.on(key, row["start"]), "end": changes.dates.on(key, row["end"]),
         "size": Number(size, unit=row["unit"], sigma=row["sigma"], bound=told, is_change=signed),
         "rate": Number(size / years, unit=per_year(row["unit"]), sigma=row["sigma"] / years, bound=told,
                        is_change=signed),
@@ -167,9 +170,9 @@ def _difference(record: GlacierRecord, key: tuple[str, ...], rows: pd.DataFrame)
         return None
 
 
-def _cards(record: GlacierRecord, chosen: list[tuple[str, ...]]) -> tuple[Card, ...]:
+def _cards(changes: Changes, chosen: list[tuple[str, ...]]) -> tuple[Card, ...]:
     """Return the last value of each series that stands for a glacier, of each of its data sets."""
-    observations = record.observations
+    observations, dates = changes.record.observations, changes.dates
     apart = observations["dataset"].nunique() > 1
     kinds = {key[1:4] for key in chosen}
     cards = []
@@ -180,5 +183,5 @@ def _cards(record: GlacierRecord, chosen: list[tuple[str, ...]]) -> tuple[Card, 
         last = of_its_day(rows.sort_values("date").iloc[-1], rows)
         against = [flag for flag in flags_of(last["quality"]) if flag not in (*IN_FAVOUR, *PASSING)]
         label = (variable_label(name[1]), *measured_in(name, apart=apart))
-        cards.append(Card(label=label, number=value_of(last), note=(day(last["date"]), *against)))
+        cards.append(Card(label=label, number=value_of(last), note=(dates.on(name, last["date"]), *against)))
     return tuple(cards)

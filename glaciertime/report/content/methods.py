@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +16,8 @@ from glaciertime.catalog import Catalog
 from glaciertime.errors import UsageError
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import Block, Heading, Item, Link, Listing, Paragraph, Phrase, Section, day, say
+from glaciertime.report.content.series import method_label
+from glaciertime.report.content.told import quoted
 
 __all__ = ["cited", "data_section", "method_section", "reading_section"]
 
@@ -22,6 +25,8 @@ __all__ = ["cited", "data_section", "method_section", "reading_section"]
 _TOLD = ("numpy", "pandas", "scipy", "shapely", "pyproj", "PROJ", "rasterio", "GDAL", "scikit-image", "statsmodels",
          "onnxruntime", "torch")  # fmt: skip
 _NOTES_SHOWN = 12
+_YEAR = re.compile(r"\b(1[89]|20)\d\d\b")
+_IMPORT = "import"
 #: Commands that make no number.
 _ONLY_SHOW = ("report", "export", "plot", "table", "series", "why")
 
@@ -68,13 +73,13 @@ def method_section(record: GlacierRecord, *, used: Iterable[str]) -> Section:
         text for run in runs for name in ("ruler", "notes", "decided") for text in _texts(run["settings"].get(name))
     ]
     if assumed := list(dict.fromkeys(assumed)):
-        items: list[Item] = list(assumed[:_NOTES_SHOWN])
+        items: list[Item] = [quoted(text) for text in assumed[:_NOTES_SHOWN]]
         if len(assumed) > _NOTES_SHOWN:
             items.append(say("methods.more_notes"))
         blocks += [Heading(text=say("methods.assumed")), Listing(items=tuple(items))]
     observations = record.observations
     works = [
-        *cited("methods", sorted(observations["method"].unique())),
+        *_cited_data(observations, record.catalog), *cited("methods", sorted(observations["method"].unique())),
         *cited("models", list(dict.fromkeys(record.forecasts["model"]))), *cited("steps", used),
     ]  # fmt: skip
     if works:
@@ -84,9 +89,14 @@ def method_section(record: GlacierRecord, *, used: Iterable[str]) -> Section:
 
 def _runs(record: GlacierRecord) -> list[dict[str, Any]]:
     """Return the runs behind what is held of a glacier, the first first."""
-    names = record.archive.read("run_inputs", glacier=record.glacier)["run"].unique()
+    found: list[dict[str, Any]] = []
     with origins_of(record.archive) as origins:
-        found = [] if origins is None else [run for name in names if (run := origins.run(str(name))) is not None]
+        # A table of many glaciers was read for none of them by name: its run is known by the rows that it stored.
+        for name in [] if origins is None else origins.runs_of(record.glacier):
+            run = origins.run(name) if origins is not None else None
+            if run is not None:
+                files = origins.files(name) if origins is not None and _command(run) == _IMPORT else []
+                found.append({**run, "files": tuple(dict.fromkeys(_file_name(row["input"]) for row in files))})
     made = [run for run in found if _command(run) not in _ONLY_SHOW]
     return sorted(made, key=lambda run: str(run["started"]))
 
@@ -97,12 +107,20 @@ def _command(run: Mapping[str, Any]) -> str:
     return words[1] if len(words) > 1 else str(run["command"])
 
 
+def _file_name(place: object) -> str:
+    """Return the name of a file: the folders above it tell where somebody works."""
+    return str(place).replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
 def _texts(held: object) -> list[str]:
     return [str(text) for text in held] if isinstance(held, list) else []
 
 
 def _run_line(run: Mapping[str, Any]) -> Phrase:
-    named = {"command": _command(run), "version": str(run["version"]), "run": str(run["run"])}
+    command: Item = _command(run)
+    if run["files"]:
+        command = say("methods.imported", files=run["files"])
+    named: dict[str, Item] = {"command": command, "version": str(run["version"]), "run": str(run["run"])}
     try:
         return say("methods.run", date=day(str(run["started"])[:10]), **named)
     except (ValueError, TypeError):  # an archive that somebody wrote by hand
@@ -119,7 +137,7 @@ def _how(record: GlacierRecord, runs: list[dict[str, Any]]) -> list[Phrase]:
     if versions:
         found.append(say("methods.libraries", names=tuple(sorted(versions))))
     if measured:
-        found.append(say("methods.measured", methods=tuple(measured)))
+        found.append(say("methods.measured", methods=tuple(map(method_label, measured))))
     held = [run["settings"].get("models") for run in runs]
     segmented = sorted({str(name) for models in held if isinstance(models, dict) for name in models})
     if segmented:
@@ -127,6 +145,21 @@ def _how(record: GlacierRecord, runs: list[dict[str, Any]]) -> list[Phrase]:
     forecasters = tuple(dict.fromkeys(record.forecasts["model"]))
     if forecasters:
         found.append(say("methods.forecasters", models=forecasters))
+    return found
+
+
+def _cited_data(observations: pd.DataFrame, catalog: Catalog) -> list[Phrase]:
+    """Return what to cite of the data: that of the catalog, and of a table what it calls its own source."""
+    found = []
+    for name in dict.fromkeys(observations.loc[observations["source"] == "observed", "dataset"]):
+        try:
+            entry = catalog.dataset(name)
+        except UsageError:
+            if _YEAR.search(name):  # a name that is a citation
+                found.append(say("methods.cite", text=name))
+            continue
+        if entry.citation.strip():
+            found.append(_citation(entry.citation, entry.doi))
     return found
 
 
@@ -139,7 +172,9 @@ def data_section(observations: pd.DataFrame, catalog: Catalog) -> Section:
         except UsageError:
             items.append(say("data.simulated" if source == "simulated" else "data.own", name=str(name)))
             continue
-        licence: Item = say("data.licence", licence=entry.licence) if entry.licence.strip() else say("data.no_licence")
+        licence: Item = (
+            say("data.licence", licence=quoted(entry.licence)) if entry.licence.strip() else say("data.no_licence")
+        )
         cite: Item = _citation(entry.citation, entry.doi) if entry.citation.strip() else say("data.no_citation")
         items.append(say("data.known", name=name, source=say(f"data.is_{source}"), citation=cite, licence=licence))
     return Section(key="data", title=say("data.title"), blocks=(Listing(items=tuple(items)),))

@@ -15,6 +15,8 @@ from itertools import compress
 
 import pandas as pd
 
+from glaciertime.known_dates import KnownDate
+
 __all__ = [
     "Block",
     "Card",
@@ -103,7 +105,7 @@ class Phrase:
     values: Mapping[str, Item] = field(default_factory=dict)
 
 
-Item = Number | dt.date | str | Phrase | Link | Unit | tuple["Item", ...]
+Item = Number | dt.date | KnownDate | str | Phrase | Link | Unit | tuple["Item", ...]
 
 
 def say(key: str, **values: Item) -> Phrase:

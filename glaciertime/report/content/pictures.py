@@ -32,7 +32,7 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
-from glaciertime.report.content.series import ORDER, front_label, measured_in, variable_label
+from glaciertime.report.content.series import ORDER, footprint_label, front_label, measured_in, variable_label
 from glaciertime.tables import by_series, side_of_bound, variable_named
 from glaciertime.track.place import map_plane
 
@@ -140,12 +140,13 @@ def _of_series(series: Series) -> list[Point]:
 def map_section(record: GlacierRecord) -> Section | None:
     """Return the map of the fronts; a sentence where no scene shows one, nothing where there are no scenes."""
     fronts = record.shown_fronts()
-    fronts = fronts[fronts.geometry.notna() & ~fronts.geometry.is_empty]
+    fronts, kind = fronts[fronts.geometry.notna() & ~fronts.geometry.is_empty], _front_words(record)
     if fronts.empty:
         # A table of values has no scenes that could show one.
         if (record.observations["method"] == "-").all():
             return None
-        return Section(key="map", title=say("map.title"), blocks=(Paragraph(sentences=(say("map.none"),)),))
+        none = Paragraph(sentences=(say(f"map.none{kind}"),))
+        return Section(key="map", title=say(f"map.title{kind}"), blocks=(none,))
     crs = None if record.fronts.empty else map_plane(record.fronts, glacier=record.place)
     drawn = (fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)).sort_values("Date")
     lines = _lines(drawn)
@@ -156,14 +157,21 @@ def map_section(record: GlacierRecord) -> Section | None:
         one = record.centrelines.to_crs(crs).geometry.iloc[0]
         centre = Line(pieces=_pieces(one, 1.0), label=say("map.centreline"))
     plot = MapPlot(
-        title=say("map.plot", glacier=record.glacier), caption=_map_caption(record, drawn), source=record.source,
+        title=say(f"map.plot{kind}", glacier=record.glacier), caption=_map_caption(record, drawn), source=record.source,
         crs="" if crs is None else _crs_name(crs), lines=lines, centreline=centre,
         outlines=tuple(
-            Outline(rings=_rings(row.geometry), label=str(row.footprint), kind=str(row.footprint))
+            Outline(rings=_rings(row.geometry), label=footprint_label(str(row.footprint)), kind=str(row.footprint))
             for row in areas.drop_duplicates("footprint").itertuples() if row.geometry is not None
         ),
     )  # fmt: skip
-    return Section(key="map", title=say("map.title"), blocks=(plot,))
+    return Section(key="map", title=say(f"map.title{kind}"), blocks=(plot,))
+
+
+def _front_words(record: GlacierRecord) -> str:
+    """Return which sentences speak of its fronts: they calve where it is known to end in water, or its data say so."""
+    ends = record.place.terminus_type if record.place is not None else None
+    told = set(record.observations["front_of"].fillna("")) - {""}
+    return "" if ends in ("tidewater", "ice shelf") or (ends is None and "calving front" in told) else "_any"
 
 
 def _lines(drawn: gpd.GeoDataFrame) -> tuple[Line, ...]:
@@ -193,7 +201,7 @@ def _rings(geometry: Any) -> tuple[tuple[tuple[float, float], ...], ...]:
 def _map_caption(record: GlacierRecord, drawn: gpd.GeoDataFrame) -> tuple[Item, ...]:
     dates = drawn["Date"]
     found: list[Item] = [
-        say("map.caption", n=count(len(drawn)), first=day(dates.min()), last=day(dates.max())),
+        say(f"map.caption{_front_words(record)}", n=count(len(drawn)), first=day(dates.min()), last=day(dates.max())),
         *([say("map.dashed")] if doubtful(drawn["QualFlag"]).any() else []),
     ]
     kinds = drawn["front_of"].fillna("").value_counts()
@@ -221,7 +229,7 @@ def contour_maps(record: GlacierRecord) -> list[MapPlot]:
     contours = record.contours[record.contours["status"] == "ok"]
     if contours.empty or fronts.empty:
         return []
-    crs = map_plane(fronts, glacier=record.place)
+    crs, kind = map_plane(fronts, glacier=record.place), _front_words(record)
     last_seen = fronts.to_crs(crs).sort_values("Date").iloc[-1]
     seen_on = day(last_seen["Date"])
     maps = []
@@ -245,10 +253,10 @@ def contour_maps(record: GlacierRecord) -> list[MapPlot]:
         ]
         maps.append(
             MapPlot(
-                title=say("map.contour", model=str(model)), source=record.source, crs=_crs_name(crs),
+                title=say(f"map.contour{kind}", model=str(model)), source=record.source, crs=_crs_name(crs),
                 lines=tuple(lines),
                 caption=(
-                    say("map.contour_caption", date=target, model=str(model), cutoff=cutoff),
+                    say(f"map.contour_caption{kind}", date=target, model=str(model), cutoff=cutoff),
                     *([say("map.bands", levels=levels)] if levels else []), say(f"source.{record.source}_fronts"),
                 ),
                 outlines=tuple(

@@ -7,6 +7,7 @@ import pandas as pd
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import Block, Column, Heading, Item, Paragraph, Section, Table, count, day, say
 from glaciertime.report.content.series import measured_in, variable_label
+from glaciertime.report.content.told import told
 from glaciertime.tables import OUTLIER_FLAGS, flags_of, has_flag
 from glaciertime.track.record.screening import not_screened
 
@@ -38,7 +39,7 @@ def quality_section(record: GlacierRecord) -> Section | None:
     blocks: list[Block] = []
     if not set(counts) <= {"ok"}:
         rows = tuple(
-            (flag, count(held), say(f"flag.{flag}"), reasons[flag])
+            (flag, count(held), say(f"flag.{flag}"), told(reasons[flag]))
             for flag, held in sorted(counts.items(), key=lambda pair: -pair[1])
         )
         columns = (
@@ -49,15 +50,15 @@ def quality_section(record: GlacierRecord) -> Section | None:
         blocks += _flagged_fronts(observations)
     unseen = not_screened(observations)
     if len(unseen):
-        told: list[Item] = []
+        sentences: list[Item] = []
         for reason, held in unseen.groupby("reason", sort=False):
             names = dict.fromkeys((str(row.variable), str(row.method)) for row in held.itertuples())
             series = tuple(
                 (variable_label(variable), *measured_in(("", variable, method, "", "", ""), apart=False))
                 for variable, method in names
             )
-            told.append(say("quality.unscreened", series=series, reason=str(reason)))
-        blocks.append(Paragraph(sentences=tuple(told), tone="note"))
+            sentences.append(say("quality.unscreened", series=series, reason=told(str(reason))))
+        blocks.append(Paragraph(sentences=tuple(sentences), tone="note"))
     return Section(key="quality", title=say("quality.title"), blocks=tuple(blocks)) if blocks else None
 
 
@@ -74,5 +75,5 @@ def _flagged_fronts(observations: pd.DataFrame) -> list[Block]:
         Column(head=say("quality.date"), kind="date"), Column(head=say("quality.image")),
         Column(head=say("quality.flag")), Column(head=say("quality.reason")),
     )  # fmt: skip
-    body = tuple((*key, reason) for key, reason in rows.items())
+    body = tuple((*key, told(reason)) for key, reason in rows.items())
     return [Heading(text=say("quality.fronts")), Table(name="flagged", columns=columns, rows=body, shown=_SHOWN)]

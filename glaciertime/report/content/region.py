@@ -7,7 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+import pandas as pd
+
 from glaciertime import __version__
+from glaciertime.known_dates import DAY, KnownDate
 from glaciertime.region.reading import KindReading, RegionReading
 from glaciertime.region.totals import Total
 from glaciertime.report.content.methods import cited
@@ -31,8 +34,8 @@ from glaciertime.report.content.parts import (
 )
 from glaciertime.report.content.region_sums import sum_blocks
 from glaciertime.report.content.series import front_label, per_year, variable_label
+from glaciertime.report.content.told import left_out_lines, quoted, told
 from glaciertime.report.region_forecast import SumForecast
-from glaciertime.report.region_text import left_out_text
 
 __all__ = ["region_content"]
 
@@ -139,7 +142,7 @@ def _short(one: KindReading, correlation: float) -> list[Phrase]:
     done = say("region.counted", n=count(one.completeness.n), of=count(one.completeness.of))
     total, unit = one.change, one.kind["unit"]
     if total is not None and not math.isnan(total.value):
-        first, last = day(one.table["start_date"].min()), day(one.table["end_date"].max())
+        first, last = _span(one.table)
         told = say(
             "region.changed", what=what, counted=done, start=first, end=last,
             total=_number(total, unit, is_change=True), correlation=Number(correlation, digits=2),
@@ -161,12 +164,12 @@ def _kind(one: KindReading, reading: RegionReading, names: _Names, forecast: Sum
     if len(one.table):
         blocks.append(_totals(one, reading.correlation))
     blocks += [
-        Paragraph(sentences=(say("number.as_it_is", text=f"{note[0].upper()}{note[1:]}"),), tone="caution")
+        Paragraph(sentences=(say("number.as_it_is", text=quoted(f"{note[0].upper()}{note[1:]}")),), tone="caution")
         for note in one.notes
     ]
     if one.left_out:
         blocks.append(Paragraph(sentences=(say("region.left_out"),), tone="note"))
-        blocks.append(Listing(items=tuple(left_out_text(one.left_out))))
+        blocks.append(Listing(items=tuple(left_out_lines(one.left_out))))
     if forecast is not None:
         blocks += sum_blocks(forecast)
     blocks += _map(one, reading, names)
@@ -189,7 +192,7 @@ def _completeness(one: KindReading) -> list[Block]:
         shrinking = int((one.table["change"] < 0).sum())
         told.append(say("region.smaller", n=count(shrinking), of=count(len(one.table))))
         low, high = one.years
-        span = {"start": day(one.table["start_date"].min()), "end": day(one.table["end_date"].max())}
+        span = dict(zip(("start", "end"), _span(one.table), strict=True))
         told.append(
             say("region.period", **span) if one.is_one_period
             else say(
@@ -197,6 +200,16 @@ def _completeness(one: KindReading) -> list[Block]:
             )
         )  # fmt: skip
     return [Paragraph(sentences=tuple(told))]
+
+
+def _said(date: object, known: str) -> dt.date | KnownDate:
+    return day(date) if known == DAY else KnownDate(day(date), known)
+
+
+def _span(table: pd.DataFrame) -> tuple[dt.date | KnownDate, dt.date | KnownDate]:
+    """Return the first start and the last end, to what is known of them."""
+    first, last = table.loc[table["start_date"].idxmin()], table.loc[table["end_date"].idxmax()]
+    return _said(first["start_date"], first["start_known"]), _said(last["end_date"], last["end_known"])
 
 
 def _totals(one: KindReading, correlation: float) -> Table:
@@ -249,12 +262,12 @@ def _ranking(one: KindReading, names: _Names) -> Table:
     unit = one.kind["unit"]
     rows = tuple(
         (
-            names.link(row.glacier), day(row.start_date), day(row.end_date),
+            names.link(row.glacier), _said(row.start_date, row.start_known), _said(row.end_date, row.end_known),
             Number(row.start_value, unit=unit, sigma=row.start_sigma),
             Number(row.end_value, unit=unit, sigma=row.end_sigma),
             Number(row.change, unit=unit, sigma=row.change_sigma, bound=row.qualifier, is_change=True),
             Number(row.per_year, unit=per_year(unit), sigma=row.per_year_sigma, bound=row.qualifier, is_change=True),
-            count(row.dates), row.note,
+            count(row.dates), told(row.note),
         )
         for row in one.table.itertuples()
     )  # fmt: skip
@@ -271,7 +284,9 @@ def _ranking(one: KindReading, names: _Names) -> Table:
 
 def _missing(reading: RegionReading, without_page: Mapping[str, str]) -> list[Section]:
     found = []
-    lines = tuple(f"{name}: {why}" for name, why in {**reading.failed, **without_page}.items())
+    lines = tuple(
+        say("region.of_one", name=name, why=quoted(why)) for name, why in {**reading.failed, **without_page}.items()
+    )
     if lines:
         found.append(Section(key="failed", title=say("region.failed"), blocks=(Listing(items=lines),)))
     if reading.missing:

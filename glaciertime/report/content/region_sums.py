@@ -19,8 +19,8 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
+from glaciertime.report.content.told import left_out_lines, quoted
 from glaciertime.report.region_forecast import ModelTotal, SumForecast
-from glaciertime.report.region_text import left_out_text
 
 __all__ = ["correlation_said", "sum_blocks"]
 
@@ -32,7 +32,7 @@ def sum_blocks(found: SumForecast) -> list[Block]:
     """Return the forecast of a sum: a sentence, a table with independent and shared errors beside, who is missing."""
     blocks: list[Block] = [Heading(text=say("sum.title"))]
     if not found.totals:
-        return [*blocks, Paragraph(sentences=(say("sum.none", why=found.reason),), tone="note")]
+        return [*blocks, Paragraph(sentences=(say("sum.none", why=quoted(found.reason)),), tone="note")]
     first = found.totals[0]
     blocks.append(Paragraph(sentences=(_expected(found, first), correlation_said(found)), tone="verdict"))
     if found.later:
@@ -42,7 +42,7 @@ def sum_blocks(found: SumForecast) -> list[Block]:
     for total in found.totals:
         if total.missing:
             blocks.append(Paragraph(sentences=(say("sum.missing", model=total.model),), tone="note"))
-            blocks.append(Listing(items=tuple(left_out_text(total.missing))))
+            blocks.append(Listing(items=tuple(left_out_lines(total.missing))))
     blocks.append(Paragraph(sentences=(say("sum.note"),), tone="note"))
     return blocks
 

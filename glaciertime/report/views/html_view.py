@@ -10,6 +10,7 @@ from functools import lru_cache
 from html import escape
 from pathlib import Path
 
+from glaciertime.known_dates import KnownDate
 from glaciertime.provenance import RunRecord
 from glaciertime.provenance.tags import html_tag, svg_tag
 from glaciertime.report.content.parts import (
@@ -38,6 +39,7 @@ from glaciertime.report.wording import Piece, Wording
 
 __all__ = ["SVG_DATA", "html_view"]
 
+_LONGEST_WORD = 20
 #: How a page holds a picture.
 SVG_DATA = "data:image/svg+xml;base64,"
 
@@ -94,7 +96,7 @@ class _Page:
         text = escape(piece.text)
         if isinstance(piece.of, Number):
             return f"<data{_attributes(piece.of)}>{text}</data>"
-        if isinstance(piece.of, dt.date):
+        if isinstance(piece.of, dt.date | KnownDate):
             return f'<time datetime="{piece.of.isoformat()}">{text}</time>'
         if isinstance(piece.of, Link):
             return f'<a href="{escape(piece.of.address, quote=True)}">{text}</a>'
@@ -119,7 +121,7 @@ class _Page:
         elif isinstance(block, Table):
             yield self._table(block)
         elif isinstance(block, MapPlot):
-            yield self._figure(block, map_svg(block, wording=self._wording), kind="map")
+            yield self._figure(block, map_svg(block, wording=self._wording, is_print=self._is_print), kind="map")
         else:
             yield self._figure(block, self._picture(block), kind="plot")
 
@@ -182,9 +184,14 @@ class _Page:
         text = self._cell(cell, unit=not column.unit)
         return f"<span>{text}</span>" if text else ""
 
+    def _kind(self, cell: Item, column: Column) -> str:
+        """Return what a cell is; a word that no column is wide enough for may be cut anywhere."""
+        longest = max(map(len, self._wording.text(cell).split()), default=0) if column.kind == "text" else 0
+        return f"{column.kind} long" if longest > _LONGEST_WORD else column.kind
+
     def _row(self, table: Table, heads: list[str], row: tuple[Item, ...]) -> str:
         cells = "".join(
-            f'<td class="{column.kind}" data-head="{head}">{self._in_cell(cell, column)}</td>'
+            f'<td class="{self._kind(cell, column)}" data-head="{head}">{self._in_cell(cell, column)}</td>'
             for column, head, cell in zip(table.columns, heads, row, strict=True)
         )
         return f"<tr>{cells}</tr>"

@@ -10,6 +10,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from glaciertime import __version__
+from glaciertime.known_dates import KnownDate
 from glaciertime.report.content.parts import Content, Link, Number, Paragraph, Phrase, Point, Section, Table, Unit
 from glaciertime.report.wording import Wording
 
@@ -65,7 +66,7 @@ def _item(item: object, wording: Wording) -> Any:
         return {"text": item.text, "address": item.address}
     if isinstance(item, Unit):
         return item.name
-    if isinstance(item, dt.date):
+    if isinstance(item, dt.date | KnownDate):
         return item.isoformat()
     if isinstance(item, float):
         return item if math.isfinite(item) else None

@@ -2,7 +2,7 @@
 "use strict";
 for (const svg of document.querySelectorAll("svg.zoom")) {
   const whole = svg.getAttribute("viewBox").split(" ").map(Number), told = svg.dataset;
-  const x0 = +told.x0, y1 = +told.y1, scale = +told.scale, grid = svg.querySelector(".grid");
+  const x0 = +told.x0, y1 = +told.y1, scale = +told.scale, [grid, marks] = svg.querySelectorAll(".grid");
   let view = whole.slice();
   const words = (km, step) => {
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
@@ -14,11 +14,11 @@ for (const svg of document.querySelectorAll("svg.zoom")) {
     const one = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const key in attributes) one.setAttribute(key, attributes[key]);
     if (text) one.textContent = text;
-    grid.appendChild(one);
+    (text ? marks : grid).appendChild(one);
   };
   const show = () => {
     svg.setAttribute("viewBox", view.join(" "));
-    grid.replaceChildren();
+    grid.replaceChildren(); marks.replaceChildren();
     const [left, top, width, height] = view, share = width / whole[2];
     const rough = width / scale / 1000 / 4, power = 10 ** Math.floor(Math.log10(rough));
     const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);

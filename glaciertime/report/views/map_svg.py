@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 import matplotlib as mpl
+import shapely
 from matplotlib.colors import to_hex
 
 from glaciertime.report.content.parts import Item, Line, MapPlot, Outline, say
@@ -15,7 +16,7 @@ from glaciertime.report.wording import Wording
 __all__ = ["map_svg", "ramp_colour"]
 
 _WIDTH = 1000.0
-_HIGHEST_REM = 42.0
+_HIGHEST_REM, _HIGHEST_MM = 42.0, 100.0
 #: As attributes too: a printer reads no style sheet within a picture.
 _GRID = 'stroke="#e1e5e9" stroke-width="1" font-size="25" font-family="DejaVu Sans, sans-serif"'
 _STAMP = 'fill="#b00020" fill-opacity=".18" font-size="60"'
@@ -72,8 +73,8 @@ def _frame(plot: MapPlot) -> tuple[float, float, float, float]:
     return x_min - more_x, y_min - more_y, x_max + more_x, y_max + more_y
 
 
-def map_svg(plot: MapPlot, *, wording: Wording) -> str:
-    """Return the map with its axes, its tools and its legend as HTML."""
+def map_svg(plot: MapPlot, *, wording: Wording, is_print: bool = False) -> str:
+    """Return the map with its axes, its tools and its legend as HTML; for paper no higher than half a page."""
     plane = _Plane(plot)
     title = wording.title(plot.title)
     drawn = [*_outlines(plot.outlines, plane), *_centreline(plot, plane, wording), *_lines(plot.lines, plane, wording)]
@@ -83,13 +84,12 @@ def map_svg(plot: MapPlot, *, wording: Wording) -> str:
             f'<text class="stamp" {_STAMP} x="500" y="{plane.height / 2:.0f}" text-anchor="middle" '
             f'transform="rotate(-20 500 {plane.height / 2:.0f})">{escape(wording.text(say("view.simulated")))}</text>'
         )
-    numbers = wording.numbers
+    numbers, (rules, words) = wording.numbers, _grid(plane, wording)
     svg = (
         f'<svg class="zoom" role="img" aria-label="{escape(title)}" viewBox="0 0 {_WIDTH:g} {plane.height:.2f}" '
         f'data-x0="{plane.x0!r}" data-y1="{plane.y1!r}" data-scale="{plane.scale!r}" '
         f'data-decimal="{escape(numbers["decimal"])}" data-thousands="{escape(numbers["thousands"])}">'
-        f'<g class="grid" {_GRID}>{_grid(plane, wording)}</g>'
-        f"{''.join(drawn)}{stamp}</svg>"
+        f'<g class="grid" {_GRID}>{rules}</g>{"".join(drawn)}<g class="grid words" {_GRID}>{words}</g>{stamp}</svg>'
     )
     where = plot.crs or wording.text(say("view.local"))
     axes = [f"{wording.title(say(f'view.{name}'))} (km, {where})" for name in ("northing", "easting")]
@@ -97,40 +97,44 @@ def map_svg(plot: MapPlot, *, wording: Wording) -> str:
         f'<button type="button" name="{name}" aria-label="{escape(wording.title(say(f"view.{key}")))}">{sign}</button>'
         for name, key, sign in (("in", "zoom_in", "+"), ("out", "zoom_out", "\u2212"), ("whole", "whole", "\u25a1"))
     )
-    # No higher than a screen is.
-    wide = _HIGHEST_REM * _WIDTH / plane.height
+    # No higher than a screen is, or than leaves room for words on a page.
+    shape = _WIDTH / plane.height
+    wide = f"{_HIGHEST_MM * shape:.0f}mm" if is_print else f"{_HIGHEST_REM * shape:.1f}rem"
     return (
-        f'<div style="max-width:{wide:.1f}rem"><div class="axis">\u2191 {escape(axes[0])}</div>'
+        f'<div style="max-width:{wide}"><div class="axis">\u2191 {escape(axes[0])}</div>'
         f'<div class="frame">{svg}</div>'
         f'<div class="axis right">{escape(axes[1])} \u2192</div></div>'
         f'<div class="tools" hidden>{tools}{escape(wording.text(say("view.hint")))}</div>{_legend(plot, wording)}'
     )
 
 
-def _grid(plane: _Plane, wording: Wording) -> str:
-    """Return lines at round kilometres with their numbers inside the frame, as the page shows them at first."""
+def _grid(plane: _Plane, wording: Wording) -> tuple[str, str]:
+    """Return lines at round kilometres, and their numbers inside the frame, as the page shows them at first.
+
+    The numbers lie on top: no front runs through them.
+    """
     k = plane.scale * 1000
     rough = _WIDTH / k / 4
     power = 10 ** math.floor(math.log10(rough))
     lead = rough / power
     step = power * (1 if lead < 1.5 else 2 if lead < 3.5 else 5 if lead < 7.5 else 10)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    parts = []
+    parts, words = [], []
     for index in range(math.ceil(plane.x0 / 1000 / step), math.floor((plane.x0 / 1000 + _WIDTH / k) / step) + 1):
         x = (index * step - plane.x0 / 1000) * k
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="0" y2="{plane.height:.1f}"/>')
         if 0.06 * _WIDTH < x < 0.94 * _WIDTH:
             text = wording.plain(round(index * step, digits))
             at = f'x="{x:.1f}" y="{plane.height - 8:.1f}"'
-            parts.append(f'<text {_WORDS} {at} text-anchor="middle">{text}</text>')
+            words.append(f'<text {_WORDS} {at} text-anchor="middle">{text}</text>')
     top = plane.y1 / 1000
     for index in range(math.ceil((top - plane.height / k) / step), math.floor(top / step) + 1):
         y = (top - index * step) * k
         parts.append(f'<line x1="0" x2="{_WIDTH:g}" y1="{y:.1f}" y2="{y:.1f}"/>')
         if 0.06 * plane.height < y < 0.9 * plane.height:
             text = wording.plain(round(index * step, digits))
-            parts.append(f'<text {_WORDS} x="6" y="{y - 4:.1f}">{text}</text>')
-    return "".join(parts)
+            words.append(f'<text {_WORDS} x="6" y="{y - 4:.1f}">{text}</text>')
+    return "".join(parts), "".join(words)
 
 
 def _outlines(outlines: Sequence[Outline], plane: _Plane) -> Iterator[str]:
@@ -176,7 +180,11 @@ def _legend(plot: MapPlot, wording: Wording) -> str:
             None
         )
 
+    seen = shapely.box(*_frame(plot))
     for outline in plot.outlines:
+        # A box around the whole of a glacier lies outside of what is shown of its front.
+        if not any(shapely.LinearRing(ring).intersects(seen) for ring in outline.rings):
+            continue
         if outline.kind == "band":
             name = escape(wording.text(outline.label))
             keys[f'<span><i class="key band" style="background:{_BAND}66"></i>{name}</span>'] = None

@@ -21,6 +21,8 @@ from glaciertime.units import true_plane
 __all__ = ["region_map"]
 
 _LABELS = 12
+#: Half of what a point is wide, in pixels of the screen that labels are placed on.
+_DOT_PX = 6.0
 #: Where a label may stand beside its point, in points: to the right first.
 _PLACES = (
     (7, 0, "left", "center"), (-7, 0, "right", "center"), (0, 8, "center", "bottom"), (0, -8, "center", "top"),
@@ -87,6 +89,8 @@ def region_map(
         # Beside the map on a desk, below it on a telephone.
         where = {"shrink": 0.8, "pad": 0.02} if width_in > 6 else {"location": "bottom", "pad": 0.16}
         bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["RdBu"]), ax=axes, extend=extend, **where)
+        for axis in (axes.xaxis, axes.yaxis, bar.ax.yaxis if width_in > 6 else bar.ax.xaxis):
+            axis.set_major_formatter(lambda number, _: words.plain(number))
         bar.set_label(f"{said('map_bar')} ({unit})")
         if (~known).any():
             axes.legend(loc="upper left", fontsize=9)
@@ -108,6 +112,7 @@ def _place_labels(
     dots = axes.transData.transform(np.column_stack([x, y]))
     taken: list[Any] = []
     for at_x, at_y, text in wanted:
+        at = axes.transData.transform((at_x, at_y))
         short = text if len(text) <= 28 else f"{text[:27]}…"
         for dx, dy, side, level in _PLACES:
             label = axes.annotate(
@@ -116,8 +121,12 @@ def _place_labels(
             )  # fmt: skip
             box = label.get_window_extent(renderer).expanded(1.02, 1.1)
             hides = (
-                (dots[:, 0] > box.x0) & (dots[:, 0] < box.x1) & (dots[:, 1] > box.y0) & (dots[:, 1] < box.y1)
-            ).any()
+                (dots[:, 0] > box.x0 - _DOT_PX)
+                & (dots[:, 0] < box.x1 + _DOT_PX)
+                & (dots[:, 1] > box.y0 - _DOT_PX)
+                & (dots[:, 1] < box.y1 + _DOT_PX)
+            )
+            hides = (hides & ((dots[:, 0] != at[0]) | (dots[:, 1] != at[1]))).any()
             leaves = box.x0 < inside.x0 or box.x1 > inside.x1 or box.y0 < inside.y0 or box.y1 > inside.y1
             if hides or leaves or any(box.overlaps(other) for other in taken):
                 label.remove()

@@ -10,6 +10,7 @@ import pandas as pd
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.provenance.rows import names_of_rows
+from glaciertime.sentences import sentence
 from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, side_of_bound, variable_named
 from glaciertime.units import as_date, years_between
 
@@ -62,9 +63,9 @@ def notes_on_ends(start: str, end: str) -> list[str]:
     for flag, known in (("year-only", "year"), ("month-only", "month")):
         ends = [name for name, held in zip(("start", "end"), flags, strict=True) if flag in held]
         if ends:
-            notes.append(f"only the {known} of the {' and the '.join(ends)} is known")
+            notes.append(sentence(f"both-{known}s" if len(ends) > 1 else f"{ends[0]}-{known}"))
     if any("assumed-seaward" in held for held in flags):
-        notes.append("which way the sea lies is assumed, by a retreat: it may be an advance")
+        notes.append(sentence("seaward-assumed"))
     return notes
 
 
@@ -164,11 +165,11 @@ def _difference(
     is_one = start["date"] == end["date"]
     change = math.nan if side is None or is_one else float(end["value"] - start["value"])
     years = years_between(start["date"], end["date"])
-    notes = [] if side is not None else ["both values are bounds: nothing can be said of the change"]
+    notes = [] if side is not None else [sentence("both-bounds")]
     if is_one:
-        notes.append("both dates have the same nearest observation")
+        notes.append(sentence("same-observation"))
     if doubtful.all():
-        notes.append("every value is flagged as an outlier or unclear")
+        notes.append(sentence("all-doubtful"))
     notes += notes_on_ends(str(start["quality"]), str(end["quality"]))
     return {
         **dict(zip(SERIES_KEY, key, strict=True)),

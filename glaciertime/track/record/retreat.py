@@ -14,6 +14,7 @@ import shapely
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
 from glaciertime.provenance.rows import names_of_rows
+from glaciertime.sentences import sentence
 from glaciertime.tables import OUTLIER_FLAGS, by_series, flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound, notes_on_ends
 from glaciertime.track.record.ground import measured_ground
@@ -193,7 +194,7 @@ def _change(
         "footprint": footprint,
         "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
         "qualifier": side or "",
-        "note": _note(start, end) if side is not None else "both areas are bounds: nothing can be said of the loss",
+        "note": _note(start, end) if side is not None else sentence("both-areas-bounds"),
         "dataset": dataset,
         "source": source,
         "start_row": " ".join(names_of_rows(rows_of_day(start, series), "observations")),
@@ -236,22 +237,22 @@ def _footprint_area(footprints: gpd.GeoDataFrame | None, glacier: str, footprint
 def _note(start: pd.Series, end: pd.Series) -> str:
     notes = []
     if start["date"] == end["date"]:
-        notes.append("both dates have the same nearest observation")
+        notes.append(sentence("same-observation"))
     notes += notes_on_ends(str(start["quality"]), str(end["quality"]))
     apart = abs(decimal_year(start["date"]) % 1 - decimal_year(end["date"]) % 1)
     # Of a year alone the season is not known.
     is_nominal = any("year-only" in flags_of(row["quality"]) for row in (start, end))
     if min(apart, 1 - apart) > _SEASON_YEARS and not is_nominal:
-        notes.append("the dates fall in different seasons")
+        notes.append(sentence("other-seasons"))
     for name, row in (("start", start), ("end", end)):
         if row["coverage"] < 1:
-            notes.append(f"{row['coverage']:.1%} of the footprint imaged at the {name}")
+            notes.append(sentence(f"{name}-imaged", share=f"{100 * row['coverage']:.1f}"))
         elif "partial-coverage" in flags_of(row["quality"]):
-            notes.append(f"the image at the {name} {flags_of(row['quality'])['partial-coverage']}")
+            notes.append(sentence(f"{name}-image", why=flags_of(row["quality"])["partial-coverage"]))
         if "unclear-front" in flags_of(row["quality"]):
-            notes.append(f"the front is unclear at the {name}")
+            notes.append(sentence(f"{name}-unclear"))
     if any("unregistered" in flags_of(row["quality"]) for row in (start, end)):
-        notes.append("the images are not known to be registered to each other: no measured retreat")
+        notes.append(sentence("not-registered"))
     return "; ".join(notes)
 
 

@@ -24,6 +24,7 @@ import pyproj
 from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.sentences import sentence
 from glaciertime.tables import QUALITY_FLAGS, SERIES_KEY, UNRELIABLE, by_series, flags_of, has_flag, join_flags
 from glaciertime.track.measurement import front_ends
 from glaciertime.track.record.spikes import LEAST_KNOWN, LEAST_UNKNOWN, Suspect, suspects
@@ -116,12 +117,13 @@ def screen_fronts(fronts: gpd.GeoDataFrame, *, settings: ScreeningSettings | Non
             if not low[k] <= lengths[i] <= high[k]:
                 _add(
                     flags[i], "outlier-length",
-                    f"{lengths[i]:.0f} m, of its neighbours expected {max(0.0, low[k]):.0f} to {high[k]:.0f} m",
+                    sentence("odd-length", length=f"{lengths[i]:.0f}", low=f"{max(0.0, low[k]):.0f}",
+                             high=f"{high[k]:.0f}"),
                 )  # fmt: skip
             if complexity[i] > winding[k]:
                 _add(
                     flags[i], "outlier-complexity",
-                    f"{complexity[i]:.2f} times as long as wide, of its neighbours expected up to {winding[k]:.2f}",
+                    sentence("odd-shape", times=f"{complexity[i]:.2f}", most=f"{winding[k]:.2f}"),
                 )  # fmt: skip
     out["QualFlag"] = [join_flags(each) for each in flags]
     return out
@@ -132,7 +134,7 @@ def _add(flags: dict[str, str], flag: str, reason: str) -> None:
     if "seen-clearly" not in flags:
         flags[flag] = reason
     else:
-        flags["unconfirmed"] = f"{reason}, but clear in its image"
+        flags["unconfirmed"] = sentence("clear-in-image", why=reason)
 
 
 def _lengths_m(fronts: gpd.GeoDataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -202,12 +204,13 @@ def too_fast(
         worst = int(np.lexsort((apart_from_others, as_earlier + as_later))[-1])
         if as_later[worst] >= as_earlier[worst]:
             k = a[b == worst][np.argmax(position[worst] - position[a[b == worst]])]
-            flag, verb = "outlier-advance", "advanced"
+            flag, code = "outlier-advance", "advanced-too-fast"
         else:
             k = b[a == worst][np.argmin(day[b[a == worst]])]
-            flag, verb = "outlier-jump", "undone, advancing"
+            flag, code = "outlier-jump", "undone-too-fast"
         change, apart = abs(position[worst] - position[k]), abs(day[worst] - day[k])
-        out[worst] = (flag, f"{verb} {change:.0f} m in {apart:.0f} days, the ice flows {limit_m_per_year:.0f} m a year")
+        numbers = {"change": f"{change:.0f}", "days": f"{apart:.0f}", "limit": f"{limit_m_per_year:.0f}"}
+        out[worst] = (flag, sentence(code, **numbers))
         left = (a != worst) & (b != worst)
         a, b = a[left], b[left]
     return out
@@ -377,13 +380,12 @@ def _is_alone_in_season(index: int, days: NDArray[np.float64]) -> bool:
 
 
 def _said(suspect: Suspect, *, is_alone_in_season: bool) -> tuple[str, str]:
-    side = "ahead of" if suspect.off > 0 else "behind"
+    side, off = "ahead" if suspect.off > 0 else "behind", f"{abs(suspect.off):.0f}"
     if is_alone_in_season:
-        return "unconfirmed", f"{abs(suspect.off):.0f} m {side} the others, the only one of its season"
+        return "unconfirmed", sentence(f"alone-{side}", off=off)
     if not suspect.is_confirmed:
-        return "unconfirmed", f"{abs(suspect.off):.0f} m {side} where the values on one side of it lead"
-    where = "the values before and after it, by its own series"
-    return "outlier-jump", f"{abs(suspect.off):.0f} m {side} {where}"
+        return "unconfirmed", sentence(f"side-{side}", off=off)
+    return "outlier-jump", sentence(f"jump-{side}", off=off)
 
 
 def not_screened(observations: pd.DataFrame, *, settings: ScreeningSettings | None = None) -> pd.DataFrame:
@@ -415,11 +417,11 @@ def not_screened(observations: pd.DataFrame, *, settings: ScreeningSettings | No
         days, values, sigmas = _arrays(series)
         needed = LEAST_KNOWN if (np.isfinite(sigmas) & (sigmas > 0)).any() else LEAST_UNKNOWN
         if len(values) < needed:
-            reason = f"{len(values)} value{'s' * (len(values) != 1)}, {needed} are needed"
+            reason = sentence("one-value" if len(values) == 1 else "few-values", n=len(values), needed=needed)
         elif settings.surging and not any(
             _undone_at_once(k, days, settings.flow_window_days) for k in range(len(days))
         ):
-            reason = f"the glacier surges and its dates lie more than {settings.flow_window_days:.0f} days apart"
+            reason = sentence("surging", days=f"{settings.flow_window_days:.0f}")
         else:
             continue
         rows.append({**dict(zip(SERIES_KEY, key, strict=True)), "reason": reason})

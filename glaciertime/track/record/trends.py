@@ -8,7 +8,7 @@ import pandas as pd
 
 from glaciertime.combining import evened, one_per_day
 from glaciertime.dates import as_date, last_day
-from glaciertime.slopes import theil_sen_slope, weighted_slope
+from glaciertime.slopes import robust_ends, theil_sen_slope, weighted_slope
 from glaciertime.tables import SERIES_KEY, by_series
 
 __all__ = ["RATE_COLUMNS", "rate_table"]
@@ -59,6 +59,7 @@ def rate_table(
         days = (daily["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
         weighted = weighted_slope(days, daily["value"], daily["sigma"], level=level)
         robust = theil_sen_slope(days, daily["value"], level=level)
+        low, high = robust_ends(robust, days, daily["value"], daily["sigma"], level=level)
         table.append(
             {
                 **dict(zip(SERIES_KEY, key, strict=True)),
@@ -70,8 +71,8 @@ def rate_table(
                 "low": weighted.low,
                 "high": weighted.high,
                 "robust_rate_per_year": robust.slope_per_year,
-                "robust_low": robust.low,
-                "robust_high": robust.high,
+                "robust_low": low,
+                "robust_high": high,
                 "level": level,
                 "unit": series["unit"].iloc[0],
                 "qualifier": "bound" if every["censored"].any() else "",

@@ -11,6 +11,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.sentences import sentence
 from glaciertime.track.measurement import Front, Rounding
 from glaciertime.track.place import Place
 from glaciertime.track.ruler.channel import Channel, fjord_channel, rectangle, strip
@@ -100,15 +101,15 @@ class FrontRuler:
         It starts with ``drawn`` where the centreline was drawn automatically: positions along another line are another
         series.
         """
-        width = f"{self.settings.box_width_m:g} m"
+        width, count = f"{self.settings.box_width_m:g}", self.settings.centreline_count
         drawn = "drawn " if self.place.is_drawn else ""
         return (
             drawn
             + {
                 "centreline": "centreline",
-                "multi-centreline": f"{self.settings.centreline_count} lines over {width}",
-                "rectilinear-box": f"rectangle {width}",
-                "curvilinear-box": f"strip {width}",
+                "multi-centreline": sentence("lines", n=count, width=width),
+                "rectilinear-box": sentence("rectangle", width=width),
+                "curvilinear-box": sentence("strip", width=width),
                 "extrapolated-centreline": "whole front",
                 "mean-trace": "whole front",
                 "area-change": "fjord",

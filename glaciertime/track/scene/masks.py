@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
 from glaciertime.scenes.acquisition import GLACIER, NO_DATA, OCEAN, ROCK, MaskScene
+from glaciertime.sentences import sentence
 from glaciertime.track.measurement import Area, Front, Measurement, Rounding
 from glaciertime.track.place import Place
 from glaciertime.track.scene.cleaning import Cleaned, clean
@@ -61,7 +62,7 @@ def mask_area(runs: Runs, footprint: shapely.Polygon | shapely.MultiPolygon, *, 
     elif scene.has_ocean and ocean <= FILL_TOLERANCE * (ice + ocean):
         flags = dict.fromkeys(("censored", "no-front"), _filled(name, rock_km2=float(areas[ROCK])))
     if coverage < _PARTIAL:
-        flags["partial-coverage"] = f"{coverage:.1%} of the {name} imaged"
+        flags["partial-coverage"] = sentence("imaged", share=f"{100 * coverage:.1f}", name=name)
     return Area(
         footprint=name,
         polygon=footprint,
@@ -121,7 +122,7 @@ def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> 
         regions = [region for region in (box if name == "box" else None, here.fjord) if region is not None]
         front, seen, sigma_m = _front(cleaned, scene, regions=regions, min_length_m=settings.min_front_length_m)
         if front is None:
-            front_flags = {"no-front": "no boundary between ice and ocean"}
+            front_flags = {"no-front": sentence("no-boundary")}
     return Measurement(
         crs=crs,
         areas=tuple(areas),

@@ -7,6 +7,7 @@ import math
 import shapely
 
 from glaciertime.scenes.acquisition import OutlineScene
+from glaciertime.sentences import sentence
 from glaciertime.track.measurement import Area, Measurement
 from glaciertime.track.place import Place, reproject
 from glaciertime.track.scene.lines import drop_short_pieces, front_of_ice, merge_lines
@@ -88,7 +89,7 @@ def measure_outline(scene: OutlineScene, *, place: Place, settings: TrackSetting
             ice, box=box, fjord=place.fjord, inland=inland, seaward=seaward, edge_tolerance_m=tolerance
         )
         if front is None:
-            front_flags = {"no-front": "the ice has no boundary there"}
+            front_flags = {"no-front": sentence("ice-no-boundary")}
         else:
             front = drop_short_pieces(front, min_length_m=settings.min_front_length_m)
     return Measurement(

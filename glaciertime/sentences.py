@@ -1,0 +1,140 @@
+"""Sentences that pass from room to room: a code and what stands in its gaps, written in English, read back as it was.
+
+A reason beside a flag, a note beside a change: each is kept as a text, in the archive and in exports. Its template
+stands here once; :func:`sentence` writes by it and :func:`read_sentence` reads by it, so that a report in another
+language says the code and the values, not the text. What no template reads is somebody else's text, and is quoted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+
+from glaciertime.errors import InputError
+
+__all__ = ["SENTENCES", "read_sentence", "sentence", "sentences_in"]
+
+#: Templates by code. A gap is a number (``{n}``), or a text (``{name:text}``) that may be a sentence itself.
+SENTENCES: Mapping[str, str] = {
+    "both-bounds": "both values are bounds: nothing can be said of the change",
+    "both-areas-bounds": "both areas are bounds: nothing can be said of the loss",
+    "same-observation": "both dates have the same nearest observation",
+    "all-doubtful": "every value is flagged as an outlier or unclear",
+    "start-year": "only the year of the start is known",
+    "end-year": "only the year of the end is known",
+    "both-years": "only the year of the start and the end is known",
+    "start-month": "only the month of the start is known",
+    "end-month": "only the month of the end is known",
+    "both-months": "only the month of the start and the end is known",
+    "seaward-assumed": "which way the sea lies is assumed, by a retreat: it may be an advance",
+    "other-seasons": "the dates fall in different seasons",
+    "start-imaged": "{share}% of the footprint imaged at the start",
+    "end-imaged": "{share}% of the footprint imaged at the end",
+    "start-image": "the image at the start {why:text}",
+    "end-image": "the image at the end {why:text}",
+    "start-unclear": "the front is unclear at the start",
+    "end-unclear": "the front is unclear at the end",
+    "not-registered": "the images are not known to be registered to each other: no measured retreat",
+    "odd-length": "{length} m, of its neighbours expected {low} to {high} m",
+    "odd-shape": "{times} times as long as wide, of its neighbours expected up to {most}",
+    "clear-in-image": "{why:text}, but clear in its image",
+    "advanced-too-fast": "advanced {change} m in {days} days, the ice flows {limit} m a year",
+    "undone-too-fast": "undone, advancing {change} m in {days} days, the ice flows {limit} m a year",
+    "alone-ahead": "{off} m ahead of the others, the only one of its season",
+    "alone-behind": "{off} m behind the others, the only one of its season",
+    "side-ahead": "{off} m ahead of where the values on one side of it lead",
+    "side-behind": "{off} m behind where the values on one side of it lead",
+    "jump-ahead": "{off} m ahead of the values before and after it, by its own series",
+    "jump-behind": "{off} m behind the values before and after it, by its own series",
+    "one-value": "1 value, {needed} are needed",
+    "few-values": "{n} values, {needed} are needed",
+    "surging": "the glacier surges and its dates lie more than {days} days apart",
+    "imaged": "{share}% of the {name:text} imaged",
+    "front-seen": "{share}% of the front seen",
+    "seen": "{share}% of the {name:text} seen",
+    "no-boundary": "no boundary between ice and ocean",
+    "ice-no-boundary": "the ice has no boundary there",
+    "other-extent": "shows another extent than most masks, compare inside the common footprint",
+    "drawn-retreating": "the line was drawn so that the fronts retreat",
+    "crossed": "an outline that crossed itself",
+    "ocean-up": "no georeference, taken to have the ocean up",
+    "strip": "strip {width} m",
+    "rectangle": "rectangle {width} m",
+    "lines": "{n} lines over {width} m",
+    "one-date": "one date only",
+    "change-unknown": "the change is not known",
+}
+_GAP = re.compile(r"\{(\w+)(:text)?\}")
+_NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
+
+
+def sentence(code: str, **values: object) -> str:
+    """Return a sentence in English.
+
+    Parameters
+    ----------
+    code : str
+        A key of :data:`SENTENCES`.
+    **values
+        What stands in its gaps; numbers as texts, rounded as they are to be said.
+
+    Raises
+    ------
+    InputError
+        For an unknown code.
+
+    Examples
+    --------
+    >>> sentence("few-values", n=3, needed=8)
+    '3 values, 8 are needed'
+    """
+    if code not in SENTENCES:
+        raise InputError(f"no sentence has the code '{code}'")
+    return _GAP.sub(lambda gap: str(values[gap[1]]), SENTENCES[code])
+
+
+@lru_cache(maxsize=1)
+def _readers() -> tuple[tuple[str, re.Pattern[str], tuple[tuple[str, bool], ...]], ...]:
+    """Return how each code is read; those with the fewest free texts first, so that the plainest reading counts."""
+    found = []
+    for code, template in SENTENCES.items():
+        gaps = [(gap[1], bool(gap[2])) for gap in _GAP.finditer(template)]
+        parts = [re.escape(part) for part in re.split(r"\{\w+(?::text)?\}", template)]
+        pattern = parts[0]
+        for (_, is_text), part in zip(gaps, parts[1:], strict=True):
+            pattern += ("(.+?)" if is_text else _NUMBER) + part
+        found.append((code, re.compile(pattern, re.DOTALL), tuple(gaps)))
+    return tuple(sorted(found, key=lambda one: sum(is_text for _, is_text in one[2])))
+
+
+def read_sentence(text: str) -> tuple[str, dict[str, float | str]] | None:
+    """Return the code and the values of a sentence; None for a text that is none.
+
+    Examples
+    --------
+    >>> read_sentence("3 values, 8 are needed")
+    ('few-values', {'n': 3.0, 'needed': 8.0})
+    >>> read_sentence("cloudy, says Ada") is None
+    True
+    """
+    for code, reader, gaps in _readers():
+        held = reader.fullmatch(text)
+        if held is not None:
+            values = {
+                name: part if is_text else float(part.replace(",", ""))
+                for (name, is_text), part in zip(gaps, held.groups(), strict=True)
+            }
+            return code, values
+    return None
+
+
+def sentences_in(text: str) -> list[str]:
+    """Return the sentences of a note, in which they stand behind each other.
+
+    Examples
+    --------
+    >>> sentences_in("the dates fall in different seasons; cloudy")
+    ['the dates fall in different seasons', 'cloudy']
+    """
+    return [part for part in (one.strip() for one in text.split(";")) if part]
