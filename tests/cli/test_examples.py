@@ -22,6 +22,8 @@ from glaciertime.cli import app
 from glaciertime.segment.description import weights_path
 
 from .. import dataset_trees
+from ..segment.test_pixels import GROUND
+from ..segment.test_pixels import write as write_bands
 from .conftest import write_mask, zones
 from .test_segment_many import picture
 from .test_segment_many import write as write_image
@@ -130,6 +132,7 @@ def _images(folder: Path) -> None:
     grey = picture()
     for name in ("landsat.png", "scene.png"):
         write_mask(folder / name, grey, driver="PNG", crs=None, transform=None)
+    write_bands(folder / "S2_20230801.tif", GROUND, scale=0.0001, offset=-0.1, dtype="uint16")
     write_image(folder / "LC08_20200801.tif", np.ascontiguousarray(grey.T))
     write_image(folder / "scenes" / "Crane" / "a_2001-08-01.tif", grey)
     write_image(folder / "scenes" / "DBE" / "b_2001-08-01.tif", grey)
