@@ -6,8 +6,9 @@ share of intervals that hold the true rate is counted, and so are the losses of 
 the rate expects. Where there were fewer than ten losses nothing is claimed, which is counted too.
 
 Coverage: random walks on a trend of 30 yearly areas, without a break or with one that takes 25 to 60 % at once and
-has at least five values on either side; each is forecast from its last value for five years in which no other break
-comes. That one may come is told by the hazard and is no part of an interval.
+has at least five values on either side; trend and scatter are then in proportion to what is left (``smaller``, which is
+how a forecaster looks past a break) or as before (``same``). Each is forecast from its last value for five years in
+which no other break comes. That one may come is told by the hazard and is no part of an interval.
 
 ``python scripts/check_hazard.py [--count 500]`` prints and writes ``scripts/results/hazard.csv`` and
 ``scripts/results/break_coverage.csv``; what stands there of the same count is not done again.
@@ -34,6 +35,8 @@ _EXPECTED = (8, 15, 30)
 _MODELS = ("last", "drift", "kalman", "auto")
 _VALUES, _LEADS, _LEAST = 30, (1, 3, 5), 5
 _BLOCK = 50
+#: None; one behind which trend and scatter are in proportion to what is left; one behind which they are as before.
+_BREAKS = ("none", "smaller", "same")
 
 
 def areas(years: int, rate: float, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -81,26 +84,29 @@ def hazards(rate: float, expected: int, *, count: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-def record(number: int, *, has_break: bool) -> NDArray[np.float64]:
+def record(number: int, *, breaks: str) -> NDArray[np.float64]:
     """Return areas of 30 years and of the five after them."""
-    rng = np.random.default_rng([number, int(has_break)])
+    rng = np.random.default_rng([number, int(breaks != "none")])
     total = _VALUES + max(_LEADS)
     steps = rng.normal(-rng.uniform(0, 8), rng.uniform(2, 8), total)
-    if has_break:
+    if breaks != "none":
         at = int(rng.integers(_LEAST, _VALUES - _LEAST + 1))
         before = 1000 + steps[:at].sum()
-        steps[at] -= before * rng.uniform(0.25, 0.6)
+        lost = rng.uniform(0.25, 0.6)
+        if breaks == "smaller":
+            steps[at:] *= 1 - lost
+        steps[at] -= before * lost
     return np.maximum(1000 + np.cumsum(steps), 1.0)
 
 
-def coverage(model: str, first: int, *, has_break: bool) -> dict[str, object]:
+def coverage(model: str, first: int, *, breaks: str) -> dict[str, object]:
     """Return how many of a block of records were within, below and above the 90 % interval of a model, by lead."""
     dates = [f"{1980 + k}-03-01" for k in range(_VALUES + max(_LEADS))]
-    row: dict[str, object] = {"breaks": has_break, "model": model, "first": first, "records": _BLOCK}
+    row: dict[str, object] = {"breaks": breaks, "model": model, "first": first, "records": _BLOCK}
     counts = {f"{where}_{lead}": 0 for lead in _LEADS for where in ("below", "above")}
     width = dict.fromkeys((f"width_{lead}" for lead in _LEADS), 0.0)
     for number in range(first, first + _BLOCK):
-        values = record(number, has_break=has_break)
+        values = record(number, breaks=breaks)
         series = make_series(dates[:_VALUES], values[:_VALUES], variable="area_km2", unit="km2")
         targets = [dates[_VALUES - 1 + lead] for lead in _LEADS]
         rows = forecast_series(series, models=[model], target_dates=targets, levels=[0.9])
@@ -152,10 +158,10 @@ def main() -> None:
     print(pd.read_csv(path).round(4).to_string(index=False))
     path = _RESULTS / "break_coverage.csv"
     for model in given.models.split(","):
-        for has_break in (False, True):
+        for breaks in _BREAKS:
             for first in range(0, given.count, _BLOCK):
-                if not _kept(path, ["breaks", "model", "first"], (has_break, model, first)):
-                    _add(path, coverage(model, first, has_break=has_break))
+                if not _kept(path, ["breaks", "model", "first"], (breaks, model, first)):
+                    _add(path, coverage(model, first, breaks=breaks))
     print(coverage_table(path).round(3).to_string(index=False))
 
 

@@ -24,6 +24,7 @@ __all__ = ["ForecastsHeld", "ModelTotal", "SumForecast", "sum_forecasts"]
 _KIND = ("source", "variable", "method", "footprint", "dataset", "front_of", "unit")
 #: Changes from year to year of a glacier that has fewer say nothing of what glaciers share.
 _LEAST_CHANGES = 5
+_ASSUMED_YEARS = 8
 #: A forecast that ends so much before most others would end them all.
 _ENDS_EARLY_DAYS = 366
 
@@ -160,7 +161,7 @@ def sum_forecasts(
     held : ForecastsHeld
     correlation : float, optional
         Of the errors of any two glaciers, 0 to 1. Default that of their changes from year to year, in at least eight
-        years; else 0.5.
+        years, drawn towards 0.5; else 0.5.
 
     Raises
     ------
@@ -183,7 +184,9 @@ def _sum_of(
 ) -> SumForecast:
     counted = list(one.table["glacier"])
     rows, values = rows[rows["glacier"].isin(counted)], values[values["glacier"].isin(counted)]
-    rho, years = (correlation, 0) if correlation is not None else _shared(values)
+    # What came after the cutoff of a forecast it did not know, nor does its sum.
+    limit = values["glacier"].map(rows.groupby("glacier")["cutoff"].max())
+    rho, years = (correlation, 0) if correlation is not None else _shared(values[values["date"] <= limit])
     by_model = {str(model): part for model, part in rows.groupby("model", sort=False)}
     chosen = {model: _usable(part, counted, model) for model, part in by_model.items()}
     order = sorted(chosen, key=lambda model: (-len(chosen[model][0]), model != "auto"))
@@ -234,7 +237,7 @@ def _usable(rows: pd.DataFrame, counted: Sequence[str], model: str) -> tuple[lis
     """Return whose forecasts by a model can be added, and why those of others that are counted cannot."""
     good = rows[(rows["status"] == "ok") & rows["value"].notna()]
     ends = good.groupby("glacier")["target_date"].max()
-    usual = ends.median() if len(ends) else pd.NaT
+    usual = ends.sort_values().iloc[len(ends) // 2] if len(ends) else pd.NaT
     failed = rows[rows["status"] != "ok"].drop_duplicates("glacier").set_index("glacier")["status"]
     names, missing = [], {}
     for name in counted:
@@ -262,6 +265,7 @@ def _shared(values: pd.DataFrame) -> tuple[float, int]:
     """Return the correlation of the glaciers' changes from year to year, and in how many years; else what is assumed.
 
     A forecast errs by what the years bring that it could not know: what glaciers share of that, their changes show.
+    A few years say little: the correlation is drawn towards what is assumed, which counts as eight years.
     """
     parts = []
     for name, rows in values.groupby("glacier"):
@@ -277,7 +281,8 @@ def _shared(values: pd.DataFrame) -> tuple[float, int]:
     rho = shared_weather(table)
     if math.isnan(rho):
         return CORRELATION, 0
-    return round(rho, 2), int((table.groupby("target_date").size() > 1).sum())
+    years = int((table.groupby("target_date").size() > 1).sum())
+    return round((years * rho + _ASSUMED_YEARS * CORRELATION) / (years + _ASSUMED_YEARS), 2), years
 
 
 def _last_values(values: pd.DataFrame, cutoffs: pd.Series) -> tuple[float, tuple[str, ...]]:

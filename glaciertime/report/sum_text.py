@@ -23,7 +23,11 @@ def sum_text(found: SumForecast) -> str:
     first, last = found.cutoffs
     seen = f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
     now = "" if math.isnan(found.last) else f"; last values {number_text(found.last)} {unit} together"
-    why = f", as their changes in {found.years} years" if found.years else ", assumed or given (--correlation)"
+    why = (
+        f", as their changes in {found.years} years, drawn towards 0.5"
+        if found.years
+        else ", assumed or given (--correlation)"
+    )
     lines.append(
         f"  {len(found.totals[0].glaciers)} of {found.of} counted glaciers; known up to {seen}{now}; median and 90 % "
         f"interval in {unit}; errors correlated {found.correlation:g}{why}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,3 +92,25 @@ def test_lengths_and_positions_have_no_sum() -> None:
         held.add(normal(name, 100, 3, variable="mass_gt", unit="Gt"))
     assert held.is_empty
     assert list(held.without_sum) == ["length_m", "mass_gt"]
+
+
+def test_the_correlation_is_that_of_changes_that_the_forecasts_knew_drawn_towards_what_is_assumed() -> None:
+    def found(cutoff: str, *, years: int = 40) -> SumForecast:
+        held = ForecastsHeld()
+        shared, own = np.random.default_rng(1).normal(size=years), np.random.default_rng(2).normal(size=(3, years))
+        for k, name in enumerate("ABC"):
+            held.add(normal(name, 100, 3, cutoff=pd.Timestamp(cutoff)))
+            # Alike up to 1990, and each for itself after it.
+            changes = np.where(np.arange(years) < 30, shared, own[k])
+            table = pd.DataFrame({"date": pd.date_range("1960-06-01", periods=years, freq="YS-JUN"),
+                                  "value": 100 + np.cumsum(changes)})  # fmt: skip
+            table = table.assign(glacier=name, **KIND, quality="ok")
+            held.watch(SimpleNamespace(glacier=name, observations=table))  # type: ignore[arg-type]
+        region = RegionReading("here", (reading("A", "B", "C"),), 0.5, {}, (), ("A", "B", "C"), (), {})
+        return sum_forecasts(region, held)[0]
+
+    early, late = found("1989-12-31"), found("2010-01-01")
+    assert (early.years, late.years) == (29, 39)
+    assert early.correlation == pytest.approx((29 + 8 * 0.5) / 37, abs=0.01)
+    assert late.correlation < early.correlation - 0.05
+    assert (found("2010-01-01", years=6).correlation, found("2010-01-01", years=6).years) == (0.5, 0)
