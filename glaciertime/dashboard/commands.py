@@ -8,16 +8,17 @@ import json
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from glaciertime.dashboard.workers import Worker
+from glaciertime.naming import counted
+
 __all__ = ["Commands", "Ended"]
 
 _GRACE_S = 5.0
-_LINE_BYTES = 1 << 20
 #: As many at a time as there are cores: more would only wait for each other.
 _AT_ONCE = max(1, os.cpu_count() or 1)
 _waiting = 0
@@ -67,13 +68,14 @@ class Commands:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.done: list[str] = []
-        self._processes: set[asyncio.subprocess.Process] = set()
+        self._workers: set[Worker] = set()
+        self._queued: set[asyncio.Future[Any]] = set()
         self._is_taken = self._is_stopped = self._is_ended = False
 
     @property
     def is_busy(self) -> bool:
         """Return whether one is running, or work is taken that waits or is between two of them."""
-        return self._is_taken or bool(self._processes)
+        return self._is_taken or bool(self._workers)
 
     def take(self) -> bool:
         """Begin work of one command or more, or return False where there is other work."""
@@ -103,27 +105,38 @@ class Commands:
             return _stopped(shown, hear)
         slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
         if slots.locked():
-            hear(f"Waiting: {_waiting + _AT_ONCE} computations of others are before this one.")
-        _waiting += 1
+            hear(f"Waiting: {counted(_waiting + _AT_ONCE, 'computations')} of others before this one.")
+        if not await self._queue(slots):
+            return _stopped(shown, hear)
         try:
-            await slots.acquire()
-        finally:
-            _waiting -= 1
-        try:
-            if self._is_stopped:
-                return _stopped(shown, hear)
             return await self._run(module, arguments, shown, hear)
         finally:
             slots.release()
 
+    async def _queue(self, slots: asyncio.Semaphore) -> bool:
+        """Wait for a place; return False, without one, where the work is stopped meanwhile."""
+        global _waiting
+        turn = asyncio.ensure_future(slots.acquire())
+        self._queued.add(turn)
+        _waiting += 1
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not self._is_stopped:
+                raise
+            return False
+        finally:
+            _waiting -= 1
+            self._queued.discard(turn)
+        if self._is_stopped:
+            slots.release()
+        return not self._is_stopped
+
     async def _run(self, module: str, arguments: Sequence[str], shown: str, hear: Callable[[str], None]) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, *arguments, cwd=self.folder, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=_LINE_BYTES, start_new_session=True,
-        )  # fmt: skip
-        self._processes.add(process)
-        assert process.stdout is not None
-        assert process.stderr is not None
+        worker = await Worker.start(module, arguments, folder=self.folder)
+        self._workers.add(worker)
+        if self._is_stopped:  # while it began
+            worker.send(signal.SIGKILL)
         said: list[str] = []
         try:
 
@@ -135,12 +148,11 @@ class Commands:
                         said.append(text)
                         hear(text)
 
-            out, _ = await asyncio.gather(process.stdout.read(), listen(process.stderr))
-            code = await process.wait()
+            out, _ = await asyncio.gather(worker.stdout.read(), listen(worker.stderr))
+            code = await worker.wait()
         finally:
-            if process.returncode is None:
-                _kill(process)
-            self._processes.discard(process)
+            worker.send(signal.SIGKILL)  # where this work was given up before its end
+            self._workers.discard(worker)
         if self._is_stopped:
             said.extend(_stopped(shown, hear).sentences)
             code = -signal.SIGINT
@@ -154,28 +166,27 @@ class Commands:
     async def stop(self) -> None:
         """Stop what runs or waits, and the rest of its work: as Ctrl-C does, and after some seconds for good."""
         self._is_stopped = True
-        running = list(self._processes)
-        for process in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGINT)
-        for process in running:
+        self._leave_queue()
+        running = list(self._workers)
+        for worker in running:
+            worker.send(signal.SIGINT)
+        for worker in running:
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(process.wait(), _GRACE_S)
-            if process.returncode is None:
-                _kill(process)
+                await asyncio.wait_for(worker.wait(), _GRACE_S)
+            worker.send(signal.SIGKILL)
 
     def end(self) -> None:
         """End what runs, at once; nothing runs after it."""
         self._is_stopped = self._is_ended = True
-        for process in self._processes:
-            _kill(process)
+        self._leave_queue()
+        for worker in self._workers:
+            worker.send(signal.SIGKILL)
+
+    def _leave_queue(self) -> None:
+        for turn in self._queued:
+            turn.cancel()
 
 
 def _stopped(shown: str, hear: Callable[[str], None]) -> Ended:
     hear("Stopped.")
     return Ended(-signal.SIGINT, "", ("Stopped.",), shown)
-
-
-def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

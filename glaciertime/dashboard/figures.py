@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -13,11 +13,9 @@ from bokeh.models import (  # type: ignore[attr-defined]
     CDSView,
     ColorBar,
     ColumnDataSource,
-    CustomJS,
     HoverTool,
     LinearColorMapper,
     Range1d,
-    Slider,
 )  # fmt: skip
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
@@ -243,8 +241,8 @@ def rgba_words(rgba: NDArray[np.uint8]) -> NDArray[np.uint32]:
 
 def picture_figure(
     picture: NDArray[np.uint8], *, over: Sequence[NDArray[np.uint8]] = (), width: int, height: int, title: str
-) -> tuple[Any, Slider | None]:
-    """Return a picture with masks over it, and the slider of their opacity.
+) -> tuple[Any, Callable[[float], None]]:
+    """Return a picture with masks over it, and what sets their opacity, 0 to 1.
 
     Parameters
     ----------
@@ -264,10 +262,12 @@ def picture_figure(
     )  # fmt: skip
     drawn.grid.visible = False
     drawn.image_rgba(image=[rgba_words(picture)], x=0, y=0, dw=width, dh=height)
-    if not over:
-        return drawn, None
-    slider = Slider(start=0, end=1, step=0.05, value=0.5, title="opacity of the mask", sizing_mode="stretch_width")
-    for layer in over:
-        laid = drawn.image_rgba(image=[rgba_words(layer)], x=0, y=0, dw=width, dh=height, global_alpha=0.5)
-        slider.js_on_change("value", CustomJS(args={"glyph": laid.glyph}, code="glyph.global_alpha = cb_obj.value"))
-    return drawn, slider
+    laid = [
+        drawn.image_rgba(image=[rgba_words(layer)], x=0, y=0, dw=width, dh=height, global_alpha=0.5) for layer in over
+    ]
+
+    def set_opacity(share: float) -> None:
+        for one in laid:
+            one.glyph.global_alpha = share
+
+    return drawn, set_opacity

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import html
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from glaciertime.dashboard.held import choose, series_choices, series_rows, show
 from glaciertime.dashboard.parts import page_part
 from glaciertime.dashboard.pictures import picture_of
 from glaciertime.dashboard.session import Session
+from glaciertime.dashboard.sliders import Slider
 from glaciertime.errors import GlacierTimeError
 from glaciertime.record import read_record
 from glaciertime.tables import variable_named
 from glaciertime.units import number_text
 
-__all__ = ["day_choices", "look_tab"]
+__all__ = ["day_texts", "look_tab"]
 
 _TILES = "Map of the web below (fetched from openstreetmap.org)"
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
@@ -32,17 +34,19 @@ class _Look:
         self.session = session
         self.series = pn.widgets.Select(name="Series", **_WIDE)
         self.has_tiles = pn.widgets.CheckBoxGroup(options=[_TILES], value=[])
-        self.date = pn.widgets.DiscreteSlider(name="Date", options=["-"], visible=False, **_WIDE)
+        self.date = Slider("Date", [], visible=False)
         self.map = pn.Column(**_WIDE)
         self.chart = pn.Column(**_WIDE)
         self.told = pn.pane.HTML("", **_WIDE)
         self.image = pn.Column(**_WIDE)
+        self.said = pn.pane.HTML("", **_WIDE)
         self.record: Any = None
         self._marked: Any = None
         self._points: Any = None
         self._rows = pd.DataFrame()
-        self._looks = 0
+        self._looks = self._told = 0
         self._drawing: asyncio.Future[None] | None = None
+        self._wording: asyncio.Future[None] | None = None
         session.glacier.param.watch(self._glacier, "value")
         session.changed.append(self._glacier)
         self.series.param.watch(self._series, "value")
@@ -52,8 +56,8 @@ class _Look:
 
     def view(self) -> Any:
         return page_part(
-            "Look at a glacier", self.session.glacier, self.has_tiles, self.map, self.date, self.series, self.chart,
-            self.told, self.image,
+            "Look at a glacier", self.session.glacier, self.said, self.has_tiles, self.map, self.date, self.series,
+            self.chart, self.told, self.image,
         )  # fmt: skip
 
     def _glacier(self, _: object) -> None:
@@ -69,6 +73,9 @@ class _Look:
             self._forget()
             self.told.object = f'<p class="wrong">{html.escape(str(error))}</p>'
             return
+        self._told += 1
+        with contextlib.suppress(RuntimeError):  # without a page there is no loop
+            self._wording = asyncio.get_running_loop().create_task(self._headline(str(archive), name))
         self._map(None)
         choose(self.series, choices)
         self._series(None)
@@ -81,6 +88,16 @@ class _Look:
         for part in (self.map, self.chart, self.image):
             part.clear()
         self.told.object = ""
+        self.said.object = ""
+
+    async def _headline(self, archive: str, name: str) -> None:
+        """Show what a report says first."""
+        mine = self._told
+        ended = await self.session.viewer.run(
+            ["--archive", archive, "--glacier", name], hear=lambda _: None, module="glaciertime.dashboard.headline"
+        )  # fmt: skip
+        if mine == self._told and ended.code == 0:
+            self.said.object = f'<div role="status">{ended.out}</div>'
 
     def _map(self, _: object) -> None:
         record = self.record
@@ -121,18 +138,17 @@ class _Look:
         )  # fmt: skip
         self._points.selected.on_change("indices", self._tapped)
         self.chart.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
-        days = day_choices(rows["date"])
-        self.date.options = days
+        days = day_texts(rows["date"])
+        self.date.offer(days, value=len(days) - 1)
         self.date.visible = len(days) > 1
-        self.date.value = len(rows) - 1
         self._date(None)
 
     def _tapped(self, _attribute: str, _old: object, new: list[int]) -> None:
-        if new and new[0] in self.date.options.values():
+        if new and new[0] < len(self.date.texts):
             self.date.value = new[0]
 
     def _date(self, _: object) -> None:
-        if self._rows.empty or not isinstance(self.date.value, int):
+        if self.date.value >= len(self._rows):
             return
         row = self._rows.iloc[self.date.value]
         record = self.record
@@ -165,19 +181,16 @@ class _Look:
         self.image.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
 
 
-def day_choices(days: pd.Series) -> dict[str, int]:
-    """Return the place of each value by its day; those of one day are numbered.
+def day_texts(days: pd.Series) -> list[str]:
+    """Return the day of each value; those of one day are numbered.
 
     Examples
     --------
-    >>> day_choices(pd.to_datetime(pd.Series(["2020-01-01", "2020-01-01", "2020-01-03"])))
-    {'2020-01-01': 0, '2020-01-01 (2)': 1, '2020-01-03': 2}
+    >>> day_texts(pd.to_datetime(pd.Series(["2020-01-01", "2020-01-01", "2020-01-03"])))
+    ['2020-01-01', '2020-01-01 (2)', '2020-01-03']
     """
     count = days.groupby(days).cumcount()
-    return {
-        f"{day:%Y-%m-%d}" + (f" ({number + 1})" if number else ""): place
-        for place, (day, number) in enumerate(zip(days, count, strict=True))
-    }
+    return [f"{day:%Y-%m-%d}" + (f" ({number + 1})" if number else "") for day, number in zip(days, count, strict=True)]
 
 
 def look_tab(session: Session) -> Any:

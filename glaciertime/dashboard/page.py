@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
 import html
 from collections.abc import Callable
 from typing import Any
@@ -39,6 +41,7 @@ p { margin: 6px 0; line-height: 1.45; overflow-wrap: anywhere; }
 label { white-space: normal; }
 .told { color: #33424f; }
 .wrong { color: #9b1c1c; }
+.headline { font-size: 17px; }
 .done { color: #145c32; }
 .label { font-weight: 600; }
 .command { font-family: ui-monospace, monospace; font-size: 14px; background: #eef3f7; padding: 6px; }
@@ -92,12 +95,16 @@ def _keepsakes(session: Session) -> Any:
     """Return what can be kept of the session: its archive, and the commands that made it."""
     shown = pn.Column(sizing_mode="stretch_width")
 
-    def ask(_: object) -> None:
-        folder = session.workplace.folder
-        script = folder / "commands.sh"
-        script.write_text("\n".join([*session.commands.done, ""]), encoding="utf-8")
-        kept = [script, *([session.workplace.own_archive] if session.workplace.own_archive.exists() else [])]
-        shown.objects = [pn.FlexBox(*(download(path, _LABELS[path.suffix]) for path in kept))]
+    async def ask(_: object) -> None:
+        shown.objects = [pn.pane.HTML('<p class="told">Copying.</p>', sizing_mode="stretch_width")]
+        kept = await asyncio.to_thread(session.kept)
+        at = f"{dt.datetime.now(dt.UTC):%H:%M} UTC"
+        told = f"As of {at}; what is stored later is not in it."
+        running = " A computation is running: what it stores is not in it." if session.commands.is_busy else ""
+        shown.objects = [
+            pn.pane.HTML(f'<p class="told" role="status">{told}{running}</p>', sizing_mode="stretch_width"),
+            pn.FlexBox(*(download(path, _LABELS[path.suffix]) for path in kept)),
+        ]
 
     button = pn.widgets.Button(name="Keep what was made", width=220)
     button.on_click(ask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from glaciertime.dashboard.figures import picture_figure
 from glaciertime.dashboard.parts import Dropper, Runner, download, options, page_part, table_html
 from glaciertime.dashboard.pictures import picture_of
 from glaciertime.dashboard.session import Session
+from glaciertime.dashboard.sliders import Slider
 from glaciertime.naming import counted
 from glaciertime.scenes.sensors import sensor_names
 from glaciertime.units import number_text
@@ -53,7 +55,7 @@ class _Segment:
         self.results = pn.Row(styles=_SIDE_BY_SIDE, **_WIDE)
         self.preview = pn.Column(**_WIDE)
         self._shows = 0
-        self._seen: tuple[Any, Any] | None = None
+        self._seen: tuple[Any, asyncio.Future[Any]] | None = None
         self.dropper.param.watch(self._arrived, "arrivals")
         self.image.param.watch(self._other, "value")
         self.composite.param.watch(self._show, "value")
@@ -85,9 +87,12 @@ class _Segment:
             return
         said: list[str] = []
         stamp = self.dropper.stamp(name)
-        made = await picture_of(
-            self.session, self.dropper.folder / name, bands=(self.composite.value or "").strip(), hear=said.append
+        bands = (self.composite.value or "").strip()
+        making = asyncio.ensure_future(
+            picture_of(self.session, self.dropper.folder / name, bands=bands, hear=said.append)
         )
+        self._seen = (stamp, making)
+        made = await making
         if mine != self._shows:  # another image was chosen meanwhile
             return
         if made is None:
@@ -95,7 +100,6 @@ class _Segment:
             self.header.object = f'<div role="status">{shown}</div>'
             return
         picture, told = made
-        self._seen = (stamp, made)
         place = told["crs"] or "no coordinate system: lengths and areas are not known"
         named = ", ".join(f"{k} {name}" for k, name in enumerate(told["bands"], 1) if name)
         self.header.object = (
@@ -118,9 +122,8 @@ class _Segment:
         given = options(("--sensor", self.sensor.value), ("--bands", self.bands.value), ("--nodata", self.nodata.value))
         choices = list(dict.fromkeys(model for model in (self.model.value, self.other.value) if model))
         ocean = self.ocean.value
-        if self._seen is not None and self._seen[0] == stamp:
-            below = self._seen[1]
-        else:
+        below = await self._seen[1] if self._seen is not None and self._seen[0] == stamp else None
+        if below is None:
             below = await picture_of(self.session, self.dropper.folder / name)
         shown = []
         for choice in choices:
@@ -155,10 +158,12 @@ class _Segment:
         size = (row["width"], row["height"])
         parts: list[Any] = []
         if layer is not None and below is not None:
-            drawn, slider = picture_figure(
+            drawn, set_opacity = picture_figure(
                 below[0], over=[layer[0]], width=size[0], height=size[1], title=f"{row['model']}: {image.name}"
             )
-            parts += [pn.pane.Bokeh(drawn, **_WIDE), pn.pane.Bokeh(slider, **_WIDE)]
+            slider = Slider("Opacity of the mask", [f"{percent} %" for percent in range(0, 101, 5)], value=10)
+            slider.param.watch(lambda event: set_opacity(event.new / 20), "value")
+            parts += [pn.pane.Bokeh(drawn, **_WIDE), slider]
         parts.append(pn.pane.HTML(_areas(row, name), **_WIDE))
         files = (
             (mask, "Mask (GeoTIFF)"), (vector, "Polygons, front (GeoPackage)"),

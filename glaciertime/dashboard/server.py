@@ -13,6 +13,7 @@ import panel as pn
 from glaciertime.dashboard.page import page
 from glaciertime.dashboard.session import Session
 from glaciertime.dashboard.uploads import UploadHandler
+from glaciertime.dashboard.workers import warm
 from glaciertime.errors import UsageError
 from glaciertime.writing.replacement import signals_as_exceptions
 
@@ -76,6 +77,7 @@ def serve(
         if error.errno == errno.EADDRINUSE:
             raise UsageError(f"--port {port} is taken; give another, or 0 for one that is free") from error
         raise UsageError(f"--host {host}: {error.strerror or error}; give an address of this machine") from error
+    warm()
     shown = f"[{host}]" if ":" in host else host
     tell(f"http://{shown}:{server.port}/" + (f"?token={token}" if token else ""))
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +86,26 @@ class Session:
             for sentence in ended.sentences:
                 runner.say(sentence, kind="wrong")
         return ended.has_result
+
+    def kept(self) -> list[Path]:
+        """Return copies of what can be kept, as it is now: the commands, and the archive of the session.
+
+        A file that a command writes meanwhile is copied as it was stored last.
+        """
+        folder = self.workplace.folder / "kept"
+        folder.mkdir(exist_ok=True)
+        script = folder / "commands.sh"
+        script.write_text("\n".join([*self.commands.done, ""]), encoding="utf-8")
+        own = self.workplace.own_archive
+        if not own.exists():
+            return [script]
+        copy = folder / own.name
+        with (
+            contextlib.closing(sqlite3.connect(f"{own.as_uri()}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(copy)) as target,
+        ):
+            source.backup(target)
+        return [script, copy]
 
     def close(self) -> None:
         """End what runs and remove what was brought."""

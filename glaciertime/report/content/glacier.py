@@ -17,7 +17,7 @@ from glaciertime.report.content.pictures import map_section, series_section
 from glaciertime.report.content.quality import quality_section, warnings_of
 from glaciertime.report.content.series import SaidDates
 
-__all__ = ["TABLES_SHOWN", "glacier_content"]
+__all__ = ["TABLES_SHOWN", "glacier_content", "glacier_headlines"]
 
 #: The tables of a record that a report rests on.
 TABLES_SHOWN = (
@@ -75,13 +75,25 @@ def _of_source(record: GlacierRecord) -> Iterator[Section]:
     from dataclasses import replace
 
     changes = Changes(record)
-    headline = headline_section(changes)
-    headline = replace(headline, blocks=(*warnings_of(record), *headline.blocks))
+    headline = _headline(record, changes)
     made = (
         headline, map_section(record), change_section(changes), rate_section(changes), series_section(record),
         season_section(changes), forecast_section(record), score_section(record), quality_section(record),
     )  # fmt: skip
     yield from (replace(section, source=record.source) for section in made if section is not None)
+
+
+def _headline(record: GlacierRecord, changes: Changes) -> Section:
+    from dataclasses import replace
+
+    headline = headline_section(changes)
+    return replace(headline, blocks=(*warnings_of(record), *headline.blocks))
+
+
+def glacier_headlines(record: GlacierRecord) -> tuple[Section, ...]:
+    """Return what is said of a glacier before anything else: warnings, sentences, numbers, for each source."""
+    apart = (record.of(source) for source in record.sources)
+    return tuple(_headline(one, Changes(one)) for one in apart)
 
 
 def _steps(section: Section) -> tuple[str, ...]:

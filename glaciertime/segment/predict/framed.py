@@ -309,8 +309,8 @@ def directions(
 
     def doubt_at(ocean_deg: float) -> float:
         framing = frame_scene(spec.frame, ground=ground, ocean_deg=ocean_deg, shown=seen)
-        tried = _predict(scene, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
-        return doubt_about(tried.probability, tried.zones, ocean=254)
+        _, _, probability, zones = _look(scene, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
+        return doubt_about(probability, zones, ocean=254)
 
     return search(doubt_at, first_deg=scene.up_deg if first_deg is None else first_deg)
 
@@ -364,6 +364,16 @@ def find_ocean(scenes: list[FramedScene], *, run: Engine, spec: ModelSpec) -> Fo
     return best_of(searches)
 
 
+def _look(
+    scene: FramedScene, framing: Framing, *, run: Engine, spec: ModelSpec, smoothness: float
+) -> tuple[NDArray[np.float32], Framing, NDArray[np.float32], NDArray[np.uint8]]:
+    """Return what lies in a frame, the frame without its empty edges, and the probabilities and zones there."""
+    image, framing = trimmed(read_framed(scene.read, framing, scene_shape=scene.shape), framing)
+    probability = predict_image(with_margin(image), run=run, spec=spec)
+    probability[:, ~np.isfinite(image).any(axis=0)] = np.nan
+    return image, framing, probability, zones_from_probability(probability, spec=spec, smoothness=smoothness)
+
+
 def _predict(
     scene: FramedScene,
     framing: Framing,
@@ -373,10 +383,7 @@ def _predict(
     smoothness: float,
     found: Found | None = None,
 ) -> Prediction:
-    image, framing = trimmed(read_framed(scene.read, framing, scene_shape=scene.shape), framing)
-    probability = predict_image(with_margin(image), run=run, spec=spec)
-    probability[:, ~np.isfinite(image).any(axis=0)] = np.nan
-    zones = zones_from_probability(probability, spec=spec, smoothness=smoothness)
+    image, framing, probability, zones = _look(scene, framing, run=run, spec=spec, smoothness=smoothness)
     rows, unlike, unclear, doubt, odds = None, "", "", 0.0, math.nan
     if spec.zones == "line":
         ocean = probability[spec.codes.index(254)]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pyproj
@@ -25,6 +24,8 @@ __all__ = ["Framing", "frame_scene", "ground_of", "moved", "read_framed", "to_sc
 
 #: A window of a frame is resampled from at most so many pixels of the scene.
 _LARGEST_PX = 60_000_000
+#: Samples of a frame that are made at a time.
+_STRIP_PX = 4_000_000
 #: How many of the outermost rows and columns of a frame are left out where most of them was not observed.
 _EDGE_PX = 4
 _MARGIN_PX = 8.0
@@ -244,26 +245,68 @@ def read_framed(read: Read, framing: Framing, *, scene_shape: tuple[int, int]) -
         )
     window = read(int(first[1]), int(first[0]), int(last[1] - first[1]), int(last[0] - first[0]))
     fine = _fineness(framing.to_scene)
-    row, column = np.mgrid[0:rows, 0:columns].astype(np.float64)
-    total, weight = np.zeros((len(window), rows * columns)), np.zeros((len(window), rows * columns))
-    seen = np.isfinite(window).astype(np.float64)
-    filled = np.where(seen > 0, window, 0).astype(np.float64)
-    steps = (np.arange(fine) + 0.5) / fine
-    for down in steps:
-        for right in steps:
-            points = np.stack([column.ravel() + right, row.ravel() + down])
-            x, y = moved(framing.to_scene, points)
-            at, inside = np.stack([y - first[1] - 0.5, x - first[0] - 0.5]), _inside(x, y, scene_shape)
-            for number, (values, known) in enumerate(zip(filled, seen, strict=True)):
-                total[number] += inside * ndimage.map_coordinates(values, at, order=1, mode="nearest")
-                weight[number] += inside * ndimage.map_coordinates(known, at, order=1, mode="nearest")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(weight >= 0.5 * fine**2, total / weight, np.nan).astype(np.float32)
-    return mean.reshape(-1, rows, columns)
+    # Columns and rows of the finer grid, counted from the middle of its first pixel, to those of the window.
+    finer = (
+        Affine.translation(-0.5 - first[0], -0.5 - first[1]) @ framing.to_scene @ Affine.scale(1 / fine)
+        @ Affine.translation(0.5, 0.5)
+    )  # fmt: skip
+    seen = np.isfinite(window)
+    is_whole, is_shared = bool(seen.all()), bool((seen == seen[:1]).all())
+    filled = window if is_whole else np.where(seen, window, np.float32(0))
+    mean = np.empty((len(window), rows, columns), dtype=np.float32)
+    strip = max(1, _STRIP_PX // (columns * fine**2))
+    for top in range(0, rows, strip):
+        shape = (min(strip, rows - top) * fine, columns * fine)
+        at = finer @ Affine.translation(0, top * fine)
+        # As in a window so on the scene: the middle of a pixel lies half a pixel in.
+        inside = _grid_inside(Affine.translation(0.5 + first[0], 0.5 + first[1]) @ at, shape, scene_shape)
+        known = inside
+        for number, (values, observed) in enumerate(zip(filled, seen, strict=True)):
+            if not is_whole and (number == 0 or not is_shared):
+                known = inside * _interpolated(observed.astype(np.float32), at, shape)
+            weight = _summed(known, fine)
+            total = _summed(inside * _interpolated(values, at, shape), fine)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                part = np.where(weight >= 0.5 * fine**2, total / weight, np.nan)
+            mean[number, top : top + len(part)] = part
+    return mean
 
 
-def _inside(x: Any, y: Any, shape: tuple[int, int], *, edge: float = 1e-6) -> NDArray[np.float64]:
-    return ((x >= -edge) & (x <= shape[1] + edge) & (y >= -edge) & (y <= shape[0] + edge)).astype(np.float64)
+def _interpolated(
+    values: NDArray[np.generic], at: Affine, shape: tuple[int, ...], *, order: int = 1
+) -> NDArray[np.float64]:
+    """Return values, (H, W), at the places to which an affine map takes the columns and rows of a grid."""
+    made = ndimage.affine_transform(
+        values, [[at.e, at.d], [at.b, at.a]], (at.f, at.c), output_shape=shape, output=np.float64, order=order,
+        mode="nearest",
+    )  # fmt: skip
+    return np.asarray(made, dtype=np.float64)
+
+
+def _grid_inside(
+    at: Affine, shape: tuple[int, int], scene_shape: tuple[int, int], *, edge: float = 1e-6
+) -> NDArray[np.float64]:
+    """Return 1 where an affine map takes the columns and rows of a grid into the scene, else 0.
+
+    What of a row lies inside is one run of columns.
+    """
+    row = np.arange(shape[0], dtype=np.float64)
+    first, last = np.full(len(row), -np.inf), np.full(len(row), np.inf)
+    for step, start, size in ((at.a, at.b * row + at.c, scene_shape[1]), (at.d, at.e * row + at.f, scene_shape[0])):
+        if abs(step) < 1e-12:
+            first[(start < -edge) | (start > size + edge)] = np.inf
+            continue
+        ends = np.sort([(-edge - start) / step, (size + edge - start) / step], axis=0)
+        first, last = np.maximum(first, ends[0]), np.minimum(last, ends[1])
+    column = np.arange(shape[1], dtype=np.float64)
+    return ((column >= first[:, None]) & (column <= last[:, None])).astype(np.float64)
+
+
+def _summed(samples: NDArray[np.float64], fine: int) -> NDArray[np.float64]:
+    """Return the sum over the samples of each pixel."""
+    height, width = samples.shape
+    blocks = samples.reshape(height // fine, fine, width // fine, fine)
+    return np.asarray(blocks.sum(axis=(1, 3)), dtype=np.float64)
 
 
 def _fineness(to_scene: Affine) -> int:
@@ -297,13 +340,14 @@ def to_scene(
     last = np.minimum(np.ceil(reach.max(axis=1) + beyond).astype(int), [width, height])
     if (last <= first).any():
         return out
-    row, column = np.mgrid[first[1] : last[1], first[0] : last[0]] + 0.5
-    x, y = moved(~framing.to_scene, np.stack([column.ravel(), row.ravel()]))
+    # Columns and rows of the scene, counted from the middle of a pixel, to those of the frame.
+    at = (
+        Affine.translation(-0.5, -0.5) @ ~framing.to_scene @ Affine.translation(first[0] + 0.5, first[1] + 0.5)
+    )  # fmt: skip
+    shape = (int(last[1] - first[1]), int(last[0] - first[0]))
     # What was rounded off, or left out along the edges, is as the nearest pixel of the frame.
-    inside = _inside(x, y, framing.shape, edge=_EDGE_PX + 1).astype(bool)
-    at = np.stack([y[inside] - 0.5, x[inside] - 0.5])
+    inside = _grid_inside(Affine.translation(0.5, 0.5) @ at, shape, framing.shape, edge=_EDGE_PX + 1).astype(bool)
     for number, layer in enumerate(field):
-        values = np.full(x.shape, np.nan, dtype=np.float32)
-        values[inside] = ndimage.map_coordinates(np.asarray(layer, dtype=np.float64), at, order=order, mode="nearest")
-        out[number, first[1] : last[1], first[0] : last[0]] = values.reshape(row.shape)
+        values = _interpolated(np.asarray(layer, dtype=np.float64), at, shape, order=order)
+        out[number, first[1] : last[1], first[0] : last[0]] = np.where(inside, values, np.nan)
     return out
