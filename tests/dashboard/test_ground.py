@@ -311,3 +311,88 @@ def test_fronts_that_are_shown_are_those_of_the_run() -> None:
         cutoff="2020-01-01", target_date="2030-01-01"
     )
     assert _of_these(held, printed)["target_date"].tolist() == [pd.Timestamp("2030-01-01")]
+
+
+def test_a_stop_ends_the_waiting_for_others_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glaciertime.dashboard import commands as module
+
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+
+    async def work() -> None:
+        first, second = Commands(tmp_path), Commands(tmp_path)
+        said: list[str] = []
+        sleep = ["-n", "1", "import time; time.sleep(60)"]
+        long = asyncio.ensure_future(first.run(sleep, hear=lambda _: None, module="timeit"))
+        await asyncio.sleep(0.1)
+        assert second.take()
+        queued = asyncio.ensure_future(second.run(["--version"], hear=said.append))
+        await asyncio.sleep(0.1)
+        assert said == ["Waiting: 1 computation of others before this one."]
+        await second.stop()
+        ended = await asyncio.wait_for(queued, 5)
+        assert (ended.has_result, said[-1], long.done()) == (False, "Stopped.", False)
+        second.give_back()
+        first.end()
+        await asyncio.wait_for(long, 20)
+        assert second.take()  # the place that was waited for is free again
+        assert (await asyncio.wait_for(second.run(["--version"], hear=said.append), 60)).code == 0
+
+    to_its_end(work())
+
+
+def test_a_command_sees_the_environment_and_the_folder_that_are_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = ["-n", "1", "-s", "import os", "print(os.environ.get('GLACIERTIME_DATA'), os.getcwd())"]
+    for value in ("one", "two"):
+        monkeypatch.setenv("GLACIERTIME_DATA", value)
+        ended = to_its_end(Commands(tmp_path).run(told, hear=lambda _: None, module="timeit"))
+        assert ended.out.splitlines()[0] == f"{value} {tmp_path}"
+
+
+def test_a_command_finds_imported_what_takes_long(tmp_path: Path) -> None:
+    asked = "print(sorted({'pandas', 'rasterio', 'onnxruntime'} - {*sys.modules}))"
+    told = ["-n", "1", "-r", "1", "-s", "import sys", asked]
+    ended = to_its_end(Commands(tmp_path).run(told, hear=lambda _: None, module="timeit"))
+    assert ended.out.splitlines()[0] == "[]"
+
+
+def test_what_is_kept_while_a_command_writes_is_what_was_stored_last(tmp_path: Path) -> None:
+    import sqlite3
+
+    from glaciertime.dashboard.session import Session
+
+    session = Session()
+    try:
+        writer = sqlite3.connect(session.workplace.own_archive, isolation_level=None)
+        writer.execute("CREATE TABLE t (a)")
+        writer.execute("INSERT INTO t VALUES (1)")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("INSERT INTO t VALUES (2)")
+        session.commands.done.append("glaciertime track")
+        script, copy = session.kept()
+        writer.execute("COMMIT")
+        writer.close()
+        assert script.read_text() == "glaciertime track\n"
+        assert sqlite3.connect(copy).execute("SELECT a FROM t").fetchall() == [(1,)]
+    finally:
+        session.close()
+
+
+def test_the_page_says_first_what_the_report_says_first(archive: Path) -> None:
+    import html
+
+    from glaciertime.archive import Archive
+    from glaciertime.dashboard.headline import headline_html
+    from glaciertime.record import read_record
+    from glaciertime.report.content import glacier_content
+    from glaciertime.report.forms import lay_out
+
+    record = read_record(Archive(archive), "Crane")
+    told = [html.unescape(re.sub("<[^>]+>", "", line)) for line in headline_html(record).splitlines()]
+    page = html.unescape(re.sub("<[^>]+>", "", lay_out(glacier_content(record), form="html").decode()))
+    page = re.sub(r"\s+", " ", page)
+    paragraphs = [line for line in told if line.startswith(("Simulated", "Area", "Front position, centreline on"))]
+    assert len(paragraphs) >= 3
+    for line in paragraphs[:3]:
+        assert re.sub(r"\s+", " ", line) in page

@@ -263,3 +263,33 @@ def test_the_chances_told_are_those_that_were_measured():
         counted.append((high, int((here["off_deg"].abs() < 45).sum()), len(here)))
         low = high
     assert tuple(counted) == CHANCES
+
+
+@pytest.mark.parametrize("turn_deg", [0, 17, 90, 200])
+@pytest.mark.parametrize("scale", [1.0, 2.3, 4.9])
+def test_a_framed_pixel_is_the_mean_of_what_was_observed_at_its_samples(
+    turn_deg: float, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scipy import ndimage
+
+    from glaciertime.segment.predict import framing as module
+
+    monkeypatch.setattr(module, "_STRIP_PX", 700)  # several strips
+    rng = np.random.default_rng(3)
+    pixels = rng.normal(100, 20, (2, 60, 70)).astype(np.float32)
+    pixels[1, rng.random((60, 70)) < 0.2] = np.nan
+    turned = Affine.translation(31, 27) @ Affine.rotation(turn_deg) @ Affine.scale(scale) @ Affine.translation(-9, -8)
+    laid = module.Framing(turned, (16, 18), 30.0, 0.0)
+    made = read_framed(lambda r, c, h, w: pixels[:, r : r + h, c : c + w], laid, scene_shape=(60, 70))
+    fine = max(1, int(np.ceil(scale - 0.2)))
+    steps = (np.arange(fine) + 0.5) / fine
+    for band, layer in zip(pixels, made, strict=True):
+        for row, column in ((0, 0), (3, 5), (8, 9), (15, 17)):
+            x, y = turned @ tuple(np.array([(column + right, row + down) for down in steps for right in steps]).T)
+            inside = (x >= 0) & (x <= 70) & (y >= 0) & (y <= 60)
+            known, filled = np.isfinite(band).astype(float), np.nan_to_num(band).astype(float)
+            at = np.stack([y - 0.5, x - 0.5])
+            weight = inside * ndimage.map_coordinates(known, at, order=1, mode="nearest")
+            total = inside * ndimage.map_coordinates(filled, at, order=1, mode="nearest")
+            expected = total.sum() / weight.sum() if weight.sum() >= 0.5 * fine**2 else np.nan
+            assert layer[row, column] == pytest.approx(expected, rel=1e-6, nan_ok=True)
