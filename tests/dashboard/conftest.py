@@ -80,7 +80,7 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.set_default_timeout(90_000)
+    opened.set_default_timeout(240_000)
     opened.goto(address)
     opened.get_by_role("button", name="Look", exact=True).wait_for()
     yield opened

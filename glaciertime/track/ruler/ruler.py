@@ -32,6 +32,11 @@ __all__ = ["FrontRuler", "Position", "front_position"]
 
 NO_ROUNDING = Rounding()
 
+#: Methods that read one position off a whole front: what measures it, and how its value answers to an error of the front.
+_OF_THE_WHOLE_FRONT = {
+    "extrapolated-centreline": (extrapolated_centreline_position_m, extrapolated_influence),
+    "mean-trace": (mean_trace_position_m, mean_trace_influence),
+}
 # With fewer offset lines crossed, their mean says too little of the band.
 _LEAST_LINES_SHARE = 0.5
 
@@ -110,9 +115,8 @@ class FrontRuler:
                 "multi-centreline": sentence("lines", n=count, width=width),
                 "rectilinear-box": sentence("rectangle", width=width),
                 "curvilinear-box": sentence("strip", width=width),
-                "extrapolated-centreline": "whole front",
-                "mean-trace": "whole front",
                 "area-change": "fjord",
+                **dict.fromkeys(_OF_THE_WHOLE_FRONT, "whole front"),
             }[method]
         )
 
@@ -170,10 +174,7 @@ class FrontRuler:
             sigma = math.hypot(sigma, partial_sigma_m(inland.share, width_m=box.width_m))
             value = box.start_m + inland.area_m2 / box.width_m
             return Position(value_m=value, sigma_m=sigma, coverage=inland.share)
-        measure, influence = {
-            "extrapolated-centreline": (extrapolated_centreline_position_m, extrapolated_influence),
-            "mean-trace": (mean_trace_position_m, mean_trace_influence),
-        }[method]
+        measure, influence = _OF_THE_WHOLE_FRONT[method]
         value = measure(whole.line, centreline=centreline)
         answers = influence(whole.line, centreline=centreline, correlation_m=correlation_m)
         sigma = answers.sigma_m(boundary_m, rounding=rounding, **errors)
