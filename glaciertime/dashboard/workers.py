@@ -16,9 +16,10 @@ import runpy
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 
 __all__ = ["Worker", "warm"]
 
@@ -27,6 +28,7 @@ _CONTEXT.set_forkserver_preload(["glaciertime.dashboard.imported"])
 _LINE_BYTES = 1 << 20
 #: The standard library starts and asks processes from one thread at a time.
 _lock = threading.Lock()
+_Result = TypeVar("_Result")
 
 
 def warm() -> None:
@@ -118,9 +120,9 @@ class Worker:
             pass
 
 
-def _alone(call: object) -> object:
+def _alone(call: Callable[[], _Result]) -> _Result:
     with _lock:
-        return call()  # type: ignore[operator]
+        return call()
 
 
 def _run(

@@ -32,7 +32,7 @@ __all__ = ["FrontRuler", "Position", "front_position"]
 
 NO_ROUNDING = Rounding()
 
-#: Methods that read one position off a whole front: what measures it, and how its value answers to an error of the front.
+#: Methods that read one position off a whole front: what measures it, and how the value answers to an error of it.
 _OF_THE_WHOLE_FRONT = {
     "extrapolated-centreline": (extrapolated_centreline_position_m, extrapolated_influence),
     "mean-trace": (mean_trace_position_m, mean_trace_influence),
