@@ -173,6 +173,9 @@ def test_a_name_of_a_mac_is_the_one_that_others_write() -> None:
     ("name", "content"),
     [
         ("a.tif", b'<VRTDataset rasterXSize="1" rasterYSize="1"></VRTDataset>'),
+        ("a.tif", b"\x89HDF\r\n\x1a\n" + bytes(64)),
+        ("a.tif", b"CDF\x01" + bytes(64)),
+        ("a.tif", b"%PDF-1.7"),
         ("a.png", b"<GDAL_WMS><Service name='TMS'/></GDAL_WMS>"),
         ("a.kml", b"<OGRVRTDataSource><!-- <kml --></OGRVRTDataSource>"),
         ("a.geojson", b"<OGRVRTDataSource></OGRVRTDataSource>"),
