@@ -13,7 +13,7 @@ from glaciertime.errors import UsageError, nearest_names
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.prediction import Forecaster
 
-__all__ = ["MODELS", "Model", "get_model", "model_names", "model_table"]
+__all__ = ["MIN_MIXED", "MODELS", "Model", "get_model", "model_names", "model_table"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ class Model:
         return forecaster
 
 
+#: Fewer values of a record are told by no mix of models: then ``auto`` is the last one.
+MIN_MIXED = 4
 _LOCAL = "glaciertime.forecast.local."
 _LEARNED = "glaciertime.forecast.learned."
 
@@ -94,7 +96,8 @@ MODELS = {
         Model("ensemble", "median of last, drift, kalman, linear and gbm, weighted by past skill on other glaciers",
               "as gbm", _LEARNED + "pooled:run_ensemble", 4, is_global=True),
         Model("auto", "the mix of last, drift, kalman, linear and gbm that served other glaciers best until then",
-              "4 observations; better with other glaciers", _LEARNED + "pooled:run_auto", 4, is_global=True),
+              f"2 observations, below {MIN_MIXED} the last value; better with other glaciers",
+              _LEARNED + "pooled:run_auto", 2, is_global=True),
     )
 }  # fmt: skip
 

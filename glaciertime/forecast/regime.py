@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.breaks import Break, is_dense, record_breaks
+from glaciertime.forecast.reading import spread_as_read
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.units import number_text
 
@@ -203,29 +204,8 @@ def answer_without_model(
         return np.tile(limit * np.maximum(2 * quantiles - 1, 0.0), (len(dates), 1))
     if len(series) < 2 or not (series.values == last).all():
         return None
-    from scipy.special import ndtri
-
-    sigma = series.recent_sigma
-    spread = sigma * ndtri(quantiles) if sigma > 0 else _resolution(last) * (quantiles - 0.5)
-    rows = np.tile(last + spread, (len(dates), 1))
+    rows = last + spread_as_read(series, quantiles, dates)
     return np.maximum(rows, 0.0) if series.is_ratio_scale else rows
-
-
-def _resolution(value: float) -> float:
-    """Return the unit of the last digit of a value, at most that of its second: trailing zeros may have been read.
-
-    Of a zero, one.
-
-    Examples
-    --------
-    >>> _resolution(5.0), _resolution(1234.0), _resolution(0.25)
-    (0.1, 1.0, 0.01)
-    """
-    if value == 0:
-        return 1.0
-    second = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
-    written = next((10.0**-digits for digits in range(9) if round(value, digits) == value), 1e-9)
-    return float(min(second, written))
 
 
 def break_texts(series: Series) -> list[str]:

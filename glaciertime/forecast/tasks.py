@@ -19,6 +19,7 @@ from glaciertime.forecast.learned.kept import Kept
 from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
+from glaciertime.forecast.reading import at_least_as_read
 from glaciertime.forecast.regime import Regime, answer_without_model, present_regime
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Outcome, Task, bound
@@ -112,8 +113,10 @@ def run_tasks(
             found = _run_local(model, as_observed if model.weighs_sigma else settled, levels, jobs, report, covariates)
         places = dict(answered)
         for index, task, outcome in zip(open_places, settled, found, strict=True):
-            is_ok = outcome.status == "ok"
-            places[index] = replace(outcome, values=bound(outcome.values, task, quantiles)) if is_ok else outcome
+            if outcome.status == "ok":
+                values = at_least_as_read(outcome.values, tasks[index].series, quantiles, task.dates)
+                outcome = replace(outcome, values=bound(values, task, quantiles))
+            places[index] = outcome
         outcomes[model.name] = [places[index] for index in range(len(tasks))]
         done += len(tasks)
         report(len(tasks), offset)

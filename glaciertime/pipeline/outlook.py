@@ -26,6 +26,7 @@ from glaciertime.forecast.covariates import Covariates, check_one_past
 from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
 from glaciertime.forecast.learned.network_weights import NetworkWeights
+from glaciertime.forecast.models import MIN_MIXED
 from glaciertime.forecast.regime import break_texts
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
@@ -230,6 +231,10 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
         if request.models and len(known):
             seen = known.screened() if request.cutoff is None else forget_later_flags(known)
             told += [f"{series.label}: {text}" for text in break_texts(seen)]
+            if "auto" in request.models and len(seen) < MIN_MIXED:
+                told.append(
+                    f"{series.label}: {len(seen)} values say too little for a mix of models; auto is the last value"
+                )
         if request.models:
             learning = learning_of(
                 record, series, models=request.models, command=request.command, jobs=request.jobs

@@ -11,12 +11,14 @@ QUANTILES = np.array([0.05, 0.5, 0.95])
 NATIVE = np.array([-1.0, 0.0, 1.0])
 
 
-def learned(errors: np.ndarray, *, inputs: np.ndarray | None = None, years: int = 50) -> PastErrors:
+def learned(
+    errors: np.ndarray, *, inputs: np.ndarray | None = None, years: int = 50, is_area: bool = True
+) -> PastErrors:
     """Past errors at a lead of a year, spread evenly over the targets of so many years."""
     count = len(errors)
     given = np.zeros((count, 1)) if inputs is None else inputs
     return PastErrors.learn(errors, given, lead_years=np.ones(count), cutoff_year=0.0,
-                            target_year=-0.5 - np.arange(count) % years)  # fmt: skip
+                            target_year=-0.5 - np.arange(count) % years, is_area=is_area)  # fmt: skip
 
 
 def test_misses_that_are_lopsided_make_intervals_that_are() -> None:
@@ -39,11 +41,25 @@ def test_errors_of_few_years_are_trusted_less_and_the_next_year_is_wider() -> No
     assert of_four == pytest.approx(NATIVE * (2.015 / 1.6449 * np.sqrt(1.25)) ** 0.3, rel=0.03)
     # Of five years ahead, four years hold less than one spell.
     lead = PastErrors(
-        errors, np.full(90_000, 5.0), -0.5 - np.arange(90_000) % 4, 0.0, np.zeros(1), np.ones(1), np.zeros(1)
+        errors, np.full(90_000, 5.0), -0.5 - np.arange(90_000) % 4, 0.0, True, np.zeros(1), np.ones(1), np.zeros(1)
     )
     assert lead.offsets(5.0, np.zeros(1), NATIVE, QUANTILES)[2] > of_four[2]
     half = learned(10 * errors, years=10).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
     assert half[2] == pytest.approx(10**0.5 * (1.796 / 1.6449 * np.sqrt(1.1)) ** 0.3, rel=0.03)
+
+
+def test_lengths_forget_faster_than_areas_and_share_more_of_their_weather() -> None:
+    rng = np.random.default_rng(5)
+    errors = rng.normal(size=90_000) / 1.6448536
+    of_four = learned(errors, years=4, is_area=False).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
+    assert of_four == pytest.approx(NATIVE * (2.015 / 1.6449 * np.sqrt(1.25)) ** 0.4, rel=0.03)
+    # Three times as large until four years ago: of that a length remembers little.
+    calmer = np.where(np.arange(90_000) % 12 >= 4, 3.0, 1.0) * errors
+    length, area = (
+        learned(calmer, years=12, is_area=is_area).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)[2]
+        for is_area in (False, True)
+    )
+    assert length < 0.9 * area
 
 
 def test_what_makes_errors_large_makes_intervals_wide() -> None:

@@ -12,12 +12,13 @@ __all__ = ["MIN_ERRORS", "PastErrors", "weighted_quantile"]
 #: Fewer past errors at a similar lead, and they say nothing yet; fewer in all, and nothing of what makes them large.
 MIN_ERRORS, _LEAST_TO_LEARN = 60, 200
 _LEAD_WIDTH = 0.35
-_HALF_LIFE_YEARS = 5.0
+#: How fast past errors are forgotten (areas, all else), and how much of the size of an error the years' common weather
+#: is taken to be, in logarithms: with which as many lie on either side as should, of what came before the targets that
+#: the benchmark scores.
+_HALF_LIFE_YEARS = {True: 5.0, False: 2.0}
+_COMMON = {True: 0.3, False: 0.4}
 #: So many years of targets are trusted half.
 _HALF_TRUST_YEARS = 10.0
-#: How much of the size of an error the years' common weather is taken to be, in logarithms: what brings intervals of
-#: lengths to their level, of all years and of the last eight alone, in the middle.
-_COMMON = 0.3
 #: A side is at least so much of what both sides together are: few errors may all be of one sign.
 _LEAST_SIDE = 0.2
 #: Ridge per error, the smallest error that tells more than a smaller one, and how far an input counts: as it is, and in
@@ -53,20 +54,24 @@ class PastErrors:
         Observed less forecast, in units of the forecast's spread and of the size that its inputs let expect.
     lead_years, target_year : (N,) float64
     cutoff_year : float
+    is_area : bool
+        Ice shelves forget more slowly than lengths do, and share less of their weather.
     """
 
     errors: Array
     lead_years: Array
     target_year: Array
     cutoff_year: float
+    is_area: bool
     _middle: Array
     _spread: Array
     _effect: Array
 
     @classmethod
     def learn(
-        cls, errors: Array, inputs: Array, *, lead_years: Array, target_year: Array, cutoff_year: float
-    ) -> PastErrors:
+        cls, errors: Array, inputs: Array, *, lead_years: Array, target_year: Array, cutoff_year: float,
+        is_area: bool = False,
+    ) -> PastErrors:  # fmt: skip
         r"""Return past errors with what their inputs tell of their size.
 
         The logarithm of an error's size is fitted by ridge regression on the standardised inputs; no fit of fewer than
@@ -81,6 +86,7 @@ class PastErrors:
         lead_years, target_year : (N,)
         cutoff_year : float
             No target lies after it.
+        is_area : bool
 
         Examples
         --------
@@ -103,7 +109,7 @@ class PastErrors:
             gram = z.T @ z + _RIDGE * len(errors) * np.eye(z.shape[1])
             effect = np.linalg.solve(gram, z.T @ (size - size.mean()))
             scaled = errors / np.exp(z @ effect)
-        return cls(scaled, lead_years, target_year, cutoff_year, middle, spread, effect)
+        return cls(scaled, lead_years, target_year, cutoff_year, is_area, middle, spread, effect)
 
     def size(self, inputs: Array) -> float:
         """Return how large an error is expected to be by the inputs (P,) of a forecast, 1 for usual ones."""
@@ -114,13 +120,13 @@ class PastErrors:
         r"""Return the quantiles of the error of a forecast, in units of its spread.
 
         The quantile of past errors is the conformal one, of each side by itself: misses need not be as many on both.
-        Errors count by how near their lead is (on a log scale) and by their age (half after 5 years). Errors of one
-        year share its weather, so that what counts is not how many glaciers there are but how many years *K* of
-        targets: the result lies between the native and the conformal quantile, on a log scale, nearer to the latter
-        the more years there are (half way at ten); and of *n* = *K* / lead independent spells the next one is wider
-        than they were by
+        Errors count by how near their lead is (on a log scale) and by their age (half after 2 years, of areas after
+        5). Errors of one year share its weather, so that what counts is not how many glaciers there are but how many
+        years *K* of targets: the result lies between the native and the conformal quantile, on a log scale, nearer to
+        the latter the more years there are (half way at ten); and of *n* = *K* / lead independent spells the next one
+        is wider than they were by, with *c* = 0.4 (of areas 0.3),
 
-        .. math:: \left(\frac{t_{n+1}(p)}{z(p)} \sqrt{1 + 1/n}\right)^{0.3}
+        .. math:: \left(\frac{t_{n+1}(p)}{z(p)} \sqrt{1 + 1/n}\right)^{c}
 
         Parameters
         ----------
@@ -149,7 +155,8 @@ class PastErrors:
         from scipy import special
 
         age = self.cutoff_year - self.target_year
-        weight = np.exp(-0.5 * (np.log(self.lead_years / ahead) / _LEAD_WIDTH) ** 2) * 0.5 ** (age / _HALF_LIFE_YEARS)
+        weight = np.exp(-0.5 * (np.log(self.lead_years / ahead) / _LEAD_WIDTH) ** 2)
+        weight *= 0.5 ** (age / _HALF_LIFE_YEARS[self.is_area])
         near = weight > 1e-3
         if near.sum() < MIN_ERRORS:
             return native
@@ -165,7 +172,7 @@ class PastErrors:
         spells = max(years / max(ahead, 1.0), 1.5)
         upper = np.clip(np.maximum(quantiles, 1 - quantiles), 0.5 + 1e-9, 1 - 1e-9)
         wider = special.stdtrit(spells + 1, upper) / special.ndtri(upper) * np.sqrt(1 + 1 / spells)
-        return np.sort(side * half * ratio**trust * wider**_COMMON)
+        return np.sort(side * half * ratio**trust * wider ** _COMMON[self.is_area])
 
 
 def _bounded(inputs: Array) -> Array:

@@ -24,6 +24,8 @@ from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin, pasts_of
 from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
+from glaciertime.forecast.local.simple import Last
+from glaciertime.forecast.models import MIN_MIXED
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import Outcome, Task
@@ -182,7 +184,7 @@ class Workbench:
             ])  # fmt: skip
             self._past_errors[key] = PastErrors.learn(
                 errors, inputs, lead_years=bank.ahead[known], target_year=bank.target_year[known],
-                cutoff_year=cutoff,
+                cutoff_year=cutoff, is_area=self.pool.is_area,
             )  # fmt: skip
         past = self._past_errors[key]
         width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
@@ -206,8 +208,8 @@ def _native(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _task_row(task: Task) -> OriginRow | str:
     try:
-        if len(task.series) < 4:
-            raise SeriesTooShortError(task.series.label, len(task.series), "a model over many glaciers", 4,
+        if len(task.series) < MIN_MIXED:
+            raise SeriesTooShortError(task.series.label, len(task.series), "a model over many glaciers", MIN_MIXED,
                                       'use model "last"')  # fmt: skip
         return describe_origin(task.series, task.dates)
     except GlacierTimeError as error:
@@ -297,10 +299,14 @@ def run_auto(bench: Workbench) -> list[Outcome]:
     """Forecast by the mix of candidates that served other glaciers best at earlier origins.
 
     With fewer than five other glaciers, or too few of their values, the mix is that of last, drift and kalman which
-    served the glacier itself at its earlier origins, drawn towards a fixed one.
+    served the glacier itself at its earlier origins, drawn towards a fixed one. Of fewer than four values it is the
+    last one.
     """
     outcomes = []
-    for index in range(len(bench.tasks)):
+    for index, task in enumerate(bench.tasks):
+        if len(task.series) < MIN_MIXED:
+            outcomes.append(Outcome(Last().fit(task.series).predict(task.dates, levels=bench.levels).values, "ok"))
+            continue
         row = bench.rows[index]
         if isinstance(row, str):
             outcomes.append(_failed(bench, index, row))
