@@ -97,7 +97,7 @@ FLOORS = {
         {"rows", "series"},
     ),
     "forecast": (
-        {"series", "prediction", "covariates", "example", "screening", "task"},
+        {"series", "prediction", "covariates", "example", "screening", "task", "reading"},
         {"local"},
         {"regime"},
         {"learned"},

@@ -12,8 +12,9 @@ import pandas as pd
 from glaciertime.errors import UsageError, nearest_names
 from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.prediction import Forecaster
+from glaciertime.forecast.task import MIN_MIXED
 
-__all__ = ["MIN_MIXED", "MODELS", "Model", "get_model", "model_names", "model_table"]
+__all__ = ["MODELS", "Model", "get_model", "model_names", "model_table"]
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,6 @@ class Model:
         return forecaster
 
 
-#: Fewer values of a record are told by no mix of models: then ``auto`` is the last one.
-MIN_MIXED = 4
 _LOCAL = "glaciertime.forecast.local."
 _LEARNED = "glaciertime.forecast.learned."
 

@@ -11,9 +11,10 @@ from glaciertime.forecast.series import Series
 from glaciertime.tables import ALONG_A_LINE
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["Outcome", "Task", "bound"]
+__all__ = ["MIN_MIXED", "Outcome", "Task", "bound"]
 
-
+#: Of fewer values no mix of models can be told: ``auto`` is the last one.
+MIN_MIXED = 4
 #: Below this share of the last value a forecast is drawn away from zero.
 _NEAR = 0.3
 #: The share of the upper half at which a quantity that goes on as ever is reached: the quantile 0.95.

@@ -26,11 +26,11 @@ from glaciertime.forecast.covariates import Covariates, check_one_past
 from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
 from glaciertime.forecast.learned.network_weights import NetworkWeights
-from glaciertime.forecast.models import MIN_MIXED
 from glaciertime.forecast.regime import break_texts
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days, as_years
+from glaciertime.forecast.task import MIN_MIXED
 from glaciertime.pipeline.forecasting import choose_series, front_of_contours, predict_contours
 from glaciertime.pipeline.learning import learning_of
 from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read

@@ -25,10 +25,9 @@ from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin, pasts_of
 from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
 from glaciertime.forecast.local.simple import Last
-from glaciertime.forecast.models import MIN_MIXED
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.series import Series, as_years
-from glaciertime.forecast.task import Outcome, Task
+from glaciertime.forecast.task import MIN_MIXED, Outcome, Task
 from glaciertime.processes import process_pool
 
 __all__ = ["Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
