@@ -148,7 +148,7 @@ class PastErrors:
         --------
         >>> many = np.tile(np.linspace(-1, 1, 201), 200)
         >>> learned = PastErrors.learn(many, np.zeros((len(many), 1)), lead_years=np.ones(len(many)),
-        ...                            target_year=np.repeat(np.arange(200.0), 201), cutoff_year=200.0)
+        ...                            target_year=np.repeat(np.arange(200.0), 201), cutoff_year=200.0, is_area=True)
         >>> learned.offsets(1.0, np.zeros(1), np.array([-0.9, 0.0, 0.9]), np.array([0.05, 0.5, 0.95])).round(2)
         array([-0.91,  0.  ,  0.91])
         """
