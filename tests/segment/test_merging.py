@@ -88,6 +88,39 @@ def test_mean_and_vote_of_models_whose_classes_stand_in_another_order() -> None:
     assert made.zones.tolist() == [[0]]
 
 
+@pytest.mark.parametrize(
+    ("clean", "rest", "codes"),
+    [
+        (("not clean ice", "clean ice"), "not clean ice or debris", (1, 2, 3)),
+        (("background", "clean ice"), "background", (1, 2, 3)),
+        (("rock", "clean ice", "ocean"), "rock", (1, 2, 4, 3)),
+    ],
+)
+def test_what_a_model_of_one_class_against_all_others_denies_is_left_to_the_others(clean, rest, codes) -> None:
+    first = spec("c", clean, (1, 2, 4)[: len(clean)])
+    second = spec("d", ("not debris", "debris"), (1, 2))
+    order = "debris > clean" if len(clean) == 2 else "debris > clean > ocean"
+    both = unite([first, second], parse_merge(order))
+    assert both.spec.classes == (rest, *clean[1:], "debris")
+    assert both.spec.codes == codes
+    assert any(rest in told and "not debris" in told for told in both.told)
+    rng = np.random.default_rng(3)
+    given = [probabilities(rng, len(clean)), probabilities(rng, 2)]
+    zones = [masks(one, of) for one, of in zip(given, (first, second), strict=True)]
+    made = merge_pixels(both, given, zones)
+    assert np.array_equal(made.zones, np.where(zones[1] == 2, 3, zones[0]))
+    assert np.allclose(made.probability.sum(axis=0), 1, atol=1e-6)
+
+
+def test_what_is_named_in_the_order_keeps_its_place() -> None:
+    first, second = spec("c", ("not clean", "clean"), (0, 1)), spec("d", ("not debris", "debris"), (0, 2))
+    named = unite([first, second], parse_merge("debris>not clean>clean"))
+    assert named.spec.classes == ("not clean", "clean", "not debris", "debris")
+    snow = spec("s", ("cloud", "snow"), (0, 3))
+    with pytest.raises(UsageError, match="have no place in the order"):
+        unite([spec("b", ("rock", "clean"), (0, 1)), snow, second], parse_merge("debris>clean>snow"))
+
+
 def test_what_one_model_did_not_see_is_not_observed() -> None:
     both = unite([CLEAN, DEBRIS], parse_merge("debris>clean"))
     rng = np.random.default_rng(0)

@@ -161,6 +161,8 @@ def unite(members: Sequence[ModelSpec], merge: Merge) -> United:
     """Return models with their classes united by name.
 
     A class has the code of the first model that knows it; one whose code is taken by then gets the next that is free.
+    What is called "not" the other class of its model, as by ``binary``, is what is left where no model claims a pixel:
+    in an order of precedence that does not name it, it is one class with what is left of the others.
 
     Parameters
     ----------
@@ -183,8 +185,10 @@ def unite(members: Sequence[ModelSpec], merge: Merge) -> United:
     (('other', 'clean ice', 'debris'), (0, 1, 2), 'debris>clean ice')
     """
     _check_members(members)
-    codes: dict[str, int] = {}
     told: list[str] = []
+    if merge.kind == PRECEDENCE:
+        members, told = _one_rest(members, merge)
+    codes: dict[str, int] = {}
     for spec in members:
         for name, code in zip(spec.classes, spec.codes, strict=True):
             if name not in codes:
@@ -234,8 +238,29 @@ def _check_same_classes(members: Sequence[ModelSpec], merge: Merge) -> None:
             )
 
 
-def _ordered(merge: Merge, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the order by the whole names of classes, all but at most one of them."""
+def _one_rest(members: Sequence[ModelSpec], merge: Merge) -> tuple[list[ModelSpec], list[str]]:
+    """Return models in which all that the order does not name and that is called "not" a class has one name."""
+    names = tuple(dict.fromkeys(name for spec in members for name in spec.classes))
+    order = _whole_names(merge, names)
+    left = [name for name in names if name not in order]
+    denied = {name: other for spec in members if len(spec.classes) == 2
+              for name, other in (spec.classes, spec.classes[::-1])
+              if name in left and name.casefold() == f"not {other}".casefold()}  # fmt: skip
+    known = [name for name in left if name not in denied]
+    if not denied or len(left) < 2 or len(known) > 1:
+        return list(members), []
+    # Classes that a model tells apart stay apart.
+    if any(len(set(spec.classes) & set(left)) > 1 for spec in members):
+        return list(members), []
+    rest = known[0] if known else f"not {' or '.join(dict.fromkeys(denied.values()))}"
+    renamed = [
+        replace(spec, classes=tuple(rest if name in denied else name for name in spec.classes)) for spec in members
+    ]
+    return renamed, [f"where no model claims a pixel it is {rest}: {', '.join(denied)} of the models are one with it"]
+
+
+def _whole_names(merge: Merge, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the order by the whole names of classes."""
     found = []
     for word in merge.order:
         same = [name for name in names if name.casefold() == word.casefold()]
@@ -247,13 +272,19 @@ def _ordered(merge: Merge, names: tuple[str, ...]) -> tuple[str, ...]:
         found.append(same[0])
     if len(set(found)) < len(found):
         raise UsageError(f"--merge {merge.text}: {', '.join(found)}: a class is named twice; name each once")
+    return tuple(found)
+
+
+def _ordered(merge: Merge, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the order by the whole names of classes, all but at most one of them."""
+    found = _whole_names(merge, names)
     rest = [name for name in names if name not in found]
     if len(rest) > 1:
         raise UsageError(
             f"--merge {merge.text}: {', '.join(rest)} have no place in the order, and the models may differ on them; "
             f"name all but one, such as '{'>'.join([*found, *rest[:-1]])}'"
         )
-    return tuple(found)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
