@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.spatial import ConvexHull
 
 from glaciertime.errors import InputError, UsageError
 
@@ -41,8 +41,9 @@ _ABSURD = 1e15
 #: A value further from all others than this share of their range is none of them.
 _GAP = 0.2
 _LEAST_SHARE = 0.002
-#: Share of its convex hull that what was cut out with straight sides fills.
-_STRAIGHT = 0.97
+#: Share of its convex hull that what was cut out with straight sides fills, and the most corners of the hull. What juts
+#: out by less than this share of a side, or so many pixels, is no corner: an island is round.
+_STRAIGHT, _CORNERS, _CORNER_SHARE, _CORNER_PX = 0.97, 8, 0.01, 1.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,7 +247,11 @@ def _is_cut_out(zero: NDArray[np.bool_]) -> bool:
              for edge in (0, 1)]  # fmt: skip
     if np.ptp(np.array(sides), axis=0).min() < 3:
         return False
-    return bool((last - first).sum() > _STRAIGHT * ConvexHull(sides).volume and kept.sum() > 0.9 * (last - first).sum())
+    hull = shapely.MultiPoint(sides).convex_hull
+    corners_of = hull.simplify(max(_CORNER_PX, _CORNER_SHARE * hull.length / 4))
+    has_corners = shapely.get_num_coordinates(corners_of) - 1 <= _CORNERS
+    is_filled = (last - first).sum() > _STRAIGHT * hull.area and kept.sum() > 0.9 * (last - first).sum()
+    return bool(has_corners and is_filled)
 
 
 def grey_table(colours: dict[int, tuple[int, ...]], *, name: str) -> NDArray[np.float32]:

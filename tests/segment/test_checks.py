@@ -252,6 +252,9 @@ def test_zeros_about_a_turned_scene_are_not_observed_however_dark_it_is():
     coast = np.hypot(row + 40, column) + 12 * np.sin(np.arctan2(row, column) * 7) < 60
     assert suspected_nodata(np.where(coast, image, 0)) is None, "dark water has a coast"
     assert suspected_nodata(np.where(row > 0, image, 0)) is None, "half an image may be dark"
+    for along in (50, 25):
+        island = (row / 50) ** 2 + (column / along) ** 2 < 1
+        assert suspected_nodata(np.where(island, image, 0)) is None, "an island in dark water is round"
 
 
 @pytest.mark.parametrize("value", [1e30, 9.96921e36, -1e16])
