@@ -21,8 +21,6 @@ __all__ = ["Commands", "Ended"]
 _GRACE_S = 5.0
 #: As many at a time as there are cores: more would only wait for each other.
 _AT_ONCE = max(1, os.cpu_count() or 1)
-_waiting = 0
-_slots: dict[asyncio.AbstractEventLoop, asyncio.Semaphore] = {}
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,28 @@ class Ended:
     def rows(self) -> Any:
         """Return what was printed as JSON."""
         return json.loads(self.out)
+
+
+class _Places:
+    """How many run at a time of those of all sessions, and how many wait."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.turns = asyncio.Semaphore(count)
+        self.waiting = 0
+
+
+#: What only shows (pictures, headlines) has a place of its own: behind the commands of all others, the first result
+#: would be seen when the last is made.
+_places: dict[tuple[asyncio.AbstractEventLoop, bool], _Places] = {}
+
+
+def _places_of(module: str) -> _Places:
+    only_shows = module.startswith("glaciertime.dashboard.")
+    key = (asyncio.get_running_loop(), only_shows)
+    if key not in _places:
+        _places[key] = _Places(1 if only_shows else _AT_ONCE)
+    return _places[key]
 
 
 class Commands:
@@ -99,26 +119,24 @@ class Commands:
         module : str
             What is run: the package, or one of its modules.
         """
-        global _waiting
         shown = shlex.join(["glaciertime" if module == "glaciertime" else f"python -m {module}", *arguments])
         if self._is_stopped:
             return _stopped(shown, hear)
-        slots = _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
-        if slots.locked():
-            hear(f"Waiting: {counted(_waiting + _AT_ONCE, 'computations')} of others before this one.")
-        if not await self._queue(slots):
+        places = _places_of(module)
+        if places.turns.locked():
+            hear(f"Waiting: {counted(places.waiting + places.count, 'computations')} of others before this one.")
+        if not await self._queue(places):
             return _stopped(shown, hear)
         try:
             return await self._run(module, arguments, shown, hear)
         finally:
-            slots.release()
+            places.turns.release()
 
-    async def _queue(self, slots: asyncio.Semaphore) -> bool:
+    async def _queue(self, places: _Places) -> bool:
         """Wait for a place; return False, without one, where the work is stopped meanwhile."""
-        global _waiting
-        turn = asyncio.ensure_future(slots.acquire())
+        turn = asyncio.ensure_future(places.turns.acquire())
         self._queued.add(turn)
-        _waiting += 1
+        places.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
@@ -126,10 +144,10 @@ class Commands:
                 raise
             return False
         finally:
-            _waiting -= 1
+            places.waiting -= 1
             self._queued.discard(turn)
         if self._is_stopped:
-            slots.release()
+            places.turns.release()
         return not self._is_stopped
 
     async def _run(self, module: str, arguments: Sequence[str], shown: str, hear: Callable[[str], None]) -> Ended:

@@ -343,6 +343,29 @@ def test_a_stop_ends_the_waiting_for_others_at_once(tmp_path: Path, monkeypatch:
     to_its_end(work())
 
 
+def test_a_picture_does_not_wait_for_the_computations_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from glaciertime.dashboard import commands as module
+
+    monkeypatch.setattr(module, "_AT_ONCE", 1)
+
+    async def work() -> None:
+        computing, seeing = Commands(tmp_path), Commands(tmp_path)
+        sleep = ["-n", "1", "-r", "1", "import time; time.sleep(500)"]
+        long = asyncio.ensure_future(computing.run(sleep, hear=lambda _: None, module="timeit"))
+        await asyncio.sleep(0.1)
+        said: list[str] = []
+        made = seeing.run(["none.tif", "--out", "none.npy"], hear=said.append, module="glaciertime.dashboard.preview")
+        ended = await asyncio.wait_for(made, 200)
+        assert (ended.code, long.done()) == (1, False)
+        assert not [sentence for sentence in said if "Waiting" in sentence]
+        computing.end()
+        await asyncio.wait_for(long, 200)
+
+    to_its_end(work())
+
+
 def test_a_command_sees_the_environment_and_the_folder_that_are_now(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,8 @@
 """A scene in any orientation and resolution, in the frame of a model and back."""
 
 import math
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +15,9 @@ from affine import Affine
 from glaciertime.errors import InputError, UsageError
 from glaciertime.segment.description import ModelSpec
 from glaciertime.segment.frame import LANDSAT_FRONTS, Frame
-from glaciertime.segment.predict.framed import FramedScene, check_side, find_ocean, predict_scene
+from glaciertime.segment.predict.framed import FramedScene, check_side, directions, find_ocean, predict_scene
 from glaciertime.segment.predict.framing import frame_scene, ground_of, read_framed, to_scene, trimmed, with_margin
-from glaciertime.segment.predict.orientation import CHANCES, Found, best_of, parse_ocean
+from glaciertime.segment.predict.orientation import CHANCES, Found, best_of, parse_ocean, search
 
 SPEC = ModelSpec(
     name="bright", model="unet", bands=("grey",), classes=("glacier", "ocean"), codes=(127, 254), zones="line",
@@ -293,3 +295,30 @@ def test_a_framed_pixel_is_the_mean_of_what_was_observed_at_its_samples(
             total = inside * ndimage.map_coordinates(filled, at, order=1, mode="nearest")
             expected = total.sum() / weight.sum() if weight.sum() >= 0.5 * fine**2 else np.nan
             assert layer[row, column] == pytest.approx(expected, rel=1e-6, nan_ok=True)
+
+
+def test_directions_tried_two_at_a_time_are_the_same() -> None:
+    both = threading.Barrier(2)
+
+    def doubt_at(angle: float) -> float:
+        both.wait(30)  # breaks where the other is not tried meanwhile
+        return abs((angle - 98 + 180) % 360 - 180)
+
+    alone = search(lambda angle: abs((angle - 98 + 180) % 360 - 180), first_deg=7)
+    together = search(doubt_at, first_deg=7, at_once=2)
+    assert list(together.items()) == list(alone.items())
+
+
+def test_directions_of_a_file_are_tried_without_reading_it_twice_at_a_time() -> None:
+    busy = threading.Lock()
+
+    def read(row: int, column: int, height: int, width: int) -> np.ndarray:
+        assert busy.acquire(blocking=False), "it was read from two threads at a time"
+        try:
+            time.sleep(0.02)
+            return np.full((1, height, width), 90, np.float32)
+        finally:
+            busy.release()
+
+    scene = FramedScene(read=read, shape=(64, 64), transform=Affine(100, 0, 0, 0, -100, 0), crs=None)
+    assert len(directions(scene, run=brightness, spec=SPEC)) == 16

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyproj
@@ -44,6 +45,8 @@ _ROOM = 2.0
 UNRELIABLE_SHARE = 0.1
 #: Along the flow a frame may be that much longer than the field of view before it is cut around the front.
 _LONGER = 1.3
+#: Directions that are tried at a time, of scenes that are small enough to be held twice.
+_AT_ONCE, _SMALL_PX = 2, 4_000_000
 
 
 @dataclass(frozen=True)
@@ -307,12 +310,21 @@ def directions(
     seen = scene.shown() if shown is None else shown
     _check_room(scene, spec.frame, ground=ground, shown=seen)
 
+    file = threading.Lock()
+
+    def read(row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        with file:  # which is read from one thread at a time
+            return scene.read(row, column, height, width)
+
+    shared = replace(scene, read=read)
+
     def doubt_at(ocean_deg: float) -> float:
         framing = frame_scene(spec.frame, ground=ground, ocean_deg=ocean_deg, shown=seen)
-        _, _, probability, zones = _look(scene, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
+        _, _, probability, zones = _look(shared, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
         return doubt_about(probability, zones, ocean=254)
 
-    return search(doubt_at, first_deg=scene.up_deg if first_deg is None else first_deg)
+    at_once = _AT_ONCE if scene.shape[0] * scene.shape[1] <= _SMALL_PX else 1
+    return search(doubt_at, first_deg=scene.up_deg if first_deg is None else first_deg, at_once=at_once)
 
 
 def check_side(scenes: Sequence[FramedScene], *, run: Engine, spec: ModelSpec, ocean_deg: float | None = None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +123,7 @@ def doubt_about(probability: NDArray[np.float32], zones: NDArray[np.uint8], *, o
     return float(entropy(probability[:, seen]).mean()) + lacking
 
 
-def search(doubt_at: Callable[[float], float], *, first_deg: float = 0.0) -> dict[float, float]:
+def search(doubt_at: Callable[[float], float], *, first_deg: float = 0.0, at_once: int = 1) -> dict[float, float]:
     """Return the doubt at every direction that was tried: all around in steps of 30 degrees, finer about the best.
 
     Parameters
@@ -131,16 +132,18 @@ def search(doubt_at: Callable[[float], float], *, first_deg: float = 0.0) -> dic
         Of an azimuth in degrees.
     first_deg : float
         The direction to start from: that which is up in the scene.
+    at_once : int
+        So many directions are tried at a time, each in a thread; what comes of it is the same.
     """
-    tried = {
-        angle: doubt_at(angle)
-        for angle in ((first_deg + step) % 360 for step in np.arange(0, 360, _COARSE_DEG).tolist())
-    }
-    for step in _FINE_DEG:
-        best = min(tried, key=lambda angle: tried[angle])
-        for angle in ((best - step) % 360, (best + step) % 360):
-            # A little less doubt is chance: the rounder direction is kept.
-            tried.setdefault(angle, doubt_at(angle) / (1 - _CHANCE))
+    coarse = [(first_deg + step) % 360 for step in np.arange(0, 360, _COARSE_DEG).tolist()]
+    with ThreadPoolExecutor(at_once) as pool:
+        tried = dict(zip(coarse, pool.map(doubt_at, coarse), strict=True))
+        for step in _FINE_DEG:
+            best = min(tried, key=lambda angle: tried[angle])
+            beside = [(best - step) % 360, (best + step) % 360]
+            for angle, doubt in zip(beside, pool.map(doubt_at, beside), strict=True):
+                # A little less doubt is chance: the rounder direction is kept.
+                tried.setdefault(angle, doubt / (1 - _CHANCE))
     return tried
 
 
