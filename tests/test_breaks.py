@@ -227,3 +227,10 @@ def test_values_that_differ_by_the_last_digits_of_a_length_do_not_shrink():
     (row,) = segment_table(series([1773.0 - 50 * i for i in range(12)], every_days=365).assign(sigma=10.0)).itertuples()
     assert (row.reading, round(row.rate_per_year)) == ("shrinking", -50)
     assert row.high - row.low > 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_of_unknown_sigma_have_a_rate_without_a_warning():
+    rows = series(100.0 - 2.0 * np.arange(8)).assign(sigma=np.nan)
+    (segment,) = segment_table(rows).itertuples()
+    assert (segment.reading, segment.n) == ("shrinking", 8)

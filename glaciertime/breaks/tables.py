@@ -130,11 +130,13 @@ def segment_table(
                 days = (part["date"] - pd.Timestamp("1970-01-01")).dt.days
                 fit = theil_sen_slope(days, part["value"])
                 rate = fit.slope_per_year
-                sigmas = part["sigma"].fillna(daily["sigma"].iloc[start:stop].median())
+                known = daily["sigma"].iloc[start:stop].dropna()
+                usual = float(known.median()) if len(known) else math.nan
+                sigmas = part["sigma"].fillna(usual)
                 low, high = robust_ends(fit, days, part["value"], sigmas)
                 # What a whole record moves by less than its errors' hundredth is rounding.
-                least = 0.01 * float(sigmas.median()) / max(float(np.ptp(days)) / DAYS_PER_YEAR, 1e-9)
-                least = least if math.isfinite(least) else 0.0
+                median = float(sigmas.median()) if sigmas.notna().any() else 0.0
+                least = 0.01 * median / max(float(np.ptp(days)) / DAYS_PER_YEAR, 1e-9)
                 reading = "growing" if low > least else "shrinking" if high < -least else "stable"
                 if stable_per_year is not None and abs(rate) < stable_per_year:
                     reading = "stable"

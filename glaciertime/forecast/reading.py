@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from glaciertime.forecast.series import Series
 from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["at_least_as_read", "resolution_of", "spread_as_read"]
+__all__ = ["at_least_as_read", "resolution_of", "spread_as_read", "widened"]
 
 #: Digits of a number that rounding of sums leaves as they are.
 _SURE = 1e-12
@@ -77,6 +77,18 @@ def at_least_as_read(
     >>> at_least_as_read(np.full((1, 3), 900.0), line, np.array([0.05, 0.5, 0.95]), np.array(["2004-01-01"], "M8[D]"))
     array([[899.1, 900. , 900.9]])
     """
-    spread = spread_as_read(series, quantiles, dates)
+    return widened(values, spread_as_read(series, quantiles, dates), quantiles)
+
+
+def widened(
+    values: NDArray[np.float64], spread: NDArray[np.float64], quantiles: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return quantiles (D, Q) no nearer to their median than a spread (D, Q) about zero.
+
+    Examples
+    --------
+    >>> widened(np.array([[1.0, 5.0, 6.0]]), np.array([[-2.0, 0.0, 2.0]]), np.array([0.05, 0.5, 0.95]))
+    array([[1., 5., 7.]])
+    """
     middle = values[:, [int(np.argmin(np.abs(quantiles - 0.5)))]]
     return np.where(quantiles < 0.5, np.minimum(values, middle + spread), np.maximum(values, middle + spread))

@@ -49,3 +49,12 @@ def test_the_finest_value_tells_the_resolution():
 def test_auto_of_two_or_three_values_is_the_last_one():
     for count in (2, 3):
         assert quantiles(line(count), "auto") == pytest.approx(quantiles(line(count), "last"))
+
+
+@pytest.mark.parametrize("count", [6, 9, 12])
+def test_auto_of_a_line_alone_is_no_surer_than_its_parts_agree(count):
+    dates = np.datetime64("2000-01-01") + 365 * np.arange(count)
+    low, middle, high = quantiles(make_series(dates, 1000.1 - 20.0 * np.arange(count)), "auto")
+    # On it goes, by as much again: the mix is drawn to the last value, and knows by how much.
+    assert low <= 1000.1 - 20.0 * count <= middle <= high
+    assert high - low < 4 * 20

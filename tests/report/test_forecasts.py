@@ -14,6 +14,7 @@ from glaciertime.forecast import Origins, backtest, forecast_series, series_from
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.forecasts import forecast_section
 from glaciertime.report.content.parts import Paragraph, Phrase
+from glaciertime.report.wording import wording_of
 from glaciertime.tables import empty
 
 from .test_page import GLACIER, fronts, observations
@@ -45,6 +46,20 @@ def test_each_variable_shows_its_latest_hazard(store: Archive) -> None:
     store.store_hazards(pd.DataFrame(rows))
     told = [one.values["n"].value for one in phrases(store) if one.key == "hazard.seen"]  # type: ignore[union-attr]
     assert sorted(told) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("terminus", "german"),
+    [("not known", "nicht bekannt"), ("tidewater", "im Meer"), ("shelf", "Schelf"), ("ice shelf", "Schelfeis")],
+)
+def test_what_glaciers_end_in_is_said_in_the_language_of_the_page(store: Archive, terminus: str, german: str) -> None:
+    row = {"glacier": GLACIER, "terminus": terminus, "glaciers": 3, "rate_per_year": float("nan"),
+           "low": float("nan"), "high": float("nan"), "reading": "too few to say", "source": "observed",
+           "variable": "area_km2", "cutoff": pd.Timestamp("2010-01-01"), "losses": 2,
+           "exposure_years": 9.0}  # fmt: skip
+    store.store_hazards(pd.DataFrame([row]))
+    (told,) = [one for one in phrases(store) if one.key == "hazard.seen"]
+    assert f"von 3 Gletschern mit dem Ende: {german};" in wording_of("de").text(told)
 
 
 def test_a_forecast_of_the_past_has_no_verdict_beside_it(store: Archive) -> None:

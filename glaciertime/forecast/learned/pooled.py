@@ -26,6 +26,7 @@ from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_o
 from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
 from glaciertime.forecast.local.simple import Last
 from glaciertime.forecast.prediction import quantiles_of
+from glaciertime.forecast.reading import widened
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import MIN_MIXED, Outcome, Task
 from glaciertime.processes import process_pool
@@ -298,8 +299,8 @@ def run_auto(bench: Workbench) -> list[Outcome]:
     """Forecast by the mix of candidates that served other glaciers best at earlier origins.
 
     With fewer than five other glaciers, or too few of their values, the mix is that of last, drift and kalman which
-    served the glacier itself at its earlier origins, drawn towards a fixed one. Of fewer than four values it is the
-    last one.
+    served the glacier itself at its earlier origins, drawn towards a fixed one; how far it is drawn from its main part
+    then counts as one standard deviation at least. Of fewer than four values it is the last one.
     """
     outcomes = []
     for index, task in enumerate(bench.tasks):
@@ -313,29 +314,34 @@ def run_auto(bench: Workbench) -> list[Outcome]:
         evidence = bench.evidence(index)
         own = _table(bench.pool, bench.forecasts(index))
         told = _table(bench.pool, bench.pool.forecasts(evidence))
-        weights = _mix(bench, index, own, evidence, told)
+        weights, is_own = _mix(bench, index, own, evidence, told)
         use = np.arange(len(weights))
         # Drift and kalman carry a trend on, and share its uncertainty.
         share = float(weights[(use == 1) | (use == 2)].sum())
         change, bank_change = own[:, use] @ weights, told[:, use] @ weights
-        outcomes.append(Outcome(bench.interval(index, evidence, change, bank_change, kalman_share=share), "ok"))
+        values = bench.interval(index, evidence, change, bank_change, kalman_share=share)
+        if is_own:
+            # Nobody's past errors tell how far a mix errs: of a line without noise its parts' spread is none.
+            drawn = row.scale * np.abs(own[:, int(np.argmax(weights))] - change)
+            values = widened(values, drawn[:, None] * _native(bench.quantiles), bench.quantiles)
+        outcomes.append(Outcome(values, "ok"))
     return outcomes
 
 
 def _mix(
     bench: Workbench, index: int, own: NDArray[np.float64], evidence: NDArray[np.int64], told: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the weights of the first candidates, as many as are mixed."""
+) -> tuple[NDArray[np.float64], bool]:
+    """Return the weights of the first candidates, as many as are mixed, and whether no other glacier told them."""
     counts = [LOCAL]
     if np.isfinite(bench.forecasts(index)["gbm"]).all():
         counts.insert(0, own.shape[1])
     for count in counts:
         weights = bench.pool.mix(float(bench.cutoffs[index]), bench.fold(index), count, evidence, told)
         if weights is not None:
-            return weights
+            return weights, False
     names = list(CANDIDATES[:LOCAL])
     if len(bench.tasks[index].series) <= MIN_HISTORY:
-        return own_weights(names, np.empty((0, LOCAL)), np.empty(0))
+        return own_weights(names, np.empty((0, LOCAL)), np.empty(0)), True
     bank = bench.own_bank(index)
     table = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
-    return own_weights(names, table, bank.target)
+    return own_weights(names, table, bank.target), True

@@ -29,7 +29,7 @@ from glaciertime.report.content.parts import (
     typed,
 )
 from glaciertime.report.content.pictures import contour_maps, fan_plot
-from glaciertime.report.content.series import rows_of, series_label, variable_label
+from glaciertime.report.content.series import rows_of, series_label, terminus_label, variable_label
 from glaciertime.report.content.told import quoted
 from glaciertime.tables import by_series, variable_named
 from glaciertime.track.record.passing import PASSING
@@ -235,9 +235,10 @@ def _hazard(row: Any, glaciers: int, terminus: str) -> Phrase:
     if row.exposure_years <= 0:
         return say("hazard.unseen", what=what)
     key = "hazard.seen" if math.isnan(row.rate_per_year) else "hazard.rate"
+    of = say("hazard.of", n=count(glaciers), terminus=terminus_label(terminus))
     return say(
         key, what=what, n=count(row.losses), years=Number(row.exposure_years, unit="a", digits=2),
-        of=say("hazard.alone") if glaciers == 1 else say("hazard.of", n=count(glaciers), terminus=terminus),
+        of=say("hazard.alone") if glaciers == 1 else of,
         rate=Number(100 * row.rate_per_year, unit="% a-1", low=100 * row.low, high=100 * row.high, level=0.95),
     )  # fmt: skip
 

@@ -24,6 +24,7 @@ __all__ = [
     "per_year",
     "rows_of",
     "series_label",
+    "terminus_label",
     "variable_label",
 ]
 
@@ -35,6 +36,7 @@ _METHODS = ("centreline", "curvilinear-box", "multi-centreline", "rectilinear-bo
 #: Those that languages have words for; others go by their names.
 _NAMED_METHODS = (*_METHODS, "extrapolated-centreline", "area-change", "end-to-end", "mask", "polygon")
 _NAMED_FOOTPRINTS = (*_FOOTPRINTS, "centreline", "drawn centreline", "measured ice", "trace", "front", "whole front")
+_NAMED_TERMINI = ("ice shelf", "tidewater", "land", "not known")
 #: Said in sentences are so many kinds of measurement; the others are in the tables.
 _SAID = 3
 
@@ -47,6 +49,11 @@ def variable_label(variable: str) -> Item:
 def front_label(kind: str) -> Item:
     """Return what a kind of front is called; of one that is not known here, its own name."""
     return say(f"front.{kind}") if kind and kind in FRONT_OF else kind
+
+
+def terminus_label(terminus: str) -> Item:
+    """Return in what a glacier ends: the kind of its front, or of its terminus in the catalog."""
+    return say(f"terminus.{terminus}") if terminus in _NAMED_TERMINI else front_label(terminus)
 
 
 def method_label(method: str) -> Item:
