@@ -96,12 +96,24 @@ class Span(_Part):
     log: bool = False
 
 
+def _no_bool(value: Any) -> Any:
+    """Return what was given for numbers, of which yes and no are none."""
+    if any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])):
+        raise ValueError("whole numbers expected")
+    return value
+
+
 class Random(_Part):
     """So many settings, drawn with a seed."""
 
     budget: int = Field(ge=1, le=1000)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     settings: dict[str, Span | list[Any]]
+
+    @field_validator("budget", "seed", mode="before")
+    @classmethod
+    def _numbers(cls, value: Any) -> Any:
+        return _no_bool(value)
 
 
 class ComparisonPlan(_Part):
@@ -118,7 +130,7 @@ class ComparisonPlan(_Part):
     settings: dict[str, Any] = Field(default_factory=dict)
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     random: Random | None = None
-    split_seed: int = 0
+    split_seed: int = Field(default=0, ge=0, lt=2**32)
     metrics: tuple[Literal["iou", "dice", "precision", "recall", "pixel_accuracy", "front_error_px"], ...] = (
         "iou", "dice", "pixel_accuracy", "precision", "recall",
     )  # fmt: skip
@@ -128,13 +140,10 @@ class ComparisonPlan(_Part):
     tables: tuple[str, ...] = ()
     archive: Path | None = None
 
-    @field_validator("seeds", "samples", mode="before")
+    @field_validator("seeds", "samples", "split_seed", mode="before")
     @classmethod
     def _numbers(cls, value: Any) -> Any:
-        for one in value if isinstance(value, list) else []:
-            if isinstance(one, bool):
-                raise ValueError("whole numbers expected")
-        return value
+        return _no_bool(value)
 
     @field_validator("tables", mode="before")
     @classmethod
