@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from glaciertime.forecast.example import make_series
 from glaciertime.forecast.local.arima import Arima
@@ -32,3 +33,23 @@ def test_the_drift_of_a_gapped_line_is_its_rate():
     values = -50.0 * (years - 1960) + np.random.default_rng(0).normal(0, 5, len(years))
     median = Arima().fit(make_series([f"{year}-01-01" for year in years], values)).predict(AHEAD).median
     np.testing.assert_allclose(median, [-2000, -2450, -2950], atol=15)
+
+
+@pytest.mark.parametrize(
+    ("years", "step"),
+    [
+        ([1900, 1910, 1915, 1920, 1930, 1940, 1950, 1955, 1960, 1970], 5.0),
+        ([2001, 2003, 2005, 2009, 2011, 2015, 2017], 2.0),
+        ([1990, 1993, 1996, 1999, 2002, 2005, 2008, 2011, 2014, 2017], 3.0),
+        ([2001, 2003, 2005, 2007, 2008, 2010, 2012, 2014, 2016, 2018], 1.0),
+    ],
+)
+def test_years_that_were_never_observed_are_no_place_for_swings(years: list[int], step: float):
+    """A steady retreat of 50 m a year, seen every second, third or fifth year, does not leap in the years between."""
+    noise = np.random.default_rng(0).normal(0, 20, len(years))
+    series = make_series([f"{year}-08-12" for year in years], 5000 - 50 * (np.array(years) - years[0]) + noise)
+    ahead = years[-1] + np.arange(1, 6)
+    fitted = Arima().fit(series)
+    median = fitted.predict(np.array([f"{year}-08-12" for year in ahead], dtype="M8[D]")).median
+    assert fitted.grid.step_years == step
+    assert np.abs(np.diff(median)).max() < 150

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.learned.features import FEATURES, origin_features
-from glaciertime.forecast.local.kalman import Kalman
+from glaciertime.forecast.local.kalman import FittedKalman, Kalman
 from glaciertime.forecast.local.scaled import PER_SCALE
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.processes import process_pool
@@ -57,9 +58,29 @@ class OriginRow:
     walk: NDArray[np.float64]
 
 
+class _Values:
+    """A series, which equals another with the same dates, values and sigmas: all that a fit depends on."""
+
+    def __init__(self, series: Series) -> None:
+        self.series = series
+        self.name = (series.dates.tobytes(), series.values.tobytes(), series.sigma.tobytes())
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Values) and self.name == other.name
+
+
+@lru_cache(maxsize=64)
+def _fit_of(values: _Values) -> FittedKalman:
+    """Return the fit to a series, once: a backtest asks for the same past as a task and as an origin of later ones."""
+    return Kalman().fit_alone(values.series, search=False)
+
+
 def describe_origin(history: Series, dates: NDArray[np.datetime64]) -> OriginRow:
     """Return the row of an origin, the last date of ``history``, for dates after it."""
-    fitted = Kalman().fit_alone(history, search=False)
+    fitted = _fit_of(_Values(history))
     years, last = history.years, float(history.values[-1])
     ahead = as_years(dates) - years[-1]
     mean = spread = np.empty(0)

@@ -141,6 +141,7 @@ class Arima:
         from statsmodels.tsa.statespace.sarimax import SARIMAX
 
         observed = values[np.isfinite(values)]
+        typical_gap = float(np.median(np.diff(np.flatnonzero(np.isfinite(values)))))
         try:
             d = int(pmdarima.arima.ndiffs(observed, test="kpss", max_d=2)) if len(observed) > 5 else 1
         except ValueError:
@@ -162,6 +163,9 @@ class Arima:
                 # The covariance of the parameters is not used, and costs more than the fit.
                 result = model.fit(disp=False, maxiter=50, cov_type="none")
             except (ValueError, np.linalg.LinAlgError):
+                continue
+            # A swing faster than the record is sampled is seen nowhere in it, and would be forecast between its dates.
+            if typical_gap > 1 and (np.abs(np.angle(result.arroots)) > np.pi / typical_gap + 1e-9).any():
                 continue
             if np.isfinite(result.aicc) and result.aicc < best[0]:
                 best = (float(result.aicc), (p, d, q), result)

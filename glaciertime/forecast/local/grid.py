@@ -68,7 +68,9 @@ def to_grid(series: Series) -> Grid:
     Returns
     -------
     Grid
-        Several observations nearest to one grid date are averaged, the last excepted.
+        Several observations nearest to one grid date are averaged, the last excepted. Where every gap is a multiple of
+        some steps, as of a record of every second year, that many are one step: between dates of which none was
+        ever observed a model could swing as it likes.
 
     Raises
     ------
@@ -92,6 +94,8 @@ def to_grid(series: Series) -> Grid:
         step = 1.0
     position = (years - years[-1]) / step
     cell = np.rint(position).astype(int)
+    shared = max(1, int(np.gcd.reduce(cell)))
+    step, position, cell = step * shared, position / shared, cell // shared
     count = 1 - cell[0]
     if count > _MAX_CELLS:
         raise FitError(f"{series.label}: {count} grid dates of {step * 365.25:.0f} days between first and last date; "
