@@ -30,6 +30,8 @@ GRADIENTS = ("grad-cam", "saliency", "integrated-gradients")
 _COARSEST = 16
 #: A map of which a cell is up to so many pixels wide still tells a front from what lies beside it.
 _OF_FRONTS = 8
+#: Half of an image is asked of a network only from here on: networks need some pixels.
+_LEAST_WIDTH_PX = 64
 
 
 def answer_of(probability: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
@@ -192,11 +194,12 @@ def grad_cam(
 
     Selvaraju et al. 2017, doi:10.1109/ICCV.2017.74, by captum: the maps weighted by the mean gradient of the answer by
     each, positive part, brought to the size of the image. The maps are those of a module that returns more channels
-    than there are classes: of a class the last one, in the order in which they run, at no less than a sixteenth of the
-    image's size. Of a front (``place_by_place``) the last one on the way to the coarsest maps that is no coarser than
-    an eighth: what comes later, on the way back to the image's size, marks where the network is unsure whatever it has
-    learnt; what it has seen is in the maps before (Vinogradova et al. 2020, arXiv:2002.11434, show the narrowest
-    ones for that). Of a network that merges several the maps of each count, and are added up.
+    than there are classes and whose width follows that of the image, as that of an attention's weights does not. Of a
+    class it is the last one, in the order in which they run, at no less than a sixteenth of the image's size. Of a
+    front (``place_by_place``) the last one on the way to the coarsest maps that is no coarser than an eighth: what
+    comes later, on the way back to the image's size, marks where the network is unsure whatever it has learnt; what it
+    has seen is in the maps before (Vinogradova et al. 2020, arXiv:2002.11434, show the narrowest ones for that). Of a
+    network that merges several the maps of each count, and are added up.
 
     Parameters
     ----------
@@ -243,25 +246,20 @@ def _maps_of(
     """Return the module whose maps are shown; see :func:`grad_cam`."""
     import torch
 
-    height, width = given.shape[-2:]
-    seen: list[torch.nn.Module] = []
-    sizes: list[float] = []
-
-    def note(module: torch.nn.Module, _: Any, out: Any) -> None:
-        # A mean over the whole image, as of an attention over channels, is no map.
-        if isinstance(out, torch.Tensor) and out.ndim == 4 and out.shape[1] > classes and min(out.shape[2:]) > 1:
-            seen.append(module)
-            sizes.append(min(out.shape[2] / height, out.shape[3] / width))
-
-    handles = [module.register_forward_hook(note) for module in part.modules() if module is not part]
-    try:
-        with torch.no_grad():
-            network(given)
-    finally:
-        for handle in handles:
-            handle.remove()
+    seen = _maps_seen(network, part, given, classes=classes)
+    # Half of the image, or twice: its maps keep their height and follow its width; weights of an attention, which are a
+    # square of places, follow it in both or in none.
+    width = given.shape[-1]
+    other = given[..., : width // 2] if width >= 2 * _LEAST_WIDTH_PX else torch.cat([given, given], dim=-1)
+    again = dict(_maps_seen(network, part, other, classes=classes))
     # A module that runs twice has no one output.
-    once = [(module, size) for module, size in zip(seen, sizes, strict=True) if seen.count(module) == 1]
+    modules = [module for module, _ in seen]
+    once = [
+        (module, min(shape[0] / given.shape[-2], shape[1] / width))
+        for module, shape in seen
+        if modules.count(module) == 1 and module in again
+        if shape[0] == again[module][0] and shape[1] != again[module][1]
+    ]
     fine = [module for module, size in once if size >= 1 / _COARSEST]
     if not fine:
         raise InputError("the network has no feature maps that Grad-CAM could show; use --method saliency")
@@ -271,6 +269,29 @@ def _maps_of(
     end = max(at for at, (_, size) in enumerate(once) if size == coarsest)
     down = [module for module, size in once[: end + 1] if size >= 1 / _OF_FRONTS]
     return down[-1] if down else fine[-1]
+
+
+def _maps_seen(
+    network: torch.nn.Module, part: torch.nn.Module, given: torch.Tensor, *, classes: int
+) -> list[tuple[torch.nn.Module, tuple[int, int]]]:
+    """Return the modules that give more channels than classes, in the order in which they run, and their sizes."""
+    import torch
+
+    seen: list[tuple[torch.nn.Module, tuple[int, int]]] = []
+
+    def note(module: torch.nn.Module, _: Any, out: Any) -> None:
+        # A mean over the whole image, as of an attention over channels, is no map.
+        if isinstance(out, torch.Tensor) and out.ndim == 4 and out.shape[1] > classes and min(out.shape[2:]) > 1:
+            seen.append((module, (out.shape[2], out.shape[3])))
+
+    handles = [module.register_forward_hook(note) for module in part.modules() if module is not part]
+    try:
+        with torch.no_grad():
+            network(given)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen
 
 
 def _given(

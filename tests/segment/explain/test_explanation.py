@@ -91,6 +91,31 @@ def test_the_maps_of_a_front_are_those_on_the_way_down_and_of_a_class_the_last(i
     assert _maps_of(flat, flat, given, classes=2, of_front=True) is flat[1]
 
 
+def test_the_weights_of_an_attention_are_no_maps(image):
+    """8 x 8 places of an image of 32 x 32 give a square of 64 x 64, which has nothing of its rows and columns."""
+    from torch import nn
+
+    from glaciertime.segment.explain.attribution import _maps_of
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.maps, self.weights, self.out = nn.Conv2d(2, 4, 4, 4), nn.Dropout(0.0), nn.Conv2d(4, 2, 1)
+
+        def forward(self, given):
+            maps = self.maps(given)
+            places = maps.flatten(2)
+            # Of three heads, more than there are classes.
+            weights = self.weights((places.mT @ places).softmax(-1)[:, None].expand(-1, 3, -1, -1))
+            mixed = (places @ weights.mean(dim=1).mT).reshape(maps.shape)
+            return nn.functional.interpolate(self.out(mixed), size=given.shape[-2:])
+
+    network = Attention().eval()
+    for given in (torch.rand(1, 2, 32, 32), torch.rand(1, 2, 32, 160)):
+        for of_front in (True, False):
+            assert _maps_of(network, network, given, classes=2, of_front=of_front) is network.maps
+
+
 def test_gradients_are_those_of_differences(image, monkeypatch):
     monkeypatch.setattr(Explainer, "_sanity", lambda *_: None)
     network = Thresholded()
