@@ -39,6 +39,7 @@ NEEDS = {
     "glaciertime dashboard": "a browser: it serves until it is stopped; tests/dashboard has it",
     "glaciertime models --": "minutes of counting; tests/segment/test_models_command.py counts",
     "glaciertime archive convert all_glaciers postgresql": "a server",
+    "glaciertime forecast --all --until 2026 --model gbm": "minutes; tests/forecast/test_drivers.py grows trees",
     "glaciertime forecast --glacier Crane --until 2026 --contour": "minutes; tests/cli/test_main_job.py predicts",
     "glaciertime explain scenes": "weights of one's own; tests/segment/explain explains by such",
     "glaciertime segment tile.tif": "weights of one's own; tests/segment/test_merging.py merges such",
