@@ -31,7 +31,7 @@ _COARSEST = 16
 #: A map of which a cell is up to so many pixels wide still tells a front from what lies beside it.
 _OF_FRONTS = 8
 #: Half of an image is asked of a network only from here on: networks need some pixels.
-_LEAST_WIDTH_PX = 64
+_LEAST_WIDTH_PX = 128
 
 
 def answer_of(probability: NDArray[np.floating], weights: NDArray[np.floating]) -> float:
