@@ -192,7 +192,7 @@ def test_of_few_units_the_interval_is_as_wide_as_by_students_t(rows_of: Rows) ->
     """And what scenes of one glacier say is told to be of it alone."""
     rows = models_rows(rows_of, unit="scene")
     rows = rows[~rows["scene"].isin(["scene5", "scene6", "scene7"])]
-    found = found_of(rows, draws=20_000)
+    found = found_of(rows, draws=2_000)
     family = next(one for one in found["families"] if one["metric"] == "iou")
     pair = family["pairs"][0]
     assert (family["units"], family["glaciers"]) == (5, 1)
