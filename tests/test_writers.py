@@ -33,6 +33,7 @@ OTHERWISE = {
     ("dashboard/draw_tab.py", "to_file"): "in the folder of a session, which goes with it",
     ("dashboard/page.py", "write_text"): "in the folder of a session, which goes with it",
     ("dashboard/preview.py", "save"): "in the folder of a session, which goes with it",
+    ("dashboard/session.py", "write_text"): "in the folder of a session, which goes with it",
     ("dashboard/track_tab.py", "write_text"): "in the folder of a session, which goes with it",
     ("dashboard/track_tab.py", "link"): "in the folder of a session, which goes with it",
     ("dashboard/uploads.py", "open"): "in the folder of a session, under another name until it is whole",

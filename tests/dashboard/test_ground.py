@@ -416,7 +416,7 @@ def test_the_page_says_first_what_the_report_says_first(archive: Path) -> None:
 
     record = read_record(Archive(archive), "Crane")
     told = [html.unescape(re.sub("<[^>]+>", "", line)) for line in headline_html(record).splitlines()]
-    page = html.unescape(re.sub("<[^>]+>", "", lay_out(glacier_content(record), form="html").decode()))
+    page = html.unescape(re.sub("<[^>]+>", "", lay_out(glacier_content(record), form=".html").decode()))
     page = re.sub(r"\s+", " ", page)
     paragraphs = [line for line in told if line.startswith(("Simulated", "Area", "Front position, centreline on"))]
     assert len(paragraphs) >= 3
