@@ -77,7 +77,7 @@ def total_forecasts(
     out = []
     for (variable, model, source), rows in good.groupby(["variable", "model", "source"], sort=False):
         if not can_be_added(str(variable)):
-            raise InputError(f"{variable} of several glaciers has no sum; areas, volumes and masses have")
+            raise InputError(f"{variable} of several glaciers has no sum; areas and volumes have")
         units = sorted(rows["unit"].unique())
         if len(units) > 1:
             raise InputError(f"{variable} is given in {' and '.join(units)}; bring the forecasts to one unit")
