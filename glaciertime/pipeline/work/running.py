@@ -83,22 +83,37 @@ def _is_lost(future: Future, workers: Workers) -> bool:
     return error is not None and workers.is_lost(error)
 
 
+def _submit(workers: Workers, task: Task) -> Future | None:
+    """Hand a task over; None where a worker was lost since the last look, and the task waits for its successor."""
+    try:
+        return workers.submit(task)
+    except Exception as error:
+        if not workers.is_lost(error):
+            raise
+        return None
+
+
 def _run(tasks: Iterator[Task], workers: Workers) -> Iterator[Result]:
     flying: dict[Future, tuple[int, Task]] = {}
     ready: dict[int, Result] = {}
     given = handed_out = 0
-    is_empty = False
+    coming = next(tasks, None)
     try:
-        while flying or not is_empty:
+        while flying or coming is not None:
             while (
-                not is_empty and len(flying) < _QUEUED * workers.count and given - handed_out < _AHEAD * workers.count
+                coming is not None
+                and len(flying) < _QUEUED * workers.count
+                and given - handed_out < _AHEAD * workers.count
             ):
-                task = next(tasks, None)
-                if task is None:
-                    is_empty = True
+                future = _submit(workers, coming)
+                if future is None:
                     break
-                flying[workers.submit(task)] = (given, task)
+                flying[future] = (given, coming)
                 given += 1
+                coming = next(tasks, None)
+            if not flying and coming is not None:
+                workers.renew()  # lost while it had nothing to do: no task of it will say so
+                continue
             done, _ = wait(flying, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
             workers.check()
             if workers.loses_all and any(_is_lost(future, workers) for future in done):

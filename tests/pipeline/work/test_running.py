@@ -105,3 +105,40 @@ def test_tasks_are_read_as_they_are_needed():
     with pytest.raises(KeyboardInterrupt):
         list(_run(endless(), hands))
     assert len(read) < 10
+
+
+class Fragile:
+    """Workers that lose one between two looks: the next that is handed over says so, and no task on its way does."""
+
+    count = 2
+    loses_all = True
+
+    def __init__(self, takes: int) -> None:
+        self.left, self.renewed = takes, 0
+
+    def submit(self, task: Task) -> Future:
+        if not self.left:
+            raise ConnectionResetError
+        self.left -= 1
+        future: Future = Future()
+        future.set_result(task.call(task.given))
+        return future
+
+    def is_lost(self, error: BaseException) -> bool:
+        return isinstance(error, ConnectionResetError)
+
+    def again(self, task: Task) -> Result:
+        raise AssertionError
+
+    def renew(self) -> None:
+        self.left, self.renewed = 3, self.renewed + 1
+
+    def check(self) -> None: ...
+
+
+@pytest.mark.parametrize("takes", [0, 1, 2, 3])
+def test_a_worker_lost_while_a_task_is_handed_over_costs_that_task_nothing(takes):
+    workers = Fragile(takes)
+    found = list(_run(iter(tasks(calls.square, range(7))), workers))
+    assert [result.value for result in found] == [number**2 for number in range(7)]
+    assert workers.renewed >= 1
