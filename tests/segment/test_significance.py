@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 from scipy import integrate, special, stats
+from statsmodels.stats.multitest import multipletests
 
 from glaciertime.errors import InputError
 from glaciertime.segment.judge.significance import (
@@ -135,6 +136,14 @@ def test_corrections_by_hand() -> None:
     assert adjusted(p, method="bonferroni") == pytest.approx([0.04, 0.16, 0.12, 0.8])
     # Sorted 0.01 x 4, 0.03 x 3, 0.04 x 2 (not below the one before), 0.2 x 1 (nor here).
     assert adjusted(p, method="holm") == pytest.approx([0.04, 0.09, 0.09, 0.2])
+
+
+@pytest.mark.parametrize("method", ["bonferroni", "holm"])
+def test_corrections_are_those_of_statsmodels_and_leave_what_is_given(method: str) -> None:
+    p = np.random.default_rng(3).uniform(0, 0.2, 40).round(2)  # with ties
+    given = p.copy()
+    np.testing.assert_allclose(adjusted(given, method=method), multipletests(p, method=method)[1], rtol=1e-14)
+    np.testing.assert_array_equal(given, p)
 
 
 def test_a_test_that_was_not_made_is_not_corrected_for() -> None:

@@ -275,19 +275,29 @@ def cohens_d_interval(d_z: float, *, units: int, level: float = _LEVEL) -> tuple
 def adjusted(p_values: Sequence[float], *, method: str) -> list[float]:
     """Return p-values corrected for their number, by ``bonferroni`` or ``holm``; NaN stays, and is none of them.
 
+    Bonferroni multiplies each by the number of tests, Holm the smallest by it, the next by one less and so on, none
+    below the one before it; neither goes past 1. (That of statsmodels, which is equal, collects garbage at each call:
+    half a second in a process that has torch.)
+
+    References
+    ----------
+    Holm 1979, Scandinavian Journal of Statistics 6, 65-70
+
     Examples
     --------
     >>> [round(p, 4) for p in adjusted([0.01, 0.02, float("nan"), 0.5], method="holm")]
     [0.03, 0.04, nan, 0.5]
     """
-    from statsmodels.stats.multitest import multipletests
-
     if method not in METHODS:
         raise InputError(f"correction '{method}' given, one of {', '.join(METHODS)} expected")
-    values = np.asarray(p_values, dtype=np.float64)
-    known = np.isfinite(values)
-    if known.any():
-        values[known] = multipletests(values[known], method=method)[1]
+    values = np.array(p_values, dtype=np.float64)
+    places = np.flatnonzero(np.isfinite(values))
+    places = places[np.argsort(values[places], kind="stable")]
+    if method == "bonferroni":
+        corrected = values[places] * len(places)
+    else:
+        corrected = np.maximum.accumulate(values[places] * np.arange(len(places), 0, -1))
+    values[places] = np.minimum(corrected, 1)
     return [float(value) for value in values]
 
 
