@@ -235,7 +235,7 @@ def _as_seen(pixels: Any, settings: Settings, model: Loaded) -> NDArray[np.float
     if spec.frame.up == "ocean":
         framed = predict_in_frame(
             pixels, run=model.quick, quick=model.quick, spec=spec, ocean=settings.ocean,
-            centreline=settings.centreline, smoothness=settings.smoothness,
+            centreline=settings.centreline, smoothness=settings.smoothness, threads=settings.threads,
         )  # fmt: skip
         shape = (pixels.height, pixels.width)
         return trimmed(read_framed(pixels.read, framed.framing, scene_shape=shape), framed.framing)[0]

@@ -61,6 +61,7 @@ def predict_in_frame(
     ocean: str | None,
     centreline: Path | None,
     smoothness: float,
+    threads: int = 0,
 ) -> InFrame:
     """Return probabilities and zones on the grid of an image, and say how its frame was laid.
 
@@ -88,7 +89,9 @@ def predict_in_frame(
         towards = scene.up_deg
     elif told == AUTO and scene.line is not None:
         raise UsageError("--ocean auto: the centreline says where the ocean lies; leave one of them out")
-    made = predict_scene(scene, run=run, spec=spec, ocean_deg=towards, try_out=quick, smoothness=smoothness)
+    made = predict_scene(
+        scene, run=run, spec=spec, ocean_deg=towards, try_out=quick, smoothness=smoothness, threads=threads
+    )
     if made.found is not None:
         sure = "" if made.found.is_sure else f" BUT IT IS NOT SURE ({made.found.chance}): say it with --ocean;"
         note(

@@ -90,7 +90,7 @@ def _member_scene(pixels: Imagery, settings: Settings, model: Loaded) -> tuple[M
     if spec.frame.up == "ocean":
         framed = predict_in_frame(
             pixels, run=model.run, quick=model.quick, spec=spec, ocean=settings.ocean, centreline=settings.centreline,
-            smoothness=settings.smoothness,
+            smoothness=settings.smoothness, threads=settings.threads,
         )  # fmt: skip
         made = framed.made
         sigma_m = made.sigma_px * made.framing.pixel_m

@@ -141,7 +141,7 @@ def segment(
     window: Annotated[int, typer.Option(min=256, help="Columns of a large raster held in memory at a time.")] = 16384,
     batch: Annotated[int, typer.Option(min=1, help="Patches at a time.")] = 1,
     cog: Annotated[bool, typer.Option("--cog", help="Write Cloud-Optimized GeoTIFF.")] = False,
-    threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime; 0: its own choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Of onnxruntime, or of torch; 0: its own choice.")] = 0,
     overwrite: OverwriteOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 where any image failed.")] = False,
     as_json: JsonOption = False,

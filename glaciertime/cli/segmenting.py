@@ -299,7 +299,7 @@ def _zones(
     if spec.frame.up == "ocean":
         framed = predict_in_frame(
             pixels, run=model.run, quick=model.quick, spec=spec, ocean=settings.ocean, centreline=settings.centreline,
-            smoothness=settings.smoothness,
+            smoothness=settings.smoothness, threads=settings.threads,
         )  # fmt: skip
         return _Made(framed.zones, framed.probability, None, framed.front, framed.flags)
     if max(pixels.height, pixels.width) <= spec.patch_px:

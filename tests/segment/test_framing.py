@@ -309,16 +309,37 @@ def test_directions_tried_two_at_a_time_are_the_same() -> None:
     assert list(together.items()) == list(alone.items())
 
 
-def test_directions_of_a_file_are_tried_without_reading_it_twice_at_a_time() -> None:
-    busy = threading.Lock()
-
+def a_scene(reads: list[tuple[int, ...]]) -> FramedScene:
     def read(row: int, column: int, height: int, width: int) -> np.ndarray:
-        assert busy.acquire(blocking=False), "it was read from two threads at a time"
-        try:
-            time.sleep(0.02)
-            return np.full((1, height, width), 90, np.float32)
-        finally:
-            busy.release()
+        reads.append((row, column, height, width))
+        return np.full((1, height, width), 90, np.float32)
 
-    scene = FramedScene(read=read, shape=(64, 64), transform=Affine(100, 0, 0, 0, -100, 0), crs=None)
-    assert len(directions(scene, run=brightness, spec=SPEC)) == 16
+    return FramedScene(read=read, shape=(64, 64), transform=Affine(100, 0, 0, 0, -100, 0), crs=None)
+
+
+def test_a_small_scene_is_read_once_in_however_many_directions_it_is_tried() -> None:
+    reads: list[tuple[int, ...]] = []
+    assert len(directions(a_scene(reads), run=brightness, spec=SPEC)) == 16
+    assert reads == [(0, 0, 64, 64)]
+    predict_scene(a_scene(reads), run=brightness, spec=SPEC)
+    assert reads == [(0, 0, 64, 64)] * 2
+    check_side([a_scene(reads)], run=brightness, spec=SPEC)
+    assert reads == [(0, 0, 64, 64)] * 3
+
+
+@pytest.mark.parametrize(("threads", "at_once"), [(0, 2), (1, 1), (4, 2)])
+def test_no_more_directions_are_tried_at_a_time_than_threads_were_given(threads: int, at_once: int) -> None:
+    lock, running, most = threading.Lock(), 0, 0
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return brightness(batch)
+
+    predict_scene(a_scene([]), run=run, spec=SPEC, threads=threads)
+    assert most == at_once

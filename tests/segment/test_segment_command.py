@@ -181,6 +181,30 @@ def test_train_then_segment_with_what_was_trained(tmp_path, capsys):
     call("segment", image, *given, "--out", tmp_path / "b.tif")
     with rasterio.open(tmp_path / "a.tif") as one, rasterio.open(tmp_path / "b.tif") as other:
         assert (one.read(1) == other.read(1)).mean() > 0.999
+    import torch
+
+    threads = torch.get_num_threads()
+    try:
+        call("segment", image, *given, "--threads", threads + 1, "--out", tmp_path / "c.tif")
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize(("given", "at_once"), [((), 2), (("--threads", "1"), 1)])
+def test_the_ocean_is_searched_with_no_more_threads_than_were_given(tmp_path, monkeypatch, given, at_once):
+    from glaciertime.segment.predict import framed
+
+    asked = []
+
+    def search(doubt_at, *, first_deg, at_once):
+        asked.append(at_once)
+        return {first_deg: doubt_at(first_deg), first_deg + 90: 1.0}
+
+    monkeypatch.setattr(framed, "search", search)
+    image = write_png(tmp_path / "scene.png", scene(60, 50, 30))
+    call("segment", image, "--out", tmp_path / "zones.tif", "--ocean", "auto", *given)
+    assert asked == [at_once]
 
 
 def test_the_template_is_printed():

@@ -48,7 +48,7 @@ def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int 
     engine : str
         ``onnx`` or ``torch``.
     threads : int
-        For onnxruntime; 0 leaves the number to it.
+        Of the engine; 0 leaves the number to it.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int 
         raise InputError(f"engine '{engine}' given, one of {list(ENGINES)} expected")
     path = weights_path(name_or_file, suffix=".onnx" if engine == "onnx" else ".safetensors")
     if engine == "torch":
-        return torch_engine(path)
+        return torch_engine(path, threads=threads)
     if path.suffix.lower() != ".onnx":
         raise InputError(f"{path}: onnxruntime runs .onnx only; use --engine torch or export it to ONNX")
     session = open_session(path, threads=threads)
@@ -93,10 +93,12 @@ def load_engine(name_or_file: str | Path, *, engine: str = "onnx", threads: int 
     return run, spec
 
 
-def torch_engine(path: Path) -> tuple[Engine, ModelSpec]:
-    """Load a safetensors file to predict with torch, on the GPU where there is one."""
+def torch_engine(path: Path, *, threads: int = 0) -> tuple[Engine, ModelSpec]:
+    """Load a safetensors file to predict with torch, on the GPU where there is one; 0 threads: as many as it likes."""
     import torch
 
+    if threads:
+        torch.set_num_threads(threads)
     network, spec = load_model(path)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = network.to(device)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -45,8 +44,19 @@ _ROOM = 2.0
 UNRELIABLE_SHARE = 0.1
 #: Along the flow a frame may be that much longer than the field of view before it is cut around the front.
 _LONGER = 1.3
-#: Directions that are tried at a time, of scenes that are small enough to be held twice.
+#: Directions that are tried at a time, of scenes that are small enough to be held whole.
 _AT_ONCE, _SMALL_PX = 2, 4_000_000
+
+
+class _Pixels:
+    """The pixels of a scene as windows of it are read; they are looked at and not written to."""
+
+    def __init__(self, image: NDArray[np.float32]) -> None:
+        self._image = image.view()
+        self._image.flags.writeable = False
+
+    def __call__(self, row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
+        return self._image[:, row : row + height, column : column + width]
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,17 @@ class FramedScene:
         inside = shapely.get_parts(pixels.intersection(shapely.box(0, 0, self.shape[1], self.shape[0])))
         lines = [each for each in inside if each.geom_type == "LineString" and each.length > 1]
         return max(lines, key=lambda each: float(each.length)) if lines else None
+
+    @property
+    def is_small(self) -> bool:
+        """Return whether it is small enough to be held whole."""
+        return self.shape[0] * self.shape[1] <= _SMALL_PX
+
+    def in_memory(self) -> FramedScene:
+        """Return a small scene with its pixels held: a file is unpacked once, however often it is turned."""
+        if not self.is_small or isinstance(self.read, _Pixels):
+            return self
+        return replace(self, read=_Pixels(self.read(0, 0, *self.shape)))
 
     def ground(self) -> NDArray[np.float64]:
         """Return the metres that a step of one column and of one row makes at the middle, see :func:`ground_of`."""
@@ -240,6 +261,7 @@ def predict_scene(
     ocean_deg: float | None = None,
     try_out: Engine | None = None,
     smoothness: float = SMOOTHNESS,
+    threads: int = 0,
 ) -> Prediction:
     """Return what a model says of a scene that is turned, resampled and cropped into the model's frame.
 
@@ -258,6 +280,8 @@ def predict_scene(
     try_out : Engine, optional
         For the directions and places that are only tried; ``run`` by default.
     smoothness : float
+    threads : int
+        At most so many directions are tried at a time; 0 for as many as it likes.
 
     Raises
     ------
@@ -265,6 +289,7 @@ def predict_scene(
         If nothing was observed, or the scene shows much more than the frame and no centreline says where it is.
     """
     quick = run if try_out is None else try_out
+    scene = scene.in_memory()
     shown, ground = scene.shown(), scene.ground()
     part = scene.part
     if part is None:
@@ -273,7 +298,7 @@ def predict_scene(
         _check_room(scene, spec.frame, ground=ground, shown=shown)
         found = None
         if ocean_deg is None:
-            found = best_of([directions(scene, run=quick, spec=spec, shown=shown)])
+            found = best_of([directions(scene, run=quick, spec=spec, shown=shown, threads=threads)])
         towards = found.ocean_deg if found is not None else float(ocean_deg or 0.0)
         framing = frame_scene(spec.frame, ground=ground, ocean_deg=towards, shown=shown)
         return _predict(scene, framing, run=run, spec=spec, smoothness=smoothness, found=found)
@@ -304,26 +329,24 @@ def directions(
     spec: ModelSpec,
     shown: NDArray[np.float64] | None = None,
     first_deg: float | None = None,
+    threads: int = 0,
 ) -> dict[float, float]:
-    """Return how much a model doubts a scene with the ocean in each of several directions, by azimuth."""
+    """Return how much a model doubts a scene with the ocean in each of several directions, by azimuth.
+
+    At most ``threads`` of them are tried at a time; 0 for as many as it likes.
+    """
+    scene = scene.in_memory()
     ground = scene.ground()
     seen = scene.shown() if shown is None else shown
     _check_room(scene, spec.frame, ground=ground, shown=seen)
 
-    file = threading.Lock()
-
-    def read(row: int, column: int, height: int, width: int) -> NDArray[np.float32]:
-        with file:  # which is read from one thread at a time
-            return scene.read(row, column, height, width)
-
-    shared = replace(scene, read=read)
-
     def doubt_at(ocean_deg: float) -> float:
         framing = frame_scene(spec.frame, ground=ground, ocean_deg=ocean_deg, shown=seen)
-        _, _, probability, zones = _look(shared, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
+        _, _, probability, zones = _look(scene, framing, run=run, spec=spec, smoothness=SMOOTHNESS)
         return doubt_about(probability, zones, ocean=254)
 
-    at_once = _AT_ONCE if scene.shape[0] * scene.shape[1] <= _SMALL_PX else 1
+    # A file is read from one thread at a time.
+    at_once = min(_AT_ONCE, threads or _AT_ONCE) if scene.is_small else 1
     return search(doubt_at, first_deg=scene.up_deg if first_deg is None else first_deg, at_once=at_once)
 
 
@@ -342,7 +365,8 @@ def check_side(scenes: Sequence[FramedScene], *, run: Engine, spec: ModelSpec, o
         Where it is told to lie; by default where the centreline of each scene leads to, else up.
     """
     doubts, told_deg, zero = [], math.nan, "north"
-    for scene in scenes:
+    for given in scenes:
+        scene = given.in_memory()
         towards = scene.up_deg if ocean_deg is None and scene.line is None else ocean_deg
         try:
             first = predict_scene(scene, run=run, spec=spec, ocean_deg=towards)

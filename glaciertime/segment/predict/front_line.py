@@ -63,39 +63,31 @@ def zones_from_ocean(
     probability = np.clip(np.nan_to_num(np.asarray(ocean, dtype=np.float64), nan=0.5), 1e-6, 1 - 1e-6)
     logit = np.clip(np.log(probability / (1 - probability)), -clip_logit, clip_logit)
     # Cost of parting at row r relative to parting at row 0: every ocean pixel above saves its log-odds.
-    cost = -np.cumsum(logit, axis=0)[:-1]
-    rows = np.arange(height - 1)
-    came_from = np.empty((width, height - 1), dtype=np.int64)
-    best = cost[:, 0]
+    cost = np.ascontiguousarray(-np.cumsum(logit, axis=0)[:-1].T)
+    climb = smoothness * np.arange(height - 1)
+    # The least cost up to each column, for every row of the front in it.
+    best = np.empty_like(cost)
+    best[0] = cost[0]
     for column in range(1, width):
-        moved, origin = _cheapest_move(best, smoothness=smoothness, rows=rows)
-        came_from[column] = origin
-        best = moved + cost[:, column]
-    row = int(np.argmin(best))
+        before = best[column - 1]
+        down = np.minimum.accumulate(before - climb) + climb
+        up = np.minimum.accumulate((before + climb)[::-1])[::-1] - climb
+        best[column] = np.minimum(down, up) + cost[column]
+    row = int(np.argmin(best[-1]))
     zones = np.empty(ocean.shape, dtype=np.uint8)
     for column in range(width - 1, -1, -1):
         zones[: row + 1, column] = OCEAN
         zones[row + 1 :, column] = GLACIER
-        row = int(came_from[column, row]) if column else row
+        row = _came_from(best[column - 1], row, climb=climb) if column else row
     return zones
 
 
-def _cheapest_move(
-    best: NDArray[np.float64], *, smoothness: float, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return min over r' of best[r'] + smoothness |r - r'|, and the minimising r', for every r."""
-    down, from_above = _running_minimum(best - smoothness * rows)
-    up, from_below = _running_minimum((best + smoothness * rows)[::-1])
-    down = down + smoothness * rows
-    up = up[::-1] - smoothness * rows
-    origin = np.where(down <= up, from_above, len(rows) - 1 - from_below[::-1])
-    return np.minimum(down, up), origin
-
-
-def _running_minimum(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    lowest = np.minimum.accumulate(values)
-    fresh = np.concatenate([[True], values[1:] < lowest[:-1]])
-    return lowest, np.maximum.accumulate(np.where(fresh, np.arange(len(values)), 0))
+def _came_from(best: NDArray[np.float64], row: int, *, climb: NDArray[np.float64]) -> int:
+    """Return the row r' of the column before from which ``row`` is reached for the least best[r'] + cost of |r - r'|."""
+    down, up = best[: row + 1] - climb[: row + 1], (best[row:] + climb[row:])[::-1]
+    above, below = int(np.argmin(down)), len(best) - 1 - int(np.argmin(up))
+    is_above = down[above] + climb[row] <= best[below] + climb[below] - climb[row]
+    return above if is_above else below
 
 
 def front_pixels(zones: NDArray[np.uint8]) -> NDArray[np.bool_]:

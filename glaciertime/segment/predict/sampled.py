@@ -32,12 +32,16 @@ _SAMPLED_PX = 4_000_000
 
 @dataclass(frozen=True)
 class ReadyModel:
-    """A model that is ready to run, as ``glaciertime segment`` runs it; ``quick`` is for what is only tried out."""
+    """A model that is ready to run, as ``glaciertime segment`` runs it; ``quick`` is for what is only tried out.
+
+    With ``threads`` above 0 there are no more of them.
+    """
 
     path: Path
     spec: ModelSpec
     run: Engine
     quick: Engine
+    threads: int = 0
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,7 @@ def ready_model(weights: str, *, threads: int = 0) -> ReadyModel:
         if (error.name or "").partition(".")[0] not in ("torch", "safetensors", "segmentation_models_pytorch"):
             raise
         raise MissingExtraError(f"running {path.name} (its .onnx needs no torch)", "train") from error
-    if engine == "torch" and threads:
-        import torch
-
-        torch.set_num_threads(threads)
-    return ReadyModel(path, spec, varied(run) if spec.augmented else run, run)
+    return ReadyModel(path, spec, varied(run) if spec.augmented else run, run, threads)
 
 
 @dataclass
@@ -211,6 +211,8 @@ def _in_frame(
     )
     told: Any = parse_ocean(ocean)
     towards = None if told == AUTO else scene.up_deg if told == "up" else float(told)
-    made = predict_scene(scene, run=model.run, spec=spec, ocean_deg=towards, try_out=model.quick)
+    made = predict_scene(
+        scene, run=model.run, spec=spec, ocean_deg=towards, try_out=model.quick, threads=model.threads
+    )
     doubts = tuple(why for why in (made.unlike, made.unclear) if why)
     return made.probability_on(scene), made.zones_on(scene, spec), doubts
