@@ -112,12 +112,12 @@ def _rate(series: pd.DataFrame) -> pd.DataFrame:
 class _Draw:
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.kind = pn.widgets.Select(name="What is drawn", options=_KINDS, **_WIDE)
-        self.date = pn.widgets.Select(name="Front of the date", options=[], **_WIDE)
-        self.other_date = pn.widgets.TextInput(name="or of another date", placeholder="2021-03-15", **_WIDE)
+        self.kind = pn.widgets.Select(label="What is drawn", options=_KINDS, **_WIDE)
+        self.date = pn.widgets.Select(label="Front of the date", options=[], **_WIDE)
+        self.other_date = pn.widgets.TextInput(label="or of another date", placeholder="2021-03-15", **_WIDE)
         self.author = session.author
         self.places = pn.widgets.TextAreaInput(
-            name="Places, longitude, latitude, one a line (filled by drawing; can be typed)", height=140, **_WIDE
+            label="Places, longitude, latitude, one a line (filled by drawing; can be typed)", height=140, **_WIDE
         )
         self.map = pn.Column(**_WIDE)
         self.runner = Runner(session.commands, label="Store it", work=self._work)
@@ -134,7 +134,7 @@ class _Draw:
             '<p class="told">On the map: choose the pencil, double-click to begin, click along the line, double-click '
             "to end. The last line drawn counts. By keyboard: type the places.</p>", **_WIDE,
         )  # fmt: skip
-        take = pn.widgets.Button(name="Take the front of that date as a start", width=320)
+        take = pn.widgets.Button(label="Take the front of that date as a start", width=320)
         take.on_click(self._take)
         return page_part(
             "Draw", self.session.glacier, self.kind, self.date, self.other_date, self.author, how, take, self.map,

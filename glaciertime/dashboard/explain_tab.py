@@ -27,11 +27,11 @@ class _Explain:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.dropper = Dropper(session.workplace, kind="explained", label="An image")
-        self.image = pn.widgets.Select(name="Image", options=[], **_WIDE)
-        self.model = pn.widgets.Select(name="Model", options=["landsat-fronts", "sar-zones"], **_WIDE)
-        self.method = pn.widgets.Select(name="Method", options=_METHODS, **_WIDE)
-        self.ocean = pn.widgets.TextInput(name="Where the ocean lies", placeholder="auto; north, west, 250", **_WIDE)
-        self.bands = pn.widgets.TextInput(name="Bands to use", placeholder="as the model needs", **_WIDE)
+        self.image = pn.widgets.Select(label="Image", options=[], **_WIDE)
+        self.model = pn.widgets.Select(label="Model", options=["landsat-fronts", "sar-zones"], **_WIDE)
+        self.method = pn.widgets.Select(label="Method", options=_METHODS, **_WIDE)
+        self.ocean = pn.widgets.TextInput(label="Where the ocean lies", placeholder="auto; north, west, 250", **_WIDE)
+        self.bands = pn.widgets.TextInput(label="Bands to use", placeholder="as the model needs", **_WIDE)
         self.runner = Runner(session.commands, label="Explain", work=self._work)
         self.results = pn.Column(**_WIDE)
         self.dropper.param.watch(self._arrived, "arrivals")

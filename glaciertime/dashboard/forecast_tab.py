@@ -29,13 +29,13 @@ _KEY = ("variable", "method", "footprint", "dataset", "front_of")
 class _Forecast:
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.glacier = pn.widgets.Select(name="Glacier", **_WIDE)
-        self.series = pn.widgets.Select(name="Series", **_WIDE)
+        self.glacier = pn.widgets.Select(label="Glacier", **_WIDE)
+        self.series = pn.widgets.Select(label="Series", **_WIDE)
         self.models = pn.widgets.CheckBoxGroup(
-            name="Models", options=list(model_names()), value=["auto", "last"], inline=True
+            label="Models", options=list(model_names()), value=["auto", "last"], inline=True
         )
         self.until = pn.widgets.TextInput(
-            name="Up to the year, or the date", value=str(dt.date.today().year + 5), **_WIDE
+            label="Up to the year, or the date", value=str(dt.date.today().year + 5), **_WIDE
         )
         self.contour = pn.widgets.CheckBoxGroup(options=[_CONTOUR], value=[])
         self.runner = Runner(session.commands, label="Forecast", work=self._forecast)

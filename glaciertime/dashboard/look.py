@@ -32,7 +32,7 @@ _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 class _Look:
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.series = pn.widgets.Select(name="Series", **_WIDE)
+        self.series = pn.widgets.Select(label="Series", **_WIDE)
         self.has_tiles = pn.widgets.CheckBoxGroup(options=[_TILES], value=[])
         self.date = Slider("Date", [], visible=False)
         self.map = pn.Column(**_WIDE)

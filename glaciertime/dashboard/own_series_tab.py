@@ -25,16 +25,16 @@ class _OwnSeries:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.dropper = Dropper(session.workplace, kind="series", label="A table with dates and values")
-        self.file = pn.widgets.Select(name="Table", options=[], **_WIDE)
-        self.glacier = pn.widgets.TextInput(name="Glacier (where the table does not name it)", **_WIDE)
+        self.file = pn.widgets.Select(label="Table", options=[], **_WIDE)
+        self.glacier = pn.widgets.TextInput(label="Glacier (where the table does not name it)", **_WIDE)
         self.variable = pn.widgets.Select(
-            name="What the values are (where the table does not say)", options=["", *VARIABLES], **_WIDE
+            label="What the values are (where the table does not say)", options=["", *VARIABLES], **_WIDE
         )
         self.unit = pn.widgets.TextInput(
-            name="Unit (where the table does not say)", placeholder="m, km, km2, ...", **_WIDE
+            label="Unit (where the table does not say)", placeholder="m, km, km2, ...", **_WIDE
         )
         self.columns = pn.widgets.TextInput(
-            name="Columns (where their names do not tell)", placeholder="date=Year,value=Length", **_WIDE
+            label="Columns (where their names do not tell)", placeholder="date=Year,value=Length", **_WIDE
         )
         self.runner = Runner(session.commands, label="Read and forecast", work=self._work)
         self.results = pn.Column(**_WIDE)

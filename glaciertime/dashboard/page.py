@@ -65,7 +65,7 @@ def page(session: Session) -> Any:
     pn.config.raw_css = [_STYLE]
     made: dict[str, Any] = {}
     nav = pn.widgets.RadioButtonGroup(
-        name="What to do", options=list(_TABS), value="Look", button_type="primary", button_style="outline",
+        label="What to do", options=list(_TABS), value="Look", button_type="primary", button_style="outline",
         stylesheets=[_BUTTONS], sizing_mode="stretch_width",
     )  # fmt: skip
     shown = pn.Column(sizing_mode="stretch_width")
@@ -106,7 +106,7 @@ def _keepsakes(session: Session) -> Any:
             pn.FlexBox(*(download(path, _LABELS[path.suffix]) for path in kept)),
         ]
 
-    button = pn.widgets.Button(name="Keep what was made", width=220)
+    button = pn.widgets.Button(label="Keep what was made", width=220)
     button.on_click(ask)
     return pn.Column(button, shown, sizing_mode="stretch_width")
 

@@ -154,8 +154,8 @@ class Runner:
         self.commands = commands
         self._work = work
         self._lines: list[tuple[str, str]] = []
-        self.button = pn.widgets.Button(name=label, button_type="primary", width=170)
-        self.stop_button = pn.widgets.Button(name="Stop", disabled=True, width=90)
+        self.button = pn.widgets.Button(label=label, button_type="primary", width=170)
+        self.stop_button = pn.widgets.Button(label="Stop", disabled=True, width=90)
         self.busy = pn.indicators.Progress(active=False, visible=False, height=10, bar_color="info", **_WIDE)
         self.said = pn.pane.HTML("", **_WIDE)
         self.button.on_click(self._clicked)

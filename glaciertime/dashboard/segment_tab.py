@@ -38,18 +38,18 @@ class _Segment:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.dropper = Dropper(session.workplace, kind="images", label="Images: choose or drop")
-        self.image = pn.widgets.Select(name="Image", options=[], **_WIDE)
-        self.composite = pn.widgets.TextInput(name="Bands to show (red, green, blue)", placeholder="3,2,1", **_WIDE)
-        self.model = pn.widgets.Select(name="Model", options=_MODELS, **_WIDE)
-        self.other = pn.widgets.Select(name="Second model beside it", options={"none": "", **_MODELS}, **_WIDE)
+        self.image = pn.widgets.Select(label="Image", options=[], **_WIDE)
+        self.composite = pn.widgets.TextInput(label="Bands to show (red, green, blue)", placeholder="3,2,1", **_WIDE)
+        self.model = pn.widgets.Select(label="Model", options=_MODELS, **_WIDE)
+        self.other = pn.widgets.Select(label="Second model beside it", options={"none": "", **_MODELS}, **_WIDE)
         self.ocean = pn.widgets.Select(
-            name="Where the ocean lies (auto: found by the model, told how sure)", options=list(_OCEAN), **_WIDE
+            label="Where the ocean lies (auto: found by the model, told how sure)", options=list(_OCEAN), **_WIDE
         )
-        self.sensor = pn.widgets.Select(name="Sensor", options=["", *sensor_names()], **_WIDE)
+        self.sensor = pn.widgets.Select(label="Sensor", options=["", *sensor_names()], **_WIDE)
         self.bands = pn.widgets.TextInput(
-            name="Bands to use (names or numbers)", placeholder="as the model needs", **_WIDE
+            label="Bands to use (names or numbers)", placeholder="as the model needs", **_WIDE
         )
-        self.nodata = pn.widgets.TextInput(name="Value not observed", placeholder="as the file says", **_WIDE)
+        self.nodata = pn.widgets.TextInput(label="Value not observed", placeholder="as the file says", **_WIDE)
         self.runner = Runner(session.commands, label="Segment", work=self._work)
         self.header = pn.pane.HTML("", **_WIDE)
         self.results = pn.Row(styles=_SIDE_BY_SIDE, **_WIDE)

@@ -51,8 +51,8 @@ class Session:
         self.workplace = Workplace(shared)
         self.commands = Commands(self.workplace.folder)
         self.viewer = Commands(self.workplace.folder)
-        self.glacier = pn.widgets.Select(name="Glacier", sizing_mode="stretch_width")
-        self.author = pn.widgets.TextInput(name="Drawn by", placeholder="your name", sizing_mode="stretch_width")
+        self.glacier = pn.widgets.Select(label="Glacier", sizing_mode="stretch_width")
+        self.author = pn.widgets.TextInput(label="Drawn by", placeholder="your name", sizing_mode="stretch_width")
         self.drawn: dict[str, dict[str, list[list[float]]]] = {}
         self.folders: dict[tuple[str, ...], Path] = {}
         self.changed: list[Callable[[Any], None]] = []

@@ -47,28 +47,28 @@ class _Track:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.dropper = Dropper(session.workplace, kind="scenes", label="Dated images, masks or outlines")
-        self.chosen = pn.widgets.CheckBoxGroup(name="Files to track", options=[], value=[])
+        self.chosen = pn.widgets.CheckBoxGroup(label="Files to track", options=[], value=[])
         names = sorted(load_catalog().glaciers)
         self.glacier = pn.widgets.AutocompleteInput(
-            name="Glacier (one of the catalog, or a name of your own)", options=names, restrict=False, min_characters=1,
+            label="Glacier (one of the catalog, or a name of your own)", options=names, restrict=False, min_characters=1,
             case_sensitive=False, **_WIDE,
         )  # fmt: skip
         self.kind = pn.widgets.RadioButtonGroup(
-            name="What rasters are", options={"as their values say": "", "images": "--images", "masks": "--masks"},
+            label="What rasters are", options={"as their values say": "", "images": "--images", "masks": "--masks"},
             value="",
         )  # fmt: skip
         self.ocean = pn.widgets.TextInput(
-            name="Where the ocean lies in images", placeholder="where the centreline leads; north, west, 250", **_WIDE
+            label="Where the ocean lies in images", placeholder="where the centreline leads; north, west, 250", **_WIDE
         )
-        self.classes = pn.widgets.TextInput(name="What values of masks mean", placeholder="0=ocean,1=glacier", **_WIDE)
+        self.classes = pn.widgets.TextInput(label="What values of masks mean", placeholder="0=ocean,1=glacier", **_WIDE)
         self.crs = pn.widgets.TextInput(
-            name="Coordinate system of masks that name none", placeholder="EPSG:3413", **_WIDE
+            label="Coordinate system of masks that name none", placeholder="EPSG:3413", **_WIDE
         )
         self.resolution = pn.widgets.TextInput(
-            name="Pixel size of masks without georeference, m", placeholder="30", **_WIDE
+            label="Pixel size of masks without georeference, m", placeholder="30", **_WIDE
         )
         self.days = pn.widgets.Select(
-            name="03/04/2002 is", options={"refused": "", "3 April": "--day-first", "4 March": "--month-first"}, **_WIDE
+            label="03/04/2002 is", options={"refused": "", "3 April": "--day-first", "4 March": "--month-first"}, **_WIDE
         )
         self.runner = Runner(session.commands, label="Track", work=self._work)
         self.result = pn.pane.HTML("", **_WIDE)
