@@ -19,35 +19,20 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import rasterio
-from affine import Affine
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.dashboard_server import draw_scene, served  # noqa: E402
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _LEFT_S = 60
-
-
-def scene(path: Path, *, side: int, number: int) -> float:
-    """Write a scene whose front lies at another row for every number; return the share that is ice."""
-    rng = np.random.default_rng(number)
-    row, column = np.mgrid[:side, :side]
-    front = side * (0.35 + 0.03 * (number % 10)) + 0.05 * side * np.sin(column / side * 10)
-    pixels = np.where(row < front, 30, 170) + rng.normal(0, 12, (side, side))
-    with rasterio.open(
-        path, "w", driver="GTiff", width=side, height=side, count=1, dtype="uint8", crs="EPSG:3413",
-        transform=Affine(10, 0, -200000, 0, -10, -2200000), compress="deflate",
-    ) as raster:  # fmt: skip
-        raster.write(np.clip(pixels, 1, 255).astype("uint8"), 1)
-    return float((row >= front).mean())
 
 
 def tree(pid: int) -> list[int]:
@@ -113,27 +98,6 @@ class Watch:
             self.most_mb = max(self.most_mb, held_mb(self.pid))
 
 
-@contextlib.contextmanager
-def served(folder: Path) -> Iterator[tuple[str, int]]:
-    """Yield the address and the process of a dashboard that keeps its sessions in a folder."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "glaciertime", "dashboard", "--port", "0", "--archive", str(folder / "none.gpkg")],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)},
-    )  # fmt: skip
-    try:
-        assert server.stderr is not None
-        found = None
-        while found is None:
-            line = server.stderr.readline()
-            if not line:
-                raise SystemExit("the server ended before it said where it is")
-            found = re.search(r"http://\S+/", line)
-        yield found[0], server.pid
-    finally:
-        server.terminate()
-        server.wait(30)
-
-
 async def opened(browser: Any, address: str) -> Any:
     """Return a page of a session of its own, at Segment."""
     page = await (await browser.new_context()).new_page()
@@ -165,13 +129,13 @@ async def measure(address: str, pid: int, folder: Path, *, sessions: int, side: 
         page = await opened(browser, address)
         for number, which in enumerate(("first", "second", "third")):
             path = folder / f"alone_{number}_2020-08-01.tif"
-            scene(path, side=side, number=number)
+            draw_scene(path, side=side, number=number)
             watch.begin()
             seconds, _ = await masked(page, path)
             print(f"{which} upload to mask, {side} x {side}: {seconds:.1f} s; {watch.told()}", flush=True)
         await page.context.close()
         paths = [folder / f"session_{number}_2020-08-01.tif" for number in range(sessions)]
-        shares = [scene(path, side=side, number=number) for number, path in enumerate(paths)]
+        shares = [draw_scene(path, side=side, number=number) for number, path in enumerate(paths)]
         pages = await asyncio.gather(*(opened(browser, address) for _ in paths))
         watch.begin()
         made = await asyncio.gather(*(masked(page, path) for page, path in zip(pages, paths, strict=True)))
@@ -207,7 +171,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held)
-        with served(folder) as (address, pid):
+        with served(folder, "--archive", str(folder / "none.gpkg")) as (address, pid):
             print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
             is_good = asyncio.run(
                 measure(address, pid, folder, sessions=args.sessions, side=args.size, chromium=args.chromium)

@@ -11,10 +11,14 @@ import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from glaciertime.archive.places import Server
 from glaciertime.dashboard.workers import Worker
 from glaciertime.naming import counted
+
+if TYPE_CHECKING:
+    from glaciertime.archive import Place
 
 __all__ = ["Commands", "Ended"]
 
@@ -108,18 +112,22 @@ class Commands:
         """End the work that was taken."""
         self._is_taken = False
 
-    async def run(self, arguments: Sequence[str], *, hear: Callable[[str], None], module: str = "glaciertime") -> Ended:
+    async def run(
+        self, arguments: Sequence[str | Place], *, hear: Callable[[str], None], module: str = "glaciertime"
+    ) -> Ended:
         """Run one and wait for it.
 
         Parameters
         ----------
-        arguments : sequence of str
+        arguments : sequence of str and places
+            The password of a server goes to the command, and is not shown.
         hear : callable
             Is told each sentence as it comes.
         module : str
             What is run: the package, or one of its modules.
         """
-        shown = shlex.join(["glaciertime" if module == "glaciertime" else f"python -m {module}", *arguments])
+        named = "glaciertime" if module == "glaciertime" else f"python -m {module}"
+        shown = shlex.join([named, *map(str, arguments)])
         if self._is_stopped:
             return _stopped(shown, hear)
         places = _places_of(module)
@@ -128,7 +136,8 @@ class Commands:
         if not await self._queue(places):
             return _stopped(shown, hear)
         try:
-            return await self._run(module, arguments, shown, hear)
+            typed = [one.address if isinstance(one, Server) else str(one) for one in arguments]
+            return await self._run(module, typed, shown, hear)
         finally:
             places.turns.release()
 

@@ -14,12 +14,13 @@ from bokeh.models import ColumnDataSource, PolyDrawTool, PolyEditTool
 from pyproj import Transformer
 
 from glaciertime.archive import Archive
-from glaciertime.dashboard.figures import MAP_CRS, map_figure
+from glaciertime.dashboard.figures import MAP_CRS, map_figure, mark
 from glaciertime.dashboard.held import choose, shown_unit
 from glaciertime.dashboard.parts import Runner, download, page_part, table_html
 from glaciertime.dashboard.session import Session
 from glaciertime.dashboard.track_tab import manifest_options
 from glaciertime.errors import GlacierTimeError, InputError
+from glaciertime.pipeline.rulers import have_same_rulers
 from glaciertime.record import GlacierRecord, read_record
 from glaciertime.report.products import series_product
 from glaciertime.units import number_text
@@ -123,10 +124,13 @@ class _Draw:
         self.runner = Runner(session.commands, label="Store it", work=self._work)
         self.results = pn.Column(**_WIDE)
         self._drawn = ColumnDataSource({"xs": [], "ys": []})
+        self._fronts: Any = None
+        self._marked: ColumnDataSource | None = None
         self._whose: str | None = session.glacier.value
         session.glacier.param.watch(self._glacier, "value")
         session.changed.append(self._glacier)
         self.kind.param.watch(lambda _: self.date.param.update(visible=self.kind.value == "front"), "value")
+        self.date.param.watch(self._mark, "value")
         self._glacier(None)
 
     def view(self) -> Any:
@@ -154,19 +158,28 @@ class _Draw:
             record = self._record()
         except GlacierTimeError:
             record = None
+        self._marked = None
         if record is None:
             self.map.objects = [pn.pane.HTML(f'<p class="told">{self.session.nothing_held()}</p>', **_WIDE)]
             return
         fronts = record.fronts
         days = pd.to_datetime(fronts["Date"]).sort_values(ascending=False)
         choose(self.date, {text: text for text in dict.fromkeys(f"{day:%Y-%m-%d}" for day in days)})
-        drawn, _ = map_figure(fronts, outlines=record.footprints, lines=record.centrelines, title=record.glacier)
+        drawn, self._marked = map_figure(
+            fronts, outlines=record.footprints, lines=record.centrelines, title=record.glacier
+        )
         self._drawn = ColumnDataSource({"xs": [], "ys": []})
         line = drawn.multi_line("xs", "ys", source=self._drawn, line_width=4, line_color="#b34700")
         corners = drawn.scatter([], [], size=9, color="#b34700")
         drawn.add_tools(PolyDrawTool(renderers=[line]), PolyEditTool(renderers=[line], vertex_renderer=corners))
         self._drawn.on_change("data", self._was_drawn)
+        self._fronts = fronts
+        self._mark(None)  # before the page has it: it is sent once
         self.map.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
+
+    def _mark(self, _: object) -> None:
+        if self._marked is not None and self.date.value:
+            mark(self._marked, self._fronts[pd.to_datetime(self._fronts["Date"]) == pd.Timestamp(self.date.value)])
 
     def _was_drawn(self, _attribute: str, _old: object, new: dict[str, Any]) -> None:
         if not new.get("xs") or len(new["xs"][-1]) < 2:
@@ -236,17 +249,24 @@ class _Draw:
         if not ended.has_result:
             return
         self.session.refresh()
-        observations = read_record(Archive(self.session.workplace.own_archive), glacier).observations
+        record = read_record(Archive(self.session.workplace.own_archive), glacier)
+        observations, rulers = record.observations, record.rulers
         others = [name for name in dict.fromkeys(observations["dataset"]) if name != dataset]
         shown: list[Any] = [download(path, "Front (GeoJSON)")]
         for other in others:
+            if not have_same_rulers(rulers, dataset, other):
+                runner.say(
+                    f"{other} was simulated, or measured in another box, another fjord or along another line: the "
+                    "drawn front does not compare with it.", kind="told",
+                )  # fmt: skip
+                continue
             table = rates_with(observations, date=date, drawn=dataset, instead_of=other)
             if not table.empty:
                 sources = dict.fromkeys(observations.loc[observations["dataset"] == other, "source"])
                 of = f"{glacier}, {other} ({', '.join(sources)})"
                 shown.append(pn.pane.HTML(_rates(table, of, date), **_WIDE))
         if len(shown) == 1:
-            runner.say("No other data set measured a front of that date: there is no rate to compare.", kind="told")
+            runner.say("No other data set measured such a front of that date: no rate compares.", kind="told")
         self.results.objects = shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ __all__ = ["MAP_CRS", "fan_figure", "map_figure", "mark", "picture_figure", "rgb
 #: Of the web's maps, metres; it has no place for the poles themselves.
 MAP_CRS = "EPSG:3857"
 _FARTHEST_LATITUDE = 85.0
+#: In a line of a title, above a figure on a telephone: a canvas cuts off what is longer.
+_TITLE_LETTERS = 40
 _FRONT, _MARKED = "#0b5394", "#b34700"
 _COLOURS = ("#0b5394", "#b34700", "#00664b", "#7a3e8e", "#5c5c00", "#8c1d40", "#333333")
 
@@ -39,6 +42,7 @@ def _dressed(drawn: Any) -> Any:
         axis.axis_label_text_font_size = axis.major_label_text_font_size = "14px"
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_color = axis.major_label_text_color = "#222222"
+    drawn.title.text = "\n".join(textwrap.wrap(drawn.title.text, _TITLE_LETTERS))
     drawn.title.text_font_size = "15px"
     drawn.title.text_color = "#222222"
     return drawn
@@ -151,7 +155,15 @@ def _look_at(drawn: Any, bounds: Any) -> None:
 def mark(marked: ColumnDataSource, fronts: gpd.GeoDataFrame) -> None:
     """Mark these fronts on a map of :func:`map_figure`."""
     xs, ys, _ = _lines(_mapped(fronts).geometry)
-    marked.data = {"xs": xs, "ys": ys}
+    _set(marked, data={"xs": xs, "ys": ys})
+
+
+def _set(model: Any, **values: Any) -> None:
+    """Change what is drawn; on a page in its turn, which work that has awaited something lost."""
+    if model.document is None:
+        model.update(**values)
+    else:
+        model.document.add_next_tick_callback(lambda: model.update(**values))
 
 
 def series_figure(rows: pd.DataFrame, *, title: str, unit: str, quantity: str) -> tuple[Any, ColumnDataSource]:
@@ -268,6 +280,6 @@ def picture_figure(
 
     def set_opacity(share: float) -> None:
         for one in laid:
-            one.glyph.global_alpha = share
+            _set(one.glyph, global_alpha=share)
 
     return drawn, set_opacity

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import html
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import panel as pn
@@ -22,6 +22,9 @@ from glaciertime.errors import GlacierTimeError
 from glaciertime.record import read_record
 from glaciertime.tables import variable_named
 from glaciertime.units import number_text
+
+if TYPE_CHECKING:
+    from glaciertime.archive import Place
 
 __all__ = ["day_texts", "look_tab"]
 
@@ -75,10 +78,10 @@ class _Look:
             return
         self._told += 1
         with contextlib.suppress(RuntimeError):  # without a page there is no loop
-            self._wording = asyncio.get_running_loop().create_task(self._headline(str(archive), name))
-        self._map(None)
+            self._wording = asyncio.get_running_loop().create_task(self._headline(archive, name))
         choose(self.series, choices)
         self._series(None)
+        self._map(None)
 
     def _forget(self) -> None:
         """Take away what is shown of the glacier before."""
@@ -90,7 +93,7 @@ class _Look:
         self.told.object = ""
         self.said.object = ""
 
-    async def _headline(self, archive: str, name: str) -> None:
+    async def _headline(self, archive: Place, name: str) -> None:
         """Show what a report says first."""
         mine = self._told
         ended = await self.session.viewer.run(
@@ -112,8 +115,8 @@ class _Look:
             fronts, outlines=record.footprints, lines=record.centrelines, has_tiles=bool(self.has_tiles.value),
             title=f"{record.glacier}: {len(fronts)} calving fronts, {sources}",
         )  # fmt: skip
+        self._mark()  # before the page has it: it is sent once
         self.map.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
-        self._mark()
 
     def _mark(self) -> None:
         if self._marked is not None and not self._rows.empty:

@@ -46,7 +46,7 @@ label { white-space: normal; }
 .label { font-weight: 600; }
 .command { font-family: ui-monospace, monospace; font-size: 14px; background: #eef3f7; padding: 6px; }
 table { border-collapse: collapse; font-size: 15px; }
-caption { text-align: left; font-weight: 600; padding: 4px 0; }
+caption { text-align: left; font-weight: 600; padding: 4px 0; overflow-wrap: anywhere; }
 th, td { border-bottom: 1px solid #c3ced8; padding: 4px 10px 4px 0; text-align: left; }
 .scroll { overflow-x: auto; max-width: 100%; }
 .bk-btn { font-size: 15px; color: #1c2733; }

@@ -175,6 +175,9 @@ class Runner:
         self.busy.active = self.busy.visible = True
         try:
             await self._work(self)
+        except Exception:
+            self.say("The page failed over this; its server has the reason. What is above was done.", kind="wrong")
+            raise
         finally:
             self.commands.give_back()
             self.button.disabled, self.stop_button.disabled = False, True

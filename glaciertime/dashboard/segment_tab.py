@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from glaciertime.naming import counted
 from glaciertime.scenes.sensors import sensor_names
 from glaciertime.units import number_text
 
-__all__ = ["segment_tab"]
+__all__ = ["areas_html", "segment_tab"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 #: Side by side where there is room, below each other where there is not.
@@ -31,6 +32,8 @@ _MODELS = {
 }
 #: Models that see a scene with the ocean up: only these can be told where it lies.
 _FRAMED = ("landsat-fronts",)
+#: What a command says of a mask or of its model where it is so.
+_UNRELIABLE = "not to be relied on"
 _OCEAN = ("auto", "north", "east", "south", "west", "up")
 
 
@@ -164,7 +167,7 @@ class _Segment:
             slider = Slider("Opacity of the mask", [f"{percent} %" for percent in range(0, 101, 5)], value=10)
             slider.param.watch(lambda event: set_opacity(event.new / 20), "value")
             parts += [pn.pane.Bokeh(drawn, **_WIDE), slider]
-        parts.append(pn.pane.HTML(_areas(row, name), **_WIDE))
+        parts.append(pn.pane.HTML(areas_html(row, name, said=ended.sentences), **_WIDE))
         files = (
             (mask, "Mask (GeoTIFF)"), (vector, "Polygons, front (GeoPackage)"),
             (place / f"{image.stem}_probabilities.tif", "Probabilities (GeoTIFF)"),
@@ -181,7 +184,17 @@ def _shown(bands: list[int]) -> str:
     return f"band {numbers}, stretched" if len(bands) == 1 else f"bands {numbers}, each stretched by itself"
 
 
-def _areas(row: dict[str, Any], image: str) -> str:
+def areas_html(row: dict[str, Any], image: str, *, said: Sequence[str] = ()) -> str:
+    """Return the areas of a mask, and what is known against it.
+
+    Parameters
+    ----------
+    row : dict
+        As ``segment --json`` prints it.
+    image : str
+    said : sequence of str
+        What the command said beside it: a model that saw no real image has no flag, and is not to be relied on.
+    """
     rows = [
         (
             one["class"], str(one["code"]),
@@ -195,7 +208,8 @@ def _areas(row: dict[str, Any], image: str) -> str:
         f'<p class="wrong"><strong>{html.escape(name)}</strong>: {html.escape(why)}</p>'
         for name, why in row["flags"].items()
     )
-    return table + (flags or '<p class="done">Nothing is known against this mask.</p>')
+    doubts = "".join(f'<p class="wrong">{html.escape(one)}</p>' for one in said if _UNRELIABLE in one)
+    return table + (flags or doubts or '<p class="done">Nothing is known against this mask.</p>')
 
 
 def segment_tab(session: Session) -> Any:

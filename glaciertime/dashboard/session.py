@@ -81,7 +81,7 @@ class Session:
         own, shared = self.workplace.own_archive, self.workplace.shared
         if own.exists() or shared is None or not Archive(shared).exists():
             return True
-        ended: Ended = await self.commands.run(["archive", "convert", str(shared), own.name], hear=lambda _: None)
+        ended: Ended = await self.commands.run(["archive", "convert", shared, own.name], hear=lambda _: None)
         if not ended.has_result:
             for sentence in ended.sentences:
                 runner.say(sentence, kind="wrong")

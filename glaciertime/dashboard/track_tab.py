@@ -50,8 +50,8 @@ class _Track:
         self.chosen = pn.widgets.CheckBoxGroup(label="Files to track", options=[], value=[])
         names = sorted(load_catalog().glaciers)
         self.glacier = pn.widgets.AutocompleteInput(
-            label="Glacier (one of the catalog, or a name of your own)", options=names, restrict=False, min_characters=1,
-            case_sensitive=False, **_WIDE,
+            label="Glacier (one of the catalog, or a name of your own)", options=names, restrict=False,
+            min_characters=1, case_sensitive=False, **_WIDE,
         )  # fmt: skip
         self.kind = pn.widgets.RadioButtonGroup(
             label="What rasters are", options={"as their values say": "", "images": "--images", "masks": "--masks"},
@@ -68,7 +68,9 @@ class _Track:
             label="Pixel size of masks without georeference, m", placeholder="30", **_WIDE
         )
         self.days = pn.widgets.Select(
-            label="03/04/2002 is", options={"refused": "", "3 April": "--day-first", "4 March": "--month-first"}, **_WIDE
+            label="03/04/2002 is",
+            options={"refused": "", "3 April": "--day-first", "4 March": "--month-first"},
+            **_WIDE,
         )
         self.runner = Runner(session.commands, label="Track", work=self._work)
         self.result = pn.pane.HTML("", **_WIDE)

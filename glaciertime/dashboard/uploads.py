@@ -99,6 +99,10 @@ class UploadHandler(RequestHandler):
         self.received = 0
         self.place: Workplace | None = None
 
+    def _request_summary(self) -> str:
+        """Return what the log says of it: not its key."""
+        return f"{self.request.method} {self.request.path} ({self.request.remote_ip})"
+
     def prepare(self) -> None:
         """Refuse before the body is read what can be refused."""
         place = at_key(self.get_query_argument("key", ""))

@@ -21,7 +21,7 @@ from glaciertime.tables import has_flag
 from glaciertime.track.place import Ruler, reproject
 from glaciertime.units import as_date
 
-__all__ = ["check_positions_compare", "given_in_files", "rulers_in", "rulers_table"]
+__all__ = ["check_positions_compare", "given_in_files", "have_same_rulers", "rulers_in", "rulers_table"]
 
 # A ruler that was written out and read again is the same within this.
 _SAME_M = 1.0
@@ -82,14 +82,39 @@ def rulers_in(held: Held | None, *, glacier: str, dataset: str, source: str) -> 
     own = table["dataset"] == dataset
     for rows, is_own in ((table[own], True), (table[~own].sort_values("made_at"), False)):
         for row in rows.itertuples():
-            crs = pyproj.CRS(row.crs) if _text(row.crs) else None
-            if row.kind in found or (crs is None and not is_own):
-                continue
-            found[row.kind] = Ruler(
-                kind=row.kind, origin=row.origin, drawn_from=_text(row.drawn_from), made_at=row.made_at, crs=crs,
-                geometry=shapely.from_wkt(row.wkt) if _text(row.wkt) else None,
-            )  # fmt: skip
+            ruler = _ruler(row)
+            if row.kind not in found and (ruler.crs is not None or is_own):
+                found[row.kind] = ruler
     return tuple(found.values())
+
+
+def _ruler(row: Any) -> Ruler:
+    return Ruler(
+        kind=row.kind, origin=row.origin, drawn_from=_text(row.drawn_from), made_at=row.made_at,
+        crs=pyproj.CRS(row.crs) if _text(row.crs) else None,
+        geometry=shapely.from_wkt(row.wkt) if _text(row.wkt) else None,
+    )  # fmt: skip
+
+
+def have_same_rulers(rulers: pd.DataFrame, one: str, other: str) -> bool:
+    """Return whether two data sets of a glacier were measured in one box, one fjord and along one line.
+
+    Values that were not do not compare.
+
+    Parameters
+    ----------
+    rulers : DataFrame
+        Of one glacier, as :func:`rulers_table` returns it.
+    one, other : str
+        Names of the data sets.
+    """
+    sources = [set(rulers.loc[rulers["dataset"] == name, "source"]) for name in (one, other)]
+    if sources[0] != sources[1] or len(sources[0]) != 1:
+        return False
+    mine, theirs = ([_ruler(row) for row in rulers[rulers["dataset"] == name].itertuples()] for name in (one, other))
+    kinds = [{each.kind for each in part if each.kind in _IN_WORDS and each.geometry is not None}
+             for part in (mine, theirs)]  # fmt: skip
+    return kinds[0] == kinds[1] and not any(_differs(each, theirs) for each in mine if each.kind in _IN_WORDS)
 
 
 def _text(value: Any) -> str:

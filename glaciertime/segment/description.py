@@ -282,7 +282,7 @@ def _session(path: str, _modified_ns: int, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # A thread that waits for its part of the work sleeps: spinning takes the cores from others and makes nothing sooner.
+    # A thread that waits for its part sleeps: spinning takes the cores from others and makes nothing sooner.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     with wall(f"{path} is not an ONNX model that onnxruntime can run", "export it again"):
         return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

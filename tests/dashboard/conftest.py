@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import rasterio
-from affine import Affine
 
+from tests.dashboard_server import draw_scene, served
+
+WIDE_PX = 1280
+SCENE_PX = 512
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -33,32 +32,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def address(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a dashboard on that archive, and its folder of sessions."""
-    pytest.importorskip("panel", reason="the extra 'dashboard' is not installed")
-    folder = tmp_path_factory.mktemp("sessions")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "glaciertime", "dashboard", "--port", "0", "--archive", str(archive), "--limit",
-         "upload-mb=50"],
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(folder)},
-    )  # fmt: skip
-    try:
-        assert server.stderr is not None
-        found = None
-        while found is None:
-            line = server.stderr.readline()
-            assert line, "the server ended before it said where it is"
-            found = re.search(r"http://\S+/", line)
-        yield found[0]
-    finally:
-        server.terminate()
-        server.wait(20)
+def sessions_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the sessions of that dashboard keep their files."""
+    return tmp_path_factory.mktemp("sessions")
 
 
 @pytest.fixture(scope="session")
-def sessions_folder(address: str) -> Path:
-    """Where the sessions of that dashboard keep their files."""
-    return Path(tempfile.gettempdir())
+def address(archive: Path, sessions_folder: Path) -> Iterator[str]:
+    """The address of a dashboard on that archive."""
+    pytest.importorskip("panel", reason="the extra 'dashboard' is not installed")
+    with served(sessions_folder, "--archive", str(archive), "--limit", "upload-mb=50") as (found, _):
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -73,31 +57,41 @@ def browser() -> Iterator[Any]:
         opened.close()
 
 
-@pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    """A page of the dashboard in a session of its own; errors of the page's scripts fail the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+@pytest.fixture(scope="module")
+def session(browser: Any, address: str) -> Iterator[tuple[Any, list[str]]]:
+    """A page of the dashboard that the tests of a module share, and what went wrong in its scripts."""
+    context = browser.new_context(viewport={"width": WIDE_PX, "height": 900}, accept_downloads=True)
     opened = context.new_page()
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.set_default_timeout(240_000)
+    opened.set_default_timeout(120_000)
     opened.goto(address)
     opened.get_by_role("button", name="Look", exact=True).wait_for()
-    yield opened
+    yield opened, errors
     context.close()
+
+
+@pytest.fixture
+def page(session: tuple[Any, list[str]]) -> Iterator[Any]:
+    """That page, wide; errors of its scripts fail the test."""
+    opened, errors = session
+    yield opened
+    opened.set_viewport_size({"width": WIDE_PX, "height": 900})
     assert errors == []
 
 
 @pytest.fixture(scope="session")
+def axe() -> Path:
+    """The script of axe-core, which looks at what is read aloud and at contrasts, or a skip that says how to get it."""
+    path = Path(os.environ.get("GLACIERTIME_AXE", "axe.min.js"))
+    if not path.is_file():
+        pytest.skip("axe-core is no part of this: npm install axe-core, and name its axe.min.js in GLACIERTIME_AXE")
+    return path
+
+
+@pytest.fixture(scope="session")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A scene of 1024 x 1024 pixels of 10 m, ice below dark water, dated by its name."""
+    """A scene of 512 x 512 pixels of 10 m, ice below dark water, dated by its name."""
     path = tmp_path_factory.mktemp("scene") / "scene_2020-08-01.tif"
-    rng = np.random.default_rng(0)
-    row, column = np.mgrid[:1024, :1024]
-    pixels = np.where(row < 500 + 60 * np.sin(column / 100), 30, 170) + rng.normal(0, 12, (1024, 1024))
-    with rasterio.open(
-        path, "w", driver="GTiff", width=1024, height=1024, count=1, dtype="uint8", crs="EPSG:3413",
-        transform=Affine(10, 0, -200000, 0, -10, -2200000), compress="deflate",
-    ) as raster:  # fmt: skip
-        raster.write(np.clip(pixels, 1, 255).astype("uint8"), 1)
+    draw_scene(path, side=SCENE_PX, number=5)
     return path

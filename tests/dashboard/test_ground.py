@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import os
 import re
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +25,7 @@ from glaciertime.dashboard.uploads import check_content, checked_name
 from glaciertime.dashboard.workplace import Workplace, at_key
 from glaciertime.errors import InputError
 from glaciertime.tables import empty
+from tests.dashboard_server import served
 
 
 def to_its_end(work: Coroutine[Any, Any, Any]) -> Any:
@@ -247,20 +245,9 @@ def test_what_the_system_ended_is_said(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_ended_leaves_no_files(tmp_path: Path) -> None:
-    server = subprocess.Popen(
-        [sys.executable, "-m", "glaciertime", "dashboard", "--port", "0"],
-        stderr=subprocess.PIPE, text=True, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)},
-    )  # fmt: skip
-    assert server.stderr is not None
-    found = None
-    while found is None:
-        line = server.stderr.readline()
-        assert line
-        found = re.search(r"http://\S+/", line)
-    urllib.request.urlopen(found[0], timeout=60).close()
-    assert list(tmp_path.glob("glaciertime-dashboard-*"))
-    server.terminate()
-    server.wait(20)
+    with served(tmp_path) as (address, _):
+        urllib.request.urlopen(address, timeout=60).close()
+        assert list(tmp_path.glob("glaciertime-dashboard-*"))
     assert not list(tmp_path.glob("glaciertime-dashboard-*"))
 
 
@@ -405,6 +392,7 @@ def test_what_is_kept_while_a_command_writes_is_what_was_stored_last(tmp_path: P
         session.close()
 
 
+@pytest.mark.xdist_group("dashboard")  # with the archive that the others there look at
 def test_the_page_says_first_what_the_report_says_first(archive: Path) -> None:
     import html
 
@@ -422,3 +410,56 @@ def test_the_page_says_first_what_the_report_says_first(archive: Path) -> None:
     assert len(paragraphs) >= 3
     for line in paragraphs[:3]:
         assert re.sub(r"\s+", " ", line) in page
+
+
+def test_a_mask_of_a_model_that_saw_no_real_image_is_not_called_sound() -> None:
+    from glaciertime.dashboard.segment_tab import areas_html
+
+    row = {"classes": [], "model": "sar-zones", "flags": {}}
+    doubt = "sar-zones was trained on 400 simulated scenes; no real image: its masks of real are not to be relied on"
+    assert "Nothing is known against" in areas_html(row, "a.tif", said=["a.tif: 4 x 4 pixels"])
+    told = areas_html(row, "a.tif", said=["a.tif: 4 x 4 pixels", doubt])
+    assert "Nothing is known against" not in told
+    assert doubt in told
+
+
+def test_a_long_title_is_broken_into_lines_that_a_narrow_page_shows() -> None:
+    from glaciertime.dashboard.figures import picture_figure
+
+    name = "landsat-fronts: LC08_L2SP_233017_20200801_20200914_02_T1_SR_B4_2020-08-01.tif"
+    drawn, _ = picture_figure(np.zeros((2, 2, 4), np.uint8), width=2, height=2, title=name)
+    lines = drawn.title.text.splitlines()
+    assert max(map(len, lines)) <= 40
+    assert "".join(lines).replace(" ", "") == name.replace(" ", "")
+
+
+def test_the_password_of_a_server_reaches_its_command_and_is_shown_nowhere(tmp_path: Path) -> None:
+    from glaciertime.archive import place_of
+
+    place = place_of("postgresql://anna:geheim@127.0.0.1:1/ice")
+    told = ["-n", "1", "-r", "1", "-s", "import sys", "print(sys.argv[-1])", place]
+    commands = Commands(tmp_path)
+    ended = to_its_end(commands.run(told, hear=lambda _: None, module="timeit"))
+    assert "geheim" not in ended.command
+    assert "anna@127.0.0.1" in ended.command
+
+
+def test_what_is_drawn_on_a_page_changes_in_the_turn_of_the_page() -> None:
+    import geopandas as gpd
+    import shapely
+    from bokeh.document import Document
+
+    from glaciertime.dashboard.figures import map_figure, mark
+
+    fronts = gpd.GeoDataFrame(
+        {"Date": ["2000-01-01"], "QualFlag": "", "Author": "a"}, geometry=[shapely.LineString([(0, 0), (1, 1)])],
+        crs=4326,
+    )  # fmt: skip
+    drawn, marked = map_figure(fronts)
+    document = Document()
+    document.add_root(drawn)
+    mark(marked, fronts)
+    (turn,) = document.session_callbacks
+    assert marked.data["xs"] == []
+    turn.callback()
+    assert len(marked.data["xs"]) == 1

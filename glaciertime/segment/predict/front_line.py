@@ -83,7 +83,7 @@ def zones_from_ocean(
 
 
 def _came_from(best: NDArray[np.float64], row: int, *, climb: NDArray[np.float64]) -> int:
-    """Return the row r' of the column before from which ``row`` is reached for the least best[r'] + cost of |r - r'|."""
+    """Return the row of the column before from which ``row`` is reached for the least cost."""
     down, up = best[: row + 1] - climb[: row + 1], (best[row:] + climb[row:])[::-1]
     above, below = int(np.argmin(down)), len(best) - 1 - int(np.argmin(up))
     is_above = down[above] + climb[row] <= best[below] + climb[below] - climb[row]

@@ -211,8 +211,6 @@ def _in_frame(
     )
     told: Any = parse_ocean(ocean)
     towards = None if told == AUTO else scene.up_deg if told == "up" else float(told)
-    made = predict_scene(
-        scene, run=model.run, spec=spec, ocean_deg=towards, try_out=model.quick, threads=model.threads
-    )
+    made = predict_scene(scene, run=model.run, spec=spec, ocean_deg=towards, try_out=model.quick, threads=model.threads)
     doubts = tuple(why for why in (made.unlike, made.unclear) if why)
     return made.probability_on(scene), made.zones_on(scene, spec), doubts
