@@ -13,9 +13,10 @@ from functools import lru_cache
 
 from glaciertime.errors import InputError
 
-__all__ = ["SENTENCES", "read_sentence", "sentence", "sentences_in"]
+__all__ = ["SENTENCES", "names_in", "read_sentence", "sentence", "sentences_in"]
 
-#: Templates by code. A gap is a number (``{n}``), or a text (``{name:text}``) that may be a sentence itself.
+#: Templates by code. A gap is a number (``{n}``), a text (``{name:text}``) that may be a sentence itself, or a name
+#: (``{crs:name}``), which every language says as it is.
 SENTENCES: Mapping[str, str] = {
     "both-bounds": "both values are bounds: nothing can be said of the change",
     "both-areas-bounds": "both areas are bounds: nothing can be said of the loss",
@@ -64,8 +65,32 @@ SENTENCES: Mapping[str, str] = {
     "lines": "{n} lines over {width} m",
     "one-date": "one date only",
     "change-unknown": "the change is not known",
+    "too-short": "{series:name}: {n} observations, {model:name} needs {needed}",
+    "use-last": 'use model "last"',
+    "use-last-or-later": 'use model "last", or a later cutoff',
+    "since-gap": "count since the last gap",
+    "use-kalman": "use kalman, which takes any dates",
+    "some-without-sigma": "of {n} of {of} no sigma is known, so that of the sum is not known",
+    "periods-differ": (
+        "the periods differ ({start_from:name} to {start_to:name} at the start, {end_from:name} to "
+        "{end_to:name} at the end): changes are not added, only what each was per year of its own period"
+    ),
+    "bounds-both-ways": "some changes are at least so much and others at most: their sum is not known",
+    "same-series": "counted as {other:name}: every date and value of the two is the same",
+    "same-polygons": "counted as {other:name}: their polygons are {share}% the same",
+    "shares-ground": "shares {area} km2 with {other:name}, which would be counted twice",
+    "all-held": "all {n} glaciers of {archive:name}",
+    "plane-of-manifest": "plane: {crs:name}, the manifest's",
+    "plane-of-scene": "plane: {crs:name}, that of the first scene",
+    "true-lengths": "lengths in true metres on the ellipsoid",
+    "local-plane": "measured in the metres of a local frame, without a place on Earth",
+    "ruler-manifest": "{name:text}: manifest, {date:name}",
+    "ruler-manifest-by": "{name:text}: manifest ({who:text}), {date:name}",
+    "ruler-drawn": "{name:text}: drawn, {date:name}",
+    "ruler-drawn-by": "{name:text}: drawn ({who:text}), {date:name}",
+    "ruler-file": "{name:text}: file ({who:text}), {date:name}",
 }
-_GAP = re.compile(r"\{(\w+)(:text)?\}")
+_GAP = re.compile(r"\{(\w+)(:text|:name)?\}")
 _NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
 
 
@@ -100,7 +125,7 @@ def _readers() -> tuple[tuple[str, re.Pattern[str], tuple[tuple[str, bool], ...]
     found = []
     for code, template in SENTENCES.items():
         gaps = [(gap[1], bool(gap[2])) for gap in _GAP.finditer(template)]
-        parts = [re.escape(part) for part in re.split(r"\{\w+(?::text)?\}", template)]
+        parts = [re.escape(part) for part in re.split(r"\{\w+(?::text|:name)?\}", template)]
         pattern = parts[0]
         for (_, is_text), part in zip(gaps, parts[1:], strict=True):
             pattern += ("(.+?)" if is_text else _NUMBER) + part
@@ -127,6 +152,17 @@ def read_sentence(text: str) -> tuple[str, dict[str, float | str]] | None:
             }
             return code, values
     return None
+
+
+def names_in(code: str) -> frozenset[str]:
+    """Return the gaps of a sentence that are names.
+
+    Examples
+    --------
+    >>> sorted(names_in("too-short"))
+    ['model', 'series']
+    """
+    return frozenset(gap[1] for gap in _GAP.finditer(SENTENCES[code]) if gap[2] == ":name")
 
 
 def sentences_in(text: str) -> list[str]:

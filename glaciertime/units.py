@@ -13,6 +13,7 @@ Conventions of the whole package
 from __future__ import annotations
 
 import calendar
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ from glaciertime.walls import wall
 __all__ = [
     "DAYS_PER_YEAR",
     "M2_PER_KM2",
+    "SHOWN_UNITS",
     "Unit",
     "as_date",
     "crs_on_earth",
@@ -39,6 +41,7 @@ __all__ = [
     "pixel_area_m2",
     "polygon_area_km2",
     "resolution_m",
+    "shown_in",
     "true_plane",
     "unit_named",
     "years_between",
@@ -102,6 +105,32 @@ def unit_named(name: str) -> Unit | None:
         return _UNITS[text]
     low = text.casefold()
     return _UNITS.get(_OTHER_NAMES.get(low, "")) or _UNITS.get(low)
+
+
+#: The units in which a reader may have each quantity shown; the first is the one that the archive holds.
+SHOWN_UNITS = {"length": ("m", "km"), "area": ("km2", "ha", "m2")}
+
+
+def shown_in(unit: str, chosen: Mapping[str, str]) -> tuple[str, float]:
+    """Return the unit in which a number is shown, and how many of it one of its own is.
+
+    Parameters
+    ----------
+    unit : str
+        Of the number, such as ``km2`` or ``m a-1``.
+    chosen : mapping of ``length`` or ``area`` to one of :data:`SHOWN_UNITS`
+
+    Examples
+    --------
+    >>> shown_in("km2 a-1", {"area": "ha"}), shown_in("m w.e.", {"length": "km"})
+    (('ha a-1', 100.0), ('m w.e.', 1.0))
+    """
+    name, _, per = unit.partition(" ")
+    for quantity, wanted in chosen.items():
+        if name == SHOWN_UNITS[quantity][0] and per in ("", "a-1"):
+            ours, theirs = _UNITS[name].factor, _UNITS[wanted].factor
+            return f"{wanted} {per}".strip(), ours / theirs
+    return unit, 1.0
 
 
 def decimal_year(value: Any) -> float:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+import re
+
+import pyproj
 import pytest
 
-from glaciertime.errors import InputError
-from glaciertime.report.content.told import told
+from glaciertime.errors import InputError, SeriesTooShortError
+from glaciertime.pipeline.runs import ruler_lines
+from glaciertime.report.content.told import called, told, told_whole
 from glaciertime.report.wording import languages, wording_of
 from glaciertime.sentences import SENTENCES, read_sentence, sentence
+from glaciertime.track.place import Ruler
 from glaciertime.track.record.difference import notes_on_ends
 from glaciertime.track.record.screening import not_screened
 
 from .track.test_screening import series
 
-VALUES = {"why": "cloudy", "name": "fjord"}
+
+def values_of(code: str) -> dict[str, object]:
+    """Return a value for each gap: a number, a text, or a name."""
+    gaps = re.findall(r"\{(\w+)(:\w+)?\}", SENTENCES[code])
+    return {name: 12.5 if not kind else "cloudy" if kind == ":text" else f"the {name}" for name, kind in gaps}
 
 
 @pytest.mark.parametrize("code", SENTENCES)
 def test_a_sentence_is_read_by_its_own_code_with_its_values(code: str) -> None:
-    values: dict[str, object] = {name: "12.5" for name in ("share", "length", "low", "high", "times", "most", "change",
-                                 "days", "limit", "off", "needed", "n", "width")}  # fmt: skip
-    text = sentence(code, **values, **VALUES)
-    found = read_sentence(text)
-    assert found is not None
-    assert found[0] == code
-    assert all(value == VALUES.get(name, 12.5) for name, value in found[1].items())
+    values = values_of(code)
+    assert read_sentence(sentence(code, **values)) == (code, values)
 
 
 @pytest.mark.parametrize("code", SENTENCES)
 def test_every_language_says_each_sentence_with_all_of_its_gaps(code: str) -> None:
-    gaps = {part.partition("}")[0].removesuffix(":text") for part in SENTENCES[code].split("{")[1:]}
+    gaps = {re.split("[:}]", part)[0] for part in SENTENCES[code].split("{")[1:]}
     for language in languages():
         said = wording_of(language).sentences[f"told.{code}"]
         assert {part.partition("}")[0] for part in said.split("{")[1:]} == gaps, language
-    assert wording_of("en").sentences[f"told.{code}"].replace(" %", "%") == SENTENCES[code].replace(":text", "")
+    assert wording_of("en").sentences[f"told.{code}"].replace(" %", "%") == re.sub(":text|:name", "", SENTENCES[code])
 
 
 def test_what_a_room_really_says_is_german_in_german_and_what_nobody_knows_is_quoted() -> None:
@@ -48,6 +52,28 @@ def test_what_a_room_really_says_is_german_in_german_and_what_nobody_knows_is_qu
         "„says Ada“"
     )
     assert wording_of("en").text(told("says Ada")) == "says Ada"
+
+
+def test_failures_titles_and_rulers_are_german_in_german() -> None:
+    german, english = wording_of("de"), wording_of("en")
+    failed = str(SeriesTooShortError("Vier, area_km2", 4, "arima", 8, 'use model "last", or a later cutoff'))
+    assert german.text(told_whole(failed)) == (
+        "Vier, area_km2: 4 Beobachtungen, arima braucht 8, das Modell „last“ verwenden oder einen späteren Stichtag"
+    )
+    rulers = [
+        Ruler(kind=kind, origin=origin, drawn_from=by, made_at="2026-11-27T10:00:00", crs=pyproj.CRS("EPSG:3031"))
+        for kind, origin, by in (
+            ("plane", "manifest", ""), ("box", "manifest", ""), ("centreline", "drawn", "3 scenes: a"),
+        )
+    ]  # fmt: skip
+    lines = ruler_lines(rulers)
+    assert [german.text(told_whole(line)) for line in lines] == [
+        "Ebene: EPSG:3031, die des Manifests, Längen in wahren Metern auf dem Ellipsoid",
+        "Ausschnitt: Manifest, 2026-11-27", "Mittellinie: gezeichnet („3 scenes: a“), 2026-11-27",
+    ]  # fmt: skip
+    assert [english.text(told_whole(line)) for line in lines] == [lines[0].replace(";", ","), *lines[1:]]
+    assert german.title(called("all 20 glaciers of a.gpkg")) == "Alle 20 Gletscher von a.gpkg"
+    assert german.title(called("Alps")) == "Alps"
 
 
 def test_a_code_that_is_none_is_refused() -> None:

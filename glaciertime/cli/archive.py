@@ -9,6 +9,7 @@ import typer
 
 from glaciertime.cli.common import JsonOption, Place, StrictOption, note, print_json, read_place
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.quiet import working
 from glaciertime.cli.running import as_command
 
 __all__ = ["archive_app"]
@@ -37,7 +38,8 @@ def check(place: PlaceArgument = Path("glaciertime.gpkg"), as_json: JsonOption =
     from glaciertime.archive import Archive
     from glaciertime.archive.care import check as condition_of
 
-    found = condition_of(Archive(place, tell=note))
+    with working("looking at every row"):
+        found = condition_of(Archive(place, tell=note))
     if as_json:
         print_json(
             [
@@ -80,7 +82,9 @@ def backup(
     from glaciertime.archive.care import file_of_archive
     from glaciertime.archive.maintenance import back_up
 
-    typer.echo(back_up(file_of_archive(Archive(place), command="backup"), out))
+    with working("copying"):
+        made = back_up(file_of_archive(Archive(place), command="backup"), out)
+    typer.echo(made)
 
 
 @archive_app.command(short_help="Take in what another one holds.")
@@ -106,7 +110,8 @@ def merge(
     from glaciertime.pipeline.rescreening import screening_of
 
     held = open_archive(other)
-    counts, left_out = Archive(place, tell=note).take_in(held, flagging_of=screening_of, strict=strict)
+    with working("taking in"):
+        counts, left_out = Archive(place, tell=note).take_in(held, flagging_of=screening_of, strict=strict)
     for name, count in counts.items():
         typer.echo(f"  {name:<14}{count:>8,} rows taken in")
     if left_out:
@@ -134,7 +139,9 @@ def convert(
     from glaciertime.archive import Archive
     from glaciertime.archive.care import convert as copy_all
 
-    for name, count in copy_all(Archive(place, tell=note), Archive(new, tell=note)).items():
+    with working("copying every row"):
+        counts = copy_all(Archive(place, tell=note), Archive(new, tell=note))
+    for name, count in counts.items():
         typer.echo(f"  {name:<14}{count:>10,} rows copied")
 
 
@@ -160,7 +167,8 @@ def repair(
     from glaciertime.archive.care import file_of_archive
     from glaciertime.archive.maintenance import repair as make_sound
 
-    made, done = make_sound(file_of_archive(Archive(place), command="repair"), out)
+    with working("making it sound"):
+        made, done = make_sound(file_of_archive(Archive(place), command="repair"), out)
     for text in done:
         note(text)
     typer.echo(made)

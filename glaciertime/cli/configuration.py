@@ -1,4 +1,4 @@
-"""One file of settings, ``glaciertime.toml``: the archive, the data, the forecasters, the units of plots.
+"""One file of settings, ``glaciertime.toml``: the archive, the data, the forecasters, the units of reports and plots.
 
 The environment stands above the file, and what is typed above both. A file is looked for in the current folder, then
 among the user's settings; ``GLACIERTIME_CONFIG`` names another. What it says holds as if the environment said it, so
@@ -16,7 +16,7 @@ from typing import Any
 
 from glaciertime.errors import UsageError, nearest_names
 
-__all__ = ["FILE", "Configuration", "configured", "drawn_units", "read_configuration"]
+__all__ = ["FILE", "Configuration", "configured", "read_configuration", "shown_units"]
 
 FILE = "glaciertime.toml"
 _NAMED = "GLACIERTIME_CONFIG"
@@ -94,8 +94,8 @@ def _text(path: Path, key: str, value: Any) -> str:
     return value
 
 
-def drawn_units() -> dict[str, str]:
-    """Return the units that plots are to have, by kind of quantity.
+def shown_units() -> dict[str, str]:
+    """Return the units that reports and plots are to have, by kind of quantity.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def drawn_units() -> dict[str, str]:
 
 
 def _units(path: Path, value: Any) -> str:
-    from glaciertime.plot.drawn_units import UNITS
+    from glaciertime.units import SHOWN_UNITS as UNITS
 
     if not isinstance(value, dict) or not value:
         raise UsageError(f'{path}: units are a table, such as [units] with length = "km" and area = "ha" below it')

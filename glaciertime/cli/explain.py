@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from glaciertime.cli.common import JsonOption, LimitOption, OverwriteOption, note, print_json_value
 from glaciertime.cli.merging import MergeOption
 from glaciertime.cli.messages import exit_code
+from glaciertime.cli.quiet import told_along, working
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
@@ -108,9 +109,11 @@ def explain(
     explainer = _explainer(model, networks, seed=seed)
     found: list[dict[str, Any]] = []
     scores = []
-    for image, target in zip(listing.images, targets, strict=True):
+    pairs = list(zip(listing.images, targets, strict=True))
+    for image, target in told_along(pairs, "explaining", total=len(pairs)):
         try:
-            made = _explain_one(image, target, explainer, model, settings, method=method, of=of)
+            with nullcontext() if len(pairs) > 1 else working("explaining"):
+                made = _explain_one(image, target, explainer, model, settings, method=method, of=of)
         except GlacierTimeError as error:
             if not several or isinstance(error, UsageError):
                 raise

@@ -71,6 +71,7 @@ def explain_forecast(
     glaciertime explain-forecast --glacier Crane --until 2026 --method centreline --model drift --out why.png
     """
     limit_threads()
+    from glaciertime.cli.quiet import working
     from glaciertime.errors import UsageError
     from glaciertime.forecast.models import get_models
     from glaciertime.pipeline.influence import InfluenceRequest, explain_glacier
@@ -93,7 +94,8 @@ def explain_forecast(
         archive=store, glacier=names[0], until=until, model=model, cutoff=cutoff, latest=last, variable=variable,
         method=method, footprint=footprint, dataset=dataset, front_of=chosen_front(front_of), weights=own,
     )  # fmt: skip
-    found, read = explain_glacier(request)
+    with working("leaving out each observation in turn"):
+        found, read = explain_glacier(request)
     write_bytes(out, influence_picture(found), option="--out", own=made_by(MARK), overwrite=overwrite)
     settings = {"model": model, "date": str(found.date), "cutoff": cutoff, "left_out": len(found.observations)}
     made = read.run(the_run(), glacier=names[0], files=files_of(weights), settings=settings)

@@ -62,18 +62,21 @@ def export_masks(
     if (submitter is None) == (form == "glims"):
         raise UsageError("--submitter: of --format glims, which needs it: a YAML that begins investigator: NAME")
     reading = _reading(classes=classes, crs=crs, resolution=resolution, dates=dates)
+    from glaciertime.cli.quiet import working
+
     scenes = _scenes(folder, glacier, dataset, reading)
     rows = _acquired(scenes)
     sources = data_sources(rows, load_catalog())
     licences = licence_texts(sources)
     options: dict[str, Any] = {"overwrite": overwrite, "licences": licences, "folder": folder}
-    if form == "stac":
-        count = _write_items(scenes, out, sources, **options)
-    elif form == "netcdf":
-        count = _write_stack(scenes, out, **options)
-    else:
-        assert submitter is not None
-        count = _write_outlines(scenes, out, submitter, **options)
+    with working(f"writing {len(scenes)} masks"):
+        if form == "stac":
+            count = _write_items(scenes, out, sources, **options)
+        elif form == "netcdf":
+            count = _write_stack(scenes, out, **options)
+        else:
+            assert submitter is not None
+            count = _write_outlines(scenes, out, submitter, **options)
     note(f"{count} masks of {glacier} written to {out}")
     for text in licences:
         note(f"data: {text}")
@@ -101,13 +104,17 @@ def _reading(
 
 
 def _scenes(folder: Path, glacier: str, dataset: str, reading: MaskReading) -> list[MaskScene]:
+    from glaciertime.cli.quiet import working
     from glaciertime.errors import DataNotFoundError
     from glaciertime.scenes.acquisition import MaskScene
     from glaciertime.scenes.folder import masks_in_folder
 
     if not folder.is_dir():
         raise DataNotFoundError(f"{folder} is no folder; give that of the masks")
-    found = list(masks_in_folder(folder, glacier=glacier, dataset=dataset or folder.resolve().name, reading=reading))
+    with working("reading masks"):
+        found = list(
+            masks_in_folder(folder, glacier=glacier, dataset=dataset or folder.resolve().name, reading=reading)
+        )
     for one in found:
         if not isinstance(one, MaskScene):
             note(f"{Path(one.input).name}: {one.reason}")

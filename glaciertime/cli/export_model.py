@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glaciertime.cli.common import OverwriteOption, note
+from glaciertime.cli.quiet import working
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 
@@ -87,12 +88,13 @@ def export_model(
                 f"the exported model differs from torch by {done.relative_error:.1e}; {out} is not written"
             )
 
-    if spec is None:
-        export_onnx(model, out, in_channels=channels, check=compare, overwrite=overwrite)
-    else:
-        from glaciertime.segment.export.folded_export import export_model as export_trained
+    with working("exporting"):
+        if spec is None:
+            export_onnx(model, out, in_channels=channels, check=compare, overwrite=overwrite)
+        else:
+            from glaciertime.segment.export.folded_export import export_model as export_trained
 
-        multiple = export_trained(model, spec, out, check=compare, overwrite=overwrite).multiple
+            multiple = export_trained(model, spec, out, check=compare, overwrite=overwrite).multiple
     run = the_run()
     record = run.record(
         images=[("", "", path.stem, str(path.resolve())) for path in image or ()],

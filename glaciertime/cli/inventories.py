@@ -52,6 +52,7 @@ def inventories(
 
     glaciertime inventories inventory1970.gpkg inventory2015.gpkg --boundary-sigma 10 --format csv
     """
+    from glaciertime.cli.quiet import working
     from glaciertime.dates import as_date
     from glaciertime.region.inventories import compare_inventories
     from glaciertime.region.totals import CORRELATION
@@ -59,15 +60,17 @@ def inventories(
     from glaciertime.report.retreat_text import check_form, text_in_form
 
     check_form(form)
-    first, second, basins = (_inventory(path, id_column) for path in (earlier, later, divides))
+    with working("reading the outlines"):
+        first, second, basins = (_inventory(path, id_column) for path in (earlier, later, divides))
     assert first is not None
     assert second is not None
-    found = compare_inventories(
-        first, second, divides=basins, min_area_km2=min_area, boundary_sigma_m=boundary_sigma,
-        correlation=CORRELATION if correlation is None else correlation,
-        earlier_date=None if date_from is None else as_date(date_from),
-        later_date=None if date_to is None else as_date(date_to), is_complete=complete,
-    )  # fmt: skip
+    with working("cutting both along the divides"):
+        found = compare_inventories(
+            first, second, divides=basins, min_area_km2=min_area, boundary_sigma_m=boundary_sigma,
+            correlation=CORRELATION if correlation is None else correlation,
+            earlier_date=None if date_from is None else as_date(date_from),
+            later_date=None if date_to is None else as_date(date_to), is_complete=complete,
+        )  # fmt: skip
     for text in found.notes:
         note(text)
     if as_json:

@@ -133,12 +133,12 @@ def _of_glacier(kind: str, record: GlacierRecord, asked: dict[str, str], out: Pa
     from matplotlib.figure import Figure
 
     from glaciertime import plot as plots
-    from glaciertime.cli.configuration import drawn_units
+    from glaciertime.cli.configuration import shown_units
     from glaciertime.pipeline.runs import run_of_tables
     from glaciertime.plot.canvas import STYLE
     from glaciertime.plot.drawn_units import draw_in_units
 
-    units = drawn_units()
+    units = shown_units()
     if "source" not in asked and len(record.sources) > 1:
         note(f"{record.glacier}: drawn is what was observed; give --source simulated for what was not")
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]

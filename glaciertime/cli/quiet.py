@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["be_quiet", "is_quiet", "progress_console", "told_along"]
+__all__ = ["be_quiet", "is_quiet", "progress_console", "told_along", "working"]
 
 _One = TypeVar("_One")
 _QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
@@ -40,3 +41,14 @@ def told_along(each: Iterable[_One], what: str, *, total: int) -> Iterator[_One]
     from rich.progress import track
 
     yield from track(each, what, total=total, console=progress_console(), transient=True)
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say on a terminal what is being done, and for how long, where nobody knows how far it is."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=progress_console(), transient=True) as shown:
+        shown.add_task(what, total=None)
+        yield

@@ -124,6 +124,8 @@ def _default(chosen: Chosen) -> Path:
 
 
 def _report_of_one(record: GlacierRecord, target: Path, language: str, *, archive: Path, overwrite: bool) -> RunRecord:
+    from glaciertime.cli.configuration import shown_units
+    from glaciertime.cli.quiet import working
     from glaciertime.pipeline.pages import write_page
     from glaciertime.report.forms import check_form, form_of
 
@@ -132,7 +134,8 @@ def _report_of_one(record: GlacierRecord, target: Path, language: str, *, archiv
     check_form(form)
     _check(target, archive=archive, overwrite=overwrite)
     run = the_run()
-    data, kept = write_page(record, run=run, target=str(target), form=form, language=language)
+    with working("writing the report"):
+        data, kept = write_page(record, run=run, target=str(target), form=form, language=language, units=shown_units())
     _write(target, data, kept, archive=archive, overwrite=overwrite)
     return kept
 
@@ -180,6 +183,10 @@ def _report_of_region(
     overwrite: bool, jobs: int,
 ) -> None:  # fmt: skip
     """Write the report of a region; in a folder as a page, with the pages of its glaciers."""
+    from functools import partial
+
+    from glaciertime.cli.configuration import shown_units
+    from glaciertime.cli.quiet import told_along, working
     from glaciertime.pipeline.regional import labels_of, region_reading
     from glaciertime.report.content import region_content
     from glaciertime.report.forms import check_form, form_of, lay_out
@@ -195,7 +202,8 @@ def _report_of_region(
     _check(target, archive=archive, overwrite=overwrite)
     held = ForecastsHeld()
     reading, digest = region_reading(
-        chosen, store, seen=held.take, ahead=("forecasts",), **options  # type: ignore[arg-type]
+        chosen, store, seen=held.take, along=partial(told_along, what="reading", total=len(chosen)),
+        ahead=("forecasts",), **options,  # type: ignore[arg-type]
     )  # fmt: skip
     sums = sum_forecasts(reading, held, correlation=options["correlation"])  # type: ignore[arg-type]
     pages: dict[str, str] = {}
@@ -211,7 +219,8 @@ def _report_of_region(
         reading, pages=pages, labels=labels_of(chosen), without_page=failed, sums=sums,
         without_sum=tuple(held.without_sum),
     )  # fmt: skip
-    data = lay_out(content, form=form, language=language, run=kept)
+    with working("writing the report"):
+        data = lay_out(content, form=form, language=language, units=shown_units(), run=kept)
     _write(target, data, kept, archive=archive, overwrite=overwrite)
     keep_run(store, kept)
     typer.echo(target)
@@ -228,6 +237,7 @@ def _pages_of_each(
     """Write a page of each glacier; return their files by glacier, and why some have none."""
     from rich.progress import track as bar
 
+    from glaciertime.cli.configuration import shown_units
     from glaciertime.cli.quiet import progress_console
     from glaciertime.errors import GlacierTimeError
     from glaciertime.pipeline.pages import pages_of
@@ -243,7 +253,7 @@ def _pages_of_each(
             targets[name] = out / file
         except GlacierTimeError as error:
             failed[name] = str(error)
-    made = pages_of(chosen, store, targets, run=run, jobs=jobs, language=language)
+    made = pages_of(chosen, store, targets, run=run, jobs=jobs, language=language, units=shown_units())
     for page in bar(made, "reporting", total=len(targets), console=progress_console(), transient=True):
         target = targets[page.glacier]
         try:

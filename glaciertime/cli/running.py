@@ -67,13 +67,13 @@ def without_log_options(arguments: Sequence[str]) -> tuple[str, ...]:
 
 
 #: Commands whose numbers keep the units that their columns name.
-_KEEP_UNITS = ("table", "series", "report", "forecast", "export")
+_KEEP_UNITS = ("table", "series", "forecast", "backtest", "export")
 
 
 def _tell_units(command: str) -> None:
-    """Say that units which are set are those of plots alone, where somebody could take numbers for them."""
+    """Say that units which are set are those of reports and plots alone, where somebody could take numbers for them."""
     if os.environ.get("GLACIERTIME_UNITS") and command in _KEEP_UNITS and not is_quiet():
-        typer.echo(f"the units that are set are those of plots; {command} keeps m and km2", err=True)
+        typer.echo(f"the units that are set are those of reports and plots; {command} keeps m and km2", err=True)
 
 
 def as_command(function: Callable[..., Any]) -> Callable[..., Any]:

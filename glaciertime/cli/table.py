@@ -172,6 +172,9 @@ def _print_region(
     as_json: bool,
 ) -> None:
     """Print the glaciers of a region, each row by row, and what they are together."""
+    from functools import partial
+
+    from glaciertime.cli.quiet import told_along
     from glaciertime.pipeline.regional import region_reading
     from glaciertime.report.region_text import region_text, totals_table
     from glaciertime.report.retreat_text import check_form, text_in_form
@@ -179,7 +182,8 @@ def _print_region(
     check_form(form)
     rows = _RegionRows(options, footprint)
     reading, _ = region_reading(
-        chosen, store, correlation=correlation, seen=None if totals else rows.add, **options
+        chosen, store, correlation=correlation, seen=None if totals else rows.add,
+        along=partial(told_along, what="reading", total=len(chosen)), **options,
     )  # fmt: skip
     for name, why in {**reading.failed, **rows.failed}.items():
         note(f"{name}: {why}")

@@ -55,6 +55,7 @@ def train_forecaster(
 
     glaciertime train-forecaster --model mamba --until 1990 --until 2000 --out networks
     """
+    from glaciertime.cli.quiet import working
     from glaciertime.dates import as_date, last_day
 
     if model not in _MODELS:
@@ -79,7 +80,8 @@ def train_forecaster(
     found: list[dict[str, Any]] = []
     graph = None
     for date, target in zip(dates, targets, strict=True):
-        taught = teach(series, model=model, until=date, steps=steps, seed=seed)
+        with working(f"teaching {model} what was known until {date}"):
+            taught = teach(series, model=model, until=date, steps=steps, seed=seed)
         if graph is None:
             graph = graph_of(taught.network)
         taught.export(target, graph=graph, overwrite=overwrite)

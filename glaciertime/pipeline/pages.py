@@ -42,18 +42,32 @@ class _PageRequest:
     target: str
     run: Run
     language: str
+    units: Mapping[str, str]
 
 
 def write_page(
-    record: GlacierRecord, *, run: Run, target: str, form: str = ".html", language: str = "en"
+    record: GlacierRecord,
+    *,
+    run: Run,
+    target: str,
+    form: str = ".html",
+    language: str = "en",
+    units: Mapping[str, str] | None = None,
 ) -> tuple[bytes, RunRecord]:
     """Return the report of a glacier in one of its forms, and the run as it is kept with it."""
     kept = run_of_tables(run, record, TABLES_SHOWN, settings={"output": target})
-    return lay_out(glacier_content(record), form=form, language=language, run=kept), kept
+    return lay_out(glacier_content(record), form=form, language=language, units=units, run=kept), kept
 
 
 def pages_of(
-    chosen: Chosen, store: Archive, targets: Mapping[str, Path], *, run: Run, jobs: int = 1, language: str = "en"
+    chosen: Chosen,
+    store: Archive,
+    targets: Mapping[str, Path],
+    *,
+    run: Run,
+    jobs: int = 1,
+    language: str = "en",
+    units: Mapping[str, str] | None = None,
 ) -> Iterator[Page]:
     """Yield the page of each glacier, in their order; what fails of one is told in it and stops none.
 
@@ -69,13 +83,15 @@ def pages_of(
         Processes; 1 stays in this one.
     language : str
         Of their sentences.
+    units : mapping of quantity to unit, optional
+        In which their numbers are shown.
     """
     tasks = (
         Task(
             name=name, call=_page,
             given=_PageRequest(
                 archive=store.path, glacier=name, catalog=_catalog_of(chosen.catalog, name), target=str(target),
-                run=run, language=language,
+                run=run, language=language, units=units or {},
             ),
         )
         for name, target in targets.items()
@@ -98,7 +114,9 @@ def _page(request: _PageRequest) -> Page:
     try:
         with wall(f"{name}: its page cannot be made", "this is a defect: please report it, with the archive"):
             record = GlacierRecord(Archive(request.archive), name, catalog=request.catalog)
-            data, kept = write_page(record, run=request.run, target=request.target, language=request.language)
+            data, kept = write_page(
+                record, run=request.run, target=request.target, language=request.language, units=request.units
+            )
     except GlacierTimeError as error:
         return Page(glacier=name, error=str(error))
     return Page(glacier=name, data=data, run=kept)

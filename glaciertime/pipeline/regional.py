@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from glaciertime.archive import Archive
@@ -28,6 +28,7 @@ def region_reading(
     correlation: float | None = None,
     variable: str | None = None,
     seen: Callable[[GlacierRecord], None] | None = None,
+    along: Callable[[Iterator[GlacierRecord]], Iterable[GlacierRecord]] = iter,
     ahead: Sequence[str] = (),
 ) -> tuple[RegionReading, str]:
     """Return what a region says, and the digest of the observations that it rests on.
@@ -47,7 +48,8 @@ def region_reading(
         Only this one.
     seen : callable, optional
         Given each record once it is read: for what else is made of it, without reading it again.
-
+    along : callable
+        Given the records and yields them, for whoever shows how far it is.
     ahead : sequence of str
         Tables that ``seen`` asks for, to be read of many glaciers at a time.
 
@@ -60,7 +62,7 @@ def region_reading(
     total = hashlib.sha256()
 
     def read() -> Iterator[GlacierRecord]:
-        for record in chosen.records(archive, ahead=("observations", "footprints", *ahead)):
+        for record in along(chosen.records(archive, ahead=("observations", "footprints", *ahead))):
             total.update(table_digest(record.observations).encode())
             if seen is not None:
                 seen(record)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from glaciertime.provenance import Digest, Run, RunRecord, table_digest
 from glaciertime.segment.description import read_spec, weights_path
+from glaciertime.sentences import sentence
 from glaciertime.tables import SERIES_KEY
 from glaciertime.track.place import Ruler
 
@@ -41,12 +42,12 @@ def ruler_lines(rulers: Sequence[Ruler]) -> list[str]:
         whence = f"{ruler.origin} ({ruler.drawn_from})" if ruler.drawn_from else ruler.origin
         if ruler.kind == "plane":
             if ruler.crs is None:
-                lines.append("measured in the metres of a local frame, without a place on Earth")
+                lines.append(sentence("local-plane"))
                 continue
             known = ruler.crs.to_authority()
             plane = ":".join(known) if known else "an equal-area plane around it"
-            of = "the manifest's" if ruler.origin == "manifest" else "that of the first scene"
-            lines.append(f"plane: {plane}, {of}; lengths in true metres on the ellipsoid")
+            of = sentence("plane-of-manifest" if ruler.origin == "manifest" else "plane-of-scene", crs=plane)
+            lines.append(f"{of}; {sentence('true-lengths')}")
         else:
             lines.append(f"{ruler.kind}: {whence}, {ruler.made_at[:10]}")
     return lines

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import matplotlib.dates as mdates
-import numpy as np
-import pandas as pd
 
-from glaciertime.tables import OUTLIER_FLAGS, has_flag, variable_named
+from glaciertime.tables import variable_named
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
     from glaciertime.record import GlacierRecord
 
 __all__ = [
     "COLOURS",
+    "ENGLISH",
     "STYLE",
+    "PlotWords",
     "axis_label",
     "colours",
     "date_axis",
-    "doubtful",
     "new_axes",
     "one_source",
     "plain",
@@ -45,7 +44,23 @@ STYLE: dict[str, Any] = {
 }
 #: Told apart also by readers who do not see red or green.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")
-_SIMULATED = "simulated, not observed"
+
+
+@dataclass(frozen=True)
+class PlotWords:
+    """What a plot says beside its data; ``number`` is how a tick of the y axis reads, None as matplotlib has it."""
+
+    date: str = "date"
+    flagged: str = "flagged"
+    at_least: str = "at least"
+    at_most: str = "at most"
+    median: str = "median"
+    series: str = "series"
+    simulated: str = "simulated, not observed"
+    number: Callable[[float], str] | None = None
+
+
+ENGLISH = PlotWords()
 
 
 def new_axes(ax: Axes | None, *, size: tuple[float, float]) -> Axes:
@@ -74,11 +89,12 @@ def one_source(record: GlacierRecord, source: str = "") -> tuple[GlacierRecord, 
     return (record if record.source == chosen else record.of(chosen)), chosen
 
 
-def stamp(ax: Axes, source: str) -> None:
+def stamp(ax: Axes, source: str, words: PlotWords = ENGLISH) -> None:
     """Write across the axes that what they show is simulated, where it is."""
     if source == "simulated":
+        size = max(8.0, min(22.0, 3.0 * _width_in(ax)))
         ax.text(
-            0.5, 0.5, _SIMULATED, transform=ax.transAxes, ha="center", va="center", rotation=20, fontsize=22,
+            0.5, 0.5, words.simulated, transform=ax.transAxes, ha="center", va="center", rotation=20, fontsize=size,
             color="#b00020", alpha=0.18, zorder=10, clip_on=True,
         )  # fmt: skip
 
@@ -91,7 +107,7 @@ def unit_text(unit: str) -> str:
     >>> unit_text("km2"), unit_text("m")
     ('km²', 'm')
     """
-    return unit.replace("km2", "km²").replace("km3", "km³")
+    return unit.replace("m2", "m²").replace("m3", "m³")
 
 
 def axis_label(variable: str, *, what: str = "") -> str:
@@ -117,18 +133,24 @@ def colours() -> Sequence[str]:
     return COLOURS * 3
 
 
-def date_axis(ax: Axes) -> None:
-    """Let the x axis show dates, with no more of them than there is room for."""
-    width = ax.get_window_extent().width / ax.figure.dpi
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=max(4, min(9, int(1.3 * width))))
+def date_axis(ax: Axes, words: PlotWords = ENGLISH) -> None:
+    """Let the x axis show dates, of which there is room for so many, by their numbers."""
+    # Two ticks and five find an interval for any span: months by six reach two years, days by 21 two months.
+    locator = mdates.AutoDateLocator(minticks=2, maxticks=max(5, min(9, int(1.3 * _width_in(ax)))))
+    # Dates have days: the ticks of a span of two days are midnights.
+    locator.intervald[mdates.HOURLY] = [24]  # type: ignore[attr-defined]
     ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))
-    ax.set_xlabel("date")
+    ax.xaxis.set_major_formatter(
+        mdates.ConciseDateFormatter(
+            locator, formats=["%Y", "%Y-%m", "%m-%d", "%m-%d", "%m-%d", "%m-%d"],
+            zero_formats=["", "%Y", "%Y-%m", "%m-%d", "%m-%d", "%m-%d"], offset_formats=[""] * 6,
+        )
+    )  # fmt: skip
+    ax.set_xlabel(words.date)
+    if words.number is not None:
+        say = words.number
+        ax.yaxis.set_major_formatter(lambda value, _: say(value))
 
 
-def doubtful(quality: pd.Series) -> NDArray[np.bool_]:
-    """Return which observations have something against them that is of their own, not of all their data set."""
-    return np.any(
-        [has_flag(quality, flag).to_numpy() for flag in (*OUTLIER_FLAGS, "unclear-front", "failed", "unknown-flag")],
-        axis=0,
-    )
+def _width_in(ax: Axes) -> float:
+    return float(ax.get_window_extent().width / ax.figure.dpi)

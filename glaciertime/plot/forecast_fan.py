@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from glaciertime.errors import DataNotFoundError
 from glaciertime.forecast.judged.verdict import verdicts
 from glaciertime.forecast.scenario import PREFIX
-from glaciertime.forecast.series import Series, series_from_observations
 from glaciertime.known_dates import known_date
-from glaciertime.plot.canvas import axis_label, date_axis, doubtful, new_axes, one_source, plain, stamp
+from glaciertime.plot.canvas import ENGLISH, PlotWords, axis_label, date_axis, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import chosen_series, named, series_name
+from glaciertime.plot.points import FanPoints, Point, fan_points, of_kind
+from glaciertime.plot.time_series import dates_and_values, draw_flagged
 from glaciertime.tables import SERIES_KEY
 
 if TYPE_CHECKING:
@@ -85,7 +86,10 @@ def fan(
             f"{record.glacier} again"
         )
     ax = new_axes(ax, size=(6.4, 4.0))
-    draw_fan(ax, seen, rows, legend=legend)
+    draw_fan(ax, fan_points(seen, rows)[model])
+    ax.set_ylabel(axis_label(str(rows["variable"].iloc[0])))
+    if legend:
+        ax.legend(fontsize=9, loc="best")
     assumed = "SCENARIO, no forecast: " if model.startswith(PREFIX) else ""
     cutoff = known_date(seen, rows["cutoff"].iloc[0]).isoformat()
     ax.set_title(
@@ -109,59 +113,33 @@ def _model(rows: pd.DataFrame, scores: pd.DataFrame) -> str:
     return plain_ones[0]
 
 
-def draw_fan(ax: Axes, observations: pd.DataFrame, rows: pd.DataFrame, *, legend: bool = True) -> None:
-    """Draw what was observed of one series and one model's forecast of it.
+def draw_fan(ax: Axes, points: FanPoints, *, words: PlotWords = ENGLISH) -> None:
+    """Draw one model's forecast behind what was observed; what draws a fan anywhere draws it here.
 
     Parameters
     ----------
     ax : Axes
-    observations : DataFrame
-        Rows of one series.
-    rows : DataFrame
-        Rows of the table ``forecasts`` of that series, of one model and cutoff; intervals of 50, 80 and 95 % are drawn
-        where they are.
-    legend : bool
+        Its y axis and its legend are the caller's to label.
+    points : FanPoints
+        Intervals of 50, 80 and 95 % are drawn where they are.
+    words : PlotWords
     """
-    # The series as a forecast sees it: one value a day, no bounds and no parts of a footprint.
-    seen = _points(series_from_observations(observations)[0])
-    doubted = doubtful(seen["quality"])
-    cutoff = rows["cutoff"].max()
-    span = rows["target_date"].max() - cutoff
-    recent = seen["date"] >= cutoff - max(5 * span, pd.Timedelta(days=3653))
-    shown, aside = seen[recent & ~doubted], seen[recent & doubted]
-    # A fan starts where the series that it was made from ends: what the screening set aside was no part of it.
-    used = _points(series_from_observations(observations)[0].screened())
-    last = used[used["date"] <= cutoff].iloc[-1:]
-    ax.plot(shown["date"], shown["value"], color=_DARK, linewidth=0.8)
-    ax.errorbar(
-        shown["date"], shown["value"], yerr=shown["sigma"].fillna(0.0), fmt="o", markersize=2.5, color=_DARK,
-        elinewidth=0.8, label="series",
-    )  # fmt: skip
-    if len(aside):
-        ax.plot(
-            aside["date"], aside["value"], "o", markersize=4, markerfacecolor="none", color=_DARK, alpha=0.7,
-            label="flagged",
+    if good := of_kind(points.seen, "ok"):
+        ax.plot(*dates_and_values(good), color=_DARK, linewidth=0.8)
+        ax.errorbar(
+            *dates_and_values(good), yerr=[point.sigma for point in good], fmt="o", markersize=2.5, color=_DARK,
+            elinewidth=0.8, label=words.series,
         )  # fmt: skip
-    wide = rows.assign(quantile=rows["quantile"].round(4)).pivot_table(
-        index="target_date", columns="quantile", values="value"
-    )
-    dates = wide.index
+    dates: Any = list(points.dates)
     for level, alpha in ((0.95, 0.15), (0.8, 0.22), (0.5, 0.32)):
-        low, high = round((1 - level) / 2, 4), round((1 + level) / 2, 4)
-        if low in wide and high in wide:
-            ax.fill_between(dates, wide[low], wide[high], color=_BLUE, alpha=alpha, linewidth=0, label=f"{level:.0%}")
-    middle = pd.concat([last.set_index("date")["value"], wide[0.5]])
-    ax.plot(middle.index, middle, color=_BLUE, linewidth=1.4, label="median")
-    ax.set_ylabel(axis_label(str(rows["variable"].iloc[0])))
-    date_axis(ax)
-    if legend:
-        ax.legend(fontsize=9, loc="best")
-
-
-def _points(series: Series) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "date": series.dates.astype("M8[s]"), "value": series.values, "sigma": series.sigma,
-            "quality": series.quality,
-        }
-    )  # fmt: skip
+        low, high = (points.quantiles.get(round((1 + side * level) / 2, 4)) for side in (-1, 1))
+        if low and high:
+            share = f"{100 * level:.0f}\u202f%"
+            ax.fill_between(dates, low, high, color=_BLUE, alpha=alpha, linewidth=0, label=share)
+    if middle := points.quantiles.get(0.5):
+        start = [] if points.last is None else [points.last]
+        line = [*start, *(Point(date=date, value=value) for date, value in zip(points.dates, middle, strict=True))]
+        ax.plot(*dates_and_values(line), color=_BLUE, linewidth=1.4, label=words.median)
+    if flagged := of_kind(points.seen, "flagged"):
+        draw_flagged(ax, flagged, _DARK, words.flagged)
+    date_axis(ax, words)

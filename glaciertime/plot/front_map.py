@@ -1,4 +1,4 @@
-"""Calving fronts on a map, coloured by the rank of their date; the map of a predicted front."""
+"""Calving fronts on a map, coloured by the rank of their date."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 
 from glaciertime.errors import DataNotFoundError
-from glaciertime.plot.canvas import doubtful, new_axes, one_source, plain, stamp
+from glaciertime.plot.canvas import new_axes, one_source, plain, stamp
+from glaciertime.plot.points import doubtful
 from glaciertime.track.place import map_plane
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from glaciertime.record import GlacierRecord
 
-__all__ = ["crs_label", "draw_contours", "draw_fronts", "fronts"]
+__all__ = ["crs_label", "draw_fronts", "fronts"]
 
 _RAMP = "viridis"
 _SHOWN_FOOTPRINTS = ("box", "fjord", "common")
@@ -140,38 +141,6 @@ def _bar(ax: Axes, dates: np.ndarray, mapped: ScalarMappable) -> None:
     bar.set_ticks(ticks.tolist(), labels=[days[tick] for tick in ticks])
     count = f"{len(dates)} dates" if len(dates) > 1 else "one date"
     bar.set_label(f"date of acquisition, by rank ({count})")
-
-
-def draw_contours(ax: Axes, fronts: gpd.GeoDataFrame, contours: gpd.GeoDataFrame, *, crs: Any) -> None:
-    """Draw a predicted front with the bands that hold a share of its length, and the last front observed.
-
-    Parameters
-    ----------
-    ax : Axes
-    fronts : GeoDataFrame
-        The table ``fronts``; the last one is drawn.
-    contours : GeoDataFrame
-        Rows of the table ``contours`` of one target date.
-    crs : anything pyproj reads
-        The plane to draw in.
-    """
-    contours, last = contours.to_crs(crs), fronts.to_crs(crs).sort_values("Date").iloc[-1:]
-    bands = contours[contours["kind"] == "band-share"].sort_values("level", ascending=False)
-    for row, alpha in zip(bands.itertuples(), np.linspace(0.18, 0.5, max(1, len(bands)))[: len(bands)], strict=True):
-        for index, part in enumerate(shapely.get_parts(row.geometry)):
-            x, y = np.asarray(part.exterior.coords).T / 1000
-            label = f"{row.level:.0%} of its length" if index == 0 else None
-            ax.fill(x, y, color="#0072b2", alpha=alpha, linewidth=0, label=label)
-    for table, colour, label in (
-        (last, "#333333", f"last front, {last['Date'].iloc[0]:%Y-%m-%d}"),
-        (contours[contours["kind"] == "front"], "#0072b2", "predicted front"),
-    ):
-        for index, part in enumerate(shapely.get_parts(table.geometry.to_numpy())):
-            x, y = np.asarray(part.coords).T / 1000
-            ax.plot(x, y, color=colour, linewidth=1.6, label=label if index == 0 else None)
-    name = crs_label(crs)
-    ax.set(xlabel=f"easting (km, {name})", ylabel=f"northing (km, {name})", aspect="equal")
-    ax.legend(loc="best", fontsize=9)
 
 
 def crs_label(crs: Any) -> str:

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from glaciertime.plot.canvas import axis_label, colours, date_axis, doubtful, new_axes, one_source, plain, stamp
+from glaciertime.plot.canvas import (
+    ENGLISH,
+    PlotWords,
+    axis_label,
+    colours,
+    date_axis,
+    new_axes,
+    one_source,
+    plain,
+    stamp,
+)
 from glaciertime.plot.choosing import chosen_series, series_name
-from glaciertime.tables import side_of_bound
+from glaciertime.plot.points import Point, of_kind, points_of_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from glaciertime.record import GlacierRecord
 
-__all__ = ["draw_series", "series"]
+__all__ = ["dates_and_values", "draw_flagged", "draw_series", "draw_traces", "series"]
 
 
 def series(
@@ -81,37 +91,58 @@ def draw_series(ax: Axes, rows: pd.DataFrame, *, legend: bool = True) -> None:
     """
     apart = rows["dataset"].nunique() > 1
     groups = rows.groupby(["footprint", "method", "dataset", "front_of"], sort=False, dropna=False)
-    for colour, (_, group) in zip(colours(), groups, strict=False):
+    traces = []
+    for _, group in groups:
         name = series_name(group.iloc[0])
         name = ", ".join(filter(None, (name, str(group["dataset"].iloc[0]) if apart else ""))) or "values"
-        _draw_one(ax, group.sort_values("date"), colour, plain(name))
+        traces.append((name, points_of_rows(group)))
+    draw_traces(ax, traces)
     ax.set_ylabel(axis_label(str(rows["variable"].iloc[0])))
-    date_axis(ax)
     if legend:
         ax.legend(fontsize=9, loc="best")
 
 
-def _draw_one(ax: Axes, group: pd.DataFrame, colour: str, label: str) -> None:
-    sides = np.array(
-        [side_of_bound(*pair) for pair in zip(group["quality"], group["bound"], strict=True)], dtype=object
-    )
-    bound = sides != ""
-    against = doubtful(group["quality"])
-    good = group[~bound & ~against]
-    ax.plot(good["date"], good["value"], color=colour, linewidth=0.8, alpha=0.6)
-    ax.errorbar(
-        good["date"], good["value"], yerr=good["sigma"].fillna(0.0), fmt="o", markersize=3.5, color=colour,
-        elinewidth=1, capsize=2, label=label,
-    )  # fmt: skip
-    if (against & ~bound).any():
-        shown = against & ~bound
-        ax.plot(
-            group["date"][shown], group["value"][shown], "o", markersize=4, markerfacecolor="none",
-            color=colour, alpha=0.7, label=f"{label}: flagged",
+def draw_traces(ax: Axes, traces: Sequence[tuple[str, Sequence[Point]]], *, words: PlotWords = ENGLISH) -> None:
+    """Draw series against their dates, one colour each; what draws a series anywhere draws it here.
+
+    Values that are bounds are arrows, flagged ones hollow; a value whose sigma is unknown has no bar.
+
+    Parameters
+    ----------
+    ax : Axes
+        Its y axis and its legend are the caller's to label.
+    traces : sequence of (label, points)
+    words : PlotWords
+    """
+    for colour, (label, points) in zip(colours(), traces, strict=False):
+        _draw_one(ax, points, colour, plain(label), words)
+    date_axis(ax, words)
+
+
+def _draw_one(ax: Axes, points: Sequence[Point], colour: str, label: str, words: PlotWords) -> None:
+    if good := of_kind(points, "ok"):
+        ax.plot(*dates_and_values(good), color=colour, linewidth=0.8, alpha=0.6)
+        ax.errorbar(
+            *dates_and_values(good), yerr=[point.sigma for point in good], fmt="o", markersize=3.5, color=colour,
+            elinewidth=1, capsize=2, label=label,
         )  # fmt: skip
-    for side, arrow in (("at-least", "$\\uparrow$"), ("at-most", "$\\downarrow$")):
-        if (sides == side).any():
+    if flagged := of_kind(points, "flagged"):
+        draw_flagged(ax, flagged, colour, f"{label}: {words.flagged}")
+    for kind, arrow, said in (
+        ("at-least", "$\\uparrow$", words.at_least), ("at-most", "$\\downarrow$", words.at_most),
+    ):  # fmt: skip
+        if bounds := of_kind(points, kind):
             ax.plot(
-                group["date"][sides == side], group["value"][sides == side], marker=arrow, linestyle="none",
-                markersize=8, color=colour, label=f"{label}: {side.replace('-', ' ')}",
+                *dates_and_values(bounds), marker=arrow, linestyle="none", markersize=8, color=colour,
+                label=f"{label}: {said}",
             )  # fmt: skip
+
+
+def draw_flagged(ax: Axes, points: Sequence[Point], colour: str, label: str) -> None:
+    """Draw values that something speaks against: hollow, joined to none."""
+    ax.plot(*dates_and_values(points), "o", markersize=4, markerfacecolor="none", color=colour, alpha=0.7, label=label)
+
+
+def dates_and_values(points: Sequence[Point]) -> tuple[Any, Any]:
+    """Return what matplotlib draws of points: their dates and their values."""
+    return [point.date for point in points], [point.value for point in points]

@@ -234,17 +234,17 @@ def _leave_same(rows: pd.DataFrame, pairs: Sequence[Shared], left_out: dict[str,
     """Leave out all but one of glaciers that are one: by their polygons, or by every value of their series."""
     dates = dict(zip(rows["glacier"], rows["dates"], strict=True))
 
-    def keep_one(names: Sequence[str], why: str) -> None:
+    def keep_one(names: Sequence[str], code: str, **values: str) -> None:
         there = sorted((name for name in names if name in dates and name not in left_out), key=lambda n: (-dates[n], n))
         for name in there[1:]:
-            left_out[name] = f"counted as {there[0]}: {why}"
+            left_out[name] = sentence(code, other=there[0], **values)
 
     for series, same in rows.groupby("series"):
         if series and len(same) > 1:
-            keep_one(list(same["glacier"]), "every date and value of the two is the same")
+            keep_one(list(same["glacier"]), "same-series")
     for pair in pairs:
         if pair.is_same:
-            keep_one((pair.one, pair.other), f"their polygons are {pair.share_of_both:.0%} the same")
+            keep_one((pair.one, pair.other), "same-polygons", share=f"{100 * pair.share_of_both:.0f}")
 
 
 def _leave_shared(rows: pd.DataFrame, pairs: Sequence[Shared], left_out: dict[str, str]) -> None:
@@ -253,7 +253,7 @@ def _leave_shared(rows: pd.DataFrame, pairs: Sequence[Shared], left_out: dict[st
     for pair in pairs:
         if pair.one in there and pair.other in there:
             for name, other in ((pair.one, pair.other), (pair.other, pair.one)):
-                reason = f"shares {pair.area_km2:,.4g} km2 with {other}, which would be counted twice"
+                reason = sentence("shares-ground", area=f"{pair.area_km2:,.4g}", other=other)
                 left_out[name] = f"{left_out[name]}; {reason}" if name in left_out else reason
 
 
@@ -290,15 +290,16 @@ def _summed(
                 percent = per_year.times(100 / first) if first > 0 else None
         unknown = int(table["change_sigma"].isna().sum())
         if unknown:
-            notes.append(f"of {unknown} of {len(table)} no sigma is known, so that of the sum is not known")
+            notes.append(sentence("some-without-sigma", n=unknown, of=len(table)))
         if not one_period:
-            notes.append(
-                f"the periods differ ({table['start_date'].min():%Y-%m-%d} to {table['start_date'].max():%Y-%m-%d} at "
-                f"the start, {table['end_date'].min():%Y-%m-%d} to {table['end_date'].max():%Y-%m-%d} at the end): "
-                "changes are not added, only what each was per year of its own period"
-            )
+            ends = {
+                f"{end}_{side}": f"{date:%Y-%m-%d}"
+                for end in ("start", "end")
+                for side, date in (("from", table[f"{end}_date"].min()), ("to", table[f"{end}_date"].max()))
+            }
+            notes.append(sentence("periods-differ", **ends))
         if per_year.n and math.isnan(per_year.value):
-            notes.append("some changes are at least so much and others at most: their sum is not known")
+            notes.append(sentence("bounds-both-ways"))
     return KindReading(
         kind, table, left_out, completeness, start, end, change, rate, mean, percent, one_period, tuple(notes)
     )  # fmt: skip

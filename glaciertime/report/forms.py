@@ -52,7 +52,14 @@ def check_form(form: str) -> None:
         check_printer()
 
 
-def lay_out(content: Content, *, form: str, language: str = "en", run: RunRecord | None = None) -> bytes:
+def lay_out(
+    content: Content,
+    *,
+    form: str,
+    language: str = "en",
+    units: Mapping[str, str] | None = None,
+    run: RunRecord | None = None,
+) -> bytes:
     """Return what a report says in one of its forms, as the bytes of a file.
 
     Parameters
@@ -62,10 +69,13 @@ def lay_out(content: Content, *, form: str, language: str = "en", run: RunRecord
         ``.html``, ``.pdf``, ``.md`` or ``.json``.
     language : str
         Of :func:`glaciertime.report.wording.languages`.
+    units : mapping of ``length`` or ``area`` to one of :data:`glaciertime.units.SHOWN_UNITS`, optional
+        In which a reader has numbers; JSON, which machines read, keeps those of the archive.
     run : RunRecord, optional
         What writes it: told in HTML and JSON; of the others a note beside them does.
     """
-    return _FORMS[form](content, wording_of(language), run)
+    shown = {} if form == ".json" or units is None else units
+    return _FORMS[form](content, wording_of(language).in_units(shown), run)
 
 
 def _html(content: Content, wording: Wording, run: RunRecord | None) -> bytes:

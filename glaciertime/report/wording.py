@@ -10,7 +10,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.known_dates import KnownDate
 from glaciertime.report.content.parts import Item, Link, Number, Phrase, Unit
+from glaciertime.units import shown_in
 
 __all__ = ["Piece", "Wording", "language_named", "languages", "wording_of"]
 
@@ -62,7 +63,7 @@ def language_named(name: str) -> str:
 
 @lru_cache(maxsize=8)
 def wording_of(language: str = "en") -> Wording:
-    """Return how a language words things."""
+    """Return how a language words things, in the units that the archive holds."""
     import yaml
 
     held = yaml.safe_load((_FOLDER / f"{language_named(language)}.yaml").read_text(encoding="utf-8"))
@@ -83,12 +84,21 @@ def _flat(held: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class Wording:
-    """Numbers, units and sentences of one language."""
+    """Numbers, units and sentences of one language.
+
+    ``shown`` holds the unit in which each quantity is said, by its name (``{"area": "ha"}``): numbers keep their own,
+    and are converted where they are worded, and only there.
+    """
 
     language: str
     numbers: Mapping[str, str]
     units: Mapping[str, str]
     sentences: Mapping[str, Any]
+    shown: Mapping[str, str] = field(default_factory=dict)
+
+    def in_units(self, shown: Mapping[str, str]) -> Wording:
+        """Return the same language in other units, by quantity."""
+        return replace(self, shown=dict(shown))
 
     def text(self, item: Item) -> str:
         """Return an item as plain text."""
@@ -153,7 +163,8 @@ class Wording:
         return key in self.sentences
 
     def unit(self, name: str) -> str:
-        """Return what a unit is called, between sign and word."""
+        """Return what a unit is called, or the one that is shown in its place, between sign and word."""
+        name, _ = shown_in(name, self.shown)
         return self.units.get(name, name)
 
     def number(self, number: Number, *, unit: bool = True) -> str:
@@ -161,6 +172,7 @@ class Wording:
         named = self.unit(number.unit) if unit and number.unit else ""
         if math.isnan(number.value):
             return self.sentences["number.unknown"]
+        number = self._converted(number)
         decimals = _decimals(number)
         text = self._plain(number.value, decimals, sign=number.is_change)
         if math.isfinite(number.sigma):
@@ -178,9 +190,18 @@ class Wording:
             text = self.sentences[f"number.{key.replace(' ', '-')}"].replace("{number}", text)
         return text
 
-    def plain(self, value: float) -> str:
-        """Return a number as a tick of an axis says it: as it is, to twelve digits at most."""
-        return self._plain(value, _decimals(Number(value, digits=12)))
+    def _converted(self, number: Number) -> Number:
+        """Return a number in the unit that is shown in the place of its own; how it is called is :meth:`unit`'s."""
+        _, factor = shown_in(number.unit, self.shown)
+        if factor == 1.0:
+            return number
+        scaled = {name: getattr(number, name) * factor for name in ("value", "sigma", "low", "high")}
+        return replace(number, **scaled)
+
+    def plain(self, value: float, *, unit: str = "") -> str:
+        """Return a number of a unit as a tick of an axis says it: as it is, to twelve digits at most."""
+        _, factor = shown_in(unit, self.shown)
+        return self._plain(value * factor, _decimals(Number(value * factor, digits=12)))
 
     def _plain(self, value: float, decimals: int, *, sign: bool = False) -> str:
         if not math.isfinite(value):

@@ -104,7 +104,7 @@ def test_plots_are_drawn_in_the_units_of_the_file(settled: Command, monkeypatch:
 def test_numbers_whose_columns_name_their_units_say_that_they_keep_them(
     settled: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = "the units that are set are those of plots; table keeps m and km2"
+    said = "the units that are set are those of reports and plots; table keeps m and km2"
     assert said not in settled("table", "--glacier", "Toy").err
     monkeypatch.setenv("GLACIERTIME_UNITS", "length=km,area=ha")
     assert said in settled("table", "--glacier", "Toy").err

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import geopandas as gpd
@@ -25,29 +26,22 @@ from .. import dataset_trees
 from ..segment.test_pixels import GROUND
 from ..segment.test_pixels import write as write_bands
 from .conftest import write_mask, zones
+from .example_inputs import downloads_served, grey_models, scenes_of_crane, serve_for_a_moment
 from .test_segment_many import picture
 from .test_segment_many import write as write_image
 
 #: What an example needs that a test has not, by how it begins.
 NEEDS = {
-    "glaciertime scenes": "a network",
-    "glaciertime data fetch": "a network",
-    "glaciertime track --glacier Crane --scenes stac": "a network",
     "glaciertime adapt": "half a minute of torch; tests/segment/adapt adapts",
     "glaciertime train-forecaster": "many series and minutes; tests/cli/test_train_forecaster.py teaches",
     "glaciertime compare compare.yaml": "minutes of torch; tests/pipeline/comparison compares",
-    "glaciertime dashboard": "a browser: it serves until it is stopped; tests/dashboard has it",
-    "glaciertime models --": "minutes of counting; tests/segment/test_models_command.py counts",
-    "glaciertime archive convert all_glaciers postgresql": "a server",
+    "glaciertime models --costs": "minutes of counting; tests/segment/test_models_command.py counts",
     "glaciertime forecast --all --until 2026 --model gbm": "minutes; tests/forecast/test_drivers.py grows trees",
-    "glaciertime forecast --glacier Crane --until 2026 --contour": "minutes; tests/cli/test_main_job.py predicts",
-    "glaciertime explain scenes": "weights of one's own; tests/segment/explain explains by such",
-    "glaciertime segment tile.tif": "weights of one's own; tests/segment/test_merging.py merges such",
     "glaciertime export-model pspnet": "half a minute of torch; tests/segment/test_export.py exports",
     "glaciertime demo": "a minute; its steps are run in tests/cli/test_demo.py",
 }  # fmt: skip
 #: What torch alone can run, which the default install has not.
-OF_TORCH = ("glaciertime train train.yaml", "glaciertime explain ", "glaciertime export-model")
+OF_TORCH = ("glaciertime train train.yaml", "glaciertime explain ", "glaciertime export-model", "glaciertime models --")
 #: Where an example runs that would take long, or find other glaciers, in the archive that all others share.
 ELSEWHERE = {
     "glaciertime forecast --all": "small",
@@ -58,6 +52,9 @@ ELSEWHERE = {
     "glaciertime report --region Alps": "alps",
     "glaciertime archive merge": "small",
     "glaciertime track --glacier Crane --glacier DBE": "two",
+    "glaciertime track --glacier Crane --scenes": "fetched",
+    "glaciertime scenes": "fetched",
+    "glaciertime data fetch": "fetched",
     **dict.fromkeys(("glaciertime segment", "glaciertime evaluate", "glaciertime explain ", "glaciertime train ",
                      "glaciertime export-model"), "images"),
 }  # fmt: skip
@@ -147,6 +144,9 @@ def _images(folder: Path) -> None:
         rows.append(f"{name},201{number}-08-01,Landsat 8,1-2,i{number}.png,f{number}.png")
     (labelled / "index.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     dataset_trees.caffe(folder / "CaFFe")
+    write_image(folder / "tile.tif", grey)
+    for name in ("clean.onnx", "debris.onnx"):
+        (folder / name).write_bytes(name.encode())
     shutil.copy(weights_path("sar-zones"), folder / "model.onnx")
 
 
@@ -186,6 +186,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     _two(folder / "two" / "data" / "coastlines")
     _alps(folder / "alps")
     _images(folder / "images")
+    (folder / "fetched").mkdir()
     yield folder
     os.chdir(before)
     os.environ.pop("GLACIERTIME_FORECASTERS")
@@ -193,13 +194,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def ordered() -> list[str]:
-    """Return the examples in order; what reads a forecast of the small archive comes behind what makes it."""
-    return sorted(examples(), key=lambda example: example.startswith("glaciertime table --glacier Crane --of hazard"))
+    """Return the examples in order, behind the others what reads what another makes: a forecast, weights, a copy."""
+    late = ("glaciertime table --glacier Crane --of hazard", "glaciertime explain scenes")
+    return sorted(examples(), key=lambda example: example.startswith(late))
 
 
 @pytest.mark.parametrize("example", ordered())
 def test_an_example_runs(
-    world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, example: str
+    world: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    example: str,
 ) -> None:
     reason = next((why for begins, why in NEEDS.items() if example.startswith(begins)), "")
     if reason:
@@ -212,6 +218,42 @@ def test_an_example_runs(
     folder = world / next((where for begins, where in ELSEWHERE.items() if example.startswith(begins)), ".")
     monkeypatch.chdir(folder)
     _prepare(folder, example)
+    with _stood_in(example, monkeypatch):
+        _run(world, folder, _local(example, request), capsys)
+
+
+def _local(example: str, request: pytest.FixtureRequest) -> str:
+    """Return an example whose server is one of ours."""
+    server = "postgresql://anna@localhost/glaciers"
+    if server not in example:
+        return example
+    return example.replace(server, request.getfixturevalue("postgis").new_database(with_postgis=True))
+
+
+@contextmanager
+def _stood_in(example: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let what an example asks elsewhere for be on this machine."""
+    if example.startswith(("glaciertime scenes", "glaciertime track --glacier Crane --scenes")):
+        pytest.importorskip("pystac_client", reason="the extra 'stac' is not installed")
+        with scenes_of_crane(monkeypatch):
+            yield
+    elif example.startswith("glaciertime data fetch"):
+        monkeypatch.setenv("GLACIERTIME_DOWNLOADS", "downloads")
+        with downloads_served(monkeypatch, example.split()[-1]):
+            yield
+    elif example.startswith("glaciertime dashboard"):
+        pytest.importorskip("panel", reason="the extra 'dashboard' is not installed")
+        codes = serve_for_a_moment(monkeypatch)
+        yield
+        assert codes == [200]
+    elif "--merge" in example.split():
+        grey_models(monkeypatch)
+        yield
+    else:
+        yield
+
+
+def _run(world: Path, folder: Path, example: str, capsys: pytest.CaptureFixture[str]) -> None:
     if "why" in example.split():
         shutil.copy(world / "crane.html", world / "Crane.html")
         row = pd.read_csv(world / "all.csv")["row"].iloc[0] if (world / "all.csv").exists() else ""

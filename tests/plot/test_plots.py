@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from pathlib import Path
 
 import geopandas as gpd
@@ -21,7 +23,9 @@ from glaciertime import plot
 from glaciertime.archive import Archive
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.forecast import forecast_series, series_from_observations
+from glaciertime.plot.points import Point
 from glaciertime.plot.seasonal_cycle import anomalies
+from glaciertime.plot.time_series import draw_traces
 from glaciertime.record import GlacierRecord
 
 DATES = pd.DatetimeIndex([*pd.date_range("1990-07-01", periods=5, freq="3652D"),
@@ -197,3 +201,55 @@ def test_without_axes_a_figure_is_made(record: GlacierRecord) -> None:
     ax = plot.series(record)
     assert ax.figure.number in pyplot.get_fignums()
     pyplot.close(ax.figure)
+
+
+@pytest.mark.parametrize("width", [1.5, 9.0])
+def test_dates_of_any_span_have_ticks_and_each_is_a_day_of_its_own(width: float) -> None:
+    """matplotlib warns where none of its intervals fits; a warning fails a test."""
+    for days in (0, 1, 2, 40, 59, 100, 500, 700, 740, 1300, 2500, 40000):
+        ax = Figure(figsize=(width, 2.5), layout="constrained").add_subplot()
+        first = dt.date(1899, 12, 30)
+        points = [Point(date=first + dt.timedelta(days=k), value=1.0) for k in (0, days)]
+        draw_traces(ax, [("one", points)])
+        ax.figure.draw_without_rendering()
+        low, high = ax.get_xlim()
+        ticks = zip(ax.get_xticks(), ax.get_xticklabels(), strict=True)
+        shown = [label.get_text() for at, label in ticks if low <= at <= high]
+        assert 1 <= len(shown) <= 10, (days, shown)
+        assert len(set(shown)) == len(shown), (days, shown)
+        assert ax.get_xlabel() == "date"
+
+
+def test_a_value_of_unknown_sigma_has_no_bar(axes: Axes) -> None:
+    held = [Point(date=dt.date(2000 + k, 1, 1), value=1.0, sigma=sigma) for k, sigma in enumerate((0.5, math.nan))]
+    draw_traces(axes, [("one", held)])
+    ((_, caps, (bars,)),) = [one.lines for one in axes.containers]
+    lengths = [np.ptp(segment[:, 1]) for segment in bars.get_segments() if len(segment)]
+    assert [one for one in lengths if np.isfinite(one)] == [1.0]
+    assert all(np.isnan(cap.get_ydata()[1]) for cap in caps)
+
+
+def test_a_series_without_a_sound_value_is_named_by_what_it_has(axes: Axes) -> None:
+    held = [Point(date=dt.date(2000 + k, 1, 1), value=1.0, kind=kind) for k, kind in enumerate(("flagged", "at-most"))]
+    draw_traces(axes, [("one", held)])
+    assert axes.get_legend_handles_labels()[1] == ["one: flagged", "one: at most"]
+
+
+def test_the_page_lays_out_what_the_plots_draw(monkeypatch: pytest.MonkeyPatch, record: GlacierRecord) -> None:
+    """One drawing: what the library draws of a series and of a forecast is what stands on the page."""
+    from glaciertime.report.content import glacier_content
+    from glaciertime.report.content.parts import FanPlot, SeriesPlot
+    from glaciertime.report.views import charts
+    from glaciertime.report.wording import wording_of
+
+    drawn: list[str] = []
+    for name in ("draw_traces", "draw_fan"):
+        real = getattr(charts, name)
+        monkeypatch.setattr(
+            charts, name, lambda *given, name=name, real=real, **named: (drawn.append(name), real(*given, **named))
+        )
+    blocks = [block for section in glacier_content(record).sections for block in section.blocks]
+    for kind in (SeriesPlot, FanPlot):
+        one = next(block for block in blocks if isinstance(block, kind))
+        assert charts.chart(one, wording=wording_of("de"), width_in=3.8).startswith("<?xml")
+    assert drawn == ["draw_traces", "draw_fan", "draw_fan"]

@@ -24,7 +24,7 @@ from glaciertime.record import GlacierRecord
 from glaciertime.report import retreat_text
 from glaciertime.report.content import glacier_content
 from glaciertime.report.content.changes import Changes, rate_section
-from glaciertime.report.content.parts import FanPlot, SeriesPlot, say
+from glaciertime.report.content.parts import FanPlot, Number, SeriesPlot, Table, say
 from glaciertime.report.content.pictures import fan_plot, series_section
 from glaciertime.report.forms import lay_out
 from glaciertime.tables import empty
@@ -82,6 +82,12 @@ def page(archive: Archive) -> str:
     return report_page(GlacierRecord(archive, GLACIER))
 
 
+@pytest.fixture
+def without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages whose words and numbers are looked at: their pictures are what takes the time."""
+    monkeypatch.setattr("glaciertime.report.views.html_view.chart", lambda *given, **named: "<svg/>")
+
+
 def report_page(record: GlacierRecord) -> str:
     return lay_out(glacier_content(record), form=".html").decode()
 
@@ -130,6 +136,7 @@ def test_the_numbers_are_those_of_the_archive(page: str) -> None:
     assert "the ice fills the box" in words
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_scenario_stands_apart_from_the_forecasts(tmp_path: Path) -> None:
     store = Archive(tmp_path / "s.gpkg")
     rows = observations("observed")
@@ -144,6 +151,7 @@ def test_a_scenario_stands_apart_from_the_forecasts(tmp_path: Path) -> None:
     assert [[fan.label for fan in plot.fans] for plot in fans] == [["drift"], ["scenario-doubled"]]
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_images_that_are_not_registered_and_fronts_that_are_unclear_are_told(tmp_path: Path) -> None:
     rows = observations("observed").iloc[2:].copy()
     rows["quality"] = "unregistered: path/row 9011"
@@ -279,6 +287,7 @@ def test_series_of_two_data_sets_bear_their_names() -> None:
     assert sum("observed set" in label for label in named) == sum("other $et" in label for label in named) >= 2
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_cards_show_the_last_day_of_each_data_set(tmp_path: Path) -> None:
     store = Archive(tmp_path / "a.gpkg")
     one = observations("observed").query("variable == 'area_km2'")
@@ -298,6 +307,7 @@ def test_cards_show_the_last_day_of_each_data_set(tmp_path: Path) -> None:
     assert any("other set" in card and "785.00 ± 0.20 km²" in card for card in cards)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_a_predicted_front_names_its_own_model_and_bands(tmp_path: Path) -> None:
     store = Archive(tmp_path / "a.gpkg")
     rows = observations("observed")
@@ -347,6 +357,7 @@ def numbers_of_page(page: str) -> list[tuple[object, ...]]:
     return found
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_every_number_of_the_page_is_in_the_json_and_the_other_way_round(archive: Archive) -> None:
     content = glacier_content(GlacierRecord(archive, GLACIER))
     page = lay_out(content, form=".html").decode()
@@ -355,6 +366,7 @@ def test_every_number_of_the_page_is_in_the_json_and_the_other_way_round(archive
     assert sorted(shown, key=repr) == sorted(held, key=repr)
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_no_number_stands_on_the_page_outside_what_the_json_knows(archive: Archive) -> None:
     content = glacier_content(GlacierRecord(archive, GLACIER), today=dt.date(2024, 1, 2))
     body = lay_out(content, form=".html").decode().split("<body>")[1]
@@ -367,6 +379,7 @@ def test_no_number_stands_on_the_page_outside_what_the_json_knows(archive: Archi
     } == set()
 
 
+@pytest.mark.usefixtures("without_pictures")
 def test_every_language_says_the_same(archive: Archive) -> None:
     content = glacier_content(GlacierRecord(archive, GLACIER))
     english, german = (numbers_of_page(lay_out(content, form=".html", language=one).decode()) for one in ("en", "de"))
@@ -374,3 +387,30 @@ def test_every_language_says_the_same(archive: Archive) -> None:
     words = words_of(lay_out(content, form=".html", language="de").decode())
     assert "85,00 ± 0,20 km²" in words
     assert "8\u202f250 ± 20 m" in words
+
+
+@pytest.mark.usefixtures("without_pictures")
+def test_a_reader_has_his_units_and_a_machine_those_of_the_archive(archive: Archive) -> None:
+    content = glacier_content(GlacierRecord(archive, GLACIER))
+    units = {"area": "ha", "length": "km"}
+    page = lay_out(content, form=".html", units=units).decode()
+    words = words_of(page)
+    assert "8,500 ± 20 ha" in words
+    assert "8.250 ± 0.020 km" in words
+    assert not re.search(r"\d km²|\(km²|\d m\b|\(m\)|\(m per year\)", words)
+    # Whoever reads the page by a program finds what it finds in JSON, in the same units.
+    assert sorted(numbers_of_page(page), key=repr) == sorted(
+        numbers_of_page(lay_out(content, form=".html").decode()), key=repr
+    )
+    held = [lay_out(content, form=".json", units=one) for one in ({}, units)]
+    assert held[0] == held[1]
+
+
+def test_the_numbers_of_a_column_are_in_its_unit(archive: Archive) -> None:
+    content = glacier_content(GlacierRecord(archive, GLACIER))
+    tables = [block for section in content.sections for block in section.blocks if isinstance(block, Table)]
+    assert tables
+    for table in tables:
+        for place, column in enumerate(table.columns):
+            cells = [row[place] for row in table.rows if isinstance(row[place], Number)]
+            assert {cell.unit for cell in cells} <= ({column.unit} if column.unit else {cell.unit for cell in cells})

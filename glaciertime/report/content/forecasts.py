@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import pandas as pd
@@ -30,7 +31,7 @@ from glaciertime.report.content.parts import (
 )
 from glaciertime.report.content.pictures import contour_maps, fan_plot
 from glaciertime.report.content.series import rows_of, series_label, terminus_label, variable_label
-from glaciertime.report.content.told import quoted
+from glaciertime.report.content.told import told_whole
 from glaciertime.tables import by_series, variable_named
 from glaciertime.track.record.passing import PASSING
 from glaciertime.track.record.screening import keep
@@ -109,7 +110,9 @@ def _series_blocks(record: GlacierRecord, key: tuple[str, ...], rows: pd.DataFra
 
 def _failures(rows: pd.DataFrame) -> list[Block]:
     failed = rows[rows["status"] != "ok"].drop_duplicates(["model", "status"])
-    told = tuple(say("forecast.failed", model=row.model, why=quoted(str(row.status))) for row in failed.itertuples())
+    told = tuple(
+        say("forecast.failed", model=row.model, why=told_whole(str(row.status))) for row in failed.itertuples()
+    )
     return [Paragraph(sentences=told, tone="note")] if told else []
 
 
@@ -133,16 +136,22 @@ def _unjudged(models: list[str]) -> str:
 
 def _verdict(row: Any) -> Phrase:
     """Return what a backtest says of one horizon."""
-    n, ratio = count(row.n), Number(row.error_ratio, digits=3)
+    n, ratio, horizon = count(row.n), Number(row.error_ratio, digits=3), _horizon(row.horizon)
     if not math.isfinite(row.p_value) and row.error_ratio < 1:
-        return say("verdict.few", horizon=row.horizon, n=n)
+        return say("verdict.few", horizon=horizon, n=n)
     if not math.isfinite(row.p_value):
-        return say("verdict.nothing_untested", horizon=row.horizon, best=row.best, ratio=ratio, n=n)
+        return say("verdict.nothing_untested", horizon=horizon, best=row.best, ratio=ratio, n=n)
     p: Item = say("verdict.p_below", p=Number(0.001)) if row.p_value < 1e-3 else say(
         "verdict.p", p=Number(row.p_value, digits=2)
     )  # fmt: skip
     kind = "use" if row.use == row.best else "nothing" if row.error_ratio >= 1 else "not_sure"
-    return say(f"verdict.{kind}", horizon=row.horizon, best=row.best, ratio=ratio, p=p, n=n)
+    return say(f"verdict.{kind}", horizon=horizon, best=row.best, ratio=ratio, p=p, n=n)
+
+
+def _horizon(text: str) -> Item:
+    """Return how far ahead, as it is typed (``5y``), in words."""
+    found = re.fullmatch(r"(\d+)([dmy])", str(text))
+    return str(text) if found is None else say(f"horizon.{found[2]}", n=count(int(found[1])))
 
 
 def interval_of(rows: pd.DataFrame, unit: str) -> Number:
@@ -272,7 +281,7 @@ def _score_table(rows: pd.DataFrame, unit: str) -> Table:
     has_skill = "skill_last" in wide.columns
     body: list[tuple[Item, ...]] = []
     for (horizon, model, n, failed), row in wide.iterrows():  # type: ignore[misc]
-        cells: list[Item] = [str(horizon), str(model), count(n), count(failed)]
+        cells: list[Item] = [_horizon(horizon), str(model), count(n), count(failed)]
         for name in metrics:
             value = 100 * row[name] if name == "coverage_90" else row[name]
             cells.append("" if pd.isna(value) else Number(value, unit=units[name], digits=3))

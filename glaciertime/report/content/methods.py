@@ -17,7 +17,7 @@ from glaciertime.errors import UsageError
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import Block, Heading, Item, Link, Listing, Paragraph, Phrase, Section, day, say
 from glaciertime.report.content.series import method_label
-from glaciertime.report.content.told import quoted
+from glaciertime.report.content.told import quoted, told_whole
 
 __all__ = ["cited", "data_section", "method_section", "reading_section"]
 
@@ -73,7 +73,7 @@ def method_section(record: GlacierRecord, *, used: Iterable[str]) -> Section:
         text for run in runs for name in ("ruler", "notes", "decided") for text in _texts(run["settings"].get(name))
     ]
     if assumed := list(dict.fromkeys(assumed)):
-        items: list[Item] = [quoted(text) for text in assumed[:_NOTES_SHOWN]]
+        items: list[Item] = [told_whole(text) for text in assumed[:_NOTES_SHOWN]]
         if len(assumed) > _NOTES_SHOWN:
             items.append(say("methods.more_notes"))
         blocks += [Heading(text=say("methods.assumed")), Listing(items=tuple(items))]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import compress
 
 import pandas as pd
 
 from glaciertime.known_dates import KnownDate
+from glaciertime.plot.points import Point
 
 __all__ = [
     "Block",
@@ -203,16 +204,6 @@ class Table:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Point:
-    """A value of a series; ``kind``: ok, flagged, at-least or at-most."""
-
-    date: dt.date
-    value: float
-    sigma: float = math.nan
-    kind: str = "ok"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trace:
     """A series as it is drawn."""
 
@@ -242,7 +233,7 @@ class Fan:
 
     label: Item
     dates: tuple[dt.date, ...]
-    quantiles: Mapping[float, tuple[float, ...]]
+    quantiles: Mapping[float, Sequence[float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -315,7 +306,7 @@ class Content:
     """What a report says. ``kind`` is glacier or region; ``title`` its name."""
 
     kind: str
-    title: str
+    title: Item
     sections: tuple[Section, ...]
 
     @property

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
 import shapely
 
-from glaciertime.forecast.series import Series, series_from_observations
-from glaciertime.plot.canvas import doubtful
+from glaciertime.plot.points import doubtful, fan_points, points_of_rows
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import (
     Block,
@@ -23,7 +21,6 @@ from glaciertime.report.content.parts import (
     Outline,
     Paragraph,
     Phrase,
-    Point,
     Section,
     SeriesPlot,
     Trace,
@@ -33,7 +30,7 @@ from glaciertime.report.content.parts import (
     say,
 )
 from glaciertime.report.content.series import ORDER, footprint_label, front_label, measured_in, variable_label
-from glaciertime.tables import by_series, side_of_bound, variable_named
+from glaciertime.tables import by_series, variable_named
 from glaciertime.track.place import map_plane
 
 __all__ = ["contour_maps", "fan_plot", "map_section", "series_section"]
@@ -60,7 +57,7 @@ def _series_plot(record: GlacierRecord, variable: str) -> SeriesPlot:
         # Areas of different footprints differ by their size, not by the ice: each has its own panel.
         panel = str(key[3]) if variable == "area_km2" else ""
         label = measured_in(key, apart=apart) or variable_label(variable)
-        panels.setdefault(panel, []).append(Trace(label=label, points=_points(one.sort_values("date"))))
+        panels.setdefault(panel, []).append(Trace(label=label, points=points_of_rows(one)))
     known = variable_named(variable)
     return SeriesPlot(
         title=say("series.plot", what=variable_label(variable)), label=variable_label(variable), unit=known.unit,
@@ -77,21 +74,6 @@ def _from(record: GlacierRecord) -> Phrase:
     return say(f"source.{record.source}", datasets=names)
 
 
-def _points(rows: pd.DataFrame) -> tuple[Point, ...]:
-    against = doubtful(rows["quality"])
-    bounds = rows["bound"] if "bound" in rows else [""] * len(rows)
-    sides = [side_of_bound(*pair) for pair in zip(rows["quality"], bounds, strict=True)]
-    return tuple(
-        Point(
-            date=day(row.date),
-            value=float(row.value),
-            sigma=float(row.sigma),
-            kind=side or ("flagged" if bad else "ok"),
-        )
-        for row, side, bad in zip(rows.itertuples(), sides, against, strict=True)
-    )
-
-
 def fan_plot(observations: pd.DataFrame, good: pd.DataFrame, *, title: Phrase, caption: Phrase, source: str) -> FanPlot:
     """Return what was observed of a series and its forecasts, a panel per model.
 
@@ -104,37 +86,15 @@ def fan_plot(observations: pd.DataFrame, good: pd.DataFrame, *, title: Phrase, c
     title, caption : Phrase
     source : str
     """
-    # The series as a forecast sees it: one value a day, no bounds and no parts of a footprint.
-    whole = series_from_observations(observations)[0]
-    seen = _of_series(whole)
-    cutoff = good["cutoff"].max()
-    recent = pd.Timestamp(cutoff) - max(5 * (good["target_date"].max() - cutoff), pd.Timedelta(days=3653))
-    # A fan starts where the series that it was made from ends: what the screening set aside was no part of it.
-    used = [point for point in _of_series(whole.screened()) if point.date <= day(cutoff)]
-    fans = []
-    for model, rows in good.groupby("model", sort=False):
-        wide = rows.assign(quantile=rows["quantile"].round(4)).pivot_table(
-            index="target_date", columns="quantile", values="value"
-        )
-        quantiles = {float(name): tuple(map(float, wide[name])) for name in wide.columns}
-        fans.append(Fan(label=str(model), dates=tuple(map(day, wide.index)), quantiles=quantiles))
+    drawn = fan_points(observations, good)
+    one = next(iter(drawn.values()))
     variable = str(good["variable"].iloc[0])
     return FanPlot(
         title=title, caption=(caption,), source=source, label=variable_label(variable),
-        unit=variable_named(variable).unit,
-        seen=Trace(label=say("series.observed"), points=tuple(one for one in seen if one.date >= recent.date())),
-        last=used[-1] if used else None, fans=tuple(fans),
+        unit=variable_named(variable).unit, seen=Trace(label=say("series.observed"), points=tuple(one.seen)),
+        last=one.last,
+        fans=tuple(Fan(label=model, dates=tuple(fan.dates), quantiles=fan.quantiles) for model, fan in drawn.items()),
     )  # fmt: skip
-
-
-def _of_series(series: Series) -> list[Point]:
-    against = doubtful(pd.Series(series.quality, dtype=object))
-    return [
-        Point(
-            date=day(np.datetime64(date, "s")), value=float(value), sigma=float(sigma), kind="flagged" if bad else "ok"
-        )
-        for date, value, sigma, bad in zip(series.dates, series.values, series.sigma, against, strict=True)
-    ]
 
 
 def map_section(record: GlacierRecord) -> Section | None:

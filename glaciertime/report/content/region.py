@@ -34,7 +34,7 @@ from glaciertime.report.content.parts import (
 )
 from glaciertime.report.content.region_sums import sum_blocks
 from glaciertime.report.content.series import front_label, per_year, variable_label
-from glaciertime.report.content.told import left_out_lines, quoted, told
+from glaciertime.report.content.told import called, left_out_lines, quoted, told
 from glaciertime.report.region_forecast import SumForecast
 
 __all__ = ["region_content"]
@@ -76,9 +76,9 @@ def region_content(
     forecast = {tuple(one.kind.items()): one for one in sums}
     sections += [_kind(one, reading, names, forecast.get(tuple(one.kind.items()))) for one in reading.kinds]
     if without_sum:
-        told = say("sum.without", what=tuple(variable_label(name) for name in without_sum))
+        without = say("sum.without", what=tuple(variable_label(name) for name in without_sum))
         sections.append(
-            Section(key="sums", title=say("sum.title"), blocks=(Paragraph(sentences=(told,), tone="note"),))
+            Section(key="sums", title=say("sum.title"), blocks=(Paragraph(sentences=(without,), tone="note"),))
         )
     sections += _missing(reading, without_page or {})
     if pages:
@@ -86,8 +86,7 @@ def region_content(
         sections.append(Section(key="pages", title=say("region.pages"), blocks=(Listing(items=items),)))
     sections += _shared(reading)
     sections.append(_notes(reading))
-    title = reading.label[:1].upper() + reading.label[1:]
-    return Content(kind="region", title=title, sections=tuple(sections))
+    return Content(kind="region", title=called(reading.label), sections=tuple(sections))
 
 
 class _Names:
@@ -163,10 +162,7 @@ def _kind(one: KindReading, reading: RegionReading, names: _Names, forecast: Sum
     blocks += _completeness(one)
     if len(one.table):
         blocks.append(_totals(one, reading.correlation))
-    blocks += [
-        Paragraph(sentences=(say("number.as_it_is", text=quoted(f"{note[0].upper()}{note[1:]}")),), tone="caution")
-        for note in one.notes
-    ]
+    blocks += [Paragraph(sentences=(say("number.as_it_is", text=told(note)),), tone="caution") for note in one.notes]
     if one.left_out:
         blocks.append(Paragraph(sentences=(say("region.left_out"),), tone="note"))
         blocks.append(Listing(items=tuple(left_out_lines(one.left_out))))
@@ -252,7 +248,7 @@ def _map(one: KindReading, reading: RegionReading, names: _Names) -> list[Block]
     caption.append(say(f"source.{one.kind['source']}", datasets=one.kind["dataset"]))
     return [
         RegionMap(
-            title=say("region.map", region=reading.label), caption=tuple(caption), source=one.kind["source"],
+            title=say("region.map", region=called(reading.label)), caption=tuple(caption), source=one.kind["source"],
             unit=one.kind["unit"], points=points, values=rates, names={name: names.short(name) for name in points},
         )
     ]  # fmt: skip

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from glaciertime.report.content.parts import Item, Number, Phrase, count, say
 from glaciertime.report.content.series import footprint_label
-from glaciertime.sentences import read_sentence, sentences_in
+from glaciertime.sentences import names_in, read_sentence, sentences_in
 
-__all__ = ["left_out_lines", "quoted", "told"]
+__all__ = ["called", "left_out_lines", "quoted", "told", "told_whole"]
 
 #: So many glaciers are named for a reason, and so many reasons.
 _OF_A_REASON, _REASONS = 5, 10
@@ -26,6 +26,28 @@ def told(text: str) -> Item:
     return "" if not found else found[0] if len(found) == 1 else found
 
 
+def told_whole(text: str) -> Item:
+    """Return a text by its sentences where all of it is known, else quoted as it stands.
+
+    Examples
+    --------
+    >>> told_whole("plane: EPSG:3031, the manifest's; drawn by hand").key
+    'told.quoted'
+    """
+    return told(text) if all(read_sentence(part) for part in sentences_in(text)) else quoted(text)
+
+
+def called(text: str) -> Item:
+    """Return what something is called: by its sentence where it is one, else as it stands, as a name.
+
+    Examples
+    --------
+    >>> called("all 20 glaciers of a.gpkg").key, called("Alps")
+    ('told.all-held', 'Alps')
+    """
+    return text if read_sentence(text) is None else _one(text)
+
+
 def quoted(text: str) -> Phrase:
     """Return somebody else's text as such: a language that is not its own sets it in marks."""
     return say("told.quoted", text=text)
@@ -37,7 +59,8 @@ def _one(text: str) -> Phrase:
         return quoted(text)
     code, values = read
     gaps: dict[str, Item] = {
-        name: footprint_label(str(value)) if name == "name" else told(value) if isinstance(value, str)
+        name: footprint_label(str(value)) if name == "name" else str(value) if name in names_in(code)
+        else told(value) if isinstance(value, str)
         else Number(value, digits=6)
         for name, value in values.items()
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import math
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from html import escape
@@ -40,6 +41,7 @@ from glaciertime.report.wording import Piece, Wording
 __all__ = ["SVG_DATA", "html_view"]
 
 _LONGEST_WORD = 20
+_OPTION = re.compile(r"--[a-z][a-z-]*")
 #: How a page holds a picture.
 SVG_DATA = "data:image/svg+xml;base64,"
 
@@ -65,6 +67,7 @@ def html_view(
     is_print : bool
         Whether it is printed: without the second width of each picture, and without what moves the map.
     """
+    title = escape(wording.title(content.title))
     page = _Page(wording, "" if run is None else run.run, is_print)
     body = "\n".join(page.section(section) for section in content.sections)
     told = "" if run is None else f"{html_tag(run.tag())}\n"
@@ -73,8 +76,8 @@ def html_view(
     return (
         f'<!DOCTYPE html>\n<html lang="{wording.language}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta name="generator" content="{mark}">\n{told}<title>{escape(content.title)}</title>\n'
-        f"<style>\n{_beside('page.css')}</style>\n</head>\n<body>\n<h1>{escape(content.title)}</h1>\n{body}\n{script}"
+        f'<meta name="generator" content="{mark}">\n{told}<title>{title}</title>\n'
+        f"<style>\n{_beside('page.css')}</style>\n</head>\n<body>\n<h1>{title}</h1>\n{body}\n{script}"
         "</body>\n</html>\n"
     )
 
@@ -100,7 +103,8 @@ class _Page:
             return f'<time datetime="{piece.of.isoformat()}">{text}</time>'
         if isinstance(piece.of, Link):
             return f'<a href="{escape(piece.of.address, quote=True)}">{text}</a>'
-        return text
+        # An option is not broken behind its dashes.
+        return _OPTION.sub(r'<span class="option">\g<0></span>', text)
 
     def _line(self, item: Item) -> str:
         return "".join(map(self._piece, self._wording.sentence(item)))

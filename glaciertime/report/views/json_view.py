@@ -32,7 +32,7 @@ def json_view(content: Content, *, wording: Wording, mark: str, run: Mapping[str
     """
     held = {
         "description": mark, "version": __version__, "language": wording.language, "kind": content.kind,
-        "title": content.title, **({"run": run} if run else {}),
+        "title": wording.title(content.title), **({"run": run} if run else {}),
         "warnings": [_item(one, wording) for one in content.warnings],
         "sections": [_section(section, wording) for section in content.sections],
     }  # fmt: skip

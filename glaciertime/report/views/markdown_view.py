@@ -37,7 +37,7 @@ def markdown_view(content: Content, *, wording: Wording, mark: str) -> str:
     mark : str
         What made it: in a comment that no reader sees.
     """
-    parts = [f'<!-- <meta name="generator" content="{mark}"> -->', f"# {escaped(content.title)}"]
+    parts = [f'<!-- <meta name="generator" content="{mark}"> -->', f"# {escaped(wording.title(content.title))}"]
     for section in content.sections:
         if section.title is not None:
             apart = f" ({escaped(section.source)})" if section.source == "simulated" else ""

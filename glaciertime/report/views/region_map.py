@@ -47,7 +47,7 @@ def region_map(
     values : mapping of glacier to change per year
         Glaciers without one are grey.
     unit : str
-        Of the values, per year.
+        Of the values, per year, by its name.
     labels : mapping of glacier to text, optional
         What they are called; the largest changes are named first, as far as there is room.
     width_in : float
@@ -89,9 +89,11 @@ def region_map(
         # Beside the map on a desk, below it on a telephone.
         where = {"shrink": 0.8, "pad": 0.02} if width_in > 6 else {"location": "bottom", "pad": 0.16}
         bar = figure.colorbar(ScalarMappable(norm, mpl.colormaps["RdBu"]), ax=axes, extend=extend, **where)
-        for axis in (axes.xaxis, axes.yaxis, bar.ax.yaxis if width_in > 6 else bar.ax.xaxis):
+        for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(lambda number, _: words.plain(number))
-        bar.set_label(f"{said('map_bar')} ({unit})")
+        told = bar.ax.yaxis if width_in > 6 else bar.ax.xaxis
+        told.set_major_formatter(lambda number, _: words.plain(number, unit=unit))
+        bar.set_label(f"{said('map_bar')} ({words.unit(unit)})")
         if (~known).any():
             axes.legend(loc="upper left", fontsize=9)
         first = order[::-1][:_LABELS]
