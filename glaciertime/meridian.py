@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["joined_at_180"]
+__all__ = ["cut_at_180", "joined_at_180"]
 
 # Parts are joined again where they were cut at the meridian to this many degrees.
 _CUT_DEGREES = 1e-6
@@ -43,6 +43,33 @@ def joined_at_180(geometry: shapely.Geometry) -> shapely.Geometry:
         joined = shapely.line_merge(joined)
     x_min, _, x_max, _ = joined.bounds
     return geometry if x_max - x_min > 180 else joined
+
+
+def cut_at_180(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Return a geometry in longitude and latitude in parts that end at the 180th meridian, as other programs need it.
+
+    A line from 179.9 to -179.9 degrees, drawn as it stands, goes once round the Earth. A geometry that does not cross
+    the meridian, or goes round a pole, is returned with longitudes from -180 to 180 and else as it is.
+
+    Parameters
+    ----------
+    geometry : in degrees, x the longitude
+
+    Examples
+    --------
+    >>> cut_at_180(shapely.LineString([(179.9, 67), (-179.9, 67)])).wkt
+    'MULTILINESTRING ((179.9 67, 180 67), (-180 67, -179.9 67))'
+    """
+    if geometry is None or geometry.is_empty:
+        return geometry
+    joined = joined_at_180(geometry)
+    west, _, east, _ = joined.bounds
+    if east <= 180 or east - west > 180:
+        return joined
+    whole = shapely.make_valid(joined) if "Polygon" in joined.geom_type else joined
+    beyond = shapely.intersection(whole, shapely.box(180, -90, 540, 90))
+    back = shapely.transform(beyond, lambda xy: xy - np.array([360.0, 0.0]))
+    return shapely.union(shapely.intersection(whole, shapely.box(-180, -90, 180, 90)), back)
 
 
 def _eastern(xy: NDArray[np.float64]) -> NDArray[np.float64]:

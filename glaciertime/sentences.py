@@ -63,6 +63,12 @@ SENTENCES: Mapping[str, str] = {
     "strip": "strip {width} m",
     "rectangle": "rectangle {width} m",
     "lines": "{n} lines over {width} m",
+    "ice-fills": "the ice fills the {name:text}",
+    "ice-fills-land": (
+        "the ice fills the {name:text}, no ocean is left (if the glacier ends on land, say terminus_type: land in its "
+        "manifest)"
+    ),
+    "no-ice": "no ice in the {name:text}",
     "one-date": "one date only",
     "change-unknown": "the change is not known",
     "too-short": "{series:name}: {n} observations, {model:name} needs {needed}",
@@ -121,7 +127,8 @@ def sentence(code: str, **values: object) -> str:
 
 @lru_cache(maxsize=1)
 def _readers() -> tuple[tuple[str, re.Pattern[str], tuple[tuple[str, bool], ...]], ...]:
-    """Return how each code is read; those with the fewest free texts first, so that the plainest reading counts."""
+    """Return how each code is read; those with the fewest free texts first, and of these the longest, so that the
+    plainest reading counts."""
     found = []
     for code, template in SENTENCES.items():
         gaps = [(gap[1], bool(gap[2])) for gap in _GAP.finditer(template)]
@@ -130,7 +137,7 @@ def _readers() -> tuple[tuple[str, re.Pattern[str], tuple[tuple[str, bool], ...]
         for (_, is_text), part in zip(gaps, parts[1:], strict=True):
             pattern += ("(.+?)" if is_text else _NUMBER) + part
         found.append((code, re.compile(pattern, re.DOTALL), tuple(gaps)))
-    return tuple(sorted(found, key=lambda one: sum(is_text for _, is_text in one[2])))
+    return tuple(sorted(found, key=lambda one: (sum(is_text for _, is_text in one[2]), -len(SENTENCES[one[0]]))))
 
 
 def read_sentence(text: str) -> tuple[str, dict[str, float | str]] | None:

@@ -7,6 +7,7 @@ variables, 3.5 flags, 4.4 time, 5.6 grid mappings, 7.1 bounds, 9 discrete sampli
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +77,44 @@ def _of_file(held: Any) -> list[str]:
     return found
 
 
+class _Variable:
+    """A variable with the file that it stands in."""
+
+    def __init__(self, held: Any, name: str) -> None:
+        self.held, self.name, self.own = held, name, held[name]
+
+    def told(self, attribute: str) -> Any:
+        return _attribute(self.own, attribute)
+
+    def values(self) -> np.ndarray:
+        return np.asarray(self.own[:])
+
+    def is_text(self) -> bool:
+        return self.own.dtype is str or getattr(self.own.dtype, "kind", "") in "SU"
+
+    def named(self, attribute: str, there: Collection[str]) -> tuple[str, list[str]]:
+        """Return what an attribute names, and that it is not there; nothing where there is no such attribute."""
+        other = self.told(attribute)
+        if other is None:
+            return "", []
+        return ("", [f"{attribute} names {other}, which is not there"]) if other not in there else (str(other), [])
+
+
 def _of_variable(held: Any, name: str) -> list[str]:
-    one = held[name]
     kinds = (_names, _units, _time, _flags, _references, _bounds, _mapping, _samples, _fill)
-    return [f"{name}: {said}" for kind in kinds for said in kind(held, name, one)]
+    return [f"{name}: {said}" for kind in kinds for said in kind(_Variable(held, name))]
 
 
-def _is_text(one: Any) -> bool:
-    return one.dtype is str or getattr(one.dtype, "kind", "") in "SU"
+def _names(one: _Variable) -> list[str]:
+    return [] if _NAME.fullmatch(one.name) else ["a name begins with a letter and has letters, digits and underscores"]
 
 
-def _names(held: Any, name: str, one: Any) -> list[str]:
-    del held, one
-    return [] if _NAME.fullmatch(name) else ["a name begins with a letter and has letters, digits and underscores"]
-
-
-def _units(held: Any, name: str, one: Any) -> list[str]:
-    unit, standard = _attribute(one, "units"), _attribute(one, "standard_name")
-    described = {_attribute(other, "bounds") for other in held.variables.values()}
-    mappings = {str(_attribute(other, "grid_mapping")) for other in held.variables.values()}
-    free = _is_text(one) or name in described | mappings or _attribute(one, "flag_meanings") is not None
-    free = free or _attribute(one, "sample_dimension") is not None or _attribute(one, "instance_dimension") is not None
+def _units(one: _Variable) -> list[str]:
+    unit, standard = one.told("units"), one.told("standard_name")
+    described = {_attribute(other, "bounds") for other in one.held.variables.values()}
+    mappings = {str(_attribute(other, "grid_mapping")) for other in one.held.variables.values()}
+    free = one.is_text() or one.name in described | mappings or one.told("flag_meanings") is not None
+    free = free or one.told("sample_dimension") is not None or one.told("instance_dimension") is not None
     found = []
     if unit is None and not free:
         found.append("it has no units")
@@ -108,30 +126,27 @@ def _units(held: Any, name: str, one: Any) -> list[str]:
             found.append(f"standard_name '{standard}' is not known here")
         elif not wanted.fullmatch(str(unit)):
             found.append(f"units '{unit}' do not go with the standard_name {standard}")
-    if _attribute(one, "long_name") is None and standard is None and name not in described | mappings:
+    if one.told("long_name") is None and standard is None and one.name not in described | mappings:
         found.append("it has neither a standard_name nor a long_name")
     return found
 
 
-def _time(held: Any, name: str, one: Any) -> list[str]:
-    del held
-    unit = str(_attribute(one, "units") or "")
+def _time(one: _Variable) -> list[str]:
+    unit = str(one.told("units") or "")
     if " since " not in unit:
         return []
     found = [] if _TIME.fullmatch(unit) else [f"units '{unit}' are none of a time"]
-    if _attribute(one, "calendar") is None and _attribute(one, "standard_name") == "time":
+    if one.told("calendar") is None and one.told("standard_name") == "time":
         found.append("a time has a calendar")
-    values = np.asarray(one[:], dtype=float)
+    values = one.values().astype(float)
     if not np.isfinite(values).all():
         found.append("a coordinate has no missing values")
-    del name
     return found
 
 
-def _flags(held: Any, name: str, one: Any) -> list[str]:
-    del held, name
-    meanings, found = _attribute(one, "flag_meanings"), []
-    values, masks = _attribute(one, "flag_values"), _attribute(one, "flag_masks")
+def _flags(one: _Variable) -> list[str]:
+    meanings, found = one.told("flag_meanings"), []
+    values, masks = one.told("flag_values"), one.told("flag_masks")
     if meanings is None:
         return ["flag_values or flag_masks without flag_meanings"] if values is not None or masks is not None else []
     words = str(meanings).split()
@@ -144,63 +159,57 @@ def _flags(held: Any, name: str, one: Any) -> list[str]:
             continue
         if np.size(told) != len(words):
             found.append(f"{np.size(told)} {label} for {len(words)} flag_meanings")
-        if np.asarray(told).dtype != one.dtype:
-            found.append(f"{label} are {np.asarray(told).dtype}, the variable {one.dtype}")
+        if np.asarray(told).dtype != one.own.dtype:
+            found.append(f"{label} are {np.asarray(told).dtype}, the variable {one.own.dtype}")
         if label == "flag_masks" and not np.all(np.atleast_1d(told) != 0):
             found.append("a mask is zero")
         if len(set(np.atleast_1d(told).tolist())) != np.size(told):
             found.append(f"two {label} are equal")
     if masks is None and values is not None:
-        fill = _attribute(one, "_FillValue")
-        seen = set(np.unique(np.asarray(one[:])).tolist()) - set(np.atleast_1d(values).tolist()) - {fill}
+        fill = one.told("_FillValue")
+        seen = set(np.unique(one.values()).tolist()) - set(np.atleast_1d(values).tolist()) - {fill}
         if seen:
             found.append(f"values that no flag stands for: {sorted(seen)[:5]}")
     return found
 
 
-def _references(held: Any, name: str, one: Any) -> list[str]:
-    del name
+def _references(one: _Variable) -> list[str]:
     found = []
     for label in ("ancillary_variables", "coordinates"):
-        for other in str(_attribute(one, label) or "").split():
-            if other not in held.variables:
+        for other in str(one.told(label) or "").split():
+            if other not in one.held.variables:
                 found.append(f"{label} names {other}, which is not there")
-            elif not set(held[other].dimensions) <= set(one.dimensions) and label == "ancillary_variables":
+            elif not set(one.held[other].dimensions) <= set(one.own.dimensions) and label == "ancillary_variables":
                 found.append(f"{label} names {other}, which has other dimensions")
     return found
 
 
-def _bounds(held: Any, name: str, one: Any) -> list[str]:
-    del name
-    other = _attribute(one, "bounds")
-    if other is None:
-        return []
-    if other not in held.variables:
-        return [f"bounds names {other}, which is not there"]
-    edges = held[other]
-    if edges.dimensions[:-1] != one.dimensions or edges.shape[-1] != 2:
-        return [f"the bounds {other} have shape {edges.shape}, the variable {one.shape}"]
+def _bounds(one: _Variable) -> list[str]:
+    other, missing = one.named("bounds", one.held.variables)
+    if not other:
+        return missing
+    edges = one.held[other]
+    if edges.dimensions[:-1] != one.own.dimensions or edges.shape[-1] != 2:
+        return [f"the bounds {other} have shape {edges.shape}, the variable {one.own.shape}"]
     found = []
     low, high = np.sort(np.asarray(edges[:], dtype=float), axis=-1).reshape(-1, 2).T
-    middle = np.ravel(np.asarray(one[:], dtype=float))
+    middle = np.ravel(one.values()).astype(float)
     if not ((low <= middle) & (middle <= high)).all():
         found.append(f"a value lies outside of its bounds {other}")
     unit = _attribute(edges, "units")
-    if unit is not None and unit != _attribute(one, "units"):
+    if unit is not None and unit != one.told("units"):
         found.append(f"the bounds {other} have other units")
     return found
 
 
-def _mapping(held: Any, name: str, one: Any) -> list[str]:
-    del name
-    other = _attribute(one, "grid_mapping")
-    if other is None:
-        return []
-    if other not in held.variables:
-        return [f"grid_mapping names {other}, which is not there"]
-    known = _attribute(held[other], "grid_mapping_name")
+def _mapping(one: _Variable) -> list[str]:
+    other, missing = one.named("grid_mapping", one.held.variables)
+    if not other:
+        return missing
+    known = _attribute(one.held[other], "grid_mapping_name")
     found = [] if known in _MAPPINGS else [f"grid_mapping_name '{known}' is none of the conventions"]
-    axes = {_attribute(held[axis], "standard_name") for axis in one.dimensions if axis in held.variables}
+    there = [axis for axis in one.own.dimensions if axis in one.held.variables]
+    axes = {_attribute(one.held[axis], "standard_name") for axis in there}
     wanted = {"latitude", "longitude"} if known == "latitude_longitude" else {
         "projection_x_coordinate", "projection_y_coordinate"}  # fmt: skip
     if not wanted <= axes:
@@ -208,20 +217,16 @@ def _mapping(held: Any, name: str, one: Any) -> list[str]:
     return found
 
 
-def _samples(held: Any, name: str, one: Any) -> list[str]:
-    del name
-    sample = _attribute(one, "sample_dimension")
-    if sample is None:
-        return []
-    if sample not in held.dimensions:
-        return [f"sample_dimension names {sample}, which is not there"]
-    total, size = int(np.sum(one[:])), len(held.dimensions[sample])
+def _samples(one: _Variable) -> list[str]:
+    sample, missing = one.named("sample_dimension", one.held.dimensions)
+    if not sample:
+        return missing
+    total, size = int(np.sum(one.values())), len(one.held.dimensions[sample])
     return [] if total == size else [f"its counts add up to {total}, the dimension {sample} has {size}"]
 
 
-def _fill(held: Any, name: str, one: Any) -> list[str]:
-    del held, name
-    fill = _attribute(one, "_FillValue")
-    if fill is not None and not _is_text(one) and np.asarray(fill).dtype != one.dtype:
-        return [f"_FillValue is {np.asarray(fill).dtype}, the variable {one.dtype}"]
+def _fill(one: _Variable) -> list[str]:
+    fill = one.told("_FillValue")
+    if fill is not None and not one.is_text() and np.asarray(fill).dtype != one.own.dtype:
+        return [f"_FillValue is {np.asarray(fill).dtype}, the variable {one.own.dtype}"]
     return []

@@ -10,7 +10,7 @@ import pandas as pd
 import shapely
 
 from glaciertime.errors import InputError
-from glaciertime.meridian import joined_at_180
+from glaciertime.meridian import cut_at_180, joined_at_180
 from glaciertime.scenes.acquisition import GLACIER, MaskScene
 
 __all__ = ["outlines_of"]
@@ -52,7 +52,7 @@ def outlines_of(scenes: Iterable[MaskScene]) -> gpd.GeoDataFrame:
         step = _SIDE_PIXELS * max(np.hypot(scene.transform.a, scene.transform.d), 1e-9)
         whole = shapely.segmentize(shapely.unary_union(found), step)
         placed = gpd.GeoSeries([whole], crs=what.crs).to_crs("EPSG:4326").iloc[0]
-        parts.append(_cut_at_180(placed, what.image_id))
+        parts.append(_outline(placed, what.image_id))
         rows.append((what.glacier, pd.Timestamp(what.date), what.image_id, what.delineation_sigma_m, what.source,
                      what.dataset))  # fmt: skip
     if not rows:
@@ -61,15 +61,9 @@ def outlines_of(scenes: Iterable[MaskScene]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(table, geometry=parts, crs="EPSG:4326")
 
 
-def _cut_at_180(outline: shapely.Geometry, image_id: str) -> shapely.Geometry:
+def _outline(placed: shapely.Geometry, image_id: str) -> shapely.Geometry:
     """Return an outline whose longitudes lie from -180 to 180 and nowhere jump from one to the other."""
-    joined = joined_at_180(outline)
-    west, _, east, _ = joined.bounds
+    west, _, east, _ = joined_at_180(placed).bounds
     if east - west > 180:
         raise InputError(f"{image_id} lies around a pole: its outline has no sides in longitude and latitude")
-    valid = shapely.make_valid(joined)
-    if east <= 180:
-        return valid
-    beyond = shapely.intersection(valid, shapely.box(180, -90, 540, 90))
-    back = shapely.transform(beyond, lambda xy: xy - np.array([360.0, 0.0]))
-    return shapely.union(shapely.intersection(valid, shapely.box(-180, -90, 180, 90)), back)
+    return cut_at_180(shapely.make_valid(joined_at_180(placed)))

@@ -39,6 +39,8 @@ def confusion(evaluation: Evaluation | Mapping[str, Any], *, ax: Axes | None = N
     Returns
     -------
     Axes
+        The caller's, or new ones. A row for each label, from above, a column for each class of the mask; a cell holds
+        the share of its label's pixels, 0 to 100 %, and their number.
 
     Raises
     ------

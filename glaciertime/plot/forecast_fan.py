@@ -56,7 +56,8 @@ def fan(
     Returns
     -------
     Axes
-        The title names the model, the series and the last date that the forecast knew.
+        The caller's, or new ones. x: dates (UTC days); y: the variable in the unit that its label names. The title
+        names the model, the series and the last date that the forecast knew.
 
     Raises
     ------

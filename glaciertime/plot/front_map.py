@@ -51,7 +51,8 @@ def fronts(
     Returns
     -------
     Axes
-        In kilometres of the plane named by the labels.
+        The caller's, or new ones. x and y: kilometres of the plane that the labels name; one line a front, coloured by
+        rank from 0 (first date) to 1 (last).
 
     Raises
     ------

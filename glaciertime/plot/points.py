@@ -65,7 +65,18 @@ def doubtful(quality: pd.Series) -> np.ndarray:
 
 
 def points_of_rows(rows: pd.DataFrame) -> tuple[Point, ...]:
-    """Return observations that have a value as points, in the order of their dates."""
+    """Return observations as points, in the order of their dates.
+
+    Parameters
+    ----------
+    rows : DataFrame, (N,)
+        With ``date, value, sigma, quality`` and where there is one ``bound``; each has a value.
+
+    Returns
+    -------
+    tuple of N Point
+        Values and sigmas in the unit of the rows; an unknown sigma is NaN.
+    """
     rows = rows.sort_values("date")
     against = doubtful(rows["quality"])
     bounds = rows["bound"] if "bound" in rows else [""] * len(rows)
@@ -90,6 +101,11 @@ def fan_points(observations: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FanP
         Rows of one series.
     rows : DataFrame
         Rows of the table ``forecasts`` of that series, none of a failure.
+
+    Returns
+    -------
+    dict of str to FanPoints
+        In the order of the rows; values in the unit of the series.
     """
     # The series as a forecast sees it: one value a day, no bounds and no parts of a footprint.
     whole = series_from_observations(observations)[0]

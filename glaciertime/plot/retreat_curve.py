@@ -60,6 +60,8 @@ def retreat(
     Returns
     -------
     Axes
+        The caller's, or new ones. x: dates (UTC days); y: what was lost since the first date in the unit that its label
+        names (``m``, ``km²``), 0 at the first date, positive for less ice.
 
     Raises
     ------

@@ -65,6 +65,8 @@ def seasonal(
     Returns
     -------
     Axes
+        The caller's, or new ones. x: months, 1 to 12; y: a month's mean less its year's mean, in the unit that its
+        label names (``m``, ``km²``).
 
     Raises
     ------
@@ -114,9 +116,19 @@ def seasonal(
 
 
 def anomalies(kept: pd.DataFrame) -> pd.DataFrame:
-    """Return the months' means of one series less the mean of their year's months: ``year, month, value``.
+    """Return the months' means of one series less the mean of their year's months.
 
     Years with fewer than six months, or none in a quarter, are left out: their mean would be that of a season.
+
+    Parameters
+    ----------
+    kept : DataFrame
+        Observations of one series that pass the screening.
+
+    Returns
+    -------
+    DataFrame
+        ``year, month`` (1 to 12) and ``value`` in the unit of the series, a row for each month with observations.
     """
     empty = pd.DataFrame({"year": [], "month": [], "value": []})
     if kept.empty:

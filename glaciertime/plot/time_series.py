@@ -61,6 +61,8 @@ def series(
     Returns
     -------
     Axes
+        The caller's, or new ones. x: dates (UTC days); y: the variable in the unit that its label names (``m``,
+        ``km²``), positive towards the sea for positions.
 
     Raises
     ------

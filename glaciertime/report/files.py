@@ -19,6 +19,7 @@ from glaciertime.errors import UsageError
 from glaciertime.exchange.layers import LAYER, carry_along, write_kml, write_layer
 from glaciertime.exchange.long_tables import LONG_COLUMNS
 from glaciertime.exchange.wgms import WGMS_COLUMNS
+from glaciertime.meridian import cut_at_180
 from glaciertime.provenance import RunRecord, sidecar, sidecar_text
 from glaciertime.provenance.tags import has_tag
 from glaciertime.tables import SCHEMAS
@@ -46,10 +47,18 @@ _SUFFIXES = {
 _ENDING = {"netcdf": "nc"}
 
 
-def _text_dates(rows: pd.DataFrame) -> pd.DataFrame:
+def _as_written(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with days as texts, and with what crosses the 180th meridian in degrees cut there."""
     rows = rows.copy()
     for column in rows.select_dtypes("datetime").columns:
         rows[column] = rows[column].dt.strftime("%Y-%m-%d")
+    if isinstance(rows, gpd.GeoDataFrame) and rows.crs is not None and rows.crs.is_geographic:
+        west, east = rows.geometry.bounds["minx"], rows.geometry.bounds["maxx"]
+        crossing = ((east - west > 180) | (east > 180) | (west < -180)).to_numpy()
+        if crossing.any():
+            rows.geometry = [
+                cut_at_180(one) if crosses else one for one, crosses in zip(rows.geometry, crossing, strict=True)
+            ]
     return rows
 
 
@@ -58,7 +67,7 @@ def _csv(rows: pd.DataFrame, draft: Path) -> None:
 
 
 def _csv_bytes(rows: pd.DataFrame, *, header: bool = True) -> bytes:
-    rows = _text_dates(rows)
+    rows = _as_written(rows)
     if isinstance(rows, gpd.GeoDataFrame):
         rows = pd.DataFrame(rows).assign(geometry=rows.geometry.to_wkt())
     return str(quote_formulas(rows).to_csv(index=False, header=header, lineterminator="\n")).encode()
@@ -67,14 +76,14 @@ def _csv_bytes(rows: pd.DataFrame, *, header: bool = True) -> bytes:
 def _parquet(rows: pd.DataFrame, draft: Path) -> None:
     from pyarrow import parquet
 
-    _text_dates(rows).to_parquet(draft, index=False)
+    _as_written(rows).to_parquet(draft, index=False)
     table = parquet.read_table(draft)
     parquet.write_table(table.replace_schema_metadata({**(table.schema.metadata or {}), b"generator": _MARK}), draft)
 
 
 def _vector(driver: str, *, append: bool = False, several: bool = False) -> Callable[[pd.DataFrame, Path], None]:
     def write(rows: pd.DataFrame, draft: Path) -> None:
-        rows = _text_dates(rows)
+        rows = _as_written(rows)
         if driver == "GPKG":
             write_layer(rows, draft, append=append, several=several, description=_MARK)
             return
@@ -289,7 +298,7 @@ def _parquet_parts(parts: Iterable[pd.DataFrame], draft: Path) -> int:
     try:
         for part in parts:
             held = BytesIO()
-            _text_dates(part).to_parquet(held, index=False)
+            _as_written(part).to_parquet(held, index=False)
             table = parquet.read_table(held)
             if writer is None:
                 told = {**(table.schema.metadata or {}), b"generator": _MARK}

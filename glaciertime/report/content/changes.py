@@ -26,10 +26,10 @@ from glaciertime.report.content.parts import (
     day,
     say,
 )
-from glaciertime.report.content.series import SaidDates, footprint_label, measured_in, per_year, series_label
+from glaciertime.report.content.series import SaidDates, footprint_label, measured_in, per_year, rows_of, series_label
 from glaciertime.report.content.told import told
 from glaciertime.report.products import series_product
-from glaciertime.tables import SERIES_KEY
+from glaciertime.tables import SERIES_KEY, side_of_bound
 from glaciertime.track import retreat_table
 from glaciertime.track.record.difference import difference_table, is_length
 from glaciertime.units import years_between
@@ -91,7 +91,7 @@ def change_section(changes: Changes) -> Section | None:
             continue
         if len(table):
             blocks.append(Heading(text=say(f"change.heading_{name}")))
-            blocks.append(_difference_table(table, name, changes.dates))
+            blocks.append(_difference_table(table, name, changes.dates, held))
             blocks.append(Paragraph(sentences=(say(f"change.note_{name}"),), tone="note"))
     return Section(key="change", title=say("change.title"), blocks=tuple(blocks)) if blocks else None
 
@@ -121,7 +121,8 @@ def _area_table(table: pd.DataFrame, observations: pd.DataFrame) -> Table:
         rows.append(
             (
                 known_date(own, row.start_date), known_date(own, row.end_date),
-                _area(row.start_area_km2, row.start_sigma_km2), _area(row.end_area_km2, row.end_sigma_km2),
+                _area(row.start_area_km2, row.start_sigma_km2, side=_side_on(own, row.start_date)),
+                _area(row.end_area_km2, row.end_sigma_km2, side=_side_on(own, row.end_date)),
                 Number(row.loss_km2, unit="km2", sigma=row.loss_sigma_km2, bound=row.qualifier),
                 Number(row.loss_percent, unit="%", sigma=row.loss_percent_sigma, bound=row.qualifier),
                 Number(row.loss_per_year_km2, unit="km2 a-1", sigma=row.loss_per_year_sigma_km2, bound=row.qualifier),
@@ -140,23 +141,33 @@ def _area_table(table: pd.DataFrame, observations: pd.DataFrame) -> Table:
     return Table(name="areas", columns=columns, rows=tuple(rows))
 
 
-def _area(value: float, sigma: float) -> Number:
+def _area(value: float, sigma: float, *, side: str) -> Number:
     """Return an area; ice that fills its footprint, or has left it, has no boundary that could be in error."""
-    return Number(value, unit="km2", sigma=sigma or math.nan)
+    return Number(value, unit="km2", sigma=sigma or math.nan, bound=side if value else "")
 
 
-def _difference_table(table: pd.DataFrame, name: str, dates: SaidDates) -> Table:
+def _side_on(rows: pd.DataFrame, date: pd.Timestamp) -> str:
+    """Return of which side the values of a series on a day are bounds; empty where one of them is none."""
+    of_day = rows[rows["date"] == date]
+    bounds = of_day["bound"] if "bound" in of_day else [""] * len(of_day)
+    sides = {side_of_bound(*pair) for pair in zip(of_day["quality"], bounds, strict=True)}
+    return sides.pop().replace("-", " ") if len(sides) == 1 else ""
+
+
+def _difference_table(table: pd.DataFrame, name: str, dates: SaidDates, observations: pd.DataFrame) -> Table:
     rows: list[tuple[Item, ...]] = []
     for row in table.itertuples():
         sign = -1 if is_length(row.variable) else 1
         bound = _TURNED[row.qualifier] if sign < 0 else row.qualifier
         years = years_between(row.start_date, row.end_date)
         key = [getattr(row, name) for name in SERIES_KEY]
+        own = rows_of(observations, key)
         rows.append(
             (
                 series_label(key, apart=table["dataset"].nunique() > 1),
-                dates.on(key, row.start_date), dates.on(key, row.end_date), Number(row.start_value, unit=row.unit),
-                Number(row.end_value, unit=row.unit),
+                dates.on(key, row.start_date), dates.on(key, row.end_date),
+                Number(row.start_value, unit=row.unit, bound=_side_on(own, row.start_date)),
+                Number(row.end_value, unit=row.unit, bound=_side_on(own, row.end_date)),
                 Number(sign * row.change, unit=row.unit, sigma=row.change_sigma, bound=bound, is_change=True),
                 Number(sign * row.change_per_year, unit=per_year(row.unit),
                        sigma=row.change_sigma / years if years else math.nan, bound=bound, is_change=True),
@@ -235,7 +246,7 @@ def _long_cells(row: Any, key: tuple[str, ...], dates: SaidDates) -> tuple[Item,
     # Of values that are bounds the rate is one of what could be seen: said beside it, on no certain side.
     return (
         dates.on(key, row.start_date), dates.on(key, row.end_date),
-        (of, say("rate.has_bounds")) if row.qualifier else of,
+        (of, say("rate.all_bounds" if pd.isna(row.rate_per_year) else "rate.has_bounds")) if row.qualifier else of,
         Number(row.rate_per_year, unit=unit, low=row.low, high=row.high, level=row.level, is_change=True),
         Number(row.robust_rate_per_year, unit=unit, low=row.robust_low, high=row.robust_high, level=row.level,
                is_change=True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ RATE_COLUMNS = (
     *SERIES_KEY, "start_date", "end_date", "n", "of", "rate_per_year", "low", "high", "robust_rate_per_year",
     "robust_low", "robust_high", "level", "unit", "qualifier", "source",
 )  # fmt: skip
+_RATES = ("rate_per_year", "low", "high", "robust_rate_per_year", "robust_low", "robust_high")
 
 
 def rate_table(
@@ -26,8 +28,8 @@ def rate_table(
 
     Values of one day are combined first, and those of a year where some year holds more than three
     (:func:`glaciertime.combining.evened`): every product and page gives the same rate. Bounds (``censored``) count as
-    values; where there are any, ``qualifier`` says ``bound``. Series with fewer than three days in the window are left
-    out.
+    values; where there are any, ``qualifier`` says ``bound``, and where all are the rates are NaN. Series with fewer
+    than three days in the window are left out.
 
     Parameters
     ----------
@@ -57,9 +59,13 @@ def rate_table(
             continue
         daily = evened(every)
         days = (daily["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
-        weighted = weighted_slope(days, daily["value"], daily["sigma"], level=level)
-        robust = theil_sen_slope(days, daily["value"], level=level)
-        low, high = robust_ends(robust, days, daily["value"], daily["sigma"], level=level)
+        told = dict.fromkeys(_RATES, math.nan)
+        if not every["censored"].all():  # of bounds alone the slope is that of the footprint, not of the ice
+            weighted = weighted_slope(days, daily["value"], daily["sigma"], level=level)
+            robust = theil_sen_slope(days, daily["value"], level=level)
+            ends = robust_ends(robust, days, daily["value"], daily["sigma"], level=level)
+            held = (weighted.slope_per_year, weighted.low, weighted.high, robust.slope_per_year, *ends)
+            told = dict(zip(_RATES, held, strict=True))
         table.append(
             {
                 **dict(zip(SERIES_KEY, key, strict=True)),
@@ -67,12 +73,7 @@ def rate_table(
                 "end_date": daily["end"].iloc[-1],
                 "n": len(daily),
                 "of": "dates" if len(daily) == len(every) else "annual means",
-                "rate_per_year": weighted.slope_per_year,
-                "low": weighted.low,
-                "high": weighted.high,
-                "robust_rate_per_year": robust.slope_per_year,
-                "robust_low": low,
-                "robust_high": high,
+                **told,
                 "level": level,
                 "unit": series["unit"].iloc[0],
                 "qualifier": "bound" if every["censored"].any() else "",

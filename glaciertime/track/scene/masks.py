@@ -58,7 +58,7 @@ def mask_area(runs: Runs, footprint: shapely.Polygon | shapely.MultiPolygon, *, 
     coverage = valid / footprint_km2
     flags: dict[str, str] = {}
     if ice <= FILL_TOLERANCE * valid:
-        flags = dict.fromkeys(("censored", "no-front"), f"no ice in the {name}")
+        flags = dict.fromkeys(("censored", "no-front"), sentence("no-ice", name=name))
     elif scene.has_ocean and ocean <= FILL_TOLERANCE * (ice + ocean):
         flags = dict.fromkeys(("censored", "no-front"), _filled(name, rock_km2=float(areas[ROCK])))
     if coverage < _PARTIAL:
@@ -79,9 +79,8 @@ def mask_area(runs: Runs, footprint: shapely.Polygon | shapely.MultiPolygon, *, 
 def _filled(name: str, *, rock_km2: float) -> str:
     """Return why an area without ocean is a bound."""
     if rock_km2 == 0:
-        return f"the ice fills the {name}"
-    on_land = "if the glacier ends on land, say terminus_type: land in its manifest"
-    return f"the ice fills the {name}, no ocean is left ({on_land})"
+        return sentence("ice-fills", name=name)
+    return sentence("ice-fills-land", name=name)
 
 
 def measure_mask(scene: MaskScene, *, place: Place, settings: TrackSettings) -> Measurement:

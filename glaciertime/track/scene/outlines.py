@@ -32,9 +32,9 @@ def fill_flags(share: float, footprint: str) -> dict[str, str]:
     {}
     """
     if share >= 1 - FILL_TOLERANCE:
-        reason = f"the ice fills the {footprint}"
+        reason = sentence("ice-fills", name=footprint)
     elif share <= FILL_TOLERANCE:
-        reason = f"no ice in the {footprint}"
+        reason = sentence("no-ice", name=footprint)
     else:
         return {}
     return {"censored": reason, "no-front": reason}
