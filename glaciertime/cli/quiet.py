@@ -35,20 +35,25 @@ def progress_console() -> Console:
 
 def told_along(each: Iterable[_One], what: str, *, total: int) -> Iterator[_One]:
     """Yield one after the other, with a bar on a terminal that says how far it is; of one alone there is none."""
-    if total < 2:
+    console = progress_console()
+    if total < 2 or not console.is_terminal:  # elsewhere a bar would leave empty lines
         yield from each
         return
     from rich.progress import track
 
-    yield from track(each, what, total=total, console=progress_console(), transient=True)
+    yield from track(each, what, total=total, console=console, transient=True)
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Say on a terminal what is being done, and for how long, where nobody knows how far it is."""
+    console = progress_console()
+    if not console.is_terminal:
+        yield
+        return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=progress_console(), transient=True) as shown:
+    with Progress(*columns, console=console, transient=True) as shown:
         shown.add_task(what, total=None)
         yield
