@@ -74,29 +74,28 @@ def serve_for_a_moment(patch: pytest.MonkeyPatch) -> list[int]:
     import threading
     import urllib.request
 
-    from tornado.ioloop import IOLoop
-
     from glaciertime.dashboard import server
 
     codes: list[int] = []
-    served, start = server.pn.serve, IOLoop.start
+    serve = server.pn.serve
 
     def on_a_free_port(*given: Any, **named: Any) -> Any:
-        listening = served(*given, **{**named, "port": 0})
+        listening = serve(*given, **{**named, "port": 0})
+        loop, start = listening.io_loop, listening.io_loop.start
 
-        def visited(loop: IOLoop) -> None:
-            def visit() -> None:
-                try:
-                    with urllib.request.urlopen(f"http://127.0.0.1:{listening.port}/", timeout=60) as answer:
-                        codes.append(answer.status)
-                finally:
-                    loop.add_callback(loop.stop)
+        def visit() -> None:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{listening.port}/", timeout=120) as answer:
+                    codes.append(answer.status)
+            finally:
+                loop.add_callback(loop.stop)
 
+        def start_and_visit() -> None:
             threading.Thread(target=visit, daemon=True).start()
-            start(loop)
+            start()
             listening.stop()
 
-        patch.setattr(IOLoop, "start", visited)
+        patch.setattr(loop, "start", start_and_visit)
         return listening
 
     patch.setattr(server.pn, "serve", on_a_free_port)
