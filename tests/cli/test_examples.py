@@ -36,6 +36,7 @@ NEEDS = {
     "glaciertime train-forecaster": "many series and minutes; tests/cli/test_train_forecaster.py teaches",
     "glaciertime compare compare.yaml": "minutes of torch; tests/pipeline/comparison compares",
     "glaciertime models --costs": "minutes of counting; tests/segment/test_models_command.py counts",
+    "glaciertime models --model glacier-seg-fast": "two minutes of timing; tests/segment/test_costs.py times",
     "glaciertime models --model glacier-seg --published": "minutes of measuring; tests/segment/test_costs.py measures",
     "glaciertime forecast --all --until 2026 --model gbm": "minutes; tests/forecast/test_drivers.py grows trees",
     "glaciertime export-model pspnet": "half a minute of torch; tests/segment/test_export.py exports",
