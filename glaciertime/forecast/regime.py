@@ -25,6 +25,9 @@ _LEVEL = 0.01
 #: and where it takes or gives so much of what was there; of a position or a change so much of all that it ever did.
 _OF_VALUE = 0.2
 _OF_RANGE = 0.4
+#: How much likelier than not changes go on behind a loss as before it, until they tell: what comes of reading an outline
+#: does not shrink with the glacier.
+_UNCHANGED_ODDS = 2.0
 #: Coverage of one standard deviation on both sides of a normal mean.
 _ONE_SIGMA = 0.6826894921370859
 #: Fewer values are no record: then nothing is left out.
@@ -104,20 +107,65 @@ def _without(series: Series, breaks: list[Break]) -> Series:
     """Return the series with what came before each break brought to the level behind it."""
     values, sigma = series.values.copy(), series.sigma.copy()
     keep = np.ones(len(series), dtype=bool)
-    for one in breaks:
+    for number, one in enumerate(breaks):
         before = slice(0, one.start + 1)
         if series.is_ratio_scale and one.step < 0:
-            # As a share: what was lost before was lost of more, and nothing becomes negative. A gain is added: what
-            # hardly was, a lake before it formed, says nothing by its shares.
-            reached = values[one.end]
-            factor = reached / (reached - one.step) if reached > 0 else 1.0
-            values[before] *= factor
+            begin = breaks[number - 1].end if number else 0
+            until = breaks[number + 1].start if number + 1 < len(breaks) else len(series) - 1
+            factor = _shrunk(series, one, begin=begin, until=until)
+            reached, lost_from = series.values[one.end], series.values[one.end] - one.step
+            deepest = lost_from - float(values[before].min())
+            if deepest > 0:
+                # Nothing becomes negative.
+                factor = min(factor, reached / deepest)
+            values[before] = reached + factor * (values[before] - lost_from)
             sigma[before] *= factor
         else:
+            # A gain is added: what hardly was, a lake before it formed, says nothing by its shares.
             values[before] += one.step
         keep[one.start + 1 : one.end] = False
     out = replace(series, values=values, sigma=sigma)
     return out.take(keep) if keep.sum() >= _LEAST else out
+
+
+def _shrunk(series: Series, one: Break, *, begin: int, until: int) -> float:
+    r"""Return by how much the changes before a loss are to be multiplied to be like those behind it.
+
+    Trend and scatter have either shrunk with what was left, to the share *f*, or stayed as they were. How likely
+    either is, *w* for shrunk, is told by the changes from ``begin`` to the loss and from there to ``until``, as a walk of
+    one rate and one variance; without any behind it unchanged is twice as likely. The variance is that expected:
+
+    .. math:: \sqrt{w f^2 + 1 - w}, \quad
+       \frac{w}{1 - w} = \frac{1}{2} f^{-n} \left(\frac{S(1)}{S(f)}\right)^{(N - 1) / 2}
+
+    with *n* changes behind of *N*, and :math:`S(\rho)` the sum of squares about their mean of all, those behind over
+    :math:`\rho`.
+    """
+    from scipy import special
+
+    reached = float(series.values[one.end])
+    if reached <= 0:
+        return 1.0
+    share = reached / (reached - one.step)
+    root = np.sqrt(np.diff(series.years))
+    change = np.diff(series.values)
+    before, behind = slice(begin, one.start), slice(one.end, until)
+
+    def squares(ratio: float) -> float:
+        y = np.concatenate([change[before], change[behind] / ratio]) / np.concatenate([root[before], root[behind]])
+        x = np.concatenate([root[before], root[behind]])
+        return float(np.sum((y - x * (x @ y) / (x @ x)) ** 2))
+
+    behind_count = max(until - one.end, 0)
+    count = max(one.start - begin, 0) + behind_count
+    log_odds = -np.log(_UNCHANGED_ODDS)
+    if behind_count and count >= _LEAST:
+        # Of a line without scatter neither is impossible.
+        least = 1e-12 * float(np.sum(change[before] ** 2) + np.sum(change[behind] ** 2)) + 1e-300
+        same, shrunk = (max(squares(ratio), least) for ratio in (1.0, share))
+        log_odds += (count - 1) / 2 * np.log(same / shrunk) - behind_count * np.log(share)
+    weight = float(special.expit(log_odds))
+    return float(np.sqrt(weight * share**2 + 1 - weight))
 
 
 def _settled(series: Series) -> Series:

@@ -41,7 +41,14 @@ def test_errors_of_few_years_are_trusted_less_and_the_next_year_is_wider() -> No
     assert of_four == pytest.approx(NATIVE * (2.015 / 1.6449 * np.sqrt(1.25)) ** 0.3, rel=0.03)
     # Of five years ahead, four years hold less than one spell.
     lead = PastErrors(
-        errors, np.full(90_000, 5.0), -0.5 - np.arange(90_000) % 4, 0.0, True, np.zeros(1), np.ones(1), np.zeros(1)
+        errors,
+        np.full(90_000, 5.0),
+        -0.5 - np.arange(90_000) % 4,
+        0.0,
+        True,
+        np.zeros(1),
+        np.ones(1),
+        np.zeros((2, 1)),
     )
     assert lead.offsets(5.0, np.zeros(1), NATIVE, QUANTILES)[2] > of_four[2]
     half = learned(10 * errors, years=10).offsets(1.0, np.zeros(1), NATIVE, QUANTILES)
@@ -69,6 +76,30 @@ def test_what_makes_errors_large_makes_intervals_wide() -> None:
     quiet, wild = (found.offsets(1.0, np.array([x, 0.0]), NATIVE, QUANTILES)[2] for x in (-1.0, 1.0))
     assert 1.8 < wild / quiet < np.e
     assert found.size(np.array([np.nan, np.inf])) == pytest.approx(found.size(np.array([0.0, 20.0])))
+
+
+def test_of_lengths_each_side_has_its_own_size_and_of_areas_both_the_same() -> None:
+    rng = np.random.default_rng(6)
+    inputs = rng.normal(size=(40_000, 1))
+    errors = rng.normal(size=40_000)
+    # Losses alone are large where the input is.
+    errors *= np.where(errors < 0, np.exp(0.5 * inputs[:, 0]), 1.0)
+    below, above = learned(errors, inputs=inputs, is_area=False).size(np.array([1.5])) / learned(
+        errors, inputs=inputs, is_area=False
+    ).size(np.array([-1.5]))
+    assert below > 3
+    assert above == pytest.approx(1.0, abs=0.1)
+    below, above = learned(errors, inputs=inputs).size(np.array([1.0]))
+    assert below == above > 1.1
+
+
+def test_what_made_errors_large_long_ago_counts_less_of_lengths() -> None:
+    rng = np.random.default_rng(7)
+    inputs = rng.normal(size=(40_000, 1))
+    is_old = np.arange(40_000) % 50 >= 20
+    errors = rng.normal(size=40_000) * np.exp(np.where(is_old, 0.5, 0.0) * inputs[:, 0])
+    length, area = (learned(errors, inputs=inputs, is_area=kind).size(np.array([1.0])).mean() for kind in (False, True))
+    assert 1.0 < length < 0.9 * area
 
 
 def test_too_few_errors_leave_the_models_own_interval() -> None:

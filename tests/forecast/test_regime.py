@@ -47,15 +47,34 @@ def test_a_collapse_is_behind_the_forecast(model, years_after):
     assert upper < last + 60
 
 
-def test_a_loss_is_taken_out_as_a_share_and_of_a_length_as_a_difference():
-    regime = present_regime(shelf(5))
-    (found,) = regime.breaks
-    assert (found.start, found.end) == (5, 6)
-    shares = np.diff(np.log(regime.series.values))
-    assert shares[:5] == pytest.approx(np.diff(np.log(shelf(5).values))[:5])
-    assert abs(shares[5]) < 0.01
+def test_a_loss_of_a_length_is_taken_out_as_a_difference():
     length = yearly(np.concatenate([-3.0 * np.arange(10), -500 - 3.0 * np.arange(10, 20)]))
     assert np.diff(present_regime(length).series.values) == pytest.approx(-3 * np.ones(19), abs=0.01)
+
+
+def changes_before(scale_behind: float, *, behind: int = 16) -> np.ndarray:
+    """How the changes before a loss of seven tenths are seen from behind it, over what they were."""
+    rng = np.random.default_rng(4)
+    steps = rng.normal(-4, 5, 14 + behind)
+    before = 1000 + np.concatenate([[0.0], np.cumsum(steps[:14])])
+    after = 0.3 * before[-1] + np.concatenate([[0.0], np.cumsum(scale_behind * steps[14:])])
+    series = yearly(np.concatenate([before, after]), variable="area_km2")
+    regime = present_regime(series)
+    assert len(regime.breaks) == 1
+    return np.diff(regime.series.values)[:14] / steps[:14]
+
+
+def test_changes_before_a_loss_shrink_with_the_ice_only_where_those_behind_it_did():
+    as_before, smaller = changes_before(1.0), changes_before(0.3)
+    assert as_before == pytest.approx(np.full(14, 1.0), abs=0.03)
+    assert smaller == pytest.approx(np.full(14, 0.3), abs=0.03)
+    # Of one value behind it nothing is told: unchanged is twice as likely, of which this is the expected variance.
+    assert changes_before(0.3, behind=0) == pytest.approx(np.full(14, np.sqrt(0.3**2 / 3 + 2 / 3)), abs=0.01)
+
+
+def test_a_shelf_that_grew_before_its_loss_is_never_seen_below_zero():
+    values = [100.0 + 60.0 * k for k in range(16)] + [400.0]
+    assert (present_regime(yearly(values, variable="area_km2")).series.values >= 0).all()
 
 
 def test_a_loss_that_goes_on_and_a_small_one_stay():

@@ -12,20 +12,46 @@ __all__ = ["MIN_ERRORS", "PastErrors", "weighted_quantile"]
 #: Fewer past errors at a similar lead, and they say nothing yet; fewer in all, and nothing of what makes them large.
 MIN_ERRORS, _LEAST_TO_LEARN = 60, 200
 _LEAD_WIDTH = 0.35
-#: How fast past errors are forgotten (areas, all else), and how much of the size of an error the years' common weather
-#: is taken to be, in logarithms: with which as many lie on either side as should, of what came before the targets that
-#: the benchmark scores.
-_HALF_LIFE_YEARS = {True: 5.0, False: 2.0}
-_COMMON = {True: 0.3, False: 0.4}
 #: So many years of targets are trusted half.
 _HALF_TRUST_YEARS = 10.0
 #: A side is at least so much of what both sides together are: few errors may all be of one sign.
 _LEAST_SIDE = 0.2
-#: Ridge per error, the smallest error that tells more than a smaller one, and how far an input counts: as it is, and in
-#: standard deviations.
-_RIDGE, _SMALLEST, _FARTHEST, _CLIP = 0.3, 0.02, 20.0, 3.0
+#: The smallest error that tells more than a smaller one, and how far an input counts as it is.
+_SMALLEST, _FARTHEST = 0.02, 20.0
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """How past errors are remembered.
+
+    Attributes
+    ----------
+    half_life_years : float
+        How fast they are forgotten.
+    common : float
+        How much of the size of an error the years' common weather is taken to be, in logarithms.
+    size_half_life_years : float
+        How fast is forgotten what makes them large.
+    is_by_side : bool
+        Whether what makes errors below large is told apart from what makes those above large.
+    ridge, clip : float
+        Ridge per error; how far an input counts, in standard deviations.
+    """
+
+    half_life_years: float
+    common: float
+    size_half_life_years: float
+    is_by_side: bool
+    ridge: float
+    clip: float
+
+
+#: With which as many lie on either side as should, at the least interval score, of what came before the targets that the
+#: benchmark scores.
+_OF_AREAS = _Memory(5.0, 0.3, np.inf, False, 0.3, 3.0)
+_OF_ALL_ELSE = _Memory(2.0, 0.4, 10.0, True, 0.1, 2.0)
 
 
 def weighted_quantile(
@@ -55,7 +81,8 @@ class PastErrors:
     lead_years, target_year : (N,) float64
     cutoff_year : float
     is_area : bool
-        Ice shelves forget more slowly than lengths do, and share less of their weather.
+        Ice shelves forget more slowly than lengths do, share less of their weather, and are too few in years for the
+        sides to be told apart.
     """
 
     errors: Array
@@ -74,8 +101,8 @@ class PastErrors:
     ) -> PastErrors:  # fmt: skip
         r"""Return past errors with what their inputs tell of their size.
 
-        The logarithm of an error's size is fitted by ridge regression on the standardised inputs; no fit of fewer than
-        200 errors.
+        The logarithm of an error's size is fitted by ridge regression on the standardised inputs, of lengths for the
+        errors on each side by themselves and with half the weight after ten years; no fit of fewer than 200 errors.
 
         Parameters
         ----------
@@ -95,26 +122,34 @@ class PastErrors:
         >>> errors = rng.normal(size=4000) * np.exp(inputs[:, 0])
         >>> learned = PastErrors.learn(errors, inputs, lead_years=np.ones(4000), target_year=np.zeros(4000),
         ...                            cutoff_year=0.0)
-        >>> bool(1.5 < learned.size(np.array([1.0])) / learned.size(np.array([0.0])) < 3)
-        True
+        >>> (learned.size(np.array([1.0])) / learned.size(np.array([0.0]))).round(1)
+        array([2.5, 2.5])
         """
         inputs = _bounded(inputs)
         middle = inputs.mean(axis=0) if len(inputs) else np.zeros(inputs.shape[1])
         spread = inputs.std(axis=0) + 1e-9 if len(inputs) else np.ones(inputs.shape[1])
-        effect = np.zeros(inputs.shape[1])
+        effect = np.zeros((2, inputs.shape[1]))
         scaled = errors
         if len(errors) >= _LEAST_TO_LEARN:
-            z = np.clip((inputs - middle) / spread, -_CLIP, _CLIP)
+            memory = _OF_AREAS if is_area else _OF_ALL_ELSE
+            z = np.clip((inputs - middle) / spread, -memory.clip, memory.clip)
             size = np.log(np.maximum(np.abs(errors), _SMALLEST))
-            gram = z.T @ z + _RIDGE * len(errors) * np.eye(z.shape[1])
-            effect = np.linalg.solve(gram, z.T @ (size - size.mean()))
-            scaled = errors / np.exp(z @ effect)
+            weight = 0.5 ** ((cutoff_year - target_year) / memory.size_half_life_years)
+            sides = (errors < 0, errors > 0)
+            if not memory.is_by_side or min(side.sum() for side in sides) < _LEAST_TO_LEARN // 2:
+                sides = (np.ones(len(errors), dtype=bool),) * 2
+            effect = np.stack([_ridge(z[side], size[side], weight[side], memory.ridge) for side in sides])
+            scaled = errors / np.exp(np.where(errors < 0, *(z @ effect.T).T))
         return cls(scaled, lead_years, target_year, cutoff_year, is_area, middle, spread, effect)
 
-    def size(self, inputs: Array) -> float:
-        """Return how large an error is expected to be by the inputs (P,) of a forecast, 1 for usual ones."""
-        z = np.clip((_bounded(inputs) - self._middle) / self._spread, -_CLIP, _CLIP)
-        return float(np.exp(z @ self._effect))
+    @property
+    def _memory(self) -> _Memory:
+        return _OF_AREAS if self.is_area else _OF_ALL_ELSE
+
+    def size(self, inputs: Array) -> Array:
+        """Return how large errors below and above (2,) are expected to be by the inputs (P,), 1 for usual ones."""
+        z = np.clip((_bounded(inputs) - self._middle) / self._spread, -self._memory.clip, self._memory.clip)
+        return np.asarray(np.exp(self._effect @ z))
 
     def offsets(self, ahead: float, inputs: Array, native: Array, quantiles: Array) -> Array:
         r"""Return the quantiles of the error of a forecast, in units of its spread.
@@ -156,7 +191,7 @@ class PastErrors:
 
         age = self.cutoff_year - self.target_year
         weight = np.exp(-0.5 * (np.log(self.lead_years / ahead) / _LEAD_WIDTH) ** 2)
-        weight *= 0.5 ** (age / _HALF_LIFE_YEARS[self.is_area])
+        weight *= 0.5 ** (age / self._memory.half_life_years)
         near = weight > 1e-3
         if near.sum() < MIN_ERRORS:
             return native
@@ -165,14 +200,23 @@ class PastErrors:
         both = weighted_quantile(np.abs(errors), weight, np.abs(2 * quantiles - 1))
         side = np.sign(np.round(quantiles - 0.5, 12))
         conformal = np.maximum(side * weighted_quantile(errors, weight, quantiles), _LEAST_SIDE * both)
-        conformal = conformal * self.size(inputs)
+        conformal = conformal * np.where(quantiles < 0.5, *self.size(inputs))
         trust = years / (years + _HALF_TRUST_YEARS)
         half = np.abs(native)
         ratio = np.divide(conformal, half, out=np.ones_like(half), where=(half > 0) & (conformal > 0))
         spells = max(years / max(ahead, 1.0), 1.5)
         upper = np.clip(np.maximum(quantiles, 1 - quantiles), 0.5 + 1e-9, 1 - 1e-9)
         wider = special.stdtrit(spells + 1, upper) / special.ndtri(upper) * np.sqrt(1 + 1 / spells)
-        return np.sort(side * half * ratio**trust * wider ** _COMMON[self.is_area])
+        return np.sort(side * half * ratio**trust * wider**self._memory.common)
+
+
+def _ridge(z: Array, size: Array, weight: Array, ridge: float) -> Array:
+    """Return the effects (P,) of standardised inputs (N, P) on logarithms of sizes (N,)."""
+    weight = weight / weight.mean()
+    # Of one side the inputs are not standardised.
+    z = z - np.average(z, axis=0, weights=weight)
+    gram = (z * weight[:, None]).T @ z + ridge * len(size) * np.eye(z.shape[1])
+    return np.asarray(np.linalg.solve(gram, (z * weight[:, None]).T @ (size - np.average(size, weights=weight))))
 
 
 def _bounded(inputs: Array) -> Array:

@@ -94,6 +94,9 @@ class _Grown:
 def _grow(design: NDArray[np.float32], target: NDArray[np.float64], seed: int) -> Any:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
+    # What is known of no row, as the others' rates where there are fewer than three, splits none; scikit-learn cannot
+    # bin it.
+    design = np.where(np.isnan(design).all(axis=0), np.float32(0.0), design)
     return HistGradientBoostingRegressor(
         loss="absolute_error", max_iter=80, learning_rate=0.06, max_leaf_nodes=8, min_samples_leaf=40,
         l2_regularization=1.0, max_features=0.5, early_stopping=False, random_state=seed,

@@ -33,6 +33,11 @@ from glaciertime.processes import process_pool
 
 __all__ = ["Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 
+#: A change is excluded that lies so many standard deviations from what the record itself lets expect.
+_EXCLUDED = 4.0
+#: In expected errors: below it forecasts do not differ.
+_LEAST_DIFFERENCE = 0.05
+
 
 @dataclass(eq=False)
 class Workbench:
@@ -167,20 +172,23 @@ class Workbench:
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
         The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share``, and of a
-        random walk. ``bank_change`` (N,) is what the same model forecast for the evidence (N,).
+        random walk. ``bank_change`` (N,) is what the same model forecast for the evidence (N,). Where the record's own
+        Kalman forecast excludes the change, as that of a line without scatter does, the errors of others do not tell
+        how far it errs: how far the two are apart counts as one standard deviation at least.
         """
         row, bank = self.rows[index], self.pool.bank
         assert isinstance(row, OriginRow)
         cutoff = float(self.cutoffs[index])
         is_told = np.isfinite(bank_change) & (bank.walk[evidence] > 0) & (bank.spread[evidence] > 0)
         known = evidence[is_told]
-        errors = bank.target[known] - bank_change[is_told]
-        errors /= bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
+        expected = bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
+        errors = (bank.target[known] - bank_change[is_told]) / expected
         key = name_of_arrays(errors, known, cutoff)
         if key not in self._past_errors:
             inputs = np.column_stack([
                 bank.origin_features[bank.origin[known]], np.log(bank.ahead[known]),
                 np.log(bank.spread[known] / bank.walk[known]),
+                _moves(bank_change[is_told], bank.drift[known], bank.mean[known], expected),
             ])  # fmt: skip
             self._past_errors[key] = PastErrors.learn(
                 errors, inputs, lead_years=bank.ahead[known], target_year=bank.target_year[known],
@@ -188,15 +196,32 @@ class Workbench:
             )  # fmt: skip
         past = self._past_errors[key]
         width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
+        moves = _moves(change, row.drift * row.ahead, row.mean, width)
         native = _native(self.quantiles)
         out = np.empty((len(row.ahead), len(self.quantiles)))
         for place, ahead in enumerate(row.ahead):
             with np.errstate(divide="ignore"):
                 shape = np.log(row.spread[place] / row.walk[place]) if row.walk[place] > 0 else 0.0
-            inputs = np.append(row.features, [np.log(ahead), shape])
+            inputs = np.concatenate([row.features, [np.log(ahead), shape], moves[place]])
             offsets = past.offsets(float(ahead), inputs, native, self.quantiles)
             out[place] = row.last + row.scale * (change[place] + width[place] * offsets)
-        return out
+        apart = np.abs(row.mean - change)
+        drawn = np.where(apart > _EXCLUDED * row.spread, row.scale * apart, 0.0)
+        return widened(out, drawn[:, None] * native, self.quantiles)
+
+
+def _moves(
+    change: NDArray[np.float64], drift: NDArray[np.float64], mean: NDArray[np.float64], width: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what a forecast says of its own errors (N, 3): how far it goes, and how far others of the record differ.
+
+    The change (N,) over the width (N,) expected of its error, with and without its sign, and the logarithm of how
+    the last value, the drift and the Kalman mean differ.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = change / width
+        differ = np.std([np.zeros_like(drift), drift, mean], axis=0) / width
+    return np.column_stack([far, np.abs(far), np.log(differ + _LEAST_DIFFERENCE)])
 
 
 def _native(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
