@@ -25,8 +25,8 @@ _LEVEL = 0.01
 #: and where it takes or gives so much of what was there; of a position or a change so much of all that it ever did.
 _OF_VALUE = 0.2
 _OF_RANGE = 0.4
-#: How much likelier than not changes go on behind a loss as before it, until they tell: what comes of reading an outline
-#: does not shrink with the glacier.
+#: How much likelier than not changes go on behind a loss as before it, until they tell: what comes of reading an
+#: outline does not shrink with the glacier.
 _UNCHANGED_ODDS = 2.0
 #: Coverage of one standard deviation on both sides of a normal mean.
 _ONE_SIGMA = 0.6826894921370859
@@ -132,8 +132,8 @@ def _shrunk(series: Series, one: Break, *, begin: int, until: int) -> float:
     r"""Return by how much the changes before a loss are to be multiplied to be like those behind it.
 
     Trend and scatter have either shrunk with what was left, to the share *f*, or stayed as they were. How likely
-    either is, *w* for shrunk, is told by the changes from ``begin`` to the loss and from there to ``until``, as a walk of
-    one rate and one variance; without any behind it unchanged is twice as likely. The variance is that expected:
+    either is, *w* for shrunk, is told by the changes from ``begin`` to the loss and from there to ``until``, as a walk
+    of one rate and one variance; without any behind it unchanged is twice as likely. The variance is that expected:
 
     .. math:: \sqrt{w f^2 + 1 - w}, \quad
        \frac{w}{1 - w} = \frac{1}{2} f^{-n} \left(\frac{S(1)}{S(f)}\right)^{(N - 1) / 2}

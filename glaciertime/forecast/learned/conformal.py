@@ -48,8 +48,8 @@ class _Memory:
     clip: float
 
 
-#: With which as many lie on either side as should, at the least interval score, of what came before the targets that the
-#: benchmark scores.
+#: With which as many lie on either side as should, at the least interval score, of what came before the targets that
+#: the benchmark scores.
 _OF_AREAS = _Memory(5.0, 0.3, np.inf, False, 0.3, 3.0)
 _OF_ALL_ELSE = _Memory(2.0, 0.4, 10.0, True, 0.1, 2.0)
 
