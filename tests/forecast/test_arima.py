@@ -53,3 +53,22 @@ def test_years_that_were_never_observed_are_no_place_for_swings(years: list[int]
     median = fitted.predict(np.array([f"{year}-08-12" for year in ahead], dtype="M8[D]")).median
     assert fitted.grid.step_years == step
     assert np.abs(np.diff(median)).max() < 150
+
+
+@pytest.mark.parametrize("noise", [0.0, 5.0])
+@pytest.mark.parametrize(
+    "years", [list(range(2000, 2008)), [2000, 2001, 2002, 2004, 2005, 2008, 2009, 2010, 2012, 2013]]
+)
+def test_a_line_of_few_values_goes_on(years: list[int], noise: float):
+    values = -20.0 * (np.array(years) - 2000) + np.random.default_rng(1).normal(0, 1, len(years)) * noise
+    fitted = Arima().fit(make_series([f"{year}-07-01" for year in years], values))
+    median = fitted.predict(np.array([f"{years[-1] + 10}-07-01"], dtype="M8[D]")).median
+    assert fitted.order[1] == 1
+    assert median[0] == pytest.approx(-20.0 * (years[-1] + 10 - 2000), abs=1 + 5 * noise)
+
+
+def test_few_values_about_a_level_stay_there():
+    values = 1000 + np.random.default_rng(2).normal(0, 5, 12)
+    fitted = Arima().fit(make_series([f"{2000 + k}-07-01" for k in range(12)], values))
+    assert fitted.order[1] == 0
+    assert fitted.predict(np.array(["2030-07-01"], dtype="M8[D]")).median[0] == pytest.approx(1000, abs=5)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 
 from glaciertime.forecast import forecast_series
+from glaciertime.forecast.example import make_series
 from glaciertime.forecast.learned.blend import blend_weights
 from glaciertime.forecast.learned.gbm import refit_year
 from glaciertime.forecast.learned.linear import series_weights
 from glaciertime.forecast.learned.pooled import Workbench
+from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Task
 
 CUTOFF = np.datetime64("1984-01-01")
@@ -55,3 +57,35 @@ def test_where_evidence_is_silent_areas_stay_at_their_last_value_and_lengths_fol
     area, length = (blend_weights(names, same, target, series, is_area=flag) for flag in (True, False))
     np.testing.assert_allclose(area, [0.5, 0, 0, 0.5], atol=0.1)
     np.testing.assert_allclose(length, [0, 0, 0.5, 0.5], atol=0.1)
+
+
+def walks(count: int) -> list[Series]:
+    """Glaciers that lose 8 m a year, with a scatter of 10 m a year, from 1960 to 2009."""
+    found = []
+    for number in range(count):
+        values = np.cumsum(np.random.default_rng(number).normal(-8, 10, 50))
+        made = make_series([f"{1960 + k}-01-01" for k in range(50)], values, variable="length_change_m")
+        found.append(replace(made, glacier=f"walk {number}"))
+    return found
+
+
+def test_a_clean_line_among_other_glaciers_has_an_interval_that_holds_its_going_on():
+    line = replace(walks(1)[0], glacier="line", values=-10.0 * np.arange(50))
+    table = forecast_series(line, models=["auto", "gbm"], target_dates=["2015-01-01", "2020-01-01"], levels=[0.9],
+                            training=walks(5))  # fmt: skip
+    wide = table.pivot_table(index=["model", "target_date"], columns="quantile", values="value")
+    low, middle, high = wide.to_numpy().T
+    truth = np.tile([-550.0, -600.0], 2)
+    # The others lose 8 m a year.
+    assert np.abs(middle - truth).max() > 5
+    assert (low <= truth).all()
+    assert (truth <= high).all()
+    assert (high - low < 120).all()
+
+
+def test_three_other_glaciers_are_enough_to_forecast():
+    """Of each of them fewer than three others are known: a column without a value, that trees cannot be grown on."""
+    own, *others = walks(4)
+    table = forecast_series(own, models=["auto", "gbm"], target_dates=["2012-01-01"], training=others)
+    assert (table["status"] == "ok").all()
+    assert np.isfinite(table["value"]).all()

@@ -18,6 +18,11 @@ from glaciertime.forecast.series import Series, as_years
 
 __all__ = ["Arima"]
 
+#: Of fewer values the KPSS test, its variance smoothed over lags, hardly ever rejects: a clean line of eight is level.
+_FEW = 20
+#: Critical value of the KPSS statistic of a level, 5 %.
+_KPSS_LEVEL = 0.463
+
 
 @dataclass(frozen=True, eq=False)
 class _Regressors:
@@ -129,7 +134,7 @@ class Arima:
         import pmdarima
 
         model = pmdarima.auto_arima(
-            values, seasonal=False, max_p=self.max_order, max_q=self.max_order, information_criterion="aicc",
+            values, d=_differences(values), seasonal=False, max_p=self.max_order, max_q=self.max_order, information_criterion="aicc",
             error_action="ignore", suppress_warnings=True,
         )  # fmt: skip
         return model.order, model.arima_res_
@@ -137,15 +142,11 @@ class Arima:
     def _gaps(
         self, values: NDArray[np.float64], exog: NDArray[np.float64] | None = None
     ) -> tuple[tuple[int, int, int], Any]:
-        import pmdarima
         from statsmodels.tsa.statespace.sarimax import SARIMAX
 
         observed = values[np.isfinite(values)]
         typical_gap = float(np.median(np.diff(np.flatnonzero(np.isfinite(values)))))
-        try:
-            d = int(pmdarima.arima.ndiffs(observed, test="kpss", max_d=2)) if len(observed) > 5 else 1
-        except ValueError:
-            d = 1
+        d = _differences(observed)
         # The trend is one of the differenced values: a constant of theirs is the drift.
         trends = {0: ["c"], 1: ["n", "c"]}.get(d, ["n"])
         extra = 0 if exog is None else exog.shape[1]
@@ -171,3 +172,26 @@ class Arima:
                 best = (float(result.aicc), (p, d, q), result)
                 queue += [(p + dp, q + dq, trend) for dp, dq in ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1))]
         return best[1], best[2]
+
+
+def _differences(values: NDArray[np.float64]) -> int:
+    r"""Return how often values (N,) are to be differenced, 0 to 2: by the KPSS test, of few without smoothing over lags.
+
+    .. math:: \sum_i S_i^2 / (N^2 s^2), \quad S_i = \sum_{j \le i} (y_j - \bar y)
+
+    with the variance :math:`s^2` (Kwiatkowski et al. 1992, doi:10.1016/0304-4076(92)90104-Y).
+    """
+    import pmdarima
+
+    if len(values) <= 5:
+        return 1
+    try:
+        found = int(pmdarima.arima.ndiffs(values, test="kpss", max_d=2))
+    except ValueError:
+        return 1
+    if found == 0 and len(values) < _FEW:
+        about = values - values.mean()
+        variance = float(np.mean(about**2))
+        if variance > 0 and float(np.mean(np.cumsum(about) ** 2)) / (len(values) * variance) > _KPSS_LEVEL:
+            return 1
+    return found
