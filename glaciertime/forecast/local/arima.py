@@ -134,8 +134,8 @@ class Arima:
         import pmdarima
 
         model = pmdarima.auto_arima(
-            values, d=_differences(values), seasonal=False, max_p=self.max_order, max_q=self.max_order, information_criterion="aicc",
-            error_action="ignore", suppress_warnings=True,
+            values, d=_differences(values), seasonal=False, max_p=self.max_order, max_q=self.max_order,
+            information_criterion="aicc", error_action="ignore", suppress_warnings=True,
         )  # fmt: skip
         return model.order, model.arima_res_
 
@@ -175,7 +175,7 @@ class Arima:
 
 
 def _differences(values: NDArray[np.float64]) -> int:
-    r"""Return how often values (N,) are to be differenced, 0 to 2: by the KPSS test, of few without smoothing over lags.
+    r"""Return how often values (N,) are to be differenced, 0 to 2: by the KPSS test, of few without smoothing it.
 
     .. math:: \sum_i S_i^2 / (N^2 s^2), \quad S_i = \sum_{j \le i} (y_j - \bar y)
 
