@@ -7,8 +7,9 @@ over that of the last value on the same targets, the ratio clipped to 0.001..100
 
 The baselines (names in ``statsforecast-*``) see the values in order as if they were evenly spaced, which is how that
 package takes them. The judged model is ``auto``: its mixes and trees are of the other glaciers, up to each cutoff. How
-fast past errors are forgotten, and how much wider intervals are for the years' common weather, was set on the lengths
-without their last 30 values, so before the scored targets; the form was tried out on the areas.
+fast past errors are forgotten, how much wider intervals are for the years' common weather, and what an error's size on
+either side is learned from, was set on the lengths without their last 30 values, so before the scored targets; the
+form was tried out on the areas.
 
     python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json
     python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json --models last,drift,auto --jobs 2

@@ -7,8 +7,8 @@ the rate expects. Where there were fewer than ten losses nothing is claimed, whi
 
 Coverage: random walks on a trend of 30 yearly areas, without a break or with one that takes 25 to 60 % at once and
 has at least five values on either side; trend and scatter are then in proportion to what is left (``smaller``) or as
-before (``same``). The walks of the three kinds are the same but for that. Each is forecast from its last value for five years in
-which no other break comes. That one may come is told by the hazard and is no part of an interval.
+before (``same``). The walks of the three kinds are the same but for that. Each is forecast from its last value for
+five years in which no other break comes. That one may come is told by the hazard and is no part of an interval.
 
 ``python scripts/check_hazard.py [--count 500]`` prints and writes ``scripts/results/hazard.csv`` and
 ``scripts/results/break_coverage.csv``; what stands there of the same count is not done again.
