@@ -10,8 +10,8 @@ has at least five values on either side; trend and scatter are then in proportio
 before (``same``). The walks of the three kinds are the same but for that. Each is forecast from its last value for
 five years in which no other break comes. That one may come is told by the hazard and is no part of an interval.
 
-``python scripts/check_hazard.py [--count 500]`` prints and writes ``scripts/results/hazard.csv`` and
-``scripts/results/break_coverage.csv``; what stands there of the same count is not done again.
+``python scripts/check_hazard.py [--count 500] [--records 1500]`` prints and writes ``scripts/results/hazard.csv`` and
+``scripts/results/break_coverage.csv``; what stands there is not done again.
 """
 
 from __future__ import annotations
@@ -147,7 +147,8 @@ def coverage_table(path: Path) -> pd.DataFrame:
 def main() -> None:
     """Score, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=500, help="collections of each kind, and records of each kind")
+    parser.add_argument("--count", type=int, default=500, help="collections of each kind")
+    parser.add_argument("--records", type=int, default=1500, help="records of each kind, in blocks of 50")
     parser.add_argument("--models", default=",".join(_MODELS))
     given = parser.parse_args()
     _RESULTS.mkdir(exist_ok=True)
@@ -160,7 +161,7 @@ def main() -> None:
     path = _RESULTS / "break_coverage.csv"
     for model in given.models.split(","):
         for breaks in _BREAKS:
-            for first in range(0, given.count, _BLOCK):
+            for first in range(0, given.records, _BLOCK):
                 if not _kept(path, ["breaks", "model", "first"], (breaks, model, first)):
                     _add(path, coverage(model, first, breaks=breaks))
     print(coverage_table(path).round(3).to_string(index=False))
