@@ -8,12 +8,13 @@ over that of the last value on the same targets, the ratio clipped to 0.001..100
 The baselines (names in ``statsforecast-*``) see the values in order as if they were evenly spaced, which is how that
 package takes them. The judged model is ``auto``: its mixes and trees are of the other glaciers, up to each cutoff. How
 fast past errors are forgotten, how much wider intervals are for the years' common weather, and what an error's size on
-either side is learned from, was set on the lengths without their last 30 values, so before the scored targets; the
-form was tried out on the areas.
+either side is learned from, was set on the lengths without their last 30 values (``--without-last 30``, with more
+origins), so before the scored targets; the form was tried out on the areas.
 
     python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json
     python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json --models last,drift,auto --jobs 2
     python scripts/benchmark_forecast.py --data benchmark.csv --json scores.json --models all
+    python scripts/benchmark_forecast.py --data benchmark.csv --models auto --no-baselines --without-last 30
 """
 
 from __future__ import annotations
@@ -123,6 +124,12 @@ def add_baselines(result: Backtest, series_list, jobs: int) -> Backtest:
                                     status=np.where(failed, "failed", "ok")))  # fmt: skip
         values.append(matrix)
     return Backtest(pd.concat(rows, ignore_index=True), result.quantiles, np.concatenate(values))
+
+
+def without_last(series_list, count: int):
+    """The series without their last values, those that are left with too few for an origin and its targets left out."""
+    short = [series.take(slice(0, max(len(series) - count, 0))) for series in series_list]
+    return [series for series in short if len(series) and origins_of(series).indices(series)]
 
 
 def run_all(series_list, models, jobs, progress) -> Backtest:
@@ -357,11 +364,17 @@ def main() -> int:
     names = f"comma-separated, from {', '.join(model_names())}, or all; by default all but {', '.join(SLOW)}"
     parser.add_argument("--models", help=names)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--without-last", type=int, default=0, metavar="N",
+                        help="leave out the last N values of each series; without 30, all targets lie before those that "
+                             "are scored else")  # fmt: skip
     parser.add_argument("--no-baselines", action="store_true", help="leave the statsforecast baselines out")
     options = parser.parse_args()
+    if options.without_last < 0:
+        parser.error(f"--without-last {options.without_last}: give a number of values, 0 or more")
     try:
         observations = observations_from_table(pd.read_csv(options.data))
         series_list = [flag_interpolated(series) for series in series_from_observations(observations)]
+        series_list = without_last(series_list, options.without_last)
         models = chosen_models(options.models)
         models = list(dict.fromkeys(["last", *models]))
         start = time.perf_counter()

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from glaciertime.forecast import Backtest
+from glaciertime.forecast.example import straight_series
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,11 @@ def test_coverage_is_printed_by_lead_decade_and_tail(benchmark, result, capsys):
     assert (cells["all"][1], cells["all"][2], cells["all"][5]) == ("4", "0.500", "0.500")
     benchmark.print_against_parts(result, "picky", ("last",))
     assert "last 1.000 (at most 1.000)" in capsys.readouterr().out
+
+
+def test_without_the_last_values_no_target_of_the_benchmark_is_left(benchmark):
+    long = straight_series(rate_per_year=-1.0, count=70)
+    (cut,) = benchmark.without_last([long, straight_series(rate_per_year=-1.0, count=40)], 30)
+    targets = {origin + lead for origin in benchmark.origins_of(long).indices(long) for lead in benchmark.LEADS}
+    assert len(cut) == 40
+    assert min(targets) >= len(cut)
