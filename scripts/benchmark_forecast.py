@@ -365,7 +365,7 @@ def main() -> int:
     parser.add_argument("--models", help=names)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--without-last", type=int, default=0, metavar="N",
-                        help="leave out the last N values of each series; without 30, all targets lie before those that "
+                        help="leave out the last N values of each series; of 30, all targets lie before those that "
                              "are scored else")  # fmt: skip
     parser.add_argument("--no-baselines", action="store_true", help="leave the statsforecast baselines out")
     options = parser.parse_args()
