@@ -110,16 +110,17 @@ def _without(series: Series, breaks: list[Break]) -> Series:
     for number, one in enumerate(breaks):
         before = slice(0, one.start + 1)
         if series.is_ratio_scale and one.step < 0:
-            begin = breaks[number - 1].end if number else 0
-            until = breaks[number + 1].start if number + 1 < len(breaks) else len(series) - 1
-            factor = _shrunk(series, one, begin=begin, until=until)
             reached, lost_from = series.values[one.end], series.values[one.end] - one.step
-            deepest = lost_from - float(values[before].min())
-            if deepest > 0:
-                # Nothing becomes negative.
-                factor = min(factor, reached / deepest)
-            values[before] = reached + factor * (values[before] - lost_from)
-            sigma[before] *= factor
+            if reached > 0:
+                begin = breaks[number - 1].end if number else 0
+                until = breaks[number + 1].start if number + 1 < len(breaks) else len(series) - 1
+                factor = _shrunk(series, one, begin=begin, until=until)
+                deepest = lost_from - float(values[before].min())
+                if deepest > 0:
+                    # Nothing becomes negative.
+                    factor = min(factor, reached / deepest)
+                values[before] = reached + factor * (values[before] - lost_from)
+                sigma[before] *= factor
         else:
             # A gain is added: what hardly was, a lake before it formed, says nothing by its shares.
             values[before] += one.step
@@ -144,8 +145,6 @@ def _shrunk(series: Series, one: Break, *, begin: int, until: int) -> float:
     from scipy import special
 
     reached = float(series.values[one.end])
-    if reached <= 0:
-        return 1.0
     share = reached / (reached - one.step)
     root = np.sqrt(np.diff(series.years))
     change = np.diff(series.values)
