@@ -72,3 +72,12 @@ def test_few_values_about_a_level_stay_there():
     fitted = Arima().fit(make_series([f"{2000 + k}-07-01" for k in range(12)], values))
     assert fitted.order[1] == 0
     assert fitted.predict(np.array(["2030-07-01"], dtype="M8[D]")).median[0] == pytest.approx(1000, abs=5)
+
+
+def test_a_walk_with_a_gap_goes_nowhere():
+    """Of a random walk the likeliest model is the walk, whose forecast is the last value; a drift is not made up."""
+    years = np.array([year for year in range(1960, 2000) if year not in (1970, 1985)])
+    values = np.cumsum(np.random.default_rng(0).normal(0, 5, len(years)))
+    fitted = Arima().fit(make_series([f"{year}-01-01" for year in years], values))
+    assert fitted.order == (0, 1, 0)
+    np.testing.assert_allclose(fitted.predict(AHEAD).median, values[-1], rtol=1e-9)

@@ -1,4 +1,4 @@
-"""ARIMA: pmdarima on even series without gaps, the state-space form of statsmodels where there are gaps."""
+"""ARIMA on a regular grid with its gaps open, in the state-space form of statsmodels, by a compiled likelihood."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import FitError
 from glaciertime.forecast.covariates import Covariates
+from glaciertime.forecast.local.arma import differences, mean_log_likelihood, with_slopes
 from glaciertime.forecast.local.grid import Grid, to_grid
 from glaciertime.forecast.prediction import DEFAULT_LEVELS, Prediction, from_normal
 from glaciertime.forecast.series import Series, as_years
 
 __all__ = ["Arima"]
-
-#: Of fewer values the KPSS test, its variance smoothed over lags, hardly ever rejects: a clean line of eight is level.
-_FEW = 20
-#: Critical value of the KPSS statistic of a level, 5 %.
-_KPSS_LEVEL = 0.463
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +70,9 @@ class _FittedArima:
 class Arima:
     """ARIMA(p, d, q) whose order is chosen by the corrected Akaike criterion, d by a KPSS test.
 
-    An even series without gaps goes to ``pmdarima.auto_arima`` (stepwise search). Any other is put on a regular
-    grid with its gaps open and fitted in the state-space form by an exact Kalman filter, with and without drift,
-    the orders searched stepwise from the small ones (Hyndman and Khandakar 2008, doi:10.18637/jss.v027.i03);
-    nothing is interpolated.
+    A series is put on a regular grid with its gaps open and fitted in the state-space form by an exact Kalman filter,
+    with and without drift, the orders searched stepwise from the small ones (Hyndman and Khandakar 2008,
+    doi:10.18637/jss.v027.i03); nothing is interpolated.
 
     Attributes
     ----------
@@ -100,8 +95,7 @@ class Arima:
         InputError
             If a covariate does not cover the observations.
         """
-        # Imported before warnings are silenced: both packages set filters of their own on import.
-        import pmdarima  # noqa: F401
+        # Imported before warnings are silenced: the package sets filters of its own on import.
         import statsmodels.tsa.statespace.sarimax  # noqa: F401
 
         grid = to_grid(series)
@@ -114,8 +108,7 @@ class Arima:
         regressors, exog = self._regressors(series, grid) if self.covariates is not None else (None, None)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            even = grid.is_even and regressors is None
-            order, result = self._even(values) if even else self._gaps(values, exog)
+            order, result = self._search(values, exog, is_even=grid.is_even and regressors is None)
         if result is None:
             raise FitError(f'{series.label}: no ARIMA order converged on {len(series)} observations; use "drift"')
         return _FittedArima(grid, result, order, scale, centre, regressors)
@@ -130,27 +123,18 @@ class Arima:
         found = _Regressors(self.covariates, raw.mean(axis=0), np.where(spread < 1e-12, 1.0, spread), series.label)
         return found, (raw - found.centre) / found.scale
 
-    def _even(self, values: NDArray[np.float64]) -> tuple[tuple[int, int, int], Any]:
-        import pmdarima
-
-        model = pmdarima.auto_arima(
-            values, d=_differences(values), seasonal=False, max_p=self.max_order, max_q=self.max_order,
-            information_criterion="aicc", error_action="ignore", suppress_warnings=True,
-        )  # fmt: skip
-        return model.order, model.arima_res_
-
-    def _gaps(
-        self, values: NDArray[np.float64], exog: NDArray[np.float64] | None = None
+    def _search(
+        self, values: NDArray[np.float64], exog: NDArray[np.float64] | None, *, is_even: bool
     ) -> tuple[tuple[int, int, int], Any]:
-        from statsmodels.tsa.statespace.sarimax import SARIMAX
-
+        """Return the order of the smallest criterion, and its result; None where none converged."""
         observed = values[np.isfinite(values)]
         typical_gap = float(np.median(np.diff(np.flatnonzero(np.isfinite(values)))))
-        d = _differences(observed)
-        # The trend is one of the differenced values: a constant of theirs is the drift.
-        trends = {0: ["c"], 1: ["n", "c"]}.get(d, ["n"])
+        d = differences(observed)
+        # The constant is one of the differenced values: their drift. A level about the median instead of one that is
+        # found spares a parameter, and serves worse where it is found from values between gaps.
+        trends = ["n"] * (d > 0 or is_even) + ["c"] * (d < 2)
         extra = 0 if exog is None else exog.shape[1]
-        best: tuple[float, tuple[int, int, int], Any] = (np.inf, (0, d, 0), None)
+        best: _Candidate | None = None
         tried: set[tuple[int, int, str]] = set()
         queue = [(p, q, trend) for trend in trends for p, q in ((0, 0), (1, 0), (0, 1), (1, 1))]
         while queue:
@@ -160,38 +144,48 @@ class Arima:
                 continue
             tried.add((p, q, trend))
             try:
-                model = SARIMAX(values, exog, order=(p, d, q), trend=trend, concentrate_scale=True)
-                # The covariance of the parameters is not used, and costs more than the fit.
-                result = model.fit(disp=False, maxiter=50, cov_type="none")
+                one = _fitted(values, exog, (p, d, q), trend)
             except (ValueError, np.linalg.LinAlgError):
                 continue
             # A swing faster than the record is sampled is seen nowhere in it, and would be forecast between its dates.
-            if typical_gap > 1 and (np.abs(np.angle(result.arroots)) > np.pi / typical_gap + 1e-9).any():
+            if typical_gap > 1 and one.has_swing_above(np.pi / typical_gap):
                 continue
-            if np.isfinite(result.aicc) and result.aicc < best[0]:
-                best = (float(result.aicc), (p, d, q), result)
+            if np.isfinite(one.criterion) and (best is None or one.criterion < best.criterion):
+                best = one
                 queue += [(p + dp, q + dq, trend) for dp, dq in ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1))]
-        return best[1], best[2]
+        return ((0, d, 0), None) if best is None else (best.order, best.model.filter(best.parameters, cov_type="none"))
 
 
-def _differences(values: NDArray[np.float64]) -> int:
-    r"""Return how often values (N,) are to be differenced, 0 to 2: by the KPSS test, of few without smoothing it.
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A model of one order at its most likely parameters, and the corrected Akaike criterion of it."""
 
-    .. math:: \sum_i S_i^2 / (N^2 s^2), \quad S_i = \sum_{j \le i} (y_j - \bar y)
+    model: Any
+    order: tuple[int, int, int]
+    parameters: NDArray[np.float64]
+    criterion: float
 
-    with the variance :math:`s^2` (Kwiatkowski et al. 1992, doi:10.1016/0304-4076(92)90104-Y).
-    """
-    import pmdarima
+    def has_swing_above(self, angle: float) -> bool:
+        """Return whether the process swings faster than so many radians a step."""
+        named = dict(zip(self.model.param_names, self.parameters, strict=True))
+        roots = np.roots([1.0, *(-named[f"ar.L{lag}"] for lag in range(1, self.order[0] + 1))])
+        return bool((np.abs(np.angle(roots)) > angle + 1e-9).any())
 
-    if len(values) <= 5:
-        return 1
-    try:
-        found = int(pmdarima.arima.ndiffs(values, test="kpss", max_d=2))
-    except ValueError:
-        return 1
-    if found == 0 and len(values) < _FEW:
-        about = values - values.mean()
-        variance = float(np.mean(about**2))
-        if variance > 0 and float(np.mean(np.cumsum(about) ** 2)) / (len(values) * variance) > _KPSS_LEVEL:
-            return 1
-    return found
+
+def _fitted(
+    values: NDArray[np.float64], exog: NDArray[np.float64] | None, order: tuple[int, int, int], trend: str
+) -> _Candidate:
+    from scipy.optimize import fmin_l_bfgs_b
+    from statsmodels.tools.eval_measures import aicc
+    from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+    model = SARIMAX(values, exog, order=order, trend=trend, concentrate_scale=True)
+    regressors = np.empty((len(values), 0)) if exog is None else np.ascontiguousarray(exog)
+    told = (np.ascontiguousarray(values), regressors, order, trend == "c")
+    free = np.asarray(model.untransform_params(model.start_params), dtype=float)
+    if len(free):
+        free, _, _ = fmin_l_bfgs_b(with_slopes, free, args=told, maxiter=50)
+    log_likelihood = len(values) * mean_log_likelihood(free, *told)
+    parameters = np.asarray(model.transform_params(free))
+    criterion = float(aicc(log_likelihood, len(values) - order[1], len(free) + 1))
+    return _Candidate(model, order, parameters, criterion)
