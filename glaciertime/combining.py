@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -79,8 +81,9 @@ def in_seconds(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
 def are_bounds(series: pd.DataFrame) -> pd.Series:
     """Return, row by row of the table ``observations``, whether the value is a bound."""
     bounds = series["bound"] if "bound" in series else pd.Series("", index=series.index)
-    sides = [side_of_bound(*pair) for pair in zip(series["quality"], bounds, strict=True)]
-    return pd.Series([bool(side) for side in sides], index=series.index, dtype=bool)
+    pairs = list(zip(series["quality"], bounds, strict=True))
+    is_bound = {pair: bool(side_of_bound(*pair)) for pair in dict.fromkeys(pairs)}
+    return pd.Series([is_bound[pair] for pair in pairs], index=series.index, dtype=bool)
 
 
 def of_its_day(row: pd.Series, series: pd.DataFrame) -> pd.Series:
@@ -123,18 +126,38 @@ def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
         Columns ``date, value, sigma, n, censored, quality`` in order of time; the flags are those of all values of the
         day.
     """
-    rows = series[series["value"].notna()]
-    censored = are_bounds(rows)
-    table = rows[["date", "value", "sigma", "quality"]].assign(censored=censored)
-    out = []
-    for date, found in table.groupby(table["date"].dt.floor("D"), sort=True):
-        day = found if found["censored"].all() else found[~found["censored"]]
-        mean, sigma = weighted_mean(day["value"].to_numpy(dtype=float), day["sigma"].to_numpy(dtype=float))
-        flags = {flag: reason for text in sorted(day["quality"]) for flag, reason in flags_of(text).items()}
-        row = {"date": date, "value": mean, "sigma": sigma, "n": len(day), "censored": bool(day["censored"].any())}
-        out.append({**row, "quality": join_flags(flags)})
-    columns = ["date", "value", "sigma", "n", "censored", "quality"]
-    return in_seconds(pd.DataFrame(out, columns=columns), "date")
+    rows = series[series["value"].notna() & series["date"].notna()]
+    days = rows["date"].to_numpy().astype("datetime64[D]")
+    texts = rows["quality"].to_numpy(dtype=object)
+    # The flags of many rows are the same few; and most days have one row, which says all of them.
+    plain = {text: join_flags(flags_of(text)) for text in dict.fromkeys(texts)}
+    order = np.argsort(days, kind="stable")
+    first = np.append(True, days[order][1:] != days[order][:-1])[: len(order)]
+    chosen = order[first]
+    out = {
+        "date": days[chosen].astype("datetime64[s]"),
+        "value": rows["value"].to_numpy(dtype=float)[chosen],
+        "sigma": rows["sigma"].to_numpy(dtype=float)[chosen],
+        "n": np.ones(len(chosen), dtype=np.int64),
+        "censored": are_bounds(rows).to_numpy()[chosen],
+        "quality": np.array([plain[text] for text in texts[chosen]], dtype=object),
+    }
+    place = np.cumsum(first) - 1
+    for at in np.flatnonzero(np.bincount(place) > 1) if len(place) else ():
+        for name, value in _combined(rows.iloc[order[place == at]]).items():
+            out[name][at] = value
+    return pd.DataFrame(out).astype({"quality": rows["quality"].dtype})
+
+
+def _combined(found: pd.DataFrame) -> dict[str, Any]:
+    """Return what the rows of one day are together."""
+    bounds = are_bounds(found)
+    day = found if bounds.all() else found[~bounds]
+    mean, sigma = weighted_mean(day["value"].to_numpy(dtype=float), day["sigma"].to_numpy(dtype=float))
+    flags = {flag: reason for text in sorted(day["quality"]) for flag, reason in flags_of(text).items()}
+    return {
+        "value": mean, "sigma": sigma, "n": len(day), "censored": bool(bounds.all()), "quality": join_flags(flags)
+    }  # fmt: skip
 
 
 def mean_of_days(days: pd.DataFrame) -> tuple[pd.Timestamp, float, float]:

@@ -69,3 +69,14 @@ def test_years_with_more_than_three_days_are_made_even():
     assert evened(daily)["value"].tolist() == [4.0, 5.0, 6.0]
     assert len(evened(daily[1:])) == 5
     assert yearly_means(daily)["n"].tolist() == [4, 1, 1]
+
+
+def test_days_of_one_row_and_of_several_stand_in_order_of_time():
+    rows = days(["2003-01-01", "2001-05-06", "2002-02-02", "2001-05-06"], [9.0, 1.0, 7.0, 3.0], 1.0)
+    daily = one_per_day(rows)
+    assert daily["date"].dt.year.tolist() == [2001, 2002, 2003]
+    assert daily["value"].tolist() == [2.0, 7.0, 9.0]
+    assert daily["n"].tolist() == [2, 1, 1]
+    twice = one_per_day(rows[rows["date"].dt.year == 2001])
+    assert twice[["value", "n"]].to_numpy().tolist() == [[2.0, 2]]
+    assert one_per_day(rows[:0]).empty

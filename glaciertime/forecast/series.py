@@ -277,14 +277,14 @@ def _select_front(table: pd.DataFrame, front_of: str) -> pd.DataFrame:
 
 def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
     notes = []
-    flags = rows["quality"].map(flags_of)
+    held = {text: frozenset(flags_of(text)) for text in rows["quality"].unique()}
     no_value = rows["value"].isna()
     bound = (rows["bound"] != "") & ~no_value
     if bound.any():
         notes.append(f"{int(bound.sum())} dropped: a bound, not a value")
     no_value |= bound
     for flag in _NOT_A_VALUE:
-        bad = flags.map(lambda held, flag=flag: flag in held) & ~no_value
+        bad = rows["quality"].isin([text for text, flags in held.items() if flag in flags]) & ~no_value
         if bad.any():
             notes.append(f"{int(bad.sum())} dropped: {flag}")
         no_value |= bad

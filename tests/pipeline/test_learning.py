@@ -96,7 +96,7 @@ def test_a_forecast_is_the_same_with_what_is_kept_and_trains_no_trees_twice(
     plain = forecast_series(own, **asked)
     alone = len(grown)
     assert alone > 2
-    for trained in (alone, 1):
+    for trained in (alone, 0):
         grown.clear()
         again = forecast_series(own, **asked, kept=KeptLearning(tmp_path))
         pd.testing.assert_frame_equal(again, plain, check_exact=True)

@@ -23,6 +23,7 @@ from glaciertime.forecast.learned.features import FEATURES
 from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.linear import Line, fit_linear, linear_inputs, series_weights
 from glaciertime.forecast.learned.past import OriginRow
+from glaciertime.forecast.learned.trees import Trees, trees_of
 from glaciertime.processes import process_pool
 
 __all__ = ["MIN_ROWS", "REFIT_YEARS", "GlobalTrees"]
@@ -75,32 +76,47 @@ class _Grown:
     """The straight line and the trees of one fold at one refit date, and how much of what is driven came true."""
 
     line: Line
-    trees: Any
+    trees: Trees
     stacked: bool
     gain: float = 0.0
 
+    def told(self) -> NDArray[np.float64]:
+        """Return all of it as one row of numbers, to be kept."""
+        parts = [self.line.centre, self.line.spread, self.line.weights, self.trees.roots, self.trees.nodes.ravel()]
+        head = [self.trees.base, float(self.stacked), self.gain, *(len(part) for part in parts)]
+        return np.concatenate([np.array(head), *parts])
+
     def answer(self, asked: _Block) -> NDArray[np.float64]:
         """Return the answers (2, R) of the straight line and of the trees."""
-        from threadpoolctl import threadpool_limits
-
         straight = self.line(linear_inputs(asked.design, asked.root_ahead))
         if not len(straight):
             return np.stack([straight, straight])
         seen = asked.with_column(straight) if self.stacked else asked.design
-        with threadpool_limits(limits=1):
-            return np.stack([straight, self.trees.predict(seen)]) + self.gain * asked.driven
+        return np.stack([straight, self.trees(seen)]) + self.gain * asked.driven
 
 
-def _grow(design: NDArray[np.float32], target: NDArray[np.float64], seed: int) -> Any:
+def _grown_of(told: NDArray[np.float64]) -> _Grown:
+    """Return what :meth:`_Grown.told` told."""
+    base, stacked, gain = told[:3]
+    ends = 8 + np.cumsum(told[3:8].astype(np.int64))
+    centre, spread, weights, roots, nodes = np.split(told[8:], ends[:-1] - 8)
+    return _Grown(
+        Line(centre, spread, weights), Trees(nodes.reshape(-1, 7), roots.astype(np.int64), float(base)),
+        bool(stacked), float(gain),
+    )  # fmt: skip
+
+
+def _grow(design: NDArray[np.float32], target: NDArray[np.float64], seed: int) -> Trees:
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     # What is known of no row, as the others' rates where there are fewer than three, splits none; scikit-learn cannot
     # bin it.
     design = np.where(np.isnan(design).all(axis=0), np.float32(0.0), design)
-    return HistGradientBoostingRegressor(
+    grown = HistGradientBoostingRegressor(
         loss="absolute_error", max_iter=80, learning_rate=0.06, max_leaf_nodes=8, min_samples_leaf=40,
         l2_regularization=1.0, max_features=0.5, early_stopping=False, random_state=seed,
     ).fit(design, target)  # fmt: skip
+    return trees_of(grown)
 
 
 def _train(job: _Job) -> _Grown:
@@ -164,6 +180,8 @@ class GlobalTrees:
         self.known_answers = np.full((2, len(bank.origin)), np.nan)
         self._answered: set[float] = set()
         self._grown: OrderedDict[tuple[float, int], _Grown] = OrderedDict()
+        #: Of which ensembles is known that they are kept.
+        self._told: set[tuple[float, int]] = set()
 
     def answers(self, wanted: NDArray[np.bool_] | None = None, *, jobs: int = 1) -> NDArray[np.float64]:
         """Return the forecast changes of rows of the bank by the straight line and by the trees, (2, R).
@@ -231,7 +249,7 @@ class GlobalTrees:
         changes = [np.full((2, len(row.ahead)), np.nan) for row in tasks]
         counts = {key: len(self._training(*key)) for key in dict.fromkeys(keys)}
         common = common_signals(self.bank, np.array([row.year for row in tasks]), np.array(glaciers, dtype=object))
-        for key, grown in self._grow_all(dict.fromkeys(keys), jobs=jobs):
+        for key, grown in self._grow_all(dict.fromkeys(keys), jobs=jobs, is_kept=True):
             if grown is None:
                 continue
             for index in (index for index, its in enumerate(keys) if its == key):
@@ -283,24 +301,55 @@ class GlobalTrees:
         return rows[self.bank.first_series(self.bank.series[rows])]
 
     def _grow_all(
-        self, keys: Iterable[tuple[float, int]], *, jobs: int
+        self, keys: Iterable[tuple[float, int]], *, jobs: int, is_kept: bool = False
     ) -> Iterator[tuple[tuple[float, int], _Grown | None]]:
-        """Yield the ensemble of each refit date and fold; None where too little was known."""
+        """Yield the ensemble of each refit date and fold; None where too little was known.
+
+        Those that forecast (``is_kept``) are kept whole: they may be asked anything. Of those that answer for rows
+        of the bank, the answers are kept.
+        """
         wanted = list(keys)
         for key in wanted:
             if key in self._grown:
                 self._grown.move_to_end(key)
+                if is_kept:
+                    self._keep({key: self._grown[key]})
                 yield key, self._grown[key]
         left = iter([key for key in wanted if key not in self._grown])
         # A few at a time: what each learns from is held until it is grown.
         while some := list(islice(left, 4 * max(jobs, 1))):
             work = {key: rows for key in some if len(rows := self._training(*key)) >= MIN_ROWS}
-            made = dict(zip(work, _map([self._job(rows) for rows in work.values()], jobs), strict=True))
+            made = self._kept_ones(work) if is_kept else {}
+            new = {key: rows for key, rows in work.items() if key not in made}
+            grown = _map([self._job(rows) for rows in new.values()], jobs)
+            made |= zip(new, grown, strict=True)
+            if is_kept:
+                self._keep(made)
             for key in some:
                 yield key, made.get(key)
             self._grown.update(made)
             while len(self._grown) > _HELD:
                 self._grown.popitem(last=False)
+
+    def _kept_ones(self, work: dict[tuple[float, int], NDArray[np.int64]]) -> dict[tuple[float, int], _Grown]:
+        """Return the ensembles that were kept before."""
+        if self.kept is None:
+            return {}
+        told = {key: self.kept.answers(self._name_of_trees(key, rows)) for key, rows in work.items()}
+        self._told |= {key for key, one in told.items() if one is not None}
+        return {key: _grown_of(one) for key, one in told.items() if one is not None}
+
+    def _keep(self, made: dict[tuple[float, int], _Grown]) -> None:
+        """Keep ensembles, each once."""
+        if self.kept is None:
+            return
+        for key in made.keys() - self._told:
+            self.kept.keep_answers(self._name_of_trees(key, self._training(*key)), made[key].told())
+        self._told |= made.keys()
+
+    def _name_of_trees(self, key: tuple[float, int], rows: NDArray[np.int64]) -> str:
+        """Return a name of all that an ensemble rests on."""
+        return name_of_arrays("ensemble", key[1], self._name(key[0], rows))
 
     def _job(self, rows: NDArray[np.int64]) -> _Job:
         return _Job(
