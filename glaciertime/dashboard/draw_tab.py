@@ -39,7 +39,7 @@ def parse_places(text: str, *, kind: str) -> list[tuple[float, float]]:
     Raises
     ------
     InputError
-        For a line that is no place on Earth, or too few of them for what is drawn.
+        For a line that is no place on Earth, too few of them for what is drawn, and where it crosses itself.
 
     Examples
     --------
@@ -57,8 +57,12 @@ def parse_places(text: str, *, kind: str) -> list[tuple[float, float]]:
         if not (-180 <= longitude <= 180 and -90 <= latitude <= 90):
             raise InputError(f"'{line[:60]}' lies beyond the Earth; give longitude, latitude in degrees")
         places.append((longitude, latitude))
+    places = [place for number, place in enumerate(places) if number == 0 or place != places[number - 1]]
     if len(places) < _LEAST[kind]:
         raise InputError(f"{len(places)} places drawn, {_LEAST[kind]} are needed for a {kind}")
+    line = shapely.LinearRing(places) if kind == "fjord" else shapely.LineString(places)
+    if kind != "box" and not line.is_simple:
+        raise InputError(f"the line of the {kind} crosses itself; draw it from one end to the other")
     return places
 
 

@@ -10,7 +10,7 @@ import panel as pn
 
 from glaciertime.archive import Archive
 from glaciertime.dashboard.forecast_tab import show_forecasts
-from glaciertime.dashboard.parts import Dropper, Runner, options, page_part
+from glaciertime.dashboard.parts import Dropper, Runner, day_choice, options, page_part
 from glaciertime.dashboard.session import Session
 from glaciertime.record import read_record
 from glaciertime.tables import VARIABLES
@@ -36,6 +36,7 @@ class _OwnSeries:
         self.columns = pn.widgets.TextInput(
             label="Columns (where their names do not tell)", placeholder="date=Year,value=Length", **_WIDE
         )
+        self.days = day_choice()
         self.runner = Runner(session.commands, label="Read and forecast", work=self._work)
         self.results = pn.Column(**_WIDE)
         self.dropper.param.watch(self._arrived, "arrivals")
@@ -44,7 +45,7 @@ class _OwnSeries:
     def view(self) -> Any:
         return page_part(
             "Your own series", self.dropper, self.file, self.glacier, self.variable, self.unit, self.columns,
-            self.runner.view(), self.results,
+            self.days, self.runner.view(), self.results,
         )  # fmt: skip
 
     def _arrived(self, _: object) -> None:
@@ -63,6 +64,7 @@ class _OwnSeries:
             ("--glacier", self.glacier.value), ("--variable", self.variable.value), ("--unit", self.unit.value),
             ("--columns", self.columns.value),
         )  # fmt: skip
+        given += [self.days.value] if self.days.value else []
         ended = await runner.run(["import", f"series/{self.file.value}", *given, *own, "--json"])
         if not ended.has_result:
             return

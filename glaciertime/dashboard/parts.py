@@ -16,7 +16,7 @@ from glaciertime.dashboard.commands import Commands, Ended
 from glaciertime.dashboard.uploads import KINDS
 from glaciertime.dashboard.workplace import Workplace
 
-__all__ = ["Dropper", "Runner", "download", "options", "page_part", "table_html"]
+__all__ = ["Dropper", "Runner", "day_choice", "download", "options", "page_part", "table_html"]
 
 _WIDE: dict[str, Any] = {"sizing_mode": "stretch_width"}
 
@@ -136,6 +136,13 @@ export function render({ model }) {
     def paths(self) -> list[Path]:
         """Return the files that are here."""
         return [self.folder / name for name in self.names if (self.folder / name).is_file()]
+
+
+def day_choice() -> Any:
+    """Return the choice of what a date such as 03/04/2002 is: its value is the option of the command, or empty."""
+    return pn.widgets.Select(
+        label="03/04/2002 is", options={"refused": "", "3 April": "--day-first", "4 March": "--month-first"}, **_WIDE
+    )
 
 
 class Runner:

@@ -10,7 +10,7 @@ import panel as pn
 import yaml
 
 from glaciertime.catalog import load_catalog
-from glaciertime.dashboard.parts import Dropper, Runner, options, page_part
+from glaciertime.dashboard.parts import Dropper, Runner, day_choice, options, page_part
 from glaciertime.dashboard.session import Session
 from glaciertime.errors import UsageError
 
@@ -67,11 +67,7 @@ class _Track:
         self.resolution = pn.widgets.TextInput(
             label="Pixel size of masks without georeference, m", placeholder="30", **_WIDE
         )
-        self.days = pn.widgets.Select(
-            label="03/04/2002 is",
-            options={"refused": "", "3 April": "--day-first", "4 March": "--month-first"},
-            **_WIDE,
-        )
+        self.days = day_choice()
         self.runner = Runner(session.commands, label="Track", work=self._work)
         self.result = pn.pane.HTML("", **_WIDE)
         self.dropper.param.watch(self._arrived, "arrivals")

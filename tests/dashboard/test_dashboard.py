@@ -94,10 +94,14 @@ def test_another_image_of_the_same_name_takes_the_place_of_the_first(page: Any, 
 
 def test_a_table_becomes_a_forecast_and_a_verdict(page: Any, tmp_path: Path) -> None:
     table = tmp_path / "lengths.csv"
-    rows = [f"My Glacier,{1980 + year}-09-01,length_change_m,{-20 * year + (year % 3)},m" for year in range(16)]
-    table.write_text("\n".join(["glacier,date,variable,value,unit", *rows, ""]))
+    # As spreadsheets of Europe write it.
+    rows = [f"My Glacier;01.09.{1980 + year};length_change_m;{-20 * year + (year % 3)},5;m" for year in range(16)]
+    table.write_text("\n".join(["glacier;date;variable;value;unit", *rows, ""]))
     open_tab(page, "Own series")
     bring(page, table)
+    page.get_by_role("button", name="Read and forecast").click()
+    page.get_by_text("give --day-first or --month-first").wait_for()
+    page.get_by_label("03/04/2002 is").last.select_option("3 April")
     page.get_by_role("button", name="Read and forecast").click()
     page.get_by_role("region", name="Forecasts, m").wait_for()
     page.get_by_text("use ").last.wait_for()

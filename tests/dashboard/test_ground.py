@@ -129,7 +129,17 @@ def test_a_picture_of_bands_that_are_not_there_is_refused(tmp_path: Path) -> Non
         picture(tmp_path / "b.tif")
 
 
-@pytest.mark.parametrize("text", ["", "1", "1,2", "200, 10\n1,1", "a,b\n1,1", "1,91\n1,1"])
+def test_a_line_that_crosses_itself_is_refused() -> None:
+    crossed = "0,0\n2,2\n2,0\n0,2"
+    for kind in ("front", "centreline", "fjord"):
+        with pytest.raises(InputError, match="crosses itself"):
+            parse_places(crossed, kind=kind)
+    assert len(parse_places(crossed, kind="box")) == 4
+    assert len(parse_places("0,0\n2,0\n2,2\n0,2", kind="fjord")) == 4
+    assert parse_places("0,0\n0,0\n2,2", kind="front") == [(0.0, 0.0), (2.0, 2.0)]
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,2", "1,2\n1,2", "200, 10\n1,1", "a,b\n1,1", "1,91\n1,1"])
 def test_places_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"degrees|needed"):
         parse_places(text, kind="front")
