@@ -75,6 +75,8 @@ MODELS = {
               "8 even observations", _LOCAL + "classical:Theta", 8),
         Model("ets", "exponential smoothing of statsforecast, on the last stretch without gaps",
               "8 even observations", _LOCAL + "classical:Ets", 8),
+        Model("auto-arima", "auto_arima of pmdarima, on the last stretch without gaps",
+              "8 even observations", _LOCAL + "classical:AutoArima", 8),
         Model("gp", "Gaussian process at exact dates: trend, slow variation, season", "5 observations",
               _LOCAL + "gp:GaussianProcess", 5, weighs_sigma=True),
         Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",

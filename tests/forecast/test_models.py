@@ -52,7 +52,9 @@ def test_a_change_of_unit_carries_through_the_global_models(glaciers):
     np.testing.assert_allclose(1000 * kilometres["value"], metres["value"], rtol=1e-6)
 
 
-@pytest.mark.parametrize("model", ["last", "seasonal-last", "drift", "damped-drift", "theta", "ets", "kalman", "gp"])
+@pytest.mark.parametrize(
+    "model", ["last", "seasonal-last", "drift", "damped-drift", "theta", "ets", "auto-arima", "kalman", "gp"]
+)
 def test_a_change_of_sign_mirrors_the_additive_models(model, glaciers):
     series = even(glaciers[1])
     plus = forecast(series, [model])["value"].to_numpy().reshape(2, -1)

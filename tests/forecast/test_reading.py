@@ -9,7 +9,7 @@ from glaciertime.forecast import forecast_series
 from glaciertime.forecast.example import make_series
 from glaciertime.forecast.reading import resolution_of
 
-MODELS = ["drift", "damped-drift", "theta", "ets", "gp", "kalman", "arima", "auto"]
+MODELS = ["drift", "damped-drift", "theta", "ets", "auto-arima", "gp", "kalman", "arima", "auto"]
 
 
 def line(count: int, *, sigma: float = np.nan):
