@@ -105,7 +105,7 @@ def explain(
     several = is_several(images) or (out.suffix.lower() != ".png" and (out.is_dir() or not out.suffix))
     listing = list_images(images, mark="glaciertime segment", outputs=out if several else None, clouds="none")
     targets = [_place(out, image.place, several=several) for image in listing.images]
-    _check_places(targets, listing.images, settings, several=several)
+    _check_places(targets, listing.images, settings, folder=out if several else None)
     explainer = _explainer(model, networks, seed=seed)
     found: list[dict[str, Any]] = []
     scores = []
@@ -185,7 +185,10 @@ def _place(out: Path, name: str, *, several: bool) -> Path:
     return out
 
 
-def _check_places(targets: list[Path], images: tuple[ListedImage, ...], settings: Settings, *, several: bool) -> None:
+def _check_places(
+    targets: list[Path], images: tuple[ListedImage, ...], settings: Settings, *, folder: Path | None
+) -> None:
+    from glaciertime.cli.selecting import make_folder
     from glaciertime.report.explanation_picture import MARK
     from glaciertime.writing import Target, check_target
     from glaciertime.writing.marks import made_by
@@ -193,11 +196,10 @@ def _check_places(targets: list[Path], images: tuple[ListedImage, ...], settings
     inputs = [
         path for path in (*(image.path for image in images), *map(Path, settings.weights), settings.centreline) if path
     ]
-    if several:
-        folder = targets[0].parent if targets else Path()
-        if not folder.is_dir() and not folder.parent.is_dir():
-            raise UsageError(f"--out {folder}: folder {folder.parent} does not exist; create it first")
-        folder.mkdir(exist_ok=True)
+    if folder is not None:
+        make_folder(folder)
+        for target in targets:  # of folders of glaciers each has its own
+            target.parent.mkdir(parents=True, exist_ok=True)
     for target in targets:
         check_target(Target(target, "--out", made_by(MARK)), inputs=inputs, overwrite=settings.overwrite)
         check_note(target, overwrite=settings.overwrite)

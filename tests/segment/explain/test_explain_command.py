@@ -34,6 +34,14 @@ def test_a_picture_and_numbers_come_of_one_image(scene: Path, capsys: pytest.Cap
     assert "scene.png" in capsys.readouterr().out
 
 
+def test_images_in_folders_of_their_glaciers_are_explained_in_such_folders(scene: Path) -> None:
+    for name in ("Crane", "DBE"):
+        (scene.parent / "scenes" / name).mkdir(parents=True)
+        Image.open(scene).crop((0, 0, 64, 64)).save(scene.parent / "scenes" / name / f"{name}.png")
+    assert run(["explain", "scenes", "--method", "permutation", "--out", "why"]) == 0
+    assert sorted(path.parent.name for path in Path("why").rglob("*_explained.png")) == ["Crane", "DBE"]
+
+
 def test_a_map_is_compared_with_that_of_random_weights(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("captum", reason="the extra 'train' is not installed")
     assert run(["explain", "scene.png", "--method", "grad-cam", "--out", "p.png", "--json"]) == 0
