@@ -23,7 +23,7 @@ for (const svg of document.querySelectorAll("svg.zoom")) {
     const rough = width / scale / 1000 / 4, power = 10 ** Math.floor(Math.log10(rough));
     const step = power * (rough / power < 1.5 ? 1 : rough / power < 3.5 ? 2 : rough / power < 7.5 ? 5 : 10);
     // Letters of twelve pixels, however wide the map is on its page.
-    const letter = 12 * whole[2] / (svg.clientWidth || 700), size = `font-size:${letter * share}px;stroke-width:${4 * share}px`;
+    const letter = 12 * whole[2] / (svg.clientWidth || 700), size = `font-size:${letter * share}px;stroke-width:${.4 * letter * share}px`;
     const k = scale * 1000;
     for (let km = Math.ceil((x0 / 1000 + left / k) / step) * step; (km - x0 / 1000) * k < left + width; km += step) {
       const x = (km - x0 / 1000) * k;
