@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -73,6 +73,8 @@ class SumForecast:
         The sum of the last values of the glaciers of the first total, up to their cutoffs.
     reason : str
         Why there is no total, where there is none.
+    left_out : mapping of glacier to reason
+        Those that the reading does not count, or knows nothing of.
     """
 
     kind: Mapping[str, str]
@@ -84,6 +86,7 @@ class SumForecast:
     later: tuple[str, ...]
     last: float
     reason: str = ""
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 class ForecastsHeld:
@@ -175,6 +178,7 @@ def sum_forecasts(
         rows, values = held.of(one.kind)
         if len(rows):
             made = _sum_of(one, reading.label, rows, values, correlation)
+            made = replace(made, left_out={**one.left_out, **reading.failed})
             found.append(made if made.totals else replace(made, reason=made.reason + _elsewhere(one, reading)))
     return tuple(found)
 

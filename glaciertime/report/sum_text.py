@@ -18,8 +18,9 @@ _LOW, _MIDDLE, _HIGH = 0.05, 0.5, 0.95
 def sum_text(found: SumForecast) -> str:
     """Return the forecast of a sum: by date the total, that of independent and that of shared errors beside."""
     unit, lines = found.kind["unit"], [f"sum of several glaciers: {kind_title(found.kind)}"]
+    left_out = [f"  not counted: {text}" for text in left_out_text(found.left_out)]
     if not found.totals:
-        return f"{lines[0]}: none, {found.reason}\n"
+        return "\n".join([f"{lines[0]}: none, {found.reason}", *left_out]) + "\n"
     first, last = found.cutoffs
     seen = f"{first:%Y-%m-%d}" if first == last else f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
     now = "" if math.isnan(found.last) else f"; last values {number_text(found.last)} {unit} together"
@@ -43,6 +44,7 @@ def sum_text(found: SumForecast) -> str:
                 f"{whole[_MIDDLE]:>12,.2f} {cells[0]:>21}{cells[1]:>26}{cells[2]:>26}"
             )
         lines += [f"  not in the sum by {total.model}: {text}" for text in left_out_text(total.missing)]
+    lines += left_out
     if found.later:
         lines.append(f"  later values than these forecasts saw are known of {', '.join(found.later)}")
     return "\n".join(lines) + "\n"

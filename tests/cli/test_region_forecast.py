@@ -67,6 +67,18 @@ def test_a_total_stands_below_the_forecasts_of_several_glaciers(region: Command)
     assert re.search(r"2020-03-15  last", block)
 
 
+def test_who_is_not_counted_is_told_with_the_reason(region: Command, tmp_path: Path) -> None:
+    rows = [pd.read_csv(tmp_path / "areas.csv"), pd.DataFrame(areas("Once", start=7, per_year=0, years=(2003,)))]
+    pd.concat(rows).to_csv(tmp_path / "areas.csv", index=False)
+    assert region("import", "areas.csv").code == 0
+    done = region("forecast", "--all", "--until", "2020", "--model", "last")
+    block = done.out[done.out.index("sum of several glaciers") :]
+    assert [line.split(" (")[0] for line in block.splitlines() if "not counted" in line] == ["  not counted: Once"]
+    assert "Long" not in block
+    assert region("report", "--all", "--out", "r.json").code == 0
+    assert "one date only" in (tmp_path / "r.json").read_text(encoding="utf-8")
+
+
 def test_the_correlation_is_settable_and_refused_where_nothing_uses_it(region: Command) -> None:
     ask = ("forecast", "--until", "2020", "--model", "last")
     widths = {}
