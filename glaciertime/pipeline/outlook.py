@@ -194,6 +194,8 @@ def _learn_ahead(requests: Sequence[Any], *, jobs: int) -> None:
                 learning = learning_of(
                     record, series, models=request.models, command=request.command, jobs=jobs
                 )  # fmt: skip
+                if getattr(request, "covariates", ()):
+                    continue  # trees that see covariates are others, which nothing keeps
                 asked = [one for one in learning.training if one.glacier in names]
                 learning.answer(np.concatenate([np.empty(0), *map(request.cutoffs, asked)]), jobs=jobs)
 

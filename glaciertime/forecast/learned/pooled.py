@@ -37,9 +37,10 @@ __all__ = ["Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 _EXCLUDED = 4.0
 #: In expected errors: below it forecasts do not differ.
 _LEAST_DIFFERENCE = 0.05
-#: What was learned of other glaciers last in this process, by name of their values: two, as of lengths and areas.
+#: What was learned of other glaciers last in this process, by name of their values: of lengths and areas, each with a
+#: few futures of covariates.
 _pools: dict[str, Pool] = {}
-_POOLS = 2
+_POOLS = 6
 
 
 @dataclass(eq=False)
@@ -110,27 +111,34 @@ class Workbench:
 
     def _pool_held(self, known: list[Series]) -> Pool:
         """Return the pool of series: one that was made before in this process, where it is of the same values."""
-        told = ((*one.key, one.unit, one.source) for one in known)
-        values = (column for one in known for column in (one.dates.astype(np.int64), one.values, one.sigma))
-        name = name_of_arrays(self.tasks[0].series.variable, self.seed, *told, *values)
-        pool = _pools.get(name)
-        if pool is None:
+
+        def made() -> Pool:
             bank = build_bank(known, jobs=self.jobs, report=self.report)
-            pool = _pools[name] = pool_of(bank, variable=self.tasks[0].series.variable, seed=self.seed)
-            for oldest in list(_pools)[:-_POOLS]:
-                _pools.pop(oldest, None)
-        return pool
+            return pool_of(bank, variable=self.tasks[0].series.variable, seed=self.seed)
+
+        return _held(self._name_of(known), made)
 
     def _driven_pool(self, covariates: Covariates) -> Pool:
-        """Return bank and trees that see covariates: of what the covariates cover, and kept nowhere."""
+        """Return bank and trees that see covariates: of what the covariates cover, and kept in this process alone."""
         latest = max(task.cutoff for task in self.tasks)
         known = {series.key: series for series in self.training}
         if self.kept is None:
             known = {key: series.until(latest) for key, series in known.items()}
         ordered = sorted((series for series in known.values() if len(series)), key=lambda series: series.key)
-        pasts = pasts_of(ordered, jobs=self.jobs) if self.kept is None else self.kept.pasts(ordered, jobs=self.jobs)
-        bank, drivers = driver_inputs_of_bank(covariates, bank_of(ordered, pasts), ordered, pasts)
-        return pool_of(bank, variable=self.tasks[0].series.variable, seed=self.seed, drivers=drivers)
+
+        def made() -> Pool:
+            pasts = pasts_of(ordered, jobs=self.jobs) if self.kept is None else self.kept.pasts(ordered, jobs=self.jobs)
+            bank, drivers = driver_inputs_of_bank(covariates, bank_of(ordered, pasts), ordered, pasts)
+            return pool_of(bank, variable=self.tasks[0].series.variable, seed=self.seed, drivers=drivers)
+
+        given = (covariates.names, covariates.effect, covariates.season, *covariates.values)
+        days = (dates.astype("datetime64[D]").astype(np.int64) for dates in covariates.dates)
+        return _held(name_of_arrays(self._name_of(ordered), *given, *days), made)
+
+    def _name_of(self, known: Sequence[Series]) -> str:
+        told = ((*one.key, one.unit, one.source) for one in known)
+        values = (column for one in known for column in (one.dates.astype(np.int64), one.values, one.sigma))
+        return name_of_arrays(self.tasks[0].series.variable, self.seed, MIN_ROWS, *told, *values)
 
     @cached_property
     def _learned(self) -> dict[int, tuple[NDArray[np.float64], int]]:
@@ -236,6 +244,16 @@ def _moves(
         far = change / width
         differ = np.std([np.zeros_like(drift), drift, mean], axis=0) / width
     return np.column_stack([far, np.abs(far), np.log(differ + _LEAST_DIFFERENCE)])
+
+
+def _held(name: str, make: Callable[[], Pool]) -> Pool:
+    """Return the pool of a name, made where this process has none of it."""
+    pool = _pools.get(name)
+    if pool is None:
+        pool = _pools[name] = make()
+        for oldest in list(_pools)[:-_POOLS]:
+            _pools.pop(oldest, None)
+    return pool
 
 
 def _native(quantiles: NDArray[np.float64]) -> NDArray[np.float64]:
