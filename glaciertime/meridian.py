@@ -67,9 +67,16 @@ def cut_at_180(geometry: shapely.Geometry) -> shapely.Geometry:
     if east <= 180 or east - west > 180:
         return joined
     whole = shapely.make_valid(joined) if "Polygon" in joined.geom_type else joined
-    beyond = shapely.intersection(whole, shapely.box(180, -90, 540, 90))
-    back = shapely.transform(beyond, lambda xy: xy - np.array([360.0, 0.0]))
-    return shapely.union(shapely.intersection(whole, shapely.box(-180, -90, 180, 90)), back)
+    # What lies on the meridian is of one side only.
+    east_of = [part for part in _clipped(whole, 180, 540) if part.bounds[2] > 180]
+    back = [shapely.transform(part, lambda xy: xy - np.array([360.0, 0.0])) for part in east_of]
+    return shapely.union_all([*_clipped(whole, -180, 180), *back])
+
+
+def _clipped(whole: shapely.Geometry, west: float, east: float) -> list[shapely.Geometry]:
+    """Return the parts of a geometry between two meridians; where it only touches one of them there is none."""
+    parts = shapely.get_parts(shapely.intersection(whole, shapely.box(west, -90, east, 90)))
+    return [part for part in parts if shapely.get_dimensions(part) == shapely.get_dimensions(whole)]
 
 
 def _eastern(xy: NDArray[np.float64]) -> NDArray[np.float64]:

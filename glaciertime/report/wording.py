@@ -172,8 +172,7 @@ class Wording:
         named = self.unit(number.unit) if unit and number.unit else ""
         if math.isnan(number.value):
             return self.sentences["number.unknown"]
-        number = self._converted(number)
-        decimals = _decimals(number)
+        number, decimals = self._converted(number)
         text = self._plain(number.value, decimals, sign=number.is_change)
         if math.isfinite(number.sigma):
             text += f"{_NO_BREAK}±{_NO_BREAK}{self._plain(number.sigma, decimals)}"
@@ -190,13 +189,18 @@ class Wording:
             text = self.sentences[f"number.{key.replace(' ', '-')}"].replace("{number}", text)
         return text
 
-    def _converted(self, number: Number) -> Number:
-        """Return a number in the unit that is shown in the place of its own; how it is called is :meth:`unit`'s."""
+    def _converted(self, number: Number) -> tuple[Number, int]:
+        """Return a number in the unit that is shown in the place of its own, and its digits behind the point.
+
+        How exact a number is said to be does not hang on the unit: its digits are those that its own unit leaves it.
+        """
         _, factor = shown_in(number.unit, self.shown)
         if factor == 1.0:
-            return number
+            return number, _decimals(number)
         scaled = {name: getattr(number, name) * factor for name in ("value", "sigma", "low", "high")}
-        return replace(number, **scaled)
+        shown = replace(number, **scaled)
+        decimals = _decimals(number) - round(math.log10(factor))
+        return shown, decimals if _has_width(number) else _without_zeros(shown.value, decimals)
 
     def plain(self, value: float, *, unit: str = "") -> str:
         """Return a number of a unit as a tick of an axis says it: as it is, to twelve digits at most."""
@@ -229,6 +233,15 @@ def _decimals(number: Number) -> int:
     if number.value == 0 or not math.isfinite(number.value):
         return 0
     decimals = min(9, max(0, number.digits - 1 - math.floor(math.log10(abs(number.value)))))
-    while decimals and round(number.value, decimals) == round(number.value, decimals - 1):
+    return _without_zeros(number.value, decimals)
+
+
+def _has_width(number: Number) -> bool:
+    return math.isfinite(number.sigma) or (math.isfinite(number.low) and math.isfinite(number.high))
+
+
+def _without_zeros(value: float, decimals: int) -> int:
+    """Return how many digits behind the point are left of so many where zeros at the end are not said."""
+    while decimals > 0 and round(value, decimals) == round(value, decimals - 1):
         decimals -= 1
     return decimals

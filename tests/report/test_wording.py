@@ -118,6 +118,24 @@ def test_units_are_called_by_name() -> None:
         assert "km2" not in text
 
 
+@pytest.mark.parametrize(
+    ("number", "shown", "text"),
+    [
+        (Number(628.60308, unit="km2", low=595.63996, high=661.56619), {"area": "m2"},
+         "629,000,000 [596,000,000, 662,000,000] m²"),
+        (Number(4834.16, unit="m", low=1834.8, high=7833.53), {"length": "km"}, "4.83 [1.83, 7.83] km"),
+        (Number(10624.27, unit="m"), {"length": "km"}, "10.624 km"),
+        (Number(300.0, unit="m"), {"length": "km"}, "0.3 km"),
+        (Number(754.71163, unit="km2"), {"area": "m2"}, "754,700,000 m²"),
+        (Number(-0.571, unit="km2 a-1", sigma=0.04, is_change=True), {"area": "ha"}, "−57.1 ± 4.0 ha per year"),
+        (Number(628.6, unit="km2", sigma=0.94), {"area": "m2"}, "628,600,000 ± 940,000 m²"),
+    ],
+)  # fmt: skip
+def test_a_number_is_as_exact_in_one_unit_as_in_another(number: Number, shown: dict[str, str], text: str) -> None:
+    said = wording_of("en").in_units(shown).text(number)
+    assert said.replace("\u00a0", " ") == text
+
+
 def test_a_sentence_is_chosen_by_its_number() -> None:
     words = wording_of("en")
     assert words.text(say("headline.with_breaks", n=count(1))).startswith("That spans a break")
