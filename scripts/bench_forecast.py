@@ -3,7 +3,7 @@
 For each length, simulated local linear trends are fitted and forecast five steps ahead by both, in turn. Printed are
 the medians, the median of the ratios, and how often the log-likelihood is equal or better, within 0.001: of both, it is
 that of all values given the first two, with nothing assumed of level and slope (exact diffuse initialisation). With
-``--data`` the statistical models together are timed against pmdarima on the same origins (extra ``bench``), ``arima``
+``--data`` the statistical models together are timed against pmdarima on the same origins, ``arima``
 against AutoARIMA of statsforecast, and ``auto`` against ``last``: by the command in an archive of the lengths that was
 forecast before, and the second equal call in one process. ``--coastlines`` times ``backtest`` of Crane, the second run.
 
@@ -15,7 +15,6 @@ forecast before, and the second equal call in one process. ``--coastlines`` time
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import resource
 import subprocess
@@ -219,8 +218,7 @@ def main() -> int:
         against_autoarima(options.data, options.origins)
         second_call(options.data)
         known_archive(options.data, 3)
-        if importlib.util.find_spec("pmdarima"):
-            against_pmdarima(options.data, options.origins)
+        against_pmdarima(options.data, options.origins)
     return 0
 
 
