@@ -226,7 +226,21 @@ def map_plane(fronts: gpd.GeoDataFrame, *, glacier: Glacier | None) -> pyproj.CR
         return None
     if glacier is not None and glacier.projection is not None and not glacier.projection.is_geographic:
         return glacier.projection
-    latitude = float(np.mean(fronts.to_crs(WGS84).total_bounds[[1, 3]]))
+    longitude, latitude = _middle(fronts.to_crs(WGS84))
     if -80 <= latitude <= 84:
-        return pyproj.CRS(fronts.estimate_utm_crs())
+        zone = min(60, 1 + int((longitude + 180) // 6))
+        return pyproj.CRS.from_epsg((32600 if latitude >= 0 else 32700) + zone)
     return pyproj.CRS.from_epsg(3413 if latitude > 0 else 3031)
+
+
+def _middle(placed: gpd.GeoDataFrame) -> tuple[float, float]:
+    """Return the middle of what is in degrees, at a longitude from -180 to 180, also across the 180th meridian.
+
+    There some longitudes go on above 180, and those of lines wholly beyond it begin at -180 again.
+    """
+    longitude, latitude = shapely.get_coordinates(placed.geometry.to_numpy()).T
+    angle = np.radians(longitude)
+    about = np.degrees(np.arctan2(np.sin(angle).mean(), np.cos(angle).mean()))
+    off = (longitude - about + 180) % 360 - 180
+    east = (about + (off.min() + off.max()) / 2 + 180) % 360 - 180
+    return float(east), float((latitude.min() + latitude.max()) / 2)

@@ -41,6 +41,13 @@ def test_numbers_of_flags_say_whether_not_what(fronts):
     assert theirs["Latitude"].between(66, 72).all()
 
 
+def test_a_centre_behind_the_180th_meridian_has_a_longitude_on_earth(fronts):
+    east = gpd.GeoSeries([shapely.LineString([(179.95, 70), (180.2, 70)])] * 2, crs="EPSG:4326")
+    theirs = to_archive_columns(fronts.set_geometry(east), archive="CALFIN")
+    assert theirs["Longitude"].tolist() == pytest.approx([-179.925] * 2)
+    assert theirs["Center_X"].tolist() == pytest.approx([-179.925] * 2)
+
+
 def test_a_table_of_measures_without_author_or_glacier():
     table = gpd.GeoDataFrame(
         {"SourceDate": ["2017-02-03"], "Quality_Fl": ["3"], "Sensor": ["S1A"], "Image_ID": [None]},

@@ -86,6 +86,9 @@ def to_archive_columns(fronts: gpd.GeoDataFrame, *, archive: str) -> gpd.GeoData
     crs = fronts.crs
     longest = [max(shapely.get_parts(line), key=lambda piece: piece.length) for line in table.geometry]
     centre = gpd.GeoSeries(shapely.line_interpolate_point(longest, 0.5, normalized=True), crs=crs, index=table.index)
+    if crs is not None and crs.is_geographic:
+        # Lines across the 180th meridian are held with longitudes that go on behind it.
+        centre = gpd.GeoSeries(shapely.points((centre.x + 180) % 360 - 180, centre.y), crs=crs, index=table.index)
     lonlat = centre if crs is None or crs.is_geographic else centre.to_crs("EPSG:4326")
     is_flagged = table["QualFlag"].map(lambda text: int(bool(flags_of(text).keys() - {*IN_FAVOUR})))
     columns = {
