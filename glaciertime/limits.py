@@ -68,6 +68,11 @@ LIMITS: dict[str, Limit] = {
             "16 million pixels, holds nothing but its claim",
         ),
         Limit(
+            name="unpacked-mb", default=600, unit="MB that one read of a raster unpacks",
+            reason="a PNG, a JPEG, a GIF and a WebP are unpacked from their beginning whatever is read, a strip "
+            "or tile of a TIFF as a whole: one picture of 40,000 x 40,000 pixels can be 9 MB that take 1.6 GB",
+        ),
+        Limit(
             name="bands", default=2000, unit="bands of a raster",
             reason="a hyperspectral scene has some hundred; each is opened, and 500 bytes can claim 65,535",
         ),

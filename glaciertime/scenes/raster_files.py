@@ -15,11 +15,11 @@ from rasterio.io import DatasetReader
 
 from glaciertime import limits
 from glaciertime.errors import DataNotFoundError, InputError
-from glaciertime.scenes.remote import ACCESS, address, open_remote
+from glaciertime.scenes.remote import ACCESS, address, name_of, open_remote
 from glaciertime.scenes.virtual import check_virtual
 from glaciertime.walls import wall
 
-__all__ = ["STRICT", "check_pixels", "open_raster", "reading"]
+__all__ = ["STRICT", "check_pixels", "check_unpacked", "open_raster", "reading"]
 
 #: Options of GDAL for opening and for reading: without this one, the lines that a PNG has lost are zero and nothing is
 #: said.
@@ -54,7 +54,13 @@ def open_raster(path: Path | str, *, what: str = "a raster") -> DatasetReader:
         Where the file is absent, empty, no raster, or beyond a limit.
     """
     if isinstance(path, str) and (url := address(path)) is not None:
-        return open_remote(url, what=what)
+        raster = open_remote(url, what=what)
+        try:
+            check_unpacked(raster, name=name_of(url))
+        except BaseException:
+            raster.close()
+            raise
+        return raster
     return _open_file(Path(path), what=what, above=(), seen=set())
 
 
@@ -79,6 +85,7 @@ def _open_file(path: Path, *, what: str, above: tuple[Path, ...], seen: set[Path
                 pixels=raster.width * raster.height * raster.count, bytes_per_pixel=0, file_bytes=stored,
                 what=path.name, advice="export it again",
             )  # fmt: skip
+            check_unpacked(raster, name=path.name)
             if raster.driver == "VRT":
                 check_virtual(path, _open_source, above=above, seen=seen)
         except BaseException:
@@ -89,6 +96,38 @@ def _open_file(path: Path, *, what: str, above: tuple[Path, ...], seen: set[Path
 
 def _open_source(path: Path, above: tuple[Path, ...], seen: set[Path]) -> None:
     _open_file(path, what="the rasters that the virtual one is made of", above=above, seen=seen).close()
+
+
+def check_unpacked(raster: DatasetReader, *, name: str) -> None:
+    """Refuse a raster of which one read unpacks more than is taken, by its header.
+
+    Parameters
+    ----------
+    raster : DatasetReader
+    name : str
+        What it is called in the sentence.
+
+    Raises
+    ------
+    InputError
+    """
+    shapes: list[tuple[int, int]] = raster.block_shapes
+    if raster.driver in _UNPACKED_WHOLE:
+        shapes = [raster.shape] * raster.count
+    sizes = [
+        height * width * _ITEM_BYTES.get(dtype, 8) / 1e6
+        for (height, width), dtype in zip(shapes, raster.dtypes, strict=True)
+    ]
+    is_together = raster.driver in _UNPACKED_WHOLE or raster.tags(ns="IMAGE_STRUCTURE").get("INTERLEAVE") == "PIXEL"
+    size_mb = sum(sizes) if is_together else max(sizes)
+    limits.check(
+        "unpacked-mb", size_mb, f"{name} ({raster.width:,} x {raster.height:,} pixels)",
+        advice="export it as a GeoTIFF in tiles, cut to the glacier: gdal_translate -co TILED=YES",
+    )  # fmt: skip
+
+
+#: Formats that give no part of an image without what comes before it, and where interlaced without all of it.
+_UNPACKED_WHOLE = ("PNG", "JPEG", "GIF", "BIGGIF", "WEBP")
 
 
 def check_pixels(raster: DatasetReader | Any, *, bytes_per_pixel: float, step: str, bands: int | None = None) -> None:
