@@ -112,7 +112,8 @@ def have_same_rulers(rulers: pd.DataFrame, one: str, other: str) -> bool:
     if sources[0] != sources[1] or len(sources[0]) != 1:
         return False
     mine, theirs = ([_ruler(row) for row in rulers[rulers["dataset"] == name].itertuples()] for name in (one, other))
-    kinds = [{each.kind for each in part if each.kind in _IN_WORDS and each.geometry is not None}
+    # In metres of a map, or of a picture without a place, which no line on the Earth compares with.
+    kinds = [{(each.kind, each.crs is None) for each in part if each.kind in _IN_WORDS and each.geometry is not None}
              for part in (mine, theirs)]  # fmt: skip
     return kinds[0] == kinds[1] and not any(_differs(each, theirs) for each in mine if each.kind in _IN_WORDS)
 

@@ -40,3 +40,13 @@ def test_values_compare_where_box_fjord_and_line_are_the_same(other: gpd.GeoData
     rulers = pd.concat([table("a", centreline=LINE, box=BOX), other], ignore_index=True)
     assert have_same_rulers(rulers, "a", "b") == is_same
     assert have_same_rulers(rulers, "b", "a") == is_same
+
+
+def test_what_was_measured_in_a_picture_without_a_place_does_not_compare_with_the_earth() -> None:
+    placed = table("a", centreline=LINE, box=BOX)
+    unplaced = table("b", centreline=LINE, box=BOX).assign(crs="")
+    rulers = pd.concat([placed, unplaced], ignore_index=True)
+    assert not have_same_rulers(rulers, "a", "b")
+    assert not have_same_rulers(rulers, "b", "a")
+    both = pd.concat([placed.assign(crs=""), unplaced], ignore_index=True)
+    assert have_same_rulers(both, "a", "b")
