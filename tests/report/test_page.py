@@ -414,3 +414,23 @@ def test_the_numbers_of_a_column_are_in_its_unit(archive: Archive) -> None:
         for place, column in enumerate(table.columns):
             cells = [row[place] for row in table.rows if isinstance(row[place], Number)]
             assert {cell.unit for cell in cells} <= ({column.unit} if column.unit else {cell.unit for cell in cells})
+
+
+@pytest.mark.usefixtures("without_pictures")
+@pytest.mark.parametrize(("sigma", "is_known"), [(0.2, True), (float("nan"), False)])
+def test_a_page_speaks_of_no_standard_deviation_that_nobody_stated(
+    sigma: float, is_known: bool, tmp_path: Path
+) -> None:
+    dates = pd.to_datetime([f"{year}-07-01" for year in range(2000, 2004)])
+    rows = pd.DataFrame(
+        {"glacier": "Toy", "date": dates, "dataset": "own", "sensor": "", "coverage": float("nan"), "quality": "ok",
+         "image_id": [f"row {i}" for i in range(4)], "source": "observed", "bound": "", "front_of": "",
+         "variable": "area_km2", "value": [9.0, 8.5, 8.2, 8.0], "sigma": sigma, "unit": "km2", "method": "-",
+         "footprint": "-"}
+    )  # fmt: skip
+    store = Archive(tmp_path / "a.gpkg")
+    store.store_series(rows, source_file="own.csv")
+    words = words_of(lay_out(glacier_content(GlacierRecord(store, "Toy")), form=".html").decode())
+    assert ("error bars are one standard deviation" in words) == is_known
+    assert ("One standard deviation, as the data set states it" in words) == is_known
+    assert ("no sigma is known" in words) != is_known

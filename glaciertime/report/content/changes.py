@@ -79,6 +79,8 @@ def change_section(changes: Changes) -> Section | None:
         blocks.append(_area_table(areas, rows))
         # An area of somebody else's table is of no footprint, and of no boundary that was drawn here.
         kind = "given" if (areas["footprint"] == "-").all() else "areas"
+        if kind == "given" and areas[["start_sigma_km2", "end_sigma_km2"]].isna().all(axis=None):
+            kind = "unstated"
         blocks.append(Paragraph(sentences=(say(f"change.note_{kind}"),), tone="note"))
     other = rows[~rows["variable"].isin(["area_km2", "front_width_m"])]
     fronts, others = other[other["variable"].map(is_length)], other[~other["variable"].map(is_length)]

@@ -59,11 +59,12 @@ def _series_plot(record: GlacierRecord, variable: str) -> SeriesPlot:
         label = measured_in(key, apart=apart) or variable_label(variable)
         panels.setdefault(panel, []).append(Trace(label=label, points=points_of_rows(one)))
     known = variable_named(variable)
+    bars = say("series.bars" if rows["sigma"].notna().any() else "series.no_bars")
     return SeriesPlot(
         title=say("series.plot", what=variable_label(variable)), label=variable_label(variable), unit=known.unit,
         caption=(
-            say("series.caption", what=variable_label(variable), unit=Unit(known.unit)) if known.unit
-            else say("series.caption_unitless", what=variable_label(variable)), _from(record),
+            say("series.caption", what=variable_label(variable), unit=Unit(known.unit), bars=bars) if known.unit
+            else say("series.caption_unitless", what=variable_label(variable), bars=bars), _from(record),
         ),
         panels=tuple(map(tuple, panels.values())), source=record.source,
     )  # fmt: skip
