@@ -60,7 +60,6 @@ def test_every_link_of_a_written_page_leads_somewhere(pages: Path) -> None:
 
 def typed(text: str) -> list[str]:
     """Return the command lines of a page: those in blocks, and those in the text that have an option."""
-    text = text.replace("`glaciertime plot fronts\n", "`glaciertime plot fronts ")
     blocks = [line for block in re.findall(r"```\n(.*?)```", text, flags=re.S) for line in block.splitlines()]
     spans = re.findall(r"`(glaciertime [^`]+)`", text)
     return [line for line in (*blocks, *spans) if line.startswith("glaciertime ")]
@@ -75,6 +74,17 @@ def test_what_a_page_says_to_type_are_commands_with_options_that_exist(built: Mo
         assert name is not None, line
         options = {option for one in known[name].params for option in (*one.opts, *one.secondary_opts)}
         assert {word for word in words if word.startswith("--")} <= options, line
+
+
+def test_what_a_page_asks_why_of_is_a_row_or_a_file_and_no_glacier() -> None:
+    asked = [
+        (page.name, given)
+        for page in (ROOT / "docs" / "pages").glob("*.md")
+        for given in re.findall(r"glaciertime why (\"[^\"]*\"|[^\s`]+)", page.read_text(encoding="utf-8"))
+    ]
+    assert ("own_masks.md", "masks/glacier_2003-08-12.tif") in asked
+    for page, given in asked:
+        assert given == "FILE" or Path(given).suffix or re.fullmatch("o[0-9a-f]{12}", given), f"{page}: {given}"
 
 
 def test_the_site_is_built_and_asks_for_nothing_elsewhere(tmp_path: Path) -> None:
