@@ -72,13 +72,13 @@ def compare(count: int, rounds: int) -> None:
 
 
 def against_pmdarima(path: str, limit: int) -> None:
-    """All local statistical models but arima, together, against pmdarima on origins of the benchmark, interleaved."""
+    """All local statistical models but ARIMA, together, against pmdarima on origins of the benchmark, interleaved."""
     import pmdarima
     from benchmark_forecast import origins_of
 
     series_list = [flag_interpolated(series) for series in series_from_observations(_lengths_and_areas(path))]
     origins = [(series, origin) for series in series_list for origin in origins_of(series).indices(series)]
-    names = [name for name, model in MODELS.items() if not model.is_global and name != "arima"]
+    names = [name for name, model in MODELS.items() if not model.is_global and name not in ("arima", "auto-arima")]
     drawn = np.random.default_rng(0).permutation(len(origins))[: limit + 1]
     times = []
     for place in drawn:

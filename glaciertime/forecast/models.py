@@ -81,7 +81,7 @@ MODELS = {
               _LOCAL + "gp:GaussianProcess", 5, weighs_sigma=True),
         Model("kalman", "state space at exact dates: level, damped rate, annual cycle, the observation's own sigma",
               "4 observations", _LOCAL + "kalman:Kalman", 4, takes_covariates=True, weighs_sigma=True),
-        Model("arima", "ARIMA, order by information criterion; state-space form where there are gaps",
+        Model("arima", "ARIMA in state-space form, order by information criterion; gaps stay open",
               "8 observations", _LOCAL + "arima:Arima", 8, takes_covariates=True),
         Model("linear", "past rates carried on, with weights that other glaciers taught up to the cutoff",
               "as gbm", _LEARNED + "pooled:run_linear", 4, is_global=True),

@@ -81,3 +81,20 @@ def test_a_walk_with_a_gap_goes_nowhere():
     fitted = Arima().fit(make_series([f"{year}-01-01" for year in years], values))
     assert fitted.order == (0, 1, 0)
     np.testing.assert_allclose(fitted.predict(AHEAD).median, values[-1], rtol=1e-9)
+
+
+def test_a_trend_below_a_cycle_is_found_where_only_larger_orders_tell_it():
+    dates = np.datetime64("2015-01-01") + (np.arange(80) * 30.44).astype(int)
+    for seed in (1, 4):
+        walk = np.cumsum(np.random.default_rng(seed).normal(-3, 5, 80))
+        series = make_series(dates, 1000 + walk + 30 * np.sin(np.arange(80) * 2 * np.pi / 12))
+        ahead = dates[-1] + np.array([3652])
+        # It falls by 36 a year; the mean of so many steps is known to about a tenth of that.
+        change = float(Arima().fit(series).predict(ahead).median[0]) - series.values[-1]
+        assert -600 < change < -200, seed
+
+
+def test_values_that_repeat_to_the_last_digit_have_a_forecast():
+    dates = np.array([f"{year}-01-01" for year in range(1978, 2000)], dtype="M8[D]")
+    found = Arima().fit(make_series(dates, np.tile([101.0, 102.0], 11))).predict(AHEAD).median
+    assert ((found > 100) & (found < 103)).all()

@@ -33,3 +33,10 @@ def test_auto_arima_takes_no_gap_for_a_step():
     years = [year for year in range(24) if year not in (20, 21)]
     with pytest.raises(SeriesTooShortError, match=r"auto-arima, which needs even steps.*use kalman"):
         AutoArima().fit(make_series([YEARS[year] for year in years], WALK[years]))
+
+
+def test_auto_arima_says_the_same_in_kilometres():
+    cycle = 1000 + 10 * np.sin(np.arange(24) / 2)
+    dates = np.array(["2014-07-01", "2018-07-01"], "M8[D]")
+    metres, kilometres = (AutoArima().fit(make_series(YEARS, cycle * unit)).predict(dates) for unit in (1, 1e-3))
+    np.testing.assert_allclose(1e3 * kilometres.values, metres.values, rtol=1e-9)

@@ -71,8 +71,8 @@ class Arima:
     """ARIMA(p, d, q) whose order is chosen by the corrected Akaike criterion, d by a KPSS test.
 
     A series is put on a regular grid with its gaps open and fitted in the state-space form by an exact Kalman filter,
-    with and without drift, the orders searched stepwise from the small ones (Hyndman and Khandakar 2008,
-    doi:10.18637/jss.v027.i03); nothing is interpolated.
+    with and without drift, the orders searched stepwise (Hyndman and Khandakar 2008, doi:10.18637/jss.v027.i03);
+    nothing is interpolated.
 
     Attributes
     ----------
@@ -134,9 +134,10 @@ class Arima:
         # found spares a parameter, and serves worse where it is found from values between gaps.
         trends = ["n"] * (d > 0 or is_even) + ["c"] * (d < 2)
         extra = 0 if exog is None else exog.shape[1]
-        best: _Candidate | None = None
+        best = float("inf")
+        found: list[_Candidate] = []
         tried: set[tuple[int, int, str]] = set()
-        queue = [(p, q, trend) for trend in trends for p, q in ((0, 0), (1, 0), (0, 1), (1, 1))]
+        queue = [(p, q, trend) for trend in trends for p, q in ((0, 0), (1, 0), (0, 1), (1, 1), (2, 2))]
         while queue:
             p, q, trend = queue.pop(0)
             is_known = (p, q, trend) in tried or max(p, q) > self.max_order or min(p, q) < 0
@@ -150,10 +151,18 @@ class Arima:
             # A swing faster than the record is sampled is seen nowhere in it, and would be forecast between its dates.
             if typical_gap > 1 and one.has_swing_above(np.pi / typical_gap):
                 continue
-            if np.isfinite(one.criterion) and (best is None or one.criterion < best.criterion):
-                best = one
+            if np.isfinite(one.criterion) and one.criterion < best:
+                best = one.criterion
+                found.append(one)
+                queue += [(p, q, other) for other in trends if other != trend]
                 queue += [(p + dp, q + dq, trend) for dp, dq in ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1))]
-        return ((0, d, 0), None) if best is None else (best.order, best.model.filter(best.parameters, cov_type="none"))
+        for one in reversed(found):
+            try:
+                return one.order, one.model.filter(one.parameters, cov_type="none")
+            except (ValueError, np.linalg.LinAlgError):
+                # At a unit root the process has no variance to begin with, as of values that repeat to the last digit.
+                continue
+        return (0, d, 0), None
 
 
 @dataclass(frozen=True, eq=False)

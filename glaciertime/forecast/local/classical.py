@@ -64,7 +64,8 @@ def _stretch(series: Series, name: str) -> tuple[Grid, NDArray[np.float64], floa
                                   "count since the last gap; use kalman, which takes any dates")  # fmt: skip
     centre = float(values[-1])
     scale = float(np.mean(np.abs(np.diff(values)))) or 1.0
-    return grid, (values - centre) / scale, centre, scale
+    # Rounded, so that the last bit of a unit change does not set the search on another path.
+    return grid, np.round((values - centre) / scale, 9), centre, scale
 
 
 @dataclass(frozen=True)
