@@ -137,7 +137,7 @@ MUTANTS = [
         ("weight = 1 / sigma**2", "weight = 1 / sigma"),
         ("(values - mean) ** 2)) / (len(values) - 1)", "(values - mean) ** 2)) / len(values)"),
         ("np.median(sigmas[known])", "np.max(sigmas[known])"),
-        ('found[~found["censored"]]', "found"),
+        ("found[~bounds]", "found"),
         ("values.var(ddof=1) / len(values) if len(values) > 1 else np.nan",
          "values.var(ddof=0) / len(values) if len(values) > 1 else np.nan"),
         ('np.mean(month["sigma"].to_numpy() ** 2)) / len(values)', 'np.mean(month["sigma"].to_numpy() ** 2))'),
@@ -221,8 +221,16 @@ MUTANTS = [
     *rows("forecast/local/gp.py", (FORECAST + "kalman.py",),
           ("np.sqrt(sd**2 + self.sigma**2)", "np.sqrt(sd**2)")),
     *rows("forecast/local/arima.py", (FORECAST + "arima.py",),
-          ('1: ["n", "c"]', '1: ["n", "t"]'),
+          ('["c"] * (d < 2)', '["c"] * (d < 1)'),
           ("* self.scale + self.centre", "* self.scale")),
+    *rows("forecast/local/arma.py", (FORECAST + "arma.py",),
+          ("np.log(2 * np.pi * variance)", "np.log(np.pi * variance)"),
+          ("if t >= d:", "if t > d:"),
+          ("state[d] = constant / left", "state[d] = constant"),
+          ("_KPSS_LIMIT = 0.463", "_KPSS_LIMIT = 0.739")),
+    *rows("forecast/learned/trees.py", (FORECAST + "trees.py",),
+          ("seen <= self.nodes", "seen < self.nodes"),
+          ("np.full(len(asked), self.base)", "np.zeros(len(asked))")),
     # Forecasts: plain ones.
     *rows(
         "forecast/local/simple.py",
@@ -279,7 +287,8 @@ MUTANTS = [
     ),
     *rows(
         "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py"),
-        ("conformal * self.size(inputs)", "2 * conformal * self.size(inputs)"),
+        ("conformal = conformal * np.where(", "conformal = 2 * conformal * np.where("),
+        ("np.where(errors < 0, *(z", "np.where(errors > 0, *(z"),
         ("(np.cumsum(w) - w / 2) / w.sum()", "np.cumsum(w) / w.sum()"),
     ),
 ]  # fmt: skip

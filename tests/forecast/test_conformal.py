@@ -117,3 +117,15 @@ def test_too_few_errors_leave_the_models_own_interval() -> None:
 def test_a_weighted_quantile_is_that_of_values_as_often_as_they_weigh() -> None:
     values, weights = np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 2.0])
     assert weighted_quantile(values, weights, np.array([0.125, 0.375, 0.75])).tolist() == [1.0, 2.0, 3.0]
+
+
+def test_errors_of_each_side_are_brought_to_one_size_by_their_own_inputs() -> None:
+    rng = np.random.default_rng(7)
+    told = rng.uniform(-1, 1, 6000)
+    size = np.abs(rng.normal(size=6000))
+    found = learned(np.where(rng.random(6000) < 0.5, -np.exp(2 * told) * size, size), inputs=told[:, None],
+                    is_area=False)  # fmt: skip
+    for side in (found.errors < 0, found.errors > 0):
+        slope = np.polyfit(told[side], np.log(np.abs(found.errors[side])), 1)[0]
+        # The ridge leaves a tenth of what the inputs tell.
+        assert slope == pytest.approx(0, abs=0.3)
