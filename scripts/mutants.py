@@ -286,7 +286,7 @@ MUTANTS = [
         ("return found[: self.limit]", "return found"),
     ),
     *rows(
-        "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py"),
+        "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py", FORECAST + "conformal.py"),
         ("conformal = conformal * np.where(", "conformal = 2 * conformal * np.where("),
         ("np.where(errors < 0, *(z", "np.where(errors > 0, *(z"),
         ("(np.cumsum(w) - w / 2) / w.sum()", "np.cumsum(w) / w.sum()"),
