@@ -11,7 +11,7 @@ time on the clock, because other work of a machine is not a glacier's.
 
     python scripts/bench_scale.py --folder /tmp/scale --glaciers 20 200 2000 --rows 20000
     python scripts/bench_scale.py --folder /tmp/scale --glaciers 2000 --rows 20000 --of-slice 5    (an hour less)
-    python scripts/bench_scale.py --folder /tmp/scale --workers      (two processes against one, in turns)
+    python scripts/bench_scale.py --folder /tmp/scale --workers 180 --turns 3   (two processes against one, in turns)
     python scripts/bench_scale.py --folder /tmp/scale --show
 """
 
@@ -284,13 +284,13 @@ def fill(numbers: range, archive: Path, dates: int) -> None:
         Archive(archive).storage.change(work, Scope(sorted(set(tables["observations"]["glacier"]))))
 
 
-def run_workers(state: State, folder: Path, dates: int, glaciers: int = 60, turns: int = 5) -> None:
+def run_workers(state: State, folder: Path, dates: int, glaciers: int, turns: int) -> None:
     """Measure one and two processes in turns, by the clock and by the processor."""
     for number in range(glaciers):
         make_glacier(folder, number, dates)
     for turn in range(turns):
         for jobs in (1, 2):
-            if state.has(step="workers", turn=turn, jobs=jobs):
+            if state.has(step="workers", turn=turn, jobs=jobs, glaciers=glaciers):
                 continue
             archive = folder / f"workers-{jobs}.gpkg"
             archive.unlink(missing_ok=True)
@@ -322,10 +322,10 @@ def show(state: State) -> None:
                 f"{line['table']:.1f} s CPU, {line['table on the clock']:.1f} s on the clock | "
                 f"{line['bytes'] / size / 1e3:.0f} kB a glacier | |"
             )
-    pairs: dict[int, dict[int, float]] = {}
+    pairs: dict[tuple[int, int], dict[int, float]] = {}
     for line in state.lines:
         if line["step"] == "workers":
-            pairs.setdefault(line["turn"], {})[line["jobs"]] = line["seconds"]
+            pairs.setdefault((line["glaciers"], line["turn"]), {})[line["jobs"]] = line["seconds"]
     ratios = [pair[1] / pair[2] for pair in pairs.values() if len(pair) == 2]
     if ratios:
         print(f"two processes against one, by the clock: {np.round(ratios, 2)}, median {np.median(ratios):.2f}")
@@ -337,7 +337,10 @@ def main() -> None:
     parser.add_argument("--glaciers", type=int, nargs="*", default=[])
     parser.add_argument("--rows", type=int, nargs="*", default=[], help="glaciers whose rows are generated")
     parser.add_argument("--dates", type=int, default=DATES)
-    parser.add_argument("--workers", action="store_true")
+    parser.add_argument(
+        "--workers", type=int, nargs="?", const=60, default=0, metavar="GLACIERS", help="of so many glaciers; 60"
+    )
+    parser.add_argument("--turns", type=int, default=5, help="of --workers")
     parser.add_argument("--show", action="store_true")
     parser.add_argument(
         "--of-slice", type=int, default=0,
@@ -356,7 +359,7 @@ def main() -> None:
         for count in counts:
             run_size(state, args.folder, count, args.dates, of_slice=args.of_slice, are_rows=are_rows)
     if args.workers:
-        run_workers(state, args.folder, args.dates)
+        run_workers(state, args.folder, args.dates, args.workers, args.turns)
     show(state)
 
 
