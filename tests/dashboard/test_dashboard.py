@@ -28,6 +28,12 @@ def open_tab(page: Any, name: str) -> None:
     page.get_by_role("heading", name=TABS[name], exact=True).wait_for()
 
 
+def is_shown(what: Any) -> bool:
+    """Wait for something of the page, at most as long as the page waits for anything, and say whether it is seen."""
+    what.wait_for()
+    return bool(what.is_visible())
+
+
 def bring(page: Any, *files: Path) -> None:
     page.locator("input[type=file]").last.set_input_files([str(path) for path in files])
     for path in files:
@@ -124,7 +130,7 @@ def test_what_is_no_image_is_refused_in_a_sentence(
     path.write_bytes(content)
     open_tab(page, "Segment")
     page.locator("input[type=file]").last.set_input_files(str(path))
-    page.get_by_text(sentence).first.wait_for()
+    assert is_shown(page.get_by_text(sentence).first)
 
 
 def test_a_raster_that_claims_a_million_by_a_million_pixels_is_refused(page: Any, tmp_path: Path) -> None:
@@ -136,7 +142,7 @@ def test_a_raster_that_claims_a_million_by_a_million_pixels_is_refused(page: Any
         pass
     open_tab(page, "Segment")
     bring(page, path)
-    page.get_by_text("1,000,000,000,000 pixels").first.wait_for()
+    assert is_shown(page.get_by_text("1,000,000,000,000 pixels").first)
 
 
 def test_a_front_by_hand_is_stored_and_does_not_compare_with_a_simulation(page: Any) -> None:
@@ -244,4 +250,4 @@ def test_every_tab_is_reached_by_the_keyboard(page: Any) -> None:
     for title in list(TABS.values())[1:]:
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        page.get_by_role("heading", name=title, exact=True).wait_for()
+        assert is_shown(page.get_by_role("heading", name=title, exact=True))
