@@ -36,6 +36,7 @@ __all__ = [
     "as_date",
     "crs_on_earth",
     "decimal_year",
+    "last_digit",
     "mask_area_km2",
     "number_text",
     "pixel_area_m2",
@@ -55,6 +56,8 @@ _EDGE_M = 2_000.0
 _EDGE_DEGREES = 0.02
 # Pixels of one block share one area, taken at the centroid of the block's counted pixels.
 _BLOCK_PIXELS = 32
+# So many digits of a number are its own; sums and changes of unit leave the others.
+_SURE_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -402,6 +405,26 @@ def pixel_sides_m(transform: Affine, *, shape: tuple[int, int], crs: Any) -> tup
     plane = _equal_area_transformer(crs, *(transform @ (column, row)))
     x, y = plane.transform([end[0] for end in ends], [end[1] for end in ends])
     return float(np.hypot(x[1] - x[0], y[1] - y[0])), float(np.hypot(x[3] - x[2], y[3] - y[2]))
+
+
+def last_digit(values: ArrayLike) -> NDArray[np.float64]:
+    """Return the unit of the last digit of numbers that is no zero, (N,); 0 of a zero and of what is not finite.
+
+    Digits from the thirteenth on are what rounding left. A thousandth of a number has a thousandth of its unit.
+
+    Examples
+    --------
+    >>> last_digit([1200.0, 1203.0, -0.25, 0.1 + 0.2, 0.0]).round(9).tolist()
+    [100.0, 1.0, 0.01, 0.1, 0.0]
+    """
+    size = np.abs(np.atleast_1d(np.asarray(values, dtype=float)))
+    size = np.where(np.isfinite(size), size, 0.0)
+    first = np.floor(np.log10(np.where(size > 0, size, 1.0)))
+    unit = np.zeros_like(size)
+    for digit in range(_SURE_DIGITS, -2, -1):
+        step = 10.0 ** (first - digit)
+        unit = np.where(np.abs(np.rint(size / step) * step - size) <= 10.0**-_SURE_DIGITS * size, step, unit)
+    return np.where(size > 0, unit, 0.0)
 
 
 def number_text(value: float, *, digits: int = 4, sign: bool = False) -> str:

@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "segment": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "track": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
     "forecast": _BASE | {"catalog", "archive", "record", "scenes", "nn"},
-    "region": _BASE | {"catalog", "archive", "record", "scenes", "track"},
+    "region": _BASE | {"catalog", "archive", "record", "scenes", "track", "forecast"},
     "exchange": _BASE | {"catalog", "archive", "record", "scenes", "track"},
     "plot": _BASE | {"catalog", "archive", "record", "scenes", "nn", "segment", "track", "forecast"},
     "report": _BASE

@@ -34,6 +34,7 @@ from glaciertime.cli.forecasting import (
     Tally,
     WeightsOption,
     chosen_front,
+    covariates_of,
     failed_row,
     files_of,
     looked_at,
@@ -70,6 +71,16 @@ def backtest(
     footprint: FootprintOption = None,
     dataset: DatasetOption = None,
     front_of: FrontOfOption = None,
+    covariates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV date,name,value: score models with it too, as if its future were known."
+        ),
+    ] = None,
+    covariate_effect: Annotated[
+        str, typer.Option(metavar="level|rate", help="Whether the value or its rate goes with the covariates.")
+    ] = "level",
+    season: Annotated[bool, typer.Option("--season", help="Score models with the season as a covariate too.")] = False,
     weights: WeightsOption = None,
     archive: ArchiveOption = Path("glaciertime.gpkg"),
     jobs: JobsOption = 1,
@@ -87,14 +98,18 @@ def backtest(
     glaciertime backtest --all --model last,kalman
 
     glaciertime backtest --glacier Crane --horizon 1y --horizon 5y --model last,drift
+
+    glaciertime backtest --glacier Crane --covariates warmth.csv --covariate-effect rate
     """
     limit_threads()
     from rich.progress import Progress
 
     from glaciertime.cli.quiet import progress_console
+    from glaciertime.errors import UsageError
     from glaciertime.forecast.judged.backtest import check_metrics
     from glaciertime.forecast.judged.verdict import verdicts
     from glaciertime.forecast.models import get_models
+    from glaciertime.forecast.tasks import which_take_covariates
     from glaciertime.pipeline import default_models
     from glaciertime.pipeline.outlook import BacktestRequest, backtest_glacier
 
@@ -102,8 +117,13 @@ def backtest(
     chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     metrics = split_names(metric) or None
     check_metrics(metrics, [])
-    models = split_names(model) or default_models()
+    if covariates is None and covariate_effect != "level":
+        raise UsageError(f"--covariate-effect {covariate_effect} given without --covariates; give their file as well")
+    given = covariates_of([covariates] if covariates else (), effect=covariate_effect, season=season)
+    models = split_names(model) or (["last", "kalman", "arima"] if given else default_models())
     get_models(models)
+    if given:
+        which_take_covariates(models)
     own = own_networks(weights, models=models)
     requests = [
         BacktestRequest(
@@ -111,7 +131,7 @@ def backtest(
             footprint=footprint, dataset=dataset, front_of=chosen_front(front_of),
             jobs=1 if len(chosen.names) > 1 or scheduler else jobs, origins=origins,
             horizons=tuple(split_names(horizon)) or ("1y", "2y", "5y"), min_train=min_train,
-            metrics=tuple(metrics or ()), weights=own,
+            metrics=tuple(metrics or ()), weights=own, covariates=given[0] if given else None,
         )
         for name in chosen.names
     ]  # fmt: skip
@@ -139,9 +159,8 @@ def backtest(
                 continue
             assert outlook.read is not None
             if not (strict and outlook.has_failed):
-                made_by = outlook.read.run(
-                    run, glacier=outlook.glacier, files=files_of(weights), settings=outlook.settings
-                )
+                files = {**files_of(weights), "covariates": covariates}
+                made_by = outlook.read.run(run, glacier=outlook.glacier, files=files, settings=outlook.settings)
                 store.store_scores(rows, run=made_by)
                 run.stored.append(f"{len(rows)} scores of {outlook.glacier} in {archive}")
                 if len(told := verdicts(rows)):
@@ -158,7 +177,7 @@ def backtest(
 
 def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
     from glaciertime.forecast.judged.backtest import OWN
-    from glaciertime.forecast.judged.verdict import verdicts
+    from glaciertime.forecast.judged.verdict import prognosis_texts, verdicts
 
     shown = metrics or ["mae", "rmse", "mape", "coverage_90"]
     for names, series in rows.groupby(
@@ -176,6 +195,8 @@ def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
         told = verdicts(series)["verdict"].tolist()
         for text in told:
             typer.echo(f"  verdict, {text}")
+        for text in prognosis_texts(series):
+            typer.echo(f"  perfect prognosis, no forecast, {text}")
 
 
 def _print_block(series: pd.DataFrame, shown: list[str]) -> None:

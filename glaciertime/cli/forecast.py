@@ -197,7 +197,7 @@ def _forecasts(
     """Forecast glacier after glacier: each is stored and printed before the next begins."""
     from glaciertime.pipeline.hazards import Hazards
     from glaciertime.pipeline.outlook import forecast_glacier
-    from glaciertime.report.region_forecast import ForecastsHeld
+    from glaciertime.region.forecasts import ForecastsHeld
 
     run, tally, held = the_run(), Tally(), ForecastsHeld()
     hazards = Hazards(store, chosen.known, cutoff=requests[0].cutoff)

@@ -11,7 +11,7 @@ from glaciertime.cli.common import note
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
     from glaciertime.pipeline.selection import Chosen
-    from glaciertime.report.region_forecast import ForecastsHeld
+    from glaciertime.region.forecasts import ForecastsHeld
 
 __all__ = ["check_totals", "print_totals"]
 
@@ -37,7 +37,7 @@ def print_totals(store: Archive, chosen: Chosen, held: ForecastsHeld, *, correla
     """Print the sums of the forecasts that were just made, of the glaciers that a region counts once."""
     from glaciertime.errors import InputError
     from glaciertime.pipeline.regional import region_reading
-    from glaciertime.report.region_forecast import sum_forecasts
+    from glaciertime.region.forecasts import sum_forecasts
     from glaciertime.report.sum_text import sum_text
 
     if not held.is_empty:

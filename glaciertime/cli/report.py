@@ -188,9 +188,9 @@ def _report_of_region(
     from glaciertime.cli.configuration import shown_units
     from glaciertime.cli.quiet import told_along, working
     from glaciertime.pipeline.regional import labels_of, region_reading
+    from glaciertime.region.forecasts import ForecastsHeld, sum_forecasts
     from glaciertime.report.content import region_content
     from glaciertime.report.forms import check_form, form_of, lay_out
-    from glaciertime.report.region_forecast import ForecastsHeld, sum_forecasts
 
     in_folder = folder_meant(out, is_many=True)
     target = out / _INDEX if in_folder else out

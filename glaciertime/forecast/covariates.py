@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.series import as_days, as_years
 
-__all__ = ["EFFECTS", "Covariates", "check_one_past", "covariates_from_table"]
+__all__ = ["EFFECTS", "SEASON", "Covariates", "check_one_past", "covariates_from_table", "is_conditional"]
 
+#: How the season is called behind the name of a model.
+SEASON = "season"
 #: Whether the value itself goes with the covariate, or its rate of change does.
 EFFECTS = ("level", "rate")
 #: A gap longer than so many typical steps is not bridged.
@@ -60,11 +62,19 @@ class Covariates:
     @property
     def label(self) -> str:
         """The names, to be put behind the name of a model."""
-        names = "+".join([*self.names, *(("season",) if self.season else ())])
+        names = "+".join([*self.names, *((SEASON,) if self.season else ())])
         return f"{names}:{self.future}" if self.future else names
 
-    def check(self, label: str, first: Any, last: Any) -> None:
+    def check(self, label: str, first: Any, last: Any, *, earlier: str = "an earlier --until") -> None:
         """Refuse covariates that do not cover the dates from the first observation to the last target.
+
+        Parameters
+        ----------
+        label : str
+            What is forecast.
+        first, last : date
+        earlier : str
+            What else than more values would help where they end too early.
 
         Raises
         ------
@@ -78,7 +88,7 @@ class Covariates:
                                  "give its earlier values, or leave the earlier observations out")  # fmt: skip
             if dates[-1] < end:
                 raise InputError(f"{label}: covariate {name} ends on {dates[-1]}, before the last target date, {end}; "
-                                 "give its future values up to there, or an earlier --until")  # fmt: skip
+                                 f"give its values up to there, or {earlier}")  # fmt: skip
             step = np.diff(dates[: int(np.searchsorted(dates, end)) + 1].astype(np.int64))
             if len(step) and step.max() > _GAP_STEPS * np.median(step):
                 at = dates[int(np.argmax(step))]
@@ -107,6 +117,20 @@ class Covariates:
         if self.season:
             columns += [np.cos(2 * np.pi * years), np.sin(2 * np.pi * years)]
         return np.column_stack(columns)
+
+
+def is_conditional(model: str) -> bool:
+    """Return whether the forecasts of a model follow from the future of a covariate, by the name that they have.
+
+    The season is known beforehand: a forecast that rests on it alone is one like any other.
+
+    Examples
+    --------
+    >>> is_conditional("gbm+melt"), is_conditional("kalman+season"), is_conditional("gbm")
+    (True, False, False)
+    """
+    given = model.partition("+")[2]
+    return given not in ("", SEASON)
 
 
 def check_one_past(futures: Sequence[Covariates], *, label: str, until: Any) -> None:
@@ -172,6 +196,8 @@ def covariates_from_table(
         raise InputError("covariates: the table has no rows; expected date, name, value")
     names, dates, values = [], [], []
     for name, rows in table.groupby(table["name"].astype(str), sort=True):
+        if name.strip() in ("", SEASON):
+            raise InputError(f"covariate {name!r} is no name of its own ({SEASON} is that of --season); rename it")
         days = as_days(rows["date"].astype(str).str.strip().to_list())
         order = np.argsort(days, kind="stable")
         numbers = pd.to_numeric(rows["value"], errors="coerce").to_numpy(dtype=float)

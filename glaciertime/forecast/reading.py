@@ -6,30 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.forecast.series import Series
-from glaciertime.units import DAYS_PER_YEAR
+from glaciertime.units import DAYS_PER_YEAR, last_digit
 
 __all__ = ["at_least_as_read", "resolution_of", "spread_as_read", "widened"]
 
-#: Digits of a number that rounding of sums leaves as they are.
+#: By so much a logarithm may miss a whole number.
 _SURE = 1e-12
 
 
 def resolution_of(value: float) -> float:
-    """Return the unit of the last digit of a value, at most that of its second: trailing zeros may have been read.
+    """Return the unit of the last digit of a value, at most that of its second: the first zero may have been read.
 
-    Of a zero, one.
+    The same in every unit: of 5 km that is 0.1 km, of 5000 m it is 100 m. Of a zero, one.
 
     Examples
     --------
-    >>> resolution_of(5.0), resolution_of(1234.0), resolution_of(0.25), resolution_of(0.1 + 0.2)
-    (0.1, 1.0, 0.01, 0.01)
+    >>> resolution_of(5.0), resolution_of(1234.0), resolution_of(0.25), resolution_of(0.1 + 0.2), resolution_of(5000.0)
+    (0.1, 1.0, 0.01, 0.01, 100.0)
     """
     if value == 0:
         return 1.0
-    second = 10.0 ** (np.floor(np.log10(abs(value))) - 1)
-    near = _SURE * abs(value)
-    written = next((10.0**-digits for digits in range(9) if abs(round(value, digits) - value) <= near), 1e-9)
-    return float(min(second, written))
+    second = 10.0 ** (np.floor(np.log10(abs(value)) + _SURE) - 1)
+    return float(f"{min(second, float(last_digit(value)[0])):.6g}")
 
 
 def spread_as_read(
@@ -48,7 +46,8 @@ def spread_as_read(
 
     if series.recent_sigma > 0:
         return np.tile(series.recent_sigma * ndtri(quantiles), (len(dates), 1))
-    finest = min(resolution_of(float(value)) for value in series.values)
+    # A zero may be none: it tells nothing of how the others were read.
+    finest = min((resolution_of(float(value)) for value in series.values if value), default=resolution_of(0.0))
     ahead = (dates - series.dates[-1]) / np.timedelta64(1, "D") / DAYS_PER_YEAR
     record = float(series.years[-1] - series.years[0])
     is_flat = bool((series.values == series.values[-1]).all())
@@ -73,7 +72,7 @@ def at_least_as_read(
     Examples
     --------
     >>> from glaciertime.forecast.example import make_series
-    >>> line = make_series(["2001-01-01", "2002-01-01", "2003-01-01"], [1200.0, 1100.0, 1000.0])
+    >>> line = make_series(["2001-01-01", "2002-01-01", "2003-01-01"], [1201.0, 1100.0, 1000.0])
     >>> at_least_as_read(np.full((1, 3), 900.0), line, np.array([0.05, 0.5, 0.95]), np.array(["2004-01-01"], "M8[D]"))
     array([[899.1, 900. , 900.9]])
     """

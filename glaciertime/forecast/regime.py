@@ -18,7 +18,7 @@ from glaciertime.forecast.reading import spread_as_read
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.units import number_text
 
-__all__ = ["Regime", "answer_without_model", "break_texts", "large_breaks", "present_regime"]
+__all__ = ["Regime", "answer_without_model", "break_texts", "large_breaks", "present_regime", "since_gone"]
 
 #: A break is taken out where one like it by chance is rarer than this,
 _LEVEL = 0.01
@@ -28,6 +28,8 @@ _OF_RANGE = 0.4
 #: How much likelier than not changes go on behind a loss as before it, until they tell: what comes of reading an
 #: outline does not shrink with the glacier.
 _UNCHANGED_ODDS = 2.0
+#: Who is back to so much of what was there before a zero was never gone.
+_REGAINED = 0.5
 #: Coverage of one standard deviation on both sides of a normal mean.
 _ONE_SIGMA = 0.6826894921370859
 #: Fewer values are no record: then nothing is left out.
@@ -52,11 +54,11 @@ class Regime:
     ----------
     series : Series
         The last date is that of the record. Values before a break are brought to the level behind it; those in the
-        middle of one are left out.
+        middle of one are left out, and all before a glacier was gone that has come back.
     own_sigmas : Series
         The same with the values as observed: for models that weigh each by its sigma themselves.
     breaks : tuple of Break
-        Those taken out, by the indices of the record as given.
+        Those taken out, by the indices of what is left since the glacier was last gone.
     """
 
     series: Series
@@ -80,9 +82,40 @@ def present_regime(series: Series) -> Regime:
     >>> present_regime(area).series.values.round()[:3]
     array([670., 666., 663.])
     """
+    series = since_gone(series)
     breaks = large_breaks(series)
     level = _without(series, breaks) if breaks else series
     return Regime(_settled(level), level, tuple(breaks))
+
+
+def since_gone(series: Series) -> Series:
+    """Return the series from the last date on which there was nothing of a glacier that has come back since.
+
+    What grows from nothing is another glacier: how the one before shrank says nothing of it. A zero is none of that
+    where the value behind it comes back to half and more of the one before: then it was misread.
+
+    Parameters
+    ----------
+    series : Series
+        Up to the cutoff.
+
+    Examples
+    --------
+    >>> from glaciertime.forecast.example import make_series
+    >>> dates = [f"{year}-01-01" for year in range(1995, 2003)]
+    >>> area = make_series(dates, [9, 8, 6, 0, 0, 0.5, 0.7, 0.8], variable="area_km2", unit="km2")
+    >>> since_gone(area).values
+    array([0. , 0.5, 0.7, 0.8])
+    """
+    if series.variable not in _GONE or not (series.values[:-1] == 0).any():
+        return series
+    # A zero that may as well be anything, by its sigma, is none.
+    values = _settled(series).values
+    for place in np.flatnonzero(values[:-1] == 0)[::-1]:
+        before, after = values[:place][values[:place] > 0], values[place + 1]
+        if after > 0 and len(before) and after < _REGAINED * before[-1]:
+            return series.take(slice(int(place), None))
+    return series
 
 
 def large_breaks(series: Series) -> list[Break]:
@@ -107,13 +140,23 @@ def _without(series: Series, breaks: list[Break]) -> Series:
     """Return the series with what came before each break brought to the level behind it."""
     values, sigma = series.values.copy(), series.sigma.copy()
     keep = np.ones(len(series), dtype=bool)
+    is_back = False
     for number, one in enumerate(breaks):
         before = slice(0, one.start + 1)
+        later = breaks[number + 1] if number + 1 < len(breaks) else None
+        if is_back:
+            is_back = False
+            continue
+        if series.is_ratio_scale and series.values[one.end] == 0 and later is not None and later.step > 0:
+            # Who comes back to much of what was there was never gone: the zeros were misread.
+            is_back = True
+            keep[one.start + 1 : later.end] = False
+            continue
         if series.is_ratio_scale and one.step < 0:
             reached, lost_from = series.values[one.end], series.values[one.end] - one.step
             if reached > 0:
                 begin = breaks[number - 1].end if number else 0
-                until = breaks[number + 1].start if number + 1 < len(breaks) else len(series) - 1
+                until = later.start if later is not None else len(series) - 1
                 factor = _shrunk(series, one, begin=begin, until=until)
                 deepest = lost_from - float(values[before].min())
                 if deepest > 0:
@@ -272,6 +315,13 @@ def break_texts(series: Series) -> list[str]:
     a break between 2001-01-01 and 2002-01-01, -530 km2 beyond ...
     """
     texts = []
+    seen = since_gone(series)
+    if len(seen) < len(series):
+        texts.append(
+            f"nothing was left on {seen.dates[0]} of what has come back since; forecasts go on from there, what was "
+            "before says nothing of it"
+        )
+    series = seen
     for one in large_breaks(series):
         doubt = "; one value alone behind it: it may be an outlier" if one.values_after == 1 else ""
         chance = "p < 0.001" if one.p_value < 1e-3 else f"p {one.p_value:.2g}"

@@ -20,14 +20,34 @@ from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.models import MODELS, Model, get_models
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.reading import at_least_as_read
-from glaciertime.forecast.regime import Regime, answer_without_model, present_regime
+from glaciertime.forecast.regime import Regime, answer_without_model, present_regime, since_gone
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Outcome, Task, bound
 from glaciertime.processes import process_pool
 
-__all__ = ["run_tasks"]
+__all__ = ["run_tasks", "which_take_covariates"]
 
 Progress = Callable[[int, int], None]
+
+
+def which_take_covariates(models: Sequence[str]) -> list[str]:
+    """Return those of several models that take covariates.
+
+    Raises
+    ------
+    UsageError
+        If a model is not known, or none takes any.
+    """
+    chosen = get_models(models)
+    able = [model.name for model in chosen if model.takes_covariates]
+    if not able:
+        raise _blind([model.name for model in chosen])
+    return able
+
+
+def _blind(names: Sequence[str]) -> UsageError:
+    able = ", ".join(model.name for model in MODELS.values() if model.takes_covariates)
+    return UsageError(f"{', '.join(names)} takes no covariates; give --model with some of {able}")
 
 
 def run_tasks(
@@ -77,8 +97,7 @@ def run_tasks(
     if covariates is not None:
         blind = [model.name for model in chosen if not model.takes_covariates]
         if blind:
-            able = ", ".join(model.name for model in MODELS.values() if model.takes_covariates)
-            raise UsageError(f"{', '.join(blind)} takes no covariates; give --model with some of {able}")
+            raise _blind(blind)
     quantiles = quantiles_of(levels)
     answered: dict[int, Outcome] = {}
     for index, task in enumerate(tasks):
@@ -90,7 +109,7 @@ def run_tasks(
     regimes = [
         present_regime(tasks[index].series)
         if covariates is None
-        else Regime(tasks[index].series, tasks[index].series, ())
+        else Regime(since_gone(tasks[index].series), since_gone(tasks[index].series), ())
         for index in open_places
     ]
     settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from glaciertime.archive import Archive, Place
 from glaciertime.errors import GlacierTimeError
 from glaciertime.forecast import Origins, forecast_series, run_backtest, scores_of, target_dates_until
-from glaciertime.forecast.covariates import Covariates, check_one_past
+from glaciertime.forecast.covariates import Covariates, check_one_past, is_conditional
 from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
 from glaciertime.forecast.learned.network_weights import NetworkWeights
@@ -127,6 +127,7 @@ class BacktestRequest(_Request):
     origins: int = 20
     min_train: int = 10
     metrics: tuple[str, ...] = ()
+    covariates: Covariates | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +195,7 @@ def _learn_ahead(requests: Sequence[Any], *, jobs: int) -> None:
                 learning = learning_of(
                     record, series, models=request.models, command=request.command, jobs=jobs
                 )  # fmt: skip
-                if getattr(request, "covariates", ()):
+                if isinstance(request, ForecastRequest) and request.covariates:
                     continue  # trees that see covariates are others, which nothing keeps
                 asked = [one for one in learning.training if one.glacier in names]
                 learning.answer(np.concatenate([np.empty(0), *map(request.cutoffs, asked)]), jobs=jobs)
@@ -350,8 +351,9 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
             [series], models=list(request.models), origins=rule, horizons=request.horizons,
             training=learning.training, jobs=request.jobs,
             progress=None if progress is None else progress(series.label), kept=learning.kept,
-            weights=request.weights,
+            weights=request.weights, covariates=request.covariates,
         )  # fmt: skip
+        told += _prognosis(series, result.rows["model"].unique(), request.covariates)
         parts.append(scores_of(result, metrics=metrics))
         if metrics is None and "last" in request.models and len(request.models) > 1:
             parts.append(skill_scores(result))
@@ -367,11 +369,32 @@ def backtest_glacier(request: BacktestRequest, *, progress: Callable[[str], Prog
         read=series_read(record, series=chosen, others=learned),
         settings={
             "models": list(request.models), "metrics": list(request.metrics), "origins": request.origins,
-            "min_train": request.min_train, "lost": [f"{key[0]}, {key[1]}: {key[-1]}" for key in counts.index[lost]],
+            "min_train": request.min_train, "covariates": request.covariates.label if request.covariates else "",
+            "lost": [f"{key[0]}, {key[1]}: {key[-1]}" for key in counts.index[lost]],
         },
         has_failed=bool(lost.all()) or (request.is_asked and bool(lost.any())),
         has_nothing=bool(lost.all()),
     )  # fmt: skip
+
+
+def _prognosis(series: Series, models: Sequence[str], covariates: Covariates | None) -> list[str]:
+    """Return what the scores of a series with covariates are, so that nobody takes them for those of forecasts."""
+    if covariates is None:
+        return []
+    behind = f"+{covariates.label}"
+    given = [model for model in models if model.endswith(behind)]
+    blind = [model for model in models if not model.endswith(behind) and f"{model}{behind}" not in given]
+    told = []
+    if is_conditional(given[0]):
+        told.append(
+            f"{series.label}: {', '.join(given)} is perfect prognosis, no forecast: it was given what "
+            f"{' and '.join(covariates.names)} came to after every origin, which a forecast has to know beforehand; no "
+            "verdict rests on it"
+        )
+    if blind:
+        told.append(f"{series.label}: scored without {covariates.label.replace('+', ' and ')}, which they do not take: "
+                    f"{', '.join(blind)}")  # fmt: skip
+    return told
 
 
 def _step(count: int, min_train: int, origins: int) -> int:

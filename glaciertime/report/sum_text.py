@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from glaciertime.report.region_forecast import SumForecast
+from glaciertime.region.forecasts import SumForecast
 from glaciertime.report.region_text import kind_title, left_out_text
 from glaciertime.units import number_text
 

@@ -89,6 +89,44 @@ def test_several_files_of_covariates_are_several_futures_of_one_past(toy: Comman
     assert toy("forecast", *ask, warm).code == 2
 
 
+def test_a_backtest_with_covariates_is_perfect_prognosis_and_no_verdict(toy: Command, tmp_path: Path) -> None:
+    warm = covariate(tmp_path / "warm.csv", last_year=2017)
+    ask = ("backtest", *SERIES, "--horizon", "1y", "--min-train", "8", "--covariates", warm)
+    result = toy(*ask, "--model", "last,drift,kalman")
+    assert result.code == 0, result.err
+    told = " ".join(result.err.split())
+    assert "kalman+melt is perfect prognosis, no forecast: it was given what melt came to after every origin" in told
+    assert "scored without melt, which they do not take: last, drift" in told
+    assert "perfect prognosis, no forecast, 1y: with melt as it came, kalman errs" in result.out
+    scores = Archive(Path("glaciertime.gpkg")).read("scores")
+    counts = scores[scores["metric"] == "mae"].set_index("model")["n"]
+    assert sorted(counts.index) == ["drift", "kalman", "kalman+melt", "last"]
+    assert counts.nunique() == 1, "all on the same origins"
+    verdicts = Archive(Path("glaciertime.gpkg")).read("verdicts")
+    assert not verdicts["best"].str.contains("melt").any()
+    report = toy("report", "--glacier", "Toy", "--out", "toy.md")
+    assert report.code == 0, report.err
+    assert "perfect prognosis" in Path("toy.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason", "code"),
+    [
+        (("--model", "last,drift"), "last, drift takes no covariates; give --model with some of kalman", 2),
+        (("--model", "kalman", "--covariate-effect", "speed"), "no covariate effect 'speed'", 2),
+        (("--model", "last,kalman"), "melt ends on 2012-01-01, before the last target date, 2016-03-15", 1),
+    ],
+)
+def test_covariates_that_a_backtest_cannot_use_are_refused(
+    toy: Command, tmp_path: Path, arguments: tuple[str, ...], reason: str, code: int
+) -> None:
+    short = covariate(tmp_path / "short.csv", last_year=2012)
+    result = toy("backtest", *SERIES, "--horizon", "1y", "--min-train", "8", "--covariates", short, *arguments)
+    assert result.code == code
+    assert reason in " ".join(result.err.split())
+    assert toy("backtest", *SERIES, "--model", "kalman", "--covariate-effect", "rate").code == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason", "code"),
     [

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glaciertime.errors import InputError
-from glaciertime.forecast import forecast_series
+from glaciertime.errors import InputError, UsageError
+from glaciertime.forecast import Backtest, Origins, forecast_series, run_backtest
 from glaciertime.forecast.covariates import Covariates, covariates_from_table
 from glaciertime.forecast.example import make_series
+from glaciertime.forecast.learned.bank import bank_of
+from glaciertime.forecast.learned.drivers import driver_inputs, driver_inputs_of_bank
+from glaciertime.forecast.learned.past import describe_origin, pasts_of
 from glaciertime.forecast.predict import make_task
-from glaciertime.forecast.series import Series, as_days
+from glaciertime.forecast.series import Series, as_days, as_years
 from glaciertime.forecast.tasks import run_tasks
 
 YEARS = np.arange(1970, 2011)
@@ -104,3 +107,103 @@ def test_a_future_that_is_not_told_is_refused_and_too_short_a_past_is_a_reason()
         short[0], models=["gbm"], target_dates=TARGETS, training=series, covariates=melt(keep=YEARS >= 1990)
     )
     assert rows["status"].str.contains("that melt covers, gbm needs 300").all()
+
+
+def whole() -> list[Series]:
+    """The same glaciers with what came after 2000."""
+    return [
+        make_series(DATES, values, glacier=f"G{k}", variable="length_m", unit="m") for k, values in enumerate(made()[1])
+    ]
+
+
+def judged(given: Covariates, models: tuple[str, ...] = ("last", "gbm", "kalman")) -> Backtest:
+    """Forecast two glaciers again from three origins, the last of them 2005."""
+    series = whole()
+    return run_backtest(series[2::6], models=models, horizons=["1y", "5y"], training=series,
+                        origins=Origins(min_train=26, step=5, ahead=5, limit=3), covariates=given)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scored(few_refits: None) -> Backtest:
+    return judged(melt())
+
+
+def test_a_backtest_scores_with_and_without_covariates_on_the_same_origins(scored: Backtest) -> None:
+    rows = scored.rows
+    assert list(dict.fromkeys(rows["model"])) == ["last", "gbm", "kalman", "gbm+melt", "kalman+melt"]
+    assert (rows["status"] == "ok").all()
+    places = rows.groupby("model")[["glacier", "cutoff", "target_date"]].apply(lambda part: part.to_numpy().tolist())
+    assert all(place == places.iloc[0] for place in places)
+    error = (rows["forecast"] - rows["observed"]).abs().groupby([rows["model"], rows["horizon"]]).mean()
+    assert (error["gbm+melt"] < 0.75 * error["gbm"]).all(), error
+
+
+def test_what_a_covariate_comes_to_after_a_target_changes_no_score_of_it(scored: Backtest) -> None:
+    end = "2001-01-01"
+    other = judged(melt(np.where(np.datetime64(end) < DATES, 50.0 - MELT, MELT)))
+    before = (scored.rows["target_date"] <= end).to_numpy()
+    assert before.any()
+    np.testing.assert_array_equal(other.values[before], scored.values[before])
+    given = scored.rows["model"].str.endswith("+melt").to_numpy()
+    np.testing.assert_array_equal(other.values[~given], scored.values[~given])
+    assert (other.values[given & ~before] != scored.values[given & ~before]).all()
+
+
+def test_what_is_learned_at_an_origin_is_blind_to_what_the_covariate_comes_to_later(scored: Backtest) -> None:
+    # A covariate straight in time after the origin moves the forecast by the effect that was found up to it: twice
+    # as much of it twice as far.
+    one = scored.rows["cutoff"] == scored.rows["cutoff"].max()
+    place = (one & (scored.rows["model"] == "kalman+melt")).to_numpy()
+    later = np.maximum(YEARS - 2005, 0.0)
+    assert str(scored.rows["cutoff"].max())[:4] == "2005"
+    moved = [
+        judged(melt(MELT + share * later)).values[place][:, 1] - scored.values[place][:, 1] for share in (1.0, 2.0)
+    ]
+    np.testing.assert_allclose(moved[1], 2 * moved[0], rtol=0.02)
+    assert (moved[0] < 0).all()
+
+
+def test_a_backtest_of_models_that_take_no_covariates_refuses_them() -> None:
+    series = whole()
+    with pytest.raises(UsageError, match="last takes no covariates; give --model with some of kalman, arima, gbm"):
+        run_backtest(series[:1], models=["last"], covariates=melt())
+    with pytest.raises(InputError, match=r"melt ends on 2003-01-01, before the last target date.*shorter horizons"):
+        run_backtest(series[:1], models=["kalman"], horizons=["1y"], covariates=melt(keep=YEARS <= 2003))
+
+
+def test_the_change_that_goes_with_a_covariate_is_the_ridge_of_the_record_so_far() -> None:
+    # Every 1461 days, four years: y = 3 x + 7 t without noise, so that only the ridge draws the effect to zero.
+    days = np.datetime64("1950-01-01") + 1461 * np.arange(14)
+    x = np.array([0.0, 1, 0, 2, 1, 3, 1, 0, 2, 4, 3, 1, 5, 9])
+    given = Covariates(("x",), (days,), (x,))
+    years = 4.0 * np.arange(14)
+    known = make_series(days[:11], 3 * x[:11] + 7 * years[:11], variable="length_m", unit="m")
+    row = describe_origin(known, days[12:])
+    found = driver_inputs(given, known, row)
+    usual = (x[10] - x[0]) / 40
+    excess = x[12:] - x[10] - usual * (years[12:] - 40)
+    assert found[:, 1] * row.scale == pytest.approx(3 * 10 / 12 * excess)
+    part = (np.diff(x[:11]) - 4 * usual) / 2
+    assert found[:, 0] == pytest.approx(excess / np.sqrt(np.mean(part**2)))
+    # In another unit of the covariate nothing is different.
+    far = Covariates(("x",), (days,), (1e-9 * x,))
+    assert driver_inputs(far, known, row) == pytest.approx(found)
+
+
+def test_the_inputs_of_a_bank_are_those_of_each_record_cut_off_at_its_origin() -> None:
+    series = [one.take(slice(0, 26)) for one in made()[0][:2]]
+    given = melt(keep=(YEARS >= 1972) & (YEARS <= 1994))
+    pasts = pasts_of(series)
+    bank, found = driver_inputs_of_bank(given, bank_of(series, pasts), series, pasts)
+    assert len(found) == len(bank.target) > 40
+    first, last = as_years(as_days(["1972-01-01", "1994-01-01"]))
+    assert bank.target_year.max() == pytest.approx(last)
+    assert bank.origin_year[bank.origin].min() >= first + 5
+    for place in range(0, len(found), 7):
+        origin = bank.origin[place]
+        one = series[bank.origin_series[origin]]
+        seen = one.take((one.years >= first) & (one.years <= bank.origin_year[origin]))
+        whole = one.take(one.years <= bank.origin_year[origin])
+        date = one.dates[np.isclose(one.years, bank.target_year[place])]
+        row = describe_origin(whole, date)
+        assert driver_inputs(given, seen, row)[0] == pytest.approx(found[place])

@@ -41,7 +41,7 @@ def test_no_model_is_surer_than_the_last_digit_or_the_sigma(model):
 
 
 def test_the_finest_value_tells_the_resolution():
-    assert [resolution_of(value) for value in (1200.0, 0.1 + 0.2, -3.25, 0.0)] == [1.0, 0.01, 0.01, 1.0]
+    assert [resolution_of(value) for value in (1200.0, 0.1 + 0.2, -3.25, 0.0)] == [100.0, 0.01, 0.01, 1.0]
     series = make_series(["2001-01-01", "2002-01-01", "2003-01-01"], [12.0, 11.5, 11.0])
     assert np.ptp(quantiles(series, "drift")) == pytest.approx(0.9 * 0.1 * 2, rel=0.02)
 

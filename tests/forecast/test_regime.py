@@ -210,3 +210,34 @@ def test_many_doubtful_values_of_a_dense_record_are_settled_by_the_nearest(monke
     present_regime(make_series(dates, values, sigma=sigma))
     assert len(lengths) == 1
     assert lengths[0] <= 100
+
+
+GONE_AND_BACK = [40.0, 38, 37, 35, 33.5, 32, 30, 0, 0, 0, 0.5, 0.6, 0.8, 0.9, 1.1, 1.2]
+
+
+@pytest.mark.parametrize("model", [*LOCAL, "auto"])
+def test_what_grew_from_nothing_goes_on_as_it_grew_whatever_was_there_before(model):
+    back = yearly(GONE_AND_BACK, variable="area_km2")
+    alone = back.take(slice(9, None))
+    assert present_regime(back).series.values.tolist() == GONE_AND_BACK[9:]
+    for date in ("2017-01-01", "2025-01-01"):
+        assert quantiles(back, [model], date)[model] == pytest.approx(quantiles(alone, [model], date)[model])
+    (text,) = break_texts(back)
+    assert "nothing was left on 2009-01-01 of what has come back since" in text
+
+
+def test_zeros_between_values_of_one_size_were_misread_and_no_regime_begins_with_them():
+    away = yearly([40.0, 38, 37, 35, 33.5, 32, 30, 0, 0, 0, 26, 25, 23.5, 22, 21, 20], variable="area_km2")
+    seen = present_regime(away).series
+    assert seen.values[0] <= 40
+    assert (seen.values > 0).all()
+    lower, middle, upper = quantiles(away, ["kalman"], "2017-01-01")["kalman"]
+    assert 14 < lower < middle < upper < 22
+    one = yearly([40.0, 38, 37, 35, 33.5, 32, 30, 0, 27, 26, 25, 23.5, 22, 21, 20], variable="area_km2")
+    assert len(present_regime(one).series) == 15
+
+
+def test_a_position_of_zero_is_a_place_and_nothing_was_gone():
+    values = [40.0, 30, 20, 10, 0, 1, 2, 3, 4, 5]
+    series = make_series([f"{2000 + k}-01-01" for k in range(10)], values, variable="front_position_m")
+    assert len(present_regime(series).series) == 10

@@ -86,6 +86,27 @@ def test_the_weather_that_errors_share_is_found() -> None:
     assert np.isnan(shared_weather(table[table["target_date"] < 5]))
 
 
+def test_the_shared_weather_of_two_glaciers_is_their_mean_product_over_the_mean_square() -> None:
+    first, second = np.array([1.0, -2, 1, 2, -1, 0, 3, 1]), np.array([1.0, -1, 2, 0, 1, 1, 2, 1])
+    rows = [(date, name, value) for name, z in (("A", first), ("B", second)) for date, value in enumerate(z)]
+    # One date of a glacier alone has no pair, and two errors of one date are one, their mean.
+    rows += [(8, "A", 5.0), (7, "B", 1.0)]
+    table = pd.DataFrame(rows, columns=["target_date", "glacier", "z"])
+    square = (np.sum(first**2) + np.sum(second**2) + 25) / 17
+    assert shared_weather(table) == pytest.approx(np.mean(first * second) / square)
+    assert shared_weather(table.assign(z=np.where(table["glacier"] == "A", -table["z"], table["z"]))) == 0
+
+
+def test_no_part_of_a_sum_of_areas_falls_below_zero_where_all_errors_are_shared() -> None:
+    parts = pd.concat([normal("A", 0, 3), normal("B", 50, 4)])
+    total = total_forecasts(parts, label="all", correlation=1.0).set_index("quantile")["value"]
+    assert total[0.05] == pytest.approx(stats.norm.ppf(0.05, 50, 4))
+    assert total[0.95] == pytest.approx(stats.norm.ppf(0.95, 50, 7))
+    # Of what may be negative, nothing is cut off.
+    free = total_forecasts(parts.assign(variable="thing"), label="all", correlation=1.0).set_index("quantile")["value"]
+    assert free[0.05] == pytest.approx(stats.norm.ppf(0.05, 50, 7))
+
+
 def mean_of(rows: pd.DataFrame) -> float:
     """Return the mean of a quantile function, straight in the normal score between and beyond its quantiles."""
     scores = stats.norm.ppf(rows["quantile"].to_numpy(dtype=float))

@@ -15,10 +15,10 @@ from glaciertime.cli.selecting import chosen_held, selection_of
 from glaciertime.forecast import Origins, backtest, forecast_series, series_from_observations
 from glaciertime.pipeline.regional import region_reading
 from glaciertime.record import GlacierRecord
+from glaciertime.region.forecasts import ForecastsHeld, sum_forecasts
 from glaciertime.report.content import glacier_content, region_content
 from glaciertime.report.content.parts import Content
 from glaciertime.report.forms import lay_out
-from glaciertime.report.region_forecast import ForecastsHeld, sum_forecasts
 from glaciertime.tables import empty
 
 from .test_page import numbers_of_json, numbers_of_page, words_of

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, SeriesTooShortError
+from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.judged import metrics
 from glaciertime.forecast.judged.origins import Origins, parse_horizon, targets_at
 from glaciertime.forecast.learned.kept import Kept
@@ -22,7 +24,7 @@ from glaciertime.forecast.prediction import DEFAULT_LEVELS, quantiles_of
 from glaciertime.forecast.screening import FROM_THE_WHOLE_RECORD, forget_later_flags
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.task import Task
-from glaciertime.forecast.tasks import Progress, run_tasks
+from glaciertime.forecast.tasks import Progress, run_tasks, which_take_covariates
 from glaciertime.tables import SERIES_KEY, by_series, validate
 
 __all__ = [
@@ -111,8 +113,13 @@ def run_backtest(
     progress: Progress | None = None,
     kept: Kept | None = None,
     weights: Sequence[NetworkWeights] = (),
+    covariates: Covariates | None = None,
 ) -> Backtest:
     """Return every forecast of a rolling-origin backtest beside what was observed.
+
+    With covariates every model that takes them is scored twice, without them and, as ``gbm+melt``, with them. That is
+    *perfect prognosis*: a forecast is given the covariates up to its target date as they came, which a real one has to
+    know beforehand. It is no forecast that could have been made, unless the covariate is the season alone.
 
     Parameters
     ----------
@@ -130,12 +137,20 @@ def run_backtest(
     levels : sequence of float in (0, 1)
     jobs, seed, progress, kept, weights
         As in :func:`glaciertime.forecast.forecast_series`.
+    covariates : Covariates, optional
+        Given from the first observation of each series to its last target. A model learns of what they were up to an
+        origin, between whose dates they are straight.
 
     Raises
     ------
     SeriesTooShortError
         If no series has an origin with a target.
+    InputError
+        If a covariate does not cover the dates.
+    UsageError
+        If covariates are given and no model takes any.
     """
+    able = which_take_covariates(models) if covariates is not None else []
     rule_of = origins if callable(origins) else lambda _: origins or Origins()
     asked = [parse_horizon(horizon) for horizon in horizons]
     tasks: list[Task] = []
@@ -161,8 +176,14 @@ def run_backtest(
         )  # fmt: skip
     known = {series.key for series in training}
     everything = [*(series for series in series_list if series.key not in known), *training]
-    outcomes = run_tasks(tasks, models=models, levels=levels, training=everything, jobs=jobs, seed=seed,
-                         progress=progress, kept=kept, weights=weights)  # fmt: skip
+    run = partial(run_tasks, tasks, levels=levels, training=everything, jobs=jobs, seed=seed, progress=progress,
+                  kept=kept, weights=weights)  # fmt: skip
+    outcomes = run(models=models)
+    if covariates is not None:
+        for task in tasks:
+            covariates.check(task.series.label, task.series.dates[0], task.dates[-1], earlier="shorter horizons")
+        given = run(models=able, covariates=covariates)
+        outcomes |= {f"{name}+{covariates.label}": results for name, results in given.items()}
     rows, values = [], []
     for model, results in outcomes.items():
         for task, (series, targets), outcome in zip(tasks, meta, results, strict=True):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from glaciertime.forecast.covariates import is_conditional
 from glaciertime.tables import SERIES_KEY, by_series
 
-__all__ = ["VERDICT_COLUMNS", "verdicts"]
+__all__ = ["VERDICT_COLUMNS", "prognosis_texts", "verdicts"]
 
 VERDICT_COLUMNS = (*SERIES_KEY, "horizon", "use", "best", "error_ratio", "p_value", "n", "verdict", "source")
 
@@ -21,7 +22,7 @@ def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
 
     The model with the least error is used where it beats the last value by more than chance: Diebold and Mariano's
     test, its p-value multiplied by the number of models that were tried (Bonferroni). Else the last value is, for
-    nothing is known to beat it.
+    nothing is known to beat it. What was given the future of a covariate is no forecast, and no model to be used.
 
     Parameters
     ----------
@@ -46,6 +47,7 @@ def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
     """
     found = []
     kept = scores[scores["metric"].isin([f"skill_{_REFERENCE}", f"skill_{_REFERENCE}_p_value"])]
+    kept = kept[~kept["model"].map(is_conditional).astype(bool)]
     for key, rows in by_series(kept, sort=False):
         for horizon, part in rows.groupby("horizon", sort=False):
             wide = part.pivot_table(index=["model", "n"], columns="metric", values="value", dropna=False, sort=False)
@@ -79,3 +81,26 @@ def _sentence(best: str, ratio: float, chance: float, count: int, tried: int, is
     if ratio >= 1:
         return f"nothing beats the last value, {told}; use last"
     return f"nothing surely beats the last value, {told}; use last"
+
+
+def prognosis_texts(scores: pd.DataFrame) -> list[str]:
+    """Return what the future of covariates, had it been known, would have been worth: a sentence per horizon and model.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        The corridor's ``scores`` of one series, with models that were given the covariates as they came and the same
+        models without them; only where their ``mae`` is of the same forecasts is anything said.
+    """
+    rows = scores[scores["metric"] == "mae"].set_index(["horizon", "model"])
+    texts = []
+    for horizon, model in rows.index[rows.index.get_level_values("model").map(is_conditional).astype(bool)]:
+        name, _, given = str(model).partition("+")
+        if (horizon, name) not in rows.index:
+            continue
+        mine, other = rows.loc[(horizon, model)], rows.loc[(horizon, name)]
+        if mine["n"] == other["n"] and other["value"] > 0:
+            ratio, given = mine["value"] / other["value"], given.replace("+", " and ")
+            told = f"with {given} as it came, {name} errs {ratio:.2f} times as much as without ({mine['n']} forecasts)"
+            texts.append(f"{horizon}: {told}")
+    return texts

@@ -43,7 +43,9 @@ def _response(years: NDArray[np.float64], values: NDArray[np.float64], columns: 
     root = np.sqrt(gaps)
     x = (np.diff(columns, axis=0) - usual * gaps[:, None]) / root[:, None]
     y = (np.diff(values) - (values[-1] - values[0]) / span * gaps) / root
-    spread = np.sqrt((x**2).mean(axis=0)) + 1e-12
+    spread = np.sqrt((x**2).mean(axis=0))
+    # What never varied beside its trend, but for rounding, has no effect and no unit.
+    spread = np.where(spread > 1e-9 * np.abs(columns).max(axis=0) / root.max(), spread, np.inf)
     x = x / spread
     inverse = np.linalg.inv(x.T @ x + _RIDGE * np.eye(x.shape[1]))
     return _Response(inverse @ (x.T @ y) / spread, usual, spread, columns[-1])

@@ -120,7 +120,8 @@ class Arima:
         # The first grid date may lie a little before the first observation.
         raw = self.covariates.at(np.maximum(years, series.years[0]))
         spread = raw.std(axis=0)
-        found = _Regressors(self.covariates, raw.mean(axis=0), np.where(spread < 1e-12, 1.0, spread), series.label)
+        spread = np.where(spread <= 1e-12 * np.abs(raw).max(axis=0), 1.0, spread)
+        found = _Regressors(self.covariates, raw.mean(axis=0), spread, series.label)
         return found, (raw - found.centre) / found.scale
 
     def _search(

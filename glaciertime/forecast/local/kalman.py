@@ -161,7 +161,7 @@ class Kalman:
         self.covariates.check(series.label, series.dates[0], series.dates[-1])
         raw = self.covariates.at(record.years)
         column_centre, column_scale = raw.mean(axis=0), raw.std(axis=0)
-        column_scale[column_scale < 1e-12] = 1.0
+        column_scale[column_scale <= 1e-12 * np.abs(raw).max(axis=0)] = 1.0
         columns = (raw - column_centre) / column_scale
         grid, weights, means, covariances = fit_regression(record, columns)
         if self.robust and len(series) >= _MIN_FOR_EVENTS:

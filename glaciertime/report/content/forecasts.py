@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.breaks import hazard_table, watched
+from glaciertime.forecast.covariates import is_conditional
 from glaciertime.forecast.judged.verdict import verdicts
 from glaciertime.forecast.scenario import PREFIX
 from glaciertime.known_dates import known_date
@@ -263,6 +264,9 @@ def score_section(record: GlacierRecord) -> Section:
     for key, rows in by_series(scores, sort=False):
         blocks.append(Heading(text=say("score.of", series=series_label(tuple(map(str, key)), apart=apart))))
         blocks.append(_score_table(rows, variable_named(str(key[1])).unit))
+        given = [name for name in dict.fromkeys(rows["model"].astype(str)) if is_conditional(name)]
+        if given:
+            blocks.append(Paragraph(sentences=(say("score.prognosis", models=", ".join(given)),), tone="caution"))
         found = verdicts(rows)
         if len(found):
             told = tuple(_verdict(row) for row in found.itertuples())

@@ -11,6 +11,7 @@ import pandas as pd
 
 from glaciertime import __version__
 from glaciertime.known_dates import DAY, KnownDate
+from glaciertime.region.forecasts import SumForecast
 from glaciertime.region.reading import KindReading, RegionReading
 from glaciertime.region.totals import Total
 from glaciertime.report.content.methods import cited
@@ -35,7 +36,6 @@ from glaciertime.report.content.parts import (
 from glaciertime.report.content.region_sums import sum_blocks
 from glaciertime.report.content.series import front_label, per_year, variable_label
 from glaciertime.report.content.told import called, left_out_lines, quoted, told
-from glaciertime.report.region_forecast import SumForecast
 
 __all__ = ["region_content"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from glaciertime.region.forecasts import ModelTotal, SumForecast
 from glaciertime.report.content.forecasts import interval_of
 from glaciertime.report.content.parts import (
     Block,
@@ -20,7 +21,6 @@ from glaciertime.report.content.parts import (
     say,
 )
 from glaciertime.report.content.told import left_out_lines, quoted
-from glaciertime.report.region_forecast import ModelTotal, SumForecast
 
 __all__ = ["correlation_said", "sum_blocks"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glaciertime.region.forecasts import ForecastsHeld, SumForecast, sum_forecasts
 from glaciertime.region.reading import Completeness, KindReading, RegionReading
-from glaciertime.report.region_forecast import ForecastsHeld, SumForecast, sum_forecasts
 from glaciertime.report.sum_text import sum_text
 
 from ..forecast.test_totals import normal
