@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 from scipy import stats
 
 from glaciertime.breaks import hazard_table, hazard_text, hazards_of, watched
-from glaciertime.breaks.hazard import losses
+from glaciertime.breaks.hazard import _rate, losses
 
 from .track.test_screening import series
 
@@ -72,11 +73,50 @@ def test_the_rate_has_its_poisson_interval_and_is_none_below_ten():
     (row,) = hazard_table(watches).itertuples()
     assert row.losses == 12
     assert row.exposure_years == pytest.approx(12 * 10, rel=0.01)
-    expected = [stats.chi2.ppf(0.025, 24) / 2 / row.exposure_years, stats.chi2.ppf(0.975, 26) / 2 / row.exposure_years]
-    assert [row.low, row.high] == pytest.approx(expected, rel=1e-9)
+
+    def at_least(count: int, expected: float) -> float:
+        """Chance of so many where ten or more are told of."""
+        return float(stats.poisson.sf(count - 1, expected) / stats.poisson.sf(9, expected))
+
+    assert at_least(12, row.low * row.exposure_years) == pytest.approx(0.025, abs=1e-5)
+    assert 1 - at_least(13, row.high * row.exposure_years) == pytest.approx(0.025, abs=1e-5)
+    assert row.low < row.rate_per_year < row.losses / row.exposure_years
+    assert "seen 10 % a year" in row.reading
     few = hazard_table(watches[:9])
     assert math.isnan(few["rate_per_year"].iloc[0])
     assert "too few to say" in hazard_text(few)[0]
+
+
+def told(counts: Iterable[int], exposure_years: float = 100.0) -> np.ndarray:
+    """Rate, lower and upper bound of so many losses each, (N, 3)."""
+    return np.array([_rate(count, exposure_years) for count in counts])
+
+
+@pytest.mark.parametrize("expected", [6.0, 8.0, 12.0, 20.0, 40.0])
+def test_rates_hold_on_average_of_the_collections_of_which_one_is_told(expected: float):
+    """Ten losses of eight expected are seen by luck, and the quotient is then claimed of the lucky ones alone."""
+    counts = np.arange(10, 120)
+    chance = stats.poisson.pmf(counts, expected)
+    chance /= chance.sum()
+    rate, low, high = told(counts).T * 100
+    assert expected / float(chance @ rate) == pytest.approx(1, abs=0.1 if expected > 6 else 0.15)
+    assert float(chance @ ((low <= expected) & (expected <= high))) >= 0.95
+    if expected < 10:
+        assert expected / float(chance @ counts) < 0.75
+
+
+def test_of_many_losses_the_rate_is_the_quotient_and_the_interval_that_of_garwood():
+    (rate, low, high), (most, _, _) = told([200, 20_000], 50.0)
+    assert rate == pytest.approx(4, rel=0.005)
+    assert (low, high) == pytest.approx((stats.chi2.ppf(0.025, 400) / 100, stats.chi2.ppf(0.975, 402) / 100), rel=1e-5)
+    assert most == pytest.approx(400, rel=1e-4)
+
+
+def test_ten_losses_do_not_exclude_a_rate_near_zero():
+    ((rate, low, high),) = told([10], 1.0)
+    assert low == 0
+    assert 3 < rate < 5
+    assert stats.poisson.pmf(10, high) / stats.poisson.sf(9, high) == pytest.approx(0.025, abs=1e-5)
 
 
 def test_simulated_and_observed_glaciers_are_not_pooled():
@@ -154,8 +194,8 @@ def test_the_hazard_of_a_glacier_is_that_of_its_kind_and_says_what_was_its_own()
     shelf, inland = found.to_dict("records")
     # Each is watched for ten years and a bit: 12 losses of 12 glaciers in 12 x 10 years.
     assert (shelf["terminus"], shelf["losses"], shelf["glaciers"]) == ("shelf", 12, 12)
-    assert shelf["rate_per_year"] == pytest.approx(12 / shelf["exposure_years"])
-    assert shelf["low"] == pytest.approx(stats.chi2.ppf(0.025, 24) / 2 / shelf["exposure_years"])
+    assert 0.8 < shelf["rate_per_year"] / (12 / shelf["exposure_years"]) < 0.9
+    assert shelf["low"] < stats.chi2.ppf(0.025, 24) / 2 / shelf["exposure_years"]
     assert shelf["reading"].endswith("of itself: 2009-03-01 to 2010-03-01")
     assert (inland["terminus"], inland["losses"]) == ("land", 0)
     assert math.isnan(inland["rate_per_year"])

@@ -33,6 +33,10 @@ _ONE_WITHIN_YEARS = 0.5
 _SLACK_YEARS = 0.1
 #: From fewer events no rate is given.
 _LEAST_EVENTS = 10
+#: Expected counts that are tried,
+_COUNTS = 4000
+#: and how much higher than the rate what was seen is said to be.
+_MARKEDLY = 1.05
 _UNKNOWN = "not known"
 #: An embayment has no more parts; so many glaciers of one name are numbered.
 _MOST_PARTS = 12
@@ -203,11 +207,18 @@ def watched(observations: pd.DataFrame, *, terminus: str | Callable[[str], str] 
 def hazard_table(watches: Iterable[Watch]) -> pd.DataFrame:
     r"""Return the rate of large losses per year of exposure, by what glaciers end in and by variable.
 
-    The losses *k* in *T* glacier-years are taken as Poisson: the rate is :math:`k / T`, its 95 % interval Garwood's,
-    :math:`\chi^2_{0.025}(2k) / 2T` to :math:`\chi^2_{0.975}(2k + 2) / 2T` (1936, Biometrika 28:437). Losses at one
+    With fewer than ten losses there is no rate: *k* in *T* glacier-years are taken as Poisson of which no less than
+    *m* = 10 would be told of. Where few are expected, only collections that happened to lose many tell, and of them
+    :math:`k / T` is too high. The rate is the median of the expected count :math:`\mu`, over *T*, by
+
+    .. math:: p(\mu) \propto \frac{\mu^k e^{-\mu}}{P(m, \mu)}
+
+    with *P* the regularised gamma function, the chance of *m* or more; of 30 losses and more it is within a fortieth
+    of :math:`k / T`. The 95 % interval is Garwood's (1936, Biometrika 28:437) for such counts, from
+    :math:`P(k, \mu) / P(m, \mu) = 0.025` to :math:`P(k + 1, \mu) / P(m, \mu) = 0.975`. Losses at one
     time of glaciers of one name, such as Larsen A and Larsen B, Abbot 1 and Abbot 2 or Wordie (Prospect) and Wordie
     (Harriott), count once, and so does the time in which several of them were watched: they share an embayment. More
-    than twelve of one name are numbered, no parts. With fewer than ten losses there is no rate.
+    than twelve of one name are numbered, no parts.
 
     Parameters
     ----------
@@ -281,14 +292,22 @@ def hazard_text(table: pd.DataFrame) -> list[str]:
 
 
 def _rate(count: int, exposure_years: float) -> tuple[float, float, float]:
+    """Return the rate per year and its bounds, NaN where losses are too few; see :func:`hazard_table`."""
     from scipy import special
 
     if count < _LEAST_EVENTS or exposure_years <= 0:
         return math.nan, math.nan, math.nan
-    # Quantiles of chi squared with 2n degrees of freedom are twice those of the gamma distribution of shape n.
-    low = float(special.gammaincinv(count, 0.025))
-    high = float(special.gammaincinv(count + 1, 0.975))
-    return count / exposure_years, low / exposure_years, high / exposure_years
+    reach = 12 * math.sqrt(count) + 12
+    expected = np.linspace(max(count - reach, 0.0), count + reach, _COUNTS + 1)[1:]
+    told = special.gammainc(_LEAST_EVENTS, expected)
+    density = special.xlogy(count, expected) - expected - np.log(told)
+    below = np.cumsum(np.exp(density - density.max()))
+    found = float(np.interp(0.5, (below - below[0] / 2) / below[-1], expected))
+    # Of ten losses no expected count is too low: with any, ten or more are told of.
+    at_least = special.gammainc(count, expected) / told
+    low = float(np.interp(0.025, at_least, expected)) if count > _LEAST_EVENTS else 0.0
+    high = float(np.interp(0.975, special.gammainc(count + 1, expected) / told, expected))
+    return found / exposure_years, low / exposure_years, high / exposure_years
 
 
 def _reading(
@@ -304,6 +323,9 @@ def _reading(
     if math.isnan(rate):
         return f"{were}, {watched_for}: too few to say how often (ten are needed)"
     text = f"{were}, {watched_for}: {100 * rate:.2g} % a year [{100 * low:.2g}, {100 * high:.2g}]"
+    seen = len(found) / exposure_years
+    if seen > _MARKEDLY * rate:
+        text += f" (seen {100 * seen:.2g} % a year: too high on average where fewer than ten are not told of)"
     ends = [(one.after, one.before) for one in found]
     after, before = max(set(ends), key=ends.count)
     if ends.count((after, before)) > max(2, 0.25 * len(found)):
