@@ -86,6 +86,29 @@ def milliseconds(calls: Calls, device: str, rounds: int) -> dict[str, float]:
     return {name: median(values) for name, values in times.items()}
 
 
+def milliseconds_to_ask(call: Callable[[], object], rounds: int) -> float:
+    """Return how long a call keeps the host, which does not wait for what it asked a card for."""
+    took = []
+    for _ in range(rounds + 2):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        kept = call()
+        took.append(1e3 * (time.perf_counter() - began))
+        del kept
+    torch.cuda.synchronize()
+    return median(took[2:])
+
+
+def in_one_thread(call: Callable[[], object]) -> Callable[[], object]:
+    """Return a call whose backward pass runs in the thread that asks for it: autograd wakes no other."""
+
+    def run() -> object:
+        with torch.autograd.set_multithreading_enabled(False):
+            return call()
+
+    return run
+
+
 def milliseconds_of_kernels(call: Callable[[], object], rounds: int) -> float:
     """Return how long the kernels of a call take, without what the host does: replayed as a CUDA graph."""
     stream = torch.cuda.Stream()
@@ -221,6 +244,8 @@ def compare(
         }
         if importlib.util.find_spec("mamba_ssm") and device == "cuda":
             calls["mamba-ssm"] = ("mamba_ssm", caller(scan, given, gaps=False, both=mode == "both"))
+        if mode == "both":
+            calls["ours, backward in the same thread"] = ours, in_one_thread(calls["ours"][1])
         memory = {}
         for who, (backend, call) in calls.items():
             with scan_by(backend):
@@ -233,7 +258,9 @@ def compare(
         if device == "cuda":
             with scan_by(ours):
                 alone = milliseconds_of_kernels(calls["ours"][1], 3 * int(str(kind["rounds"])))
+                asked = milliseconds_to_ask(calls["ours"][1], 3 * int(str(kind["rounds"])))
             report.add(case, "ours, kernels alone", alone, "ms")
+            report.add(case, "ours, until the host goes on", asked, "ms")
         report.add(case, "chunked torch / ours", times["chunked torch"] / times["ours"], "ratio")
         report.add(case, "ours with gaps / without", times["ours with gaps"] / times["ours"], "ratio")
         if "mamba-ssm" in times:

@@ -112,6 +112,58 @@ def test_training_learns_and_repeats_itself(name: str, glaciers: list[Series]) -
         train_network(name, examples, train=everyone, known=examples.known_at(-99.0))
 
 
+def test_batches_go_through_all_origins_before_any_comes_again() -> None:
+    pytest.importorskip("torch")
+    from glaciertime.forecast.learned.neural_training import _rounds
+
+    index = np.arange(10, 17)
+    # As it was drawn step by step, a round whenever too few were left.
+    queue, rng, parts = np.empty(0, dtype=np.int64), np.random.default_rng(3), []
+    for _ in range(5):
+        while len(queue) < 4:
+            queue = np.append(queue, rng.permutation(index))
+        parts, queue = [*parts, queue[:4]], queue[4:]
+    found = _rounds(index, np.random.default_rng(3), 20)
+    assert np.array_equal(found[:20], np.concatenate(parts))
+    assert np.array_equal(np.sort(found[:7]), index)
+    assert len(_rounds(index, rng, 0)) == 0
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
+def test_as_few_steps_as_one_likes(steps: int, glaciers: list[Series]) -> None:
+    pytest.importorskip("torch")
+    from glaciertime.forecast.learned.neural_training import train_network
+
+    examples, losses = build_examples(glaciers[:2]), []
+    settings = {"train": np.ones(len(examples), dtype=bool), "known": examples.known_at(10.0), "batch": 4}
+    train_network("lstm", examples, steps=steps, report=lambda _, loss: losses.append(loss), **settings)
+    assert len(losses) == steps
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_is_sent_to_the_device_step_by_step(
+    name: str, glaciers: list[Series], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from glaciertime.forecast.learned.neural_training import train_network
+
+    examples = build_examples(glaciers[:2])
+    sent: list[str] = []
+    for maker in ("tensor", "as_tensor", "from_numpy"):
+        made = getattr(torch, maker)
+        monkeypatch.setattr(
+            torch, maker, lambda *a, made=made, maker=maker, **k: (sent.append(maker), made(*a, **k))[1]
+        )
+    counts = []
+    for steps in (3, 6):
+        sent.clear()
+        everyone, known = np.ones(len(examples), dtype=bool), examples.known_at(10.0)
+        train_network(name, examples, train=everyone, known=known, steps=steps, batch=8)
+        counts.append(len(sent))
+    assert counts[0] >= counts[1] > 0
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_the_exported_network_answers_as_the_trained_one(name: str, glaciers: list[Series], tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")

@@ -62,3 +62,34 @@ def test_a_training_that_is_recorded_learns_as_one_that_is_not(tmp_path: Path, m
     assert calls[0] is not None
     assert losses[0] == pytest.approx(losses[1], rel=2e-2)
     assert losses[0][-1] < losses[0][0]
+
+
+def test_no_step_waits_for_the_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``test_watching.py`` counts it without a card; here by what torch itself says."""
+    simulated = SimulatedFronts(count=4, size=(64, 48), scenes_per_fjord=1)
+    data = InMemory(tuple(simulated), bands=simulated.bands, classes=simulated.classes, codes=simulated.codes)
+    before, after = segmenter.Segmenter.on_train_batch_start, segmenter.Segmenter.on_train_batch_end
+    watched = []
+
+    def begin(self: segmenter.Segmenter, *given: object) -> None:
+        # The first step builds kernels, and begins the average.
+        if self.global_step > 0:
+            watched.append(self.global_step)
+            torch.cuda.set_sync_debug_mode("error")
+        before(self, *given)
+
+    def end(self: segmenter.Segmenter, *given: object) -> None:
+        after(self, *given)
+        torch.cuda.set_sync_debug_mode("default")
+
+    monkeypatch.setattr(segmenter.Segmenter, "on_train_batch_start", begin)
+    monkeypatch.setattr(segmenter.Segmenter, "on_train_batch_end", end)
+    config = TrainConfig(
+        data="simulated", root=Path("."), model="unet-small", epochs=2, draws=16, batch=4, patch=(64, 48),
+        validation_fraction=0.0, devices=1, average=0.9, precision="bf16-mixed",
+    )  # fmt: skip
+    try:
+        training.train(data, config, out=tmp_path / "out", progress=False)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert watched == list(range(1, 8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -110,7 +112,14 @@ def make_network(name: str, *, use_gaps: bool = True) -> ChangeNetwork:
 
 def pinball_loss(answer: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Return the mean quantile loss of answers (B, K, 9) for targets (B, K) with weights (B, K)."""
-    levels = torch.tensor(QUANTILES, dtype=answer.dtype, device=answer.device)
+    levels = _levels(answer.dtype, answer.device)
     error = target[..., None] - answer
     loss = torch.maximum(levels * error, (levels - 1) * error).mean(dim=-1)
     return (loss * weight).sum() / weight.sum().clamp_min(1e-9)
+
+
+@functools.cache
+def _levels(dtype: torch.dtype, device: torch.device) -> Tensor:
+    # Sent once: a GPU is waited for whenever it is sent something that lies in ordinary memory.
+    with torch.inference_mode(False):
+        return torch.tensor(QUANTILES, dtype=dtype, device=device)

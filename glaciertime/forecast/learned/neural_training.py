@@ -80,13 +80,14 @@ def train_network(
     targets = torch.from_numpy(np.where(np.isfinite(examples.target), examples.target, 0.0).astype(np.float32))
     targets = targets.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.2)
+    # A rise of one step alone, a fifth of five, would be divided by its length less one.
+    rise = 0.2 if steps != 5 else 0.3
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=rise)
     network.train()
-    queue = np.empty(0, dtype=np.int64)
+    # Sent at once: a GPU that is sent something every step is waited for every step.
+    order = torch.from_numpy(_rounds(index, rng, steps * batch)).to(device)
     for step in range(steps):
-        while len(queue) < batch:
-            queue = np.append(queue, rng.permutation(index))
-        part, queue = torch.from_numpy(queue[:batch]).to(device), queue[batch:]
+        part = order[step * batch : (step + 1) * batch]
         loss = pinball_loss(network(*(tensor[part] for tensor in given)), targets[part], weights[part])
         optimiser.zero_grad()
         loss.backward()
@@ -96,6 +97,12 @@ def train_network(
         if report is not None:
             report(step, float(loss.detach()))
     return network.cpu().eval()
+
+
+def _rounds(index: NDArray[np.int64], rng: np.random.Generator, count: int) -> NDArray[np.int64]:
+    """Return at least ``count`` places: all of them in a random order, then in another, and so on."""
+    rounds = [rng.permutation(index) for _ in range(-(-count // len(index)))]
+    return np.concatenate([*rounds, index[:0]])
 
 
 def predict_examples(network: ChangeNetwork, examples: Examples, index: NDArray[np.int64]) -> NDArray[np.float64]:

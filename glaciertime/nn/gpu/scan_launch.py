@@ -152,7 +152,7 @@ class Recipe:
             found = self._backward[key] = self._prepare_backward(gy, given, grads)
         # One piece of memory for all that is used here alone.
         room = torch.empty(found.numbers, dtype=self.dtype, device=u.device)
-        back, rows, gaps, states, parts = room.split(found.pieces)
+        back, rows, gaps, states, parts = torch.split_with_sizes(room, found.pieces)
         if found.chunk_starts is not None:
             found.chunk_starts(delta, A, C, z, delta_bias, dt, gy, back)
         if found.carry is not None:

@@ -91,7 +91,8 @@ class FrontLoss(nn.Module):
         total = weights.sum().clamp(min=1e-6)
         entropy = (functional.cross_entropy(logits, target, reduction="none") * weights).sum() / total
         probability = logits.softmax(dim=1)
-        truth = functional.one_hot(target, logits.shape[1]).movedim(-1, 1).to(probability.dtype)
+        number = torch.arange(logits.shape[1], device=logits.device)[:, None, None]
+        truth = (target[:, None] == number).to(probability.dtype)
         shared = (weights[:, None] * probability * truth).sum(dim=(0, 2, 3))
         both = (weights[:, None] * (probability + truth)).sum(dim=(0, 2, 3))
         overlap = 1 - ((2 * shared + 1) / (both + 1)).mean()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.epoch_scores import EpochScores
 from glaciertime.segment.teach.graphs import record
 from glaciertime.segment.teach.optimisers import build_optimiser, rate_factor
+from glaciertime.segment.teach.watching import LossWatch, RunningAverage, are_finite
 
 __all__ = ["Segmenter"]
 
@@ -41,15 +41,7 @@ class Segmenter(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.network = network
-        self.averaged = (
-            torch.optim.swa_utils.AveragedModel(
-                network,
-                multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average),
-                use_buffers=True,
-            )
-            if config.average
-            else None
-        )
+        self.averaged = RunningAverage(network, config.average) if config.average else None
         self.loss = loss
         self.scores = scores
         self.config = config
@@ -59,7 +51,7 @@ class Segmenter(lightning.LightningModule):
         self.past: list[float] = []
         # In a list: no part of this module, whose state would hold the weights twice.
         self._recorded: list[Callable[[torch.Tensor], torch.Tensor]] = []
-        self._last: tuple[int, torch.Tensor] | None = None
+        self._watch = LossWatch()
 
     def best_network(self) -> nn.Module:
         """Return the network to keep: the averaged one where there is one."""
@@ -91,7 +83,7 @@ class Segmenter(lightning.LightningModule):
 
         Nothing else may shift what is drawn, a resumed run least.
         """
-        self._check_finite()
+        self._check_losses(waits=False)
         factor = rate_factor(
             self.config,
             self.global_step,
@@ -110,7 +102,7 @@ class Segmenter(lightning.LightningModule):
         image = image.contiguous(memory_format=torch.channels_last)
         loss: torch.Tensor = self.loss(self._answer(image).float(), labels.long())
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(image), prog_bar=True)
-        self._last = (self.global_step, loss.detach())
+        self._watch.add(self.global_step, loss)
         return loss
 
     def on_train_batch_end(self, *_: Any) -> None:
@@ -118,14 +110,11 @@ class Segmenter(lightning.LightningModule):
         if self.averaged is not None:
             self.averaged.update_parameters(self.network)
 
-    def _check_finite(self) -> None:
-        """Stop where the loss of the last step was not finite: looked at one step later, a GPU is not waited for."""
-        if self._last is None:
-            return
-        step, loss = self._last
-        self._last = None
-        value = float(loss)
-        if not math.isfinite(value):
+    def _check_losses(self, *, waits: bool) -> None:
+        """Stop where the loss of a step was not finite: looked at a step later or more, a GPU is not waited for."""
+        found = self._watch.first_not_finite(waits=waits)
+        if found is not None:
+            step, value = found
             raise FitError(f"the loss is {value} at step {step + 1}, in epoch {self.current_epoch + 1}")
 
     def check_finite(self) -> None:
@@ -135,9 +124,8 @@ class Segmenter(lightning.LightningModule):
         ------
         FitError
         """
-        self._check_finite()
-        parts = [*self.network.parameters(), *self.best_network().parameters(), *self.loss.parameters()]
-        if not all(bool(part.isfinite().all()) for part in parts):
+        self._check_losses(waits=True)
+        if not are_finite([*self.network.parameters(), *self.best_network().parameters(), *self.loss.parameters()]):
             raise FitError(f"weights are not finite after epoch {self.current_epoch + 1}")
 
     def on_validation_epoch_start(self) -> None:
