@@ -152,14 +152,14 @@ class Recipe:
             found = self._backward[key] = self._prepare_backward(gy, given, grads)
         # One piece of memory for all that is used here alone.
         room = torch.empty(found.numbers, dtype=self.dtype, device=u.device)
-        back, rows, gaps, states, parts = torch.split_with_sizes(room, found.pieces)
+        back, rows, of_gaps, states, parts = torch.split_with_sizes(room, found.pieces)
         if found.chunk_starts is not None:
             found.chunk_starts(delta, A, C, z, delta_bias, dt, gy, back)
         if found.carry is not None:
             found.carry(A, glast, back)
         if self.plan.chunks == 1:
             starts = None
-        gaps = None if gdt is None else gaps
+        gaps = None if gdt is None else of_gaps
         found.gradients(
             *given, gy, glast, starts, back, states, gu, gdelta, gz, gh0, rows, gaps, parts,
         )  # fmt: skip
