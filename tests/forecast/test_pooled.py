@@ -8,7 +8,7 @@ import numpy as np
 
 from glaciertime.forecast import forecast_series
 from glaciertime.forecast.example import make_series
-from glaciertime.forecast.learned.blend import blend_weights
+from glaciertime.forecast.learned.blend import blend_weights, own_weights
 from glaciertime.forecast.learned.gbm import refit_year
 from glaciertime.forecast.learned.linear import series_weights
 from glaciertime.forecast.learned.pooled import Workbench
@@ -89,3 +89,40 @@ def test_three_other_glaciers_are_enough_to_forecast():
     table = forecast_series(own, models=["auto", "gbm"], target_dates=["2012-01-01"], training=others)
     assert (table["status"] == "ok").all()
     assert np.isfinite(table["value"]).all()
+
+
+def test_of_earlier_origins_those_count_that_were_as_sure_as_now():
+    """The Kalman forecast erred ten times as much as the last value where it was unsure, a tenth where it was sure."""
+    target = np.ones(200)
+    is_sure = np.arange(200) >= 100
+    candidates = np.column_stack([np.zeros(200), np.full(200, -5.0), np.where(is_sure, 0.9, 11.0)])
+    narrowed = np.where(is_sure, -3.0, 1.0)
+    unsure, sure, beyond = own_weights(candidates, target, narrowed, np.array([1.0, -3.0, -9.0]))
+    assert unsure[2] <= 0.1
+    np.testing.assert_allclose(sure, [0.0, 0.0, 1.0], atol=0.1)
+    np.testing.assert_allclose(beyond, sure)
+
+
+def test_where_a_record_tells_nothing_the_mix_is_the_fixed_one():
+    none = own_weights(np.empty((0, 3)), np.empty(0), np.empty(0), np.zeros(2))
+    still = own_weights(np.zeros((9, 3)), np.zeros(9), np.zeros(9), np.zeros(2))
+    np.testing.assert_allclose([none, still], np.full((2, 2, 3), [0.3, 0.0, 0.7]))
+
+
+def test_a_season_that_is_known_by_now_is_forecast_by_a_glacier_alone():
+    """Six years of a cycle of 400 m: in the first ones it was not known, and the last value erred less."""
+    rng = np.random.default_rng(3)
+    dates = np.datetime64("2018-01-05") + 24 * np.arange(92)
+    years = (dates - dates[0]).astype(float) / 365.25
+
+    def truth(when):
+        return 5000 - 200 * when + 400 * np.cos(2 * np.pi * when)
+
+    series = make_series(dates, truth(years) + rng.normal(0, 30, len(dates)), variable="front_position_m")
+    ahead = dates[-1] + np.array([90, 180, 270, 360])
+    table = forecast_series(series, models=["auto"], target_dates=ahead)
+    held = table.pivot_table(index="target_date", columns="quantile", values="value")
+    expected = truth((ahead - dates[0]).astype(float) / 365.25)
+    np.testing.assert_allclose(held[0.5], expected, atol=60)
+    assert ((held[0.05] < expected) & (expected < held[0.95])).all()
+    assert (held[0.95] - held[0.05]).max() < 250

@@ -20,9 +20,12 @@ _EQUAL, _PULL = {"kalman": 0.5, "gbm": 0.5}, 0.05
 #: Ice shelves break off rather than go on, so that their last area is what is hard to beat.
 _AREA_EQUAL, _AREA_PULL = {"last": 0.5, "gbm": 0.5}, 0.15
 _MIN_SERIES = 5
-#: What is used where nothing is known of other glaciers, and how many own targets weigh as much.
-_PRIOR = {"last": 0.3, "kalman": 0.7}
+#: Of last, drift and kalman: what is used where nothing is known of other glaciers, and how many own targets weigh as
+#: much.
+_PRIOR = (0.3, 0.0, 0.7)
 _PRIOR_TARGETS = 20.0
+#: Standard deviation of the kernel over how sure the Kalman forecast was, in its natural logarithm.
+_ALIKE = 0.5
 
 
 @lru_cache(maxsize=8)
@@ -92,13 +95,35 @@ def blend_weights(
     return weights
 
 
-def own_weights(names: list[str], candidates: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mix that served the glacier itself at its earlier origins, drawn towards a fixed one, (C,)."""
-    prior = np.array([_PRIOR.get(name, 0.0) for name in names])
-    if len(target) == 0 or np.abs(target).sum() == 0:
-        return prior
-    mixes = simplex(len(names))
-    error = np.abs(target[:, None] - candidates @ mixes.T).mean(axis=0) / np.abs(target).mean()
+def own_weights(
+    candidates: NDArray[np.float64], target: NDArray[np.float64], narrowed: NDArray[np.float64],
+    asked: NDArray[np.float64],
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return the mixes of last, drift and kalman that served the glacier itself at its earlier origins, (D, 3).
+
+    Of the earlier origins those count whose Kalman forecast was as sure beside a random walk as it is now: before a
+    cycle has come twice it is not known, and how the parts erred then does not tell how they err after it. Each mix
+    is the one with the least weighted mean absolute error, drawn towards a fixed one.
+
+    Parameters
+    ----------
+    candidates : (R, 3) float64
+        Forecast changes at earlier origins, by last, drift and kalman.
+    target : (R,) float64
+        Observed changes.
+    narrowed, asked : (R,), (D,) float64
+        Natural logarithm of the spread of the Kalman forecast over that of a random walk, there and of what is asked.
+    """
+    mixes, prior = simplex(len(_PRIOR)), np.array(_PRIOR)
+    if len(target) == 0 or not np.abs(target).any():
+        return np.tile(prior, (len(asked), 1))
     penalty = _PRIOR_TARGETS / len(target) * np.sum((mixes - prior) ** 2, axis=1)
-    best: NDArray[np.float64] = mixes[int(np.argmin(error + penalty))]
+    distance = ((asked[:, None] - narrowed[None]) / _ALIKE) ** 2
+    # The nearest counts fully: where none is near, they are told apart all the same.
+    alike = np.exp(-0.5 * (distance - distance.min(axis=1, keepdims=True)))
+    naive = (alike @ np.abs(target))[:, None]
+    error = alike @ np.abs(target[:, None] - candidates @ mixes.T)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(naive > 0, error / naive, 0.0)
+    best: NDArray[np.float64] = mixes[np.argmin(relative + penalty, axis=1)]
     return best

@@ -22,8 +22,8 @@ from glaciertime.forecast.learned.drivers import driver_inputs, driver_inputs_of
 from glaciertime.forecast.learned.gbm import MIN_ROWS
 from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.network_weights import NetworkWeights
-from glaciertime.forecast.learned.past import MIN_HISTORY, OriginRow, describe_origin, pasts_of
-from glaciertime.forecast.learned.pool import CANDIDATES, LOCAL, Pool, pool_of
+from glaciertime.forecast.learned.past import OriginRow, describe_origin, pasts_of
+from glaciertime.forecast.learned.pool import LOCAL, Pool, pool_of
 from glaciertime.forecast.local.simple import Last
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.reading import widened
@@ -189,12 +189,13 @@ class Workbench:
 
     def interval(
         self, index: int, evidence: NDArray[np.int64], change: NDArray[np.float64], bank_change: NDArray[np.float64],
-        *, kalman_share: float,
+        *, kalman_share: NDArray[np.float64] | float, bank_kalman_share: NDArray[np.float64] | float,
     ) -> NDArray[np.float64]:  # fmt: skip
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
         The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share``, and of a
-        random walk. ``bank_change`` (N,) is what the same model forecast for the evidence (N,). Where the record's own
+        random walk. ``bank_change`` (N,) is what the same model forecast for the evidence (N,),
+        ``bank_kalman_share`` that weight there. Weights are of each date, or one. Where the record's own
         Kalman forecast excludes the change, as that of a line without scatter does, the errors of others do not tell
         how far it errs: how far the two are apart counts as one standard deviation at least.
         """
@@ -203,7 +204,8 @@ class Workbench:
         cutoff = float(self.cutoffs[index])
         is_told = np.isfinite(bank_change) & (bank.walk[evidence] > 0) & (bank.spread[evidence] > 0)
         known = evidence[is_told]
-        expected = bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
+        there = np.broadcast_to(bank_kalman_share, evidence.shape)[is_told]
+        expected = bank.spread[known] ** there * bank.walk[known] ** (1 - there)
         errors = (bank.target[known] - bank_change[is_told]) / expected
         key = name_of_arrays(errors, known, cutoff)
         if key not in self._past_errors:
@@ -314,7 +316,8 @@ def _run_learned(bench: Workbench, model: str) -> list[Outcome]:
             continue
         evidence = bench.evidence(index)
         change, bank_change = bench.forecasts(index)[model], bench.pool.forecasts(evidence)[model]
-        outcomes.append(Outcome(bench.interval(index, evidence, change, bank_change, kalman_share=0.5), "ok"))
+        values = bench.interval(index, evidence, change, bank_change, kalman_share=0.5, bank_kalman_share=0.5)
+        outcomes.append(Outcome(values, "ok"))
     return outcomes
 
 
@@ -334,7 +337,9 @@ def run_ensemble(bench: Workbench) -> list[Outcome]:
         count = len(bench.pool.candidates)
         skill = np.ones(count) if len(evidence) == 0 else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
         change = _weighted_median(_table(bench.pool, bench.forecasts(index)), skill)
-        values = bench.interval(index, evidence, change, _weighted_median(told, skill), kalman_share=0.5)
+        values = bench.interval(
+            index, evidence, change, _weighted_median(told, skill), kalman_share=0.5, bank_kalman_share=0.5
+        )
         outcomes.append(Outcome(values, "ok"))
     return outcomes
 
@@ -371,15 +376,18 @@ def run_auto(bench: Workbench) -> list[Outcome]:
         evidence = bench.evidence(index)
         own = _table(bench.pool, bench.forecasts(index))
         told = _table(bench.pool, bench.pool.forecasts(evidence))
-        weights, is_own = _mix(bench, index, own, evidence, told)
-        use = np.arange(len(weights))
+        shares, bank_shares, is_own = _mix(bench, index, own, evidence, told)
+        count = shares.shape[1]
+        change, bank_change = (own[:, :count] * shares).sum(axis=1), (told[:, :count] * bank_shares).sum(axis=1)
         # Drift and kalman carry a trend on, and share its uncertainty.
-        share = float(weights[(use == 1) | (use == 2)].sum())
-        change, bank_change = own[:, use] @ weights, told[:, use] @ weights
-        values = bench.interval(index, evidence, change, bank_change, kalman_share=share)
+        carried, bank_carried = shares[:, 1:3].sum(axis=1), bank_shares[:, 1:3].sum(axis=1)
+        values = bench.interval(
+            index, evidence, change, bank_change, kalman_share=carried, bank_kalman_share=bank_carried
+        )
         if is_own:
             # Nobody's past errors tell how far a mix errs: of a line without noise its parts' spread is none.
-            drawn = row.scale * np.abs(own[:, int(np.argmax(weights))] - change)
+            main = np.take_along_axis(own, np.argmax(shares, axis=1)[:, None], axis=1)[:, 0]
+            drawn = row.scale * np.abs(main - change)
             values = widened(values, drawn[:, None] * _native(bench.quantiles), bench.quantiles)
         outcomes.append(Outcome(values, "ok"))
     return outcomes
@@ -387,18 +395,29 @@ def run_auto(bench: Workbench) -> list[Outcome]:
 
 def _mix(
     bench: Workbench, index: int, own: NDArray[np.float64], evidence: NDArray[np.int64], told: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], bool]:
-    """Return the weights of the first candidates, as many as are mixed, and whether no other glacier told them."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """Return the weights of the first candidates, and whether no other glacier told them.
+
+    Of the dates asked for (D, C) and of the evidence (N, C), as many candidates as are mixed.
+    """
     counts = [LOCAL]
     if np.isfinite(bench.forecasts(index)["gbm"]).all():
         counts.insert(0, own.shape[1])
     for count in counts:
         weights = bench.pool.mix(float(bench.cutoffs[index]), bench.fold(index), count, evidence, told)
         if weights is not None:
-            return weights, False
-    names = list(CANDIDATES[:LOCAL])
-    if len(bench.tasks[index].series) <= MIN_HISTORY:
-        return own_weights(names, np.empty((0, LOCAL)), np.empty(0)), True
+            return np.tile(weights, (len(own), 1)), np.tile(weights, (len(evidence), 1)), False
+    row, others = bench.rows[index], bench.pool.bank
+    assert isinstance(row, OriginRow)
     bank = bench.own_bank(index)
-    table = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
-    return own_weights(names, table, bank.target), True
+    told_own = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
+    narrowed = _narrowed(bank.spread, bank.walk)
+    asked = np.concatenate([_narrowed(row.spread, row.walk), _narrowed(others.spread[evidence], others.walk[evidence])])
+    shares = own_weights(told_own, bank.target, narrowed, asked)
+    return shares[: len(own)], shares[len(own) :], True
+
+
+def _narrowed(spread: NDArray[np.float64], walk: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the logarithm of the spread of a Kalman forecast over that of a random walk (N,), 0 where one is none."""
+    is_told = (spread > 0) & (walk > 0)
+    return np.log(np.where(is_told, spread, 1.0) / np.where(is_told, walk, 1.0))
