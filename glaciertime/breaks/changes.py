@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.units import last_digit
 
 __all__ = ["LEAST_VALUES", "Break", "find_breaks"]
 
@@ -102,8 +103,9 @@ def find_breaks(
         return []
     sigma = np.nan_to_num(np.full(len(value), math.nan) if sigmas is None else np.asarray(sigmas, dtype=float))
     rate = _weighted_median(changes / gaps, gaps)
-    # What the values' own errors make of a change, and their last digit.
-    noise = np.sqrt(sigma[:-1] ** 2 + sigma[1:] ** 2 + _digit(value) ** 2 / 6) / np.sqrt(gaps)
+    # What the values' own errors make of a change; where none are told, their last digit.
+    error = np.where(sigma > 0, sigma**2, _digit(value) ** 2 / 12)
+    noise = np.sqrt((error[:-1] + error[1:]) / gaps)
     x = (changes - rate * gaps) / np.sqrt(gaps)
     # The test's critical values find too much in short records: by simulation (scripts/check_breaks.py) this much.
     share = min(1.0, (len(value) + _SHORT_BY) / _LONG_ENOUGH)
@@ -195,11 +197,9 @@ def _without_spikes(found: list[Break]) -> list[Break]:
 
 
 def _digit(values: NDArray[np.float64]) -> float:
-    """Return the unit of the last decimal digit that the values are written with, 0 where they have nine and more."""
-    for digits in range(9):
-        if np.allclose(values, np.round(values, digits), rtol=0, atol=1e-9):
-            return 10.0**-digits
-    return 0.0
+    """Return the unit of the last digit that the values are written with, 0 where all are zero."""
+    units = last_digit(values)
+    return float(units[units > 0].min(initial=math.inf)) if units.any() else 0.0
 
 
 def _weighted_median(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:

@@ -1,4 +1,12 @@
-"""The one table of forecasters: name, what it is, what it needs, and where it is made."""
+"""The one table of forecasters: name, what it is, what it needs, and where it is made.
+
+All give the same forecast in another unit that is a power of ten of the first: a thousandth of the values has a
+thousandth of the quantiles. In other units (miles) it differs by the last digit of the values, which tells how finely
+they were read. Of positions and changes, whose zero is arbitrary, a constant added to all values, of no finer digits,
+is added to the forecast; of areas and lengths it is not, since none falls below zero and shares of them tell a break.
+Shifted by whole periods of the calendar (1461 days) the models of one series forecast the same; those that learn from
+other glaciers do not, since what they know of these, and when they were trained, has its own dates.
+"""
 
 from __future__ import annotations
 

@@ -112,6 +112,16 @@ def run_tasks(
         else Regime(since_gone(tasks[index].series), since_gone(tasks[index].series), ())
         for index in open_places
     ]
+    still_open = []
+    for index, one in zip(open_places, regimes, strict=True):
+        # What is left without its breaks may tell nothing of change either.
+        values = answer_without_model(one.series, tasks[index].dates, quantiles) if len(one.series) > 1 else None
+        if values is None:
+            still_open.append((index, one))
+        else:
+            values = at_least_as_read(values, tasks[index].series, quantiles, tasks[index].dates)
+            answered[index] = Outcome(bound(values, replace(tasks[index], series=one.series), quantiles), "ok")
+    open_places, regimes = [index for index, _ in still_open], [one for _, one in still_open]
     settled = [replace(tasks[k], series=one.series) for k, one in zip(open_places, regimes, strict=True)]
     as_observed = [replace(tasks[k], series=one.own_sigmas) for k, one in zip(open_places, regimes, strict=True)]
     is_global = any(model.is_global for model in chosen) and bool(settled)
