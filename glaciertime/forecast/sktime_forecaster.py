@@ -35,6 +35,7 @@ class GlaciertimeForecaster(BaseForecaster):  # type: ignore[misc]
 
     Examples
     --------
+    >>> from glaciertime.forecast.sktime_forecaster import GlaciertimeForecaster
     >>> GlaciertimeForecaster.get_test_params()[0]
     {'name': 'drift'}
     >>> GlaciertimeForecaster("drift").fit(pd.Series([4.0, 3.0, 2.0])).predict(fh=[1])  # doctest: +SKIP

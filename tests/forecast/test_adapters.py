@@ -115,3 +115,13 @@ def test_a_forecaster_lent_to_sktime_can_be_saved_copied_and_tells_what_it_is() 
     assert "evenly spaced" in kind.__doc__
     assert len(kind.get_test_params()) == 2
     assert kind(**kind.get_test_params()[0]).name == "drift"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_checks_of_sktime_itself_pass() -> None:
+    checks = pytest.importorskip("sktime.utils.estimator_checks", reason="sktime is not installed")
+    from glaciertime.forecast.sktime_forecaster import GlaciertimeForecaster
+
+    found = checks.check_estimator(GlaciertimeForecaster, raise_exceptions=False, verbose=False)
+    assert len(found) > 300
+    assert {name: told for name, told in found.items() if told != "PASSED"} == {}
