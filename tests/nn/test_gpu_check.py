@@ -105,6 +105,30 @@ def test_a_backend_is_chosen_outside_of_what_is_timed(check: ModuleType, monkeyp
     assert os.environ["GLACIERTIME_SCAN"] == "reference"
 
 
+@pytest.mark.parametrize(
+    ("device", "told", "status", "fails"),
+    [
+        ("cuda", "3 passed in 1 s", 0, False),
+        ("cuda", "1 failed, 2 passed in 1 s", 1, True),
+        # A card on which nothing was tried is no card that was checked.
+        ("cuda", "3 skipped in 1 s", 0, True),
+        ("cuda", "1 skipped in 1 s", 5, True),
+        ("cpu", "3 skipped in 1 s", 0, False),
+        ("cpu", "1 skipped in 1 s", 5, False),
+        ("cpu", "1 error in 1 s", 2, True),
+    ],
+)
+def test_what_was_not_tried_on_a_card_has_not_passed(
+    check: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, told: str, status: int, fails: bool
+) -> None:
+    done = subprocess.CompletedProcess([], status, stdout=f"===== {told} =====\n", stderr="")
+    monkeypatch.setattr(check.subprocess, "run", lambda *_, **__: done)
+    report = check.Report(tmp_path / "gpu.csv", "cpu", seconds=100)
+    report.device = device
+    check.run_tests(report)
+    assert bool(report.failed) == fails
+
+
 def test_without_a_gpu_it_says_so() -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
