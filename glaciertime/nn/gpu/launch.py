@@ -162,13 +162,18 @@ _MOST_LAUNCHES = 4096
 def launch(
     kernel: Any, grid: tuple[int, ...], tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...], **options: int
 ) -> None:
-    """Run a kernel where its first tensor is, by the launch that its like had before."""
-    key = (id(kernel), grid, kinds_of(tensors), rest)
+    """Run a kernel where its first tensor is, by the launch that its like had before.
+
+    What is not among the arguments behind the tensors, a kernel knows of them by dtype and alignment alone.
+    """
+    first = tensors[0]
+    assert first is not None
+    alike = tuple([None if tensor is None else (tensor.dtype, tensor.data_ptr() & 15) for tensor in tensors])
+    key = (id(kernel), grid, alike, rest, first.get_device())
     found = _launches.get(key)
     if found is None:
         if len(_launches) >= _MOST_LAUNCHES:
             _launches.clear()
         found = _launches[key] = Launch(kernel, grid, *rest, **options)
-    assert tensors[0] is not None
-    with on_device_of(tensors[0]):
+    with on_device_of(first):
         found(*tensors)

@@ -47,7 +47,6 @@ def ssd_triton(
     last_state : (B, H, P, N), in the dtype of the steps.
     """
     chunk = samples_per_chunk(chunk_size, x.dtype)
-    D = D[:, None].expand(x.shape[2:]) if D is not None and D.ndim == 1 else D
     # An operator can stand in a graph, but costs more per call.
     run = torch.ops.glaciertime.ssd_forward if torch.compiler.is_compiling() else _Scan.apply
     y, last, _, _ = run(x, step, log_decay, B, C, D, z, h0, chunk)
@@ -69,8 +68,13 @@ def _forward(
     y, last, entering, totals = _empty_results(x, step, log_decay, B, C, D, z, h0, chunk)
     plan.add_to_states(x, B, entering, totals, backward=False)
     plan.pass_states(entering, totals, h0, last, backward=False)
-    plan.mix_chunks(entering, D, z, y)
+    plan.mix_chunks(entering, _of_channels(D, x), z, y)
     return y, last, entering, totals
+
+
+def _of_channels(D: Tensor | None, x: Tensor) -> Tensor | None:
+    """Return D by head and channel, (H, P), where it is given by head alone."""
+    return D[:, None].expand(x.shape[2:]) if D is not None and D.ndim == 1 else D
 
 
 def _empty_results(
@@ -109,19 +113,20 @@ def _backward(
     chunk: int,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     plan = Plan(x, step, log_decay, B, C, chunk)
+    weights = _of_channels(D, x)
     gx, gstep, gdecay, _, _, _, gz, gh0 = _empty_gradients(
         gy, glast, x, step, log_decay, B, C, D, z, entering, totals, chunk
     )
     if z is not None:
         before_gate = torch.empty_like(gx)
-        plan.mix_chunks(entering, D, z, before_gate, gy, gz)
+        plan.mix_chunks(entering, weights, z, before_gate, gy, gz)
         gy = before_gate
     g_leaving = torch.empty_like(entering)
     plan.add_to_states(gy, C, g_leaving, torch.empty_like(totals), backward=True)
     plan.pass_states(g_leaving, totals, glast, gh0, backward=True)
     of_chunks = totals.new_empty((*totals.shape, x.shape[3]) if D is not None else 0)
-    gB, gC = plan.differentiate(gy, entering, g_leaving, D, (gx, gstep, gdecay, of_chunks))
-    gD = of_chunks if D is None else of_chunks.sum((0, 1)).to(D.dtype)
+    gB, gC = plan.differentiate(gy, entering, g_leaving, weights, (gx, gstep, gdecay, of_chunks))
+    gD = of_chunks if D is None else of_chunks.sum((0, 1) if D.ndim == 2 else (0, 1, 3)).to(D.dtype)
     return gx, gstep, gdecay, gB, gC, gD, gz, gh0
 
 
@@ -173,8 +178,12 @@ def _differentiate(ctx: Any, backward: Any, gy: Tensor | None, glast: Tensor | N
 
 
 class _Scan(torch.autograd.Function):
-    forward = staticmethod(_forward)
-    setup_context = staticmethod(_keep)
+    # With a setup_context of its own, torch would look at the signature of forward at every call.
+    @staticmethod
+    def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        output = _forward(*inputs)
+        _keep(ctx, inputs, output)
+        return output
 
     @staticmethod
     @once_differentiable

@@ -94,7 +94,9 @@ class Plan:
         read = (x, gy, *self.rows, B, C, entering, g_leaving)
         strides = (*x.stride(), *gy.stride(), *self._row_strides(), *B.stride(), *C.stride())
         shares = self._shares()
-        of_shares = entering.new_empty(2, shares, *B.shape)
+        of_shares = entering.new_empty(2, shares, *B.shape) if shares > 1 else None
+        # One share is the whole: it is written where it stays.
+        room = [entering.new_empty(B.shape) for _ in range(2)] if of_shares is None else list(of_shares)
         launch(
             ssd_gradients.gradient_of_values, (self.chunks, self.heads, self.batch),
             (*read, x if D is None else D, *found),
@@ -102,10 +104,12 @@ class Plan:
         )  # fmt: skip
         launch(
             ssd_gradients.gradient_of_matrices,
-            (self.chunks, self.blocks_of_states, self.batch * self.groups * shares), (*read, *of_shares),
+            (self.chunks, self.blocks_of_states, self.batch * self.groups * shares), (*read, *room),
             (*strides, *self.sizes, shares, self.groups, *self.constants), **self.options,
         )  # fmt: skip
-        gB, gC = of_shares.sum(1) if shares > 1 else of_shares[:, 0]
+        if of_shares is None:
+            return room[0].to(B.dtype), room[1].to(C.dtype)
+        gB, gC = of_shares.sum(1)
         # An operator may not return two views of one tensor.
         return gB.to(B.dtype, copy=True), gC.to(C.dtype, copy=True)
 

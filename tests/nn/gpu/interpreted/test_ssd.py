@@ -124,6 +124,17 @@ def test_a_gap_of_zero_and_one_that_forgets_all_stay_finite(triton_asked: None) 
 
 
 @interpreted
+def test_one_weight_of_the_input_for_a_head_is_one_for_each_of_its_channels(triton_asked: None) -> None:
+    given = as_given((1, 20, 2, 4, 1, 3), torch.float64)
+    wide = given | {"D": given["D"].detach()[:, None].repeat(1, 4).requires_grad_()}
+    found, expected = outcome(given), outcome(wide)
+    assert found["D"].shape == (2,)
+    assert relative_error(found["D"], expected.pop("D").sum(1)) < 1e-13
+    for name, tensor in expected.items():
+        assert relative_error(found[name], tensor) < 1e-13, name
+
+
+@interpreted
 def test_channels_before_samples_in_memory_change_nothing(triton_asked: None) -> None:
     given = ssd_inputs(2, 21, 2, 5, 1, 3)
     turned = {name: t.transpose(1, -1).contiguous().transpose(1, -1) for name, t in given.items() if t.ndim == 4}
