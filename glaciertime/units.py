@@ -34,6 +34,7 @@ __all__ = [
     "SHOWN_UNITS",
     "Unit",
     "as_date",
+    "column_decimals",
     "crs_on_earth",
     "decimal_year",
     "last_digit",
@@ -425,6 +426,21 @@ def last_digit(values: ArrayLike) -> NDArray[np.float64]:
         step = 10.0 ** (first - digit)
         unit = np.where(np.abs(np.rint(size / step) * step - size) <= 10.0**-_SURE_DIGITS * size, step, unit)
     return np.where(size > 0, unit, 0.0)
+
+
+def column_decimals(widths: ArrayLike, *, fewest: int = 2) -> int:
+    """Return how many digits behind the point a column of numbers is said with, at least ``fewest``, at most 9.
+
+    Two digits of the median of what tells how exact they are - half intervals, errors - count; of none, ``fewest``.
+
+    Examples
+    --------
+    >>> column_decimals([21.4, 35.0]), column_decimals([0.00012, 0.0003])
+    (2, 5)
+    """
+    told = np.abs(np.asarray(widths, dtype=float))
+    told = told[np.isfinite(told) & (told > 0)]
+    return fewest if len(told) == 0 else int(np.clip(1 - np.floor(np.log10(np.median(told))), fewest, 9))
 
 
 def number_text(value: float, *, digits: int = 4, sign: bool = False) -> str:

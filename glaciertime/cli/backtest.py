@@ -200,6 +200,8 @@ def _print(rows: pd.DataFrame, metrics: list[str] | None) -> None:
 
 
 def _print_block(series: pd.DataFrame, shown: list[str]) -> None:
+    from glaciertime.units import column_decimals
+
     wide = series.pivot_table(
         index=["horizon", "model", "n", "n_failed"], columns="metric", values="value", sort=False, dropna=False
     )
@@ -208,9 +210,10 @@ def _print_block(series: pd.DataFrame, shown: list[str]) -> None:
     head = "".join(f"{name:>14}" for name in columns) + (f"{'skill over last':>28}" if has_skill else "")
     typer.echo(f"  {'horizon':<10}{'model':<16}{'n':>5}{'failed':>8}" + head)
     every = [*columns, "skill_last", "skill_last_lower", "skill_last_upper"] if has_skill else columns
+    places = {name: column_decimals(wide[name], fewest=3) for name in columns}
     few = False
     for (ahead, model, count, failed), scores in wide[every].dropna(how="all").to_dict("index").items():
-        numbers = "".join(f"{scores[name]:>14,.3f}" for name in columns)
+        numbers = "".join(f"{scores[name]:>14,.{places[name]}f}" for name in columns)
         if has_skill and scores["skill_last"] == scores["skill_last"]:
             low, high = scores["skill_last_lower"], scores["skill_last_upper"]
             has_interval = low == low

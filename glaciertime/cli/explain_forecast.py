@@ -127,10 +127,13 @@ def _as_json(found: Influence, out: Path) -> dict[str, Any]:
 
 
 def _print(found: Influence, out: Path) -> None:
+    from glaciertime.units import column_decimals
+
     series, unit = found.series, found.series.unit
+    places = column_decimals(found.width / 2)
     typer.echo(
         f"{out}: {series.label} ({series.dataset}, {series.source}), {found.date} by {found.model}: "
-        f"{found.median:,.2f} {unit}, 90 % interval {found.width:,.2f} wide"
+        f"{found.median:,.{places}f} {unit}, 90 % interval {found.width:,.{places}f} wide"
     )
     rows = found.observations
     order = rows["moves_median"].abs().sort_values(ascending=False).index[:_SHOWN]
@@ -138,9 +141,11 @@ def _print(found: Influence, out: Path) -> None:
         f"  observation        value    moves median     moves width   [{unit}], of {len(rows)} left out in turn"
     )
     for row in rows.loc[order].itertuples():
-        moved = f"{row.moves_median:>+16,.2f}{row.moves_width:>+16,.2f}" if row.status == "ok" else f"  {row.status}"
-        typer.echo(f"  {row.date:%Y-%m-%d}  {row.value:>12,.2f}{moved}")
+        moved = f"  {row.status}"
+        if row.status == "ok":
+            moved = f"{row.moves_median:>+16,.{places}f}{row.moves_width:>+16,.{places}f}"
+        typer.echo(f"  {row.date:%Y-%m-%d}  {row.value:>12,.{places}f}{moved}")
     if len(found.inputs):
         typer.echo(f"  input, against what it usually is: moves median [{unit}]")
         for row in found.inputs.head(_SHOWN).itertuples():
-            typer.echo(f"  {row.input:<40}{row.moves_median:>+12,.2f}")
+            typer.echo(f"  {row.input:<40}{row.moves_median:>+12,.{places}f}")

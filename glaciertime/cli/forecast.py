@@ -318,6 +318,8 @@ def _print(rows: pd.DataFrame) -> None:
 
 
 def _print_series(series: pd.DataFrame, names: tuple[Any, ...], what: str) -> None:
+    from glaciertime.units import column_decimals
+
     glacier, variable, method, footprint, dataset, front_of, source, unit, cutoff = names
     kind = f", {front_of}" if front_of else ""
     typer.echo(
@@ -327,13 +329,14 @@ def _print_series(series: pd.DataFrame, names: tuple[Any, ...], what: str) -> No
     good = series[series["status"] == "ok"].assign(quantile=lambda table: table["quantile"].round(4))
     wide = good.pivot_table(index=["target_date", "model"], columns="quantile", values="value", sort=False)
     models = list(dict.fromkeys(series["model"]))
+    places = column_decimals((wide[0.95] - wide[0.05]) / 2) if len(wide) else 2
     typer.echo("  date        " + "".join(f"{model:>32}" for model in models))
     for date in sorted(series["target_date"].dropna().unique()):
         cells = []
         for model in models:
             if (date, model) in wide.index:
                 row = wide.loc[(date, model)]
-                cells.append(f"{row[0.5]:>12,.2f} [{row[0.05]:,.2f}, {row[0.95]:,.2f}]")
+                cells.append(f"{row[0.5]:>12,.{places}f} [{row[0.05]:,.{places}f}, {row[0.95]:,.{places}f}]")
             else:
                 cells.append("failed")
         typer.echo(f"  {str(date)[:10]}  " + "".join(f"{cell:>32}" for cell in cells))

@@ -168,6 +168,8 @@ def _row(target: Path, taught: Taught) -> dict[str, Any]:
 
 
 def _print(row: dict[str, Any]) -> None:
+    from glaciertime.units import column_decimals
+
     typer.echo(
         f"{row['weights']}: {row['model']}, {row['parameters']:,} parameters, from {row['origins']:,} origins of "
         f"{row['series']} series of {row['glaciers']} glaciers up to {row['trained_until']}"
@@ -179,9 +181,11 @@ def _print(row: dict[str, Any]) -> None:
         )
         for variable, held in row["later_scores"].items():
             percent = "no MAPE, its zero is arbitrary" if held["mape"] is None else f"MAPE {held['mape']:.1f} %"
+            places = column_decimals([held["mae"], held["last_mae"]])
             typer.echo(
-                f"  {variable}, {held['targets']:,} targets: MAE {held['mae']:,.2f} {held['unit']} (last value "
-                f"{held['last_mae']:,.2f}), RMSE {held['rmse']:,.2f} ({held['last_rmse']:,.2f}), {percent}"
+                f"  {variable}, {held['targets']:,} targets: MAE {held['mae']:,.{places}f} {held['unit']} (last value "
+                f"{held['last_mae']:,.{places}f}), RMSE {held['rmse']:,.{places}f} ({held['last_rmse']:,.{places}f}), "
+                f"{percent}"
             )
     else:
         typer.echo("  no target came after that: how it fares is not known")

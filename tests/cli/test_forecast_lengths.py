@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
 
 from .conftest import Command
 
@@ -37,3 +40,18 @@ def test_auto_of_three_values_is_the_last_one_and_says_so(command: Command) -> N
     assert result.code == 0, result.err
     assert "-40.00" in result.out
     assert "3 values say too little for a mix of models; auto is the last value" in result.err
+
+
+def test_a_glacier_of_some_hectares_is_told_in_digits_that_say_something(command: Command) -> None:
+    """0.05 km2 melting to 0.0009: with two digits behind the point every forecast and every error was 0.00."""
+    rows = [f"TINY,{year}-09-01,area_km2,{0.05 * 0.91 ** (year - 1980):.7f},km2" for year in range(1980, 2024)]
+    Path("tiny.csv").write_text("glacier,date,variable,value,unit\n" + "\n".join(rows) + "\n")
+    command("import", "tiny.csv")
+    told = command("forecast", "--glacier", "TINY", "--until", "2024-09-01", "--model", "last").out
+    found = re.search(r"2024-09-01 +(\S+) \[(\S+), (\S+)\]", told)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(0.05 * 0.91**43, rel=0.06)
+    assert float(found[2]) < float(found[1]) < float(found[3])
+    told = command("backtest", "--glacier", "TINY", "--model", "last").out
+    scores = [line.split() for line in told.splitlines() if line.startswith("  1y")]
+    assert float(scores[0][4]) > 0
