@@ -315,6 +315,12 @@ MUTANTS = [
         ("return found[: self.limit]", "return found"),
     ),
     *rows(
+        "breaks/hazard.py", doctests("breaks/hazard.py", "tests/test_hazard.py"),
+        (" - expected - np.log(told)", " - expected"),
+        ("np.interp(0.025, at_least", "np.interp(0.05, at_least"),
+        ("special.gammainc(count + 1, expected) / told", "special.gammainc(count + 1, expected)"),
+    ),
+    *rows(
         "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py", FORECAST + "conformal.py"),
         ("conformal = conformal * np.where(", "conformal = 2 * conformal * np.where("),
         ("np.where(errors < 0, *(z", "np.where(errors > 0, *(z"),
