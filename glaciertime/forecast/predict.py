@@ -20,10 +20,13 @@ from glaciertime.forecast.series import Series, as_days
 from glaciertime.forecast.task import Outcome, Task
 from glaciertime.forecast.tasks import Progress, run_tasks
 from glaciertime.tables import empty, validate
+from glaciertime.units import DAYS_PER_YEAR
 
-__all__ = ["forecast_series", "target_dates_until"]
+__all__ = ["forecast_series", "reach_text", "target_dates_until"]
 
 _MAX_TARGETS = 1_200
+#: A record says little of what lies so many times its own length ahead.
+_FARTHEST = 3.0
 
 
 def target_dates_until(series: Series, until: Any) -> NDArray[np.datetime64]:
@@ -77,6 +80,37 @@ def target_dates_until(series: Series, until: Any) -> NDArray[np.datetime64]:
     if len(dates) > _MAX_TARGETS:
         raise InputError(f"{series.label}: until {until} is {len(dates)} dates ahead; at most {_MAX_TARGETS}")
     return dates
+
+
+def reach_text(series: Series, dates: NDArray[np.datetime64]) -> str:
+    """Return a sentence that says that dates lie farther ahead than a record tells of, empty where they do not.
+
+    Parameters
+    ----------
+    series : Series
+        Up to the cutoff.
+    dates : (D,) datetime64[D]
+        Increasing.
+
+    Examples
+    --------
+    >>> from glaciertime.forecast.example import make_series
+    >>> days = make_series(["2020-06-01", "2020-06-08", "2020-06-15"], [5000.0, 4990.0, 4980.0])
+    >>> print(reach_text(days, np.array(["2020-07-01", "2025-06-15"], "M8[D]")))  # doctest: +ELLIPSIS
+    2025-06-15 lies 130 times as far ahead as the record is long (14 days); from 2020-07-27 on nothing in it says ...
+    >>> reach_text(days, np.array(["2020-07-01"], "M8[D]"))
+    ''
+    """
+    days = int((series.dates[-1] - series.dates[0]) / np.timedelta64(1, "D"))
+    ahead = int((dates[-1] - series.dates[-1]) / np.timedelta64(1, "D")) if len(dates) else 0
+    if days == 0 or ahead <= _FARTHEST * days:
+        return ""
+    length = f"{days} day{'s' * (days != 1)}" if days < DAYS_PER_YEAR else f"{days / DAYS_PER_YEAR:.1f} years"
+    from_then = series.dates[-1] + int(_FARTHEST * days)
+    return (
+        f"{dates[-1]} lies {ahead / days:.0f} times as far ahead as the record is long ({length}); from {from_then} on "
+        "nothing in it says how it goes on, and how unsure that is, whatever the intervals are"
+    )
 
 
 def forecast_series(

@@ -26,7 +26,8 @@ from glaciertime.forecast.covariates import Covariates, check_one_past, is_condi
 from glaciertime.forecast.judged.backtest import PERCENTAGES, check_metrics, percentages_refused
 from glaciertime.forecast.judged.skill import skill_scores
 from glaciertime.forecast.learned.network_weights import NetworkWeights
-from glaciertime.forecast.regime import break_texts
+from glaciertime.forecast.predict import reach_text
+from glaciertime.forecast.regime import break_texts, since_gone
 from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days, as_years
@@ -233,7 +234,8 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             targets = targets[targets > np.datetime64(as_date(request.cutoff))]
         if request.models and len(known):
             seen = known.screened() if request.cutoff is None else forget_later_flags(known)
-            told += [f"{series.label}: {text}" for text in break_texts(seen)]
+            texts = [*break_texts(seen), reach_text(since_gone(seen), targets)]
+            told += [f"{series.label}: {text}" for text in texts if text]
             if "auto" in request.models and len(seen) < MIN_MIXED:
                 told.append(
                     f"{series.label}: {len(seen)} values say too little for a mix of models; auto is the last value"

@@ -55,3 +55,17 @@ def test_a_glacier_of_some_hectares_is_told_in_digits_that_say_something(command
     told = command("backtest", "--glacier", "TINY", "--model", "last").out
     scores = [line.split() for line in told.splitlines() if line.startswith("  1y")]
     assert float(scores[0][4]) > 0
+
+
+def test_a_date_beyond_what_a_record_tells_of_is_said(command: Command) -> None:
+    rows = [f"My Glacier,2020-06-{1 + day:02d},{5000 - 20 * day + day % 3}" for day in range(20)]
+    Path("days.csv").write_text("\n".join(["glacier,date,length_m", *rows, ""]))
+    assert command("import", "days.csv").code == 0
+    asked = ("forecast", "--glacier", "My Glacier", "--model", "last,drift", "--until")
+    far = command(*asked, "2025-06-20")
+    assert far.code == 0, far.err
+    said = (
+        "2025-06-20 lies 96 times as far ahead as the record is long (19 days); from 2020-08-16 on nothing in it says"
+    )
+    assert said in " ".join(far.err.split())
+    assert "as the record is long" not in command(*asked, "2020-08-01").err

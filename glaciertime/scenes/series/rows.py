@@ -123,7 +123,7 @@ def _column(
     decimal = options.decimal or None
     numbers = read_numbers(cells, what=f"{table.name}, column {values.column}", decimal=decimal, proven=mark,
                            commas_usual=usual)  # fmt: skip
-    sigmas, sigma_reasons = _sigmas(table, values, numbers.values, decimal, mark, usual)
+    sigmas, sigma_reasons = _sigmas(table, values, numbers.values, decimal, mark, usual, told)
     _refuse_negative_losses(table, values, variables=_variables(table, form, values, options), numbers=numbers.values)
     variables = _variables(table, form, values, options)
     units = form.texts(table, "unit", values)
@@ -218,7 +218,7 @@ def _refuse_negative_losses(table: RawTable, values: Values, *, variables: list[
 
 
 def _sigmas(
-    table: RawTable, values: Values, numbers: np.ndarray, decimal: str | None, mark: str | None, usual: bool
+    table: RawTable, values: Values, numbers: np.ndarray, decimal: str | None, mark: str | None, usual: bool, told: Told
 ) -> tuple[list[tuple[np.ndarray, Unit | None, str]], list[str]]:
     """Return, per column of uncertainties, its numbers as one standard deviation, its own unit and what it is."""
     sizes: dict[str, np.ndarray] = {}
@@ -243,6 +243,9 @@ def _sigmas(
         else:
             sizes = {column: np.abs(size) for column, size in sizes.items()}
     # An uncertainty below zero stands for an unknown one; of two sides the larger counts.
+    for column, size in sizes.items():
+        if below := int((size < 0).sum()):
+            told.note(f"{below} of {len(size)} uncertainties in column {column} are below zero and taken as unknown")
     return [
         (np.where(size >= 0, size, np.nan) * sigma_factor(column), _unit_of(table, column),
          f"{table.name}, column {column}")

@@ -392,3 +392,11 @@ def test_ends_of_an_interval_are_no_uncertainties_of_their_own_size(read: Any) -
 def test_what_a_column_of_uncertainties_covers_is_read_from_its_name(read: Any, header: str, sigma: float) -> None:
     found = read(f"glacier,year,area (km2),{header}\nA,2000,250,10\n")
     assert found.observations["sigma"].tolist() == pytest.approx([sigma])
+
+
+def test_uncertainties_below_zero_are_unknown_and_said(read: Any) -> None:
+    found = read("date,length_m,sigma\n2000-09-01,5000,-5\n2001-09-01,4990,3\n", glacier="A")
+    assert found.observations["sigma"].isna().tolist() == [True, False]
+    assert "1 of 2 uncertainties in column sigma are below zero and taken as unknown" in found.told.notes
+    known = read("date,length_m,sigma\n2000-09-01,5000,5\n", glacier="A")
+    assert not any("below zero" in text for text in known.told.notes)
