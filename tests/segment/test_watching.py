@@ -61,7 +61,10 @@ def data() -> InMemory:
     return InMemory(samples, bands=("intensity",), classes=("a", "b"), codes=(0, 127))
 
 
-def test_no_step_of_a_training_asks_the_device_for_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("progress", [False, True])
+def test_no_step_of_a_training_asks_the_device_for_a_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, progress: bool
+) -> None:
     monkeypatch.setattr(keeping, "learning_curve", lambda *_, **__: b"\x89PNG")
     network = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 2, 1))
     monkeypatch.setattr(training, "build_network", lambda *_, **__: network)
@@ -86,7 +89,7 @@ def test_no_step_of_a_training_asks_the_device_for_a_number(tmp_path: Path, monk
         data="folder", root=tmp_path, epochs=2, draws=6, batch=2, patch=(16, 16), average=0.9,
         validation_fraction=0.0, devices=1,
     )  # fmt: skip
-    training.train(data(), config, out=tmp_path / "out", progress=False)
+    training.train(data(), config, out=tmp_path / "out", progress=progress)
     assert steps == [1, 2, 3, 4, 5, 6]
     assert questions.found == []
 
@@ -159,3 +162,16 @@ def test_a_loss_is_that_of_its_step_whatever_comes_of_the_tensor() -> None:
     watch.add(4, weight * 1)
     assert watch.first_not_finite() == (3, math.inf)
     assert watch.first_not_finite() is None
+
+
+@pytest.mark.parametrize("name", ["front", "line"])
+def test_the_losses_of_fronts_ask_the_device_for_nothing(name: str) -> None:
+    from glaciertime.segment.losses.registry import build_loss
+
+    labels = torch.from_numpy(data().samples[0].labels).long()[None]
+    logits = torch.randn(1, 2, 16, 16, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    loss = build_loss(name)
+    with Questions() as questions:
+        loss(logits, labels).backward()
+    assert questions.found == []
+    assert logits.grad.abs().sum() > 0
