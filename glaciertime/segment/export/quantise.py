@@ -1,9 +1,9 @@
 """Eight-bit versions of exported models, with what they lose.
 
-Measured with the recipe of ``landsat-fronts`` (``unet-small-deep`` on blocks of 2 x 2 pixels) on 123 Landsat images, each
-of a glacier that the model had not seen: the front lay no further from the traced one with eight bits than with 32 (2.66
-px for 2.68, -0.02 px, 90 % interval -0.04 to 0.01; half of the images changed by less than 0.013 px), 99.90 % of the
-pixels kept their zone, no front was lost, and the file shrank from 2.29 to 0.67 MB.
+Measured with the recipe of ``landsat-fronts`` (``unet-small-deep`` on blocks of 2 x 2 pixels) on 123 Landsat images,
+each of a glacier that the model had not seen: the front lay no further from the traced one with eight bits than with
+32 (2.66 px for 2.68, -0.02 px, 90 % interval -0.04 to 0.01; half of the images changed by less than 0.013 px), 99.90
+% of the pixels kept their zone, no front was lost, and the file shrank from 2.29 to 0.67 MB.
 ``scripts/quantise_landsat.py`` measures it, ``scripts/results/quantise_landsat.csv`` has every image.
 """
 
