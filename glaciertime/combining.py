@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from glaciertime.tables import flags_of, join_flags, side_of_bound
 
 __all__ = [
     "are_bounds",
+    "days_of_each",
     "days_since_1970",
     "evened",
     "in_seconds",
@@ -126,13 +128,30 @@ def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
         Columns ``date, value, sigma, n, censored, quality`` in order of time; the flags are those of all values of the
         day.
     """
-    rows = series[series["value"].notna() & series["date"].notna()]
+    return days_of_each(series, np.zeros(len(series), dtype=np.int64))[0]
+
+
+def days_of_each(
+    table: pd.DataFrame, which: NDArray[np.int64]
+) -> tuple[pd.DataFrame, NDArray[np.int64]]:  # fmt: skip
+    """Return :func:`one_per_day` of each of several series, one after the other, and of which each row is.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the table ``observations``, in any order.
+    which : (N,) int
+        The number of each row's series.
+    """
+    held = (table["value"].notna() & table["date"].notna()).to_numpy()
+    rows, which = table[held], which[held]
     days = rows["date"].to_numpy().astype("datetime64[D]")
     texts = rows["quality"].to_numpy(dtype=object)
     # The flags of many rows are the same few; and most days have one row, which says all of them.
     plain = {text: join_flags(flags_of(text)) for text in dict.fromkeys(texts)}
-    order = np.argsort(days, kind="stable")
-    first = np.append(True, days[order][1:] != days[order][:-1])[: len(order)]
+    order = np.lexsort((days.astype(np.int64), which))
+    is_new = (days[order][1:] != days[order][:-1]) | (which[order][1:] != which[order][:-1])
+    first = np.append(True, is_new)[: len(order)]
     chosen = order[first]
     out = {
         "date": days[chosen].astype("datetime64[s]"),
@@ -146,7 +165,7 @@ def one_per_day(series: pd.DataFrame) -> pd.DataFrame:
     for at in np.flatnonzero(np.bincount(place) > 1) if len(place) else ():
         for name, value in _combined(rows.iloc[order[place == at]]).items():
             out[name][at] = value
-    return pd.DataFrame(out).astype({"quality": rows["quality"].dtype})
+    return pd.DataFrame(out).astype({"quality": rows["quality"].dtype}), which[chosen]
 
 
 def _combined(found: pd.DataFrame) -> dict[str, Any]:

@@ -184,11 +184,18 @@ MUTANTS = [
     # Forecasts: state space.
     *rows(
         "forecast/local/filter.py", (FORECAST + "filter.py", *KALMAN),
-        ("out[3] = rate * tau * tau / 2 * (1 - a) ** 2", "out[3] = rate * tau * tau * (1 - a) ** 2"),
-        ("out[1] = dt * (1 - x / 2 + x * x / 6)", "out[1] = dt * (1 - x + x * x / 6)"),
+        ("rate * tau * tau / 2 * of_both", "rate * tau * tau * of_both"),
+        ("dt * (1 - x / 2 + x * x / 6)", "dt * (1 - x + x * x / 6)"),
         ("variance = max(p00 + obs + noise[t], 1e-14)", "variance = max(p00 + obs, 1e-14)"),
-        ("cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance) if mean_rate_variance > 0 else rate * tau / 2",
-         "cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance)"),
+        ("return min(rate * tau / 2, 4 * mean_rate_variance) if mean_rate_variance > 0 else rate * tau / 2",
+         "return min(rate * tau / 2, 4 * mean_rate_variance)"),
+    ),
+    *rows(
+        "forecast/local/filter_rows.py", (FORECAST + "filter.py", *KALMAN),
+        ("variance = p00 + lanes[12 * _LANES + k] + known", "variance = p00 + lanes[12 * _LANES + k]"),
+        ("+ lanes[9 * _LANES + k] + jump", "+ lanes[9 * _LANES + k]"),
+        ("grid[order[end], 3] == tau", "end < len(order)"),
+        ("held = changed[places[e]]", "held = 0.0 * changed[places[e]]"),
         ("centre, variance = 0.0, grid[k, 0]", "centre, variance = 0.0, 0.0"),
     ),
     *rows(
@@ -322,7 +329,8 @@ MUTANTS = [
     ),
     *rows(
         "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py", FORECAST + "conformal.py"),
-        ("conformal = conformal * np.where(", "conformal = 2 * conformal * np.where("),
+        ("conformal = sides * np.where(", "conformal = 2 * sides * np.where("),
+        ("near_lead[self.lead] * self.weight", "near_lead[self.lead]"),
         ("np.where(errors < 0, *(z", "np.where(errors > 0, *(z"),
         ("(np.cumsum(w) - w / 2) / w.sum()", "np.cumsum(w) / w.sum()"),
     ),

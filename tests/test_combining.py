@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glaciertime.combining import evened, mean_of_days, one_per_day, weighted_mean, yearly_means
+from glaciertime.combining import days_of_each, evened, mean_of_days, one_per_day, weighted_mean, yearly_means
 
 
 def days(dates: list[str], values: list[float], sigma: float = np.nan) -> pd.DataFrame:
@@ -80,3 +80,11 @@ def test_days_of_one_row_and_of_several_stand_in_order_of_time():
     twice = one_per_day(rows[rows["date"].dt.year == 2001])
     assert twice[["value", "n"]].to_numpy().tolist() == [[2.0, 2]]
     assert one_per_day(rows[:0]).empty
+
+
+def test_series_that_share_a_day_are_each_combined_by_themselves():
+    rows = days(["2001-05-06", "2001-05-06", "2001-05-05", "2001-05-06"], [1.0, 10.0, 7.0, 3.0], 1.0)
+    daily, which = days_of_each(rows, np.array([1, 0, 1, 1]))
+    assert which.tolist() == [0, 1, 1]
+    assert daily["value"].tolist() == [10.0, 7.0, 2.0]
+    assert daily["n"].tolist() == [1, 1, 2]

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from glaciertime.cells import unquote_formulas
-from glaciertime.combining import one_per_day
+from glaciertime.combining import days_of_each
 from glaciertime.errors import InputError, nearest_names
 from glaciertime.tables import (
     OUTLIER_FLAGS,
@@ -232,11 +232,7 @@ def series_from_observations(
             table = _select(table, column, [names] if isinstance(names, str) else list(names))
     if front_of is not None:
         table = _select_front(table, front_of)
-    found = []
-    for key, rows in by_series(table):
-        series = _one_series(tuple(map(str, key)), rows)
-        if series is not None:
-            found.append(series)
+    found = _series_of(table)
     if not found:
         raise InputError(f"observations: none of {len(table)} rows holds a value that can be forecast from; "
                          "look at the quality column")  # fmt: skip
@@ -246,12 +242,14 @@ def series_from_observations(
 def _refuse_mixed(table: pd.DataFrame) -> None:
     if not ({*SERIES_KEY, "unit", "source"} - {"front_of"}) <= set(table.columns):
         return
+    keys = [name for name in SERIES_KEY if name in table]
     for column in ("unit", "source"):
-        kinds = table.groupby([name for name in SERIES_KEY if name in table], dropna=False)[column].unique()
-        mixed = kinds[kinds.map(len) > 1]
+        kinds = table[[*keys, column]].drop_duplicates()
+        mixed = kinds[kinds.duplicated(keys, keep=False)]
         if len(mixed):
-            names = ", ".join(sorted(map(str, mixed.iloc[0])))
-            raise InputError(f"{mixed.index[0][0]}, {mixed.index[0][1]}: one series mixes {column}s {names}; "
+            key, rows = next(iter(mixed.groupby(keys, dropna=False)))
+            names = ", ".join(sorted(map(str, rows[column])))
+            raise InputError(f"{key[0]}, {key[1]}: one series mixes {column}s {names}; "
                              f"bring the rows to one {column}, or give them different datasets")  # fmt: skip
 
 
@@ -275,37 +273,50 @@ def _select_front(table: pd.DataFrame, front_of: str) -> pd.DataFrame:
     return table[~has_kinds | (table["front_of"] == front_of)]
 
 
-def _one_series(key: tuple[str, ...], rows: pd.DataFrame) -> Series | None:
-    notes = []
-    held = {text: frozenset(flags_of(text)) for text in rows["quality"].unique()}
-    no_value = rows["value"].isna()
-    bound = (rows["bound"] != "") & ~no_value
-    if bound.any():
-        notes.append(f"{int(bound.sum())} dropped: a bound, not a value")
-    no_value |= bound
+def _series_of(table: pd.DataFrame) -> list[Series]:
+    """Return the series of a checked table in order of key: all rows at once, since there may be thousands of both."""
+    grouped = by_series(table)
+    which = grouped.ngroup().to_numpy()
+    notes: list[list[str]] = [[] for _ in range(grouped.ngroups)]
+
+    def tell(rows: NDArray[np.bool_], why: str) -> None:
+        counts = np.bincount(which[rows], minlength=len(notes))
+        for place in np.flatnonzero(counts):
+            notes[place].append(why.format(counts[place]))
+
+    held = {text: frozenset(flags_of(text)) for text in table["quality"].unique()}
+    is_empty = table["value"].isna().to_numpy()
+    bound = (table["bound"] != "").to_numpy() & ~is_empty
+    tell(bound, "{} dropped: a bound, not a value")
+    no_value = is_empty | bound
     for flag in _NOT_A_VALUE:
-        bad = rows["quality"].isin([text for text, flags in held.items() if flag in flags]) & ~no_value
-        if bad.any():
-            notes.append(f"{int(bad.sum())} dropped: {flag}")
-        no_value |= bad
-    empty = int(rows["value"].isna().sum())
-    if empty:
-        notes.append(f"{empty} dropped: no value")
-    rows = rows[~no_value]
-    daily = one_per_day(rows)
-    if len(daily) < len(rows):
-        notes.append(f"{len(rows)} rows on {len(daily)} days: rows of one day combined")
-    label = f"{key[0]}, {key[1]}"
-    if has_flag(rows["quality"], "assumed-seaward").any():
-        notes.append("which way the sea lies is assumed, by a retreat: what is a retreat may be an advance")
-    for note in notes:
-        _log.info("%s: %s", label, note)
-    if daily.empty:
-        return None
-    unit, source = rows["unit"].iloc[0], rows["source"].iloc[0]
-    glacier, variable, method, footprint, dataset, front_of = key
-    return Series(glacier, variable, method, footprint, dataset, unit, source, daily["date"].to_numpy(),
-                  daily["value"], daily["sigma"], daily["quality"], tuple(notes), front_of)  # fmt: skip
+        flagged = table["quality"].isin([text for text, flags in held.items() if flag in flags]).to_numpy()
+        tell(flagged & ~no_value, f"{{}} dropped: {flag}")
+        no_value |= flagged
+    tell(is_empty, "{} dropped: no value")
+    daily, of_day = days_of_each(table[~no_value], which[~no_value])
+    rows_of, days_of = (np.bincount(part, minlength=len(notes)) for part in (which[~no_value], of_day))
+    assumed = has_flag(table["quality"], "assumed-seaward").to_numpy() & ~no_value
+    is_assumed = np.bincount(which[assumed], minlength=len(notes)) > 0
+    columns = [daily[name].to_numpy() for name in ("date", "value", "sigma", "quality")]
+    ends = np.cumsum(days_of)
+    # What is said once of a series, its name, unit and source, its first row says.
+    first = np.zeros(len(notes), dtype=np.int64)
+    first[which[::-1]] = np.arange(len(which))[::-1]
+    names = table.iloc[first][[*SERIES_KEY, "unit", "source"]].to_dict("records")
+    found = []
+    for place, (told, its) in enumerate(zip(notes, names, strict=True)):
+        if days_of[place] < rows_of[place]:
+            told.append(f"{rows_of[place]} rows on {days_of[place]} days: rows of one day combined")
+        if is_assumed[place]:
+            told.append("which way the sea lies is assumed, by a retreat: what is a retreat may be an advance")
+        for note in told:
+            _log.info("%s, %s: %s", its["glacier"], its["variable"], note)
+        if days_of[place]:
+            here = slice(ends[place] - days_of[place], ends[place])
+            date, value, sigma, quality = (column[here] for column in columns)
+            found.append(Series(**its, dates=date, values=value, sigma=sigma, quality=quality, notes=tuple(told)))
+    return found
 
 
 def observations_from_table(table: pd.DataFrame, *, source: str = "observed") -> pd.DataFrame:

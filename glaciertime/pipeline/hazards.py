@@ -9,7 +9,6 @@ import pandas as pd
 
 from glaciertime.archive import Archive
 from glaciertime.breaks import hazards_of, watched
-from glaciertime.breaks.hazard import Watch
 from glaciertime.forecast.screening import without_later_flags
 from glaciertime.pipeline.selection import Known
 from glaciertime.tables import VARIABLES, empty
@@ -39,7 +38,7 @@ class Hazards:
     def __init__(self, archive: Archive, known: Known, *, cutoff: str | None = None) -> None:
         self._archive, self._known = archive, known
         self._cutoff = None if cutoff is None else np.datetime64(as_date(cutoff), "D")
-        self._watches: dict[str, tuple[list[Watch], np.datetime64]] = {}
+        self._tables: dict[str, dict[str, pd.DataFrame]] = {}
 
     def of(self, glacier: str, variables: Sequence[str]) -> pd.DataFrame:
         """Return the hazards of a glacier, the table ``hazards``; without rows where none of its series tells of any.
@@ -55,17 +54,18 @@ class Hazards:
         for names in (scaled, [name for name in _WATCHED if name not in scaled]):
             parts = []
             for name in names:
-                watches, last = self._watched(name)
-                parts.append(hazards_of(watches, [glacier], cutoff=last))
-                if not scaled and len(parts[-1]):
-                    break
-            parts = [part for part in parts if len(part)]
+                found = self._of_all(name).get(glacier)
+                if found is not None:
+                    parts.append(found)
+                    if not scaled:
+                        break
             if parts:
                 return pd.concat(parts, ignore_index=True)
         return empty("hazards")
 
-    def _watched(self, variable: str) -> tuple[list[Watch], np.datetime64]:
-        if variable not in self._watches:
+    def _of_all(self, variable: str) -> dict[str, pd.DataFrame]:
+        """Return the hazards of each glacier of the archive by its name."""
+        if variable not in self._tables:
             rows = self._archive.read("observations", variable=variable, until=self._cutoff)
             if self._cutoff is not None:
                 # As of a forecast: flags that are made from the whole record tell of what came later.
@@ -79,8 +79,10 @@ class Hazards:
             found = watched(kept, terminus=self._ends_in)
             # Of values that are all flagged, or of none, there is no last date.
             last = np.datetime64("NaT") if kept.empty else np.datetime64(pd.Timestamp(kept["date"].max()), "D")
-            self._watches[variable] = (found, last if self._cutoff is None else self._cutoff)
-        return self._watches[variable]
+            names = dict.fromkeys(one.glacier for one in found)
+            table = hazards_of(found, names, cutoff=last if self._cutoff is None else self._cutoff)
+            self._tables[variable] = {str(name): rows for name, rows in table.groupby("glacier", sort=False)}
+        return self._tables[variable]
 
     def _ends_in(self, glacier: str) -> str:
         entry = self._known.entry(glacier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtri, stdtrit
 
 from glaciertime.forecast.learned.conformal import MIN_ERRORS, PastErrors, weighted_quantile
 
@@ -129,3 +130,20 @@ def test_errors_of_each_side_are_brought_to_one_size_by_their_own_inputs() -> No
         slope = np.polyfit(told[side], np.log(np.abs(found.errors[side])), 1)[0]
         # The ridge leaves a tenth of what the inputs tell.
         assert slope == pytest.approx(0, abs=0.3)
+
+
+def test_the_errors_of_a_lead_are_weighed_as_each_by_itself_whatever_was_asked_before() -> None:
+    rng = np.random.default_rng(8)
+    lead, year = rng.choice([0.5, 1.0, 1.002, 4.0], 3000), -rng.uniform(0, 60, 3000)
+    found = PastErrors(rng.normal(size=3000), lead, year, 0.0, False, np.zeros(1), np.ones(1), np.zeros((2, 1)))
+    for ahead in (1.0, 3.0, 1.0):
+        weight = np.exp(-0.5 * (np.log(lead / ahead) / 0.35) ** 2) * 0.5 ** (-year / 2.0)
+        near = weight > 1e-3
+        both = weighted_quantile(np.abs(found.errors[near]), weight[near], np.array([0.9, 0.0, 0.9]))
+        sides = np.array([-1, 0, 1]) * weighted_quantile(found.errors[near], weight[near], QUANTILES)
+        count = len(np.unique(np.floor(year[near])))
+        spells = max(count / ahead, 1.5)
+        wider = stdtrit(spells + 1, 0.95) / ndtri(0.95) * np.sqrt(1 + 1 / spells)
+        half = np.maximum(sides, 0.2 * both)[[0, 2]] ** (count / (count + 10)) * wider**0.4
+        offsets = found.offsets(ahead, np.zeros(1), NATIVE, QUANTILES)
+        assert offsets == pytest.approx([-half[0], 0.0, half[1]], rel=1e-12)

@@ -129,3 +129,24 @@ def test_plain_table_reads_the_citation_as_dataset_and_flags_bare_years():
     observations = observations_from_table(plain)
     assert observations["dataset"].unique().tolist() == ["Leclercq et al. 2014"]
     assert observations["quality"].tolist() == ["year-only", "ok"]
+
+
+def test_series_of_one_table_are_those_of_their_rows_alone():
+    flags = ["ok", "censored: full box", "failed: no ocean", "ok", "manual: by hand", "assumed-seaward", "ok", "ok"]
+    parts = []
+    for k in range(3):
+        dates = [f"{2000 + i // 2}-03-15" for i in range(8)]
+        values = [10.0 * k + i if i != k else np.nan for i in range(8)]
+        for name in ("A", "B"):
+            flagged = flags[k:] + flags[:k]
+            parts.append(table(date=dates, value=values, sigma=1.0, quality=flagged, glacier=f"G{k}", dataset=name))
+    rows = pd.concat(parts).sample(frac=1, random_state=1)
+    found = series_from_observations(rows)
+    assert [(one.glacier, one.dataset) for one in found] == [(f"G{k}", name) for k in range(3) for name in "AB"]
+    for one in found:
+        own = rows[(rows["glacier"] == one.glacier) & (rows["dataset"] == one.dataset)]
+        (alone,) = series_from_observations(own)
+        assert one.notes == alone.notes
+        assert len(one.notes) >= 4
+        for name in ("dates", "values", "sigma", "quality"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(alone, name))

@@ -238,3 +238,40 @@ def test_the_hazard_at_a_cutoff_rests_on_no_flag_that_later_values_made(tmp_path
     assert at_cutoff["losses"] == 1
     (at_end,) = Hazards(archive, read_known((), ())).of("A", ["area_km2"]).to_dict("records")
     assert at_end["losses"] == 0
+
+
+def test_the_hazards_of_all_glaciers_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from glaciertime.pipeline import hazards
+
+    made, real = [], hazards.hazards_of
+    monkeypatch.setattr(hazards, "hazards_of", lambda *told, **more: made.append(1) or real(*told, **more))
+    dates = [f"{year}-03-01" for year in range(1990, 2010)]
+    broken = [make_series(dates, [100.0] * 8 + [left] * 12, glacier=name, variable="area_km2", unit="km2")
+              for name, left in (("Mist", 40.0), ("Fog", 99.0))]  # fmt: skip
+    found = Hazards(archive_of(broken, tmp_path / "a.gpkg"), read_known((), ()))
+    of_each = {name: found.of(name, ["area_km2"]) for name in ("Mist", "Fog")}
+    assert len(made) == 1
+    assert [len(rows) for rows in of_each.values()] == [1, 1]
+    assert found.of("Haze", ["area_km2"]).empty
+    assert "of itself: 1997-03-01 to 1998-03-01" in of_each["Mist"]["reading"].item()
+    assert "none of itself" in of_each["Fog"]["reading"].item()
+
+
+def test_past_errors_are_learned_once_for_the_glaciers_of_a_fold(
+    series: list[Series], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("glaciertime.forecast.learned.gbm.MIN_ROWS", 60)
+    from glaciertime.forecast.learned.bank import fold_of
+    from glaciertime.forecast.learned.conformal import PastErrors
+
+    learned, real = [], PastErrors.learn
+    monkeypatch.setattr(PastErrors, "learn", lambda *told, **more: learned.append(1) or real(*told, **more))
+    asked = {"models": ["auto"], "target_dates": ["1974-01-01"], "cutoff": CUTOFF, "training": series}
+    plain = [forecast_series(one, **asked) for one in series]
+    alone = len(learned)
+    learned.clear()
+    kept = KeptLearning(tmp_path)
+    for one, right in zip(series, plain, strict=True):
+        pd.testing.assert_frame_equal(forecast_series(one, **asked, kept=kept), right, check_exact=True)
+    assert len(learned) == len({fold_of(one.glacier) for one in series}) < len(series)
+    assert alone <= len(series)

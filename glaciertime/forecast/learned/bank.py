@@ -87,6 +87,12 @@ class Bank:
         return folds[self.series] if len(folds) else np.empty(0, dtype=np.int64)
 
     @cached_property
+    def origins_by_year(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The origins in order of their dates, and these, (O,) each."""
+        order = np.argsort(self.origin_year, kind="stable")
+        return order, self.origin_year[order]
+
+    @cached_property
     def rank(self) -> NDArray[np.int64]:
         """Place of each series in an order that depends on the names of glaciers alone, (S,)."""
         hashes = np.array([zlib.crc32(f"order {name}".encode()) for name in self.glaciers], dtype=np.int64)

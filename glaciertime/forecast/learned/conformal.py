@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ MIN_ERRORS, _LEAST_TO_LEARN = 60, 200
 _LEAD_WIDTH = 0.35
 #: So many years of targets are trusted half.
 _HALF_TRUST_YEARS = 10.0
+#: An error that counts less than this is not looked at.
+_COUNTS = 1e-3
 #: A side is at least so much of what both sides together are: few errors may all be of one sign.
 _LEAST_SIDE = 0.2
 #: The smallest error that tells more than a smaller one, and how far an input counts as it is.
@@ -65,9 +68,55 @@ def weighted_quantile(
     array([2.])
     """
     order = np.argsort(values, kind="stable")
-    x, w = values[order], weights[order]
+    return _quantile_of_sorted(values[order], weights[order], quantiles)
+
+
+def _quantile_of_sorted(x: Array, w: Array, quantiles: Array) -> Array:
     middle = (np.cumsum(w) - w / 2) / w.sum()
     return np.interp(quantiles, middle, x)
+
+
+@dataclass(frozen=True, eq=False)
+class _Recent:
+    """Past errors that count at some lead, and what is the same of them at every lead.
+
+    Attributes
+    ----------
+    errors, sizes, weight : (N,) float64
+        Each error, how large it is, and how much it counts by its age.
+    leads : (L,) float64
+        The leads that there are.
+    lead, year : (N,) int
+        Place of each error's lead among them, and number of its target's year.
+    by_error, by_size : (N,) int
+        What sorts them.
+    """
+
+    errors: Array
+    sizes: Array
+    weight: Array
+    leads: Array
+    lead: NDArray[np.int64]
+    year: NDArray[np.int64]
+    by_error: NDArray[np.int64]
+    by_size: NDArray[np.int64]
+
+    def sides(self, ahead: float, quantiles: Array) -> tuple[Array, int] | None:
+        """Return the conformal quantile of each side, (Q,), and of how many years the errors near the lead are."""
+        near_lead = np.exp(-0.5 * (np.log(self.leads / ahead) / _LEAD_WIDTH) ** 2)
+        weight = near_lead[self.lead] * self.weight
+        near = weight > _COUNTS
+        if near.sum() < MIN_ERRORS:
+            return None
+        years = int(np.count_nonzero(np.bincount(self.year[near])))
+
+        def quantile(values: Array, order: NDArray[np.int64], wanted: Array) -> Array:
+            chosen = order[near[order]]
+            return _quantile_of_sorted(values[chosen], weight[chosen], wanted)
+
+        both = quantile(self.sizes, self.by_size, np.abs(2 * quantiles - 1))
+        side = np.sign(np.round(quantiles - 0.5, 12))
+        return np.maximum(side * quantile(self.errors, self.by_error, quantiles), _LEAST_SIDE * both), years
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +142,7 @@ class PastErrors:
     _middle: Array
     _spread: Array
     _effect: Array
+    _sides_held: dict[tuple[float, bytes], tuple[Array, int] | None] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -151,6 +201,28 @@ class PastErrors:
         z = np.clip((_bounded(inputs) - self._middle) / self._spread, -self._memory.clip, self._memory.clip)
         return np.asarray(np.exp(self._effect @ z))
 
+    @cached_property
+    def _recent(self) -> _Recent:
+        """The errors that are young enough to count, in order of size."""
+        weight = 0.5 ** ((self.cutoff_year - self.target_year) / self._memory.half_life_years)
+        young = np.flatnonzero(weight > _COUNTS)
+        leads, lead = np.unique(self.lead_years[young], return_inverse=True)
+        _, year = np.unique(np.floor(self.target_year[young]), return_inverse=True)
+        errors = self.errors[young]
+        sizes = np.abs(errors)
+        return _Recent(errors, sizes, weight[young], leads, lead, year, np.argsort(errors, kind="stable"),
+                       np.argsort(sizes, kind="stable"))  # fmt: skip
+
+    def _sides(self, ahead: float, quantiles: Array) -> tuple[Array, int] | None:
+        """Return how far errors of a lead lie on the side of each quantile (Q,), and of how many years they are.
+
+        Whatever is forecast from one cutoff asks the same of them. None where fewer than 60 are known.
+        """
+        key = (ahead, quantiles.tobytes())
+        if key not in self._sides_held:
+            self._sides_held[key] = self._recent.sides(ahead, quantiles)
+        return self._sides_held[key]
+
     def offsets(self, ahead: float, inputs: Array, native: Array, quantiles: Array) -> Array:
         r"""Return the quantiles of the error of a forecast, in units of its spread.
 
@@ -189,18 +261,12 @@ class PastErrors:
         """
         from scipy import special
 
-        age = self.cutoff_year - self.target_year
-        weight = np.exp(-0.5 * (np.log(self.lead_years / ahead) / _LEAD_WIDTH) ** 2)
-        weight *= 0.5 ** (age / self._memory.half_life_years)
-        near = weight > 1e-3
-        if near.sum() < MIN_ERRORS:
+        found = self._sides(ahead, quantiles)
+        if found is None:
             return native
-        years = len(np.unique(np.floor(self.target_year[near])))
-        errors, weight = self.errors[near], weight[near]
-        both = weighted_quantile(np.abs(errors), weight, np.abs(2 * quantiles - 1))
+        sides, years = found
         side = np.sign(np.round(quantiles - 0.5, 12))
-        conformal = np.maximum(side * weighted_quantile(errors, weight, quantiles), _LEAST_SIDE * both)
-        conformal = conformal * np.where(quantiles < 0.5, *self.size(inputs))
+        conformal = sides * np.where(quantiles < 0.5, *self.size(inputs))
         trust = years / (years + _HALF_TRUST_YEARS)
         half = np.abs(native)
         ratio = np.divide(conformal, half, out=np.ones_like(half), where=(half > 0) & (conformal > 0))

@@ -41,8 +41,7 @@ def common_signals(
     """
     if not len(years):
         return np.empty((0, len(COMMON)))
-    order = np.argsort(bank.origin_year, kind="stable")
-    sorted_years = bank.origin_year[order]
+    order, sorted_years = bank.origins_by_year
     found = np.full((len(years), len(COMMON)), np.nan)
     dates, place, counts = np.unique(years, return_inverse=True, return_counts=True)
     asked = np.split(np.argsort(place, kind="stable"), np.cumsum(counts)[:-1])

@@ -180,6 +180,8 @@ class GlobalTrees:
         self.known_answers = np.full((2, len(bank.origin)), np.nan)
         self._answered: set[float] = set()
         self._grown: OrderedDict[tuple[float, int], _Grown] = OrderedDict()
+        #: How many targets each ensemble learns from.
+        self._counts: dict[tuple[float, int], int] = {}
         #: Of which ensembles is known that they are kept.
         self._told: set[tuple[float, int]] = set()
 
@@ -247,7 +249,8 @@ class GlobalTrees:
         refits = refit_year(cutoffs, every=self.refit_years)
         keys = [(float(refit), fold_of(name)) for refit, name in zip(refits, glaciers, strict=True)]
         changes = [np.full((2, len(row.ahead)), np.nan) for row in tasks]
-        counts = {key: len(self._training(*key)) for key in dict.fromkeys(keys)}
+        for key in {*keys} - self._counts.keys():
+            self._counts[key] = len(self._training(*key))
         common = common_signals(self.bank, np.array([row.year for row in tasks]), np.array(glaciers, dtype=object))
         for key, grown in self._grow_all(dict.fromkeys(keys), jobs=jobs, is_kept=True):
             if grown is None:
@@ -256,7 +259,7 @@ class GlobalTrees:
                 row = tasks[index]
                 told = None if drivers is None else drivers[index]
                 changes[index] = grown.answer(self._question(row, common[index], told)) * np.sqrt(row.ahead)
-        return changes, [counts[key] for key in keys]
+        return changes, [self._counts[key] for key in keys]
 
     def input_effects(self, row: OriginRow, glacier: str, cutoff: float) -> list[tuple[str, NDArray[np.float64]]]:
         """Return by how much each input moves the trees' forecast of a task, in the unit of its values.

@@ -6,6 +6,8 @@ known at the cutoff; it does not depend on which others are asked for.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,10 +15,11 @@ from numpy.typing import NDArray
 
 from glaciertime.forecast.learned.bank import Bank
 from glaciertime.forecast.learned.blend import blend_weights
+from glaciertime.forecast.learned.conformal import PastErrors
 from glaciertime.forecast.learned.gbm import REFIT_YEARS, GlobalTrees
 from glaciertime.forecast.learned.kept import Kept
 
-__all__ = ["CANDIDATES", "LOCAL", "Pool", "pool_of"]
+__all__ = ["CANDIDATES", "LOCAL", "Pool", "moves", "pool_of"]
 
 #: What ``auto`` and ``ensemble`` are made of.
 CANDIDATES = ("last", "drift", "kalman", "linear", "gbm")
@@ -28,6 +31,13 @@ LOCAL = 3
 #: How long past errors count for intervals, and for the mix, which follows the climate of the day.
 _MEMORY_YEARS = 30.0
 _MIX_MEMORY_YEARS = 12.0
+#: In expected errors: below it forecasts do not differ.
+_LEAST_DIFFERENCE = 0.05
+#: So many past errors stay in memory, some 80 bytes each: all glaciers of a fold share those of a cutoff.
+_HELD_ERRORS = 2_000_000
+
+
+Array = NDArray[np.float64]
 
 
 @dataclass(eq=False)
@@ -46,6 +56,8 @@ class Pool:
     trees: GlobalTrees
     is_area: bool
     _mixes: dict[tuple[float, int, int], NDArray[np.float64] | None] = field(default_factory=dict)
+    _evidence: tuple[tuple[float, int], NDArray[np.int64], NDArray[np.float64]] | None = None
+    _errors: OrderedDict[tuple[object, float, int], PastErrors] = field(default_factory=OrderedDict)
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -72,9 +84,16 @@ class Pool:
         return {"last": np.zeros(len(rows)), "drift": bank.drift[rows], "kalman": bank.mean[rows], "linear": line,
                 "gbm": trees}  # fmt: skip
 
-    def mix(
-        self, cutoff: float, fold: int, count: int, evidence: NDArray[np.int64], table: NDArray[np.float64]
-    ) -> NDArray[np.float64] | None:
+    def table(self, cutoff: float, fold: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the evidence at a cutoff, (N,) rows of the bank, and what the candidates forecast for it, (N, C)."""
+        key = (cutoff, fold)
+        if self._evidence is None or self._evidence[0] != key:
+            rows = self.evidence(cutoff, fold)
+            forecasts = self.forecasts(rows)
+            self._evidence = key, rows, np.column_stack([forecasts[name] for name in self.candidates])
+        return self._evidence[1:]
+
+    def mix(self, cutoff: float, fold: int, count: int) -> NDArray[np.float64] | None:
         """Return the weights of the first candidates that served the other folds best; None where too few tell.
 
         Parameters
@@ -83,13 +102,10 @@ class Pool:
             All glaciers of a fold have the same others at a cutoff.
         count : int
             How many of the candidates are mixed.
-        evidence : (N,) int
-            Rows of the bank, of :meth:`evidence`.
-        table : (N, C) float64
-            What the candidates forecast for them.
         """
         key = (cutoff, fold, count)
         if key not in self._mixes:
+            evidence, table = self.table(cutoff, fold)
             bank, use = self.bank, table[:, :count]
             told = np.isfinite(use).all(axis=1) & (bank.target_year[evidence] > cutoff - _MIX_MEMORY_YEARS)
             rows = evidence[told]
@@ -97,6 +113,69 @@ class Pool:
                 self.candidates[:count], use[told], bank.target[rows], bank.series[rows], is_area=self.is_area
             )
         return self._mixes[key]
+
+    def past_errors(
+        self, model: object, cutoff: float, fold: int, *,
+        forecast: Callable[[NDArray[np.int64], NDArray[np.float64]], tuple[Array, Array | float]],
+    ) -> PastErrors:  # fmt: skip
+        """Return the errors that a model made for the other folds by a cutoff: learned once for all glaciers of a fold.
+
+        Parameters
+        ----------
+        model : hashable
+            A name of what ``forecast`` does.
+        cutoff, fold
+        forecast : callable
+            Given the evidence (N,) and what the candidates forecast for it (N, C), returns what the model did, (N,),
+            and ``kalman_share`` as of :meth:`errors_of`.
+        """
+        key = (model, cutoff, fold)
+        if key not in self._errors:
+            evidence, table = self.table(cutoff, fold)
+            change, share = forecast(evidence, table)
+            self._errors[key] = self.errors_of(evidence, change, cutoff=cutoff, kalman_share=share)
+            while len(self._errors) > 1 and sum(len(one.errors) for one in self._errors.values()) > _HELD_ERRORS:
+                self._errors.popitem(last=False)
+        self._errors.move_to_end(key)
+        return self._errors[key]
+
+    def errors_of(
+        self, evidence: NDArray[np.int64], change: Array, *, cutoff: float, kalman_share: Array | float
+    ) -> PastErrors:
+        """Return the errors of forecast changes (N,) of the evidence at a cutoff, (N,) rows of the bank.
+
+        The spread expected is the geometric mean of those of the Kalman forecast, with weight ``kalman_share`` (of each
+        row, or one), and of a random walk.
+        """
+        bank = self.bank
+        is_told = np.isfinite(change) & (bank.walk[evidence] > 0) & (bank.spread[evidence] > 0)
+        known = evidence[is_told]
+        there = np.broadcast_to(kalman_share, evidence.shape)[is_told]
+        expected = bank.spread[known] ** there * bank.walk[known] ** (1 - there)
+        errors = (bank.target[known] - change[is_told]) / expected
+        inputs = np.column_stack([
+            bank.origin_features[bank.origin[known]], np.log(bank.ahead[known]),
+            np.log(bank.spread[known] / bank.walk[known]),
+            moves(change[is_told], bank.drift[known], bank.mean[known], expected),
+        ])  # fmt: skip
+        return PastErrors.learn(
+            errors, inputs, lead_years=bank.ahead[known], target_year=bank.target_year[known], cutoff_year=cutoff,
+            is_area=self.is_area,
+        )  # fmt: skip
+
+
+def moves(
+    change: NDArray[np.float64], drift: NDArray[np.float64], mean: NDArray[np.float64], width: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what a forecast says of its own errors (N, 3): how far it goes, and how far others of the record differ.
+
+    The change (N,) over the width (N,) expected of its error, with and without its sign, and the logarithm of how
+    the last value, the drift and the Kalman mean differ.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = change / width
+        differ = np.std([np.zeros_like(drift), drift, mean], axis=0) / width
+    return np.column_stack([far, np.abs(far), np.log(differ + _LEAST_DIFFERENCE)])
 
 
 def pool_of(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from glaciertime.forecast.learned.gbm import MIN_ROWS
 from glaciertime.forecast.learned.kept import Kept, name_of_arrays
 from glaciertime.forecast.learned.network_weights import NetworkWeights
 from glaciertime.forecast.learned.past import OriginRow, describe_origin, pasts_of
-from glaciertime.forecast.learned.pool import LOCAL, Pool, pool_of
+from glaciertime.forecast.learned.pool import LOCAL, Pool, moves, pool_of
 from glaciertime.forecast.local.simple import Last
 from glaciertime.forecast.prediction import quantiles_of
 from glaciertime.forecast.reading import widened
@@ -35,8 +35,6 @@ __all__ = ["Workbench", "run_auto", "run_ensemble", "run_gbm", "run_linear"]
 
 #: A change is excluded that lies so many standard deviations from what the record itself lets expect.
 _EXCLUDED = 4.0
-#: In expected errors: below it forecasts do not differ.
-_LEAST_DIFFERENCE = 0.05
 #: What was learned of other glaciers last in this process, by name of their values: of lengths and areas, each with a
 #: few futures of covariates.
 _pools: dict[str, Pool] = {}
@@ -74,7 +72,6 @@ class Workbench:
     weights: tuple[NetworkWeights, ...] = ()
     covariates: Covariates | None = None
     _own: dict[int, Bank] = field(default_factory=dict)
-    _past_errors: dict[str, PastErrors] = field(default_factory=dict)
 
     @cached_property
     def quantiles(self) -> NDArray[np.float64]:
@@ -173,9 +170,14 @@ class Workbench:
             return []
         return self.pool.trees.input_effects(row, glacier, float(self.cutoffs[index]))
 
-    def evidence(self, index: int) -> NDArray[np.int64]:
-        """Rows of the bank that tell of other glaciers and were known at the task's cutoff."""
-        return self.pool.evidence(float(self.cutoffs[index]), self.fold(index))
+    def table(self, index: int) -> NDArray[np.float64]:
+        """Return what the candidates of the pool forecast for a task's dates, (D, C), in scales."""
+        forecasts = self.forecasts(index)
+        return np.column_stack([forecasts[name] for name in self.pool.candidates])
+
+    def asked(self, index: int) -> tuple[float, int]:
+        """Return the cutoff of a task and the fold of its glacier: what of others counts for it."""
+        return float(self.cutoffs[index]), self.fold(index)
 
     def fold(self, index: int) -> int:
         """Return the fold of a task's glacier."""
@@ -188,64 +190,31 @@ class Workbench:
         return self._own[index]
 
     def interval(
-        self, index: int, evidence: NDArray[np.int64], change: NDArray[np.float64], bank_change: NDArray[np.float64],
-        *, kalman_share: NDArray[np.float64] | float, bank_kalman_share: NDArray[np.float64] | float,
+        self, index: int, change: NDArray[np.float64], past: PastErrors,
+        *, kalman_share: NDArray[np.float64] | float,
     ) -> NDArray[np.float64]:  # fmt: skip
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
-        The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share``, and of a
-        random walk. ``bank_change`` (N,) is what the same model forecast for the evidence (N,),
-        ``bank_kalman_share`` that weight there. Weights are of each date, or one. Where the record's own
-        Kalman forecast excludes the change, as that of a line without scatter does, the errors of others do not tell
-        how far it errs: how far the two are apart counts as one standard deviation at least.
+        The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share`` (of each date,
+        or one), and of a random walk; ``past`` are the errors that the same model made for others. Where the record's
+        own Kalman forecast excludes the change, as that of a line without scatter does, the errors of others do not
+        tell how far it errs: how far the two are apart counts as one standard deviation at least.
         """
-        row, bank = self.rows[index], self.pool.bank
+        row = self.rows[index]
         assert isinstance(row, OriginRow)
-        cutoff = float(self.cutoffs[index])
-        is_told = np.isfinite(bank_change) & (bank.walk[evidence] > 0) & (bank.spread[evidence] > 0)
-        known = evidence[is_told]
-        there = np.broadcast_to(bank_kalman_share, evidence.shape)[is_told]
-        expected = bank.spread[known] ** there * bank.walk[known] ** (1 - there)
-        errors = (bank.target[known] - bank_change[is_told]) / expected
-        key = name_of_arrays(errors, known, cutoff)
-        if key not in self._past_errors:
-            inputs = np.column_stack([
-                bank.origin_features[bank.origin[known]], np.log(bank.ahead[known]),
-                np.log(bank.spread[known] / bank.walk[known]),
-                _moves(bank_change[is_told], bank.drift[known], bank.mean[known], expected),
-            ])  # fmt: skip
-            self._past_errors[key] = PastErrors.learn(
-                errors, inputs, lead_years=bank.ahead[known], target_year=bank.target_year[known],
-                cutoff_year=cutoff, is_area=self.pool.is_area,
-            )  # fmt: skip
-        past = self._past_errors[key]
         width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
-        moves = _moves(change, row.drift * row.ahead, row.mean, width)
+        far = moves(change, row.drift * row.ahead, row.mean, width)
         native = _native(self.quantiles)
         out = np.empty((len(row.ahead), len(self.quantiles)))
         for place, ahead in enumerate(row.ahead):
             with np.errstate(divide="ignore"):
                 shape = np.log(row.spread[place] / row.walk[place]) if row.walk[place] > 0 else 0.0
-            inputs = np.concatenate([row.features, [np.log(ahead), shape], moves[place]])
+            inputs = np.concatenate([row.features, [np.log(ahead), shape], far[place]])
             offsets = past.offsets(float(ahead), inputs, native, self.quantiles)
             out[place] = row.last + row.scale * (change[place] + width[place] * offsets)
         apart = np.abs(row.mean - change)
         drawn = np.where(apart > _EXCLUDED * row.spread, row.scale * apart, 0.0)
         return widened(out, drawn[:, None] * native, self.quantiles)
-
-
-def _moves(
-    change: NDArray[np.float64], drift: NDArray[np.float64], mean: NDArray[np.float64], width: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return what a forecast says of its own errors (N, 3): how far it goes, and how far others of the record differ.
-
-    The change (N,) over the width (N,) expected of its error, with and without its sign, and the logarithm of how
-    the last value, the drift and the Kalman mean differ.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        far = change / width
-        differ = np.std([np.zeros_like(drift), drift, mean], axis=0) / width
-    return np.column_stack([far, np.abs(far), np.log(differ + _LEAST_DIFFERENCE)])
 
 
 def _held(name: str, make: Callable[[], Pool]) -> Pool:
@@ -314,10 +283,10 @@ def _run_learned(bench: Workbench, model: str) -> list[Outcome]:
         if reason is not None:
             outcomes.append(_failed(bench, index, reason))
             continue
-        evidence = bench.evidence(index)
-        change, bank_change = bench.forecasts(index)[model], bench.pool.forecasts(evidence)[model]
-        values = bench.interval(index, evidence, change, bank_change, kalman_share=0.5, bank_kalman_share=0.5)
-        outcomes.append(Outcome(values, "ok"))
+        past = bench.pool.past_errors(
+            model, *bench.asked(index), forecast=partial(_of_candidate, bench.pool, model)
+        )  # fmt: skip
+        outcomes.append(Outcome(bench.interval(index, bench.forecasts(index)[model], past, kalman_share=0.5), "ok"))
     return outcomes
 
 
@@ -329,24 +298,51 @@ def run_ensemble(bench: Workbench) -> list[Outcome]:
         if reason is not None:
             outcomes.append(_failed(bench, index, reason))
             continue
-        evidence = bench.evidence(index)
-        told = _table(bench.pool, bench.pool.forecasts(evidence))
+        evidence, told = bench.pool.table(*bench.asked(index))
         is_told = np.isfinite(told).all(axis=1)
-        evidence, told = evidence[is_told], told[is_told]
-        error = np.abs(told - bench.pool.bank.target[evidence, None])
+        error = np.abs(told[is_told] - bench.pool.bank.target[evidence[is_told], None])
         count = len(bench.pool.candidates)
-        skill = np.ones(count) if len(evidence) == 0 else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
-        change = _weighted_median(_table(bench.pool, bench.forecasts(index)), skill)
-        values = bench.interval(
-            index, evidence, change, _weighted_median(told, skill), kalman_share=0.5, bank_kalman_share=0.5
-        )
-        outcomes.append(Outcome(values, "ok"))
+        skill = np.ones(count) if len(error) == 0 else 1 / np.maximum(np.median(error, axis=0), 1e-9) ** 2
+        past = bench.pool.past_errors(
+            "ensemble", *bench.asked(index), forecast=partial(_of_ensemble, skill)
+        )  # fmt: skip
+        change = _weighted_median(bench.table(index), skill)
+        outcomes.append(Outcome(bench.interval(index, change, past, kalman_share=0.5), "ok"))
     return outcomes
 
 
-def _table(pool: Pool, forecasts: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return what the candidates forecast, (N, C)."""
-    return np.column_stack([forecasts[name] for name in pool.candidates])
+def _of_candidate(
+    pool: Pool, model: str, evidence: NDArray[np.int64], table: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return what one candidate forecast for evidence (N,), which need not be one that is mixed, and its share."""
+    return pool.forecasts(evidence)[model], 0.5
+
+
+def _of_ensemble(
+    skill: NDArray[np.float64], evidence: NDArray[np.int64], table: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the weighted median of what candidates forecast (N, C), NaN where one is missing, and its share."""
+    is_told = np.isfinite(table).all(axis=1)
+    found = np.full(len(table), np.nan)
+    found[is_told] = _weighted_median(table[is_told], skill)
+    return found, 0.5
+
+
+def _of_mix(
+    weights: NDArray[np.float64], evidence: NDArray[np.int64], table: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mix of the first candidates (N, C) with weights, and its share of those that carry a trend on."""
+    return _mixed(table, np.tile(weights, (len(table), 1)))
+
+
+def _mixed(
+    table: NDArray[np.float64], shares: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Return the mix of the first candidates (N, C) by their shares (N, C'), and the share of drift and kalman.
+
+    Those carry a trend on, and share its uncertainty.
+    """
+    return (table[:, : shares.shape[1]] * shares).sum(axis=1), shares[:, 1:3].sum(axis=1)
 
 
 def _weighted_median(candidates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -373,18 +369,18 @@ def run_auto(bench: Workbench) -> list[Outcome]:
         if isinstance(row, str):
             outcomes.append(_failed(bench, index, row))
             continue
-        evidence = bench.evidence(index)
-        own = _table(bench.pool, bench.forecasts(index))
-        told = _table(bench.pool, bench.pool.forecasts(evidence))
-        shares, bank_shares, is_own = _mix(bench, index, own, evidence, told)
-        count = shares.shape[1]
-        change, bank_change = (own[:, :count] * shares).sum(axis=1), (told[:, :count] * bank_shares).sum(axis=1)
-        # Drift and kalman carry a trend on, and share its uncertainty.
-        carried, bank_carried = shares[:, 1:3].sum(axis=1), bank_shares[:, 1:3].sum(axis=1)
-        values = bench.interval(
-            index, evidence, change, bank_change, kalman_share=carried, bank_kalman_share=bank_carried
-        )
-        if is_own:
+        own = bench.table(index)
+        weights = _weights(bench, index, own.shape[1])
+        if weights is not None:
+            shares = np.tile(weights, (len(own), 1))
+            past = bench.pool.past_errors(
+                ("auto", weights.tobytes()), *bench.asked(index), forecast=partial(_of_mix, weights)
+            )  # fmt: skip
+        else:
+            shares, past = _own_mix(bench, index)
+        change, carried = _mixed(own, shares)
+        values = bench.interval(index, change, past, kalman_share=carried)
+        if weights is None:
             # Nobody's past errors tell how far a mix errs: of a line without noise its parts' spread is none.
             main = np.take_along_axis(own, np.argmax(shares, axis=1)[:, None], axis=1)[:, 0]
             drawn = row.scale * np.abs(main - change)
@@ -393,28 +389,32 @@ def run_auto(bench: Workbench) -> list[Outcome]:
     return outcomes
 
 
-def _mix(
-    bench: Workbench, index: int, own: NDArray[np.float64], evidence: NDArray[np.int64], told: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Return the weights of the first candidates, and whether no other glacier told them.
-
-    Of the dates asked for (D, C) and of the evidence (N, C), as many candidates as are mixed.
-    """
+def _weights(bench: Workbench, index: int, every: int) -> NDArray[np.float64] | None:
+    """Return the weights of the first candidates, as many as are mixed; None where no other glacier tells them."""
     counts = [LOCAL]
     if np.isfinite(bench.forecasts(index)["gbm"]).all():
-        counts.insert(0, own.shape[1])
-    for count in counts:
-        weights = bench.pool.mix(float(bench.cutoffs[index]), bench.fold(index), count, evidence, told)
-        if weights is not None:
-            return np.tile(weights, (len(own), 1)), np.tile(weights, (len(evidence), 1)), False
+        counts.insert(0, every)
+    found = (bench.pool.mix(*bench.asked(index), count) for count in counts)
+    return next((weights for weights in found if weights is not None), None)
+
+
+def _own_mix(bench: Workbench, index: int) -> tuple[NDArray[np.float64], PastErrors]:
+    """Return the weights of the first candidates for each date (D, C) that the glacier's own past tells.
+
+    With the errors that so weighted a mix made for others.
+    """
     row, others = bench.rows[index], bench.pool.bank
     assert isinstance(row, OriginRow)
+    evidence, table = bench.pool.table(*bench.asked(index))
     bank = bench.own_bank(index)
     told_own = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
     narrowed = _narrowed(bank.spread, bank.walk)
     asked = np.concatenate([_narrowed(row.spread, row.walk), _narrowed(others.spread[evidence], others.walk[evidence])])
     shares = own_weights(told_own, bank.target, narrowed, asked)
-    return shares[: len(own)], shares[len(own) :], True
+    count = len(row.ahead)
+    change, carried = _mixed(table, shares[count:])
+    past = bench.pool.errors_of(evidence, change, cutoff=float(bench.cutoffs[index]), kalman_share=carried)
+    return shares[:count], past
 
 
 def _narrowed(spread: NDArray[np.float64], walk: NDArray[np.float64]) -> NDArray[np.float64]:

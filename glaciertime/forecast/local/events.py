@@ -83,15 +83,11 @@ def _without(record: ScaledRecord, event: Event) -> ScaledRecord:
 
 def _quick(record: ScaledRecord, events: list[Event], rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how likely the record is without each event (E,) under a few rows: no more than it can be made."""
-    from glaciertime.forecast.local.filter import filter_grid
+    from glaciertime.forecast.local.filter_rows import filter_without
 
-    noise, shift = record.noise.copy(), record.shift.copy()
-    arrays = {"outlier": noise, "break": shift}
-    sums = np.empty((len(events), len(rows), 3))
-    for place, (kind, index) in enumerate(events):
-        held = arrays[kind][index]
-        arrays[kind][index] = held + record.wide
-        sums[place] = filter_grid(record.years, record.values, noise, shift, rows, record.harmonics)
-        arrays[kind][index] = held
+    places = np.array([index for _, index in events], dtype=np.int64)
+    is_break = np.array([kind == "break" for kind, _ in events])
+    sums = filter_without(record.years, record.values, record.noise.copy(), record.shift.copy(), rows,
+                          record.harmonics, places, is_break, record.wide)  # fmt: skip
     likelihood = record.likelihood_of(sums.reshape(-1, 3), events=record.events + 1)[1]
     return np.asarray(likelihood.reshape(len(events), len(rows)).max(axis=1))

@@ -21,11 +21,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "N_PARAMETERS",
-    "filter_grid",
+    "added_over",
+    "decay_over",
+    "fill_design",
     "filter_one",
-    "forecast_moments",
     "innovations",
-    "mixture_quantiles",
+    "predict_state",
+    "rate_variance",
+    "transition",
 ]
 
 N_PARAMETERS = 7
@@ -34,27 +37,37 @@ _TWO_PI = 2 * math.pi
 
 
 @njit(cache=True, error_model="numpy")
-def _transition(dt: float, level: float, rate: float, tau: float, out: NDArray[np.float64]) -> None:
-    """Fill out with: decay of the rate, its effect on the level, and the variances LL, Lr, rr added over dt."""
+def decay_over(dt: float, tau: float) -> tuple[float, float, float, float, float, bool]:
+    """Return what a time does to a rate of some memory: its decay, its effect on the level, three factors of what is
+    added to the variances, and whether these are those of a short time."""
     x = dt / tau
     if x < 0.02:
         # Series in x, exact in the limit of a rate that never decays.
-        out[0] = math.exp(-x)
-        out[1] = dt * (1 - x / 2 + x * x / 6)
-        out[2] = level * dt + rate * dt**3 * (1 / 3 - x / 4 + 7 * x * x / 60)
-        out[3] = rate * dt**2 * (0.5 - x / 2 + 7 * x * x / 24)
-        out[4] = rate * dt * (1 - x + 2 * x * x / 3)
-    else:
-        a = math.exp(-x)
-        out[0] = a
-        out[1] = tau * (1 - a)
-        out[2] = level * dt + rate * tau * tau * (dt - 2 * tau * (1 - a) + tau / 2 * (1 - a * a))
-        out[3] = rate * tau * tau / 2 * (1 - a) ** 2
-        out[4] = rate * tau / 2 * (1 - a * a)
+        return (math.exp(-x), dt * (1 - x / 2 + x * x / 6), 1 / 3 - x / 4 + 7 * x * x / 60,
+                0.5 - x / 2 + 7 * x * x / 24, 1 - x + 2 * x * x / 3, True)  # fmt: skip
+    a = math.exp(-x)
+    return a, tau * (1 - a), dt - 2 * tau * (1 - a) + tau / 2 * (1 - a * a), (1 - a) ** 2, 1 - a * a, False
 
 
 @njit(cache=True, error_model="numpy")
-def _predict_state(
+def added_over(
+    dt: float, level: float, rate: float, tau: float, of_level: float, of_both: float, of_rate: float, is_short: bool
+) -> tuple[float, float, float]:
+    """Return the variances LL, Lr, rr that a time adds, with the factors of :func:`decay_over`."""
+    if is_short:
+        return level * dt + rate * dt**3 * of_level, rate * dt**2 * of_both, rate * dt * of_rate
+    return level * dt + rate * tau * tau * of_level, rate * tau * tau / 2 * of_both, rate * tau / 2 * of_rate
+
+
+@njit(cache=True, error_model="numpy")
+def transition(dt: float, level: float, rate: float, tau: float, out: NDArray[np.float64]) -> None:
+    """Fill out with: decay of the rate, its effect on the level, and the variances LL, Lr, rr added over dt."""
+    out[0], out[1], of_level, of_both, of_rate, is_short = decay_over(dt, tau)
+    out[2], out[3], out[4] = added_over(dt, level, rate, tau, of_level, of_both, of_rate, is_short)
+
+
+@njit(cache=True, error_model="numpy")
+def predict_state(
     mean: NDArray[np.float64], cov: NDArray[np.float64], dt: float, step: NDArray[np.float64], cycle: float
 ) -> None:
     """Move mean (S,) and covariance (S, S) ahead by dt in place."""
@@ -77,7 +90,14 @@ def _predict_state(
 
 
 @njit(cache=True, error_model="numpy")
-def _fill_design(design: NDArray[np.float64], year: float) -> None:
+def rate_variance(rate: float, tau: float, mean_rate_variance: float) -> float:
+    """Return how uncertain the departure of the rate is at first."""
+    # A rate that reverts to zero has no mean; else what of it departs from the mean cannot be much wider.
+    return min(rate * tau / 2, 4 * mean_rate_variance) if mean_rate_variance > 0 else rate * tau / 2
+
+
+@njit(cache=True, error_model="numpy")
+def fill_design(design: NDArray[np.float64], year: float) -> None:
     design[0], design[1], design[2] = 1.0, 0.0, 0.0
     for k in range((len(design) - 3) // 2):
         phase = _TWO_PI * (k + 1) * year
@@ -106,7 +126,7 @@ def _filter_three(
     for t in range(1, len(years)):
         dt = years[t] - years[t - 1]
         if dt != last_dt:
-            _transition(dt, level, rate, tau, step)
+            transition(dt, level, rate, tau, step)
             last_dt = dt
         decay, reach = step[0], step[1]
         m0 += reach * m1 + dt * m2
@@ -193,7 +213,7 @@ def filter_one(
             cov[i, j] = 0.0
     first = obs + noise[0]
     mean[0] = values[0]
-    _fill_design(design, years[0])
+    fill_design(design, years[0])
     # Given the first value with a flat prior on the level: level = value - cycle - error.
     cov[0, 0] = first
     for j in range(3, size):
@@ -201,8 +221,7 @@ def filter_one(
         cov[0, 0] += design[j] ** 2 * cycle_variance
         cov[0, j] = -design[j] * cycle_variance
         cov[j, 0] = cov[0, j]
-    # A rate that reverts to zero has no mean; else what of it departs from the mean cannot be much wider.
-    cov[1, 1] = min(rate * tau / 2, 4 * mean_rate_variance) if mean_rate_variance > 0 else rate * tau / 2
+    cov[1, 1] = rate_variance(rate, tau, mean_rate_variance)
     cov[2, 2] = mean_rate_variance
     if harmonics == 0:
         return _filter_three(years, values, noise, shift, parameters, mean, cov, scaled)
@@ -211,11 +230,11 @@ def filter_one(
     for t in range(1, len(years)):
         dt = years[t] - years[t - 1]
         if dt != last_dt:
-            _transition(dt, level, rate, tau, step)
+            transition(dt, level, rate, tau, step)
             last_dt = dt
-        _predict_state(mean, cov, dt, step, cycle)
+        predict_state(mean, cov, dt, step, cycle)
         cov[0, 0] += shift[t]
-        _fill_design(design, years[t])
+        fill_design(design, years[t])
         innovation = values[t]
         for i in range(size):
             innovation -= design[i] * mean[i]
@@ -242,59 +261,6 @@ def filter_one(
 
 
 @njit(cache=True, error_model="numpy")
-def filter_grid(
-    years: NDArray[np.float64],
-    values: NDArray[np.float64],
-    noise: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    grid: NDArray[np.float64],
-    harmonics: int,
-) -> NDArray[np.float64]:
-    """Return, per row of parameters (K, 7), the two sums of :func:`filter_one` and the count, (K, 3)."""
-    size = 3 + 2 * harmonics
-    mean, cov = np.empty(size), np.empty((size, size))
-    out = np.empty((len(grid), 3))
-    nothing = np.empty(0)
-    for k in range(len(grid)):
-        a, b, n = filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov, nothing)
-        out[k, 0], out[k, 1], out[k, 2] = a, b, n
-    return out
-
-
-@njit(cache=True, error_model="numpy")
-def forecast_moments(
-    years: NDArray[np.float64],
-    values: NDArray[np.float64],
-    noise: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    grid: NDArray[np.float64],
-    harmonics: int,
-    ahead: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and variance of an observation (K, D) at increasing years (D,) after the last."""
-    size = 3 + 2 * harmonics
-    mean, cov = np.empty(size), np.empty((size, size))
-    design, step = np.empty(size), np.empty(5)
-    nothing = np.empty(0)
-    means, variances = np.empty((len(grid), len(ahead))), np.empty((len(grid), len(ahead)))
-    for k in range(len(grid)):
-        filter_one(years, values, noise, shift, grid[k], harmonics, mean, cov, nothing)
-        now = years[-1]
-        for d in range(len(ahead)):
-            _transition(ahead[d] - now, grid[k, 1], grid[k, 2], grid[k, 3], step)
-            _predict_state(mean, cov, ahead[d] - now, step, grid[k, 4])
-            now = ahead[d]
-            _fill_design(design, now)
-            centre, variance = 0.0, grid[k, 0]
-            for i in range(size):
-                centre += design[i] * mean[i]
-                for j in range(size):
-                    variance += design[i] * cov[i, j] * design[j]
-            means[k, d], variances[k, d] = centre, variance
-    return means, variances
-
-
-@njit(cache=True, error_model="numpy")
 def innovations(
     years: NDArray[np.float64],
     values: NDArray[np.float64],
@@ -308,50 +274,3 @@ def innovations(
     scaled = np.zeros(len(years))
     filter_one(years, values, noise, shift, parameters, harmonics, np.empty(size), np.empty((size, size)), scaled)
     return scaled
-
-
-@njit(cache=True, error_model="numpy")
-def mixture_quantiles(
-    means: NDArray[np.float64],
-    sds: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    quantiles: NDArray[np.float64],
-    normal: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return quantiles (D, Q) of mixtures of K normal distributions with means and sds (K, D), weights (K,).
-
-    Newton's method from the normal quantiles (Q,), kept inside a shrinking bracket.
-    """
-    out = np.empty((means.shape[1], len(quantiles)))
-    for d in range(means.shape[1]):
-        centre, square = 0.0, 0.0
-        for k in range(len(weights)):
-            centre += weights[k] * means[k, d]
-        for k in range(len(weights)):
-            square += weights[k] * (sds[k, d] ** 2 + (means[k, d] - centre) ** 2)
-        spread = math.sqrt(square)
-        if spread <= 1e-12:
-            for j in range(len(quantiles)):
-                out[d, j] = centre
-            continue
-        for j in range(len(quantiles)):
-            x = centre + spread * normal[j]
-            low, high = centre - 40 * spread, centre + 40 * spread
-            for _ in range(60):
-                cdf, density = 0.0, 0.0
-                for k in range(len(weights)):
-                    sd = max(sds[k, d], 1e-12)
-                    z = (x - means[k, d]) / sd
-                    cdf += weights[k] * 0.5 * math.erfc(-z * 0.7071067811865476)
-                    density += weights[k] * math.exp(-0.5 * z * z) / (sd * 2.5066282746310002)
-                error = cdf - quantiles[j]
-                if error > 0:
-                    high = x
-                else:
-                    low = x
-                if abs(error) < 1e-8:
-                    break
-                move = x - error / density if density > 0 else low - 1.0
-                x = move if low < move < high else 0.5 * (low + high)
-            out[d, j] = x
-    return out

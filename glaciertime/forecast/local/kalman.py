@@ -66,7 +66,7 @@ class FittedKalman:
     def _moments(
         self, grid: NDArray[np.float64], dates: NDArray[np.datetime64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        from glaciertime.forecast.local.filter import forecast_moments
+        from glaciertime.forecast.local.filter_rows import forecast_moments
 
         means, variances = forecast_moments(
             self.years, self.values, self.noise, self.shift, grid, self.harmonics, as_years(dates),
@@ -77,7 +77,7 @@ class FittedKalman:
         """Return the quantiles of the mixture of the models' normal distributions."""
         from scipy.special import ndtri
 
-        from glaciertime.forecast.local.filter import mixture_quantiles
+        from glaciertime.forecast.local.filter_rows import mixture_quantiles
 
         # The lightest models together hold one part in two hundred: they move no quantile that is asked for.
         order = np.argsort(self.weights, kind="stable")[::-1]

@@ -73,7 +73,7 @@ class FittedRegression:
         """
         from scipy.special import ndtri
 
-        from glaciertime.forecast.local.filter import forecast_moments, mixture_quantiles
+        from glaciertime.forecast.local.filter_rows import forecast_moments, mixture_quantiles
 
         self.covariates.check(self.label, dates[0], dates[-1])
         ahead = as_years(dates)
@@ -100,7 +100,8 @@ def fit_regression(record: ScaledRecord, columns: Array) -> tuple[Array, Array, 
     columns : (N, C) float64
         Covariates, centred, of unit spread.
     """
-    from glaciertime.forecast.local.filter import filter_grid, innovations
+    from glaciertime.forecast.local.filter import innovations
+    from glaciertime.forecast.local.filter_rows import filter_grid
 
     years, values, noise, shift, harmonics = record.years, record.values, record.noise, record.shift, record.harmonics
     rows = record.with_scales(record.grid())

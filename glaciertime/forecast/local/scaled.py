@@ -77,6 +77,8 @@ class ScaledRecord:
         self.wide = 10 * max(float(np.max(np.abs(self.values))) ** 2, 1.0)
         self.apart: tuple[int, ...] = ()
         self.breaks: tuple[int, ...] = ()
+        #: The rows that are tried: what is set apart later changes none of them.
+        self._rows: Array | None = None
         self.set_apart(apart, breaks)
 
     def set_apart(self, apart: tuple[int, ...], breaks: tuple[int, ...]) -> None:
@@ -115,7 +117,7 @@ class ScaledRecord:
 
     def likelihood(self, rows: Array) -> tuple[Array, Array]:
         """Return rows with the scale that makes each most likely, and their log-likelihoods; as given with a sigma."""
-        from glaciertime.forecast.local.filter import filter_grid
+        from glaciertime.forecast.local.filter_rows import filter_grid
 
         sums = filter_grid(self.years, self.values, self.noise, self.shift, rows, self.harmonics)
         scale, likelihood = self.likelihood_of(sums, events=self.events)
@@ -134,7 +136,9 @@ class ScaledRecord:
     def evaluate(self) -> tuple[Array, Array]:
         """Return all rows with their scale, and their log-likelihoods."""
         if self._last is None:
-            self._last = self.likelihood(self.with_scales(self.grid()))
+            if self._rows is None:
+                self._rows = self.with_scales(self.grid())
+            self._last = self.likelihood(self._rows)
         return self._last
 
     def weigh(self) -> tuple[Array, Array]:
