@@ -62,7 +62,8 @@ class SeriesTooShortError(InputError):
     """A series has fewer observations than a model or a measure needs."""
 
     def __init__(self, series: str, given: int, model: str, needed: int, remedy: str) -> None:
-        super().__init__(f"{series}: {given} observations, {model} needs {needed}; {remedy}")
+        have = f"{given} observation{'' if given == 1 else 's'}"
+        super().__init__(f"{series}: {have}, {model} needs {needed}; {remedy}")
 
 
 class FitError(GlacierTimeError):

@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-__all__ = ["cut_at_180", "joined_at_180"]
+__all__ = ["cut_at_180", "densified", "joined_at_180"]
 
 # Parts are joined again where they were cut at the meridian to this many degrees.
 _CUT_DEGREES = 1e-6
@@ -43,6 +43,48 @@ def joined_at_180(geometry: shapely.Geometry) -> shapely.Geometry:
         joined = shapely.line_merge(joined)
     x_min, _, x_max, _ = joined.bounds
     return geometry if x_max - x_min > 180 else joined
+
+
+def densified(geometry: shapely.Geometry, edge_degrees: float) -> shapely.Geometry:
+    """Return a geometry in longitude and latitude with no edge longer than so many degrees.
+
+    An edge of more than half a turn is meant to go the short way: around a pole a ring goes from 179 to -179 degrees.
+    Its longitudes go on, and it ends a turn from where it began. An edge of a whole turn, as of a box around the Earth,
+    stays as it is.
+
+    Parameters
+    ----------
+    geometry : in degrees, x the longitude
+    edge_degrees : float
+
+    Examples
+    --------
+    >>> densified(shapely.LineString([(120, 89), (-120, 89)]), 60).wkt
+    'LINESTRING (120 89, 180 89, 240 89)'
+    """
+    west, _, east, _ = geometry.bounds if not geometry.is_empty else (0.0, 0.0, 0.0, 0.0)
+    if east - west <= 180:
+        return shapely.segmentize(geometry, edge_degrees)
+    if geometry.geom_type == "Polygon":
+        exterior, *holes = (_short_way(ring, edge_degrees) for ring in (geometry.exterior, *geometry.interiors))
+        return shapely.Polygon(exterior, holes)
+    if geometry.geom_type in ("LineString", "LinearRing"):
+        return shapely.LineString(_short_way(geometry, edge_degrees))
+    parts = [densified(part, edge_degrees) for part in shapely.get_parts(geometry)]
+    if geometry.geom_type == "MultiPolygon":
+        return shapely.MultiPolygon(parts)
+    return shapely.MultiLineString(parts) if geometry.geom_type == "MultiLineString" else geometry
+
+
+def _short_way(line: shapely.LineString, edge_degrees: float) -> NDArray[np.float64]:
+    xy = shapely.get_coordinates(line)
+    step = np.diff(xy[:, 0])
+    is_whole = np.abs(step) == 360
+    short = np.where(np.abs(step) > 180, step - 360.0 * np.sign(step), step)
+    # From 180 to -180 degrees, in a ring that goes round a pole without it, there is no way at all.
+    keeps = is_whole & (abs(short[~is_whole].sum()) < 359)
+    xy[1:, 0] = xy[0, 0] + np.cumsum(np.where(keeps, step, short))
+    return shapely.get_coordinates(shapely.segmentize(shapely.LineString(xy), edge_degrees))
 
 
 def cut_at_180(geometry: shapely.Geometry) -> shapely.Geometry:

@@ -28,6 +28,7 @@ __all__ = [
     "NOTE_COLUMNS",
     "SENSOR_COLUMNS",
     "YEAR_COLUMNS",
+    "agreeing",
     "clean_name",
     "column_called",
     "column_key",
@@ -193,13 +194,30 @@ def column_called(columns: Iterable[Any], given: str, *, option: str, where: str
     return found[0]
 
 
-def counted(count: int, things: str) -> str:
-    """Return how many there are of what is named in the plural, thousands parted.
+_SINGULAR = {"are": "is", "were": "was", "have": "has", "do": "does"}
+
+
+def agreeing(count: int, verb: str) -> str:
+    """Return a verb as it stands behind so many, given as behind several.
+
+    Examples
+    --------
+    >>> [agreeing(number, verb) for verb in ("are", "lie") for number in (1, 2)]
+    ['is', 'are', 'lies', 'lie']
+    """
+    return _SINGULAR.get(verb, f"{verb}s") if count == 1 else verb
+
+
+def counted(count: int, things: str, verb: str = "") -> str:
+    """Return how many there are of what is named in the plural, thousands parted, and what they do.
 
     Examples
     --------
     >>> [counted(number, "calving fronts") for number in (0, 1, 1200)], counted(1, "series")
     (['0 calving fronts', '1 calving front', '1,200 calving fronts'], '1 series')
+    >>> counted(1, "images", "have"), counted(2, "images", "have")
+    ('1 image has', '2 images have')
     """
     one = things if things.endswith("series") else things.removesuffix("s")
-    return f"{count:,} {one if count == 1 else things}"
+    does = f" {agreeing(count, verb)}" if verb else ""
+    return f"{count:,} {one if count == 1 else things}{does}"

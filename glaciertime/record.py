@@ -14,7 +14,7 @@ import geopandas as gpd
 import pandas as pd
 
 from glaciertime.errors import DataNotFoundError, UsageError, nearest_names
-from glaciertime.naming import fold_name, other_spellings
+from glaciertime.naming import counted, fold_name, other_spellings
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
@@ -184,7 +184,7 @@ def held_name(archive: Archive, name: str, *, catalog: Catalog | None = None) ->
         if len(known) > _NAMES_SHOWN:
             near = other_spellings(name, known) or nearest_names(name, known)
         more = len(known) - len(near)
-        listed = ", ".join([*near, *([f"{more} more" if near else f"{more} glaciers"] if more else [])])
+        listed = ", ".join([*near, *([f"{more} more" if near else f"{counted(more, 'glaciers')}"] if more else [])])
         raise DataNotFoundError(
             f"the archive holds nothing of '{name}'; it holds {listed or 'no glacier'}. "
             f"Run glaciertime track --glacier {name} first"

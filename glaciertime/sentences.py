@@ -30,6 +30,8 @@ SENTENCES: Mapping[str, str] = {
     "both-months": "only the month of the start and the end is known",
     "seaward-assumed": "which way the sea lies is assumed, by a retreat: it may be an advance",
     "other-seasons": "the dates fall in different seasons",
+    "short-span": "the dates lie less than eleven months apart: no rate per year",
+    "short-spans": "of {n} of {of} the dates lie less than eleven months apart: no rate per year of the sum",
     "start-imaged": "{share}% of the footprint imaged at the start",
     "end-imaged": "{share}% of the footprint imaged at the end",
     "start-image": "the image at the start {why:text}",
@@ -48,7 +50,6 @@ SENTENCES: Mapping[str, str] = {
     "side-behind": "{off} m behind where the values on one side of it lead",
     "jump-ahead": "{off} m ahead of the values before and after it, by its own series",
     "jump-behind": "{off} m behind the values before and after it, by its own series",
-    "one-value": "1 value, {needed} are needed",
     "few-values": "{n} values, {needed} are needed",
     "surging": "the glacier surges and its dates lie more than {days} days apart",
     "imaged": "{share}% of the {name:text} imaged",
@@ -86,6 +87,15 @@ SENTENCES: Mapping[str, str] = {
     "same-polygons": "counted as {other:name}: their polygons are {share}% the same",
     "shares-ground": "shares {area} km2 with {other:name}, which would be counted twice",
     "all-held": "all {n} glaciers of {archive:name}",
+    "one-reference": "{name:name} is taken as counted from one reference",
+    "give-per-period": "give --per-period if each value counts from the date before",
+    "areas-only": "outlines do not tell ocean from rock, and no line is drawn from them: areas only",
+    "give-centreline": "for front positions give the line to measure along with --centreline FILE",
+    "not-screened": "not screened for single wrong values: {series:name} ({why:text})",
+    "mosaic-of-weeks": "the coastline is drawn from a mosaic of several weeks",
+    "of-scenes": "{n} scenes: {names:name}",
+    "plane-around-manifest": "plane: an equal-area plane around it, the manifest's",
+    "plane-around-scene": "plane: an equal-area plane around it, that of the first scene",
     "plane-of-manifest": "plane: {crs:name}, the manifest's",
     "plane-of-scene": "plane: {crs:name}, that of the first scene",
     "true-lengths": "lengths in true metres on the ellipsoid",
@@ -98,6 +108,9 @@ SENTENCES: Mapping[str, str] = {
 }
 _GAP = re.compile(r"\{(\w+)(:text|:name)?\}")
 _NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
+#: What is counted is named in the plural in a template, and said in the singular of one.
+_COUNTED = "days|observations|values|glaciers|lines|scenes"
+_OF_ONE = re.compile(rf"(?<![\d.,])1 (?:{_COUNTED})\b")
 
 
 def sentence(code: str, **values: object) -> str:
@@ -122,7 +135,8 @@ def sentence(code: str, **values: object) -> str:
     """
     if code not in SENTENCES:
         raise InputError(f"no sentence has the code '{code}'")
-    return _GAP.sub(lambda gap: str(values[gap[1]]), SENTENCES[code])
+    text = _GAP.sub(lambda gap: str(values[gap[1]]), SENTENCES[code])
+    return _OF_ONE.sub(lambda found: found[0].removesuffix("s"), text)
 
 
 @lru_cache(maxsize=1)
@@ -136,6 +150,7 @@ def _readers() -> tuple[tuple[str, re.Pattern[str], tuple[tuple[str, bool], ...]
         pattern = parts[0]
         for (_, is_text), part in zip(gaps, parts[1:], strict=True):
             pattern += ("(.+?)" if is_text else _NUMBER) + part
+        pattern = re.sub(rf"\)\\ ({_COUNTED})", r")\\ \1?", pattern)
         found.append((code, re.compile(pattern, re.DOTALL), tuple(gaps)))
     return tuple(sorted(found, key=lambda one: (sum(is_text for _, is_text in one[2]), -len(SENTENCES[one[0]]))))
 

@@ -13,6 +13,7 @@ Conventions of the whole package
 from __future__ import annotations
 
 import calendar
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,10 +27,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from glaciertime.dates import as_date
 from glaciertime.errors import InputError
+from glaciertime.meridian import densified
 from glaciertime.walls import wall
 
 __all__ = [
     "DAYS_PER_YEAR",
+    "LEAST_RATE_DAYS",
     "M2_PER_KM2",
     "SHOWN_UNITS",
     "Unit",
@@ -42,6 +45,7 @@ __all__ = [
     "number_text",
     "pixel_area_m2",
     "polygon_area_km2",
+    "rate_years",
     "resolution_m",
     "shown_in",
     "true_plane",
@@ -50,6 +54,8 @@ __all__ = [
 ]
 
 DAYS_PER_YEAR = 365.25
+#: Eleven months: over less a change is that of a season, or of an error, and no rate per year is told from it.
+LEAST_RATE_DAYS = 330
 M2_PER_KM2 = 1.0e6
 
 # Edges are densified to this length before they leave a map plane, on which they are straight.
@@ -161,6 +167,21 @@ def years_between(start: Any, end: Any) -> float:
     return (as_date(end) - as_date(start)).days / DAYS_PER_YEAR
 
 
+def rate_years(start: Any, end: Any) -> float:
+    """Return the years that a change is divided by for a rate; NaN where the two days lie too near to each other.
+
+    A rate per year of two days a week apart is fifty times the change, and fifty times its error: below
+    :data:`LEAST_RATE_DAYS` there is none.
+
+    Examples
+    --------
+    >>> rate_years("2001-01-01", "2005-01-01"), rate_years("2001-01-01", "2001-01-02")
+    (4.0, nan)
+    """
+    years = years_between(start, end)
+    return years if abs(years) * DAYS_PER_YEAR >= LEAST_RATE_DAYS else math.nan
+
+
 @lru_cache(maxsize=512)
 def _to_equal_area(crs_text: str, longitude: float, latitude: float) -> pyproj.Transformer:
     equal_area = f"+proj=laea +lat_0={latitude} +lon_0={longitude} +datum=WGS84 +units=m +no_defs"
@@ -248,10 +269,10 @@ def polygon_area_km2(geometry: shapely.Geometry, *, crs: Any) -> float:
         return 0.0
     if crs is None:
         return float(geometry.area) / M2_PER_KM2
-    edge = _EDGE_DEGREES if pyproj.CRS.from_user_input(crs).is_geographic else _EDGE_M
     x_min, y_min, x_max, y_max = geometry.bounds
     transformer = _equal_area_transformer(crs, (x_min + x_max) / 2, (y_min + y_max) / 2)
-    dense = shapely.segmentize(geometry, edge)
+    is_geographic = pyproj.CRS.from_user_input(crs).is_geographic
+    dense = densified(geometry, _EDGE_DEGREES) if is_geographic else shapely.segmentize(geometry, _EDGE_M)
     plane = shapely.transform(dense, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     return float(plane.area) / M2_PER_KM2
 

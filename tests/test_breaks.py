@@ -231,6 +231,13 @@ def test_values_that_differ_by_the_last_digits_of_a_length_do_not_shrink():
 
 @pytest.mark.filterwarnings("error")
 def test_values_of_unknown_sigma_have_a_rate_without_a_warning():
-    rows = series(100.0 - 2.0 * np.arange(8)).assign(sigma=np.nan)
+    rows = series(100.0 - 2.0 * np.arange(8), every_days=90).assign(sigma=np.nan)
     (segment,) = segment_table(rows).itertuples()
     assert (segment.reading, segment.n) == ("shrinking", 8)
+
+
+def test_a_segment_of_a_season_has_no_rate_per_year():
+    """Ten values in ninety days, 10 m less each time, were told as a retreat of 365 m per year."""
+    (segment,) = segment_table(series(100.0 - 10.0 * np.arange(10))).itertuples()
+    assert (segment.reading, segment.n) == ("brief", 10)
+    assert np.isnan(segment.rate_per_year)

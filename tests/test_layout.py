@@ -48,7 +48,7 @@ MAY_IMPORT = {
     "naming": {"errors"},
     "rgi_regions": {"errors", "naming"},
     "meridian": set(),
-    "units": {"errors", "dates", "walls"},
+    "units": {"errors", "dates", "meridian", "walls"},
     "writing": {"errors", "dates", "units"},
     "cells": set(),
     "tables": {"errors", "dates", "units"},

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import shapely
 
-from glaciertime.meridian import cut_at_180
+from glaciertime.meridian import cut_at_180, densified
 
 TOUCHING = {
     "area that begins there": ("POLYGON ((180 70, -179.9 70, -179.9 70.1, 180 70.1, 180 70))", 0.01),
@@ -36,3 +37,11 @@ def test_what_also_touches_the_meridian_keeps_its_kind_and_its_size(name: str) -
     parts = shapely.get_parts(cut)
     assert max(part.bounds[2] - part.bounds[0] for part in parts) < 0.7
     assert all(-180 <= part.bounds[0] <= part.bounds[2] <= 180 for part in parts)
+
+
+def test_edges_of_more_than_half_a_turn_are_short_ones_and_those_of_a_turn_are_kept() -> None:
+    square = densified(shapely.Polygon([(90, 89), (180, 89), (-90, 89), (0, 89)]), 10)
+    x = shapely.get_coordinates(square)[:, 0]
+    assert np.abs(np.diff(x[:-1])).max() <= 10 + 1e-9
+    whole = shapely.box(-180, -90, 180, 90)
+    assert densified(whole, 10).area == whole.area

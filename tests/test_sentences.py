@@ -36,8 +36,39 @@ def test_every_language_says_each_sentence_with_all_of_its_gaps(code: str) -> No
     gaps = {re.split("[:}]", part)[0] for part in SENTENCES[code].split("{")[1:]}
     for language in languages():
         said = wording_of(language).sentences[f"told.{code}"]
-        assert {part.partition("}")[0] for part in said.split("{")[1:]} == gaps, language
-    assert wording_of("en").sentences[f"told.{code}"].replace(" %", "%") == re.sub(":text|:name", "", SENTENCES[code])
+        texts = [said["one"], said["other"]] if isinstance(said, dict) else [said]
+        assert {part.partition("}")[0] for text in texts for part in text.split("{")[1:]} == gaps, language
+    english = wording_of("en").sentences[f"told.{code}"]
+    several = english["other"] if isinstance(english, dict) else english
+    assert several.replace(" %", "%") == re.sub(":text|:name", "", SENTENCES[code])
+
+
+def test_what_a_run_assumed_is_german_in_german() -> None:
+    notes = (
+        "length_change_m is taken as counted from one reference; give --per-period if each value counts from the date "
+        "before",
+        "outlines do not tell ocean from rock, and no line is drawn from them: areas only; for front positions give "
+        "the line to measure along with --centreline FILE",
+        "not screened for single wrong values: front_position_m by centreline (4 values, 5 are needed)",
+        "centreline: drawn (5 scenes: m_2001, m_2002, m_2003, m_2004, m_2005), 2026-11-27",
+        "plane: an equal-area plane around it, the manifest's; lengths in true metres on the ellipsoid",
+    )
+    for note in notes:
+        german = wording_of("de").text(told_whole(note))
+        assert "„" not in german, german
+        assert not re.search(r"\b(the|is|are|drawn|scenes|give)\b", german), german
+
+
+def test_one_is_said_in_the_singular_and_read_back() -> None:
+    failed = str(SeriesTooShortError("Vier, area_km2", 1, "kalman", 10, 'use model "last"'))
+    assert failed.startswith("Vier, area_km2: 1 observation, kalman needs 10")
+    assert wording_of("de").text(told_whole(failed)).startswith("Vier, area_km2: 1 Beobachtung, kalman braucht 10")
+    fast = sentence("advanced-too-fast", change=500, days=1, limit=30)
+    assert fast == "advanced 500 m in 1 day, the ice flows 30 m a year"
+    assert [wording_of(language).text(told(fast)) for language in ("en", "de")] == [
+        fast, "Vorstoß um 500 m in 1 Tag, das Eis fließt 30 m im Jahr",
+    ]  # fmt: skip
+    assert "in 21 days" in sentence("advanced-too-fast", change=500, days=21, limit=30)
 
 
 def test_what_a_room_really_says_is_german_in_german_and_what_nobody_knows_is_quoted() -> None:
@@ -69,7 +100,7 @@ def test_failures_titles_and_rulers_are_german_in_german() -> None:
     lines = ruler_lines(rulers)
     assert [german.text(told_whole(line)) for line in lines] == [
         "Ebene: EPSG:3031, die des Manifests, Längen in wahren Metern auf dem Ellipsoid",
-        "Ausschnitt: Manifest, 2026-11-27", "Mittellinie: gezeichnet („3 scenes: a“), 2026-11-27",
+        "Ausschnitt: Manifest, 2026-11-27", "Mittellinie: gezeichnet (3 Szenen: a), 2026-11-27",
     ]  # fmt: skip
     assert [english.text(told_whole(line)) for line in lines] == [lines[0].replace(";", ","), *lines[1:]]
     assert german.title(called("all 20 glaciers of a.gpkg")) == "Alle 20 Gletscher von a.gpkg"

@@ -171,3 +171,13 @@ def test_areas_on_a_national_datum_are_those_on_wgs84() -> None:
         ring = shapely.get_coordinates(shapely.segmentize(square, 50))
         right, _ = geod.polygon_area_perimeter(*to_degrees.transform(*ring.T))
         assert polygon_area_km2(square, crs=crs) == pytest.approx(abs(right) / 1e6, rel=2e-5)
+
+
+def test_an_outline_in_degrees_around_a_pole_has_its_area() -> None:
+    """The edge of its ring from 179 to -179 degrees was taken for one around the Earth: half of the area."""
+    ring = [(longitude, 89.9) for longitude in (0, 60, 120, 179, -179, -120, -60)]
+    crossing = [(longitude, 89.9) for longitude in (0, 60, 120, 180, -180, -120, -60)]
+    true = np.pi * 11.169**2
+    for outline in (ring, crossing):
+        for degrees in (shapely.Polygon(outline), shapely.Polygon(outline[::-1])):
+            assert polygon_area_km2(degrees, crs="EPSG:4326") == pytest.approx(true, rel=1e-3)

@@ -27,6 +27,7 @@ from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
 from glaciertime.archive.storage import Database, Storage
 from glaciertime.archive.storing import RULER_KEY, scope_of
 from glaciertime.errors import UsageError
+from glaciertime.naming import agreeing, counted
 from glaciertime.provenance import RunRecord
 from glaciertime.tables import SERIES_KEY, validate
 
@@ -198,8 +199,9 @@ class Archive:
         if len(local):
             glaciers = ", ".join(sorted(local["GlacierID"].unique()))
             self.tell(
-                f"{len(local)} fronts of images without georeference ({glaciers}) have no place on Earth and are not "
-                f"among these; they are in the table {LOCAL_FRONTS}"
+                f"{counted(len(local), 'fronts')} of images without georeference ({glaciers}) "
+                f"{agreeing(len(local), 'have')} no place on Earth and {agreeing(len(local), 'are')} not "
+                f"among these, but in the table {LOCAL_FRONTS}"
             )
         return rows
 

@@ -15,6 +15,7 @@ from glaciertime.archive.reading import condition
 from glaciertime.archive.schema import LOCAL_FRONTS, TABLES
 from glaciertime.archive.storage import Database, Storage
 from glaciertime.errors import ArchiveError
+from glaciertime.naming import counted
 
 __all__ = ["take_in"]
 
@@ -45,7 +46,9 @@ def take_in(
         every = (other.read(table, glacier=name) for name in glaciers for table in _MEASURED)
         left_out = sum(rows.attrs.get("left_out", 0) for rows in every)
         if left_out:
-            raise ArchiveError(f"archive {other.path}: {left_out} rows cannot be used; nothing was taken in")
+            raise ArchiveError(
+                f"archive {other.path}: {counted(left_out, 'rows')} cannot be used; nothing was taken in"
+            )
     storage = archive.storage
     counts = dict.fromkeys(_MEASURED, 0)
     for some in [[name] for name in glaciers] if storage.keeps_glaciers_apart else [glaciers]:

@@ -15,6 +15,7 @@ from glaciertime.archive.schema import TABLES, ArchiveTable, quoted
 from glaciertime.archive.storage import Condition, Database
 from glaciertime.dates import as_date, last_day
 from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.naming import agreeing, counted
 from glaciertime.tables import QUALITY_FLAGS, empty, validate
 
 __all__ = [
@@ -188,8 +189,9 @@ def checked_rows(
         if unknown:
             count = int(frame[column].str.contains("unknown-flag").sum())
             tell(
-                f"archive {path}: {count} rows of {table.name} bear a flag that this release does not know "
-                f"({', '.join(sorted(unknown))}); they are kept as unknown-flag, and nothing rests on them"
+                f"archive {path}: {counted(count, 'rows')} of {table.name} {agreeing(count, 'bear')} a flag that "
+                "this release does not know "
+                f"({', '.join(sorted(unknown))}), kept as unknown-flag: nothing rests on that"
             )
     good, problems = _valid(frame, table.schema.name)
     left_out = len(frame) - len(good) + damaged
@@ -197,7 +199,8 @@ def checked_rows(
     if left_out:
         why = problems[0] if problems else "a geometry is damaged"
         tell(
-            f"archive {path}: {left_out} rows of {table.name} cannot be used and are left out ({why}); "
+            f"archive {path}: {counted(left_out, 'rows')} of {table.name} cannot be used and "
+            f"{agreeing(left_out, 'are')} left out ({why}); "
             f"glaciertime archive check {path} lists them"
         )
     return good

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from glaciertime.archive.schema import TABLES, quoted
 from glaciertime.archive.storage import Database
+from glaciertime.naming import agreeing, counted
 
 __all__ = ["relations"]
 
@@ -32,17 +33,19 @@ def relations(database: Database) -> tuple[list[str], list[str]]:
     named = f"SELECT 1 FROM inputs AS i WHERE {image}"  # nosec B608
     lost = _count(database, f"FROM ({images}) AS o WHERE NOT EXISTS ({named})")
     if lost:
-        notes.append(f"{lost} images name no file that they came from")
+        notes.append(f"{counted(lost, 'images', 'name')} no file that they came from")
     of_front = 'o.glacier = f."GlacierID" AND o.dataset = f.dataset AND o.image_id = f."ImageID"'
     for layer in ("fronts", "fronts_local"):
         seen = f"SELECT 1 FROM observations AS o WHERE {of_front}"  # nosec B608
         alone = _count(database, f"FROM {layer} AS f WHERE NOT EXISTS ({seen})")
         if alone:
-            notes.append(f"{alone} rows of {layer} belong to no observation")
+            notes.append(f"{counted(alone, 'rows')} of {layer} {agreeing(alone, 'belong')} to no observation")
     series = " AND ".join(f"o.{name} = f.{name}" for name in ("glacier", "variable", "method", "footprint", "dataset"))
     for name in ("forecasts", "scores", "verdicts"):
         seen = f"SELECT 1 FROM observations AS o WHERE {series}"  # nosec B608
         alone = _count(database, f"FROM {name} AS f WHERE NOT EXISTS ({seen})")
         if alone:
-            notes.append(f"{alone} rows of {name} belong to a series without observations")
+            notes.append(
+                f"{counted(alone, 'rows')} of {name} {agreeing(alone, 'belong')} to a series without observations"
+            )
     return problems, notes

@@ -11,6 +11,7 @@ from glaciertime.archive.geopackage import read_geometries, to_blobs, update_con
 from glaciertime.archive.migrations import Layout, layout_of
 from glaciertime.archive.schema import TABLES, ArchiveTable, quoted
 from glaciertime.errors import ArchiveError
+from glaciertime.naming import counted
 
 __all__ = ["salvage"]
 
@@ -32,7 +33,9 @@ def salvage(path: Path, target: Path) -> list[str]:
                 saved, lost = _salvage_table(damaged, database, table, layout)
                 update_contents(database, table.name, spatial=table.is_layer)
                 if saved or lost:
-                    done.append(f"{table.name}: {saved} rows saved" + (f", at most {lost} lost" if lost else ""))
+                    done.append(
+                        f"{table.name}: {counted(saved, 'rows')} saved" + (f", at most {lost} lost" if lost else "")
+                    )
     return done
 
 

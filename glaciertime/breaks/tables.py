@@ -14,7 +14,7 @@ from glaciertime.breaks.records import is_dense, record_breaks
 from glaciertime.combining import one_per_day, yearly_means
 from glaciertime.slopes import robust_ends, theil_sen_slope
 from glaciertime.tables import SERIES_KEY, by_series
-from glaciertime.units import DAYS_PER_YEAR
+from glaciertime.units import DAYS_PER_YEAR, rate_years
 
 __all__ = ["CHANGE_COLUMNS", "SEGMENT_COLUMNS", "change_table", "segment_table"]
 
@@ -109,9 +109,9 @@ def segment_table(
     DataFrame
         Columns :data:`SEGMENT_COLUMNS`. ``reading`` is ``growing`` or ``shrinking`` where the 95 % interval of the rate
         excludes zero, ``stable`` where it does not, ``bound`` where all values of the segment are bounds, ``short``
-        with fewer than five days, ``break`` for what was observed in the middle of one. Other segments hold no step:
-        their rate is what goes on between the breaks. Of a dense record the years of a segment are counted, alike,
-        not its days.
+        with fewer than five days, ``brief`` over less than eleven months, ``break`` for what was observed in the middle
+        of one. Other segments hold no step: their rate is what goes on between the breaks. Of a dense record the years
+        of a segment are counted, alike, not its days.
     """
     table = []
     for key, series, daily, years in _records(observations):
@@ -126,6 +126,8 @@ def segment_table(
                 reading = "break"
             elif part["censored"].all():
                 reading = "bound"
+            elif len(part) >= _LEAST_DAYS and math.isnan(rate_years(part["start"].iloc[0], part["end"].iloc[-1])):
+                reading = "brief"
             elif len(part) >= _LEAST_DAYS:
                 days = (part["date"] - pd.Timestamp("1970-01-01")).dt.days
                 fit = theil_sen_slope(days, part["value"])

@@ -12,7 +12,7 @@ from glaciertime import limits
 from glaciertime.catalog.entries import DataSet, Glacier
 from glaciertime.documents import read_yaml
 from glaciertime.errors import DataNotFoundError, InputError, UsageError, nearest_names
-from glaciertime.naming import fold_name, other_spellings
+from glaciertime.naming import counted, fold_name, other_spellings
 
 __all__ = [
     "TEMPLATE",
@@ -115,7 +115,9 @@ class Catalog:
         found = self._glacier_names.get(fold_name(name))
         if found is None and fold_name(name) in self._shared:
             bearers = self._shared[fold_name(name)]
-            raise UsageError(f"{len(bearers)} glaciers are called '{name}'; name one by its number: {_some(bearers)}")
+            raise UsageError(
+                f"{counted(len(bearers), 'glaciers', 'are')} called '{name}'; name one by its number: {_some(bearers)}"
+            )
         if found is None:
             raise UsageError(
                 f"unknown glacier '{name}'{_did_you_mean(name, self._all_names(self.glaciers.values()))}; known are "

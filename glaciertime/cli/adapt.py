@@ -16,6 +16,7 @@ from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import chosen_known, make_folder, selection_of
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.pipeline.adapting import Adapted, AdaptRequest
@@ -246,7 +247,7 @@ def _write_stack(out: Path, stack: PlaceStack, *, overwrite: bool, as_json: bool
     lines = fronts_geojson(fronts, mark=MARK)
     if lines is not None:
         write_bytes(out / _FRONTS, lines, option="--out", own=_own(_FRONTS), overwrite=overwrite)
-    the_run().stored.append(f"the fronts of {len(fronts)} images in {out}")
+    the_run().stored.append(f"the fronts of {counted(len(fronts), 'images')} in {out}")
     if as_json:
         print_json_value(rows)
         return
@@ -256,7 +257,8 @@ def _write_stack(out: Path, stack: PlaceStack, *, overwrite: bool, as_json: bool
     far = sum(one.is_far and bool(one.image.unclear) for one in fronts)
     typer.echo(
         f"{out / _STACK}: metres from the middle front, positive towards the ocean, by the image alone and with the "
-        f"other images; {sum(bool(one.image.unclear) for one in fronts)} of {len(fronts)} images are unclear, {far} of "
+        f"other images; {sum(bool(one.image.unclear) for one in fronts)} of {counted(len(fronts), 'images', 'are')} "
+        f"unclear, {far} of "
         "them would be moved by more than ten pixels and have to be looked at"
     )
 

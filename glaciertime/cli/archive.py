@@ -11,6 +11,7 @@ from glaciertime.cli.common import JsonOption, Place, StrictOption, note, print_
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.quiet import working
 from glaciertime.cli.running import as_command
+from glaciertime.naming import counted
 
 __all__ = ["archive_app"]
 
@@ -53,7 +54,7 @@ def check(place: PlaceArgument = Path("glaciertime.gpkg"), as_json: JsonOption =
         by = f", written by glaciertime {found.written_by}" if found.written_by else ""
         typer.echo(f"{place}: schema {found.version}{by}")
         for name, count in found.counts.items():
-            typer.echo(f"  {name:<14}{count:>10,} rows")
+            typer.echo(f"  {name:<14}{counted(count, 'rows'):>15}")
         for text in found.notes:
             typer.echo(f"  note: {text}")
         for text in found.problems:
@@ -113,9 +114,9 @@ def merge(
     with working("taking in"):
         counts, left_out = Archive(place, tell=note).take_in(held, flagging_of=screening_of, strict=strict)
     for name, count in counts.items():
-        typer.echo(f"  {name:<14}{count:>8,} rows taken in")
+        typer.echo(f"  {name:<14}{counted(count, 'rows'):>13} taken in")
     if left_out:
-        typer.echo(f"  {'left behind':<14}{left_out:>8,} rows that cannot be used")
+        typer.echo(f"  {'left behind':<14}{counted(left_out, 'rows'):>13} that cannot be used")
         raise typer.Exit(exit_code(stored=bool(counts), failed=True))
 
 
@@ -142,7 +143,7 @@ def convert(
     with working("copying every row"):
         counts = copy_all(Archive(place, tell=note), Archive(new, tell=note))
     for name, count in counts.items():
-        typer.echo(f"  {name:<14}{count:>10,} rows copied")
+        typer.echo(f"  {name:<14}{counted(count, 'rows'):>15} copied")
 
 
 @archive_app.command(short_help="Make it sound again.")

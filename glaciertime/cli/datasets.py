@@ -10,6 +10,7 @@ import typer
 
 from glaciertime.cli.common import note
 from glaciertime.cli.messages import by_kind
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
@@ -208,5 +209,7 @@ def open_selected(
     for count, problem in by_kind(selected.problems):
         note(problem + (f" (and {count - 1} more like it)" if count > 1 else ""))
     if strict and selected.problems:
-        raise InputError(f"{len(selected.problems)} samples cannot be read; without --strict the others are used")
+        raise InputError(
+            f"{counted(len(selected.problems), 'samples')} cannot be read; without --strict the others are used"
+        )
     return selected

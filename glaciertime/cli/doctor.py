@@ -15,6 +15,7 @@ from typing import Any
 import typer
 
 from glaciertime.cli.common import ArchiveOption, JsonOption, Place, data_folder, print_json_value
+from glaciertime.naming import counted
 
 __all__ = ["doctor"]
 
@@ -247,8 +248,10 @@ def _folder(name: str, path: Path) -> Finding:
             except OSError:
                 continue
         if files > _MOST_FILES:
-            return _finding(name, f"{path}: more than {files:,} files, {_size(size)}")
-    return _finding(name, f"{path}: {files:,} files, {_size(size)}; {_size(shutil.disk_usage(path).free)} free")
+            return _finding(name, f"{path}: more than {counted(files, 'files')}, {_size(size)}")
+    return _finding(
+        name, f"{path}: {counted(files, 'files')}, {_size(size)}; {_size(shutil.disk_usage(path).free)} free"
+    )
 
 
 def _limits() -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.errors import InputError, UsageError
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.scenes.datasets.selection import Selected
@@ -49,7 +50,8 @@ def scored_part(model: ReadyModel, data: Selected, split: str | None) -> tuple[l
     if not chosen:
         held = sorted({part or "none" for part in parts})
         raise InputError(
-            f"--split {wanted}: none of the {len(data)} images is in that part, they are in {', '.join(held)}; "
+            f"--split {wanted}: none of the {counted(len(data), 'images')} is in that part, they are in "
+            f"{', '.join(held)}; "
             "name one of these"
         )
     said = []
@@ -59,11 +61,11 @@ def scored_part(model: ReadyModel, data: Selected, split: str | None) -> tuple[l
             "well they are remembered, not how others are found"
         )
     elif known:
-        said.append(f"none of these {len(chosen)} images was trained on, by split.json beside the weights")
+        said.append(f"none of these {counted(len(chosen), 'images')} was trained on, by split.json beside the weights")
     else:
         said += _remembered(model, data, chosen)
     if len(chosen) < len(data):
-        said.append(f"{len(chosen)} of {len(data)} images scored, those of the part '{wanted}'")
+        said.append(f"{len(chosen)} of {counted(len(data), 'images')} scored, those of the part '{wanted}'")
     return chosen, said
 
 
@@ -77,7 +79,8 @@ def _remembered(model: ReadyModel, data: Selected, chosen: Sequence[int]) -> lis
         of = sum(data.infos[index].glacier in seen for index in chosen)
         more = ", ..." if len(seen) > 5 else ""
         return [
-            f"THE WEIGHTS WERE TRAINED ON THESE GLACIERS ({', '.join(seen[:5])}{more}; {of} of {len(chosen)} images): "
+            f"THE WEIGHTS WERE TRAINED ON THESE GLACIERS ({', '.join(seen[:5])}{more}; {of} of "
+            f"{counted(len(chosen), 'images')}): "
             "the scores tell how well they are remembered, not how others are found"
         ]
     if not trained_on:
@@ -111,7 +114,9 @@ def warnings_of(
     found = []
     simulated = sum(data.infos[index].glacier.startswith(SIMULATED) for index in indices)
     if simulated:
-        found.append(f"{simulated} of {len(indices)} images are SIMULATED: the scores say nothing of real ones")
+        found.append(
+            f"{simulated} of {counted(len(indices), 'images', 'are')} SIMULATED: the scores say nothing of real ones"
+        )
     pairs = [(name, data.bands[place]) for name, place in zip(spec.bands, places, strict=True)]
     other = [f"'{band}' is given for '{name}'" for name, band in pairs if name.casefold() != band.casefold()]
     if other:

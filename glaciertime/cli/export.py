@@ -219,9 +219,9 @@ def _all_in_one(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
     count = write_table(
         chain([first], parts), out, columns=tuple(first.columns), run=made_by, licences=rows.licences, **options
     )
-    run.stored.append(f"{count} rows of {rows.table} in {out}")
+    run.stored.append(f"{counted(count, 'rows')} of {rows.table} in {out}")
     keep_run(rows.store, kept[-1])
-    note(f"{count} rows of {rows.table} written to {out}")
+    note(f"{counted(count, 'rows')} of {rows.table} written to {out}")
     _tell_licences(rows)
     return count
 
@@ -253,10 +253,10 @@ def _one_each(rows: _Rows, out: Path, options: dict[str, Any]) -> int:
         except GlacierTimeError as error:
             rows.fail(name, str(error))
             continue
-        run.stored.append(f"{len(part)} rows of {rows.table} in {target}")
+        run.stored.append(f"{counted(len(part), 'rows')} of {rows.table} in {target}")
         files += 1
     if files:
         keep_run(rows.store, run.record(tables=rows.digests(), settings=rows.settings(out, options["form"])))
-        note(f"{files} files of {rows.table} written to {out}")
+        note(f"{counted(files, 'files')} of {rows.table} written to {out}")
         _tell_licences(rows)
     return files

@@ -10,6 +10,7 @@ import typer
 from glaciertime.cli.common import GlacierOption, OverwriteOption, note
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.scenes.acquisition import MaskScene
@@ -69,7 +70,7 @@ def export_masks(
     sources = data_sources(rows, load_catalog())
     licences = licence_texts(sources)
     options: dict[str, Any] = {"overwrite": overwrite, "licences": licences, "folder": folder}
-    with working(f"writing {len(scenes)} masks"):
+    with working(f"writing {counted(len(scenes), 'masks')}"):
         if form == "stac":
             count = _write_items(scenes, out, sources, **options)
         elif form == "netcdf":
@@ -77,7 +78,7 @@ def export_masks(
         else:
             assert submitter is not None
             count = _write_outlines(scenes, out, submitter, **options)
-    note(f"{count} masks of {glacier} written to {out}")
+    note(f"{counted(count, 'masks')} of {glacier} written to {out}")
     for text in licences:
         note(f"data: {text}")
 

@@ -11,6 +11,7 @@ from glaciertime.cli.common import OverwriteOption, note
 from glaciertime.cli.quiet import working
 from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.segment.description import ModelSpec
@@ -127,6 +128,6 @@ def export_model(
         loss = quantise_onnx(out, int8, images=batches, overwrite=overwrite)
         write_note(int8, record, option="--int8", overwrite=overwrite)
         typer.echo(
-            f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {len(batches)} images given "
+            f"{int8}: {loss.size_after_bytes / 1e6:.2f} MB; on the {counted(len(batches), 'images')} given "
             f"{100 * loss.agreement:.2f} % of pixels get the same class, mean IoU of the masks {loss.mean_iou:.4f}"
         )

@@ -52,6 +52,7 @@ from glaciertime.cli.selecting import (
     chosen_held,
     selection_of,
 )
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -214,7 +215,7 @@ def _forecasts(
             if not (strict and outlook.has_failed):
                 made_by = outlook.read.run(run, glacier=outlook.glacier, files=files, settings=outlook.settings)
                 store.store_forecasts(outlook.rows, run=made_by)
-                run.stored.append(f"{len(outlook.rows)} forecasts of {outlook.glacier} in {store.path}")
+                run.stored.append(f"{counted(len(outlook.rows), 'forecasts')} of {outlook.glacier} in {store.path}")
                 if len(found):
                     store.store_hazards(found, run=made_by)
                     run.stored.append(f"{len(found)} hazards of {outlook.glacier} in {store.path}")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from glaciertime.cli.common import ArchiveOption, GlaciersOption, JsonOption, note, open_archive, print_json
+from glaciertime.naming import agreeing, counted
 
 __all__ = ["forget", "print_counts"]
 
@@ -64,4 +65,6 @@ def print_counts(counts: dict[str, int], *, dry_run: bool, as_json: bool) -> Non
         print_json([{"table": name, "rows": count, "dry_run": dry_run} for name, count in counts.items()])
         return
     for name, count in counts.items():
-        typer.echo(f"  {name:<14}{count:>8,} rows {'would go' if dry_run else 'are gone'}")
+        typer.echo(
+            f"  {name:<14}{counted(count, 'rows'):>13} {'would go' if dry_run else agreeing(count, 'are') + ' gone'}"
+        )

@@ -25,6 +25,7 @@ from glaciertime.cli.dating import (
 )
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.running import the_run
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +113,7 @@ def import_series(
         variables=set(observations["variable"]) if columns else None,
         run=made_by,
     )
-    run.stored.append(f"{len(observations)} values of {file.name} in {archive}")
+    run.stored.append(f"{counted(len(observations), 'values')} of {file.name} in {archive}")
     if as_json:
         print_json(_summary(observations))
     else:
@@ -143,7 +144,8 @@ def _print(observations: pd.DataFrame, archive: Place) -> None:
     series = _summary(observations)
     glaciers = series["glacier"].nunique()
     typer.echo(
-        f"{len(observations)} values in {len(series)} series of {glaciers} glacier{'' if glaciers == 1 else 's'} "
+        f"{counted(len(observations), 'values')} in {len(series)} series of {glaciers} "
+        f"glacier{'' if glaciers == 1 else 's'} "
         f"stored in {archive}"
     )
     for row in series.head(12).itertuples():

@@ -42,7 +42,7 @@ def print_plan(requests: Sequence[TrackRequest], archive: Archive, *, jobs: int,
         return
     for plan in plans:
         state = "cannot be done" if plan.error else "done" if plan.is_done else "to do"
-        typer.echo(f"{plan.glacier}: {state}, {plan.scenes} scenes, {plan.bytes / 1e6:,.1f} MB")
+        typer.echo(f"{plan.glacier}: {state}, {counted(plan.scenes, 'scenes')}, {plan.bytes / 1e6:,.1f} MB")
         if plan.error:
             note(f"{plan.glacier}: {plan.error}")
     failed = len([plan for plan in plans if plan.error])
@@ -51,11 +51,14 @@ def print_plan(requests: Sequence[TrackRequest], archive: Archive, *, jobs: int,
     if cost is None:
         return
     if hours != hours:
-        typer.echo(f"to do: {scenes} scenes, {size / 1e6:,.1f} MB to read; what they cost is not known")
+        typer.echo(f"to do: {counted(scenes, 'scenes')}, {size / 1e6:,.1f} MB to read; what they cost is not known")
         return
     spread = "" if scheduler or jobs == 1 else f", {_time(hours / jobs)} with {jobs} processes"
     held = "" if stored != stored else f", about {stored / 1e6:,.1f} MB in the archive"
-    typer.echo(f"to do: {scenes} scenes, {size / 1e6:,.1f} MB to read, {_time(hours)} of one processor{spread}{held}")
+    typer.echo(
+        f"to do: {counted(scenes, 'scenes')}, {size / 1e6:,.1f} MB to read, {_time(hours)} of one "
+        f"processor{spread}{held}"
+    )
     each = "" if stored != stored else f" and {cost.archive_bytes / 1e3:.3g} kB"
     typer.echo(f"by {cost.known_from}: {cost.cpu_seconds:.3g} s{each} a scene")
 

@@ -33,6 +33,7 @@ from glaciertime.cli.messages import exit_code
 from glaciertime.cli.run_notes import write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import RegionOption, RgiOption, chosen_known, selection_of
+from glaciertime.naming import counted
 from glaciertime.writing import file_name
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _print(glacier: Glacier, listing: Listing) -> None:
             f"{size:>8}  {one.id}" + (f": {each.problem}" if each.problem else "")
         )
     total = sum(each.bytes_expected for each in listing.listed)
-    typer.echo(f"{len(listing.listed)} scenes, at most about {total / 1e6:,.1f} MB of pixels in the box")
+    typer.echo(f"{counted(len(listing.listed), 'scenes')}, at most about {total / 1e6:,.1f} MB of pixels in the box")
 
 
 def _row(each: Listed) -> dict[str, object]:

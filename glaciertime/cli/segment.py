@@ -25,6 +25,7 @@ from glaciertime.cli.running import the_run
 from glaciertime.cli.segment_files import MARK, TIFF, Files
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_known, selection_of
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.naming import agreeing, counted
 
 if TYPE_CHECKING:
     from glaciertime.cli.segment_settings import Loaded, Settings
@@ -207,11 +208,14 @@ def segment(
         for text in (*said, *lost.values()):
             note(text)
     if listing.own:
-        note(f"{listing.own} masks that this command made before lie among the images and are left out")
+        note(
+            f"{counted(listing.own, 'masks')} that this command made before {agreeing(listing.own, 'lie')} among "
+            f"the images and {agreeing(listing.own, 'are')} left out"
+        )
     if listing.clouds:
         note(f"{listing.clouds} cloud layers lie among the images and are not segmented themselves")
     if listing.twice:
-        note(f"{listing.twice} images are named more than once and segmented once")
+        note(f"{counted(listing.twice, 'images', 'are')} named more than once and segmented once")
     places = [
         _files(image, out=out, probabilities=probabilities, vector=vector, several=several, cog=cog)
         for image in listing.images
@@ -231,7 +235,7 @@ def segment(
         print_outcomes(outcomes)
     failed = [outcome for outcome in outcomes if outcome.reason]
     if failed:
-        note(f"{len(outcomes) - len(failed)} of {len(outcomes)} images segmented, {len(failed)} failed")
+        note(f"{len(outcomes) - len(failed)} of {counted(len(outcomes), 'images')} segmented, {len(failed)} failed")
         stored = len(failed) < len(outcomes)
         raise typer.Exit(exit_code(stored=stored, failed=True, strict=strict))
 

@@ -23,6 +23,7 @@ from glaciertime.cli.common import (
 )
 from glaciertime.cli.messages import exit_code
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_held, selection_of
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +59,8 @@ def series(
 ) -> None:
     """Print a product of the series of glaciers: means per period, the seasonal cycle, rates with intervals, breaks.
 
-    Flagged observations are left out unless --keep lets their flag pass; gaps stay gaps.
+    Flagged observations are left out unless --keep lets their flag pass; gaps stay gaps. Rates are of dates eleven
+    months apart and more. Tables keep the units of the archive, whatever units glaciertime.toml has.
 
     Examples:
 
@@ -155,12 +157,13 @@ def _watches(record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: 
     entry = record.place or known.entry(record.glacier)
     kept = keep(rows, allow=(*PASSING, *allow))
     if bounds := int(are_bounds(kept).sum()):
-        note(f"{record.glacier}: hazard: {bounds} bounds left out, they tell nothing of a loss")
+        note(f"{record.glacier}: hazard: {counted(bounds, 'bounds')} left out, they tell nothing of a loss")
     return watched(remove_sensor_offsets(kept), terminus=(entry.terminus_type if entry else None) or "")
 
 
 def _product(product: str, record: GlacierRecord, rows: pd.DataFrame, *, known: Known, allow: list[str]) -> Product:
     """Return a product of one glacier, and say what was left out of it."""
+    from glaciertime.naming import counted
     from glaciertime.pipeline import find_glacier
     from glaciertime.report.products import series_product
     from glaciertime.track.record.screening import screening_notes
@@ -180,12 +183,18 @@ def _product(product: str, record: GlacierRecord, rows: pd.DataFrame, *, known: 
     elif product not in ("raw", "flowlines"):
         bounds = " --keep censored --keep no-front" if product in ("changes", "segments", "rates") else ""
         note(
-            f"{name}: {product} of {len(rows) - found.left_out} observations: those that --product raw{bounds} lists "
+            f"{name}: {product} of {counted(len(rows) - found.left_out, 'observations')}: those that --product "
+            f"raw{bounds} lists "
             "with the same options, each with its row for glaciertime why"
         )
+    of_rates = {"rates": ("qualifier", "short"), "segments": ("reading", "brief")}
+    if product in of_rates and (brief := int((found.table[of_rates[product][0]] == of_rates[product][1]).sum())):
+        what = counted(brief, "series" if product == "rates" else product)
+        note(f"{name}: {what} of less than eleven months: no rate per year")
     if found.left_out:
         note(
-            f"{name}: {found.left_out} of {len(rows)} observations left out (no value, or flagged); --keep lets flags "
+            f"{name}: {found.left_out} of {counted(len(rows), 'observations')} left out (no value, or flagged); "
+            "--keep lets flags "
             "pass"
         )
     for text in screening_notes(rows):

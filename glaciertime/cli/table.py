@@ -76,6 +76,7 @@ def table(
 
     With --variable, or where no area is held, the same for lengths, positions, masses and what else there is.
     With --all or --region, what they are together stands below: sums with the correlation of errors, and of how many.
+    Per year is told of dates eleven months apart and more. Tables keep m and km² whatever units glaciertime.toml has.
 
     Examples:
 

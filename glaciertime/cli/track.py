@@ -43,7 +43,7 @@ from glaciertime.cli.messages import by_kind, exit_code, option_that_helps
 from glaciertime.cli.planning import print_plan
 from glaciertime.cli.running import the_run
 from glaciertime.cli.selecting import AllOption, RegionOption, RgiOption, chosen_known, selection_of
-from glaciertime.naming import counted
+from glaciertime.naming import agreeing, counted
 
 if TYPE_CHECKING:
     from glaciertime.archive import Archive
@@ -301,7 +301,8 @@ def track(
             if prune:
                 for table, count in target.prune(outcome.glacier, flagging_of=screening_of).items():
                     note(
-                        f"{outcome.glacier}: {count} rows of {table} came from files that are gone, and were taken out"
+                        f"{outcome.glacier}: {counted(count, 'rows')} of {table} came from files that are gone, and "
+                        f"{agreeing(count, 'were')} taken out"
                     )
             for sentence in other_inputs(target, outcome):
                 note(sentence)
@@ -344,7 +345,8 @@ def _log(outcome: TrackOutcome) -> None:
 def _stored(outcome: TrackOutcome, archive: Place) -> str:
     assert outcome.tracked is not None
     scenes, fronts, rows = len(outcome.inputs), len(outcome.tracked.fronts), len(outcome.tracked.observations)
-    return f"{outcome.glacier} ({scenes} scenes, {fronts} fronts, {rows} observations) in {archive}"
+    found = f"{counted(scenes, 'scenes')}, {counted(fronts, 'fronts')}, {counted(rows, 'observations')}"
+    return f"{outcome.glacier} ({found}) in {archive}"
 
 
 def _print_prunable(names: list[str], archive: Archive, *, as_json: bool) -> None:

@@ -35,6 +35,7 @@ from glaciertime.cli.run_notes import check_note, write_note
 from glaciertime.cli.running import the_run
 from glaciertime.cli.train_check import check_training
 from glaciertime.errors import InputError, MissingExtraError, UsageError
+from glaciertime.naming import counted
 
 if TYPE_CHECKING:
     from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample
@@ -295,7 +296,8 @@ def _opened(settings: Any, samples: _Samples, *, strict: bool) -> tuple[Selected
     samples.problems += opened.problems
     if len(opened.labelled) < 2:
         raise InputError(
-            f"only {opened.labelled[0] if opened.labelled else 'nothing'} is labelled in the {len(opened)} images used "
+            f"only {opened.labelled[0] if opened.labelled else 'nothing'} is labelled in the "
+            f"{counted(len(opened), 'images')} used "
             "and a model tells two classes apart; look at the masks, or at what --classes and other options left out"
         )
     split = make_split(opened, settings)

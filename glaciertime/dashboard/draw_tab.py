@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from typing import Any
 
@@ -276,6 +277,8 @@ class _Draw:
 
 def _rates(table: pd.DataFrame, dataset: str, date: dt.date) -> str:
     def rate(row: Any, name: str) -> str:
+        if math.isnan(getattr(row, f"rate_{name}")):
+            return "none"
         middle, low, high = (number_text(getattr(row, f"{part}_{name}"), digits=4, sign=True)
                              for part in ("rate", "low", "high"))  # fmt: skip
         return f"{middle} [{low}, {high}]"

@@ -9,6 +9,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from bokeh.models import (  # type: ignore[attr-defined]
     BooleanFilter,
     CDSView,
@@ -22,6 +23,7 @@ from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 from numpy.typing import NDArray
 
+from glaciertime.meridian import joined_at_180
 from glaciertime.track.record.screening import keep
 
 __all__ = ["MAP_CRS", "fan_figure", "map_figure", "mark", "picture_figure", "rgba_words", "series_figure"]
@@ -29,6 +31,7 @@ __all__ = ["MAP_CRS", "fan_figure", "map_figure", "mark", "picture_figure", "rgb
 #: Of the web's maps, metres; it has no place for the poles themselves.
 MAP_CRS = "EPSG:3857"
 _FARTHEST_LATITUDE = 85.0
+_MAP_RADIUS_M = 6_378_137.0
 #: In a line of a title, above a figure on a telephone: a canvas cuts off what is longer.
 _TITLE_LETTERS = 40
 _FRONT, _MARKED = "#0b5394", "#b34700"
@@ -69,7 +72,16 @@ def _mapped(rows: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         return rows
     seen = rows.geometry.bounds
     rows = rows[(seen["miny"] > -_FARTHEST_LATITUDE) & (seen["maxy"] < _FARTHEST_LATITUDE)]
-    return rows.to_crs(MAP_CRS)
+    shown = rows.to_crs("EPSG:4326")
+    # What goes on beyond 180 degrees goes on there: PROJ would bring it back, and draw a line around the Earth.
+    shapes = [shapely.transform(joined_at_180(shape), _on_the_map) for shape in shown.geometry]
+    return rows.set_geometry(gpd.GeoSeries(shapes, index=rows.index, crs=MAP_CRS))
+
+
+def _on_the_map(xy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return degrees as metres of the map of the web (EPSG:3857), longitudes as they count on."""
+    lon, lat = np.radians(xy).T
+    return _MAP_RADIUS_M * np.column_stack([lon, np.arctanh(np.sin(lat))])
 
 
 def map_figure(

@@ -143,7 +143,7 @@ class _Look:
         self.chart.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
         days = day_texts(rows["date"])
         self.date.offer(days, value=len(days) - 1)
-        self.date.visible = len(days) > 1
+        self.date.visible = True
         self._date(None)
 
     def _tapped(self, _attribute: str, _old: object, new: list[int]) -> None:

@@ -54,6 +54,12 @@ th, td { border-bottom: 1px solid #c3ced8; padding: 4px 10px 4px 0; text-align: 
 .bk-input-group { flex-wrap: wrap; }
 pre { font-size: 14px; background: #eef3f7; padding: 8px; }
 """
+#: A telephone shows the page as wide as itself; who hears it can go straight to what it is about.
+_TEMPLATE = """
+{% extends base %}
+{% block postamble %}<meta name="viewport" content="width=device-width, initial-scale=1">{% endblock %}
+{% block contents %}<main>{{ super() }}</main>{% endblock %}
+"""
 _BUTTONS = """
 .bk-btn-group { flex-wrap: wrap; }
 .bk-btn { font-size: 16px; min-height: 40px; }
@@ -88,7 +94,9 @@ def page(session: Session) -> Any:
         head, nav, shown, _keepsakes(session), sizing_mode="stretch_width", max_width=1200,
         styles={"margin": "0 auto", "padding": "0 12px"},
     )  # fmt: skip
-    return whole
+    landmark = pn.Template(_TEMPLATE)
+    landmark.add_panel("page", whole)
+    return landmark
 
 
 def _keepsakes(session: Session) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
     from glaciertime.dashboard.parts import Runner
 
 __all__ = ["Session"]
+
+
+def _copy(held: Path, to: Path) -> None:
+    """Copy a GeoPackage as it was stored last, page by page: rows are neither read nor written again."""
+    part = to.with_suffix(".part")
+    with (
+        contextlib.closing(sqlite3.connect(f"{held.resolve().as_uri()}?mode=ro", uri=True)) as source,
+        contextlib.closing(sqlite3.connect(part)) as target,
+    ):
+        source.backup(target)
+    part.replace(to)
 
 
 class Session:
@@ -81,6 +93,12 @@ class Session:
         own, shared = self.workplace.own_archive, self.workplace.shared
         if own.exists() or shared is None or not Archive(shared).exists():
             return True
+        if isinstance(shared, Path) and shared.suffix == own.suffix and shared.is_file():
+            try:
+                await asyncio.to_thread(_copy, shared, own)
+            except sqlite3.Error as error:
+                runner.say(f"The archive could not be copied for you: {error}.", kind="wrong")
+            return own.exists()
         ended: Ended = await self.commands.run(["archive", "convert", shared, own.name], hear=lambda _: None)
         if not ended.has_result:
             for sentence in ended.sentences:
@@ -100,11 +118,7 @@ class Session:
         if not own.exists():
             return [script]
         copy = folder / own.name
-        with (
-            contextlib.closing(sqlite3.connect(f"{own.as_uri()}?mode=ro", uri=True)) as source,
-            contextlib.closing(sqlite3.connect(copy)) as target,
-        ):
-            source.backup(target)
+        _copy(own, copy)
         return [script, copy]
 
     def close(self) -> None:

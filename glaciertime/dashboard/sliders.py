@@ -41,6 +41,8 @@ export function render({ model }) {
     told.textContent = model.label + ': ' + text;
     input.setAttribute('aria-label', model.label);
     input.setAttribute('aria-valuetext', text);
+    // One place is no choice.
+    input.hidden = model.texts.length < 2;
   }
   input.oninput = () => { model.value = Number(input.value); };
   model.on('value', show);
@@ -52,6 +54,7 @@ export function render({ model }) {
     _stylesheets: ClassVar[list[str]] = [
         """
 label { display: block; font-size: 15px; color: #1c2733; }
+input[hidden] { display: none; }
 input { display: block; width: 100%; height: 28px; margin: 2px 0 0; accent-color: #0b5394; }
 """
     ]

@@ -10,7 +10,6 @@ from typing import Any
 
 from tornado.web import RequestHandler, stream_request_body
 
-from glaciertime import limits
 from glaciertime.dashboard.workplace import Workplace, at_key
 from glaciertime.errors import InputError
 
@@ -28,6 +27,8 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PICTURES = (*_TIFF, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")
 _HEAD_BYTES = 4096
 _PART = ".part"
+#: Bytes of a file too large, not kept, that are read to answer its sender; beyond them the line is cut.
+_READ_AND_DROPPED = 20_000_000_000
 
 
 def checked_name(name: str, *, kind: str) -> str:
@@ -97,6 +98,8 @@ class UploadHandler(RequestHandler):
         self.target: Path | None = None
         self.file: Any = None
         self.received = 0
+        self.room_bytes = 0.0
+        self.refusal = ""
         self.place: Workplace | None = None
 
     def _request_summary(self) -> str:
@@ -118,7 +121,9 @@ class UploadHandler(RequestHandler):
         except (InputError, ValueError) as error:
             self._refuse(413, str(error))
             return
-        self.request.connection.set_max_body_size(int(limits.limit("upload-mb") * 1e6) + 1)  # type: ignore[union-attr]
+        self.room_bytes = place.room_mb() * 1e6
+        # What does not say how large it is has to be read to its end, or its sender never hears why it was refused.
+        self.request.connection.set_max_body_size(_READ_AND_DROPPED)  # type: ignore[union-attr]
         folder = place.folder / kind
         folder.mkdir(exist_ok=True)
         self.target = folder / name
@@ -134,10 +139,21 @@ class UploadHandler(RequestHandler):
         if self.file is None:
             return
         self.received += len(chunk)
+        if self.received > self.room_bytes and self.place is not None and self.target is not None:
+            self._drop()
+            try:
+                self.place.check_room(self.target.name, self.received / 1e6)
+                self.refusal = f"{self.target.name}: there was no room for it; bring it again"
+            except InputError as error:
+                self.refusal = str(error)
+            return
         self.file.write(chunk)
 
     def post(self) -> None:
         """Give the whole file its name."""
+        if self.refusal:
+            self._refuse(413, self.refusal)
+            return
         if self.file is None or self.target is None:
             return
         self.file.close()

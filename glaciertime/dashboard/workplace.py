@@ -85,6 +85,11 @@ class Workplace:
         if size_mb > free - _FREE_MB:
             raise InputError(f"{name}: {size_mb:,.0f} MB, and the disk of the server is nearly full; bring a cut of it")
 
+    def room_mb(self) -> float:
+        """Return how large a file may be that comes in now, MB."""
+        free = shutil.disk_usage(self.folder).free / _MB - _FREE_MB
+        return min(limits.limit("upload-mb"), limits.limit("session-mb") - self.hold_mb(), free)
+
     def close(self) -> None:
         """Remove it all."""
         _BY_KEY.pop(self.key, None)

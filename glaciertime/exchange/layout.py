@@ -14,6 +14,7 @@ from glaciertime.exchange.long_tables import LAYOUTS, to_long
 from glaciertime.exchange.submitter import Submitter
 from glaciertime.exchange.termpicks import PLANE
 from glaciertime.exchange.wgms import to_wgms
+from glaciertime.naming import counted
 from glaciertime.track.record.formats import ARCHIVES, to_archive_columns
 from glaciertime.track.record.screening import keep
 
@@ -79,7 +80,10 @@ class Layout:
             table = to_long(kept, layout=self.name)
             left = len(rows) - len(kept)
             if left:
-                tell(f"{rows['glacier'].iloc[0]}: {left} of {len(rows)} rows left out, flagged or without a value")
+                tell(
+                    f"{rows['glacier'].iloc[0]}: {left} of {counted(len(rows), 'rows')} left out, flagged or "
+                    "without a value"
+                )
             return table
         if self.name == "wgms":
             assert self.submitter is not None
@@ -91,7 +95,8 @@ def _as_archive(rows: Any, name: str, tell: Callable[[str], None]) -> gpd.GeoDat
     drawn = int((rows["source"] == "simulated").sum())
     if drawn:
         tell(
-            f"{rows['GlacierID'].iloc[0]}: {drawn} of {len(rows)} fronts are simulated, as the column source says: "
+            f"{rows['GlacierID'].iloc[0]}: {drawn} of {counted(len(rows), 'fronts', 'are')} simulated, as the "
+            "column source says: "
             "they are no observations, and are not to be submitted"
         )
     if name == "termpicks" and rows.crs is not None:

@@ -19,6 +19,7 @@ from glaciertime.combining import are_bounds, one_per_day
 from glaciertime.errors import DataNotFoundError, UsageError
 from glaciertime.exchange.simulation import simulation_problem
 from glaciertime.exchange.submitter import Submitter
+from glaciertime.naming import counted
 from glaciertime.tables import by_series, flags_of
 from glaciertime.track.record.screening import keep
 
@@ -81,7 +82,7 @@ def to_wgms(
         others = {"simulated": held - seen, "flagged or bounds": seen - len(kept),
                   "of other methods or data sets": len(kept) - len(rows)}  # fmt: skip
         why = ", ".join(f"{n} {name}" for name, n in others.items() if n)
-        tell(f"{glacier}: {held - len(rows)} of {held} values of its front left out ({why})")
+        tell(f"{glacier}: {held - len(rows)} of {counted(held, 'values')} of its front left out ({why})")
     if not re.fullmatch(r"[A-Z]{2}", submitter.country):
         raise UsageError("--submitter: country expected, two letters such as GL (ISO 3166)")
     number = submitter.id_of(glacier)

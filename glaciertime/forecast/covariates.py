@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, UsageError
 from glaciertime.forecast.series import as_days, as_years
+from glaciertime.naming import counted
 
 __all__ = ["EFFECTS", "SEASON", "Covariates", "check_one_past", "covariates_from_table", "is_conditional"]
 
@@ -92,7 +93,8 @@ class Covariates:
             step = np.diff(dates[: int(np.searchsorted(dates, end)) + 1].astype(np.int64))
             if len(step) and step.max() > _GAP_STEPS * np.median(step):
                 at = dates[int(np.argmax(step))]
-                raise InputError(f"{label}: covariate {name} has no value in the {step.max()} days after {at}, its "
+                raise InputError(f"{label}: covariate {name} has no value in the {counted(step.max(), 'days')} "
+                                 f"after {at}, its "
                                  f"typical step is {np.median(step):.0f} days; fill the gap")  # fmt: skip
 
     def at(self, years: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -202,7 +204,8 @@ def covariates_from_table(
         order = np.argsort(days, kind="stable")
         numbers = pd.to_numeric(rows["value"], errors="coerce").to_numpy(dtype=float)
         if not np.isfinite(numbers).all():
-            raise InputError(f"covariate {name}: {int((~np.isfinite(numbers)).sum())} values are not finite numbers; "
+            raise InputError(f"covariate {name}: {counted(int((~np.isfinite(numbers)).sum()), 'values', 'are')} not "
+                             "finite numbers; "
                              "correct or drop those rows")  # fmt: skip
         days, numbers = days[order], numbers[order]
         if len(days) < 2:

@@ -12,6 +12,7 @@ from glaciertime.errors import InputError
 from glaciertime.forecast.models import Model, get_model
 from glaciertime.forecast.prediction import Prediction
 from glaciertime.forecast.series import Series
+from glaciertime.naming import counted
 
 __all__ = ["local_model", "predict_steps", "series_of_values"]
 
@@ -30,7 +31,9 @@ def series_of_values(values: Array, season_length: int) -> Series:
     """Return values as a series of simulated dates: a year apart, or a year's part for a season."""
     step = 365.25 / season_length
     if step * len(values) > 365.25 * 250:
-        raise InputError(f"{len(values)} values a year apart leave the calendar; give the season_length of the data")
+        raise InputError(
+            f"{counted(len(values), 'values')} a year apart leave the calendar; give the season_length of the data"
+        )
     days = np.datetime64("2000-01-01") + np.rint(step * np.arange(len(values))).astype("timedelta64[D]")
     count = len(values)
     return Series("values", "front_position_m", "-", "-", "-", "m", "simulated", days, np.asarray(values, dtype=float),

@@ -19,6 +19,7 @@ from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days
 from glaciertime.forecast.task import Outcome, Task
 from glaciertime.forecast.tasks import Progress, run_tasks
+from glaciertime.naming import counted
 from glaciertime.tables import empty, validate
 from glaciertime.units import DAYS_PER_YEAR
 
@@ -78,7 +79,9 @@ def target_dates_until(series: Series, until: Any) -> NDArray[np.datetime64]:
     if not is_year or len(dates) == 0:
         dates = np.union1d(dates, [np.datetime64(end, "D")])
     if len(dates) > _MAX_TARGETS:
-        raise InputError(f"{series.label}: until {until} is {len(dates)} dates ahead; at most {_MAX_TARGETS}")
+        raise InputError(
+            f"{series.label}: until {until} is {counted(len(dates), 'dates')} ahead; at most {_MAX_TARGETS}"
+        )
     return dates
 
 

@@ -16,6 +16,7 @@ from glaciertime.forecast.profile import Profile
 from glaciertime.forecast.regime import answer_without_model, present_regime
 from glaciertime.forecast.series import Series, as_years
 from glaciertime.forecast.task import Outcome, bound
+from glaciertime.naming import counted
 from glaciertime.tables import validate
 
 __all__ = ["PREFIX", "SCENARIOS", "scenario_series"]
@@ -82,7 +83,9 @@ def scenario_series(
     seen = present_regime(task.series).series
     task = replace(task, series=seen)
     if len(seen) < 3:
-        raise InputError(f"{series.label}: {len(seen)} observations, a rate needs 3; add more, or a later cutoff")
+        raise InputError(
+            f"{series.label}: {counted(len(seen), 'observations')}, a rate needs 3; add more, or a later cutoff"
+        )
     recent = seen.years >= seen.years[-1] - recent_years
     recent[-3:] = True
     years, values = seen.years[recent], seen.values[recent]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from glaciertime.cells import unquote_formulas
 from glaciertime.combining import days_of_each
 from glaciertime.errors import InputError, nearest_names
+from glaciertime.naming import counted
 from glaciertime.tables import (
     OUTLIER_FLAGS,
     SERIES_KEY,
@@ -85,7 +86,7 @@ class Series:
             raise InputError(f"{self.label}: dates, values, sigma and quality differ in length: {sorted(lengths)}")
         if not np.isfinite(self.values).all():
             count = int((~np.isfinite(self.values)).sum())
-            raise InputError(f"{self.label}: {count} values are not finite; drop those rows first")
+            raise InputError(f"{self.label}: {counted(count, 'values', 'are')} not finite; drop those rows first")
         if (np.diff(self.dates) <= np.timedelta64(0, "D")).any():
             raise InputError(f"{self.label}: dates must increase; sort the rows and combine those of one day")
         if (self.sigma < 0).any() or np.isinf(self.sigma).any():
@@ -223,7 +224,9 @@ def series_from_observations(
     """
     infinite = np.isinf(pd.to_numeric(observations.get("value", pd.Series(dtype=float)), errors="coerce"))
     if infinite.any():
-        raise InputError(f"observations: {int(infinite.sum())} values are infinite; correct or drop those rows")
+        raise InputError(
+            f"observations: {counted(int(infinite.sum()), 'values', 'are')} infinite; correct or drop those rows"
+        )
     _refuse_mixed(observations)
     table = validate(observations, "observations")
     wanted = {"glacier": glacier, "variable": variable, "method": method, "footprint": footprint, "dataset": dataset}
@@ -234,7 +237,8 @@ def series_from_observations(
         table = _select_front(table, front_of)
     found = _series_of(table)
     if not found:
-        raise InputError(f"observations: none of {len(table)} rows holds a value that can be forecast from; "
+        raise InputError(f"observations: none of {counted(len(table), 'rows')} holds a value that can be forecast "
+                         "from; "
                          "look at the quality column")  # fmt: skip
     return found
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from glaciertime import limits
 from glaciertime.errors import GlacierTimeError
-from glaciertime.naming import fold_name
+from glaciertime.naming import counted, fold_name
 from glaciertime.pipeline.model_zones import are_zones, told_of_zones, zone_table
 from glaciertime.scenes.acquisition import ImageScene, MaskScene, UnreadableScene
 from glaciertime.scenes.imagery import Imagery
@@ -112,7 +112,7 @@ def find_towards(
             pixels.close()
     said = (
         f"the ocean was found to lie towards {found.ocean_deg:.0f} degrees from north, the direction in which "
-        f"{spec.name} is surest of {len(framed)} images"
+        f"{spec.name} is surest of {counted(len(framed), 'images')}"
     )
     if not found.is_sure:
         chance = f" ({found.chance})" if len(framed) == 1 else ""

@@ -32,6 +32,7 @@ from glaciertime.forecast.scenario import scenario_series
 from glaciertime.forecast.screening import forget_later_flags
 from glaciertime.forecast.series import Series, as_days, as_years
 from glaciertime.forecast.task import MIN_MIXED
+from glaciertime.naming import counted
 from glaciertime.pipeline.forecasting import choose_series, front_of_contours, predict_contours
 from glaciertime.pipeline.learning import learning_of
 from glaciertime.pipeline.runs import SeriesRead, series_read, tables_read
@@ -238,7 +239,8 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             told += [f"{series.label}: {text}" for text in texts if text]
             if "auto" in request.models and len(seen) < MIN_MIXED:
                 told.append(
-                    f"{series.label}: {len(seen)} values say too little for a mix of models; auto is the last value"
+                    f"{series.label}: {counted(len(seen), 'values', 'say')} too little for a mix of models; auto is "
+                    "the last value"
                 )
         if request.models:
             learning = learning_of(
@@ -314,7 +316,7 @@ def _stayed(glacier: str, model: str, rows: gpd.GeoDataFrame) -> str:
     count = rows["target_date"].nunique()
     if not dates or model == "last":
         return ""
-    where = "" if len(dates) == count else f" at {len(dates)} of {count} dates, the first {dates[0]}"
+    where = "" if len(dates) == count else f" at {len(dates)} of {counted(count, 'dates')}, the first {dates[0]}"
     return (
         f"{glacier}, calving front by {model}: moving it has not surely paid from earlier dates: the last front is the "
         f"forecast{where}"

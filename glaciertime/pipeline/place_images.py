@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glaciertime.errors import GlacierTimeError, InputError
+from glaciertime.naming import counted
 from glaciertime.pipeline.frames import OnPixels
 from glaciertime.pipeline.images import Towards, framed_scene, opened_image
 from glaciertime.scenes.acquisition import GLACIER, OCEAN, ImageScene, MaskScene, OutlineScene, TraceScene
@@ -172,7 +173,7 @@ def _of_no_image(labels: Sequence[Label], images: Sequence[PlacedImage]) -> list
         days = min((abs((one.scene.acquisition.date - what.date).days) for one in images), default=0)
         sentences.append(
             f"the label {what.image_id} of {what.date} is of no image: none of that day can be read, the nearest is "
-            f"{days} days away; it is left out"
+            f"{counted(days, 'days')} away; it is left out"
         )
     if len(sentences) <= _TOLD_SINGLY:
         return sentences

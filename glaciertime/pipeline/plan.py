@@ -107,7 +107,7 @@ def cost_of(requests: Sequence[TrackRequest], plans: Sequence[Planned], archive:
         return Cost(
             cpu_seconds=outcome.cpu_seconds / scenes,
             archive_bytes=once / scenes,
-            known_from=f"{outcome.glacier}, {scenes} scenes measured for it now and not stored",
+            known_from=f"{outcome.glacier}, {counted(scenes, 'scenes')} measured for it now and not stored",
         )
     return Cost(cpu_seconds=math.nan, archive_bytes=math.nan, known_from="nothing: no glacier can be measured")
 

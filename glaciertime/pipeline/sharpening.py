@@ -12,6 +12,7 @@ import shapely
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.pipeline.frames import groups_of_pixels
 from glaciertime.pipeline.place_images import PlacedImage
 from glaciertime.pipeline.place_stack import PlaceStack
@@ -87,7 +88,8 @@ def fronts_of_stack(stack: PlaceStack) -> tuple[list[ImageFronts], list[str]]:
     clear = [not one.unclear for one in group]
     if len(group) < _LEAST_IMAGES or not any(clear):
         raise InputError(
-            f"{len(group)} images share their pixels and the model is sure of {sum(clear)}: at least {_LEAST_IMAGES}, "
+            f"{counted(len(group), 'images')} share their pixels and the model is sure of {sum(clear)}: at least "
+            f"{_LEAST_IMAGES}, "
             "one of them clear, are needed to say where a front can be"
         )
     if group[0].scene.acquisition.crs is None:

@@ -17,6 +17,7 @@ from glaciertime.archive import Archive
 from glaciertime.catalog import Glacier, Source, load_catalog
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
 from glaciertime.front_kinds import one_front_kind
+from glaciertime.naming import counted
 from glaciertime.pipeline.done import TASK, State, file_states, is_done, task_digest
 from glaciertime.pipeline.held import Held, held_of
 from glaciertime.pipeline.images import Towards, checked_towards, find_towards, mask_of_image, models_of
@@ -248,7 +249,7 @@ def done_before(
     return TrackOutcome(
         glacier=glacier.name, dataset=located.dataset, origin=located.origin, simulated=located.simulated,
         inputs=tuple(inputs), read=tuple(read), weights=tuple(weights), problems=tuple(problems), is_done=True,
-        notes=(f"measured before, from the same {len(inputs)} scenes in the same way: not measured again",),
+        notes=(f"measured before, from the same {counted(len(inputs), 'scenes')} in the same way: not measured again",),
         exit_code=0 if not problems else 3 if rows["value"].notna().any() else 1, task=digest,
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from glaciertime.archive import Archive
 from glaciertime.archive.connection import is_in_use
 from glaciertime.errors import ArchiveError, GlacierTimeError
+from glaciertime.naming import counted
 from glaciertime.pipeline.held import held_of
 from glaciertime.pipeline.rulers import rulers_in
 from glaciertime.pipeline.tracking import TrackOutcome, store
@@ -126,18 +127,21 @@ def other_inputs(archive: Archive, outcome: TrackOutcome) -> list[str]:
     if gone.renamed:
         pairs = [f"{_file(gone.images[key])} is now {new}?" for key, new in gone.renamed.items()]
         out.append(
-            f"{name}: {len(gone.renamed)} images are there twice, once from a file that is gone ({_some(pairs)}); both "
+            f"{name}: {counted(len(gone.renamed), 'images', 'are')} there twice, once from a file that is gone "
+            f"({_some(pairs)}); both "
             "count in the series: add --prune to take the old ones out"
         )
     if old:
         out.append(
-            f"{name}: {len(old)} images come from files that are gone ({_some(map(_file, old.values()))}) and still "
+            f"{name}: {counted(len(old), 'images', 'come')} from files that are gone "
+            f"({_some(map(_file, old.values()))}) and still "
             "count in the series: add --prune to take them out, --prune --dry-run to see what would go"
         )
     if gone.away:
         folders = dict.fromkeys(os.path.dirname(source) for source in gone.away.values())
         out.append(
-            f"{name}: {len(gone.away)} images come from folders that are not there or empty ({_some(folders)}) and "
+            f"{name}: {counted(len(gone.away), 'images', 'come')} from folders that are not there or empty "
+            f"({_some(folders)}) and "
             f"stay; if they are gone for good, glaciertime forget --glacier '{name}' --dataset NAME takes them out"
         )
     seen = {entry[:3] for entry in outcome.inputs} | set(gone.images) | set(gone.away)

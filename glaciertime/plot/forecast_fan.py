@@ -12,7 +12,7 @@ from glaciertime.forecast.scenario import PREFIX
 from glaciertime.known_dates import known_date
 from glaciertime.plot.canvas import ENGLISH, PlotWords, axis_label, date_axis, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import chosen_series, named, series_name
-from glaciertime.plot.points import FanPoints, Point, fan_points, of_kind
+from glaciertime.plot.points import FanPoints, Point, bars_of, fan_points, of_kind
 from glaciertime.plot.time_series import dates_and_values, draw_flagged
 from glaciertime.tables import SERIES_KEY
 
@@ -128,7 +128,7 @@ def draw_fan(ax: Axes, points: FanPoints, *, words: PlotWords = ENGLISH) -> None
     if good := of_kind(points.seen, "ok"):
         ax.plot(*dates_and_values(good), color=_DARK, linewidth=0.8)
         ax.errorbar(
-            *dates_and_values(good), yerr=[point.sigma for point in good], fmt="o", markersize=2.5, color=_DARK,
+            *dates_and_values(good), **bars_of([point.sigma for point in good]), fmt="o", markersize=2.5, color=_DARK,
             elinewidth=0.8, label=words.series,
         )  # fmt: skip
     dates: Any = list(points.dates)

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from glaciertime.forecast.series import Series, series_from_observations
 from glaciertime.tables import OUTLIER_FLAGS, has_flag, side_of_bound
 
-__all__ = ["FanPoints", "Point", "doubtful", "fan_points", "of_kind", "points_of_rows"]
+__all__ = ["FanPoints", "Point", "bars_of", "doubtful", "fan_points", "has_bars", "of_kind", "points_of_rows"]
 
 #: A fan stands behind at least so many days of what was observed, and five times as many as it looks ahead.
 _LEAST_DAYS, _TIMES_AHEAD = 3653, 5
@@ -125,6 +126,22 @@ def fan_points(observations: pd.DataFrame, rows: pd.DataFrame) -> dict[str, FanP
             quantiles={float(name): tuple(map(float, wide[name])) for name in wide.columns},
         )  # fmt: skip
     return found
+
+
+def has_bars(points: Iterable[Point]) -> bool:
+    """Return whether any of the points is drawn with an error bar: bounds and flagged ones have none."""
+    return bool(bars_of([point.sigma for point in of_kind(points, "ok")]))
+
+
+def bars_of(sigmas: Any) -> dict[str, Any]:
+    """Return how matplotlib is told of errors: where none is known the legend shows no bar either.
+
+    Examples
+    --------
+    >>> bars_of([math.nan, 0.0]), bars_of([2.0, math.nan])
+    ({}, {'yerr': [2.0, nan]})
+    """
+    return {"yerr": sigmas} if any(math.isfinite(sigma) and sigma > 0 for sigma in sigmas) else {}
 
 
 def of_kind(points: Iterable[Point], kind: str) -> list[Point]:

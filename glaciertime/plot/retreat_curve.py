@@ -12,6 +12,7 @@ from glaciertime.errors import DataNotFoundError
 from glaciertime.known_dates import known_date
 from glaciertime.plot.canvas import axis_label, colours, date_axis, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import ORDER, chosen_series, series_name
+from glaciertime.plot.points import bars_of
 from glaciertime.tables import by_series
 from glaciertime.track.record.passing import PASSING
 from glaciertime.track.record.screening import keep
@@ -110,6 +111,5 @@ def _draw(ax: Axes, days: pd.DataFrame, colour: str, label: str) -> None:
     sigma[0] = 0.0  # the first date against itself
     ax.plot(days["date"], loss, color=colour, linewidth=0.8, alpha=0.6)
     ax.errorbar(
-        days["date"], loss, yerr=np.nan_to_num(sigma), fmt="o", markersize=3, color=colour, elinewidth=1, capsize=2,
-        label=label,
+        days["date"], loss, **bars_of(sigma), fmt="o", markersize=3, color=colour, elinewidth=1, capsize=2, label=label,
     )  # fmt: skip

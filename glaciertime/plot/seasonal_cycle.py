@@ -15,6 +15,7 @@ from glaciertime.combining import are_bounds
 from glaciertime.errors import DataNotFoundError
 from glaciertime.plot.canvas import axis_label, new_axes, one_source, plain, stamp
 from glaciertime.plot.choosing import chosen_series, series_name
+from glaciertime.plot.points import bars_of
 from glaciertime.track.record.passing import PASSING_MONTHS
 from glaciertime.track.record.periods import period_means, seasonal_cycle
 from glaciertime.track.record.screening import keep
@@ -93,9 +94,9 @@ def seasonal(
     for year, one in found.groupby("year"):
         ax.plot(one["month"], one["value"], "o-", color=ramp(norm(year)), markersize=3, linewidth=0.7, alpha=0.7)
     mean = found.groupby("month")["value"].agg(["mean", "sem", "count"])
-    error = mean["sem"].fillna(0.0)  # of one year alone none is known
     ax.errorbar(
-        mean.index, mean["mean"], yerr=error, fmt="s-", color="#000000", markersize=4.5, linewidth=1.6, capsize=3,
+        mean.index, mean["mean"], **bars_of(mean["sem"].tolist()), fmt="s-", color="#000000", markersize=4.5,
+        linewidth=1.6, capsize=3,
         label=f"mean of up to {len(years)} years ± standard error" if len(years) > 1 else "one year, no error known",
     )  # fmt: skip
     name = str(rows["variable"].iloc[0])

@@ -19,7 +19,7 @@ from glaciertime.plot.canvas import (
     stamp,
 )
 from glaciertime.plot.choosing import chosen_series, series_name
-from glaciertime.plot.points import Point, of_kind, points_of_rows
+from glaciertime.plot.points import Point, bars_of, of_kind, points_of_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,7 @@ def _draw_one(ax: Axes, points: Sequence[Point], colour: str, label: str, words:
     if good := of_kind(points, "ok"):
         ax.plot(*dates_and_values(good), color=colour, linewidth=0.8, alpha=0.6)
         ax.errorbar(
-            *dates_and_values(good), yerr=[point.sigma for point in good], fmt="o", markersize=3.5, color=colour,
+            *dates_and_values(good), **bars_of([point.sigma for point in good]), fmt="o", markersize=3.5, color=colour,
             elinewidth=1, capsize=2, label=label,
         )  # fmt: skip
     if flagged := of_kind(points, "flagged"):

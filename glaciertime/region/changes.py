@@ -19,7 +19,7 @@ from glaciertime.tables import MEASURED_ICE, SERIES_KEY
 from glaciertime.track.record.difference import difference_table
 from glaciertime.track.record.ground import ground_in
 from glaciertime.track.record.retreat import retreat_table
-from glaciertime.units import years_between
+from glaciertime.units import rate_years, years_between
 
 __all__ = ["CHANGE_COLUMNS", "Changes", "changes_of"]
 
@@ -149,15 +149,15 @@ def _whole(row: dict[str, Any], held: pd.DataFrame) -> dict[str, Any]:
     same = held[(held["dataset"] == row["dataset"]) & (held["source"] == row["source"])]
     for name in ("method", "footprint", "front_of"):
         same = same[same[name].fillna("") == row[name]]
-    years = years_between(row["start_date"], row["end_date"])
+    years, divisor = (between(row["start_date"], row["end_date"]) for between in (years_between, rate_years))
     has_two = years > 0 and not math.isnan(row["change"])
     values = same.sort_values("date")
     told = "|".join(f"{day:%Y%m%d}:{value!r}" for day, value in zip(values["date"], values["value"], strict=True))
     distinct = values["value"].nunique() >= _SAME_VALUES
     return {
         **row, "years": years, "change": row["change"] if years > 0 else math.nan,
-        "per_year": row["change"] / years if has_two else math.nan,
-        "per_year_sigma": row["change_sigma"] / years if has_two else math.nan,
+        "per_year": row["change"] / divisor if has_two else math.nan,
+        "per_year_sigma": row["change_sigma"] / divisor if has_two else math.nan,
         "dates": int(values["date"].nunique()),
         "start_known": known_on(values, row["start_date"]), "end_known": known_on(values, row["end_date"]),
         "series": hashlib.sha256(told.encode()).hexdigest()[:16] if distinct else "",

@@ -25,7 +25,7 @@ from glaciertime.errors import InputError
 from glaciertime.naming import DATE_COLUMNS, columns_among, counted
 from glaciertime.region.totals import CORRELATION, Total, check_correlation, total_of
 from glaciertime.scenes.inventory import Inventory
-from glaciertime.units import true_plane, years_between
+from glaciertime.units import DAYS_PER_YEAR, LEAST_RATE_DAYS, true_plane, years_between
 
 __all__ = ["COMPARED_COLUMNS", "MIN_AREA_KM2", "Comparison", "compare_inventories"]
 
@@ -44,8 +44,6 @@ _BORDER_M = 1.0
 _ADVANCE_SHARE = 0.1
 # A glacier of which nothing is left has vanished if it was smaller; else the later inventory may not cover it.
 _VANISHING_KM2 = 1.0
-# Over less than a year a change says nothing of a rate.
-_MIN_YEARS = 1.0
 
 
 @dataclass(frozen=True)
@@ -387,7 +385,7 @@ def _filled(row: dict[str, Any]) -> dict[str, Any]:
     change = row["end_km2"] - row["start_km2"]
     years = years_between(row["start_date"], row["end_date"]) if row["start_date"] and row["end_date"] else math.nan
     percent = 100 * change / row["start_km2"] if row["start_km2"] > 0 else math.nan
-    is_dated = years >= _MIN_YEARS
+    is_dated = years * DAYS_PER_YEAR >= LEAST_RATE_DAYS
     return {
         **row, "start_date": pd.Timestamp(row["start_date"]) if row["start_date"] else pd.NaT,
         "end_date": pd.Timestamp(row["end_date"]) if row["end_date"] else pd.NaT, "change_km2": change,
@@ -416,7 +414,7 @@ def _together(
         "merged": int(held["status"].str.contains("merged").sum()), "new": int((table["status"] == "new").sum()),
         "grown": int((held["change_km2"] > 0).sum()), "shrunk": int((held["change_km2"] < 0).sum()),
     }  # fmt: skip
-    dated = held[held["years"] >= _MIN_YEARS]
+    dated = held[held["years"] * DAYS_PER_YEAR >= LEAST_RATE_DAYS]
     spans = [(dated[name].max() - dated[name].min()).days for name in ("start_date", "end_date")] if len(dated) else []
     one_period = len(dated) == len(held) and bool(spans) and max(spans) <= same_period_days
     totals: dict[str, Total] = {}
@@ -431,7 +429,8 @@ def _together(
         if len(dated) < len(held):
             without = counted(len(held) - len(dated), "glaciers")
             notes.append(
-                f"of {without} a date is not known, or the two are less than a year apart: in no rate (--from, --to)"
+                f"of {without} a date is not known, or the two are less than eleven months apart: in no rate (--from, "
+                "--to)"
             )
         if not one_period:
             notes.append(
@@ -440,7 +439,7 @@ def _together(
                 "only what each was per year of its own years"
             )
     else:
-        notes.append("no dates are known that lie a year apart: no rate (--from DATE, --to DATE)")
+        notes.append("no dates are known that lie eleven months apart: no rate (--from DATE, --to DATE)")
     if counts["new"]:
         area = float(table.loc[table["status"] == "new", "end_km2"].sum())
         notes.append(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import shapely
 
 from glaciertime.meridian import joined_at_180
+from glaciertime.track.record.ground import common_area_km2, near_pairs
 from glaciertime.units import polygon_area_km2
 
 __all__ = ["Shared", "shared_ground", "simple_outline"]
@@ -41,6 +41,9 @@ class Shared:
 def simple_outline(shape: shapely.Geometry) -> shapely.Geometry:
     """Return a polygon in degrees, whole across the 180th meridian, without corners that do not matter here."""
     whole = joined_at_180(shapely.force_2d(shape))
+    west, _, east, _ = whole.bounds
+    if east - west > 180:  # round a pole: in degrees it is no polygon, and has no corner that does not matter
+        return whole
     plain = shapely.simplify(whole, _SIMPLE_DEGREES)
     return plain if plain.is_valid and not plain.is_empty else shapely.make_valid(whole)
 
@@ -59,28 +62,15 @@ def shared_ground(outlines: Mapping[str, shapely.Geometry]) -> list[Shared]:
         By the names in their order.
     """
     names = list(outlines)
-    shapes = np.array([outlines[name] for name in names], dtype=object)
+    shapes = [outlines[name] for name in names]
     if len(names) < 2:
         return []
-    # A polygon beyond the meridian lies where its neighbours on the other side do, a turn away.
-    turned, whose = list(shapes), list(range(len(names)))
-    for number, shape in enumerate(shapes):
-        x_min, _, x_max, _ = shape.bounds
-        for turn in [-360.0] * (x_max > 180) + [360.0] * (x_min < -180):
-            turned.append(shapely.transform(shape, lambda xy, turn=turn: xy + np.array([turn, 0.0])))
-            whose.append(number)
-    laid = np.array(turned, dtype=object)
-    left, right = shapely.STRtree(laid).query(laid, predicate="intersects")
     areas: dict[int, float] = {}
     found: dict[tuple[int, int], Shared] = {}
-    for i, j in zip(left, right, strict=True):
-        one, other = whose[i], whose[j]
-        if one >= other or (one, other) in found:
+    for one, other in near_pairs(shapes, crs="EPSG:4326"):
+        shared = common_area_km2(shapes[one], shapes[other], crs="EPSG:4326")
+        if shared <= 0:
             continue
-        common = laid[i].intersection(laid[j])
-        if common.area <= 0:
-            continue
-        shared = polygon_area_km2(common, crs="EPSG:4326")
         for number in (one, other):
             if number not in areas:
                 areas[number] = polygon_area_km2(shapes[number], crs="EPSG:4326")

@@ -62,8 +62,8 @@ class KindReading:
     start, end, change : Total or None
         The sums at the start, at the end, and of the change; None where the periods differ, or nothing can be added.
     rate : Total or None
-        The sum of the changes per year; of lengths and the like None.
-    mean_rate : Total
+        The sum of the changes per year; of lengths and the like None, and where one is over less than eleven months.
+    mean_rate : Total or None
         The mean change per year.
     percent_per_year : Total or None
         The sum of the rates, of the sum at the start of each glacier's own period.
@@ -215,12 +215,16 @@ def _reading(
     for row in rows[~one_date & rows["change"].isna()].itertuples():
         left_out[row.glacier] = row.note or sentence("change-unknown")
     rows = rows[~rows["glacier"].isin(left_out)]
+    if not _is_one_period(rows, same_period_days):
+        # Only rates are added then.
+        left_out |= dict.fromkeys(rows.loc[rows["per_year"].isna(), "glacier"], sentence("short-span"))
+        rows = rows[~rows["glacier"].isin(left_out)]
     _leave_same(rows, shared.anywhere(kind), left_out)
     rows = rows[~rows["glacier"].isin(left_out)]
     if kind["unit"] in _SUMMED:
         _leave_shared(rows, shared.within(kind, kind["footprint"]), left_out)
         rows = rows[~rows["glacier"].isin(left_out)]
-    table = rows.sort_values(["per_year", "glacier"]).reset_index(drop=True)
+    table = rows.sort_values(["per_year", "change", "glacier"]).reset_index(drop=True)
     known = [name for name in every if name in areas]
     inside = set(table["glacier"])
     completeness = Completeness(
@@ -228,6 +232,11 @@ def _reading(
         math.fsum(areas[name] for name in known) if known else math.nan, len(every) - len(known),
     )  # fmt: skip
     return _summed(kind, table, left_out, completeness, correlation, same_period_days)
+
+
+def _is_one_period(table: pd.DataFrame, same_period_days: float) -> bool:
+    spans = [(table[name].max() - table[name].min()).days for name in ("start_date", "end_date")]
+    return len(table) > 0 and max(spans) <= same_period_days
 
 
 def _leave_same(rows: pd.DataFrame, pairs: Sequence[Shared], left_out: dict[str, str]) -> None:
@@ -269,15 +278,15 @@ def _summed(
     notes: list[str] = []
     one_period = False
     if len(table):
-        spans = [(table[name].max() - table[name].min()).days for name in ("start_date", "end_date")]
-        one_period = max(spans) <= same_period_days
+        one_period = _is_one_period(table, same_period_days)
         qualifiers = table["qualifier"]
 
         def total(name: str, sigma: str, sides: Any = ()) -> Total:
             return total_of(table[name], table[sigma], correlation=correlation, qualifiers=sides)
 
-        per_year = total("per_year", "per_year_sigma", qualifiers)
-        mean = per_year.times(1 / len(table))
+        without = int(table["per_year"].isna().sum())
+        per_year = None if without else total("per_year", "per_year_sigma", qualifiers)
+        mean = None if per_year is None else per_year.times(1 / len(table))
         can_add = kind["unit"] in _SUMMED
         if one_period and (can_add or is_length(kind["variable"])):
             change = total("change", "change_sigma", qualifiers)
@@ -287,7 +296,7 @@ def _summed(
                 if one_period:
                     start, end = total("start_value", "start_sigma"), total("end_value", "end_sigma")
                 first = float(table["start_value"].sum())
-                percent = per_year.times(100 / first) if first > 0 else None
+                percent = per_year.times(100 / first) if per_year is not None and first > 0 else None
         unknown = int(table["change_sigma"].isna().sum())
         if unknown:
             notes.append(sentence("some-without-sigma", n=unknown, of=len(table)))
@@ -298,7 +307,9 @@ def _summed(
                 for side, date in (("from", table[f"{end}_date"].min()), ("to", table[f"{end}_date"].max()))
             }
             notes.append(sentence("periods-differ", **ends))
-        if per_year.n and math.isnan(per_year.value):
+        if without:
+            notes.append(sentence("short-spans", n=without, of=len(table)))
+        if math.isnan(total("change", "change_sigma", qualifiers).value):
             notes.append(sentence("bounds-both-ways"))
     return KindReading(
         kind, table, left_out, completeness, start, end, change, rate, mean, percent, one_period, tuple(notes)

@@ -9,7 +9,7 @@ import pandas as pd
 from glaciertime.report.retreat_text import text_in_form
 from glaciertime.tables import variable_named
 from glaciertime.track.record.difference import is_length
-from glaciertime.units import years_between
+from glaciertime.units import rate_years
 
 __all__ = ["difference_rows", "difference_text"]
 
@@ -42,7 +42,7 @@ def difference_rows(table: pd.DataFrame) -> pd.DataFrame:
                 "Per year": ""
                 if math.isnan(row.change_per_year)
                 else f"{bound}{_number(sign * row.change_per_year)}"
-                f"{_sigma(row.change_sigma / years_between(row.start_date, row.end_date))}",
+                f"{_sigma(row.change_sigma / rate_years(row.start_date, row.end_date))}",
                 "Unit": row.unit,
                 "Measured": " ".join(
                     part for part in (row.method, row.footprint, row.front_of) if part not in ("-", "")

@@ -103,7 +103,7 @@ def total_rows(reading: KindReading, *, correlation: float) -> list[tuple[str, s
         if total is not None and not (len(table) == 1 and label.startswith("mean")):
             text = total_text(total, of, correlation=correlation)
             rows.append((label, text.removeprefix("+") if label.startswith("sum at") else text))
-    if len(table) > 1:
+    if len(table) > 1 and table["per_year"].notna().all():
         middle = table["per_year"].median()
         rows.append(("median change per year", f"{number_text(middle, sign=True)} {unit} per year"))
     shrinking = int((table["change"] < 0).sum())

@@ -1,7 +1,7 @@
 """The one place that words numbers, units, dates and sentences, in the language of a file.
 
 ``languages/NAME.yaml`` holds how a language writes numbers, what it calls units, and every sentence under a key, with
-gaps in braces. A sentence with ``one`` and ``other`` is chosen by its gap ``n``.
+gaps in braces. A sentence with ``one`` and ``other`` is chosen by its gap ``n``, or by the one that ``by`` names.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _flat(held: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in held.items():
         key = f"{above}{name}"
-        if isinstance(value, Mapping) and set(value) != {"one", "other"}:
+        if isinstance(value, Mapping) and not {"one", "other"} <= set(value):
             found |= _flat(value, f"{key}.")
         else:
             found[key] = value
@@ -143,7 +143,7 @@ class Wording:
         if template is None:
             raise InputError(f"language {self.language}: there is no sentence '{phrase.key}'")
         if isinstance(template, Mapping):
-            how_many = phrase.values["n"]
+            how_many = phrase.values[template.get("by", "n")]
             template = template["one" if isinstance(how_many, Number) and how_many.value == 1 else "other"]
         return str(template)
 

@@ -20,6 +20,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from glaciertime.errors import InputError, UsageError
+from glaciertime.naming import counted
 from glaciertime.scenes.names import date_in_name
 from glaciertime.scenes.raster_files import open_raster, reading
 
@@ -110,7 +111,8 @@ def layer_beside(image: Path, told: str) -> Path | None:
     mine = [path for path in fitting if date_in_name(path.name) == dated]
     if len(mine) != 1:
         raise InputError(
-            f"--clouds {told}: {len(mine)} files in {folder} fit it and bear the date of {image.name}, exactly one "
+            f"--clouds {told}: {counted(len(mine), 'files')} in {folder} fit it and bear the date of {image.name}, "
+            "exactly one "
             "expected; --clouds none leaves clouds in"
         )
     return mine[0]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.naming import agreeing, counted
 from glaciertime.scenes.folder import MaskReading, mask_files, named_with_date, rasters_in
 from glaciertime.scenes.glacier_rows import VectorReading, rows_of_glacier
 from glaciertime.scenes.layers import (
@@ -87,7 +88,7 @@ def missing_files(reading: MaskReading, path: Path) -> list[str]:
     shown = ", ".join(missing[:3]) + (", ..." if len(missing) > 3 else "")
     if len(missing) == len(reading.dates):
         raise UsageError(f"--dates: {path.name} holds none of its files ({shown}); write the names as they are there")
-    return [f"{len(missing)} files of --dates are not in {path.name} ({shown})"]
+    return [f"{counted(len(missing), 'files')} of --dates {agreeing(len(missing), 'are')} not in {path.name} ({shown})"]
 
 
 def _members_of(file: Path) -> list[Layer]:

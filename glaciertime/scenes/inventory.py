@@ -25,7 +25,7 @@ from glaciertime import limits, naming
 from glaciertime.catalog import Glacier, Line, is_surging
 from glaciertime.errors import InputError
 from glaciertime.meridian import joined_at_180
-from glaciertime.naming import clean_name, column_called, first_column, fold_name
+from glaciertime.naming import agreeing, clean_name, column_called, counted, first_column, fold_name
 from glaciertime.rgi_regions import region_code, region_in_words
 from glaciertime.scenes.layers import Layer, geometry_kinds, is_one_file, layers_of, read_layer
 from glaciertime.scenes.middle_line import Terminus, beyond_the_tongue, middle_line, terminus_by_attributes
@@ -162,11 +162,15 @@ def _inventory(path: Path, layer: Layer, table: gpd.GeoDataFrame, number: str, n
         raise InputError(f"{layer.label} holds no outline with an identifier")
     notes = []
     if unnumbered:
-        notes.append(f"{path.name}: {unnumbered} rows have no identifier and were left out")
-    for held, what in ((empty, "have no polygon and were left out"), (mended, "crossed themselves and were mended")):
+        notes.append(
+            f"{path.name}: {counted(unnumbered, 'rows', 'have')} no identifier and {agreeing(unnumbered, 'were')} "
+            "left out"
+        )
+    for held, verb, what in ((empty, "have", "no polygon"), (mended, "were", "mended where sides cross")):
         if held:
             shown = ", ".join(held[:_SHOWN]) + (", ..." if len(held) > _SHOWN else "")
-            notes.append(f"{path.name}: {len(held)} outlines {what} ({shown})")
+            out = f" and {agreeing(len(held), 'were')} left out" if held is empty else ""
+            notes.append(f"{path.name}: {counted(len(held), 'outlines', verb)} {what}{out} ({shown})")
     lines, lines_from, told = _lines_beside(path)
     return Inventory(path, outlines, (*notes, *told), lines, lines_from)
 
@@ -181,7 +185,9 @@ def _layer_of_outlines(path: Path) -> Layer:
         raise InputError(f"{path.name} holds no polygons; give a file of glacier outlines")
     if len(areal) > 1:
         listed = ", ".join(layer.name or layer.member for layer in areal)
-        raise InputError(f"{path.name} has {len(areal)} layers of polygons ({listed}); give a file with one")
+        raise InputError(
+            f"{path.name} has {counted(len(areal), 'layers')} of polygons ({listed}); give a file with one"
+        )
     return areal[0]
 
 
@@ -210,7 +216,9 @@ def _in_degrees(table: gpd.GeoDataFrame, where: str) -> np.ndarray[Any, Any]:
     turned = gpd.GeoSeries(shapes, crs=table.crs).to_crs("EPSG:4326").to_numpy()
     finite = [shape is None or np.isfinite(shapely.get_coordinates(shape)).all() for shape in turned]
     if not all(finite):
-        raise InputError(f"{where}: {finite.count(False)} outlines do not lie in the domain of {crs.name}")
+        raise InputError(
+            f"{where}: {counted(finite.count(False), 'outlines', 'do')} not lie in the domain of {crs.name}"
+        )
     return np.array([joined_at_180(shape) for shape in turned], dtype=object)
 
 

@@ -12,7 +12,7 @@ import shapely
 from glaciertime import limits
 from glaciertime.errors import InputError
 from glaciertime.meridian import joined_at_180
-from glaciertime.naming import column_key
+from glaciertime.naming import column_key, counted
 from glaciertime.scenes.dated_rows import DatedRow
 from glaciertime.sentences import sentence
 from glaciertime.walls import wall
@@ -107,7 +107,10 @@ def _used(
 ) -> list[Observed | tuple[DatedRow, str]]:
     """Return the parts of one observation merged, or every row with the reason why its geometry cannot be used."""
     try:
-        with limits.timed(f"{len(group)} rows of one day"), wall("its geometry cannot be used", "draw it again"):
+        with (
+            limits.timed(f"{counted(len(group), 'rows')} of one day"),
+            wall("its geometry cannot be used", "draw it again"),
+        ):
             return list(merge(group))
     except InputError as error:
         return [(row, str(error)) for row in group]

@@ -22,7 +22,7 @@ from glaciertime.catalog import Glacier, Line, Source, is_surging
 from glaciertime.dates import Dated, month_of
 from glaciertime.errors import DataNotFoundError, GlacierTimeError, InputError, UsageError
 from glaciertime.meridian import joined_at_180
-from glaciertime.naming import first_column, fold_name
+from glaciertime.naming import counted, first_column, fold_name
 from glaciertime.scenes.acquisition import Acquisition, OutlineScene, TraceScene, UnreadableScene
 from glaciertime.scenes.dated_rows import DatedRow, GlacierLayer, glacier_layer
 from glaciertime.scenes.glacier_rows import ALL_ROWS, VectorReading, rows_of_glacier, wanted_names
@@ -279,13 +279,17 @@ def _what_was_done(rows: Sequence[DatedRow], merged: Sequence[Observed | tuple[D
     observed = [one for one in merged if isinstance(one, Observed)]
     twice = sum(one.twice for one in observed)
     told = {
-        "parts of one day were joined: {} rows in {} observations": [one for one in observed if len(one.rows) > 1],
-        "rock was taken off {1} outlines": [one for one in observed if one.rock],
-        "an outline that crosses itself was mended: {1} observations": [
-            one for one in observed if "mended" in one.flags
-        ],
+        "parts of one day were joined: {rows} in {observations}": [one for one in observed if len(one.rows) > 1],
+        "rock was taken off {outlines}": [one for one in observed if one.rock],
+        "an outline that crosses itself was mended: {observations}": [one for one in observed if "mended" in one.flags],
     }
-    sentences = [text.format(sum(len(one.rows) for one in ones), len(ones)) for text, ones in told.items() if ones]
+    sentences = [
+        text.format(
+            rows=counted(sum(len(one.rows) for one in ones), "rows"),
+            **{things: counted(len(ones), things) for things in ("observations", "outlines")},
+        )
+        for text, ones in told.items() if ones
+    ]  # fmt: skip
     if twice:
         sentences.append(f"rows that are there twice were counted once: {twice}")
     days: dict[Any, int] = {}
@@ -296,7 +300,8 @@ def _what_was_done(rows: Sequence[DatedRow], merged: Sequence[Observed | tuple[D
     if several:
         first = min(dated.date for dated, _, _ in several)
         sentences.append(
-            f"{len(several)} days have several geometries of the same ground that differ ({first}): each is an "
+            f"{counted(len(several), 'days', 'have')} several geometries of the same ground that differ ({first}): "
+            "each is an "
             "observation of its own; keep one where only one is right"
         )
     left = sorted({row.line_type for row in rows if not is_of_glacier(row.line_type)})

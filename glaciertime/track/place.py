@@ -13,7 +13,7 @@ import shapely
 
 from glaciertime.catalog import Glacier
 from glaciertime.errors import InputError
-from glaciertime.meridian import joined_at_180
+from glaciertime.meridian import densified, joined_at_180
 from glaciertime.units import true_plane
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def reproject(
     if source is target or source == target:
         return geometry
     if densify and geometry.length > 0:
-        geometry = shapely.segmentize(geometry, _EDGE_DEGREES if source.is_geographic else _EDGE_M)
+        is_geographic = source.is_geographic
+        geometry = densified(geometry, _EDGE_DEGREES) if is_geographic else shapely.segmentize(geometry, _EDGE_M)
     transformer = _transformer(source, target)
     moved = shapely.transform(geometry, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     if not np.isfinite(shapely.get_coordinates(moved)).all():

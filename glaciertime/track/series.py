@@ -240,10 +240,7 @@ class _Run:
             each.front is not None or NEEDS_A_LINE in each.front_flags.values() for _, each, _ in waiting
         )
         if self.settings.draw_centreline and not fronts and needs_a_line:
-            self.notes.append(
-                "outlines do not tell ocean from rock, and no line is drawn from them: areas only; for front positions "
-                "give the line to measure along with --centreline FILE"
-            )
+            self.notes.append(f"{sentence('areas-only')}; {sentence('give-centreline')}")
         if not self.settings.draw_centreline or not fronts:
             return ruler
         sketches = [

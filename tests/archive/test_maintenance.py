@@ -78,8 +78,8 @@ def test_rows_that_no_repair_can_judge_are_listed(archive: Archive, statement: s
 def test_rows_without_their_like_are_noted(archive: Archive) -> None:
     change(archive, "DELETE FROM inputs WHERE image_id = 'one'", "DELETE FROM observations WHERE image_id = 'two'")
     notes = check(archive.path).notes
-    assert "1 images name no file that they came from" in notes
-    assert "1 rows of fronts belong to no observation" in notes
+    assert "1 image names no file that they came from" in notes
+    assert "1 row of fronts belongs to no observation" in notes
 
 
 def test_a_column_that_cannot_be_unknown_is_not_made_up(archive: Archive) -> None:

@@ -109,8 +109,8 @@ def test_a_row_with_an_unknown_flag_is_kept_told_and_trusted_by_nobody(archive: 
     assert rows["quality"].tolist() == ["ok", "year-only;unknown-flag: cloudy: half of it", "ok"]
     assert has_flag(rows["quality"], "unknown-flag").tolist() == [False, True, False]
     assert told == [
-        f"archive {archive.path}: 1 rows of observations bear a flag that this release does not know (cloudy); "
-        "they are kept as unknown-flag, and nothing rests on them"
+        f"archive {archive.path}: 1 row of observations bears a flag that this release does not know (cloudy), "
+        "kept as unknown-flag: nothing rests on that"
     ]
     told.clear()
     assert len(archive.read("observations", glacier="Jorum")) == 3
@@ -138,7 +138,7 @@ def test_a_row_that_breaks_the_rules_is_left_out_and_told(
     assert rows[rows["glacier"] == "Crane"]["image_id"].tolist() == ["one", "three"]
     assert len(told) == 1
     assert reason in told[0]
-    assert "1 rows of observations cannot be used" in told[0]
+    assert "1 row of observations cannot be used" in told[0]
     assert rows.dtypes.equals(archive.read("observations", glacier="Jorum").dtypes)
 
 
@@ -181,7 +181,7 @@ def test_local_fronts_of_one_glacier_are_exported_beside_georeferenced_ones_of_a
     assert len(archive.read_for_export("fronts", glacier="Crane")) == 3
     assert told == []
     assert len(archive.read_for_export("fronts")) == 9
-    assert "1 fronts of images without georeference (Local)" in told[0]
+    assert "1 front of images without georeference (Local)" in told[0]
 
 
 @pytest.mark.parametrize("cell", ["0.5", "1e308", "'text'", "x'00'", "x'4750'", "x'475000ff00000000'", "x''"])
@@ -190,7 +190,7 @@ def test_a_geometry_that_is_none_leaves_its_row_out(archive: Archive, told: list
     change(archive, "DROP TRIGGER IF EXISTS rtree_fronts_geom_update1", *_no_triggers(archive), _set(cell))
     held = archive.read("fronts")
     assert len(held) == len(whole) - 1
-    assert any("rows of fronts cannot be used" in text for text in told)
+    assert any("1 row of fronts cannot be used" in text for text in told)
 
 
 def _set(cell: str) -> str:

@@ -32,7 +32,7 @@ def test_a_renamed_file_is_told_and_its_old_rows_go_with_prune(track, masks: Pat
     old = sorted(masks.glob("*.tif"))[0]
     new = old.rename(old.with_name(f"{old.stem}_final.tif"))
     told = track()
-    assert f"1 images are there twice, once from a file that is gone ({old.name} is now {new.stem}?)" in told.err
+    assert f"1 image is there twice, once from a file that is gone ({old.name} is now {new.stem}?)" in told.err
     assert "add --prune" in told.err
     assert len(images()) == len(before) + 1
 
@@ -55,7 +55,7 @@ def test_a_deleted_file_is_told_and_goes_with_prune(track, masks: Path) -> None:
     track()
     old = sorted(masks.glob("*.tif"))[-1]
     old.unlink()
-    assert f"1 images come from files that are gone ({old.name}) and still count in the series" in track().err
+    assert f"1 image comes from files that are gone ({old.name}) and still count in the series" in track().err
     track("--prune")
     assert old.stem not in images()
     assert "gone" not in track().err
@@ -132,11 +132,11 @@ def test_a_row_that_cannot_be_used_stays_behind_and_the_exit_code_says_so(track,
         database.execute("UPDATE observations SET unit = 'furlong' WHERE rowid = 1")
     strict = command("archive", "merge", "glaciertime.gpkg", "other.gpkg", "--strict")
     assert strict.code == 1
-    assert "1 rows cannot be used; nothing was taken in" in strict.err
+    assert "1 row cannot be used; nothing was taken in" in strict.err
     assert not Path("glaciertime.gpkg").exists()
     merged = command("archive", "merge", "glaciertime.gpkg", "other.gpkg")
     assert merged.code == 3
-    assert "1 rows that cannot be used" in merged.out
+    assert "1 row that cannot be used" in merged.out
     held = len(Archive(Path("other.gpkg"), tell=str).read("observations"))
     assert len(Archive(Path("glaciertime.gpkg")).read("observations")) == held > 0
 

@@ -73,7 +73,7 @@ def test_folders_and_variables_are_told_without_secrets(
     monkeypatch.setenv("GLACIERTIME_MIRROR", "https://anna:geheim@example.org")
     result = command("doctor", "--json")
     folders = result.json["folders"]
-    assert "1 files, 2.5 MB" in named(folders, "downloads")["value"]
+    assert "1 file, 2.5 MB" in named(folders, "downloads")["value"]
     assert named(folders, "data")["state"] == "wrong"
     assert "geheim" not in result.out
 

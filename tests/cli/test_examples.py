@@ -30,6 +30,8 @@ from .example_inputs import downloads_served, grey_models, scenes_of_crane, serv
 from .test_segment_many import picture
 from .test_segment_many import write as write_image
 
+#: Says that what takes minutes is run too.
+LONG = "GLACIERTIME_LONG_EXAMPLES"
 #: What an example needs that a test has not, by how it begins.
 NEEDS = {
     "glaciertime adapt": "half a minute of torch; tests/segment/adapt adapts",
@@ -210,8 +212,8 @@ def test_an_example_runs(
     example: str,
 ) -> None:
     reason = next((why for begins, why in NEEDS.items() if example.startswith(begins)), "")
-    if reason:
-        pytest.skip(f"needs {reason}")
+    if reason and not os.environ.get(LONG):
+        pytest.skip(f"needs {reason}; {LONG}=1 runs it")
     if example.startswith(OF_TORCH):
         pytest.importorskip("torch")
         pytest.importorskip("lightning")

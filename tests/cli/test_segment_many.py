@@ -118,7 +118,7 @@ def test_files_of_one_name_do_not_meet_and_one_named_twice_is_one(command: Comma
     write(tmp_path / "y" / "A.png", driver="PNG", crs=None, transform=None)
     result = command("segment", "x/a.tif", "y/a.tif", "./x/a.tif", "y/A.png", "--out", "m", *NORTH, "--json")
     assert result.code == 0, result.err
-    assert "1 images are named more than once" in result.err
+    assert "1 image is named more than once" in result.err
     names = ["m/x/a_zones.tif", "m/y/a_tif_zones.tif", "m/y/A_png_zones.tif"]
     assert [row["mask"] for row in result.json] == names
     ice = [(read(Path(name)) == 127).sum() for name in names]

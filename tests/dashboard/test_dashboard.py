@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -162,7 +164,7 @@ def test_a_front_by_hand_is_stored_and_does_not_compare_with_a_simulation(page: 
     assert "A. Student" in started.value.path().read_text()
 
 
-def post(address: str, query: str, body: bytes, **headers: str) -> tuple[int, str]:
+def post(address: str, query: str, body: Any, **headers: str) -> tuple[int, str]:
     asked = urllib.request.Request(f"{address}upload?{query}", data=body, method="POST", headers=headers)
     try:
         with urllib.request.urlopen(asked, timeout=30) as answer:
@@ -205,6 +207,89 @@ def test_more_than_the_limit_is_refused_before_it_is_read(page: Any, address: st
     assert answer.status == 413
     assert "upload-mb" in answer.read().decode()
     line.close()
+
+
+def test_more_than_the_limit_of_unknown_length_is_answered_and_nothing_of_it_is_kept(
+    page: Any, address: str, sessions_folder: Path
+) -> None:
+    """Without Content-Length the line was cut at the limit with a bare 400."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    key, piece = key_of(page), b"II*\0" + b"x" * 999_996
+    line = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+    line.request("POST", f"/upload?key={key}&kind=images&name=endless.tif", body=(piece for _ in range(80)),
+                 encode_chunked=True, headers={"Transfer-Encoding": "chunked"})  # fmt: skip
+    answer = line.getresponse()
+    told = answer.read().decode()
+    assert answer.status == 413
+    assert "endless.tif: 50" in told
+    assert "upload-mb" in told
+    assert list(sessions_folder.rglob("endless*")) == []
+    line.close()
+    body = (piece for _ in range(2))
+    assert post(address, f"key={key}&kind=images&name=short.tif", body, **{"Transfer-Encoding": "chunked"})[0] == 200
+
+
+def test_the_page_has_one_landmark_and_the_width_of_a_telephone(browser: Any, address: str) -> None:
+    phone = browser.new_context(viewport={"width": 390, "height": 800}, is_mobile=True, device_scale_factor=2)
+    opened = phone.new_page()
+    opened.goto(address)
+    opened.get_by_role("button", name="Look", exact=True).wait_for()
+    assert opened.get_by_role("main").count() == 1
+    assert opened.get_by_role("main").get_by_role("button", name="Look", exact=True).count() == 1
+    assert opened.evaluate("() => window.innerWidth") == 390
+    phone.close()
+
+
+def test_a_series_of_one_date_tells_it_and_offers_no_slider(page: Any, tmp_path: Path) -> None:
+    (tmp_path / "one.csv").write_text("glacier,date,area_km2\nSolo,2003-08-19,12.5\n")
+    open_tab(page, "Own series")
+    bring(page, tmp_path / "one.csv")
+    page.get_by_role("button", name="Read and forecast").click()
+    page.get_by_text("Done.").first.wait_for()
+    open_tab(page, "Look")
+    page.get_by_label("Glacier", exact=True).select_option("Solo")
+    page.get_by_text("Date: 2003-08-19").wait_for()
+    assert page.get_by_role("slider").count() == 0
+    page.get_by_label("Glacier", exact=True).select_option("Crane")
+    page.get_by_role("slider").first.wait_for()
+
+
+def test_two_who_draw_at_once_keep_each_their_own(browser: Any, address: str) -> None:
+    contexts = [browser.new_context(accept_downloads=True) for _ in range(2)]
+    pages = []
+    for context, author in zip(contexts, ("Ada", "Ben"), strict=True):
+        opened = context.new_page()
+        opened.set_default_timeout(120_000)
+        opened.goto(address)
+        open_tab(opened, "Draw")
+        opened.get_by_label("Glacier", exact=True).select_option("Crane")
+        opened.get_by_role("button", name="Take the front").click()
+        opened.get_by_label("Drawn by").fill(author)
+        opened.get_by_label("Drawn by").press("Tab")
+        pages.append(opened)
+    for opened in pages:
+        opened.get_by_role("button", name="Store it", exact=True).click(no_wait_after=True)
+    for opened, mine, theirs in zip(pages, ("Ada", "Ben"), ("Ben", "Ada"), strict=True):
+        with opened.expect_download() as started:
+            opened.get_by_text("Front (GeoJSON)").click()
+        text = started.value.path().read_text()
+        assert mine in text
+        assert theirs not in text
+        with opened.expect_download() as started:
+            opened.get_by_role("button", name="Keep what was made", exact=True).click()
+            opened.get_by_text("Archive of this session (GeoPackage)").click()
+        authors = authors_of(started.value.path())
+        assert mine in authors
+        assert theirs not in authors
+    for context in contexts:
+        context.close()
+
+
+def authors_of(archive: Path) -> set[str]:
+    with contextlib.closing(sqlite3.connect(f"file:{archive}?mode=ro", uri=True)) as held:
+        return {str(author) for (author,) in held.execute("SELECT DISTINCT Author FROM fronts")}
 
 
 def test_a_session_sees_nothing_of_another(browser: Any, address: str, page: Any, scene: Path) -> None:

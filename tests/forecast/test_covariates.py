@@ -116,7 +116,7 @@ def test_covariates_must_cover_record_and_horizon():
     with pytest.raises(InputError, match="begins on 1955-01-01, after the first value"):
         forecast_series(series, models=["kalman"], target_dates=["1999-01-01"], covariates=late)
     holed = covariates_from_table(table().drop(range(20, 30)))
-    with pytest.raises(InputError, match="has no value in the 4017 days after 1969-01-01"):
+    with pytest.raises(InputError, match="has no value in the 4,017 days after 1969-01-01"):
         forecast_series(series, models=["kalman"], target_dates=["1999-01-01"], covariates=holed)
 
 

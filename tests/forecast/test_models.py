@@ -220,7 +220,7 @@ def test_what_cannot_be_forecast_is_refused(targets, options, match, glaciers):
 
 
 def test_a_single_value_is_refused():
-    with pytest.raises(SeriesTooShortError, match="1 observations, a forecast needs 2"):
+    with pytest.raises(SeriesTooShortError, match="1 observation, a forecast needs 2"):
         forecast_series(make_series(["2000-01-01"], [1.0]), models=["last"], target_dates=["2001-01-01"])
 
 

@@ -93,7 +93,7 @@ def test_mixed_units_are_refused():
 @pytest.mark.parametrize(
     ("values", "match"),
     [
-        ([1.0, np.inf], "values are infinite"),
+        ([1.0, np.inf], "1 value is infinite"),
         ([1.0, -2.0], "area_km2 is negative"),
         ([np.nan, np.nan], "none of 2 rows"),
     ],
@@ -119,7 +119,7 @@ def test_order_of_rows_does_not_matter():
 def test_dates_must_increase_and_be_finite():
     with pytest.raises(InputError, match="dates must increase"):
         make_series(["2001-01-01", "2001-01-01"], [1.0, 2.0])
-    with pytest.raises(InputError, match="1 values are not finite"):
+    with pytest.raises(InputError, match="1 value is not finite"):
         make_series(["2001-01-01", "2002-01-01"], [1.0, np.nan])
 
 

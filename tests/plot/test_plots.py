@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from pathlib import Path
 
 import geopandas as gpd
@@ -17,12 +18,14 @@ mpl.use("Agg")
 
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from glaciertime import plot
 from glaciertime.archive import Archive
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.forecast import forecast_series, series_from_observations
+from glaciertime.plot.front_lines import rank_colour
 from glaciertime.plot.points import Point
 from glaciertime.plot.seasonal_cycle import anomalies
 from glaciertime.plot.time_series import draw_traces
@@ -110,8 +113,9 @@ def test_fronts_are_coloured_by_the_rank_of_their_date(record: GlacierRecord, ax
     """By the date, twelve of seventeen fronts of one last year would have one colour."""
     plot.fronts(record, ax=axes)
     (drawn,) = [one for one in axes.collections if isinstance(one, LineCollection)]
-    ramp = mpl.colormaps["viridis"]
-    assert np.allclose(drawn.get_colors(), ramp(np.arange(len(DATES)) / (len(DATES) - 1)))
+    ranks = np.arange(len(DATES)) / (len(DATES) - 1)
+    assert np.allclose(drawn.get_colors(), [to_rgba(rank_colour(rank)) for rank in ranks])
+    assert len(set(map(rank_colour, ranks))) == len(DATES)
     (bar,) = [one for one in axes.figure.axes if one is not axes]
     shown = [label.get_text() for label in bar.get_yticklabels()]
     assert (shown[0], shown[-1]) == ("1990-07-01", f"{DATES[-1]:%Y-%m-%d}")
@@ -229,6 +233,16 @@ def test_a_value_of_unknown_sigma_has_no_bar(axes: Axes) -> None:
     assert all(np.isnan(cap.get_ydata()[1]) for cap in caps)
 
 
+def test_the_legend_shows_a_bar_only_where_one_is_drawn(axes: Axes) -> None:
+    dates = [dt.date(2000 + k, 1, 1) for k in range(3)]
+    for name, sigma in (("none", math.nan), ("some", 1.0)):
+        draw_traces(axes, [(name, [Point(date=date, value=1.0, sigma=sigma) for date in dates])])
+    handles, labels = axes.get_legend_handles_labels()
+    assert {label: handle.has_yerr for handle, label in zip(handles, labels, strict=True)} == {
+        "none": False, "some": True,
+    }  # fmt: skip
+
+
 def test_a_series_without_a_sound_value_is_named_by_what_it_has(axes: Axes) -> None:
     held = [Point(date=dt.date(2000 + k, 1, 1), value=1.0, kind=kind) for k, kind in enumerate(("flagged", "at-most"))]
     draw_traces(axes, [("one", held)])
@@ -253,3 +267,21 @@ def test_the_page_lays_out_what_the_plots_draw(monkeypatch: pytest.MonkeyPatch, 
         one = next(block for block in blocks if isinstance(block, kind))
         assert charts.chart(one, wording=wording_of("de"), width_in=3.8).startswith("<?xml")
     assert drawn == ["draw_traces", "draw_fan", "draw_fan"]
+
+
+def test_the_page_maps_the_fronts_that_the_plot_draws(record: GlacierRecord, axes: Axes) -> None:
+    """One drawing: lines, colours, dashes, outlines and what is looked at are the same on the page and on axes."""
+    from glaciertime.report.content.pictures import map_section
+    from glaciertime.report.views.map_svg import map_svg
+    from glaciertime.report.wording import wording_of
+
+    plot.fronts(record, ax=axes, bar=False)
+    (shown,) = map_section(record.of("observed")).blocks
+    (drawn,) = [one for one in axes.collections if isinstance(one, LineCollection)]
+    pieces = [np.array(piece) / 1000 for line in shown.lines for piece in line.pieces]
+    assert all(np.allclose(ours, theirs) for ours, theirs in zip(drawn.get_segments(), pieces, strict=True))
+    page = map_svg(shown, wording=wording_of("en"))
+    colours = re.findall(r'fill="none" stroke="(#\w+)" stroke-width="2"', page)
+    assert [to_rgba(colour) for colour in colours] == [tuple(one) for one in drawn.get_colors()]
+    x0, y1 = (float(re.search(f'data-{name}="([^"]+)"', page)[1]) / 1000 for name in ("x0", "y1"))
+    assert (axes.get_xlim()[0], axes.get_ylim()[1]) == pytest.approx((x0, y1))

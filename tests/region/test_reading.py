@@ -16,6 +16,9 @@ from glaciertime.errors import InputError
 from glaciertime.record import records
 from glaciertime.region.changes import changes_of
 from glaciertime.region.reading import KindReading, RegionReading, read_region_changes
+from glaciertime.report.content import region_content
+from glaciertime.report.forms import lay_out
+from glaciertime.report.region_text import region_text
 from glaciertime.tables import MEASURED_ICE
 
 
@@ -214,3 +217,26 @@ def test_ice_that_may_be_the_same_is_in_no_sum(
     one = with_ice(tmp_path, ice, **more)
     assert set(one.left_out) == {"A", "B"}
     assert "counted twice" in one.left_out["A"]
+
+
+def test_a_glacier_of_two_days_makes_no_rate_of_a_region(tmp_path: Path) -> None:
+    """One of two days apart lost 0.1 km2, and the region 18 km2 a year more."""
+    rows = [*both("A", 10, 9), *both("B", 5, 4), *both("C", 5.0, 4.9, since="2009-08-01", until="2009-08-03")]
+    one = only(region(tmp_path, rows))
+    assert one.rate is not None
+    assert one.rate.value == pytest.approx(-2 / 10, rel=0.01)
+    assert one.left_out == {"C": "the dates lie less than eleven months apart: no rate per year"}
+
+
+def test_a_region_of_one_season_has_a_sum_of_changes_and_no_rate(tmp_path: Path) -> None:
+    spans = (("2020-05-01", "2020-09-01"), ("2020-05-03", "2020-09-20"))
+    rows = [row for name, (since, until) in zip("AB", spans, strict=True)
+            for row in both(name, 10, 9, since=since, until=until)]  # fmt: skip
+    reading = region(tmp_path, rows)
+    one = only(reading)
+    assert one.change is not None
+    assert one.change.value == pytest.approx(-2)
+    assert (one.rate, one.mean_rate, one.percent_per_year) == (None, None, None)
+    assert one.notes == ("of 2 of 2 the dates lie less than eleven months apart: no rate per year of the sum",)
+    assert "per year" not in region_text(reading).replace("no rate per year", "")
+    assert "nicht bekannt" in lay_out(region_content(reading), form=".html", language="de").decode()

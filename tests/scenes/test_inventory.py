@@ -139,8 +139,8 @@ def test_rows_without_a_number_or_an_outline_are_told(tmp_path: Path) -> None:
     held = read_inventory(outlines(tmp_path / "a.gpkg", rows))
     assert list(held.outlines) == ["RGI60-11.00001", "RGI60-11.00004"]
     told = " ".join(held.notes)
-    assert "1 rows have no identifier" in told
-    assert "1 outlines have no polygon" in told
+    assert "1 row has no identifier" in told
+    assert "1 outline has no polygon" in told
     assert "were mended" in told
 
 

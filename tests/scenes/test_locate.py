@@ -165,6 +165,6 @@ def test_files_of_the_table_of_dates_that_are_not_there_are_told(tmp_path: Path)
 
     outcome = track_dated("first.tif", "second.tif")
     assert areas(outcome) == [12.0]
-    assert "1 files of --dates are not in masks (second.tif)" in outcome.notes
+    assert "1 file of --dates is not in masks (second.tif)" in outcome.notes
     with pytest.raises(UsageError, match=r"masks holds none of its files \(second.tif\)"):
         track_dated("second.tif")

@@ -338,8 +338,8 @@ def test_parts_and_rock_of_the_case_are_one_value(shared_cases: Path) -> None:
     folder, manifest = cases_of(shared_cases)
     outcome = track(folder / "rows/parts_and_rock.geojson", manifest)
     assert areas(outcome) == [("2003-08-12", 9.0)]
-    assert "parts of one day were joined: 2 rows in 1 observations" in outcome.notes
-    assert "rock was taken off 1 outlines" in outcome.notes
+    assert "parts of one day were joined: 2 rows in 1 observation" in outcome.notes
+    assert "rock was taken off 1 outline" in outcome.notes
 
 
 def rows(path: Path, geometry: list[Any], kinds: list[str | None], **columns: Any) -> Path:
@@ -404,7 +404,7 @@ def test_a_ring_that_crosses_itself_is_mended_and_told(
     outcome = track(write(tmp_path / "o.gpkg", [polygon], name="G", date="2003-08-12"), manifest)
     assert areas(outcome) == [("2003-08-12", km2)]
     assert quality(outcome) == [{"mended"}]
-    assert "an outline that crosses itself was mended: 1 observations" in outcome.notes
+    assert "an outline that crosses itself was mended: 1 observation" in outcome.notes
 
 
 def test_rows_without_ice_are_reasons_and_no_zeros(tmp_path: Path, manifest: Path) -> None:
@@ -707,7 +707,7 @@ def test_two_outlines_of_one_day_that_differ_are_told(tmp_path: Path, manifest: 
     outcome = track(data, manifest)
     assert len(areas(outcome)) == 2
     assert any(
-        "1 days have several geometries of the same ground that differ (2003-08-12)" in note for note in outcome.notes
+        "1 day has several geometries of the same ground that differ (2003-08-12)" in note for note in outcome.notes
     )
 
 

@@ -205,7 +205,7 @@ def test_images_that_were_trained_on_are_told(fronts: Path, capsys: pytest.Captu
     (tmp_path / "split.json").write_text(json.dumps(kept))
     command = ["evaluate", str(weights), "--data", "landsat-fronts", "--root", str(fronts), "--json", "--threads", "1"]
     for more, count, said in (
-        ([], 1, "none of these 1 images was trained on"),
+        ([], 1, "none of these 1 image was trained on"),
         (["--split", "train"], 1, "THE WEIGHTS WERE TRAINED ON, OR CHOSEN BY, 1 OF THESE 1 IMAGES"),
         (["--split", "all"], 2, "CHOSEN BY, 1 OF THESE 2 IMAGES"),
     ):

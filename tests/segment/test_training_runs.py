@@ -123,7 +123,7 @@ def test_data_that_changed_since_are_told_and_a_leak_is_refused(tmp_path, caplog
     assert "the training part has changed since (3 images then)" in caplog.text
     run(tmp_path / "b", own_split=False)
     moved = data(seed=1)
-    with pytest.raises(InputError, match="1 images of the validation part, such as s2, were trained on before"):
+    with pytest.raises(InputError, match="1 image of the validation part, such as s2, was trained on before"):
         train(moved, settings(epochs=3), out=tmp_path / "b", split=training.Split((0, 1), (2,), ()), progress=False)
     # What was refused has changed nothing: the training is still the one of two epochs.
     assert json.loads((tmp_path / "b/config.json").read_text())["epochs"] == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import pytest
 
@@ -44,6 +46,20 @@ def test_a_difference_begins_and_ends_at_what_its_days_are_to_every_product():
 def test_nothing_rests_on_a_value_with_a_flag_that_is_not_known():
     (row,) = difference_table(yearly("ok", "ok", "unknown-flag: melted")).itertuples()
     assert row.change == -2.0
+
+
+def test_two_days_apart_have_a_change_and_no_rate_per_year():
+    """A loss of 2 m in two days was told as 365 m per year, and of 2 km2 as 365 km2 per year."""
+    table = yearly("ok", "ok").assign(date=pd.to_datetime(["2020-07-01", "2020-07-03"]))
+    (row,) = difference_table(table).itertuples()
+    assert (row.change, row.note) == (-2.0, "the dates lie less than eleven months apart: no rate per year")
+    assert math.isnan(row.change_per_year)
+    (row,) = retreat_table(table.assign(variable="area_km2", footprint="box", coverage=1.0)).itertuples()
+    assert (row.loss_km2, row.note) == (2.0, "the dates lie less than eleven months apart: no rate per year")
+    assert math.isnan(row.loss_per_year_km2)
+    assert math.isnan(row.loss_per_year_sigma_km2)
+    (row,) = difference_table(yearly("ok", "ok")).itertuples()
+    assert row.change_per_year == pytest.approx(-2.0 * 365.25 / 365)
 
 
 def test_what_is_not_known_of_the_ends_stands_in_the_note():

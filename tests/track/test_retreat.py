@@ -267,3 +267,17 @@ def test_a_retreat_neither_begins_nor_ends_at_an_outlier():
     assert retreat_table(pd.DataFrame(rows))["retreat_m"].tolist() == [400.0]
     rows[-1]["quality"] = "outlier-jump: off its neighbours"
     assert retreat_table(pd.DataFrame(rows))["retreat_m"].isna().all()
+
+
+def test_ground_across_180_and_around_a_pole_is_shared_once_in_a_sum() -> None:
+    """A footprint around a pole ended in a traceback; one beyond 180 degrees and its neighbour before it were added."""
+    around = shapely.Polygon([(longitude, 89.9) for longitude in (0, 60, 120, 179, -179, -120, -60)])
+    across, beside = shapely.box(179.8, 70, 180.2, 70.1), shapely.box(-180, 70, -179.8, 70.1)
+    table = retreat_table(pd.DataFrame([row for name in "ABC" for row in loss(glacier=name)]))
+    rows = [{"glacier": name, "footprint": "box", "dataset": "toy", "source": "simulated", "area_km2": 1.0}
+            for name in "ABC"]  # fmt: skip
+    apart = gpd.GeoDataFrame(rows, geometry=[around, across, shapely.box(10, 70, 11, 71)], crs="EPSG:4326")
+    assert sum_row(table, footprints=apart)["loss_km2"] == 30.0
+    shared = gpd.GeoDataFrame(rows, geometry=[around, across, beside], crs="EPSG:4326")
+    with pytest.raises(InputError, match="the footprints of B and C share 85"):
+        sum_row(table, footprints=shared)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from glaciertime.errors import InputError
 from glaciertime.forecast.front.fjord import FjordFrame, fjord_frame
 from glaciertime.forecast.series import Series, as_years
+from glaciertime.naming import counted
 from glaciertime.tables import OUTLIER_FLAGS, has_flag, validate
 
 __all__ = ["FrontRecord", "front_record"]
@@ -171,7 +172,9 @@ def front_record(
         usable &= ~has_flag(table["QualFlag"], flag)
     table = table[usable]
     if len(table) == 0:
-        raise InputError(f"none of {len(usable)} fronts has a line that can be used; look at the column QualFlag")
+        raise InputError(
+            f"none of {counted(len(usable), 'fronts')} has a line that can be used; look at the column QualFlag"
+        )
     glacier, source = str(table["GlacierID"].iloc[0]), str(table["source"].iloc[0])
     table = _in_metres(table, crs, glacier)
     # A fixed order of the fronts of one day, so that the order of the rows does not matter.

@@ -16,6 +16,7 @@ from glaciertime.forecast.predict import make_task
 from glaciertime.forecast.regime import present_regime
 from glaciertime.forecast.series import Series
 from glaciertime.forecast.tasks import run_tasks
+from glaciertime.naming import agreeing, counted
 
 __all__ = ["LEVEL", "Influence", "influence_of"]
 
@@ -109,10 +110,11 @@ def influence_of(
     whole = make_task(series, cutoff=cutoff, target_dates=[date])
     seen = whole.series
     if len(seen) < 3:
-        raise InputError(f"{series.label}: {len(seen)} observations up to {whole.cutoff}; of three or more each can be "
+        raise InputError(f"{series.label}: {counted(len(seen), 'observations')} up to {whole.cutoff}; of three or "
+                         "more each can be "
                          "left out")  # fmt: skip
     if latest < 1:
-        raise InputError(f"{latest} observations to leave out asked for, at least 1 expected")
+        raise InputError(f"{counted(latest, 'observations')} to leave out asked for, at least 1 expected")
     places = range(max(0, len(seen) - latest), len(seen))
     tasks = [whole, *(replace(whole, series=seen.take(np.arange(len(seen)) != place)) for place in places)]
     outcomes = run_tasks(
@@ -133,7 +135,10 @@ def influence_of(
         )  # fmt: skip
     told = [*seen.notes]
     if places.start:
-        told.append(f"{places.start} observations before {seen.dates[places.start]} were left in; --last tries more")
+        told.append(
+            f"{counted(places.start, 'observations')} before {seen.dates[places.start]} "
+            f"{agreeing(places.start, 'were')} left in; --last tries more"
+        )
     moved = np.array([row["moves_median"] for row in rows if row["status"] == "ok"])
     if len(moved) > _FEW and abs(np.median(moved)) > _COMMON * np.abs(moved).max() > 0:
         told.append(

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from glaciertime.forecast.covariates import is_conditional
+from glaciertime.naming import counted
 from glaciertime.tables import SERIES_KEY, by_series
 
 __all__ = ["VERDICT_COLUMNS", "prognosis_texts", "verdicts"]
@@ -67,17 +68,19 @@ def verdicts(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sentence(best: str, ratio: float, chance: float, count: int, tried: int, is_better: bool) -> str:
-    models = "model" if tried == 1 else f"of {tried} models"
+    models = "model" if tried == 1 else f"of {counted(tried, 'models')}"
     if not np.isfinite(chance) and ratio >= 1:
         # As where a model is the last value itself: there is nothing to test.
         told = f"{best}, the best {models}, errs {ratio:.2f} times as much"
-        return f"nothing beats the last value in {count} forecasts, {told}; use last"
+        return f"nothing beats the last value in {counted(count, 'forecasts')}, {told}; use last"
     if not np.isfinite(chance):
-        return f"{count} forecasts are too few to say what beats the last value; use last"
+        return f"{counted(count, 'forecasts', 'are')} too few to say what beats the last value; use last"
     sure = "p < 0.001" if chance < 1e-3 else f"p {chance:.2g}"
-    told = f"{best}, the best {models}, errs {ratio:.2f} times as much ({sure}, {count} forecasts)"
+    told = f"{best}, the best {models}, errs {ratio:.2f} times as much ({sure}, {counted(count, 'forecasts')})"
     if is_better:
-        return f"use {best}: it errs {ratio:.2f} times as much as the last value ({sure}, {count} forecasts)"
+        return (
+            f"use {best}: it errs {ratio:.2f} times as much as the last value ({sure}, {counted(count, 'forecasts')})"
+        )
     if ratio >= 1:
         return f"nothing beats the last value, {told}; use last"
     return f"nothing surely beats the last value, {told}; use last"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from glaciertime.errors import InputError, nearest_names
-from glaciertime.naming import fold_name
+from glaciertime.naming import counted, fold_name
 from glaciertime.pipeline.comparison.expansion import Run
 from glaciertime.pipeline.comparison.plan import TrainPart
 from glaciertime.scenes.datasets.band_choice import choose_bands
@@ -121,7 +121,9 @@ def parts_of(run: Run, opened: Opened, *, split_seed: int) -> Split:
         raise InputError(f"{where}: nothing is left to train on with train_on '{run.train_on}'")
     if run.samples:
         if run.samples > len(train):
-            raise InputError(f"{where}: {run.samples} samples asked for, {len(train)} are there to train on")
+            raise InputError(
+                f"{where}: {counted(run.samples, 'samples')} asked for, {len(train)} are there to train on"
+            )
         order = np.random.default_rng([split_seed, 1]).permutation(len(train))
         train = tuple(sorted(train[at] for at in order[: run.samples]))
     found = Split(train=train, validation=validation, test=test, told=split.told)

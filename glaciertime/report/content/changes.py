@@ -32,7 +32,7 @@ from glaciertime.report.products import series_product
 from glaciertime.tables import SERIES_KEY, side_of_bound
 from glaciertime.track import retreat_table
 from glaciertime.track.record.difference import difference_table, is_length
-from glaciertime.units import years_between
+from glaciertime.units import rate_years
 
 __all__ = ["Changes", "change_section", "product", "rate_section", "season_section"]
 
@@ -161,7 +161,7 @@ def _difference_table(table: pd.DataFrame, name: str, dates: SaidDates, observat
     for row in table.itertuples():
         sign = -1 if is_length(row.variable) else 1
         bound = _TURNED[row.qualifier] if sign < 0 else row.qualifier
-        years = years_between(row.start_date, row.end_date)
+        years = rate_years(row.start_date, row.end_date)
         key = [getattr(row, name) for name in SERIES_KEY]
         own = rows_of(observations, key)
         rows.append(
@@ -172,7 +172,7 @@ def _difference_table(table: pd.DataFrame, name: str, dates: SaidDates, observat
                 Number(row.end_value, unit=row.unit, bound=_side_on(own, row.end_date)),
                 Number(sign * row.change, unit=row.unit, sigma=row.change_sigma, bound=bound, is_change=True),
                 Number(sign * row.change_per_year, unit=per_year(row.unit),
-                       sigma=row.change_sigma / years if years else math.nan, bound=bound, is_change=True),
+                       sigma=row.change_sigma / years, bound=bound, is_change=True),
                 told(row.note),
             )
         )  # fmt: skip
@@ -244,11 +244,14 @@ def reading_of(segment: pd.Series) -> Phrase:
 
 def _long_cells(row: Any, key: tuple[str, ...], dates: SaidDates) -> tuple[Item, ...]:
     of = say("rate.of_dates" if row.of == "dates" else "rate.of_years", n=count(row.n))
+    why = {"": "", "short": "rate.brief"}.get(
+        row.qualifier, "rate.all_bounds" if pd.isna(row.rate_per_year) else "rate.has_bounds"
+    )
     unit = per_year(row.unit)
     # Of values that are bounds the rate is one of what could be seen: said beside it, on no certain side.
     return (
         dates.on(key, row.start_date), dates.on(key, row.end_date),
-        (of, say("rate.all_bounds" if pd.isna(row.rate_per_year) else "rate.has_bounds")) if row.qualifier else of,
+        (of, say(why)) if why else of,
         Number(row.rate_per_year, unit=unit, low=row.low, high=row.high, level=row.level, is_change=True),
         Number(row.robust_rate_per_year, unit=unit, low=row.robust_low, high=row.robust_high, level=row.level,
                is_change=True),

@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 
 from glaciertime.breaks import hazard_table, watched
+from glaciertime.errors import InputError
 from glaciertime.forecast.covariates import is_conditional
 from glaciertime.forecast.judged.verdict import verdicts
 from glaciertime.forecast.scenario import PREFIX
+from glaciertime.forecast.series import series_from_observations
 from glaciertime.known_dates import known_date
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import (
@@ -49,7 +51,12 @@ def forecast_section(record: GlacierRecord) -> Section:
     apart = observations["dataset"].nunique() > 1
     blocks: list[Block] = list(contour_maps(record))
     if table.empty and not blocks:
-        blocks.append(Paragraph(sentences=(say("forecast.none", glacier=typed(record.glacier)),), tone="note"))
+        none = (
+            say("forecast.none", glacier=typed(record.glacier))
+            if _can_forecast(record)
+            else say("forecast.none_bounds")
+        )
+        blocks.append(Paragraph(sentences=(none,), tone="note"))
     for key, rows in by_series(table, sort=False):
         name = tuple(map(str, key))
         rows = rows[rows["cutoff"] == rows["cutoff"].max()]
@@ -66,6 +73,14 @@ def forecast_section(record: GlacierRecord) -> Section:
     blocks += _event_blocks(record)
     blocks += _hazard_blocks(record)
     return Section(key="forecast", title=say("forecast.title"), blocks=tuple(blocks))
+
+
+def _can_forecast(record: GlacierRecord) -> bool:
+    """Return whether there is a value to forecast from: what is offered is not to fail."""
+    try:
+        return bool(series_from_observations(record.observations))
+    except InputError:
+        return False
 
 
 def _event_blocks(record: GlacierRecord) -> list[Block]:
@@ -257,7 +272,8 @@ def score_section(record: GlacierRecord) -> Section:
     """Return how forecasts from past dates fared: errors, coverage and skill, and which model to use."""
     scores = record.scores
     if scores.empty:
-        none = Paragraph(sentences=(say("score.none", glacier=typed(record.glacier)),), tone="note")
+        why = say("score.none", glacier=typed(record.glacier)) if _can_forecast(record) else say("score.none_bounds")
+        none = Paragraph(sentences=(why,), tone="note")
         return Section(key="backtest", title=say("score.title"), blocks=(none,))
     apart = record.observations["dataset"].nunique() > 1
     blocks: list[Block] = []

@@ -29,7 +29,7 @@ from glaciertime.tables import IN_FAVOUR, OUTLIER_FLAGS, by_series, flags_of, ha
 from glaciertime.track import retreat_table
 from glaciertime.track.record.difference import difference_table, is_length
 from glaciertime.track.record.passing import PASSING
-from glaciertime.units import years_between
+from glaciertime.units import rate_years
 
 __all__ = ["headline_section", "value_of"]
 
@@ -130,12 +130,13 @@ def _long(changes: Changes, key: tuple[str, ...], rows: pd.DataFrame) -> list[Ph
     signed = verb in ("changed", "unchanged")
     size = change if signed else abs(change)
     told = _TURNED[bound] if bound and not signed and change < 0 else bound
-    years = years_between(row["start"], row["end"])
+    years = rate_years(row["start"], row["end"])
     values: dict[str, Item] = {
         "start": changes.dates.on(key, row["start"]), "end": changes.dates.on(key, row["end"]),
         "size": Number(size, unit=row["unit"], sigma=row["sigma"], bound=told, is_change=signed),
-        "rate": Number(size / years, unit=per_year(row["unit"]), sigma=row["sigma"] / years, bound=told,
-                       is_change=signed),
+        "rate": say("headline.no_rate") if math.isnan(years) else Number(
+            size / years, unit=per_year(row["unit"]), sigma=row["sigma"] / years, bound=told, is_change=signed
+        ),
     }  # fmt: skip
     share = row["start_value"]
     if verb in ("lost", "gained") and share > 0:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import geopandas as gpd
 import pandas as pd
-import shapely
 
-from glaciertime.plot.points import doubtful, fan_points, points_of_rows
+from glaciertime.plot.front_lines import crs_name, front_map, pieces_of, rings_of
+from glaciertime.plot.points import doubtful, fan_points, has_bars, points_of_rows
 from glaciertime.record import GlacierRecord
 from glaciertime.report.content.parts import (
     Block,
@@ -35,9 +33,6 @@ from glaciertime.track.place import map_plane
 
 __all__ = ["contour_maps", "fan_plot", "map_section", "series_section"]
 
-#: On a map a vertex that lies nearer to the line through its neighbours than this share of the map says nothing.
-_SMOOTH_SHARE = 1e-4
-
 
 def series_section(record: GlacierRecord) -> Section | None:
     """Return the series of every variable, as plots."""
@@ -59,7 +54,11 @@ def _series_plot(record: GlacierRecord, variable: str) -> SeriesPlot:
         label = measured_in(key, apart=apart) or variable_label(variable)
         panels.setdefault(panel, []).append(Trace(label=label, points=points_of_rows(one)))
     known = variable_named(variable)
-    bars = say("series.bars" if rows["sigma"].notna().any() else "series.no_bars")
+    points = [point for panel in panels.values() for trace in panel for point in trace.points]
+    # Of bounds a sigma is not drawn, whatever is known of it.
+    bars = say(
+        "series.bars" if has_bars(points) else "series.no_bars" if rows["sigma"].isna().all() else "series.plain"
+    )
     return SeriesPlot(
         title=say("series.plot", what=variable_label(variable)), label=variable_label(variable), unit=known.unit,
         caption=(
@@ -100,29 +99,22 @@ def fan_plot(observations: pd.DataFrame, good: pd.DataFrame, *, title: Phrase, c
 
 def map_section(record: GlacierRecord) -> Section | None:
     """Return the map of the fronts; a sentence where no scene shows one, nothing where there are no scenes."""
-    fronts = record.shown_fronts()
-    fronts, kind = fronts[fronts.geometry.notna() & ~fronts.geometry.is_empty], _front_words(record)
-    if fronts.empty:
+    shown, kind = front_map(record), _front_words(record)
+    if shown is None:
         # A table of values has no scenes that could show one.
         if (record.observations["method"] == "-").all():
             return None
         none = Paragraph(sentences=(say(f"map.none{kind}"),))
         return Section(key="map", title=say(f"map.title{kind}"), blocks=(none,))
-    crs = None if record.fronts.empty else map_plane(record.fronts, glacier=record.place)
-    drawn = (fronts if crs is None or fronts.crs is None else fronts.to_crs(crs)).sort_values("Date")
-    lines = _lines(drawn)
-    areas = record.footprints[record.footprints["footprint"].isin(["box", "fjord", "common"])]
-    areas = areas if crs is None or areas.crs is None or areas.empty else areas.to_crs(crs)
-    centre = None
-    if crs is not None and len(record.centrelines):
-        one = record.centrelines.to_crs(crs).geometry.iloc[0]
-        centre = Line(pieces=_pieces(one, 1.0), label=say("map.centreline"))
     plot = MapPlot(
-        title=say(f"map.plot{kind}", glacier=record.glacier), caption=_map_caption(record, drawn), source=record.source,
-        crs="" if crs is None else _crs_name(crs), lines=lines, centreline=centre,
+        title=say(f"map.plot{kind}", glacier=record.glacier), caption=_map_caption(record, shown.fronts),
+        source=record.source, crs=shown.crs,
+        lines=tuple(
+            Line(pieces=one.pieces, date=one.date, rank=one.rank, is_dashed=one.is_dashed) for one in shown.lines
+        ),
+        centreline=None if shown.centreline is None else Line(pieces=shown.centreline, label=say("map.centreline")),
         outlines=tuple(
-            Outline(rings=_rings(row.geometry), label=footprint_label(str(row.footprint)), kind=str(row.footprint))
-            for row in areas.drop_duplicates("footprint").itertuples() if row.geometry is not None
+            Outline(rings=rings, label=footprint_label(name), kind=name) for name, rings in shown.outlines
         ),
     )  # fmt: skip
     return Section(key="map", title=say(f"map.title{kind}"), blocks=(plot,))
@@ -133,30 +125,6 @@ def _front_words(record: GlacierRecord) -> str:
     ends = record.place.terminus_type if record.place is not None else None
     told = set(record.observations["front_of"].fillna("")) - {""}
     return "" if ends in ("tidewater", "ice shelf") or (ends is None and "calving front" in told) else "_any"
-
-
-def _lines(drawn: gpd.GeoDataFrame) -> tuple[Line, ...]:
-    """Return fronts as lines, each with the rank of its date: by the date itself thirty years are one colour."""
-    dates = [day(value) for value in drawn["Date"]]
-    order = {date: place for place, date in enumerate(sorted(set(dates)))}
-    last = max(1, len(order) - 1)
-    x_min, y_min, x_max, y_max = drawn.total_bounds
-    smooth = max(_SMOOTH_SHARE * max(x_max - x_min, y_max - y_min), 0.1)
-    return tuple(
-        Line(pieces=_pieces(geometry, smooth), date=date, rank=order[date] / last, is_dashed=bool(bad))
-        for geometry, date, bad in zip(drawn.geometry, dates, doubtful(drawn["QualFlag"]), strict=True)
-    )
-
-
-def _pieces(geometry: Any, smooth: float) -> tuple[tuple[tuple[float, float], ...], ...]:
-    parts = shapely.get_parts(shapely.simplify(geometry, smooth))
-    return tuple(tuple((float(x), float(y)) for x, y in shapely.get_coordinates(part)) for part in parts)
-
-
-def _rings(geometry: Any) -> tuple[tuple[tuple[float, float], ...], ...]:
-    parts = [part for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
-    rings = [ring for part in parts for ring in (part.exterior, *part.interiors)]
-    return tuple(tuple((float(x), float(y)) for x, y in ring.coords) for ring in rings)
 
 
 def _map_caption(record: GlacierRecord, drawn: gpd.GeoDataFrame) -> tuple[Item, ...]:
@@ -177,13 +145,6 @@ def _map_caption(record: GlacierRecord, drawn: gpd.GeoDataFrame) -> tuple[Item, 
     return (*found, _from(record))
 
 
-def _crs_name(crs: Any) -> str:
-    import pyproj
-
-    authority = pyproj.CRS.from_user_input(crs).to_authority()
-    return ":".join(authority) if authority else pyproj.CRS.from_user_input(crs).name
-
-
 def contour_maps(record: GlacierRecord) -> list[MapPlot]:
     """Return the front predicted by each model for its last date, and the bands that should hold a share of it."""
     fronts = record.fronts
@@ -202,26 +163,26 @@ def contour_maps(record: GlacierRecord) -> list[MapPlot]:
         target, cutoff = day(last["target_date"].iloc[0]), day(last["cutoff"].iloc[0])
         lines = [
             Line(
-                pieces=_pieces(last_seen.geometry, 1.0),
+                pieces=pieces_of(last_seen.geometry, 1.0),
                 date=seen_on,
                 rank=0.0,
                 label=say("map.last_front", date=seen_on),
             )
         ]
         lines += [
-            Line(pieces=_pieces(row.geometry, 1.0), rank=1.0, label=say("map.predicted", date=target))
+            Line(pieces=pieces_of(row.geometry, 1.0), rank=1.0, label=say("map.predicted", date=target))
             for row in last[last["kind"] == "front"].itertuples()
         ]
         maps.append(
             MapPlot(
-                title=say(f"map.contour{kind}", model=str(model)), source=record.source, crs=_crs_name(crs),
+                title=say(f"map.contour{kind}", model=str(model)), source=record.source, crs=crs_name(crs),
                 lines=tuple(lines),
                 caption=(
                     say(f"map.contour_caption{kind}", date=target, model=str(model), cutoff=cutoff),
                     *([say("map.bands", levels=levels)] if levels else []), say(f"source.{record.source}_fronts"),
                 ),
                 outlines=tuple(
-                    Outline(rings=_rings(row.geometry), kind="band", share=float(row.level),
+                    Outline(rings=rings_of(row.geometry), kind="band", share=float(row.level),
                             label=say("map.band", share=Number(100 * row.level, unit="%")))
                     for row in bands.itertuples()
                 ),

@@ -34,7 +34,7 @@ from glaciertime.report.content.parts import (
     say,
 )
 from glaciertime.report.content.region_sums import sum_blocks
-from glaciertime.report.content.series import front_label, per_year, variable_label
+from glaciertime.report.content.series import front_label, measured_in, per_year, variable_label
 from glaciertime.report.content.told import called, left_out_lines, quoted, told
 
 __all__ = ["region_content"]
@@ -125,7 +125,7 @@ def _lead(reading: RegionReading, today: dt.date) -> Section:
 
 
 def _title(kind: Mapping[str, str]) -> Phrase:
-    how = dict.fromkeys(part for part in (kind["method"], kind["footprint"]) if part not in ("", "-"))
+    how = measured_in(("", "", kind["method"], kind["footprint"], "", ""), apart=False)
     front = (front_label(kind["front_of"]),) if kind["front_of"] not in ("", "-") else ()
     what: Item = (variable_label(kind["variable"]), *how, *front)
     return say("region.kind", what=what, dataset=kind["dataset"], source=say(f"data.is_{kind['source']}"))
@@ -223,7 +223,7 @@ def _totals(one: KindReading, correlation: float) -> Table:
         if total.n > 1 and math.isfinite(total.sigma):
             others = (Number(total.sigma_independent, unit=of, digits=2), Number(total.sigma_full, unit=of, digits=2))
         rows.append((say(f"region.sum_{name}"), number, *others))
-    if len(one.table) > 1:
+    if len(one.table) > 1 and one.table["per_year"].notna().all():
         rows.append(
             (say("region.median"), Number(one.table["per_year"].median(), unit=per_year(unit), is_change=True), "", "")
         )
@@ -237,11 +237,12 @@ def _totals(one: KindReading, correlation: float) -> Table:
 
 def _map(one: KindReading, reading: RegionReading, names: _Names) -> list[Block]:
     points = {name: reading.points[name] for name in sorted(reading.points)}
-    rates = dict(zip(one.table["glacier"], map(float, one.table["per_year"]), strict=True))
+    rated = one.table[one.table["per_year"].notna()]
+    rates = dict(zip(rated["glacier"], map(float, rated["per_year"]), strict=True))
     placed = [name for name in rates if name in points]
     if len(placed) < 2:  # a map of one says less than its name
         return []
-    more = len(one.table) - len(placed)
+    more = len(rates) - len(placed)
     caption: list[Item] = [say("region.map_caption", n=count(len(placed)))]
     if more:
         caption.append(say("region.map_without", n=count(more)))
@@ -259,8 +260,9 @@ def _ranking(one: KindReading, names: _Names) -> Table:
     rows = tuple(
         (
             names.link(row.glacier), _said(row.start_date, row.start_known), _said(row.end_date, row.end_known),
-            Number(row.start_value, unit=unit, sigma=row.start_sigma),
-            Number(row.end_value, unit=unit, sigma=row.end_sigma),
+            # Ice that fills its footprint has no boundary that could be in error, and no area that is exact.
+            Number(row.start_value, unit=unit, sigma=row.start_sigma or math.nan),
+            Number(row.end_value, unit=unit, sigma=row.end_sigma or math.nan),
             Number(row.change, unit=unit, sigma=row.change_sigma, bound=row.qualifier, is_change=True),
             Number(row.per_year, unit=per_year(unit), sigma=row.per_year_sigma, bound=row.qualifier, is_change=True),
             count(row.dates), told(row.note),

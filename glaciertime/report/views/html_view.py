@@ -186,6 +186,9 @@ class _Page:
 
     def _in_cell(self, cell: Item, column: Column) -> str:
         text = self._cell(cell, unit=not column.unit)
+        if self._is_print:
+            # On paper nine columns have no room for a value and its error side by side.
+            text = text.replace("\u00a0±", " ±")
         return f"<span>{text}</span>" if text else ""
 
     def _kind(self, cell: Item, column: Column) -> str:

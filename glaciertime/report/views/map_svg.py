@@ -6,14 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from html import escape
 
-import matplotlib as mpl
 import shapely
-from matplotlib.colors import to_hex
 
+from glaciertime.plot.front_lines import OUTLINE_COLOURS, frame_of, rank_colour
 from glaciertime.report.content.parts import Item, Line, MapPlot, Outline, say
 from glaciertime.report.wording import Wording
 
-__all__ = ["map_svg", "ramp_colour"]
+__all__ = ["map_svg"]
 
 _WIDTH = 1000.0
 _HIGHEST_REM, _HIGHEST_MM = 42.0, 100.0
@@ -21,22 +20,8 @@ _HIGHEST_REM, _HIGHEST_MM = 42.0, 100.0
 _GRID = 'stroke="#e1e5e9" stroke-width="1" font-size="25" font-family="DejaVu Sans, sans-serif"'
 _STAMP = 'fill="#b00020" fill-opacity=".18" font-size="60"'
 _WORDS = 'fill="#57606a" stroke="none"'
-#: The end of the ramp is too bright on white.
-_BRIGHTEST = 0.92
-_OUTLINES = {"box": "#1b1f24", "fjord": "#d55e00", "common": "#1b1f24"}
 _BAND, _SEEN, _LINE = "#0072b2", "#333333", "#777777"
 Points = Sequence[tuple[float, float]]
-
-
-def ramp_colour(rank: float) -> str:
-    """Return the colour of a rank between 0 and 1.
-
-    Examples
-    --------
-    >>> ramp_colour(0.0)
-    '#440154'
-    """
-    return to_hex(mpl.colormaps["viridis"](_BRIGHTEST * rank))
 
 
 class _Plane:
@@ -63,14 +48,7 @@ def _frame(plot: MapPlot) -> tuple[float, float, float, float]:
     for outline in plot.outlines:
         if outline.kind in ("fjord", "band"):
             points += [point for ring in outline.rings for point in ring]
-    xs, ys = [x for x, _ in points], [y for _, y in points]
-    x_min, x_max, y_min, y_max = min(xs), max(xs), min(ys), max(ys)
-    margin = 0.12 * max(x_max - x_min, y_max - y_min, 1000.0)
-    x_min, x_max, y_min, y_max = x_min - margin, x_max + margin, y_min - margin, y_max + margin
-    # A strip is no map: at least half as wide as high, and half as high as wide.
-    more_x = max(0.0, 0.7 * (y_max - y_min) - (x_max - x_min)) / 2
-    more_y = max(0.0, 0.5 * (x_max - x_min) - (y_max - y_min)) / 2
-    return x_min - more_x, y_min - more_y, x_max + more_x, y_max + more_y
+    return frame_of(points)
 
 
 def map_svg(plot: MapPlot, *, wording: Wording, is_print: bool = False) -> str:
@@ -143,7 +121,7 @@ def _outlines(outlines: Sequence[Outline], plane: _Plane) -> Iterator[str]:
         if outline.kind == "band":
             yield f'<path d="{path}" class="band" fill="{_BAND}" fill-opacity=".2" fill-rule="evenodd" stroke="none"/>'
         else:
-            colour = _OUTLINES.get(outline.kind, "#999999")
+            colour = OUTLINE_COLOURS.get(outline.kind, "#999999")
             yield f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.2"/>'
 
 
@@ -169,7 +147,7 @@ def _lines(lines: Sequence[Line], plane: _Plane, wording: Wording) -> Iterator[s
 def _colour(line: Line) -> str:
     if line.label:
         return _SEEN if line.date else _BAND
-    return ramp_colour(line.rank)
+    return rank_colour(line.rank)
 
 
 def _legend(plot: MapPlot, wording: Wording) -> str:
@@ -189,7 +167,7 @@ def _legend(plot: MapPlot, wording: Wording) -> str:
             name = escape(wording.text(outline.label))
             keys[f'<span><i class="key band" style="background:{_BAND}66"></i>{name}</span>'] = None
         else:
-            key(_OUTLINES.get(outline.kind, "#999999"), outline.label)
+            key(OUTLINE_COLOURS.get(outline.kind, "#999999"), outline.label)
     if plot.centreline is not None:
         key(_LINE, plot.centreline.label, ";border-top-style:dashed")
     for line in plot.lines:
@@ -198,7 +176,7 @@ def _legend(plot: MapPlot, wording: Wording) -> str:
     dates = sorted({line.date for line in plot.lines if line.date and not line.label})
     ramp = ""
     if len(dates) > 1:
-        stops = ", ".join(ramp_colour(step / 8) for step in range(9))
+        stops = ", ".join(rank_colour(step / 8) for step in range(9))
         shown = [dates[0], *([dates[len(dates) // 2]] if len(dates) > 4 else []), dates[-1]]
         ends = "".join(f'<time datetime="{date.isoformat()}">{date.isoformat()}</time>' for date in shown)
         ramp = (

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from glaciertime.errors import InputError, UsageError, nearest_names
-from glaciertime.naming import fold_name
+from glaciertime.naming import agreeing, counted, fold_name
 from glaciertime.scenes.datasets.sample import SampleInfo, possible_days
 from glaciertime.scenes.datasets.splits import Split, drawn_units, split_by_own
 
@@ -141,7 +141,7 @@ def _by_unit(infos: Sequence[SampleInfo], plan: SplitPlan, keys: Sequence[str], 
     for name, units in (("validation", validation), ("test", test)):
         shown = ", ".join(sorted(units)[:8]) + (", ..." if len(units) > 8 else "")
         told += f", {len(units)} for {name}" + (f" ({shown})" if units and unit != "block" else "")
-    told += f"; {missing} samples of no {unit} are not used" if missing else ""
+    told += f"; {counted(missing, 'samples')} of no {unit} {agreeing(missing, 'are')} not used" if missing else ""
     return Split(
         train=train, validation=tuple(p for p in places if keys[p] in validation),
         test=tuple(p for p in places if keys[p] in test), told=told,
@@ -168,7 +168,9 @@ def _by_block(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:
     if not over:
         return split
     train, validation = (tuple(p for p in part if p not in over) for part in (split.train, split.validation))
-    told = f"{split.told}; {len(over)} samples over the edge of a block are not used"
+    told = (
+        f"{split.told}; {counted(len(over), 'samples')} over the edge of a block {agreeing(len(over), 'are')} not used"
+    )
     return Split(train=train, validation=validation, test=split.test, told=told)
 
 
@@ -199,10 +201,14 @@ def _by_date(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:
             break
         held += more
     unused = len(infos) - len(before) - len(after)
-    told = f"parted by date: {len(after)} samples from {plan.day} on for test"
+    told = f"parted by date: {counted(len(after), 'samples')} from {plan.day} on for test"
     if held:
         told += f", {len(held)} from {min(_days(infos[place])[0] for place in held)} on for validation"
-    told += f"; {unused} samples whose day is not known well enough are not used" if unused else ""
+    told += (
+        f"; {counted(unused, 'samples')} whose day is not known well enough {agreeing(unused, 'are')} not used"
+        if unused
+        else ""
+    )
     train = tuple(place for place in before if place not in set(held))
     return Split(train=train, validation=tuple(sorted(held)), test=tuple(after), told=told)
 
@@ -218,7 +224,7 @@ def _at_random(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:
     test = round(plan.test_fraction * len(infos))
     rest = test + round(plan.validation_fraction * len(infos))
     if rest >= len(infos):
-        raise InputError(f"--split random: {len(infos)} samples are too few for parts of these shares")
+        raise InputError(f"--split random: {counted(len(infos), 'samples', 'are')} too few for parts of these shares")
     return Split(
         train=tuple(sorted(order[rest:])), validation=tuple(sorted(order[test:rest])), test=tuple(sorted(order[:test])),
         told=f"parted at random: {len(order) - rest} to train on, {rest - test} for validation, {test} for test",
@@ -227,7 +233,7 @@ def _at_random(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:
 
 def _own(infos: Sequence[SampleInfo], plan: SplitPlan) -> Split:
     split = split_by_own(infos)
-    return replace(split, told=f"the data set's own parts: {len(split.train)} samples to train on, "
+    return replace(split, told=f"the data set's own parts: {counted(len(split.train), 'samples')} to train on, "
                                f"{len(split.validation)} for validation, {len(split.test)} for test")  # fmt: skip
 
 

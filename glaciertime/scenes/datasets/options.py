@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from glaciertime.errors import UsageError, nearest_names
+from glaciertime.naming import counted
 
 __all__ = ["as_type", "option_fields", "read_options"]
 
@@ -104,7 +105,7 @@ def _several(kind: Any, value: Any, *, name: str) -> tuple[Any, ...]:
         parts = tuple(value) if isinstance(value, tuple | list) else (value,)
     each, *more = typing.get_args(kind)
     if Ellipsis not in more and len(parts) != 1 + len(more):
-        raise UsageError(f"{name} {value}: {1 + len(more)} values expected, comma-separated")
+        raise UsageError(f"{name} {value}: {counted(1 + len(more), 'values')} expected, comma-separated")
     if not parts:
         raise UsageError(f"{name} is empty; give one value or more, comma-separated")
     return tuple(as_type(each, _number(part) if each in (int, float) else part, name=name) for part in parts)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from glaciertime.dates import DateReading
 from glaciertime.errors import GlacierTimeError, InputError, UsageError
+from glaciertime.naming import counted
 from glaciertime.scenes.datasets.options import as_type
 from glaciertime.scenes.datasets.own_image import (
     OwnImage,
@@ -178,14 +179,15 @@ class OwnImages:
         if not found:
             raise InputError(
                 f"{folder}: no image can be used; {problems[0]}" if problems
-                else f"{folder}: none of {len(pairs)} images lies where outlines are"
+                else f"{folder}: none of {counted(len(pairs), 'images')} lies where outlines are"
             )  # fmt: skip
         if outlines is not None:
             painted = [image.painted for image in found if image.painted is not None]
             told += told_of_outlines(outlines, painted, elsewhere, self._gap_days, margin_m=self.margin_m)
         for value, count in sorted(hidden.items()):
             told.append(
-                f"{value:g} is taken for not observed in {count} images, though they do not say so; --reader "
+                f"{value:g} is taken for not observed in {counted(count, 'images')}, though they do not say so; "
+                "--reader "
                 "nodata=none keeps it"
             )
         kept, odd = of_equal_bands(found)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.scenes.imagery import Imagery
 
 __all__ = ["Level", "check_levels", "level_of", "some_rows"]
@@ -71,7 +72,8 @@ def check_levels(levels: Sequence[tuple[str, Level]]) -> tuple[dict[str, str], s
     if decibels and linear:
         raise InputError(
             f"{decibels[0]} is below 0 nearly all, as decibels are, and {linear[0]} is not ({len(decibels)} and "
-            f"{len(linear)} images): the images of a folder must be on one scale; bring them to one, or keep each kind "
+            f"{counted(len(linear), 'images')}): the images of a folder must be on one scale; bring them to one, or "
+            "keep each kind "
             "in a folder of its own and name it with --reader images=FOLDER"
         )
     known = sorted((level.bright, name, level.stored) for name, level in levels if not math.isnan(level.bright))

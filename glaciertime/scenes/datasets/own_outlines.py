@@ -24,7 +24,7 @@ from glaciertime import naming
 from glaciertime.dates import Dated, DateReading, read_dates
 from glaciertime.errors import AmbiguousDateError, GlacierTimeError, InputError
 from glaciertime.meridian import joined_at_180
-from glaciertime.naming import clean_name, first_column
+from glaciertime.naming import agreeing, clean_name, counted, first_column
 from glaciertime.scenes.datasets.sample import IGNORE, possible_days
 from glaciertime.scenes.dated_rows import days_of_rows
 from glaciertime.scenes.geometries import check_geometry
@@ -368,11 +368,14 @@ def _rows(
     if undated == len(rows):
         told.append(f"{layer.label}: no dates, outlines are matched by place alone")
     elif undated:
-        told.append(f"{layer.label}: {undated} of {len(rows)} outlines have no date, they are matched by place alone")
+        told.append(
+            f"{layer.label}: {undated} of {counted(len(rows), 'outlines', 'have')} no date, they are matched by "
+            "place alone"
+        )
     if bad:
-        told.append(f"{layer.label}: {bad} outlines cannot be used and are left out")
+        told.append(f"{layer.label}: {counted(bad, 'outlines')} cannot be used and {agreeing(bad, 'are')} left out")
     if mended:
-        told.append(f"{layer.label}: {mended} outlines that cross themselves were mended")
+        told.append(f"{layer.label}: {counted(mended, 'outlines')} that cross themselves were mended")
     return rows
 
 
@@ -403,24 +406,29 @@ def told_of_outlines(
     """Return in sentences how images and outlines met."""
     told = list(outlines.told)
     if elsewhere:
-        told.append(f"{elsewhere} images lie where no outline is, and are left out")
+        told.append(
+            f"{counted(elsewhere, 'images', 'lie')} where no outline is, and {agreeing(elsewhere, 'are')} left out"
+        )
     if missed := outlines.count - len(outlines.touched):
-        told.append(f"{missed} of {outlines.count} outlines lie on no image")
+        told.append(f"{missed} of {counted(outlines.count, 'outlines', 'lie')} on no image")
     gaps = [one.gap_days for one in painted if one.gap_days is not None]
     if gaps:
         told.append(
-            f"outlines are up to {max(gaps)} days from their image, {max_gap_days} allowed (--reader max_gap_days=N)"
+            f"outlines are up to {counted(max(gaps), 'days')} from their image, {max_gap_days} allowed (--reader "
+            "max_gap_days=N)"
         )
     if by_place := sum(one.gap_days is None for one in painted):
-        told.append(f"{by_place} images are matched with outlines by place alone")
+        told.append(f"{counted(by_place, 'images', 'are')} matched with outlines by place alone")
     if twice := sum(one.twice > 0 for one in painted):
         told.append(
-            f"on {twice} images outlines of one glacier and day differ: all that any of them holds is taught as ice; "
+            f"on {counted(twice, 'images')} outlines of one glacier and day differ: all that any of them holds is "
+            "taught as ice; "
             "keep the better one"
         )
     if unsure := sum(bool(one.unsure) for one in painted):
         told.append(
-            f"on {unsure} images some ice is not labelled: its outlines are all farther off, or have no date where "
+            f"on {counted(unsure, 'images')} some ice is not labelled: its outlines are all farther off, or have no "
+            "date where "
             "others have one, or those nearest in time leave most of it out"
         )
     told.append(

@@ -12,7 +12,7 @@ import pandas as pd
 from glaciertime import limits
 from glaciertime.dates import Dated, DateReading, read_dates
 from glaciertime.errors import InputError
-from glaciertime.naming import clean_name, column_key
+from glaciertime.naming import clean_name, column_key, counted
 from glaciertime.walls import wall
 
 __all__ = ["Row", "Table", "read_table"]
@@ -47,7 +47,7 @@ class Table:
         """Return a sentence where rows speak of images that are not there."""
         met = Counter(next((name for name in _ends(path) if name in self.rows), "") for path in images)
         left = sorted(set(self.rows) - set(met))
-        return [f"{self.name}: {len(left)} files are not among the images ({left[0]})"] if left else []
+        return [f"{self.name}: {counted(len(left), 'files', 'are')} not among the images ({left[0]})"] if left else []
 
     def check(self, images: Sequence[Path]) -> None:
         """Refuse a row of several images.
@@ -62,7 +62,8 @@ class Table:
         for name, paths in met.items():
             if name and len(paths) > 1:
                 raise InputError(
-                    f"{self.name}: {len(paths)} images are called {name}; name their folders in the column file too, "
+                    f"{self.name}: {counted(len(paths), 'images', 'are')} called {name}; name their folders in the "
+                    "column file too, "
                     f"such as {paths[0].parent.name}/{paths[0].name}"
                 )
 

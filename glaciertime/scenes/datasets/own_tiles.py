@@ -10,6 +10,7 @@ import pyproj
 from affine import Affine
 
 from glaciertime.errors import InputError
+from glaciertime.naming import agreeing, counted
 from glaciertime.scenes.datasets.ground import Grounds, block_of, grounds_of
 from glaciertime.scenes.datasets.own_image import OwnImage, bounds_of
 from glaciertime.scenes.datasets.sample import SampleInfo
@@ -64,7 +65,7 @@ class Tiles:
             "corner"
         ]
         if small:
-            told.append(f"{small} images are smaller than a tile and are left out")
+            told.append(f"{counted(small, 'images', 'are')} smaller than a tile and {agreeing(small, 'are')} left out")
         if edge:
             told.append(f"{edge / pixels:.0%} of the pixels, at right and lower edges, are in no tile")
         if not tiles:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from glaciertime.errors import DataNotFoundError, InputError
-from glaciertime.naming import fold_name
+from glaciertime.naming import counted, fold_name
 from glaciertime.scenes.cloud_layers import is_cloud_layer
 from glaciertime.scenes.folder import RASTER_ENDINGS
 from glaciertime.scenes.listing import entries
@@ -130,7 +130,7 @@ def pair_by_name(images_in: Path, masks_in: Path | None) -> Paired:
             alone.append(image)
         elif len(near) > 1:
             names = " and ".join(path.name for path in near[:3])
-            problems.append(f"{image.name}: {len(near)} masks bear its name ({names}); keep one")
+            problems.append(f"{image.name}: {counted(len(near), 'masks', 'bear')} its name ({names}); keep one")
         else:
             claims.setdefault(near[0], []).append(image)
     for mask, claiming in claims.items():
@@ -138,13 +138,17 @@ def pair_by_name(images_in: Path, masks_in: Path | None) -> Paired:
             pairs.append((claiming[0], mask))
             continue
         names = " and ".join(path.relative_to(images_in).as_posix() for path in claiming[:3])
-        problems.append(f"{names}: {mask.name} bears the name of {len(claiming)} images; give each image its own mask")
+        problems.append(
+            f"{names}: {mask.name} bears the name of {counted(len(claiming), 'images')}; give each image its own mask"
+        )
     pairs.sort()
     told = []
     if alone:
-        told.append(f"{len(alone)} of {len(images)} images have no mask ({alone[0].name}) and are left out")
+        told.append(
+            f"{len(alone)} of {counted(len(images), 'images', 'have')} no mask ({alone[0].name}) and are left out"
+        )
     if left := [path for path in masks if path not in used]:
-        told.append(f"{len(left)} of {len(masks)} masks have no image ({left[0].name}) and are left out")
+        told.append(f"{len(left)} of {counted(len(masks), 'masks', 'have')} no image ({left[0].name}) and are left out")
     if not pairs:
         why = problems[0] if problems else told[0]
         raise InputError(

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from glaciertime import limits
 from glaciertime.errors import GlacierTimeError, InputError
+from glaciertime.naming import counted
 from glaciertime.scenes.datasets.sample import BandScaling, SampleInfo, TrainingData, TrainingSample
 
 __all__ = ["Readable", "readable_part"]
@@ -94,5 +95,5 @@ def readable_part(
     if not problems:
         return data
     if not kept:
-        raise InputError(f"none of {len(data)} samples can be read: {problems[0]}")
+        raise InputError(f"none of {counted(len(data), 'samples')} can be read: {problems[0]}")
     return Readable(data, tuple(kept), tuple(problems))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from glaciertime.dates import as_date, last_day, month_of
 from glaciertime.errors import InputError, UsageError, nearest_names
-from glaciertime.naming import fold_name, other_spellings
+from glaciertime.naming import counted, fold_name, other_spellings
 from glaciertime.scenes.datasets.legend import Legend, Relabelled, binary, chosen, folded, is_background, own_legend
 from glaciertime.scenes.datasets.readable import Readable, readable_part
 from glaciertime.scenes.datasets.readers import open_training_data, reader_fields
@@ -308,7 +308,7 @@ def by_what_is_known(
         away = len(left) - len(found)
         if away:
             aside = f", {unknown} of them as their {of} is not known" if unknown else ""
-            told.append(f"{option}: {away} of {len(left)} samples left out{aside}")
+            told.append(f"{option}: {away} of {counted(len(left), 'samples')} left out{aside}")
         left = found
 
     if selection.start or selection.end:
@@ -395,7 +395,7 @@ def _equal(images: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     again = [held for held in names.values() if len(held) > 1]
     if not again:
         return ()
-    return (f"{sum(map(len, again))} images are equal pixel for pixel ({', '.join(again[0][:3])})",)
+    return (f"{counted(sum(map(len, again)), 'images', 'are')} equal pixel for pixel ({', '.join(again[0][:3])})",)
 
 
 def _by_labels(
@@ -414,7 +414,7 @@ def _by_labels(
     ):
         found = [index for index in left if holds[index]]
         if len(found) < len(left):
-            told.append(f"{len(left) - len(found)} of {len(left)} samples left out: {why}")
+            told.append(f"{len(left) - len(found)} of {counted(len(left), 'samples')} left out: {why}")
         left = found
     if selection.min_labelled:
         objects = [place for place, name in enumerate(legend.classes) if not is_background(name)]
@@ -422,7 +422,8 @@ def _by_labels(
         found = [index for index in left if share[index] >= selection.min_labelled]
         names = ", ".join(legend.classes[place] for place in objects)
         told.append(
-            f"--min-labelled {selection.min_labelled:g}: {len(left) - len(found)} of {len(left)} samples left out, "
+            f"--min-labelled {selection.min_labelled:g}: {len(left) - len(found)} of "
+            f"{counted(len(left), 'samples')} left out, "
             f"with less than {selection.min_labelled:.0%} of their pixels {names}"
         )
         left = found

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from glaciertime.errors import InputError, nearest_names
+from glaciertime.naming import agreeing, counted
 from glaciertime.scenes.datasets.sample import SampleInfo
 
 __all__ = ["Split", "drawn_units", "split_by_block", "split_by_glacier", "split_by_own"]
@@ -116,10 +117,13 @@ def split_by_block(
     told = [f"held out by {unit}"]
     for name, part, share in (("test", split.test, wanted[0]), ("validation", split.validation, wanted[1])):
         if share and abs(len(part) - share) > _NEAR_ENOUGH * share:
-            told.append(f"{len(part)} of {len(infos)} samples for {name}, {share:.0f} asked for")
+            told.append(f"{len(part)} of {counted(len(infos), 'samples')} for {name}, {share:.0f} asked for")
     left_out = len(infos) - len(split.train) - len(split.validation) - len(split.test)
     if left_out:
-        told.append(f"{left_out} samples within {_GUARD_DAYS} days of one that is held out are not used")
+        told.append(
+            f"{counted(left_out, 'samples')} within {counted(_GUARD_DAYS, 'days')} of one that is held out "
+            f"{agreeing(left_out, 'are')} not used"
+        )
     return replace(split, told="; ".join(told))
 
 

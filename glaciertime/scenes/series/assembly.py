@@ -23,6 +23,7 @@ from glaciertime.scenes.series.judging import (
 from glaciertime.scenes.series.reading import RawTable, raw_table_from_file, raw_table_from_frame
 from glaciertime.scenes.series.rows import rows_of_form
 from glaciertime.scenes.series.told import Told
+from glaciertime.sentences import sentence
 from glaciertime.tables import SERIES_KEY, by_series, empty, flags_of, join_flags, validate
 
 __all__ = ["SeriesTable", "read_series", "series_of_table"]
@@ -146,10 +147,7 @@ def _refuse_unsaid(
         why = "the values scatter about one mean, as changes do, and do not add up"
     else:
         if unsaid:
-            told.note(
-                f"{next(iter(unsaid))[1]} is taken as counted from one reference; give --per-period if each value "
-                "counts from the date before"
-            )
+            told.note(f"{sentence('one-reference', name=next(iter(unsaid))[1])}; {sentence('give-per-period')}")
         return
     raise InputError(
         f"{table.name}, {_label(key)}: it is not said whether each change counts from the date before or all from one "

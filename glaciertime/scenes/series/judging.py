@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from glaciertime.naming import counted
 from glaciertime.scenes.series.numbers import sentinels
 from glaciertime.scenes.series.told import FIGURE, Told
 from glaciertime.tables import variable_named
@@ -57,7 +58,8 @@ def judged_series(rows: pd.DataFrame, told: Told) -> Judged:
         if negative.sum() > max(1, 0.2 * len(rows)):
             return Judged(
                 rows.iloc[:0],
-                f"{int(negative.sum())} of {len(rows)} values of {variable.name} are negative, which cannot be; "
+                f"{int(negative.sum())} of {counted(len(rows), 'values')} of {variable.name} are negative, which "
+                "cannot be; "
                 "changes are told with --variable, such as area_change_km2 or length_change_m",
             )
         for row in rows[negative].itertuples():

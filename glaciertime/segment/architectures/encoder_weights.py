@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
+from glaciertime.naming import counted
 
 __all__ = ["load_encoder_weights"]
 
@@ -89,7 +90,9 @@ def _weights_file(source: str) -> Path:
         )
     files = [path for ending in _ENDINGS for path in sorted(Path(folders[0]).rglob(f"*{ending}"))]
     if len(files) != 1:
-        raise InputError(f"package '{source}' holds {len(files)} files of weights, one expected; give the file itself")
+        raise InputError(
+            f"package '{source}' holds {counted(len(files), 'files')} of weights, one expected; give the file itself"
+        )
     return files[0]
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.segment.judge.intervals import LEAST_UNITS, drawn_ends
 
 __all__ = [
@@ -329,7 +330,9 @@ def compare_ranks(values: NDArray[np.floating], *, larger_is_better: bool = True
     count, models = whole.shape
     none = np.full(models, math.nan)
     if models < 3:
-        return Friedman(count, math.nan, math.nan, none, math.nan, f"{models} models: ranks are tested from three on")
+        return Friedman(
+            count, math.nan, math.nan, none, math.nan, f"{counted(models, 'models')}: ranks are tested from three on"
+        )
     if count < LEAST_UNITS:
         why = f"{_units(count)} in common: no p-value of fewer than {LEAST_UNITS}"
         return Friedman(count, math.nan, math.nan, none, math.nan, why)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.naming import counted
 from glaciertime.segment.description import ModelSpec, shipped_names, weights_path
 from glaciertime.segment.frame import Frame
 from glaciertime.segment.predict.uncertainty import mutual_information
@@ -99,7 +100,8 @@ def parse_weights(weights: str, merge: str | None) -> tuple[tuple[str, ...], Mer
         raise UsageError(f"--weights {weights}: a name is missing between the commas")
     if merge is None:
         raise UsageError(
-            f"--weights {weights}: {len(parts)} models named; say how they become one with --merge mean, --merge vote, "
+            f"--weights {weights}: {counted(len(parts), 'models')} named; say how they become one with --merge "
+            "mean, --merge vote, "
             "or the classes in their order of precedence, such as --merge 'debris>clean'"
         )
     rule = parse_merge(merge)
@@ -345,8 +347,9 @@ def merge_pixels(
     """
     shapes = {(*each.shape[1:], *mask.shape) for each, mask in zip(probabilities, zones, strict=True)}
     if len(shapes) != 1 or len(probabilities) != len(united.members):
-        raise InputError(f"pixels of {len(probabilities)} models given, in the shapes {sorted(shapes)}; those of "
-                         f"{len(united.members)} models expected, in one")  # fmt: skip
+        raise InputError(f"pixels of {counted(len(probabilities), 'models')} given, in the shapes {sorted(shapes)}; "
+                         "those of "
+                         f"{counted(len(united.members), 'models')} expected, in one")  # fmt: skip
     observed = np.logical_and.reduce([np.isfinite(each).all(axis=0) for each in probabilities])
     if not observed.any():
         raise InputError("no pixel was seen by all of the models; there is nothing to merge")

@@ -13,6 +13,7 @@ import numpy as np
 
 from glaciertime.documents import read_json
 from glaciertime.errors import InputError
+from glaciertime.naming import agreeing, counted
 from glaciertime.scenes.datasets.sample import IGNORE, TrainingSample
 from glaciertime.segment.teach.config import TrainConfig
 from glaciertime.segment.teach.keeping import Keeper
@@ -126,7 +127,8 @@ def history_of(state: dict[str, Any], marks: Marks, held_out: Sequence[str], *, 
         trained = set(then["names"]) & set(held_out)
         if trained:
             raise InputError(
-                f"{out}: {len(trained)} images of the validation part, such as {min(trained)}, were trained on before "
+                f"{out}: {counted(len(trained), 'images')} of the validation part, such as {min(trained)}, "
+                f"{agreeing(len(trained), 'were')} trained on before "
                 "the data changed: their scores would be too good; give another folder, or name validation glaciers"
             )
         _log.warning(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.scenes.datasets.sample import IGNORE, SampleInfo
 
 __all__ = ["EpochSampler", "Place", "class_centre", "group_weights", "inverse_frequency"]
@@ -72,7 +73,9 @@ class EpochSampler:
                 or values.min() < 0
                 or not values.sum()
             ):
-                raise InputError(f"{len(values)} weights given for {len(self.indices)} samples; one >= 0 each expected")
+                raise InputError(
+                    f"{len(values)} weights given for {counted(len(self.indices), 'samples')}; one >= 0 each expected"
+                )
             self._probability = values / values.sum()
 
     def set_epoch(self, epoch: int) -> None:

@@ -9,10 +9,11 @@ import pandas as pd
 
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError, nearest_names
+from glaciertime.naming import counted
 from glaciertime.provenance.rows import names_of_rows
 from glaciertime.sentences import sentence
 from glaciertime.tables import OUTLIER_FLAGS, SERIES_KEY, by_series, flags_of, has_flag, side_of_bound, variable_named
-from glaciertime.units import as_date, years_between
+from glaciertime.units import as_date, rate_years
 
 __all__ = ["DIFFERENCE_COLUMNS", "difference_bound", "difference_table", "is_length", "notes_on_ends"]
 
@@ -97,7 +98,8 @@ def difference_table(
         Columns :data:`DIFFERENCE_COLUMNS`, one row per series: the value at the end minus that at the start, in the
         unit of the variable, negative where a length, an area or a mass has shrunk. Sigmas are taken as independent;
         NaN where unknown. ``qualifier`` is ``at most`` or ``at least`` where one of the two is a bound; the change is
-        NaN where both are and nothing can be said, and where both are of one date.
+        NaN where both are and nothing can be said, and where both are of one date; ``change_per_year`` is NaN too where
+        the dates lie less than eleven months apart.
 
     Raises
     ------
@@ -164,10 +166,12 @@ def _difference(
     # Of one date nothing is known of a change: it is no 0.
     is_one = start["date"] == end["date"]
     change = math.nan if side is None or is_one else float(end["value"] - start["value"])
-    years = years_between(start["date"], end["date"])
+    years = rate_years(start["date"], end["date"])
     notes = [] if side is not None else [sentence("both-bounds")]
     if is_one:
         notes.append(sentence("same-observation"))
+    if math.isnan(years) and not math.isnan(change):
+        notes.append(sentence("short-span"))
     if doubtful.all():
         notes.append(sentence("all-doubtful"))
     notes += notes_on_ends(str(start["quality"]), str(end["quality"]))
@@ -179,7 +183,7 @@ def _difference(
         "end_value": float(end["value"]),
         "change": change,
         "change_sigma": math.nan if is_one else math.hypot(start["sigma"], end["sigma"]),
-        "change_per_year": change / years if years else math.nan,
+        "change_per_year": change / years,
         "unit": start["unit"],
         "qualifier": side or "",
         "note": "; ".join(notes),
@@ -199,7 +203,8 @@ def _nearest(series: pd.DataFrame, date: Any, key: tuple[str, ...], max_gap_days
     if gap_days > max_gap_days:
         raise InputError(
             f"{key[0]}, {variable_named(key[1]).label}: the observation nearest to {wanted.date()} is of "
-            f"{row['date'].date()}, {gap_days} days away; allowed are {max_gap_days:g}; give a nearer date or "
+            f"{row['date'].date()}, {counted(gap_days, 'days')} away; allowed are {max_gap_days:g}; give a nearer "
+            "date or "
             f"--max-gap {gap_days}"
         )
     return row

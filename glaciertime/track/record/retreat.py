@@ -7,18 +7,17 @@ from collections.abc import Hashable
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import pandas as pd
-import shapely
 
 from glaciertime.combining import of_its_day, rows_of_day
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.provenance.rows import names_of_rows
 from glaciertime.sentences import sentence
 from glaciertime.tables import OUTLIER_FLAGS, by_series, flags_of, has_flag, side_of_bound
 from glaciertime.track.record.difference import difference_bound, notes_on_ends
-from glaciertime.track.record.ground import measured_ground
-from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, years_between
+from glaciertime.track.record.ground import common_area_km2, measured_ground, near_pairs
+from glaciertime.units import as_date, decimal_year, number_text, polygon_area_km2, rate_years
 
 __all__ = ["RETREAT_COLUMNS", "retreat_table", "sum_row"]
 
@@ -72,7 +71,8 @@ def retreat_table(
         have been lost than was seen; ``at most`` where it filled it at the end, or had not reached it at the start. The
         loss is NaN where both areas are bounds and nothing can be said. ``retreat_m`` is how far the front retreated
         between the same two days, positive inland, by ``retreat_method``; NaN where a day has no position, or only
-        one that is flagged as an outlier, unclear or of a part of the image. Of one date the loss is NaN.
+        one that is flagged as an outlier, unclear or of a part of the image. Of one date the loss is NaN, and that per
+        year where the two lie less than eleven months apart.
 
     Raises
     ------
@@ -146,7 +146,8 @@ def _nearest(series: pd.DataFrame, date: Any, glacier: str, max_gap_days: float,
     gap_days = int(gaps.min().days)
     if gap_days > max_gap_days:
         raise InputError(
-            f"{glacier}: the observation nearest to {wanted.date()} is of {row['date'].date()}, {gap_days} days away; "
+            f"{glacier}: the observation nearest to {wanted.date()} is of {row['date'].date()}, "
+            f"{counted(gap_days, 'days')} away; "
             f"allowed are {max_gap_days:g}; give a nearer date or --max-gap {gap_days}"
         )
     return row
@@ -171,7 +172,7 @@ def _change(
     loss = start["value"] - end["value"]
     sigma = math.hypot(_sigma(start), _sigma(end))
     is_one = start["date"] == end["date"]
-    years = years_between(start["date"], end["date"])
+    years = rate_years(start["date"], end["date"])
     side = _loss_bound(start, end)
     if side is None or is_one:
         # Of one date nothing is lost and nothing kept: the change is not known, and no 0.
@@ -189,8 +190,8 @@ def _change(
         "loss_percent_sigma": math.nan
         if is_one
         else _percent_sigma(start["value"], end["value"], _sigma(start), _sigma(end)),
-        "loss_per_year_km2": loss / years if years else math.nan,
-        "loss_per_year_sigma_km2": sigma / years if years else math.nan,
+        "loss_per_year_km2": loss / years,
+        "loss_per_year_sigma_km2": sigma / years,
         "footprint": footprint,
         "footprint_area_km2": _footprint_area(footprints, glacier, footprint, dataset),
         "qualifier": side or "",
@@ -238,6 +239,8 @@ def _note(start: pd.Series, end: pd.Series) -> str:
     notes = []
     if start["date"] == end["date"]:
         notes.append(sentence("same-observation"))
+    elif math.isnan(rate_years(start["date"], end["date"])):
+        notes.append(sentence("short-span"))
     notes += notes_on_ends(str(start["quality"]), str(end["quality"]))
     apart = abs(decimal_year(start["date"]) % 1 - decimal_year(end["date"]) % 1)
     # Of a year alone the season is not known.
@@ -291,13 +294,11 @@ def sum_row(table: pd.DataFrame, *, footprints: gpd.GeoDataFrame) -> pd.Series:
     }
     names = list(shapes)
     # Imported series have no ground: of them only the values are known.
-    laid = np.array([shapes[name] for name in names], dtype=object)
-    for first, second in sorted(zip(*shapely.STRtree(laid).query(laid, predicate="intersects"), strict=True)):
-        common = laid[first].intersection(laid[second])
-        if first >= second or common.area <= 0:
-            continue
+    for first, second in near_pairs([shapes[name] for name in names], crs=footprints.crs):
         one, other = names[first], names[second]
-        shared = polygon_area_km2(common, crs=footprints.crs)
+        shared = common_area_km2(shapes[one], shapes[other], crs=footprints.crs)
+        if shared <= 0:
+            continue
         smaller = min(polygon_area_km2(shapes[name], crs=footprints.crs) for name in (one, other))
         if shared > max(_TOUCHING_KM2, _TOUCHING_SHARE * smaller):
             raise InputError(

@@ -417,7 +417,7 @@ def not_screened(observations: pd.DataFrame, *, settings: ScreeningSettings | No
         days, values, sigmas = _arrays(series)
         needed = LEAST_KNOWN if (np.isfinite(sigmas) & (sigmas > 0)).any() else LEAST_UNKNOWN
         if len(values) < needed:
-            reason = sentence("one-value" if len(values) == 1 else "few-values", n=len(values), needed=needed)
+            reason = sentence("few-values", n=len(values), needed=needed)
         elif settings.surging and not any(
             _undone_at_once(k, days, settings.flow_window_days) for k in range(len(days))
         ):
@@ -440,7 +440,7 @@ def screening_notes(observations: pd.DataFrame, *, settings: ScreeningSettings |
     notes = []
     for reason, rows in missing.groupby("reason", sort=False):
         names = list(dict.fromkeys(f"{row.variable} by {row.method}" for row in rows.itertuples()))
-        notes.append(f"not screened for single wrong values: {', '.join(names)} ({reason})")
+        notes.append(sentence("not-screened", series=", ".join(names), why=reason))
     return notes
 
 

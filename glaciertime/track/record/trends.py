@@ -11,6 +11,7 @@ from glaciertime.combining import evened, one_per_day
 from glaciertime.dates import as_date, last_day
 from glaciertime.slopes import robust_ends, theil_sen_slope, weighted_slope
 from glaciertime.tables import SERIES_KEY, by_series
+from glaciertime.units import rate_years
 
 __all__ = ["RATE_COLUMNS", "rate_table"]
 
@@ -28,8 +29,9 @@ def rate_table(
 
     Values of one day are combined first, and those of a year where some year holds more than three
     (:func:`glaciertime.combining.evened`): every product and page gives the same rate. Bounds (``censored``) count as
-    values; where there are any, ``qualifier`` says ``bound``, and where all are the rates are NaN. Series with fewer
-    than three days in the window are left out.
+    values; where there are any, ``qualifier`` says ``bound``, and where all are the rates are NaN. Rates are NaN too,
+    and ``qualifier`` is ``short``, where the days span less than eleven months: the slope of a season is none of a
+    year. Series with fewer than three days in the window are left out.
 
     Parameters
     ----------
@@ -60,7 +62,9 @@ def rate_table(
         daily = evened(every)
         days = (daily["date"] - pd.Timestamp("1970-01-01")).dt.days.to_numpy(dtype=float)
         told = dict.fromkeys(_RATES, math.nan)
-        if not every["censored"].all():  # of bounds alone the slope is that of the footprint, not of the ice
+        is_short = math.isnan(rate_years(daily["start"].iloc[0], daily["end"].iloc[-1]))
+        # Of bounds alone the slope is that of the footprint, not of the ice.
+        if not is_short and not every["censored"].all():
             weighted = weighted_slope(days, daily["value"], daily["sigma"], level=level)
             robust = theil_sen_slope(days, daily["value"], level=level)
             ends = robust_ends(robust, days, daily["value"], daily["sigma"], level=level)
@@ -76,7 +80,7 @@ def rate_table(
                 **told,
                 "level": level,
                 "unit": series["unit"].iloc[0],
-                "qualifier": "bound" if every["censored"].any() else "",
+                "qualifier": "short" if is_short else "bound" if every["censored"].any() else "",
                 "source": series["source"].iloc[0],
             }
         )

@@ -16,7 +16,7 @@ from glaciertime.errors import InputError
 from glaciertime.track.place import place_of, published
 from glaciertime.track.ruler.ruler import FrontRuler
 from glaciertime.track.settings import TrackSettings
-from glaciertime.units import as_date
+from glaciertime.units import as_date, rate_years
 
 __all__ = ["flowline_positions", "flowline_retreat"]
 
@@ -81,8 +81,8 @@ def flowline_retreat(
     -------
     GeoDataFrame
         One row per kind of front and line that both fronts cross: ``front_of, offset_m, start_date, end_date,
-        retreat_m`` (positive inland), ``retreat_m_per_year``, and the piece of the line between the two fronts, in
-        EPSG:4326. From a front of one kind to one of another nothing retreats.
+        retreat_m`` (positive inland), ``retreat_m_per_year`` (NaN over less than eleven months), and the piece of the
+        line between the two fronts, in EPSG:4326. From a front of one kind to one of another nothing retreats.
     """
     if fronts.empty:
         raise InputError(f"{glacier.name}: no fronts to map")
@@ -112,7 +112,7 @@ def _retreat_of_kind(
             at = int(np.argmin(np.abs((dates - pd.Timestamp(as_date(wanted))).days)))
         picked.append(at)
     start, end = picked
-    years = (dates[end] - dates[start]).days / 365.25
+    years = rate_years(dates[start], dates[end])
     offsets, lines = ruler.offset_lines
     for k, (offset, line) in enumerate(zip(offsets, lines, strict=True)):
         before, after = matrix.iloc[start, k], matrix.iloc[end, k]
@@ -132,7 +132,7 @@ def _retreat_of_kind(
                 "start_date": dates[start],
                 "end_date": dates[end],
                 "retreat_m": before - after,
-                "retreat_m_per_year": (before - after) / years if years else np.nan,
+                "retreat_m_per_year": (before - after) / years,
                 "geometry": published(piece, ruler.place.crs),
             }
         )

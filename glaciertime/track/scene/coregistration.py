@@ -25,6 +25,7 @@ from affine import Affine
 from numpy.typing import NDArray
 
 from glaciertime.errors import InputError
+from glaciertime.naming import counted
 from glaciertime.scenes.acquisition import NO_DATA, ROCK, MaskScene
 
 __all__ = ["Shift", "coregistered", "rock_shifts"]
@@ -135,7 +136,8 @@ def rock_shifts(scenes: Sequence[MaskScene]) -> list[Shift]:
     order = sorted((k for k, count in enumerate(rock_px) if count >= _LEAST_EDGE_PX), key=lambda k: (-rock_px[k], k))
     if len(order) < 2:
         raise InputError(
-            f"{len(order)} of {len(scenes)} scenes hold rock: there is nothing to register them to each other on; "
+            f"{len(order)} of {counted(len(scenes), 'scenes', 'hold')} rock: there is nothing to register them to "
+            "each other on; "
             "leave --coregister out, or give masks in which rock has a class of its own"
         )
     pixel_m = abs(grid.transform.a)

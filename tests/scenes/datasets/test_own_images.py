@@ -404,7 +404,7 @@ def test_outlines_without_dates_are_matched_by_place_and_it_is_said(tmp_path: Pa
     assert found[0].labels.tolist() == halves(1, 0).tolist()
     told = "; ".join(found.told)
     assert "no dates, outlines are matched by place alone" in told
-    assert "1 images lie where no outline is, and are left out" in told
+    assert "1 image lies where no outline is, and is left out" in told
     assert "1 of 2 outlines lie on no image" in told
     assert "ice that nobody outlined is taught as none" in told
 
@@ -615,7 +615,7 @@ def test_outlines_of_one_day_that_differ_are_told(tmp_path: Path) -> None:
         gpd.GeoDataFrame(rows, geometry=list(shapes), crs=UTM).to_file(tmp_path / "o.gpkg")
         return " ".join(opened(tmp_path, outlines="o.gpkg").told)
 
-    assert "on 1 images outlines of one glacier and day differ" in told(narrow, moved)
+    assert "on 1 image outlines of one glacier and day differ" in told(narrow, moved)
     # A glacier and one of its parts, and the same outline twice, do not contradict each other.
     assert "differ" not in told(wide, narrow)
     assert "differ" not in told(narrow, narrow)

@@ -36,7 +36,7 @@ def test_a_row_of_two_images_is_refused(root: Path) -> None:
 
 def test_a_row_of_no_image_is_told(root: Path) -> None:
     (root / "images.csv").write_text("file,date\nJorum/a.tif,2006-01-02\n")
-    assert OwnImages(root).problems == ("images.csv: 1 files are not among the images (Jorum/a.tif)",)
+    assert OwnImages(root).problems == ("images.csv: 1 file is not among the images (Jorum/a.tif)",)
 
 
 def test_days_to_an_outline_go_with_outlines(root: Path) -> None:
