@@ -258,7 +258,6 @@ MUTANTS = [
         ("(one.years >= first) & (one.years <= year + 1e-9)", "(one.years >= first)"),
         ("rows = rows[bank.target_year[rows] <= last]", "rows = rows[bank.target_year[rows] <= last + 9]"),
         ("np.diff(columns, axis=0) - usual * gaps[:, None]", "np.diff(columns, axis=0)"),
-        ("- (values[-1] - values[0]) / span * gaps) / root", ") / root"),
         ("future - response.at_origin - response.usual_per_year", "future - response.usual_per_year"),
         ("- response.usual_per_year * ahead[:, None]", "- 0 * response.usual_per_year"),
         ("excess @ response.effect / scale", "excess @ response.effect"),

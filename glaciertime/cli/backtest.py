@@ -72,7 +72,7 @@ def backtest(
     dataset: DatasetOption = None,
     front_of: FrontOfOption = None,
     covariates: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             metavar="FILE", help="CSV date,name,value: score models with it too, as if its future were known."
         ),
@@ -117,9 +117,13 @@ def backtest(
     chosen = chosen_held(store, selection_of(glacier, every=every, region=region, manifest=manifest, rgi=rgi))
     metrics = split_names(metric) or None
     check_metrics(metrics, [])
-    if covariates is None and covariate_effect != "level":
+    if len(covariates or ()) > 1:
+        raise UsageError(
+            "--covariates: what is scored is past and has no several futures; give one file of all covariates"
+        )
+    if not covariates and covariate_effect != "level":
         raise UsageError(f"--covariate-effect {covariate_effect} given without --covariates; give their file as well")
-    given = covariates_of([covariates] if covariates else (), effect=covariate_effect, season=season)
+    given = covariates_of(covariates or (), effect=covariate_effect, season=season)
     models = split_names(model) or (["last", "kalman", "arima"] if given else default_models())
     get_models(models)
     if given:
@@ -159,7 +163,7 @@ def backtest(
                 continue
             assert outlook.read is not None
             if not (strict and outlook.has_failed):
-                files = {**files_of(weights), "covariates": covariates}
+                files = {**files_of(weights), **files_of(covariates, what="covariates")}
                 made_by = outlook.read.run(run, glacier=outlook.glacier, files=files, settings=outlook.settings)
                 store.store_scores(rows, run=made_by)
                 run.stored.append(f"{len(rows)} scores of {outlook.glacier} in {archive}")

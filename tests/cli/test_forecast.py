@@ -114,6 +114,7 @@ def test_a_backtest_with_covariates_is_perfect_prognosis_and_no_verdict(toy: Com
     [
         (("--model", "last,drift"), "last, drift takes no covariates; give --model with some of kalman", 2),
         (("--model", "kalman", "--covariate-effect", "speed"), "no covariate effect 'speed'", 2),
+        (("--covariates", "other.csv"), "what is scored is past and has no several futures; give one file", 2),
         (("--model", "last,kalman"), "melt ends on 2012-01-01, before the last target date, 2016-03-15", 1),
     ],
 )

@@ -42,7 +42,8 @@ def _response(years: NDArray[np.float64], values: NDArray[np.float64], columns: 
     usual = (columns[-1] - columns[0]) / span
     root = np.sqrt(gaps)
     x = (np.diff(columns, axis=0) - usual * gaps[:, None]) / root[:, None]
-    y = (np.diff(values) - (values[-1] - values[0]) / span * gaps) / root
+    # The trend of the values needs no leaving out: what is left of the covariates has none.
+    y = np.diff(values) / root
     spread = np.sqrt((x**2).mean(axis=0))
     # What never varied beside its trend, but for rounding, has no effect and no unit.
     spread = np.where(spread > 1e-9 * np.abs(columns).max(axis=0) / root.max(), spread, np.inf)
