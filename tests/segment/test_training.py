@@ -22,6 +22,8 @@ from glaciertime.errors import GlacierTimeError, InputError, UsageError, Writing
 from glaciertime.scenes.datasets.mixture import InMemory  # noqa: E402
 from glaciertime.scenes.datasets.sample import SampleInfo, TrainingSample  # noqa: E402
 from glaciertime.segment.description import read_spec  # noqa: E402
+from glaciertime.segment.normalisation import Normalisation  # noqa: E402
+from glaciertime.segment.teach import loading, training  # noqa: E402
 from glaciertime.segment.teach.config import TrainConfig, read_config, template  # noqa: E402
 from glaciertime.segment.teach.training import train  # noqa: E402
 
@@ -122,6 +124,26 @@ def test_another_training_is_not_mixed_into_a_folder(trained):
     with pytest.raises(InputError, match=r"other settings \(learning_rate\)"):
         train(data(), CONFIG.model_copy(update={"learning_rate": 0.5}), out=out, progress=False)
     assert (out / "weights.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(("card", "workers", "told"), [(True, 0, True), (True, 2, False), (False, 0, False)])
+def test_a_gpu_that_waits_for_patches_is_told(monkeypatch, caplog, card, workers, told):
+    monkeypatch.setattr(loading.torch.cuda, "is_available", lambda: card)
+    monkeypatch.setattr(loading.os, "cpu_count", lambda: 4)
+    config = CONFIG.model_copy(update={"workers": workers})
+    loading.data_loaders(data(), config, training.make_split(data(), config), Normalisation(), None)
+    assert ("setting workers: 3 would" in caplog.text) == told
+
+
+def test_other_workers_go_on_with_a_training(tmp_path):
+    steady = CONFIG.model_copy(update={"schedule": "constant", "warm_up": 0.0})
+    for out, epochs, workers in (("one", 1, 0), ("one", 2, 2), ("two", 2, 0)):
+        config = steady.model_copy(update={"epochs": epochs, "workers": workers})
+        train(data(), config, out=tmp_path / out, progress=False)
+    one, two = (load_file(tmp_path / out / "state.safetensors") for out in ("one", "two"))
+    weights = [name for name in two if name.startswith("state_dict")] or list(two)
+    assert weights
+    assert all(torch.equal(one[name], two[name]) for name in weights)
 
 
 def test_the_order_of_the_changes_is_no_setting(tmp_path):

@@ -154,7 +154,7 @@ _COMMENTS = {
     "average": "decay of a running average of the weights that is kept in their place; 0 for none",
     "precision": "32-true, bf16-mixed or 16-mixed",
     "devices": "number of GPUs or processes, or auto",
-    "workers": "processes that read patches",
+    "workers": "processes that cut patches; with 0 a GPU waits for them",
     "zones": "how a mask is made of probabilities: argmax, or line (ocean above, glacier below)",
 }
 

@@ -28,6 +28,8 @@ _FILES = (
 )  # fmt: skip
 #: When a training ends, not what it is: raised, it goes on.
 _ENDS = ("epochs", "patience")
+#: What changes no number: how many processes cut patches.
+_FREE = ("workers",)
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,7 @@ def check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
     Raises
     ------
     InputError
-        If it holds one of other settings, but for more epochs or another patience.
+        If it holds one of other settings, but for more epochs, another patience or other workers.
     UsageError
         If files of the same names lie there that no training made.
     """
@@ -54,7 +56,7 @@ def check_same(config: TrainConfig, out: Path, *, overwrite: bool) -> None:
         changed = sorted(
             key
             for key in was.keys() | now
-            if key not in _ENDS and was.get(key, usual.get(key)) != now.get(key, usual.get(key))
+            if key not in (*_ENDS, *_FREE) and was.get(key, usual.get(key)) != now.get(key, usual.get(key))
         )
         if changed:
             raise InputError(f"{out} holds a training with other settings ({', '.join(changed)}); give another folder")

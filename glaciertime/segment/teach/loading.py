@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -21,6 +23,8 @@ from glaciertime.segment.teach.sampling import EpochSampler, Place, group_weight
 
 __all__ = ["PatchLoader", "augmentation_of", "batches_per_device", "data_loaders"]
 
+_log = logging.getLogger(__name__)
+
 
 def data_loaders(
     data: TrainingData,
@@ -33,6 +37,11 @@ def data_loaders(
 
     ``draw_weights`` are the chances of the images of ``split.train``, by default those of ``config.balance``.
     """
+    cores = os.cpu_count() or 1
+    if config.workers == 0 and cores > 1 and torch.cuda.is_available():
+        _log.warning(
+            "the GPU waits while patches are cut; setting workers: %d would cut them beside", min(8, cores - 1)
+        )
     plan = replace(augmentation_of(config), size=config.patch)
     plan.check_bands(len(data.bands))
     weights = None
