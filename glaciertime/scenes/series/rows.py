@@ -34,6 +34,8 @@ _BOUND_WORDS = {
     "lower": "at-least", "min": "at-least", "minimum": "at-least", "lower bound": "at-least", "more than": "at-least",
     "right": "at-least",
 }  # fmt: skip
+#: Those that stand for nothing else, in whatever column.
+_SURE_BOUNDS = {"<", "<=", "≤", ">", ">=", "≥", "at-most", "at most", "at-least", "at least"}
 #: Round the Earth; its surface; more than all its ice.
 _MOST_ON_EARTH = {"m": 4.1e7, "km2": 5.2e8, "Gt": 1e8, "km3": 1e8, "m w.e.": 1e5}
 _OTHER_WAY = {"": "", "at-least": "at-most", "at-most": "at-least"}
@@ -56,6 +58,7 @@ def rows_of_form(table: RawTable, form: Form, options: SeriesOptions, told: Told
     """
     for line, reason in table.ragged:
         told.failed("cannot be read", reason, line)
+    _refuse_unread_bounds(table, form)
     marks = _proven_mark(table, form)
     parts = []
     dated: dict[bool, Any] = {}
@@ -73,6 +76,17 @@ def rows_of_form(table: RawTable, form: Form, options: SeriesOptions, told: Told
         rows = rows[_meant(rows, options.glacier, form, table)]
     rows = _good_rows(rows, told)
     return rows.drop(columns=["id", "reason"]).reset_index(drop=True)
+
+
+def _refuse_unread_bounds(table: RawTable, form: Form) -> None:
+    """Refuse a column that says of values that they are bounds, and is not read as that."""
+    for column in set(table.cells) - {*form.roles.values(), *(values.column for values in form.values)}:
+        for cell in table.cells[column]:
+            if isinstance(cell, str) and cell.strip().casefold().replace("_", "-") in _SURE_BOUNDS:
+                raise InputError(
+                    f"{table.name}: column {column} holds '{cell.strip()}', which says that a value is a bound; give "
+                    f"--columns bound={column}, or leave the column out"
+                )
 
 
 def _proven_mark(table: RawTable, form: Form) -> str | None:

@@ -400,3 +400,11 @@ def test_uncertainties_below_zero_are_unknown_and_said(read: Any) -> None:
     assert "1 of 2 uncertainties in column sigma are below zero and taken as unknown" in found.told.notes
     known = read("date,length_m,sigma\n2000-09-01,5000,5\n", glacier="A")
     assert not any("below zero" in text for text in known.told.notes)
+
+
+def test_a_column_that_tells_of_bounds_under_another_name_is_refused_until_it_is_named(read: Any) -> None:
+    text = "date,area_km2,quality\n2000-09-01,50,\n2001-09-01,49,at least\n"
+    with pytest.raises(InputError, match=r"column quality holds 'at least'.*give --columns bound=quality"):
+        read(text, glacier="A")
+    found = read(text, glacier="A", columns="bound=quality")
+    assert found.observations["quality"].str.contains("censored").tolist() == [False, True]
