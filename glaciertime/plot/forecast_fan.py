@@ -131,11 +131,14 @@ def draw_fan(ax: Axes, points: FanPoints, *, words: PlotWords = ENGLISH) -> None
             *dates_and_values(good), **bars_of([point.sigma for point in good]), fmt="o", markersize=2.5, color=_DARK,
             elinewidth=0.8, label=words.series,
         )  # fmt: skip
-    dates: Any = list(points.dates)
+    # An interval of one date alone is no area: it opens from what the forecast starts from.
+    opens = [points.last] if len(points.dates) == 1 and points.last is not None else []
+    dates: Any = [*(point.date for point in opens), *points.dates]
     for level, alpha in ((0.95, 0.15), (0.8, 0.22), (0.5, 0.32)):
         low, high = (points.quantiles.get(round((1 + side * level) / 2, 4)) for side in (-1, 1))
         if low and high:
             share = f"{100 * level:.0f}\u202f%"
+            low, high = ([*(point.value for point in opens), *end] for end in (low, high))
             ax.fill_between(dates, low, high, color=_BLUE, alpha=alpha, linewidth=0, label=share)
     if middle := points.quantiles.get(0.5):
         start = [] if points.last is None else [points.last]

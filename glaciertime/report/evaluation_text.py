@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from glaciertime.naming import counted as how_many
 from glaciertime.walls import readable_text
 
 __all__ = ["COLUMNS", "MARK", "csv_text", "latex_text", "markdown_text", "terminal_text"]
@@ -70,13 +71,13 @@ def _said(found: dict[str, Any]) -> list[str]:
         f"images: {counted['images']}, scenes: {counted['scenes']}, glaciers: {counted['glaciers'] or 'unknown'}, "
         f"labelled pixels: {counted['pixels']:,}",
     ]
-    for key, text in (
-        ("images_without_label", "images have no labelled pixel that is observed"),
-        ("images_failed", "images could not be judged and are in no score"),
-        ("pixels_labelled_not_observed", "pixels are labelled but not observed, and in no score"),
+    for key, things, verb, text in (
+        ("images_without_label", "images", "have", "no labelled pixel that is observed"),
+        ("images_failed", "images", "", "could not be judged, in no score"),
+        ("pixels_labelled_not_observed", "pixels", "are", "labelled but not observed, and in no score"),
     ):
         if counted[key]:
-            said.append(f"{counted[key]:,} {text}")
+            said.append(f"{how_many(counted[key], things, verb)} {text}")
     said.append(found["intervals"]["told"])
     if not front["reason"] or front["images_with_front"]:
         said.append(

@@ -25,8 +25,9 @@ from glaciertime import plot
 from glaciertime.archive import Archive
 from glaciertime.errors import DataNotFoundError, InputError, UsageError
 from glaciertime.forecast import forecast_series, series_from_observations
+from glaciertime.plot.forecast_fan import draw_fan
 from glaciertime.plot.front_lines import rank_colour
-from glaciertime.plot.points import Point
+from glaciertime.plot.points import FanPoints, Point
 from glaciertime.plot.seasonal_cycle import anomalies
 from glaciertime.plot.time_series import draw_traces
 from glaciertime.record import GlacierRecord
@@ -285,3 +286,12 @@ def test_the_page_maps_the_fronts_that_the_plot_draws(record: GlacierRecord, axe
     assert [to_rgba(colour) for colour in colours] == [tuple(one) for one in drawn.get_colors()]
     x0, y1 = (float(re.search(f'data-{name}="([^"]+)"', page)[1]) / 1000 for name in ("x0", "y1"))
     assert (axes.get_xlim()[0], axes.get_ylim()[1]) == pytest.approx((x0, y1))
+
+
+def test_the_interval_of_a_single_date_is_seen(axes: Axes) -> None:
+    """The legend named intervals of which nothing was drawn."""
+    last = Point(date=dt.date(2020, 1, 1), value=5.0)
+    draw_fan(axes, FanPoints(seen=[last], last=last, dates=[dt.date(2030, 1, 1)],
+                             quantiles={0.025: [1.0], 0.5: [5.0], 0.975: [9.0]}))  # fmt: skip
+    (area,) = [one for one in axes.collections if len(one.get_paths()) and len(one.get_paths()[0].vertices) > 4]
+    assert np.ptp(area.get_paths()[0].vertices, axis=0) == pytest.approx((3653, 8.0))
