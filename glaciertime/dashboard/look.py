@@ -19,6 +19,7 @@ from glaciertime.dashboard.pictures import picture_of
 from glaciertime.dashboard.session import Session
 from glaciertime.dashboard.sliders import Slider
 from glaciertime.errors import GlacierTimeError
+from glaciertime.naming import counted
 from glaciertime.record import read_record
 from glaciertime.tables import variable_named
 from glaciertime.units import number_text
@@ -113,7 +114,7 @@ class _Look:
         sources = ", ".join(record.sources)
         drawn, self._marked = map_figure(
             fronts, outlines=record.footprints, lines=record.centrelines, has_tiles=bool(self.has_tiles.value),
-            title=f"{record.glacier}: {len(fronts)} calving fronts, {sources}",
+            title=f"{record.glacier}: {counted(len(fronts), 'calving fronts')}, {sources}",
         )  # fmt: skip
         self._mark()  # before the page has it: it is sent once
         self.map.objects = [pn.pane.Bokeh(drawn, **_WIDE)]
