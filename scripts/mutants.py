@@ -328,10 +328,20 @@ MUTANTS = [
     ),
     *rows(
         "forecast/learned/conformal.py", doctests("forecast/learned/conformal.py", FORECAST + "conformal.py"),
-        ("conformal = sides * np.where(", "conformal = 2 * sides * np.where("),
+        ("conformal = found.sizes * np.where(", "conformal = 2 * found.sizes * np.where("),
         ("near_lead[self.lead] * self.weight", "near_lead[self.lead]"),
         ("np.where(errors < 0, *(z", "np.where(errors > 0, *(z"),
         ("(np.cumsum(w) - w / 2) / w.sum()", "np.cumsum(w) / w.sum()"),
+        ("min(1.0, alike / (_FEW_SHARE * self._most_alike))", "1.0"),
+    ),
+    *rows(
+        "forecast/learned/blend.py", (FORECAST + "pooled.py",),
+        ("_ALIKE = 0.5", "_ALIKE = 500.0"),
+        ("penalty = _PRIOR_TARGETS / len(target)", "penalty = 0 * _PRIOR_TARGETS / len(target)"),
+    ),
+    *rows(
+        "forecast/learned/pooled.py", (FORECAST + "pooled.py",),
+        ("kalman_share=shares[:, 1:].sum(axis=1)", "kalman_share=0.0"),
     ),
 ]  # fmt: skip
 

@@ -147,3 +147,19 @@ def test_the_errors_of_a_lead_are_weighed_as_each_by_itself_whatever_was_asked_b
         half = np.maximum(sides, 0.2 * both)[[0, 2]] ** (count / (count + 10)) * wider**0.4
         offsets = found.offsets(ahead, np.zeros(1), NATIVE, QUANTILES)
         assert offsets == pytest.approx([-half[0], 0.0, half[1]], rel=1e-12)
+
+
+def test_intervals_grow_with_the_lead_also_beyond_those_that_errors_are_known_of():
+    """Errors of one to eight years, smaller than the spreads that were foreseen, and a few of thirty."""
+    rng = np.random.default_rng(0)
+    lead = np.concatenate([np.tile(np.arange(1.0, 9.0), 500), np.full(20, 30.0)])
+    learned = PastErrors.learn(
+        0.4 * rng.normal(size=len(lead)), np.zeros((len(lead), 1)), lead_years=lead,
+        target_year=rng.uniform(0, 40, len(lead)), cutoff_year=40.0, is_area=False,
+    )  # fmt: skip
+    ahead = np.arange(1.0, 46.0)
+    native, quantiles = np.array([-1.645, 0.0, 1.645]), np.array([0.05, 0.5, 0.95])
+    width = [np.ptp(learned.offsets(years, np.zeros(1), native, quantiles)) * np.sqrt(years) for years in ahead]
+    steps = np.array(width[1:]) / np.array(width[:-1])
+    assert (steps > 0.98).all()
+    assert (steps[5:] < 1.3).all()

@@ -17,6 +17,8 @@ _LEAD_WIDTH = 0.35
 _HALF_TRUST_YEARS = 10.0
 #: An error that counts less than this is not looked at.
 _COUNTS = 1e-3
+#: Leads of which less than such a share of the errors are known that are of the best known lead are trusted less.
+_FEW_SHARE = 0.25
 #: A side is at least so much of what both sides together are: few errors may all be of one sign.
 _LEAST_SIDE = 0.2
 #: The smallest error that tells more than a smaller one, and how far an input counts as it is.
@@ -77,6 +79,25 @@ def _quantile_of_sorted(x: Array, w: Array, quantiles: Array) -> Array:
 
 
 @dataclass(frozen=True, eq=False)
+class _Sides:
+    """What errors of a similar lead say of how far the next one lies on either side.
+
+    Attributes
+    ----------
+    sizes : (Q,) float64
+        How far errors lie on the side of each quantile; 0 where fewer than 60 tell.
+    years : int
+        Of so many years they are.
+    share : float
+        How far they are trusted for their number, 0 to 1.
+    """
+
+    sizes: Array
+    years: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
 class _Recent:
     """Past errors that count at some lead, and what is the same of them at every lead.
 
@@ -101,14 +122,22 @@ class _Recent:
     by_error: NDArray[np.int64]
     by_size: NDArray[np.int64]
 
-    def sides(self, ahead: float, quantiles: Array) -> tuple[Array, int] | None:
-        """Return the conformal quantile of each side, (Q,), and of how many years the errors near the lead are."""
+    @cached_property
+    def _most_alike(self) -> float:
+        """How many errors are of a similar lead, at the one of which the most are."""
+        places, counts = np.unique(np.round(np.log(self.leads[self.lead]) / _LEAD_WIDTH, 1), return_counts=True)
+        alike = np.exp(-0.5 * (places[:, None] - places) ** 2) @ counts
+        return float(alike.max(initial=1.0))
+
+    def sides(self, ahead: float, quantiles: Array) -> _Sides:
+        """Return the conformal quantile of each side, and what it rests on."""
         near_lead = np.exp(-0.5 * (np.log(self.leads / ahead) / _LEAD_WIDTH) ** 2)
         weight = near_lead[self.lead] * self.weight
         near = weight > _COUNTS
-        if near.sum() < MIN_ERRORS:
-            return None
         years = int(np.count_nonzero(np.bincount(self.year[near])))
+        if near.sum() < MIN_ERRORS:
+            return _Sides(np.zeros_like(quantiles), years, 0.0)
+        alike = float(near_lead @ np.bincount(self.lead, minlength=len(self.leads)))
 
         def quantile(values: Array, order: NDArray[np.int64], wanted: Array) -> Array:
             chosen = order[near[order]]
@@ -116,7 +145,8 @@ class _Recent:
 
         both = quantile(self.sizes, self.by_size, np.abs(2 * quantiles - 1))
         side = np.sign(np.round(quantiles - 0.5, 12))
-        return np.maximum(side * quantile(self.errors, self.by_error, quantiles), _LEAST_SIDE * both), years
+        sizes = np.maximum(side * quantile(self.errors, self.by_error, quantiles), _LEAST_SIDE * both)
+        return _Sides(sizes, years, min(1.0, alike / (_FEW_SHARE * self._most_alike)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,7 +172,7 @@ class PastErrors:
     _middle: Array
     _spread: Array
     _effect: Array
-    _sides_held: dict[tuple[float, bytes], tuple[Array, int] | None] = field(default_factory=dict)
+    _sides_held: dict[tuple[float, bytes], _Sides] = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -213,11 +243,8 @@ class PastErrors:
         return _Recent(errors, sizes, weight[young], leads, lead, year, np.argsort(errors, kind="stable"),
                        np.argsort(sizes, kind="stable"))  # fmt: skip
 
-    def _sides(self, ahead: float, quantiles: Array) -> tuple[Array, int] | None:
-        """Return how far errors of a lead lie on the side of each quantile (Q,), and of how many years they are.
-
-        Whatever is forecast from one cutoff asks the same of them. None where fewer than 60 are known.
-        """
+    def _sides(self, ahead: float, quantiles: Array) -> _Sides:
+        """Return what errors of a lead say of each side: whatever is forecast from one cutoff asks the same of them."""
         key = (ahead, quantiles.tobytes())
         if key not in self._sides_held:
             self._sides_held[key] = self._recent.sides(ahead, quantiles)
@@ -230,8 +257,9 @@ class PastErrors:
         Errors count by how near their lead is (on a log scale) and by their age (half after 2 years, of areas after
         5). Errors of one year share its weather, so that what counts is not how many glaciers there are but how many
         years *K* of targets: the result lies between the native and the conformal quantile, on a log scale, nearer to
-        the latter the more years there are (half way at ten); and of *n* = *K* / lead independent spells the next one
-        is wider than they were by, with *c* = 0.4 (of areas 0.3),
+        the latter the more years there are (half way at ten), and nearer to the former where less than a quarter as
+        many errors are of such a lead as of the one that is known best; and of *n* = *K* / lead independent spells the
+        next one is wider than they were by, with *c* = 0.4 (of areas 0.3),
 
         .. math:: \left(\frac{t_{n+1}(p)}{z(p)} \sqrt{1 + 1/n}\right)^{c}
 
@@ -249,7 +277,8 @@ class PastErrors:
         Returns
         -------
         (Q,) float64
-            Increasing; the native ones where fewer than 60 errors of a similar lead are known.
+            Increasing; the native ones where fewer than 60 errors are known, with that last factor where fewer than 60
+            are of a similar lead.
 
         Examples
         --------
@@ -261,16 +290,15 @@ class PastErrors:
         """
         from scipy import special
 
-        found = self._sides(ahead, quantiles)
-        if found is None:
+        if len(self.errors) < MIN_ERRORS:
             return native
-        sides, years = found
+        found = self._sides(ahead, quantiles)
         side = np.sign(np.round(quantiles - 0.5, 12))
-        conformal = sides * np.where(quantiles < 0.5, *self.size(inputs))
-        trust = years / (years + _HALF_TRUST_YEARS)
+        conformal = found.sizes * np.where(quantiles < 0.5, *self.size(inputs))
+        trust = found.years / (found.years + _HALF_TRUST_YEARS) * found.share
         half = np.abs(native)
         ratio = np.divide(conformal, half, out=np.ones_like(half), where=(half > 0) & (conformal > 0))
-        spells = max(years / max(ahead, 1.0), 1.5)
+        spells = max(found.years / max(ahead, 1.0), 1.5)
         upper = np.clip(np.maximum(quantiles, 1 - quantiles), 0.5 + 1e-9, 1 - 1e-9)
         wider = special.stdtrit(spells + 1, upper) / special.ndtri(upper) * np.sqrt(1 + 1 / spells)
         return np.sort(side * half * ratio**trust * wider**self._memory.common)

@@ -116,7 +116,7 @@ class Pool:
 
     def past_errors(
         self, model: object, cutoff: float, fold: int, *,
-        forecast: Callable[[NDArray[np.int64], NDArray[np.float64]], tuple[Array, Array | float]],
+        forecast: Callable[[NDArray[np.int64], NDArray[np.float64]], tuple[Array, float]],
     ) -> PastErrors:  # fmt: skip
         """Return the errors that a model made for the other folds by a cutoff: learned once for all glaciers of a fold.
 
@@ -140,18 +140,17 @@ class Pool:
         return self._errors[key]
 
     def errors_of(
-        self, evidence: NDArray[np.int64], change: Array, *, cutoff: float, kalman_share: Array | float
+        self, evidence: NDArray[np.int64], change: Array, *, cutoff: float, kalman_share: float
     ) -> PastErrors:
         """Return the errors of forecast changes (N,) of the evidence at a cutoff, (N,) rows of the bank.
 
-        The spread expected is the geometric mean of those of the Kalman forecast, with weight ``kalman_share`` (of each
-        row, or one), and of a random walk.
+        The spread expected is the geometric mean of those of the Kalman forecast, with weight ``kalman_share``,
+        and of a random walk.
         """
         bank = self.bank
         is_told = np.isfinite(change) & (bank.walk[evidence] > 0) & (bank.spread[evidence] > 0)
         known = evidence[is_told]
-        there = np.broadcast_to(kalman_share, evidence.shape)[is_told]
-        expected = bank.spread[known] ** there * bank.walk[known] ** (1 - there)
+        expected = bank.spread[known] ** kalman_share * bank.walk[known] ** (1 - kalman_share)
         errors = (bank.target[known] - change[is_told]) / expected
         inputs = np.column_stack([
             bank.origin_features[bank.origin[known]], np.log(bank.ahead[known]),

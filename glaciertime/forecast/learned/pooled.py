@@ -190,31 +190,43 @@ class Workbench:
         return self._own[index]
 
     def interval(
-        self, index: int, change: NDArray[np.float64], past: PastErrors,
-        *, kalman_share: NDArray[np.float64] | float,
-    ) -> NDArray[np.float64]:  # fmt: skip
+        self, index: int, change: NDArray[np.float64], past: PastErrors, *, kalman_share: float
+    ) -> NDArray[np.float64]:
         """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from past errors.
 
-        The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share`` (of each date,
-        or one), and of a random walk; ``past`` are the errors that the same model made for others. Where the record's
-        own Kalman forecast excludes the change, as that of a line without scatter does, the errors of others do not
-        tell how far it errs: how far the two are apart counts as one standard deviation at least.
+        The spread is as in :meth:`around`; ``past`` are the errors that the same model made for others.
         """
         row = self.rows[index]
         assert isinstance(row, OriginRow)
         width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
         far = moves(change, row.drift * row.ahead, row.mean, width)
         native = _native(self.quantiles)
-        out = np.empty((len(row.ahead), len(self.quantiles)))
+        offsets = np.empty((len(row.ahead), len(self.quantiles)))
         for place, ahead in enumerate(row.ahead):
             with np.errstate(divide="ignore"):
                 shape = np.log(row.spread[place] / row.walk[place]) if row.walk[place] > 0 else 0.0
             inputs = np.concatenate([row.features, [np.log(ahead), shape], far[place]])
-            offsets = past.offsets(float(ahead), inputs, native, self.quantiles)
-            out[place] = row.last + row.scale * (change[place] + width[place] * offsets)
+            offsets[place] = past.offsets(float(ahead), inputs, native, self.quantiles)
+        return self.around(index, change, offsets, kalman_share=kalman_share)
+
+    def around(
+        self, index: int, change: NDArray[np.float64], offsets: NDArray[np.float64], *,
+        kalman_share: NDArray[np.float64] | float,
+    ) -> NDArray[np.float64]:  # fmt: skip
+        """Return quantiles (D, Q) of a task in its unit, around a forecast change (D,), from offsets in spreads.
+
+        The spread is the geometric mean of those of the Kalman forecast, with weight ``kalman_share`` (of each date,
+        or one), and of a random walk; offsets are (D, Q), or (Q,) of all dates. Where the record's own Kalman forecast
+        excludes the change, as that of a line without scatter does, no past error tells how far it errs: how far the
+        two are apart counts as one standard deviation at least.
+        """
+        row = self.rows[index]
+        assert isinstance(row, OriginRow)
+        width = row.spread**kalman_share * row.walk ** (1 - kalman_share)
+        out = row.last + row.scale * (change[:, None] + width[:, None] * offsets)
         apart = np.abs(row.mean - change)
         drawn = np.where(apart > _EXCLUDED * row.spread, row.scale * apart, 0.0)
-        return widened(out, drawn[:, None] * native, self.quantiles)
+        return widened(out, drawn[:, None] * _native(self.quantiles), self.quantiles)
 
 
 def _held(name: str, make: Callable[[], Pool]) -> Pool:
@@ -330,19 +342,12 @@ def _of_ensemble(
 
 def _of_mix(
     weights: NDArray[np.float64], evidence: NDArray[np.int64], table: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mix of the first candidates (N, C) with weights, and its share of those that carry a trend on."""
-    return _mixed(table, np.tile(weights, (len(table), 1)))
-
-
-def _mixed(
-    table: NDArray[np.float64], shares: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
-    """Return the mix of the first candidates (N, C) by their shares (N, C'), and the share of drift and kalman.
+) -> tuple[NDArray[np.float64], float]:
+    """Return the mix of the first candidates (N, C) with weights, and its share of drift and kalman.
 
     Those carry a trend on, and share its uncertainty.
     """
-    return (table[:, : shares.shape[1]] * shares).sum(axis=1), shares[:, 1:3].sum(axis=1)
+    return (table[:, : len(weights)] * weights).sum(axis=1), float(weights[1:LOCAL].sum())
 
 
 def _weighted_median(candidates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -371,20 +376,13 @@ def run_auto(bench: Workbench) -> list[Outcome]:
             continue
         own = bench.table(index)
         weights = _weights(bench, index, own.shape[1])
-        if weights is not None:
-            shares = np.tile(weights, (len(own), 1))
-            past = bench.pool.past_errors(
-                ("auto", weights.tobytes()), *bench.asked(index), forecast=partial(_of_mix, weights)
-            )  # fmt: skip
-        else:
-            shares, past = _own_mix(bench, index)
-        change, carried = _mixed(own, shares)
-        values = bench.interval(index, change, past, kalman_share=carried)
         if weights is None:
-            # Nobody's past errors tell how far a mix errs: of a line without noise its parts' spread is none.
-            main = np.take_along_axis(own, np.argmax(shares, axis=1)[:, None], axis=1)[:, 0]
-            drawn = row.scale * np.abs(main - change)
-            values = widened(values, drawn[:, None] * _native(bench.quantiles), bench.quantiles)
+            outcomes.append(Outcome(_alone(bench, index), "ok"))
+            continue
+        mix = partial(_of_mix, weights)
+        past = bench.pool.past_errors(("auto", weights.tobytes()), *bench.asked(index), forecast=mix)
+        change, share = mix(np.arange(len(own)), own)
+        values = bench.interval(index, change, past, kalman_share=share)
         outcomes.append(Outcome(values, "ok"))
     return outcomes
 
@@ -398,23 +396,26 @@ def _weights(bench: Workbench, index: int, every: int) -> NDArray[np.float64] | 
     return next((weights for weights in found if weights is not None), None)
 
 
-def _own_mix(bench: Workbench, index: int) -> tuple[NDArray[np.float64], PastErrors]:
-    """Return the weights of the first candidates for each date (D, C) that the glacier's own past tells.
+def _alone(bench: Workbench, index: int) -> NDArray[np.float64]:
+    """Return quantiles (D, Q) of the mix of last, drift and kalman that served the glacier itself.
 
-    With the errors that so weighted a mix made for others.
+    The errors of fewer than five others are not those of this one: the parts' own spreads are what is told.
     """
-    row, others = bench.rows[index], bench.pool.bank
+    from scipy import special
+
+    row, bank = bench.rows[index], bench.own_bank(index)
     assert isinstance(row, OriginRow)
-    evidence, table = bench.pool.table(*bench.asked(index))
-    bank = bench.own_bank(index)
-    told_own = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
-    narrowed = _narrowed(bank.spread, bank.walk)
-    asked = np.concatenate([_narrowed(row.spread, row.walk), _narrowed(others.spread[evidence], others.walk[evidence])])
-    shares = own_weights(told_own, bank.target, narrowed, asked)
-    count = len(row.ahead)
-    change, carried = _mixed(table, shares[count:])
-    past = bench.pool.errors_of(evidence, change, cutoff=float(bench.cutoffs[index]), kalman_share=carried)
-    return shares[:count], past
+    told = np.column_stack([np.zeros_like(bank.mean), bank.drift, bank.mean])
+    shares = own_weights(told, bank.target, _narrowed(bank.spread, bank.walk), _narrowed(row.spread, row.walk))
+    own, native = bench.table(index)[:, :LOCAL], _native(bench.quantiles)
+    normal = special.ndtri(bench.quantiles)
+    # Heavy tails of the same variance are narrower than normal ones at 90 %, where nothing says that they are.
+    native = np.where(np.abs(native) < np.abs(normal), normal, native)
+    change = (own * shares).sum(axis=1)
+    values = bench.around(index, change, native, kalman_share=shares[:, 1:].sum(axis=1))
+    # Nobody's past errors tell how far a mix errs: of a line without noise its parts' spread is none.
+    main = np.take_along_axis(own, np.argmax(shares, axis=1)[:, None], axis=1)[:, 0]
+    return widened(values, (row.scale * np.abs(main - change))[:, None] * native, bench.quantiles)
 
 
 def _narrowed(spread: NDArray[np.float64], walk: NDArray[np.float64]) -> NDArray[np.float64]:
