@@ -109,6 +109,17 @@ def test_where_a_record_tells_nothing_the_mix_is_the_fixed_one():
     np.testing.assert_allclose([none, still], np.full((2, 2, 3), [0.3, 0.0, 0.7]))
 
 
+def test_two_targets_hardly_move_the_mix_and_two_hundred_do():
+    """The last value was right each time."""
+
+    def mix(count):
+        candidates = np.column_stack([np.ones(count), np.zeros(count), np.zeros(count)])
+        return own_weights(candidates, np.ones(count), np.zeros(count), np.zeros(1))[0]
+
+    np.testing.assert_allclose(mix(2), [0.3, 0.0, 0.7], atol=0.11)
+    np.testing.assert_allclose(mix(200), [1.0, 0.0, 0.0], atol=0.01)
+
+
 def test_a_season_that_is_known_by_now_is_forecast_by_a_glacier_alone():
     """Six years of a cycle of 400 m: in the first ones it was not known, and the last value erred less."""
     rng = np.random.default_rng(3)
