@@ -269,9 +269,14 @@ def polygon_area_km2(geometry: shapely.Geometry, *, crs: Any) -> float:
         return 0.0
     if crs is None:
         return float(geometry.area) / M2_PER_KM2
-    x_min, y_min, x_max, y_max = geometry.bounds
-    transformer = _equal_area_transformer(crs, (x_min + x_max) / 2, (y_min + y_max) / 2)
     is_geographic = pyproj.CRS.from_user_input(crs).is_geographic
+    x_min, y_min, x_max, y_max = geometry.bounds
+    if is_geographic and x_max - x_min > 180:
+        # What lies on both sides of the 180th meridian would have its middle on the other side of the Earth.
+        eastern = shapely.get_coordinates(geometry)[:, 0] % 360.0
+        if 0 < np.ptp(eastern) <= 180:
+            x_min, x_max = eastern.min(), eastern.max()
+    transformer = _equal_area_transformer(crs, (x_min + x_max) / 2, (y_min + y_max) / 2)
     dense = densified(geometry, _EDGE_DEGREES) if is_geographic else shapely.segmentize(geometry, _EDGE_M)
     plane = shapely.transform(dense, lambda xy: np.column_stack(transformer.transform(xy[:, 0], xy[:, 1])))
     return float(plane.area) / M2_PER_KM2

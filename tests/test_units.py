@@ -181,3 +181,16 @@ def test_an_outline_in_degrees_around_a_pole_has_its_area() -> None:
     for outline in (ring, crossing):
         for degrees in (shapely.Polygon(outline), shapely.Polygon(outline[::-1])):
             assert polygon_area_km2(degrees, crs="EPSG:4326") == pytest.approx(true, rel=1e-3)
+
+
+@pytest.mark.parametrize("latitude", [0.0, 0.4, -77.5])
+@pytest.mark.parametrize("half_km", [0.01, 5.0])
+def test_an_area_across_the_180th_meridian_is_that_elsewhere_at_any_latitude(latitude: float, half_km: float) -> None:
+    """Its plane was centred on the other side of the Earth: at the equator areas were wrong thousandfold, or NaN."""
+    half = half_km / 111.0
+    elsewhere = polygon_area_km2(shapely.box(-half, latitude - half, half, latitude + half), crs="EPSG:4326")
+    rows = (latitude - half, latitude + half)
+    east, west = shapely.box(180 - half, rows[0], 180, rows[1]), shapely.box(-180, rows[0], half - 180, rows[1])
+    jumping = [(180 - half, rows[0]), (half - 180, rows[0]), (half - 180, rows[1]), (180 - half, rows[1])]
+    for crossing in (shapely.MultiPolygon([east, west]), shapely.Polygon(jumping)):
+        assert polygon_area_km2(crossing, crs="EPSG:4326") == pytest.approx(elsewhere, rel=1e-4)
