@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from glaciertime.errors import UsageError
-from glaciertime.report.content.parts import Number, count, say
+from glaciertime.report.content.parts import Content, Number, Section, count, say
 from glaciertime.report.content.series import series_label
+from glaciertime.report.views.markdown_view import markdown_view
 from glaciertime.report.wording import language_named, languages, wording_of
 from glaciertime.tables import FRONT_OF, QUALITY_FLAGS, VARIABLES
 
@@ -152,3 +153,12 @@ def test_kinds_of_fronts_are_said_in_the_language_of_the_page() -> None:
     label = series_label(key, apart=False)
     assert wording_of("en").text(label) == "front position, centreline, calving front"
     assert wording_of("de").text(label) == "Lage der Front, Mittellinie, Kalbungsfront"
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"), [("en", "## Forecast (simulated)"), ("de", "## Vorhersage (simuliert)")]
+)
+def test_markdown_tells_what_is_simulated_in_its_language(language: str, heading: str) -> None:
+    section = Section(key="forecast", title=say("forecast.title"), blocks=(), source="simulated")
+    content = Content(kind="glacier", title="Crane", sections=(section,))
+    assert heading in markdown_view(content, wording=wording_of(language), mark="glaciertime").splitlines()

@@ -19,6 +19,7 @@ from glaciertime.report.content.parts import (
     RegionMap,
     SeriesPlot,
     Table,
+    say,
 )
 from glaciertime.report.wording import Piece, Wording
 
@@ -40,7 +41,7 @@ def markdown_view(content: Content, *, wording: Wording, mark: str) -> str:
     parts = [f'<!-- <meta name="generator" content="{mark}"> -->', f"# {escaped(wording.title(content.title))}"]
     for section in content.sections:
         if section.title is not None:
-            apart = f" ({escaped(section.source)})" if section.source == "simulated" else ""
+            apart = f" ({escaped(wording.text(say('data.is_simulated')))})" if section.source == "simulated" else ""
             parts.append(f"## {escaped(wording.title(section.title))}{apart}")
         for block in section.blocks:
             parts += _block(block, wording)
