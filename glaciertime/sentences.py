@@ -106,11 +106,10 @@ SENTENCES: Mapping[str, str] = {
     "ruler-drawn-by": "{name:text}: drawn ({who:text}), {date:name}",
     "ruler-file": "{name:text}: file ({who:text}), {date:name}",
 }
-_GAP = re.compile(r"\{(\w+)(:text|:name)?\}")
 _NUMBER = r"(-?[\d,]+(?:\.\d+)?)"
 #: What is counted is named in the plural in a template, and said in the singular of one.
 _COUNTED = "days|observations|values|glaciers|lines|scenes"
-_OF_ONE = re.compile(rf"(?<![\d.,])1 (?:{_COUNTED})\b")
+_GAP = re.compile(rf"\{{(\w+)(:text|:name)?\}}( (?:{_COUNTED})\b)?")
 
 
 def sentence(code: str, **values: object) -> str:
@@ -135,8 +134,12 @@ def sentence(code: str, **values: object) -> str:
     """
     if code not in SENTENCES:
         raise InputError(f"no sentence has the code '{code}'")
-    text = _GAP.sub(lambda gap: str(values[gap[1]]), SENTENCES[code])
-    return _OF_ONE.sub(lambda found: found[0].removesuffix("s"), text)
+
+    def filled(gap: re.Match[str]) -> str:
+        what, things = str(values[gap[1]]), gap[3] or ""
+        return what + (things.removesuffix("s") if what == "1" else things)
+
+    return _GAP.sub(filled, SENTENCES[code])
 
 
 @lru_cache(maxsize=1)

@@ -110,3 +110,10 @@ def test_failures_titles_and_rulers_are_german_in_german() -> None:
 def test_a_code_that_is_none_is_refused() -> None:
     with pytest.raises(InputError, match="no sentence has the code 'odd'"):
         sentence("odd")
+
+
+def test_a_name_that_counts_stays_as_it_is() -> None:
+    """Of an archive "v1 glaciers.gpkg" reports told as of "v1 glacier.gpkg"."""
+    assert sentence("all-held", n=3, archive="v1 glaciers.gpkg") == "all 3 glaciers of v1 glaciers.gpkg"
+    assert sentence("of-scenes", n=1, names="day 1 scenes") == "1 scene: day 1 scenes"
+    assert read_sentence("1 scene: day 1 scenes") == ("of-scenes", {"n": 1.0, "names": "day 1 scenes"})
