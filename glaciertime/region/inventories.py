@@ -118,6 +118,9 @@ def compare_inventories(
     _, told = _without_overlaps(new, f"of {later.path.name}")
     notes += told
     dates_old, dates_new = _dates(earlier, earlier_date), _dates(later, later_date)
+    for option, given, inventory in (("--from", earlier_date, earlier), ("--to", later_date, later)):
+        if given is not None and all(_dates(inventory, None).values()):
+            notes.append(f"{option} {given} is not used: every outline of {inventory.path.name} has a date of its own")
     before = {name: {name: shape.area} for name, shape in old.items()}
     if divides is not None:
         basins, told = _without_overlaps(moved[2], f"of {divides.path.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,16 @@ def test_hintereisferner_in_rgi_5_and_7_is_one_glacier(shared_data: Path) -> Non
     assert one.start_km2 == pytest.approx(8.036, abs=0.001)
     assert one.change_km2 == pytest.approx(0, abs=0.01)  # the same outline of 2003 in both
     assert found.counts["new"] == 0
+
+
+def test_a_date_that_no_outline_lacks_is_told_as_not_used(tmp_path: Path) -> None:
+    """It changed nothing, and nothing said so."""
+    squares = {"A": block(0, 0, 1000, 1000), "B": block(5000, 0, 1000, 1000)}
+    later = {name: shapely.affinity.scale(shape, 0.9, 1.0) for name, shape in squares.items()}
+    given = {"earlier_date": dt.date(1990, 1, 1), "later_date": dt.date(2015, 1, 1)}
+    found = compared(tmp_path, squares, later, until={"A": "2010-08-01", "B": None}, **given)
+    assert [note for note in found.notes if "not used" in note] == [
+        "--from 1990-01-01 is not used: every outline of old.gpkg has a date of its own"
+    ]
+    assert row(found, "A")["years"] == pytest.approx(10.0, abs=0.01)
+    assert row(found, "B")["years"] == pytest.approx(14.42, abs=0.01)
