@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import calendar
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -100,17 +101,24 @@ _OTHER_NAMES = {
     "cubic kilometers": "km3", "m^3": "m3", "mwe": "m w.e.", "m we": "m w.e.", "m w.e": "m w.e.", "mw.e.": "m w.e.",
     "mmwe": "mm w.e.", "mm we": "mm w.e.", "mm w.e": "mm w.e.", "percent": "%", "°c": "degC",
 }  # fmt: skip
+_MULTIPLE = re.compile(
+    r"[x×*·]?\s*10(?:\^|\*\*)?(?P<power>(?<=[\^*])\d+|[⁰¹²³⁴⁵⁶⁷⁸⁹]+)\s*[x×*·]?\s*(?P<unit>[^\d\s].*)"
+)
+_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 def unit_named(name: str) -> Unit | None:
-    """Return a unit by any of its names, or None for what is none.
+    """Return a unit by any of its names, or None for what is none; ``10^6 m3`` is a million of one.
 
     Examples
     --------
-    >>> unit_named("km²").name, unit_named("Hectares").factor, unit_named("Gt/yr") is None
-    ('km2', 10000.0, True)
+    >>> unit_named("km²").name, unit_named("Hectares").factor, unit_named("Gt/yr") is None, unit_named("10⁶ m³").factor
+    ('km2', 10000.0, True, 0.001)
     """
-    text = " ".join(name.replace("²", "2").replace("³", "3").split()).strip("[]() ")
+    text = " ".join(name.split()).strip("[]() ")
+    if (many := _MULTIPLE.fullmatch(text)) and (one := unit_named(many["unit"])):
+        return Unit(text, one.quantity, one.factor * 10.0 ** min(int(many["power"].translate(_RAISED)), 30))
+    text = text.replace("²", "2").replace("³", "3")
     if text in _UNITS:
         return _UNITS[text]
     low = text.casefold()

@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from glaciertime.errors import UsageError, nearest_names
-from glaciertime.units import unit_named
+from glaciertime.errors import InputError, UsageError, nearest_names
+from glaciertime.units import Unit, unit_named
 
 __all__ = [
     "ROLES",
@@ -22,6 +22,7 @@ __all__ = [
     "quantity_of",
     "sigma_factor",
     "split_unit",
+    "unit_of_column",
 ]
 
 #: What a column can be told to be with ``--columns``.
@@ -134,6 +135,14 @@ _QUANTITIES: tuple[tuple[str, str | None], ...] = (
 _UNIT_AT_END = re.compile(r"^(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]\s*$")
 _UNIT_AFTER_COMMA = re.compile(r"^(?P<name>.*\S)\s*[,/]\s*(?P<unit>[^,/]+)$")
 _UNIT_LAST_WORD = re.compile(r"^(?P<name>.*\S)[ _](?P<unit>[^ _]+)$")
+#: Before the last word of a name: what makes it another unit than it is alone (10^6 m3, "106 m3", nautical miles).
+_OF_ANOTHER_SIZE = re.compile(
+    r"(?:[\[(][^\])]*(?<![a-z\d])\d[\d^*.,'⁰¹²³⁴⁵⁶⁷⁸⁹⁻-]*|(?<![a-z0-9])(?:"
+    r"10(?:\^|\*\*|[⁰¹²³⁴⁵⁶⁷⁸⁹⁻])\S*|1e\+?\d+|1(?:[ ,.']?000)+|"
+    r"nautical|naut\.?|sea|hundreds?|thousands?|millions?|billions?|tausend|tsd\.?|tusen|mio\.?|mill?\.?|mrd\.?))"
+    r"[\s_]*[x×*·]?$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -181,18 +190,49 @@ def is_passed_over(words: str) -> bool:
 
 
 def split_unit(header: str) -> tuple[str, str]:
-    """Return a column's name and the unit that it ends with; no unit where it ends with none.
+    """Return a column's name and the unit that it ends with; no unit where it ends with none, or with one unknown.
 
     Examples
     --------
     >>> split_unit("area (km²)"), split_unit("lake_area_km2"), split_unit("Lake area, ha"), split_unit("Rhone")
     (('area', 'km²'), ('lake_area', 'km2'), ('Lake area', 'ha'), ('Rhone', ''))
+    >>> split_unit("volume (10^6 m3)"), split_unit("length (nautical miles)")
+    (('volume', '10^6 m3'), ('length (nautical miles)', ''))
     """
     for pattern in (_UNIT_AT_END, _UNIT_AFTER_COMMA, _UNIT_LAST_WORD):
         match = pattern.match(header.strip())
+        if pattern is _UNIT_LAST_WORD and _is_of_another_size(header):
+            continue
         if match and unit_named(match["unit"]) is not None:
             return match["name"].strip(), match["unit"].strip()
     return header.strip(), ""
+
+
+def _is_of_another_size(header: str) -> bool:
+    """Return whether the last word of a name is a unit that what stands before it makes another one, not known here."""
+    match = _UNIT_LAST_WORD.match(header.strip())
+    return bool(match and unit_named(match["unit"]) is not None and _OF_ANOTHER_SIZE.search(match["name"]))
+
+
+def unit_of_column(header: str, *, below: str, where: str) -> Unit | None:
+    """Return the unit that a column's name ends with, else that ``below`` it in the row of units; None of neither.
+
+    Raises
+    ------
+    InputError
+        Where the name ends with a unit of a size that is not known.
+
+    Examples
+    --------
+    >>> unit_of_column("error (10^6 m3)", below="", where="").factor, unit_of_column("error", below="", where="")
+    (0.001, None)
+    """
+    unit = split_unit(header)[1] or below
+    if not unit and _is_of_another_size(header):
+        raise InputError(
+            f"{where}: the unit of column {header} is not known; known are m, km2, ha, m3, 10^6 m3, Gt, ..."
+        )
+    return unit_named(unit)
 
 
 def quantity_of(header: str) -> Quantity | None:

@@ -366,7 +366,10 @@ def _named(table: RawTable, column: str) -> Quantity | None:
     unit = quantity.unit
     if not unit:
         below = table.units.get(column, "")
-        unit = next((word for word in [below, *re.findall(r"[^\s\[\]()]+", below)] if word and unit_named(word)), "")
+        ends = [word.end() for word in re.finditer(r"[^\s\[\]()]+", below)]
+        unit = (
+            below if unit_named(below) else next(filter(None, (split_unit(f"( {below[:end]}")[1] for end in ends)), "")
+        )
     if not unit and _is_fog(table):
         unit = _FOG_COLUMNS.get(folded(name), "")
     return replace(quantity, unit=unit)

@@ -89,7 +89,7 @@ def _one_value_a_day(rows: pd.DataFrame, told: Told) -> pd.DataFrame:
         spread = float(group["value"].max() - group["value"].min())
         sigma = group["sigma"].to_numpy(dtype=float)
         allowed = _CONTRADICTION_SIGMAS * float(np.sqrt((sigma**2).sum())) if np.isfinite(sigma).all() else step
-        if spread > allowed:
+        if spread > allowed or group["name"].nunique() > 1:  # Rhone and RHONE of one day may be two glaciers
             values = " and ".join(f"{value:g}" for value in group["value"])
             first = group.iloc[0]
             for row in group.itertuples():

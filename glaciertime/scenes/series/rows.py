@@ -16,7 +16,7 @@ import pandas as pd
 from glaciertime.dates import Dated, read_dates
 from glaciertime.errors import InputError, UsageError, nearest_names
 from glaciertime.front_kinds import front_kind
-from glaciertime.scenes.series.columns import Quantity, are_sides, folded, quantity_of, sigma_factor
+from glaciertime.scenes.series.columns import Quantity, are_sides, folded, quantity_of, sigma_factor, unit_of_column
 from glaciertime.scenes.series.forms import Form, SeriesOptions, Values
 from glaciertime.scenes.series.numbers import decimal_mark, is_missing, read_numbers
 from glaciertime.scenes.series.reading import RawTable
@@ -261,8 +261,8 @@ def _sigmas(
         if below := int((size < 0).sum()):
             told.note(f"{below} of {len(size)} uncertainties in column {column} are below zero and taken as unknown")
     return [
-        (np.where(size >= 0, size, np.nan) * sigma_factor(column), _unit_of(table, column),
-         f"{table.name}, column {column}")
+        (np.where(size >= 0, size, np.nan) * sigma_factor(column),
+         unit_of_column(column, below=table.units.get(column, ""), where=table.name), f"{table.name}, column {column}")
         for column, size in sizes.items()
     ], reasons  # fmt: skip
 
@@ -278,12 +278,6 @@ def _sigma_in(unit: str, size: float, own: Unit | None, *, factor: float, value:
         return size / 100 * abs(value)
     raise InputError(f"{where}: uncertainties in {own.name} of values in {unit}; name another column of them with "
                      "--columns sigma=COLUMN")  # fmt: skip
-
-
-def _unit_of(table: RawTable, column: str) -> Any:
-    from glaciertime.scenes.series.columns import split_unit
-
-    return unit_named(split_unit(column)[1] or table.units.get(column, ""))
 
 
 def _variables(table: RawTable, form: Form, values: Values, options: SeriesOptions) -> list[Quantity]:

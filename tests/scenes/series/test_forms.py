@@ -154,6 +154,10 @@ def test_a_column_per_year(read: Any) -> None:
         ("mass loss (Gt)", "5.5", "mass_gt", -5.5, "Gt"),
         ("Retreat (m)", "55", "length_change_m", -55.0, "m"),
         ("ELA (m a.s.l.)", "2950", "ela_m", 2950.0, "m"),
+        ("volume (10^6 m3)", "550", "volume_km3", 0.55, "km3"),
+        ("volume [x 10⁶ m³]", "550", "volume_km3", 0.55, "km3"),
+        ("area, 10^3 km2", "5.5", "area_km2", 5500.0, "km2"),
+        ("length (1990, km)", "5.5", "length_m", 5500.0, "m"),
     ],
 )
 def test_units_and_names_of_columns(read: Any, header: str, given: str, variable: str, value: float, unit: str) -> None:
@@ -169,6 +173,36 @@ def test_a_unit_that_is_not_told_is_asked_for(read: Any) -> None:
         read("glacier,year,area (m)\nA,2000,5\n")
     with pytest.raises(InputError, match="--unit km2, but the table says ha"):
         read("glacier,year,area (ha)\nA,2000,5\n", unit="km2")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["volume (106 m3)", "volume (x 1000 m3)", "volume_10^6_m3", "volume, million m3", "length [nautical miles]"],
+)
+def test_a_unit_of_another_size_is_not_taken_for_its_last_word(read: Any, header: str) -> None:
+    with pytest.raises(InputError, match=r"the unit of column .* is not told; give --unit"):
+        read(f'glacier,year,"{header}"\nA,2000,5\n')
+    with pytest.raises(InputError, match=r"the unit of column error .* is not known"):
+        read(f'glacier,year,volume_km3,"error {header.partition(" ")[2] or "million m3"}"\nA,2000,5,1\n')
+
+
+def test_a_row_of_units_tells_their_size_too(read: Any) -> None:
+    found = read("glacier,year,volume\n,,10^6 m3\nA,2000,550\nA,2001,540\n")
+    assert rows(found, "value") == [(pytest.approx(0.55),), (pytest.approx(0.54),)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("year,Alpha,alpha\n2001,1,2\n2002,2,3\n2003,9,\n", {"variable": "length_change_m", "cumulative": True}),
+        ("glacier,year,area (km2)\nAlpha,2001,8\nalpha,2001,8.1\nAlpha,2002,7\nalpha,2003,9\n", {}),
+    ],
+)
+def test_two_spellings_of_one_day_are_not_joined(read: Any, text: str, told: dict[str, Any]) -> None:
+    found = read(text, **told)
+    assert rows(found)[-1] == ("Alpha", "2003-01-01", 9.0)
+    assert ("2001-01-01") not in found.observations["date"].dt.strftime("%Y-%m-%d").tolist()
+    assert any("contradict each other" in problem for problem in found.told.problems())
 
 
 def test_bounds_stay_bounds_and_turn_with_the_sign(read: Any) -> None:
