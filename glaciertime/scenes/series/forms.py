@@ -339,7 +339,7 @@ def _value_columns(
             "date=COLUMN,value=COLUMN"
         )
     if len(others) == 1 and ("glacier" in roles or options.glacier or not table.has_head):
-        return (Values(others[0], _above(table), told_sigma or tuple(sigmas[:1])),)
+        return (Values(others[0], _above(table), told_sigma or _sigmas_of(others[0], others, sigmas, columns)),)
     if not table.has_head:
         raise InputError(
             f"{table.name} has no names of columns; give --columns date=1,value=2,sigma=3 by their numbers"
@@ -405,7 +405,7 @@ def _is_numeric(table: RawTable, column: str) -> bool:
 
 
 def _sigmas_of(column: str, values: list[str], sigmas: list[str], columns: list[str]) -> tuple[str, ...]:
-    """Return the columns of uncertainties that belong to a column of values: by their name, else the next one."""
+    """Return the columns of uncertainties that belong to a column of values: by name, else the next that is not of another."""
     if not sigmas:
         return ()
     name = folded(split_unit(column)[0])
@@ -414,10 +414,13 @@ def _sigmas_of(column: str, values: list[str], sigmas: list[str], columns: list[
     named = [s for s in named if not any(folded(s).startswith(folded(split_unit(o)[0]) + " ") for o in longer)]
     if named:
         return tuple(named[:2]) if len(named) > 1 and _are_sides(named[:2]) else (named[0],)
+    others = [folded(split_unit(other)[0]) + " " for other in columns if other != column and other not in sigmas]
+    sigmas = [sigma for sigma in sigmas if not re.search(r"\bdate\b", folded(sigma))]
+    free = [sigma for sigma in sigmas if not any(folded(sigma).startswith(other) for other in others)]
     if len(values) == 1:
-        return tuple(sigmas[:2]) if _are_sides(sigmas[:2]) else (sigmas[0],)
+        return tuple(free[:2]) if _are_sides(free[:2]) else tuple(free[:1])
     place = columns.index(column)
-    return (columns[place + 1],) if place + 1 < len(columns) and columns[place + 1] in sigmas else ()
+    return (columns[place + 1],) if place + 1 < len(columns) and columns[place + 1] in free else ()
 
 
 def _are_sides(sigmas: list[str]) -> bool:

@@ -205,6 +205,27 @@ def test_two_spellings_of_one_day_are_not_joined(read: Any, text: str, told: dic
     assert any("contradict each other" in problem for problem in found.told.problems())
 
 
+@pytest.mark.parametrize(
+    ("header", "line", "sigmas"),
+    [
+        ("glacier,year,area_km2,length_m,area_err", "A,2000,5,900,0.1", {"area_km2": 0.1, "length_m": None}),
+        ("glacier,year,area_km2,altitude,altitude_error", "A,2000,5,900,40", {"area_km2": None}),
+        ("glacier,year,area_km2,date unc,sigma", "A,2000,5,15,0.1", {"area_km2": 0.1}),
+        ("glacier,year,area_km2,sigma,length_m", "A,2000,5,0.1,900", {"area_km2": 0.1, "length_m": None}),
+    ],
+)
+def test_an_uncertainty_of_another_column_is_not_taken(
+    read: Any, header: str, line: str, sigmas: dict[str, float | None]
+) -> None:
+    found = read(f"{header}\n{line}\n").observations.set_index("variable")["sigma"]
+    assert {name: None if pd.isna(sigma) else sigma for name, sigma in found.items()} == sigmas
+
+
+def test_an_uncertainty_of_another_glacier_is_not_taken(read: Any) -> None:
+    found = read("year,Alpha [km],Beta [m],Alpha error [m]\n2001,1.5,1400,10\n", variable="length_m").observations
+    assert found["sigma"].fillna(-1).tolist() == [10, -1]
+
+
 def test_bounds_stay_bounds_and_turn_with_the_sign(read: Any) -> None:
     found = read("glacier,year,area (km2)\nA,2000,5\nA,2001,<0.1\nA,2002,>1500\n")
     assert rows(found, "value", "bound") == [(5.0, ""), (0.1, "at-most"), (1500.0, "at-least")]
