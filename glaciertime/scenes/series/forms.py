@@ -405,7 +405,7 @@ def _is_numeric(table: RawTable, column: str) -> bool:
 
 
 def _sigmas_of(column: str, values: list[str], sigmas: list[str], columns: list[str]) -> tuple[str, ...]:
-    """Return the columns of uncertainties that belong to a column of values: by name, else the next that is not of another."""
+    """Return the uncertainties of a column of values: those of its name, else the next that is not of another."""
     if not sigmas:
         return ()
     name = folded(split_unit(column)[0])
