@@ -163,6 +163,23 @@ def test_a_region_is_titled_in_its_language_and_no_area_is_exact(tmp_path: Path)
     assert sorted(str(one.sigma) for one in ends) == ["0.2", "0.2", "0.2", "nan"]
 
 
+def test_of_what_has_no_sum_and_no_rate_no_empty_table_is_told(tmp_path: Path) -> None:
+    store = Archive(tmp_path / "a.gpkg")
+    rows = pd.DataFrame(
+        {"glacier": "A", "date": pd.to_datetime(["2001-01-01", "2001-11-01"]), "variable": "mass_balance_mwe",
+         "value": [-0.5, -1.5], "sigma": 0.1, "unit": "m w.e.", "method": "-", "footprint": "-", "dataset": "m.csv",
+         "sensor": "", "coverage": 1.0, "image_id": ["a", "b"], "quality": "ok", "source": "observed"}
+    )  # fmt: skip
+    for glacier in ("A", "B"):
+        store.store_tracked(
+            fronts=empty("fronts"), observations=rows.assign(glacier=glacier), footprints=empty("footprints"),
+            inputs=[(glacier, "m.csv", image, "m.csv") for image in ("a", "b")],
+        )  # fmt: skip
+    reading, _ = region_reading(chosen_held(store, selection_of(None, every=True)), store)
+    tables = [b for section in region_content(reading).sections for b in section.blocks if isinstance(b, Table)]
+    assert [table.name for table in tables] == ["ranking"]
+
+
 def test_on_paper_an_error_may_stand_below_its_value(tmp_path: Path) -> None:
     """Nine columns of areas in square metres ran 16 mm into the margin."""
     content = four_dates(tmp_path)

@@ -160,8 +160,9 @@ def _kind(one: KindReading, reading: RegionReading, names: _Names, forecast: Sum
     if one.kind["source"] == "simulated":
         blocks.append(Paragraph(sentences=(say("region.simulated"),), tone="simulated"))
     blocks += _completeness(one)
-    if len(one.table):
-        blocks.append(_totals(one, reading.correlation))
+    # Of what has no sum, and of too short a time for a rate, nothing is said of the glaciers together.
+    if len(one.table) and (totals := _totals(one, reading.correlation)).rows:
+        blocks.append(totals)
     blocks += [Paragraph(sentences=(say("number.as_it_is", text=told(note)),), tone="caution") for note in one.notes]
     if one.left_out:
         blocks.append(Paragraph(sentences=(say("region.left_out"),), tone="note"))
