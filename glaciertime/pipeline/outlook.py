@@ -235,11 +235,12 @@ def forecast_glacier(request: ForecastRequest) -> Outlook:
             targets = targets[targets > np.datetime64(as_date(request.cutoff))]
         if request.models and len(known):
             seen = known.screened() if request.cutoff is None else forget_later_flags(known)
-            texts = [*break_texts(seen), reach_text(since_gone(seen), targets)]
+            present = since_gone(seen)
+            texts = [*break_texts(seen), reach_text(present, targets)]
             told += [f"{series.label}: {text}" for text in texts if text]
-            if "auto" in request.models and len(seen) < MIN_MIXED:
+            if "auto" in request.models and len(present) < MIN_MIXED:
                 told.append(
-                    f"{series.label}: {counted(len(seen), 'values', 'say')} too little for a mix of models; auto is "
+                    f"{series.label}: {counted(len(present), 'values', 'say')} too little for a mix of models; auto is "
                     "the last value"
                 )
         if request.models:

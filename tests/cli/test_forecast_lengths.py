@@ -42,6 +42,18 @@ def test_auto_of_three_values_is_the_last_one_and_says_so(command: Command) -> N
     assert "3 values say too little for a mix of models; auto is the last value" in result.err
 
 
+def test_auto_of_a_glacier_that_has_just_come_back_says_that_it_is_the_last_value(command: Command) -> None:
+    """Of nineteen values two count, from the last zero on: `auto` was the last value, and nothing said so."""
+    area = [20 - year for year in range(15)] + [0, 0, 0, 0.3]
+    rows = [f"My Glacier,{1990 + year}-09-01,area_km2,{value},km2" for year, value in enumerate(area)]
+    Path("areas.csv").write_text("\n".join(["glacier,date,variable,value,unit", *rows, ""]))
+    assert command("import", "areas.csv").code == 0
+    result = command("forecast", "--glacier", "My Glacier", "--until", "2010", "--model", "auto")
+    assert result.code == 0, result.err
+    assert "0.30 [" in result.out
+    assert "2 values say too little for a mix of models; auto is the last value" in result.err
+
+
 def test_a_glacier_of_some_hectares_is_told_in_digits_that_say_something(command: Command) -> None:
     """0.05 km2 melting to 0.0009: with two digits behind the point every forecast and every error was 0.00."""
     rows = [f"TINY,{year}-09-01,area_km2,{0.05 * 0.91 ** (year - 1980):.7f},km2" for year in range(1980, 2024)]
