@@ -202,7 +202,22 @@ def form_of(table: RawTable, options: SeriesOptions) -> Form:
     for role in ("start",):
         if role in roles and roles[role] == roles.get("date"):
             roles.pop(role)
-    return Form(roles, fallback, values, glacier, tuple(notes), _date_form(roles.get("date", ""), options))
+    form = Form(roles, fallback, values, glacier, tuple(notes), _date_form(roles.get("date", ""), options))
+    _refuse_units_of_uncertainties(table, form)
+    return form
+
+
+def _refuse_units_of_uncertainties(table: RawTable, form: Form) -> None:
+    """Refuse a column of the units of uncertainties where they are not those of the values."""
+    own = form.texts(table, "unit", form.values[0])
+    for column in table.cells:
+        if column not in form.roles.values() and is_sigma(column) and re.search(r"\bunits?\b", folded(column)):
+            for cell, unit in zip(table.cells[column], own, strict=True):
+                if not is_missing(cell) and unit_named(str(cell)) != unit_named(unit):
+                    raise InputError(
+                        f"{table.name}: column {column} holds '{cell}', the unit of an uncertainty, of a value in "
+                        f"'{unit}'; bring both to one unit, or leave the column out"
+                    )
 
 
 def _unnamed_dates(table: RawTable, options: SeriesOptions) -> str:
@@ -288,9 +303,15 @@ def _year_columns(columns: list[str], taken: set[str]) -> tuple[Values, ...]:
         beside = [
             other for other in columns
             if other != values.column and is_sigma(other) and _YEAR_IN_NAME.findall(other) == [values.year]
+            and _may_be_of(quantity_of(_tidied(_YEAR_IN_NAME.sub(" ", other))), values.quantity)
         ]  # fmt: skip
         out.append(Values(values.column, values.quantity, tuple(beside[:1]), year=values.year))
     return tuple(out)
+
+
+def _may_be_of(sigma: Quantity | None, values: Quantity | None) -> bool:
+    """Return whether uncertainties that name a quantity, or none, may be those of values."""
+    return sigma is None or values is None or sigma.variable == values.variable
 
 
 def _tidied(name: str) -> str:

@@ -221,6 +221,20 @@ def test_an_uncertainty_of_another_column_is_not_taken(
     assert {name: None if pd.isna(sigma) else sigma for name, sigma in found.items()} == sigmas
 
 
+def test_an_uncertainty_of_another_quantity_of_a_year_is_not_taken(read: Any) -> None:
+    text = "name,area 1990 (km2),area 2000 (km2),length err 1990,length err 2000,error 2000\nA,10,9,50,40,0.3\n"
+    assert read(text).observations["sigma"].fillna(-1).tolist() == [-1, 0.3]
+
+
+def test_uncertainties_in_another_unit_are_refused(read: Any) -> None:
+    text = "glacier,year,variable,value,unit,error,error unit\nA,2001,area,10,km2,0.1,{}\n"
+    assert rows(read(text.format("km²")), "sigma") == [(0.1,)]
+    with pytest.raises(
+        InputError, match="column error unit holds 'm2', the unit of an uncertainty, of a value in 'km2'"
+    ):
+        read(text.format("m2"))
+
+
 def test_an_uncertainty_of_another_glacier_is_not_taken(read: Any) -> None:
     found = read("year,Alpha [km],Beta [m],Alpha error [m]\n2001,1.5,1400,10\n", variable="length_m").observations
     assert found["sigma"].fillna(-1).tolist() == [10, -1]
