@@ -38,7 +38,7 @@ def train_forecaster(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE|FOLDER", help="The network, .onnx. [default: MODEL-DATE.onnx]")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Of the optimiser.")] = 80,
+    steps: Annotated[int, typer.Option(min=2, help="Of the optimiser, whose rate rises from 0 and falls again.")] = 80,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     simulated: Annotated[bool, typer.Option("--simulated", help="Learn from simulated series too.")] = False,
     overwrite: OverwriteOption = False,

@@ -107,6 +107,7 @@ def test_weights_that_would_not_be_used_are_refused(
         (["--model", "lstm", "--until", "soon"], "soon"),
         (["--model", "lstm", "--until", "1990", "--archive", "other.gpkg"], "leave one out"),
         (["--model", "lstm", "--until", "1990", "--variable", "area_km2"], "there are length_m"),
+        (["--model", "lstm", "--until", "1990", "--steps", "1"], "steps"),
         (["--model", "lstm", "--until", "1990", "--until", "2000", "--out", "a.onnx"], "name a folder"),
     ],
 )
