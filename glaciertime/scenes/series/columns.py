@@ -228,6 +228,10 @@ def unit_of_column(header: str, *, below: str, where: str) -> Unit | None:
     (0.001, None)
     """
     unit = split_unit(header)[1] or below
+    if not unit and re.search(r"\b(relative|rel|fractional)\b", folded(header)):
+        raise InputError(
+            f"{where}: column {header} does not say of what it is a share; give it in %, and [%] in its name"
+        )
     if not unit and _is_of_another_size(header):
         raise InputError(
             f"{where}: the unit of column {header} is not known; known are m, km2, ha, m3, 10^6 m3, Gt, ..."
@@ -267,6 +271,8 @@ def is_sigma(header: str) -> bool:
     """Return whether a column holds uncertainties."""
     words = folded(split_unit(header)[0])
     last = words.split(" ")[-1] if words else ""
+    if re.search(r"\b(flags?|codes?|method|type|source)\b", words):
+        return False
     return bool(_SIGMA.search(words) or "±" in header or (len(last) > 3 and _SIGMA_SUFFIX.search(last)))
 
 

@@ -202,6 +202,9 @@ def form_of(table: RawTable, options: SeriesOptions) -> Form:
     for role in ("start",):
         if role in roles and roles[role] == roles.get("date"):
             roles.pop(role)
+    used = {*roles.values(), *(column for value in values for column in value.sigma_columns)}
+    if left := [name for name in columns if is_sigma(name) and name not in used and not _is_beside_sigma(name)]:
+        notes.append(f"uncertainties of {_listed(left)} are not used; --columns sigma=COLUMN names those of the values")
     form = Form(roles, fallback, values, glacier, tuple(notes), _date_form(roles.get("date", ""), options))
     _refuse_units_of_uncertainties(table, form)
     return form
@@ -218,6 +221,11 @@ def _refuse_units_of_uncertainties(table: RawTable, form: Form) -> None:
                         f"{table.name}: column {column} holds '{cell}', the unit of an uncertainty, of a value in "
                         f"'{unit}'; bring both to one unit, or leave the column out"
                     )
+
+
+def _is_beside_sigma(column: str) -> bool:
+    """Return whether a column named for uncertainties holds those of dates, or their unit."""
+    return bool(re.search(r"\b(date|units?)\b", folded(column)))
 
 
 def _unnamed_dates(table: RawTable, options: SeriesOptions) -> str:
@@ -436,7 +444,7 @@ def _sigmas_of(column: str, values: list[str], sigmas: list[str], columns: list[
     if named:
         return tuple(named[:2]) if len(named) > 1 and _are_sides(named[:2]) else (named[0],)
     others = [folded(split_unit(other)[0]) + " " for other in columns if other != column and other not in sigmas]
-    sigmas = [sigma for sigma in sigmas if not re.search(r"\bdate\b", folded(sigma))]
+    sigmas = [sigma for sigma in sigmas if not _is_beside_sigma(sigma)]
     free = [sigma for sigma in sigmas if not any(folded(sigma).startswith(other) for other in others)]
     if len(values) == 1:
         return tuple(free[:2]) if _are_sides(free[:2]) else tuple(free[:1])

@@ -235,6 +235,19 @@ def test_uncertainties_in_another_unit_are_refused(read: Any) -> None:
         read(text.format("m2"))
 
 
+def test_what_is_no_uncertainty_in_the_unit_of_the_values_is_not_taken_for_one(read: Any) -> None:
+    assert read("glacier,year,area_km2,error_flag\nA,2001,10,1\n").observations["sigma"].isna().all()
+    with pytest.raises(InputError, match="relative error does not say of what it is a share"):
+        read("glacier,year,area_km2,relative error\nA,2001,10,0.05\n")
+    assert rows(read("glacier,year,area_km2,relative error (%)\nA,2001,10,5\n"), "sigma") == [(0.5,)]
+
+
+def test_uncertainties_that_are_not_used_are_told(read: Any) -> None:
+    found = read("glacier,year,area_km2,random error,systematic error\nA,2001,10,0.1,0.5\n")
+    assert any("uncertainties of systematic error are not used" in remark for remark in found.told.remarks())
+    assert not any("uncertainties" in r for r in read("glacier,year,area_km2,sigma\nA,2001,10,0.1\n").told.remarks())
+
+
 def test_an_uncertainty_of_another_glacier_is_not_taken(read: Any) -> None:
     found = read("year,Alpha [km],Beta [m],Alpha error [m]\n2001,1.5,1400,10\n", variable="length_m").observations
     assert found["sigma"].fillna(-1).tolist() == [10, -1]
