@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from glaciertime.cli.common import JsonOption, LimitOption, note, print_json
+from glaciertime.cli.dating import DayFirstOption, MonthFirstOption, date_reading
 from glaciertime.cli.selecting import CorrelationOption
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def inventories(
     date_to: Annotated[
         str | None, typer.Option("--to", metavar="DATE", help="Of later outlines that have no date.")
     ] = None,
+    day_first: DayFirstOption = False,
+    month_first: MonthFirstOption = False,
     complete: Annotated[
         bool, typer.Option("--complete", help="LATER covers all of EARLIER: what it lacks has vanished.")
     ] = False,
@@ -70,6 +73,7 @@ def inventories(
             correlation=CORRELATION if correlation is None else correlation,
             earlier_date=None if date_from is None else as_date(date_from),
             later_date=None if date_to is None else as_date(date_to), is_complete=complete,
+            reading=date_reading(day_first=day_first, month_first=month_first, form="", hemisphere=""),
         )  # fmt: skip
     for text in found.notes:
         note(text)

@@ -20,7 +20,7 @@ import pandas as pd
 import pyproj
 import shapely
 
-from glaciertime.dates import read_dates
+from glaciertime.dates import DateReading, read_dates
 from glaciertime.errors import InputError
 from glaciertime.naming import DATE_COLUMNS, columns_among, counted
 from glaciertime.region.totals import CORRELATION, Total, check_correlation, total_of
@@ -80,6 +80,7 @@ def compare_inventories(
     later_date: dt.date | None = None,
     same_period_days: float = 1096,
     is_complete: bool = False,
+    reading: DateReading | None = None,
 ) -> Comparison:
     """Return what became of each glacier between two inventories.
 
@@ -104,12 +105,16 @@ def compare_inventories(
         Whether the later inventory covers all glaciers of the earlier one: then what it lacks has vanished. Else only
         glaciers below 1 km2 amid its outlines are said to have; others without later ice are in no sum.
 
+    reading : DateReading, optional
+        What is told of how the dates of outlines are written.
+
     Raises
     ------
     InputError
-        Where the two share no ground, or the later one is the earlier.
+        Where a date may be two, the two share no ground, or the later one is the earlier.
     """
     check_correlation(correlation)
+    reading = reading or DateReading()
     notes: list[str] = []
     moved = _on_one_plane([earlier, later, *([divides] if divides else [])])
     old, new = moved[0], moved[1]
@@ -117,9 +122,9 @@ def compare_inventories(
     notes += told
     _, told = _without_overlaps(new, f"of {later.path.name}")
     notes += told
-    dates_old, dates_new = _dates(earlier, earlier_date), _dates(later, later_date)
+    dates_old, dates_new = (_dates(one, day, reading) for one, day in ((earlier, earlier_date), (later, later_date)))
     for option, given, inventory in (("--from", earlier_date, earlier), ("--to", later_date, later)):
-        if given is not None and all(_dates(inventory, None).values()):
+        if given is not None and all(_dates(inventory, None, reading).values()):
             notes.append(f"{option} {given} is not used: every outline of {inventory.path.name} has a date of its own")
     before = {name: {name: shape.area} for name, shape in old.items()}
     if divides is not None:
@@ -293,13 +298,13 @@ def _merged(
     return {name: (key, names) for key, names in most.items() if len(names) > 1 for name in names}
 
 
-def _dates(inventory: Inventory, given: dt.date | None) -> dict[str, dt.date | None]:
+def _dates(inventory: Inventory, given: dt.date | None, reading: DateReading) -> dict[str, dt.date | None]:
     """Return the date of each outline by its attributes, else as it was told; None where neither says it."""
     rows = [outline.attributes for outline in inventory.outlines.values()]
     columns = columns_among(rows[0], DATE_COLUMNS) if rows else []
     found: list[dt.date | None] = [None] * len(rows)
     if columns:
-        read = read_dates([row[columns[0]] for row in rows], where=inventory.path.name).rows
+        read = read_dates([row[columns[0]] for row in rows], reading=reading, where=inventory.path.name).rows
         found = [None if isinstance(one, str) else one.date for one in read]
     return {name: day or given for name, day in zip(inventory.outlines, found, strict=True)}
 

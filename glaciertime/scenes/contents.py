@@ -101,12 +101,17 @@ def left_beside_masks(glacier: Glacier, folder: Path, given: VectorInput) -> lis
     deeper = [file for inner in entries(folder) if inner.is_dir() for file in rasters_in(inner)]
     if rasters_in(folder) and deeper:
         shown = deeper[0].relative_to(folder)
-        notes.append(f"{len(deeper)} rasters in sub-folders were not read ({shown}); put them beside the masks")
+        count = len(deeper)
+        notes.append(
+            f"{counted(count, 'rasters')} in sub-folders {agreeing(count, 'were')} not read ({shown}); put them beside "
+            "the masks"
+        )
     vectors = [path for path in files_in(folder) if find_in_vectors(path, glacier, given=given)]
     if vectors:
         notes.append(
-            f"{len(vectors)} vector files that name {glacier.name} were not read beside the masks ({vectors[0].name}); "
-            "give them with --data in a run of their own"
+            f"{counted(len(vectors), 'vector files')} that {agreeing(len(vectors), 'name')} {glacier.name} "
+            f"{agreeing(len(vectors), 'were')} not read beside the masks ({vectors[0].name}); give them with --data in "
+            "a run of their own"
         )
     return notes
 

@@ -32,3 +32,15 @@ def test_two_inventories_are_compared(command: Command, tmp_path: Path) -> None:
     assert command("inventories", "b.gpkg", "a.gpkg").code == 1
     assert command("inventories", "a.gpkg", "b.gpkg", "--correlation", "2").code == 2
     assert command("inventories", "a.gpkg", "none.gpkg").code == 1
+
+
+def test_dates_that_may_be_two_are_told_by_the_options_that_the_refusal_names(command: Command, tmp_path: Path) -> None:
+    write(tmp_path / "a.gpkg", 4000, "01.08.2000")
+    write(tmp_path / "b.gpkg", 3000, "01.08.2010")
+    done = command("inventories", "a.gpkg", "b.gpkg")
+    assert done.code == 1
+    assert "--day-first or --month-first" in done.err
+    for option, month in (("--day-first", 8), ("--month-first", 1)):
+        (row,) = command("inventories", "a.gpkg", "b.gpkg", option, "--json").json
+        assert row["start_date"].startswith(f"2000-{month:02d}-{1 if month == 8 else 8:02d}")
+    assert command("inventories", "a.gpkg", "b.gpkg", "--day-first", "--month-first").code == 2

@@ -349,10 +349,18 @@ def _value_columns(
     if named:
         kept = _one_of_each(table, named, notes)
         names = [column for column, _ in kept]
-        return tuple(
+        found = tuple(
             Values(column, quantity, told_sigma or _sigmas_of(column, names, sigmas, columns))
             for column, quantity in kept
         )
+        notes += [
+            f"{one.sigma_columns[0]} is taken for the uncertainty of {one.column}, which it stands beside; --columns "
+            "sigma=COLUMN names another"
+            for one in found
+            if len(found) > 1 and not told_sigma and one.sigma_columns
+            and not folded(one.sigma_columns[0]).startswith(folded(split_unit(one.column)[0]))
+        ]  # fmt: skip
+        return found
     if rates:
         raise InputError(
             f"{table.name}: {rates[0]} is a rate, not a value at a date; give the column of values with --columns "

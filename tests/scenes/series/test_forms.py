@@ -490,3 +490,10 @@ def test_a_column_that_tells_of_bounds_under_another_name_is_refused_until_it_is
         read(text, glacier="A")
     found = read(text, glacier="A", columns="bound=quality")
     assert found.observations["quality"].str.contains("censored").tolist() == [False, True]
+
+
+def test_one_column_of_uncertainties_beside_two_of_values_is_said_to_be_of_which(read: Any) -> None:
+    found = read("date,area_km2,length_m,sigma\n2000-09-01,50,5000,15\n", glacier="A")
+    assert any("sigma is taken for the uncertainty of length_m, which it stands beside" in n for n in found.told.notes)
+    named = read("date,area_km2,length_m,length_m_sigma\n2000-09-01,50,5000,15\n", glacier="A")
+    assert not any("stands beside" in text for text in named.told.notes)
