@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
+from glaciertime.forecast.covariates import Covariates
 from glaciertime.forecast.example import make_series
 from glaciertime.forecast.local.arima import Arima
 
@@ -98,3 +100,34 @@ def test_values_that_repeat_to_the_last_digit_have_a_forecast():
     dates = np.array([f"{year}-01-01" for year in range(1978, 2000)], dtype="M8[D]")
     found = Arima().fit(make_series(dates, np.tile([101.0, 102.0], 11))).predict(AHEAD).median
     assert ((found > 100) & (found < 103)).all()
+
+
+def test_what_is_not_known_of_a_coefficient_widens_the_interval_as_in_regression():
+    """White noise about a covariate, forecast where the covariate lies far out: the errors of ordinary regression."""
+    rng = np.random.default_rng(1)
+    dates = np.datetime64("1990-01-01") + (365.25 * np.arange(23)).astype("timedelta64[D]")
+    warmth = np.append(rng.normal(0, 1, 20), [0.0, 3.0, 9.0])
+    values = 40 * warmth[:20] + rng.normal(0, 10, 20)
+    covariates = Covariates(names=("warmth",), dates=(dates,), values=(warmth,))
+    fitted = Arima(max_order=0, covariates=covariates).fit(make_series(dates[:20], values))
+    assert fitted.order == (0, 0, 0)
+    got = np.ptp(fitted.predict(dates[20:], levels=(0.9,)).values[:, [0, -1]], axis=1) / (2 * ndtri(0.95))
+    count = 1 + (fitted.result.model.trend == "c")
+    x = np.column_stack([warmth - warmth[:20].mean(), np.ones(23)][:count])
+    y = values - np.median(values)
+    _, square, *_ = np.linalg.lstsq(x[:20], y, rcond=None)
+    leverage = np.einsum("dc,ce,de->d", x[20:], np.linalg.inv(x[:20].T @ x[:20]), x[20:])
+    np.testing.assert_allclose(got, np.sqrt(square[0] / (20 - count) * (1 + leverage)), rtol=0.01)
+    assert got[2] > 1.5 * got[0]
+
+
+def test_the_drift_of_twelve_values_is_known_to_its_standard_error():
+    """Ten years on, the error of the rate is as large as that of the walk."""
+    rng = np.random.default_rng(0)
+    dates = np.datetime64("1990-01-01") + (365.25 * np.arange(22)).astype("timedelta64[D]")
+    values = np.cumsum(rng.normal(-100, 5, 12))
+    fitted = Arima(max_order=0).fit(make_series(dates[:12], values))
+    assert fitted.order == (0, 1, 0)
+    got = np.ptp(fitted.predict(dates[21:], levels=(0.9,)).values[0, [0, -1]]) / (2 * ndtri(0.95))
+    steps = np.diff(values)
+    np.testing.assert_allclose(got, np.sqrt(np.var(steps, ddof=1) * (10 + 10**2 / 11)), rtol=0.02)

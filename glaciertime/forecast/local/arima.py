@@ -19,6 +19,9 @@ from glaciertime.forecast.series import Series, as_years
 
 __all__ = ["Arima"]
 
+#: Prior standard deviation of the effect of one standard deviation of a covariate, in that of the values.
+_PRIOR = 3.0
+
 
 @dataclass(frozen=True, eq=False)
 class _Regressors:
@@ -58,12 +61,61 @@ class _FittedArima:
             at_dates = self.regressors.at(as_years(dates)) @ beta
         forecast = self.result.get_forecast(count, exog=exog)
         mean = np.asarray(forecast.predicted_mean) * self.scale + self.centre
-        variance = np.asarray(forecast.var_pred_mean) * self.scale**2
+        variance = np.asarray(forecast.var_pred_mean) * self._spare * self.scale**2
+        unsure = self._unsure(dates, ahead, count) * self.scale**2
         centre = self.grid.at(ahead, mean, start=float(self.grid.values[-1]) - now) + at_dates
-        spread = np.sqrt(np.maximum(self.grid.at(ahead, variance, start=0.0), 0.0))
+        spread = np.sqrt(np.maximum(self.grid.at(ahead, variance, start=0.0), 0.0) + unsure)
         if not (np.isfinite(centre).all() and np.isfinite(spread).all()):
             raise FitError("the fitted ARIMA gives no finite forecast")
         return from_normal(dates, centre, spread, levels=levels)
+
+    @property
+    def _spare(self) -> float:
+        """By how much the variance of the innovations is larger than their mean square: what was fitted took some."""
+        count = int(np.isfinite(self.result.model.endog).sum()) - self.order[1]
+        return count / max(count - len(self.result.params), 1)
+
+    def _unsure(
+        self, dates: NDArray[np.datetime64], ahead: NDArray[np.float64], count: int
+    ) -> NDArray[np.float64]:  # fmt: skip
+        r"""Return the variances (D,) that the coefficients bring, of covariates and of the drift together.
+
+        The filter is linear in the data (de Jong 1991, doi:10.1214/aos/1176348139): run over each column in the place
+        of the values it leaves innovations *X*, of unit variance, so that with the variance :math:`s^2` of those of the
+        values, of *n* with *k* parameters, and what the filter makes of the columns up to now taken out of their
+        future, *z*,
+
+        .. math:: z^T (X^T X / s^2 + P)^{-1} z, \quad s^2 = \frac{n}{n - k} \hat s^2
+
+        with a prior *P* that is wide against what the record shows.
+        """
+        from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+        model, (p, d, q) = self.result.model, self.order
+        named = dict(zip(self.result.param_names, self.result.params, strict=True))
+        process = [named[f"{part}.L{lag}"] for part, most in (("ar", p), ("ma", q)) for lag in range(1, most + 1)]
+        columns, future = np.empty((len(model.endog), 0)), np.empty((len(dates), 0))
+        if self.regressors is not None:
+            columns, future = model.exog, self.regressors.at(as_years(dates))
+        if model.trend == "c":
+            steps = np.arange(len(columns)) / len(columns)
+            columns = np.column_stack([columns, steps**d])
+            future = np.column_stack([future, ((len(steps) - 1 + ahead) / len(steps)) ** d])
+        if columns.shape[1] == 0:
+            return np.zeros(len(dates))
+        values = model.endog[:, 0]
+        innovations, carried = [], []
+        for column in columns.T:
+            plain = SARIMAX(np.where(np.isfinite(values), column, np.nan), order=self.order, trend="n")
+            found = plain.filter([*process, 1.0], cov_type="none")
+            innovations.append(found.standardized_forecasts_error[0][np.isfinite(values)][d:])
+            path = np.asarray(found.get_forecast(count).predicted_mean)
+            carried.append(self.grid.at(ahead, path, start=float(column[-1])))
+        table, news = np.column_stack(innovations), future - np.column_stack(carried)
+        square = float(self.result.filter_results.scale) * self._spare
+        wide = (_PRIOR * max(float(np.nanstd(values)), 1.0)) ** 2
+        known = np.linalg.inv(table.T @ table / square + np.eye(len(table.T)) / wide)
+        return np.asarray(np.einsum("dc,ce,de->d", news, known, news))
 
 
 @dataclass(frozen=True)
@@ -79,7 +131,8 @@ class Arima:
     max_order : int
         Largest p and q.
     covariates : Covariates, optional
-        Regressors of the state-space form, whatever the gaps; the intervals take their coefficients as known.
+        Regressors of the state-space form, whatever the gaps; what remains unknown of their coefficients, and of the
+        drift beside them, widens the interval.
     """
 
     max_order: int = 2
