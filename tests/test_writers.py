@@ -34,6 +34,7 @@ OTHERWISE = {
     ("dashboard/page.py", "write_text"): "in the folder of a session, which goes with it",
     ("dashboard/preview.py", "save"): "in the folder of a session, which goes with it",
     ("dashboard/session.py", "write_text"): "in the folder of a session, which goes with it",
+    ("dashboard/session.py", "replace"): "in the folder of a session, once the copy is whole",
     ("dashboard/track_tab.py", "write_text"): "in the folder of a session, which goes with it",
     ("dashboard/track_tab.py", "link"): "in the folder of a session, which goes with it",
     ("dashboard/uploads.py", "open"): "in the folder of a session, under another name until it is whole",

@@ -192,6 +192,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert run(["track", "--glacier", "Own", "--manifest", "own.yaml", "--data", "masks"]) == 0
     assert run(shlex.split(next(one for one in examples() if "changes.xlsx" in one))[1:]) == 0
     _small(folder / "small")
+    shutil.copy(folder / "warmth.csv", folder / "small")
     _two(folder / "two" / "data" / "coastlines")
     _alps(folder / "alps")
     _images(folder / "images")
