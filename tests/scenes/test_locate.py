@@ -139,8 +139,8 @@ def test_what_is_not_read_beside_masks_is_told(track, tmp_path: Path) -> None:  
     outcome = track(tmp_path / "masks")
     told = " ".join(outcome.notes)
     assert areas(outcome) == [12.0]
-    assert "1 rasters in sub-folders were not read (more/m_2010-08-12.tif)" in told
-    assert "1 vector files that name G were not read beside the masks (G_2015-08-12.gpkg)" in told
+    assert "1 raster in sub-folders was not read (more/m_2010-08-12.tif)" in told
+    assert "1 vector file that names G was not read beside the masks (G_2015-08-12.gpkg)" in told
 
 
 def test_a_raster_without_a_date_beside_outlines_is_no_mask(track, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
